@@ -1,0 +1,82 @@
+//! The harness of the models.
+//!
+//! A model runs the code of `provider-tree` itself, on primitives that [loom] controls, in every
+//! interleaving that differs within its preemption bound. `cargo xtask loom` runs them all. Without
+//! `--cfg provider_tree_loom` this crate is empty.
+//!
+//! The same models run under [shuttle], which picks interleavings at random, and with it larger
+//! ones: `cargo xtask shuttle`.
+//!
+//! [loom]: https://docs.rs/loom
+//! [shuttle]: https://docs.rs/shuttle
+
+#![cfg(provider_tree_loom)]
+
+use std::time::Instant;
+
+#[cfg(not(provider_tree_shuttle))]
+pub use loom::thread;
+#[cfg(provider_tree_shuttle)]
+pub use shuttle::thread;
+
+/// What is checked, and how far.
+pub struct Model {
+    /// The test's name.
+    pub name: &'static str,
+    /// What holds in every interleaving.
+    pub property: &'static str,
+    /// How many threads run, the main one included.
+    pub threads: usize,
+    /// How many times a thread may be preempted; none explores everything. Means nothing to
+    /// shuttle, which preempts at random.
+    pub bound: Option<usize>,
+}
+
+impl Model {
+    /// Runs `body` in every interleaving, or with shuttle in many random ones, and prints how many
+    /// there were.
+    ///
+    /// # Panics
+    ///
+    /// If `body` does in any of them, and if there was only one: then nothing was checked.
+    pub fn check(self, body: impl Fn() + Send + Sync + 'static) {
+        let start = Instant::now();
+        let iterations = self.explore(body);
+        let bound = self.bound.map_or("none".to_owned(), |bound| bound.to_string());
+        println!(
+            "model: {} | {} | threads {} | bound {bound} | iterations {iterations} | {:.2} s",
+            self.name,
+            self.property,
+            self.threads,
+            start.elapsed().as_secs_f64(),
+        );
+        assert!(iterations > 1, "{}: a single interleaving shows nothing", self.name);
+    }
+
+    #[cfg(not(provider_tree_shuttle))]
+    fn explore(&self, body: impl Fn() + Send + Sync + 'static) -> u64 {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU64, Ordering};
+
+        let iterations = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&iterations);
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = self.bound;
+        builder.max_branches = 50_000;
+        builder.check(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            body();
+        });
+        iterations.load(Ordering::Relaxed)
+    }
+
+    /// `SHUTTLE_ITERATIONS` says how many interleavings are tried. A failure prints the schedule
+    /// that led to it, for `shuttle::replay`.
+    #[cfg(provider_tree_shuttle)]
+    fn explore(&self, body: impl Fn() + Send + Sync + 'static) -> u64 {
+        let wanted = std::env::var("SHUTTLE_ITERATIONS").ok();
+        let iterations = wanted.map_or(100, |number| number.parse().expect("a number"));
+        shuttle::check_random(body, iterations);
+        iterations as u64
+    }
+}

@@ -1,0 +1,302 @@
+//! Claims, releases and replacements against each other and against removal.
+
+#![cfg(provider_tree_loom)]
+
+use loom_tests::{Model, thread};
+use provider_tree::{
+    Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Worker,
+};
+use uuid::Uuid;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+
+/// Consumers, told from providers by their numbers.
+const ONE: Uuid = Uuid::from_u128(101);
+const TWO: Uuid = Uuid::from_u128(102);
+
+/// A forest with providers of so much VCPU each.
+fn hosts<const N: usize>(capacities: [u64; N]) -> (ProviderTree, [Provider; N]) {
+    let tree = ProviderTree::new();
+    let mut number = 0;
+    let hosts = capacities.map(|capacity| {
+        number += 1;
+        let name = format!("host-{number}");
+        let host = tree.create_root(&name, Uuid::from_u128(number)).expect("a new provider");
+        let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
+        tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+        host
+    });
+    (tree, hosts)
+}
+
+/// Runs `theirs` in a thread of its own and `mine` in this one, each with a worker.
+fn race<A, B: Send + 'static>(
+    tree: &ProviderTree,
+    mine: impl FnOnce(&mut Worker) -> A,
+    theirs: impl FnOnce(&mut Worker) -> B + Send + 'static,
+) -> (A, B) {
+    let mut other = tree.worker().expect("few workers");
+    let thread = thread::spawn(move || theirs(&mut other));
+    let mine = mine(&mut tree.worker().expect("few workers"));
+    (mine, thread.join().expect("no panic in the thread"))
+}
+
+fn used(tree: &ProviderTree, host: &Provider) -> u64 {
+    tree.usage(host, VCPU).expect("has an inventory").used
+}
+
+fn of(consumer: Uuid, host: &Provider, amount: u64) -> Claim {
+    Claim::new(consumer).take(host, VCPU, amount)
+}
+
+#[test]
+fn the_last_unit_goes_to_one_of_two() {
+    Model {
+        name: "the_last_unit_goes_to_one_of_two",
+        property: "two consumers claim the last unit: one holds it, the other learns that 0 are free",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let (mine, theirs) = race(
+            &tree,
+            |worker| worker.claim(&of(ONE, &host, 1)).map(drop),
+            move |worker| worker.claim(&of(TWO, &host, 1)).map(drop),
+        );
+        let provider = host.uuid();
+        let refused = Error::CapacityExceeded { provider, class: VCPU, requested: 1, free: 0 };
+        let winner = match (mine, theirs) {
+            (Ok(()), Err(error)) if error == refused => ONE,
+            (Err(error), Ok(())) if error == refused => TWO,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((used(&tree, &host), tree.consumers()), (1, vec![winner]));
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn the_last_unit_is_taken_once() {
+    Model {
+        name: "the_last_unit_is_taken_once",
+        property: "the same for no consumer, by one exchange",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let (mine, theirs) = race(
+            &tree,
+            |worker| worker.take(&host, &[(VCPU, 1)]),
+            move |worker| worker.take(&host, &[(VCPU, 1)]),
+        );
+        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+        assert_eq!(used(&tree, &host), 1);
+    });
+}
+
+#[test]
+fn a_claim_gets_what_a_release_gives_back_or_is_refused() {
+    Model {
+        name: "a_claim_gets_what_a_release_gives_back_or_is_refused",
+        property: "a claim against the release of what it needs: after it, or refused",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        let (claimed, released) = race(
+            &tree,
+            |worker| worker.claim(&of(TWO, &host, 1)).map(drop),
+            |worker| worker.release(ONE).map(drop),
+        );
+        assert_eq!(released, Ok(()));
+        let left = match claimed {
+            Ok(()) => vec![TWO],
+            Err(Error::CapacityExceeded { free: 0, .. }) => vec![],
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((used(&tree, &host), tree.consumers()), (left.len() as u64, left));
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_consumer_is_created_once() {
+    Model {
+        name: "a_consumer_is_created_once",
+        property: "of two claims of one new consumer exactly one succeeds, and it alone counts",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([5]);
+        let (mine, theirs) = race(
+            &tree,
+            |worker| worker.claim(&of(ONE, &host, 1)).map(drop),
+            move |worker| worker.claim(&of(ONE, &host, 2)).map(drop),
+        );
+        let exists = Error::ConsumerExists { consumer: ONE, generation: 1 };
+        let amount = match (mine, theirs) {
+            (Ok(()), Err(error)) if error == exists => 1,
+            (Err(error), Ok(())) if error == exists => 2,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(used(&tree, &host), amount);
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_replacement_and_a_release_of_one_consumer() {
+    Model {
+        name: "a_replacement_and_a_release_of_one_consumer",
+        property: "a consumer is released before it is created anew, or after it was replaced",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([5]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 4)).map(drop).expect("fits");
+        let (replaced, released) = race(
+            &tree,
+            |worker| worker.replace(&of(ONE, &host, 3), Expect::Any),
+            |worker| worker.release(ONE),
+        );
+        let replaced = replaced.expect("fits in either order").generation;
+        let released = released.expect("exists in either order").generation;
+        match (replaced, released) {
+            (1, 1) => assert_eq!(used(&tree, &host), 3),
+            (2, 2) => assert_eq!(used(&tree, &host), 0),
+            other => panic!("{other:?}"),
+        }
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_consumers_generation_is_expected_once() {
+    Model {
+        name: "a_consumers_generation_is_expected_once",
+        property: "of two replacements that rest on one generation exactly one succeeds",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([5]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        let (mine, theirs) = race(
+            &tree,
+            |worker| worker.replace(&of(ONE, &host, 2), Expect::Generation(1)).map(drop),
+            move |worker| worker.replace(&of(ONE, &host, 3), Expect::Generation(1)).map(drop),
+        );
+        let conflict = Error::ConsumerConflict { consumer: ONE, expected: 1, actual: Some(2) };
+        let amount = match (mine, theirs) {
+            (Ok(()), Err(error)) if error == conflict => 2,
+            (Err(error), Ok(())) if error == conflict => 3,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(used(&tree, &host), amount);
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn consumers_cross_between_two_providers() {
+    Model {
+        name: "consumers_cross_between_two_providers",
+        property: "two moves in opposite directions both succeed where there is room for one each",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [a, b]) = hosts([2, 2]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &a, 1)).map(drop).expect("fits");
+        worker.claim(&of(TWO, &b, 1)).map(drop).expect("fits");
+        let (mine, theirs) = race(
+            &tree,
+            |worker| worker.replace(&of(ONE, &b, 1), Expect::Any).map(drop),
+            move |worker| worker.replace(&of(TWO, &a, 1), Expect::Any).map(drop),
+        );
+        assert_eq!((mine, theirs), (Ok(()), Ok(())));
+        assert_eq!((used(&tree, &a), used(&tree, &b)), (1, 1));
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_move_is_seen_whole() {
+    Model {
+        name: "a_move_is_seen_whole",
+        property: "a reader of a moving consumer sees it on exactly one provider",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, [a, b]) = hosts([1, 1]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &a, 1)).map(drop).expect("fits");
+        let mut other = tree.worker().expect("few workers");
+        let thread = thread::spawn(move || other.replace(&of(ONE, &b, 1), Expect::Any).map(drop));
+        let seen = tree.allocations(ONE).expect("holds something");
+        assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
+        let provider = if seen.generation == 1 { a.uuid() } else { b.uuid() };
+        assert_eq!(seen.allocations.len(), 1);
+        assert_eq!((seen.allocations[0].provider, seen.allocations[0].amount), (provider, 1));
+    });
+}
+
+#[test]
+fn a_claim_and_a_removal_have_one_winner() {
+    Model {
+        name: "a_claim_and_a_removal_have_one_winner",
+        property: "a provider is either removed or used",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let other = tree.clone();
+        let thread = thread::spawn(move || other.remove(&host));
+        let mut worker = tree.worker().expect("few workers");
+        let claimed = worker.claim(&of(ONE, &host, 1)).map(drop);
+        let removed = thread.join().expect("no panic in the thread");
+        match (claimed, removed) {
+            (Ok(()), Err(Error::InUse { used: 1, .. })) => {
+                assert_eq!(tree.find(host.uuid()), Some(host));
+            }
+            (Err(Error::Removed { .. }), Ok(1)) => {
+                assert_eq!(tree.find(host.uuid()), None);
+                assert_eq!(tree.allocations(ONE), None);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_replacement_is_never_refused_what_its_consumer_holds() {
+    Model {
+        name: "a_replacement_is_never_refused_what_its_consumer_holds",
+        property: "a replacement that fits before and after its consumer was created is granted",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([5]);
+        let mut other = tree.worker().expect("few workers");
+        let thread = thread::spawn(move || other.claim(&of(ONE, &host, 5)).map(drop));
+        let mut worker = tree.worker().expect("few workers");
+        let replaced = worker.replace(&of(ONE, &host, 5), Expect::Any).map(drop);
+        let claimed = thread.join().expect("no panic in the thread");
+        assert_eq!(replaced, Ok(()));
+        assert!(matches!(claimed, Ok(()) | Err(Error::ConsumerExists { .. })), "{claimed:?}");
+    });
+}

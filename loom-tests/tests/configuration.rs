@@ -1,0 +1,184 @@
+//! Changes of configuration against claims, readers and each other.
+
+#![cfg(provider_tree_loom)]
+
+use std::collections::BTreeSet;
+
+use loom_tests::{Model, thread};
+use provider_tree::{
+    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait, Usage,
+};
+use uuid::Uuid;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+
+fn vcpu(inventory: Inventory) -> Inventories {
+    Inventories::new().with(VCPU, inventory)
+}
+
+/// A forest with one provider of `capacity` VCPU, at generation 1.
+fn host(capacity: u64) -> (ProviderTree, Provider) {
+    let tree = ProviderTree::new();
+    let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
+    let inventories = vcpu(Inventory::new(capacity));
+    tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+    (tree, host)
+}
+
+/// Sets the inventories in a thread of its own while `mine` runs in this one.
+fn swap_against<A>(
+    tree: &ProviderTree,
+    host: Provider,
+    inventories: Inventories,
+    mine: impl FnOnce(&ProviderTree) -> A,
+) -> (A, Result<u64, Error>) {
+    let other = tree.clone();
+    let thread = thread::spawn(move || other.set_inventories(&host, inventories, Expect::Any));
+    let mine = mine(tree);
+    (mine, thread.join().expect("no panic in the thread"))
+}
+
+fn take(tree: &ProviderTree, host: &Provider, amount: u64) -> Result<(), Error> {
+    tree.worker().expect("few workers").take(host, &[(VCPU, amount)])
+}
+
+#[test]
+fn an_inventory_swap_is_atomic_against_claims() {
+    Model {
+        name: "an_inventory_swap_is_atomic_against_claims",
+        property: "a claim is checked against exactly the inventory in force when it commits",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let odd = vcpu(Inventory::new(5).with_min_unit(5).with_step_size(5));
+        let (claimed, swapped) = swap_against(&tree, host, odd, |tree| take(tree, &host, 3));
+        assert_eq!(swapped, Ok(2));
+        let used = match claimed {
+            Ok(()) => 3,
+            Err(Error::UnitViolation { step_size: 5, .. }) => 0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 5, used }));
+    });
+}
+
+#[test]
+fn a_reader_finds_the_configuration_in_force() {
+    Model {
+        name: "a_reader_finds_the_configuration_in_force",
+        property: "generation, inventory and capacity read together belong together",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let (data, swapped) =
+            swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| tree.data(&host));
+        assert_eq!(swapped, Ok(2));
+        let data = data.expect("is there");
+        let total = data.inventories.get(VCPU).expect("has it").total;
+        assert!([(1, 4), (2, 7)].contains(&(data.generation, total)), "{data:?}");
+    });
+}
+
+#[test]
+fn two_swaps_both_count() {
+    Model {
+        name: "two_swaps_both_count",
+        property: "two swaps follow one another, and neither takes the other's version away",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let traits = [Trait::MISC_SHARES_VIA_AGGREGATE];
+        let (mine, theirs) = swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| {
+            tree.set_traits(&host, traits, Expect::Any)
+        });
+        assert!([(Ok(2), Ok(3)), (Ok(3), Ok(2))].contains(&(mine, theirs)));
+        let data = tree.data(&host).expect("is there");
+        assert_eq!(data.generation, 3);
+        assert_eq!(data.inventories.get(VCPU).expect("has it").total, 7);
+        assert_eq!(*data.traits, BTreeSet::from(traits));
+    });
+}
+
+#[test]
+fn a_shrink_and_a_claim_follow_one_another() {
+    Model {
+        name: "a_shrink_and_a_claim_follow_one_another",
+        property: "a claim against a shrink below it is refused, or the provider is overcommitted",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let (claimed, shrunk) =
+            swap_against(&tree, host, vcpu(Inventory::new(1)), |tree| take(tree, &host, 3));
+        assert_eq!(shrunk, Ok(2));
+        let used = match claimed {
+            Ok(()) => 3,
+            Err(Error::CapacityExceeded { requested: 3, free: 1, .. }) => 0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 1, used }));
+    });
+}
+
+#[test]
+fn a_class_is_dropped_or_claimed() {
+    Model {
+        name: "a_class_is_dropped_or_claimed",
+        property: "of dropping a class and claiming it exactly one succeeds",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let (claimed, dropped) =
+            swap_against(&tree, host, Inventories::new(), |tree| take(tree, &host, 3));
+        match (claimed, dropped) {
+            (Ok(()), Err(Error::InUse { used: 3, .. })) => {
+                assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 4, used: 3 }));
+            }
+            (Err(Error::NoInventory { .. }), Ok(2)) => {
+                assert!(tree.usages(&host).expect("is there").is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_generation_is_expected_once() {
+    Model {
+        name: "a_generation_is_expected_once",
+        property: "of two changes that rest on one generation exactly one succeeds",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let other = tree.clone();
+        let thread = thread::spawn(move || {
+            other.set_inventories(&host, vcpu(Inventory::new(7)), Expect::Generation(1))
+        });
+        let mine = tree.set_aggregates(&host, [Uuid::nil()], Expect::Generation(1));
+        let theirs = thread.join().expect("no panic in the thread");
+        let conflict = Error::GenerationConflict { provider: host.uuid(), expected: 1, actual: 2 };
+        let data = tree.data(&host).expect("is there");
+        assert_eq!(data.generation, 2);
+        let total = data.inventories.get(VCPU).expect("has it").total;
+        match (mine, theirs) {
+            (Ok(2), Err(error)) if error == conflict => {
+                assert_eq!((total, data.aggregates.len()), (4, 1));
+            }
+            (Err(error), Ok(2)) if error == conflict => {
+                assert_eq!((total, data.aggregates.len()), (7, 0));
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+}

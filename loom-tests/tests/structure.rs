@@ -1,0 +1,283 @@
+//! Changes of structure against each other, through the public interface.
+
+#![cfg(provider_tree_loom)]
+
+use loom_tests::{Model, thread};
+use provider_tree::{Error, Provider, ProviderTree};
+use uuid::Uuid;
+
+fn uuid(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+/// Runs `theirs` in a thread of its own and `mine` in this one.
+fn race<A, B: Send + 'static>(
+    tree: &ProviderTree,
+    mine: impl FnOnce(&ProviderTree) -> A,
+    theirs: impl FnOnce(&ProviderTree) -> B + Send + 'static,
+) -> (A, B) {
+    let other = tree.clone();
+    let thread = thread::spawn(move || theirs(&other));
+    let mine = mine(tree);
+    (mine, thread.join().expect("no panic in the thread"))
+}
+
+/// All providers are found by uuid and name, and are the children of their parents.
+fn assert_sound(tree: &ProviderTree, count: usize) {
+    let all = tree.providers();
+    assert_eq!(all.len(), count);
+    for provider in &all {
+        assert_eq!(tree.find(provider.uuid()), Some(*provider));
+        let name = tree.name(provider).expect("is there");
+        assert_eq!(tree.find_by_name(&name), Some(*provider));
+        let siblings = match tree.parent(provider).expect("is there") {
+            Some(parent) => tree.children(&parent).expect("is there"),
+            None => tree.roots(),
+        };
+        assert_eq!(siblings.iter().filter(|sibling| *sibling == provider).count(), 1);
+    }
+}
+
+fn root(tree: &ProviderTree, name: &str, number: u128) -> Provider {
+    tree.create_root(name, uuid(number)).expect("a new provider")
+}
+
+fn child(tree: &ProviderTree, parent: &Provider, name: &str, number: u128) -> Provider {
+    tree.create_child(parent, name, uuid(number)).expect("a new provider")
+}
+
+#[test]
+fn one_uuid_is_created_once() {
+    Model {
+        name: "one_uuid_is_created_once",
+        property: "of two creations of one uuid one succeeds, and the other leaves no name behind",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (mine, theirs) = race(
+            &tree,
+            |tree| tree.create_root("b", uuid(1)),
+            |tree| tree.create_root("a", uuid(1)),
+        );
+        let (won, lost, error) = match (mine, theirs) {
+            (Ok(_), Err(error)) => ("b", "a", error),
+            (Err(error), Ok(_)) => ("a", "b", error),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error, Error::UuidExists { uuid: uuid(1) });
+        assert_eq!(tree.find_by_name(won), tree.find(uuid(1)));
+        assert_eq!(tree.find_by_name(lost), None);
+        assert_sound(&tree, 1);
+    });
+}
+
+#[test]
+fn one_name_is_created_once() {
+    Model {
+        name: "one_name_is_created_once",
+        property: "of two creations of one name one succeeds, and the other leaves no uuid behind",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (mine, theirs) = race(
+            &tree,
+            |tree| tree.create_root("a", uuid(1)),
+            |tree| tree.create_root("a", uuid(2)),
+        );
+        let (lost, error) = match (mine, theirs) {
+            (Ok(_), Err(error)) => (uuid(2), error),
+            (Err(error), Ok(_)) => (uuid(1), error),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error, Error::NameExists { name: "a".into() });
+        assert_eq!(tree.find(lost), None);
+        assert_sound(&tree, 1);
+    });
+}
+
+#[test]
+fn a_name_is_created_while_its_owner_goes() {
+    Model {
+        name: "a_name_is_created_while_its_owner_goes",
+        property: "a creation with the name of one being removed is refused or comes after it",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let old = root(&tree, "a", 1);
+        let (created, removed) =
+            race(&tree, |tree| tree.create_root("a", uuid(2)), move |tree| tree.remove(&old));
+        assert_eq!(removed, Ok(1));
+        assert_eq!(tree.find(uuid(1)), None);
+        match created {
+            Ok(new) => {
+                assert_eq!(tree.find_by_name("a"), Some(new));
+                assert_sound(&tree, 1);
+            }
+            Err(error) => {
+                assert_eq!(error, Error::NameExists { name: "a".into() });
+                assert_eq!(tree.find_by_name("a"), None);
+                assert_sound(&tree, 0);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_child_is_created_or_its_parent_removed() {
+    Model {
+        name: "a_child_is_created_or_its_parent_removed",
+        property: "no orphan: a child comes in time to be removed with its parent, or not at all",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let parent = root(&tree, "parent", 1);
+        let (created, removed) = race(
+            &tree,
+            |tree| tree.create_child(&parent, "child", uuid(2)).map(drop),
+            move |tree| tree.remove(&parent),
+        );
+        match (created, removed) {
+            (Ok(()), Ok(2)) | (Err(Error::Removed { .. }), Ok(1)) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((tree.find(uuid(2)), tree.find_by_name("child")), (None, None));
+        assert_sound(&tree, 0);
+    });
+}
+
+#[test]
+fn a_provider_is_removed_once() {
+    Model {
+        name: "a_provider_is_removed_once",
+        property: "of two removals of one provider exactly one succeeds",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let host = root(&tree, "host", 1);
+        let (mine, theirs) = race(&tree, |tree| tree.remove(&host), move |tree| tree.remove(&host));
+        match (mine, theirs) {
+            (Ok(1), Err(Error::Removed { .. })) | (Err(Error::Removed { .. }), Ok(1)) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_sound(&tree, 0);
+    });
+}
+
+#[test]
+fn moves_never_make_a_cycle() {
+    Model {
+        name: "moves_never_make_a_cycle",
+        property: "of two moves, each below the other, one succeeds",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
+        let (mine, theirs) = race(
+            &tree,
+            |tree| tree.reparent(&a, Some(&b)),
+            move |tree| tree.reparent(&b, Some(&a)),
+        );
+        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+        assert!(matches!(mine.and(theirs), Err(Error::WouldCycle { .. })));
+        assert_sound(&tree, 2);
+    });
+}
+
+#[test]
+fn deep_moves_never_make_a_cycle() {
+    Model {
+        name: "deep_moves_never_make_a_cycle",
+        property: "the same for moves below each other's children, that have no other cell in common",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let [p, q] = [root(&tree, "p", 1), root(&tree, "q", 2)];
+        let [a, b] = [child(&tree, &p, "a", 3), child(&tree, &q, "b", 4)];
+        let [below_a, below_b] = [child(&tree, &a, "c", 5), child(&tree, &b, "d", 6)];
+        let (mine, theirs) = race(
+            &tree,
+            |tree| tree.reparent(&a, Some(&below_b)),
+            move |tree| tree.reparent(&b, Some(&below_a)),
+        );
+        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+        assert!(matches!(mine.and(theirs), Err(Error::WouldCycle { .. })));
+        assert_eq!(tree.providers().len(), 6);
+    });
+}
+
+#[test]
+fn a_walk_sees_a_move_whole() {
+    Model {
+        name: "a_walk_sees_a_move_whole",
+        property: "a walk of the forest shows a moving provider once, at one of its two places",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
+        let moving = child(&tree, &a, "moving", 3);
+        let (seen, moved) =
+            race(&tree, |tree| tree.providers(), move |tree| tree.reparent(&moving, Some(&b)));
+        assert_eq!(moved, Ok(()));
+        assert!(seen == [a, moving, b] || seen == [a, b, moving], "{seen:?}");
+        assert_sound(&tree, 3);
+    });
+}
+
+#[test]
+fn a_renamed_provider_is_found_by_one_name() {
+    Model {
+        name: "a_renamed_provider_is_found_by_one_name",
+        property: "once the new name is found the old one is not, and both name the provider only",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let host = root(&tree, "old", 1);
+        let (seen, renamed) = race(
+            &tree,
+            |tree| (tree.find_by_name("new"), tree.find_by_name("old")),
+            move |tree| tree.rename(&host, "new"),
+        );
+        assert_eq!(renamed, Ok(()));
+        let allowed = [(None, Some(host)), (None, None), (Some(host), None)];
+        assert!(allowed.contains(&seen), "{seen:?}");
+        assert_eq!(tree.find_by_name("old"), None);
+        assert_sound(&tree, 1);
+    });
+}
+
+#[test]
+fn a_move_and_a_removal_follow_one_another() {
+    Model {
+        name: "a_move_and_a_removal_follow_one_another",
+        property: "a provider is moved before it is removed, or the move finds it removed",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (host, other) = (root(&tree, "host", 1), root(&tree, "other", 2));
+        let (moved, removed) =
+            race(&tree, |tree| tree.reparent(&host, Some(&other)), move |tree| tree.remove(&host));
+        assert_eq!(removed, Ok(1));
+        assert!(matches!(moved, Ok(()) | Err(Error::Removed { .. })), "{moved:?}");
+        assert_sound(&tree, 1);
+    });
+}

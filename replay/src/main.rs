@@ -1,0 +1,31 @@
+//! Replays a cluster's task list through `provider-tree` with several scheduler threads.
+//!
+//! Worker threads take the tasks in order, choose a node by policy, claim it, and go on. At the
+//! end the tool prints how fast that went and how well the cluster was packed, and audits every
+//! allocation. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
+//! for a bad file or option.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod cluster;
+mod experiment;
+mod intents;
+mod log;
+mod options;
+mod policy;
+mod progress;
+mod report;
+mod scheduler;
+mod seed;
+mod shape;
+mod trace;
+mod view;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    experiment::run(&options::Options::parse())
+}

@@ -1,0 +1,30 @@
+//! A progress bar on a terminal; nothing elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::log::Log;
+
+/// Whether standard error is a terminal, where a bar can be drawn.
+pub(crate) fn is_wanted() -> bool {
+    stderr().is_terminal()
+}
+
+/// Follows a log until all its tasks are given out.
+pub(crate) fn follow(log: &Log, tasks: usize, label: &str) {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} tasks, {eta} left");
+    let bar = ProgressBar::new(tasks as u64).with_prefix(label.to_owned());
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    loop {
+        let taken = log.taken();
+        bar.set_position(taken as u64);
+        if taken == tasks {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    bar.finish_and_clear();
+}

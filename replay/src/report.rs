@@ -1,0 +1,240 @@
+//! What the tool prints: a table, or one JSON document.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::audit::Audit;
+use crate::options::PolicyName;
+use crate::scheduler::Counters;
+
+/// Everything about an experiment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) policy: PolicyName,
+    pub(crate) threads: usize,
+    pub(crate) load: f64,
+    pub(crate) scale: u32,
+    pub(crate) pause_microseconds: u64,
+    pub(crate) nodes: usize,
+    pub(crate) gpus: usize,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) mean: Mean,
+    /// The process's peak memory; not known on every system.
+    pub(crate) peak_memory_kib: Option<u64>,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) tasks: usize,
+    pub(crate) placed: u64,
+    pub(crate) failed: u64,
+    pub(crate) gpu_percent: f64,
+    pub(crate) cpu_percent: f64,
+    pub(crate) memory_percent: f64,
+    pub(crate) decisions_per_second: f64,
+    /// Only the decisions that ended in a claim.
+    pub(crate) placements_per_second: f64,
+    pub(crate) build_seconds: f64,
+    pub(crate) schedule_seconds: f64,
+    pub(crate) audit_seconds: f64,
+    /// Claims refused because another thread was faster.
+    pub(crate) refused_claims: u64,
+    /// Nodes read again because another thread placed something there.
+    pub(crate) refreshed_nodes: u64,
+    /// Retries inside the library.
+    pub(crate) internal_retries: u64,
+    pub(crate) audit: Audit,
+}
+
+/// The means over all runs.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Mean {
+    pub(crate) gpu_percent: f64,
+    pub(crate) cpu_percent: f64,
+    pub(crate) memory_percent: f64,
+    pub(crate) decisions_per_second: f64,
+}
+
+/// How long the parts of a run took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) build: Duration,
+    pub(crate) schedule: Duration,
+    pub(crate) audit: Duration,
+}
+
+impl Run {
+    /// Puts a run's figures together.
+    pub(crate) fn new(seed: u64, counters: Counters, times: Times, audit: Audit) -> Self {
+        let decisions = counters.placed + counters.failed;
+        let schedule_seconds = times.schedule.as_secs_f64();
+        Self {
+            seed,
+            tasks: decisions as usize,
+            placed: counters.placed,
+            failed: counters.failed,
+            gpu_percent: audit.gpu_milli.percent(),
+            cpu_percent: audit.cpu_milli.percent(),
+            memory_percent: audit.memory_mib.percent(),
+            // An empty run has made no decisions, in no time.
+            decisions_per_second: decisions as f64 / schedule_seconds.max(1e-9),
+            placements_per_second: counters.placed as f64 / schedule_seconds.max(1e-9),
+            build_seconds: times.build.as_secs_f64(),
+            schedule_seconds,
+            audit_seconds: times.audit.as_secs_f64(),
+            refused_claims: counters.refused,
+            refreshed_nodes: counters.refreshed,
+            internal_retries: counters.retries,
+            audit,
+        }
+    }
+}
+
+impl Mean {
+    /// The means of some runs.
+    pub(crate) fn of(runs: &[Run]) -> Self {
+        let mean =
+            |value: fn(&Run) -> f64| runs.iter().map(value).sum::<f64>() / runs.len().max(1) as f64;
+        Self {
+            gpu_percent: mean(|run| run.gpu_percent),
+            cpu_percent: mean(|run| run.cpu_percent),
+            memory_percent: mean(|run| run.memory_percent),
+            decisions_per_second: mean(|run| run.decisions_per_second),
+        }
+    }
+}
+
+impl Report {
+    /// Whether every run's audit holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.runs.iter().all(|run| run.audit.holds)
+    }
+
+    /// The report as one JSON document.
+    pub(crate) fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// The report for people: one run in full, or a line for each and their mean.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = self.heading();
+        match self.runs.as_slice() {
+            [run] => text += &one_run(run),
+            runs => text += &many_runs(runs, self.mean),
+        }
+        for run in &self.runs {
+            text += &audit_line(run);
+        }
+        text += &line("peak memory", &memory(self.peak_memory_kib));
+        text
+    }
+
+    fn heading(&self) -> String {
+        let Self { policy, threads, load, scale, nodes, gpus, .. } = self;
+        let plural = if *threads == 1 { "" } else { "s" };
+        format!(
+            "{policy}, {threads} thread{plural}, load {load}, scale {scale}: \
+             {nodes} nodes, {gpus} GPUs\n\n"
+        )
+    }
+}
+
+fn one_run(run: &Run) -> String {
+    [
+        line("seed", &run.seed.to_string()),
+        line("tasks", &run.tasks.to_string()),
+        line("placed", &run.placed.to_string()),
+        line("failed", &run.failed.to_string()),
+        line("GPU allocated", &format!("{:.2} %", run.gpu_percent)),
+        line("CPU allocated", &format!("{:.2} %", run.cpu_percent)),
+        line("memory allocated", &format!("{:.2} %", run.memory_percent)),
+        line("decisions per second", &format!("{:.0}", run.decisions_per_second)),
+        line("placements per second", &format!("{:.0}", run.placements_per_second)),
+        line("building the cluster", &format!("{:.3} s", run.build_seconds)),
+        line("scheduling", &format!("{:.3} s", run.schedule_seconds)),
+        line("auditing", &format!("{:.3} s", run.audit_seconds)),
+        line("refused claims", &run.refused_claims.to_string()),
+        line("nodes read again", &run.refreshed_nodes.to_string()),
+        line("internal retries", &run.internal_retries.to_string()),
+    ]
+    .concat()
+}
+
+fn many_runs(runs: &[Run], mean: Mean) -> String {
+    let mut text = format!(
+        "{:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>8} {:>12} {:>8} {:>8}\n",
+        "seed",
+        "tasks",
+        "placed",
+        "failed",
+        "GPU %",
+        "CPU %",
+        "memory %",
+        "decisions/s",
+        "refused",
+        "retries"
+    );
+    for run in runs {
+        let Run { seed, tasks, placed, failed, .. } = run;
+        let Run { gpu_percent, cpu_percent, memory_percent, decisions_per_second, .. } = run;
+        let Run { refused_claims, internal_retries, .. } = run;
+        writeln!(
+            text,
+            "{seed:>8} {tasks:>8} {placed:>8} {failed:>8} {gpu_percent:>7.2} {cpu_percent:>7.2} \
+             {memory_percent:>8.2} {decisions_per_second:>12.0} {refused_claims:>8} \
+             {internal_retries:>8}"
+        )
+        .expect("writing to a String does not fail");
+    }
+    let Mean { gpu_percent, cpu_percent, memory_percent, decisions_per_second } = mean;
+    writeln!(
+        text,
+        "{:>8} {:>8} {:>8} {:>8} {gpu_percent:>7.2} {cpu_percent:>7.2} {memory_percent:>8.2} \
+         {decisions_per_second:>12.0}",
+        "mean", "", "", ""
+    )
+    .expect("writing to a String does not fail");
+    text
+}
+
+/// The audit's verdict and what it has looked at.
+fn audit_line(run: &Run) -> String {
+    let Audit { providers, consumers, allocations, violations, library, .. } = &run.audit;
+    let verdict = if run.audit.holds { "holds" } else { "VIOLATED" };
+    let mut text = line(
+        &format!("audit, seed {}", run.seed),
+        &format!(
+            "{verdict}: {providers} providers, {consumers} consumers, {allocations} allocations, \
+             {violations} violations; the library's: {} differences, {} overcommitted, \
+             {} unsettled",
+            library.differences, library.overcommitted, library.unsettled
+        ),
+    );
+    for example in &run.audit.examples {
+        writeln!(text, "    {example}").expect("writing to a String does not fail");
+    }
+    text
+}
+
+fn line(label: &str, value: &str) -> String {
+    format!("{label:<22} {value}\n")
+}
+
+fn memory(kib: Option<u64>) -> String {
+    kib.map_or("unknown".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_in_mib() {
+        assert_eq!(memory(Some(1536)), "1.5 MiB");
+        assert_eq!(memory(None), "unknown");
+    }
+}

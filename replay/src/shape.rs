@@ -1,0 +1,156 @@
+//! What nodes have and what tasks ask for.
+
+/// A whole GPU, in thousandths.
+pub(crate) const WHOLE_GPU: u16 = 1000;
+
+/// The most GPUs a node can have: a choice of devices is a 64-bit set.
+pub(crate) const MOST_GPUS: u8 = 64;
+
+/// A machine: processors, memory and some GPUs of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) cpu_milli: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) gpus: u8,
+    pub(crate) model: Option<ModelId>,
+}
+
+/// What a task asks for: all of it on one node, `gpu_milli` from each of `gpus` devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Demand {
+    pub(crate) cpu_milli: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) gpus: u8,
+    pub(crate) gpu_milli: u16,
+    pub(crate) models: ModelSet,
+}
+
+impl Demand {
+    /// What the task takes from all its GPUs together.
+    pub(crate) fn gpu_total(&self) -> u32 {
+        u32::from(self.gpus) * u32::from(self.gpu_milli)
+    }
+}
+
+/// A GPU model, as an index into [`Models`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ModelId(u8);
+
+/// The GPU models of a cluster.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Models {
+    names: Vec<String>,
+}
+
+impl Models {
+    /// The most models one cluster can have.
+    pub(crate) const MOST: usize = 64;
+
+    /// The model of this name, added when it is new; `None` when there are too many.
+    pub(crate) fn intern(&mut self, name: &str) -> Option<ModelId> {
+        if let Some(known) = self.find(name) {
+            return Some(known);
+        }
+        if self.names.len() == Self::MOST {
+            return None;
+        }
+        self.names.push(name.to_owned());
+        Some(ModelId((self.names.len() - 1) as u8))
+    }
+
+    /// The models that `names` lists. Names that no node has add nothing.
+    pub(crate) fn set<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> ModelSet {
+        let known = names.into_iter().filter_map(|name| self.find(name));
+        ModelSet { accepted: Some(known.fold(0, |set, model| set | 1 << model.0)) }
+    }
+
+    /// The name of a model.
+    pub(crate) fn name(&self, model: ModelId) -> &str {
+        &self.names[usize::from(model.0)]
+    }
+
+    fn find(&self, name: &str) -> Option<ModelId> {
+        self.names.iter().position(|known| known == name).map(|index| ModelId(index as u8))
+    }
+}
+
+/// The GPU models a task accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ModelSet {
+    /// `None` accepts every node, also one without a model.
+    accepted: Option<u64>,
+}
+
+impl ModelSet {
+    /// Accepts every node.
+    pub(crate) const ANY: Self = Self { accepted: None };
+
+    /// Whether a node with this model will do.
+    pub(crate) fn accepts(self, model: Option<ModelId>) -> bool {
+        match (self.accepted, model) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(accepted), Some(model)) => accepted >> model.0 & 1 == 1,
+        }
+    }
+}
+
+/// Some devices of one node, by their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct DeviceSet(u64);
+
+impl DeviceSet {
+    /// Adds a device.
+    pub(crate) fn insert(&mut self, device: usize) {
+        self.0 |= 1 << device;
+    }
+
+    /// How many devices there are in the set.
+    #[cfg(test)]
+    pub(crate) fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// The devices, in rising order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let device = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(device)
+        })
+    }
+}
+
+impl FromIterator<usize> for DeviceSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(devices: I) -> Self {
+        let mut set = Self::default();
+        devices.into_iter().for_each(|device| set.insert(device));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_set_accepts_its_models_only() {
+        let mut models = Models::default();
+        let (first, second) = (models.intern("T4"), models.intern("G2"));
+        let set = models.set(["T4", "unheard of", "T4"]);
+        assert!(set.accepts(first));
+        assert!(!set.accepts(second));
+        assert!(!set.accepts(None));
+        assert!(ModelSet::ANY.accepts(second) && ModelSet::ANY.accepts(None));
+        assert!(!models.set(["unheard of"]).accepts(first));
+    }
+
+    #[test]
+    fn a_device_set_lists_its_devices_in_order() {
+        let set: DeviceSet = [63, 0, 5].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 5, 63]);
+        assert_eq!(set.len(), 3);
+    }
+}

@@ -1,0 +1,80 @@
+//! The published experiment on the trace itself, where the trace is there.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{assert_audited, number, report};
+
+/// The published figures are means of ten seeds; single seeds spread around them.
+const BEST_FIT: f64 = 93.28;
+const RANDOM: f64 = 87.66;
+const ONE_SEED: f64 = 1.5;
+const MEAN: f64 = 0.5;
+const MORE_THREADS: f64 = 1.0;
+
+/// The trace's directory; a message and `None` when it is not there.
+fn trace() -> Option<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/openb");
+    if directory.is_dir() {
+        return Some(directory);
+    }
+    println!("skipped: there is no {}", directory.display());
+    None
+}
+
+/// The GPU allocation in percent of an audited run.
+fn gpu_percent(trace: &Path, tasks: &str, more: &[&str]) -> f64 {
+    let file = |name: &str| trace.join(name).to_string_lossy().into_owned();
+    let (nodes, tasks) = (file("openb_node_list_gpu_node.csv"), file(tasks));
+    let report = report(&[&["--nodes", &nodes, "--tasks", &tasks], more].concat());
+    assert_audited(&report);
+    number(&report["mean"], "gpu_percent")
+}
+
+const DEFAULT: &str = "openb_pod_list_default.csv";
+
+#[test]
+fn one_seed_comes_near_the_published_figures() {
+    let Some(trace) = trace() else { return };
+    let best_fit = gpu_percent(&trace, DEFAULT, &["--threads", "1"]);
+    assert!((best_fit - BEST_FIT).abs() < ONE_SEED, "best-fit: {best_fit}");
+    let random = gpu_percent(&trace, DEFAULT, &["--threads", "1", "--policy", "random"]);
+    assert!((random - RANDOM).abs() < ONE_SEED, "random: {random}");
+}
+
+#[test]
+fn four_threads_pack_like_one() {
+    let Some(trace) = trace() else { return };
+    let one = gpu_percent(&trace, DEFAULT, &["--threads", "1"]);
+    let four = gpu_percent(&trace, DEFAULT, &["--threads", "4"]);
+    assert!((one - four).abs() < MORE_THREADS, "one thread {one}, four {four}");
+}
+
+#[test]
+fn lists_with_models_and_with_five_columns_are_replayed() {
+    let Some(trace) = trace() else { return };
+    for tasks in ["openb_pod_list_gpuspec10.csv", "openb_pod_list_multigpu20.csv"] {
+        let best_fit = gpu_percent(&trace, tasks, &["--threads", "2"]);
+        assert!((92.0..96.0).contains(&best_fit), "{tasks}: {best_fit}");
+    }
+}
+
+/// The whole experiment. Slow without optimisation, so it has to be asked for.
+#[test]
+#[ignore = "takes minutes in a debug build: cargo test --release -p replay -- --ignored"]
+fn ten_seeds_give_the_published_figures() {
+    let Some(trace) = trace() else { return };
+    let mean = |policy, threads| {
+        gpu_percent(&trace, DEFAULT, &["--seeds", "10", "--policy", policy, "--threads", threads])
+    };
+    let one = mean("best-fit", "1");
+    assert!((one - BEST_FIT).abs() < MEAN, "best-fit: {one}");
+    let random = mean("random", "1");
+    assert!((random - RANDOM).abs() < MEAN, "random: {random}");
+    for threads in ["2", "4", "8"] {
+        let more = mean("best-fit", threads);
+        assert!((one - more).abs() < MORE_THREADS, "{threads} threads: {more}, one: {one}");
+        mean("random", threads);
+    }
+}

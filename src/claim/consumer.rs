@@ -1,0 +1,145 @@
+//! Consumers: what they hold, in words and as users see it.
+
+use uuid::Uuid;
+
+use crate::ledger::{Cell, Collect, Ledger, Record};
+use crate::resource_class::ResourceClass;
+use crate::tree::cells::{CONSUMER, Life, State, Structure};
+use crate::tree::core::Core;
+
+/// What a consumer holds, at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocations {
+    /// The consumer.
+    pub consumer: Uuid,
+    /// Grows with each change of what the consumer holds; a new consumer starts at 1.
+    pub generation: u64,
+    /// What it holds. One entry for each class of each provider.
+    pub allocations: Vec<Allocation>,
+}
+
+/// An amount that a consumer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// From this provider.
+    pub provider: Uuid,
+    /// Of this class.
+    pub class: ResourceClass,
+    /// So much.
+    pub amount: u64,
+}
+
+/// An amount as a consumer's cell holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    /// The provider's usage cell. The provider can't go while something of it is held.
+    pub(crate) usage: Cell,
+    pub(crate) class: u16,
+    pub(crate) amount: u64,
+}
+
+const HEADER: usize = 4;
+
+/// The words of a consumer's cell, to look at.
+#[derive(Clone, Copy)]
+pub(crate) struct ConsumerWords<'a>(pub(crate) &'a [u64]);
+
+impl<'a> ConsumerWords<'a> {
+    fn word(self, index: usize) -> u64 {
+        self.0.get(index).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn life(self) -> Life {
+        Life::of_words(self.0)
+    }
+
+    pub(crate) fn uuid(self) -> Uuid {
+        Uuid::from_u64_pair(self.word(1), self.word(2))
+    }
+
+    pub(crate) fn generation(self) -> u64 {
+        self.word(3)
+    }
+
+    /// What it holds, by usage cell and class.
+    pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Held> + 'a {
+        let entries = self.0.get(HEADER..).unwrap_or_default();
+        entries.chunks_exact(2).map(|entry| Held {
+            usage: Cell::new((entry[0] >> 16) as u32),
+            class: entry[0] as u16,
+            amount: entry[1],
+        })
+    }
+}
+
+/// Writes all words of a consumer's cell.
+pub(crate) fn write_consumer(
+    words: &mut Vec<u64>,
+    life: Life,
+    uuid: Uuid,
+    generation: u64,
+    held: impl Iterator<Item = Held>,
+) {
+    let (high, low) = uuid.as_u64_pair();
+    words.clear();
+    words.extend([life.with(State::Live).word(), high, low, generation]);
+    let entry =
+        |held: Held| [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
+    words.extend(held.flat_map(entry));
+}
+
+fn copy(record: Record<'_>) -> Vec<u64> {
+    let mut words = Vec::with_capacity(record.len());
+    record.copy_to(&mut words);
+    words
+}
+
+/// Applies `visit` to every consumer, each at an instant of its own.
+pub(crate) fn each_consumer(ledger: &Ledger, mut visit: impl FnMut(ConsumerWords<'_>)) {
+    for number in 0..ledger.cell_bound() {
+        let cell = Cell::new(number);
+        let is_consumer = |life: Life| life.is_kind(CONSUMER) && life.state == State::Live;
+        if !is_consumer(ledger.peek(cell, Life::of)) {
+            continue;
+        }
+        let words = ledger.peek(cell, copy);
+        if is_consumer(Life::of_words(&words)) {
+            visit(ConsumerWords(&words));
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
+        Collect::consistent(&self.ledger, |collect| {
+            let Some(hint) = self.consumers.hint(&consumer) else { return Some(None) };
+            let words = collect.read(hint.cell, copy);
+            let words = ConsumerWords(&words);
+            if !words.life().is(State::Live, hint.incarnation) {
+                return Some(None);
+            }
+            let allocation = |held: Held| Allocation {
+                provider: collect
+                    .read(structure_of(held.usage), |record| Structure::of(record).uuid),
+                class: ResourceClass::from_number(held.class),
+                amount: held.amount,
+            };
+            Some(Some(Allocations {
+                consumer,
+                generation: words.generation(),
+                allocations: words.held().map(allocation).collect(),
+            }))
+        })
+    }
+
+    pub(crate) fn consumer_uuids(&self) -> Vec<Uuid> {
+        let mut found = Vec::new();
+        each_consumer(&self.ledger, |consumer| found.push(consumer.uuid()));
+        found
+    }
+}
+
+/// The structure cell of the provider with this usage cell.
+pub(crate) fn structure_of(usage: Cell) -> Cell {
+    Cell::new(usage.number().wrapping_sub(1))
+}

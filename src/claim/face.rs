@@ -1,0 +1,45 @@
+//! Claims as the forest offers them.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::claim::{Allocations, Audit, Worker};
+use crate::error::Result;
+use crate::tree::ProviderTree;
+
+/// Claims and what they hold.
+impl ProviderTree {
+    /// What one thread claims and releases with. Each takes a few spare records with it and gives
+    /// them back when dropped. Lock-free.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](crate::Error::TooLarge) beyond 32,768 workers at the same time, of which the forest
+    /// itself keeps a few for its own methods.
+    pub fn worker(&self) -> Result<Worker> {
+        Worker::new(Arc::clone(&self.core))
+    }
+
+    /// What `consumer` holds, at one instant; none if it holds nothing. Takes a shard's read lock
+    /// for O(1).
+    pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
+        self.core.allocations(consumer)
+    }
+
+    /// All consumers that hold something from before the call to after it, and some of those that
+    /// came or went meanwhile, perhaps twice. Lock-free; O(cells).
+    pub fn consumers(&self) -> Vec<Uuid> {
+        self.core.consumer_uuids()
+    }
+
+    /// Recomputes the usage of every provider from what consumers hold, and compares.
+    ///
+    /// Runs beside claims, and is exact for each provider that it settles: a provider counts only
+    /// if nothing was claimed from it while all consumers were read. Those under constant claims
+    /// are read again, up to 64 times, and reported as unsettled after that. Lock-free; O(cells)
+    /// for each round.
+    pub fn audit(&self) -> Audit {
+        self.core.audit()
+    }
+}

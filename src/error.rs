@@ -1,0 +1,261 @@
+//! What can go wrong, in fields that a caller can act on.
+
+use uuid::Uuid;
+
+use crate::ledger::{Exhausted, MOST_CELLS, MOST_WORDS};
+use crate::resource_class::ResourceClass;
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call was refused. A refused call has changed nothing.
+///
+/// An error holds what a caller needs for its next decision, read at the instant of the refusal;
+/// no text has to be parsed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The provider has been removed.
+    #[error("provider {provider} has been removed")]
+    Removed {
+        /// The provider that the handle named.
+        provider: Uuid,
+    },
+
+    /// The handle belongs to another forest.
+    #[error("the handle of provider {provider} belongs to another forest")]
+    ForeignProvider {
+        /// The provider that the handle names there.
+        provider: Uuid,
+    },
+
+    /// A provider with this uuid exists.
+    #[error("a provider with uuid {uuid} exists")]
+    UuidExists {
+        /// The uuid asked for.
+        uuid: Uuid,
+    },
+
+    /// A provider with this name exists.
+    #[error("a provider named {name:?} exists")]
+    NameExists {
+        /// The name asked for.
+        name: String,
+    },
+
+    /// The name is not one that this kind of thing can have.
+    #[error("{name:?} can't be a name: {reason}")]
+    InvalidName {
+        /// The name given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// The provider has children, and the call is for a leaf.
+    #[error("provider {provider} has children")]
+    HasChildren {
+        /// The provider.
+        provider: Uuid,
+    },
+
+    /// The new parent is the provider itself or one of its descendants.
+    #[error("provider {provider} can't move below {parent}, which is in its own subtree")]
+    WouldCycle {
+        /// The provider to be moved.
+        provider: Uuid,
+        /// The parent asked for.
+        parent: Uuid,
+    },
+
+    /// Something is held from the provider.
+    #[error("{used} of {class} on provider {provider} are in use")]
+    InUse {
+        /// The provider.
+        provider: Uuid,
+        /// A class that is in use there.
+        class: ResourceClass,
+        /// How much of it is.
+        used: u64,
+    },
+
+    /// The provider's generation is not the expected one.
+    #[error("provider {provider} is at generation {actual}, not {expected}")]
+    GenerationConflict {
+        /// The provider.
+        provider: Uuid,
+        /// The generation the caller knows.
+        expected: u64,
+        /// The generation the provider is at.
+        actual: u64,
+    },
+
+    /// An inventory contradicts itself.
+    #[error("the inventory of {class} is not valid: {fault}")]
+    InvalidInventory {
+        /// The class.
+        class: ResourceClass,
+        /// What is wrong.
+        fault: InventoryFault,
+    },
+
+    /// The provider has no inventory of the class.
+    #[error("provider {provider} has no inventory of {class}")]
+    NoInventory {
+        /// The provider.
+        provider: Uuid,
+        /// The class asked for.
+        class: ResourceClass,
+    },
+
+    /// Less is free than was asked for.
+    #[error("{requested} of {class} asked from provider {provider}, {free} free")]
+    CapacityExceeded {
+        /// The provider.
+        provider: Uuid,
+        /// The class.
+        class: ResourceClass,
+        /// How much was asked for.
+        requested: u64,
+        /// How much could have been had: what is free, and what the consumer itself holds there
+        /// if the call replaces it.
+        free: u64,
+    },
+
+    /// The amount does not obey the inventory's units.
+    #[error(
+        "{requested} of {class} asked from provider {provider}, which gives {min_unit} to \
+         {max_unit} in steps of {step_size}"
+    )]
+    UnitViolation {
+        /// The provider.
+        provider: Uuid,
+        /// The class.
+        class: ResourceClass,
+        /// How much was asked for.
+        requested: u64,
+        /// The least amount.
+        min_unit: u64,
+        /// The greatest amount.
+        max_unit: u64,
+        /// What every amount is a multiple of.
+        step_size: u64,
+    },
+
+    /// An amount of zero, or amounts of one class that add up to more than a `u64`.
+    #[error("{requested} is no amount of {class} that can be asked from provider {provider}")]
+    InvalidAmount {
+        /// The provider.
+        provider: Uuid,
+        /// The class.
+        class: ResourceClass,
+        /// The amount, saturated.
+        requested: u64,
+    },
+
+    /// More is given back than was taken without a consumer.
+    #[error("{requested} of {class} given back to provider {provider}, {taken} were taken")]
+    NotTaken {
+        /// The provider.
+        provider: Uuid,
+        /// The class.
+        class: ResourceClass,
+        /// How much was given back.
+        requested: u64,
+        /// How much is taken without a consumer.
+        taken: u64,
+    },
+
+    /// The claim asks for nothing.
+    #[error("the claim of consumer {consumer} asks for nothing")]
+    EmptyClaim {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
+    /// The consumer holds allocations already.
+    #[error("consumer {consumer} exists, at generation {generation}")]
+    ConsumerExists {
+        /// The consumer.
+        consumer: Uuid,
+        /// Its generation.
+        generation: u64,
+    },
+
+    /// The consumer's generation is not the expected one; `actual` is none if it holds nothing.
+    #[error("consumer {consumer} is at generation {actual:?}, not {expected}")]
+    ConsumerConflict {
+        /// The consumer.
+        consumer: Uuid,
+        /// The generation the caller knows.
+        expected: u64,
+        /// The generation the consumer is at.
+        actual: Option<u64>,
+    },
+
+    /// The consumer holds nothing.
+    #[error("consumer {consumer} holds nothing")]
+    ConsumerNotFound {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
+    /// A documented bound was met.
+    #[error("too large: at most {limit} {what}")]
+    TooLarge {
+        /// What there can't be more of.
+        what: &'static str,
+        /// How many there can be.
+        limit: u64,
+    },
+}
+
+/// What is wrong with an inventory.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InventoryFault {
+    /// More is reserved than there is.
+    #[error("reserved {reserved} of {total}")]
+    ReservedAboveTotal {
+        /// Reserved.
+        reserved: u64,
+        /// The total.
+        total: u64,
+    },
+    /// No amount would be allowed.
+    #[error("min_unit {min_unit} is above max_unit {max_unit}")]
+    MinAboveMax {
+        /// The least amount.
+        min_unit: u64,
+        /// The greatest amount.
+        max_unit: u64,
+    },
+    /// `min_unit` is zero.
+    #[error("min_unit is 0")]
+    ZeroMinUnit,
+    /// `step_size` is zero.
+    #[error("step_size is 0")]
+    ZeroStep,
+    /// The ratio is not a number from 0.000000001 to 1,000,000.
+    #[error("allocation_ratio {ratio} is not between 1e-9 and 1e6")]
+    RatioOutOfRange {
+        /// The ratio given.
+        ratio: f64,
+    },
+    /// The capacity does not fit a `u64`.
+    #[error("the capacity exceeds {}", u64::MAX)]
+    CapacityOverflow,
+}
+
+impl From<Exhausted> for Error {
+    fn from(exhausted: Exhausted) -> Self {
+        let (what, limit) = match exhausted {
+            Exhausted::Cells => ("cells in the forest", 1 << 28),
+            Exhausted::Records => ("records of one width", 1 << 25),
+            Exhausted::Workers => ("workers at the same time", 1 << 15),
+            Exhausted::Words => ("words in one cell", MOST_WORDS as u64),
+            Exhausted::Entries => ("cells in one transaction", MOST_CELLS as u64),
+        };
+        Error::TooLarge { what, limit }
+    }
+}

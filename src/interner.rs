@@ -1,0 +1,74 @@
+//! Names that are compared and stored as numbers, for the life of the process.
+
+use std::sync::LazyLock;
+
+use dashmap::mapref::entry::Entry;
+
+/// Gives every distinct name a number. Names are never forgotten: they are a vocabulary, not data.
+///
+/// Process-wide, so that a number means the same in every forest; this is why it stands outside
+/// the facade of `sync`: it outlives a model, and no protocol rests on it.
+pub(crate) struct Interner {
+    standard: &'static [&'static str],
+    added: boxcar::Vec<Box<str>>,
+    numbers: LazyLock<Numbers>,
+    limit: usize,
+}
+
+#[expect(clippy::disallowed_types, reason = "outlives every model; see above")]
+type Numbers = dashmap::DashMap<Box<str>, u32>;
+
+impl Interner {
+    /// An interner that knows `standard` as the first numbers, for at most `limit` names.
+    pub(crate) const fn new(standard: &'static [&'static str], limit: usize) -> Self {
+        Interner {
+            standard,
+            added: boxcar::Vec::new(),
+            numbers: LazyLock::new(Numbers::new),
+            limit,
+        }
+    }
+
+    /// The number of `name`; none if there are too many names.
+    ///
+    /// Takes a shard's lock for O(1), unless the name is a standard one.
+    pub(crate) fn intern(&self, name: &str) -> Option<u32> {
+        if let Some(number) = self.standard.iter().position(|standard| *standard == name) {
+            return Some(number as u32);
+        }
+        if let Some(number) = self.numbers.get(name).map(|entry| *entry) {
+            return Some(number);
+        }
+        match self.numbers.entry(name.into()) {
+            Entry::Occupied(entry) => Some(*entry.get()),
+            Entry::Vacant(entry) => {
+                // Several may pass this check at once; a number beyond the limit is never stored.
+                let full = self.standard.len() + self.added.count() >= self.limit;
+                let number = (!full).then(|| self.standard.len() + self.added.push(name.into()))?;
+                (number < self.limit).then(|| *entry.insert(number as u32))
+            }
+        }
+    }
+
+    /// The name that `number` stands for. Wait-free.
+    pub(crate) fn name(&self, number: u32) -> &str {
+        let number = number as usize;
+        match self.standard.get(number) {
+            Some(name) => name,
+            None => &self.added[number - self.standard.len()],
+        }
+    }
+}
+
+/// What is wrong with the name of a class or a trait, if anything.
+pub(crate) fn fault(name: &str) -> Option<&'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-:".contains(&byte);
+    match name.len() {
+        0 => Some("it is empty"),
+        256.. => Some("it is longer than 255 bytes"),
+        _ if !name.bytes().all(allowed) => {
+            Some("only ASCII letters and digits and _ . / - : are allowed")
+        }
+        _ => None,
+    }
+}

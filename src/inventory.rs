@@ -1,0 +1,280 @@
+//! Inventories: how much of what a provider has.
+
+use crate::error::{Error, InventoryFault, Result};
+use crate::resource_class::ResourceClass;
+
+/// How much of one class a provider has, and in which amounts it gives it.
+///
+/// The fields mean what they mean in OpenStack Placement. The **capacity** is
+/// `(total - reserved) * allocation_ratio`, rounded down, where the ratio is first rounded to the
+/// nearest billionth; from there on the arithmetic is exact, so that 10 at a ratio of 0.7 are 7.
+///
+/// ```
+/// use provider_tree::Inventory;
+///
+/// let inventory = Inventory::new(64).with_reserved(4).with_allocation_ratio(1.5);
+/// assert_eq!(inventory.capacity(), Ok(90));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inventory {
+    /// How much there is.
+    pub total: u64,
+    /// How much of it is not for consumers.
+    pub reserved: u64,
+    /// The least amount that can be claimed at once.
+    pub min_unit: u64,
+    /// The greatest amount that can be claimed at once.
+    pub max_unit: u64,
+    /// Every amount is a multiple of this.
+    pub step_size: u64,
+    /// How often each unit may be given away.
+    pub allocation_ratio: f64,
+}
+
+/// The ratio counts in these.
+const BILLIONTHS: f64 = 1e9;
+
+impl Inventory {
+    /// An inventory of `total`: nothing reserved, any amount, each unit given once.
+    pub fn new(total: u64) -> Self {
+        Inventory {
+            total,
+            reserved: 0,
+            min_unit: 1,
+            max_unit: u64::MAX,
+            step_size: 1,
+            allocation_ratio: 1.0,
+        }
+    }
+
+    /// The same with `reserved` not for consumers.
+    pub fn with_reserved(self, reserved: u64) -> Self {
+        Inventory { reserved, ..self }
+    }
+
+    /// The same with a least amount.
+    pub fn with_min_unit(self, min_unit: u64) -> Self {
+        Inventory { min_unit, ..self }
+    }
+
+    /// The same with a greatest amount.
+    pub fn with_max_unit(self, max_unit: u64) -> Self {
+        Inventory { max_unit, ..self }
+    }
+
+    /// The same in steps.
+    pub fn with_step_size(self, step_size: u64) -> Self {
+        Inventory { step_size, ..self }
+    }
+
+    /// The same with each unit given away so many times.
+    pub fn with_allocation_ratio(self, allocation_ratio: f64) -> Self {
+        Inventory { allocation_ratio, ..self }
+    }
+
+    /// How much consumers can hold together.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts itself in this inventory.
+    pub fn capacity(&self) -> Result<u64, InventoryFault> {
+        let &Inventory { total, reserved, min_unit, max_unit, step_size, .. } = self;
+        if min_unit == 0 {
+            return Err(InventoryFault::ZeroMinUnit);
+        }
+        if step_size == 0 {
+            return Err(InventoryFault::ZeroStep);
+        }
+        if min_unit > max_unit {
+            return Err(InventoryFault::MinAboveMax { min_unit, max_unit });
+        }
+        let ratio = self.allocation_ratio;
+        if !(1.0 / BILLIONTHS..=1e6).contains(&ratio) {
+            return Err(InventoryFault::RatioOutOfRange { ratio });
+        }
+        let usable = total
+            .checked_sub(reserved)
+            .ok_or(InventoryFault::ReservedAboveTotal { reserved, total })?;
+        // At most 1e6 * 1e9, exact in the 53 bits of an f64 where it matters and in a u128 always.
+        let billionths = (ratio * BILLIONTHS).round() as u128;
+        let capacity = u128::from(usable) * billionths / BILLIONTHS as u128;
+        u64::try_from(capacity).map_err(|_| InventoryFault::CapacityOverflow)
+    }
+
+    /// Whether `amount` obeys the units.
+    pub(crate) fn allows(&self, amount: u64) -> bool {
+        (self.min_unit..=self.max_unit).contains(&amount) && amount.is_multiple_of(self.step_size)
+    }
+
+    /// Whether some amount up to `most` may be refused for its units.
+    pub(crate) fn has_units(&self, most: u64) -> bool {
+        self.min_unit > 1 || self.step_size > 1 || self.max_unit < most
+    }
+}
+
+/// The inventories of one provider, one for each class.
+///
+/// ```
+/// use provider_tree::{Inventories, Inventory, ResourceClass};
+///
+/// let inventories = Inventories::new()
+///     .with(ResourceClass::VCPU, Inventory::new(64).with_allocation_ratio(16.0))
+///     .with(ResourceClass::MEMORY_MB, Inventory::new(262_144).with_reserved(4_096));
+/// assert_eq!(inventories.get(ResourceClass::VCPU).unwrap().total, 64);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventories(Vec<(ResourceClass, Inventory)>);
+
+impl Inventories {
+    /// No inventories.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with `inventory` for `class`, instead of what it had for it.
+    pub fn with(mut self, class: ResourceClass, inventory: Inventory) -> Self {
+        self.insert(class, inventory);
+        self
+    }
+
+    /// Sets the inventory of `class`; returns what it was before.
+    pub fn insert(&mut self, class: ResourceClass, inventory: Inventory) -> Option<Inventory> {
+        match self.0.binary_search_by_key(&class, |(class, _)| *class) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, inventory)),
+            Err(at) => {
+                self.0.insert(at, (class, inventory));
+                None
+            }
+        }
+    }
+
+    /// The inventory of `class`.
+    pub fn get(&self, class: ResourceClass) -> Option<&Inventory> {
+        let at = self.0.binary_search_by_key(&class, |(class, _)| *class).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// All of them, by class.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &Inventory)> {
+        self.0.iter().map(|(class, inventory)| (*class, inventory))
+    }
+
+    /// How many classes there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The capacity of each class.
+    pub(crate) fn capacities(&self) -> Result<Vec<ClassCapacity>> {
+        let capacity = |(class, inventory): (ResourceClass, &Inventory)| {
+            let capacity = inventory.capacity();
+            let capacity = capacity.map_err(|fault| Error::InvalidInventory { class, fault })?;
+            Ok(ClassCapacity { class, capacity, inventory: *inventory })
+        };
+        self.iter().map(capacity).collect()
+    }
+}
+
+impl FromIterator<(ResourceClass, Inventory)> for Inventories {
+    fn from_iter<I: IntoIterator<Item = (ResourceClass, Inventory)>>(inventories: I) -> Self {
+        inventories.into_iter().fold(Self::new(), |all, (class, one)| all.with(class, one))
+    }
+}
+
+/// What a provider's words need to know of an inventory.
+pub(crate) struct ClassCapacity {
+    pub(crate) class: ResourceClass,
+    pub(crate) capacity: u64,
+    pub(crate) inventory: Inventory,
+}
+
+/// How much of one class a provider has and how much of it is held, at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Usage {
+    /// How much consumers can hold together.
+    pub capacity: u64,
+    /// How much is held; more than the capacity only after an inventory has shrunk.
+    pub used: u64,
+}
+
+impl Usage {
+    /// How much can still be claimed.
+    pub fn free(&self) -> u64 {
+        self.capacity.saturating_sub(self.used)
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacity_is_exact() {
+        let cases = [
+            (10, 0, 0.7, 7),
+            (10, 0, 1.1, 11),
+            (64, 0, 16.0, 1024),
+            (100, 50, 0.3, 15),
+            (3, 0, 0.333_333_333, 0),
+            (3, 0, 1.0 / 3.0, 0),
+            (7, 7, 5.0, 0),
+            (u64::MAX, 0, 1.0, u64::MAX),
+            (u64::MAX, 1, 1.0, u64::MAX - 1),
+            (u64::MAX, 0, 0.5, u64::MAX / 2),
+            (1_000_000_000, 0, 1e-9, 1),
+        ];
+        for (total, reserved, ratio, capacity) in cases {
+            let inventory =
+                Inventory::new(total).with_reserved(reserved).with_allocation_ratio(ratio);
+            assert_eq!(inventory.capacity(), Ok(capacity), "{inventory:?}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        use InventoryFault::*;
+        let sound = Inventory::new(10);
+        let cases = [
+            (sound.with_reserved(11), ReservedAboveTotal { reserved: 11, total: 10 }),
+            (sound.with_min_unit(0), ZeroMinUnit),
+            (sound.with_step_size(0), ZeroStep),
+            (sound.with_min_unit(5).with_max_unit(4), MinAboveMax { min_unit: 5, max_unit: 4 }),
+            (sound.with_allocation_ratio(0.0), RatioOutOfRange { ratio: 0.0 }),
+            (sound.with_allocation_ratio(-1.0), RatioOutOfRange { ratio: -1.0 }),
+            (sound.with_allocation_ratio(f64::INFINITY), RatioOutOfRange { ratio: f64::INFINITY }),
+            (Inventory::new(u64::MAX).with_allocation_ratio(1.1), CapacityOverflow),
+        ];
+        for (inventory, fault) in cases {
+            assert_eq!(inventory.capacity(), Err(fault), "{inventory:?}");
+        }
+        let not_a_number = sound.with_allocation_ratio(f64::NAN).capacity();
+        assert!(matches!(not_a_number, Err(RatioOutOfRange { .. })));
+    }
+
+    #[test]
+    fn units() {
+        let inventory = Inventory::new(64).with_min_unit(4).with_max_unit(16).with_step_size(4);
+        let allowed: Vec<_> = (0..=20).filter(|amount| inventory.allows(*amount)).collect();
+        assert_eq!(allowed, [4, 8, 12, 16]);
+        assert!(inventory.has_units(64));
+        assert!(!Inventory::new(64).has_units(64));
+        assert!(!Inventory::new(64).with_max_unit(64).has_units(64));
+        assert!(Inventory::new(64).with_max_unit(63).has_units(64));
+    }
+
+    #[test]
+    fn a_class_has_one_inventory() {
+        let inventories = Inventories::new()
+            .with(ResourceClass::VCPU, Inventory::new(1))
+            .with(ResourceClass::DISK_GB, Inventory::new(2))
+            .with(ResourceClass::VCPU, Inventory::new(3));
+        assert_eq!(inventories.len(), 2);
+        assert_eq!(inventories.get(ResourceClass::VCPU).unwrap().total, 3);
+        assert_eq!(inventories.get(ResourceClass::PGPU), None);
+    }
+}

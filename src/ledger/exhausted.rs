@@ -1,0 +1,16 @@
+//! What the ledger can run out of.
+
+/// A bound of the ledger that was met. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exhausted {
+    /// Cells.
+    Cells,
+    /// Records of one width.
+    Records,
+    /// Workers at the same time.
+    Workers,
+    /// Words in one cell.
+    Words,
+    /// Cells in one transaction.
+    Entries,
+}

@@ -1,0 +1,170 @@
+//! Numbers that nobody uses now, for anyone to take.
+
+use super::chunks::Chunks;
+use crate::step::{Step, reached};
+use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
+
+/// A Treiber stack of chains of numbers.
+///
+/// A chain is pushed and popped by one exchange, so that workers trade spares in batches. The
+/// head carries a tag that grows with every exchange: a popped and re-pushed number is not
+/// mistaken for one that never moved. The tag wraps after 2^35 exchanges.
+///
+/// ```text
+/// head:    tag 35 | first number of the first chain + 1, 29
+/// link:    first number of the next chain + 1, 32 | next number of this chain + 1, 32
+/// ```
+pub(crate) struct FreeList {
+    head: CachePadded<AtomicU64>,
+    links: Chunks<AtomicU64>,
+}
+
+const NUMBER_BITS: u32 = 29;
+const FIRST: u64 = (1 << NUMBER_BITS) - 1;
+const LOW: u64 = u32::MAX as u64;
+
+impl FreeList {
+    pub(crate) fn new() -> Self {
+        FreeList { head: CachePadded::new(AtomicU64::new(0)), links: Chunks::new(1) }
+    }
+
+    /// Pushes one chain: `numbers`, which the caller owns and gives up. Lock-free.
+    pub(crate) fn push(&self, numbers: impl Iterator<Item = u32>) {
+        let mut first = 0;
+        for number in numbers {
+            // Relaxed: the head's exchange below publishes it.
+            self.link(number).store(first, Ordering::Relaxed);
+            first = u64::from(number) + 1;
+        }
+        if first == 0 {
+            return;
+        }
+        let link = self.link((first - 1) as u32);
+        // Relaxed: this thread's own store above.
+        let rest_of_chain = link.load(Ordering::Relaxed) & LOW;
+        // Acquire: pairs with the exchanges of others, whose releases this one carries on.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            // Relaxed: as above.
+            link.store((head & FIRST) << 32 | rest_of_chain, Ordering::Relaxed);
+            reached(Step::Linked);
+            // Release: publishes the links, and all that this thread did to what the numbers
+            // name; pairs with the acquire in `pop`.
+            match self.head.compare_exchange(
+                head,
+                next_tag(head) | first,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return,
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    /// Pops one chain, handing each of its numbers to `take`; false if there is none. Lock-free.
+    pub(crate) fn pop(&self, mut take: impl FnMut(u32)) -> bool {
+        // Acquire: pairs with the exchange in `push`.
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            let first = head & FIRST;
+            if first == 0 {
+                return false;
+            }
+            // Relaxed: the head's acquire above ordered the store. If the number was popped
+            // meanwhile this may be a later one's; then the tag has grown, the exchange fails.
+            let link = self.link((first - 1) as u32).load(Ordering::Relaxed);
+            reached(Step::HeadRead);
+            // Acquire: the numbers are now this thread's, with all that was done to them. AcqRel
+            // keeps the releases of earlier pushes whole.
+            match self.head.compare_exchange(
+                head,
+                next_tag(head) | link >> 32,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => {
+                    self.take_chain(first, link, &mut take);
+                    return true;
+                }
+                Err(found) => head = found,
+            }
+        }
+    }
+
+    /// Hands out a chain that is this thread's alone.
+    fn take_chain(&self, first: u64, link: u64, take: &mut impl FnMut(u32)) {
+        take((first - 1) as u32);
+        let mut next = link & LOW;
+        while next != 0 {
+            let number = (next - 1) as u32;
+            // Relaxed: published by the head's exchange, and unchanged since.
+            next = self.link(number).load(Ordering::Relaxed) & LOW;
+            take(number);
+        }
+    }
+
+    fn link(&self, number: u32) -> &AtomicU64 {
+        &self.links.get_or_make(number, zeroed_words)[0]
+    }
+}
+
+fn next_tag(head: u64) -> u64 {
+    (head >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    fn pop(list: &FreeList) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        list.pop(|number| numbers.push(number));
+        numbers
+    }
+
+    #[test]
+    fn chains_come_back_whole_and_last_first() {
+        let list = FreeList::new();
+        list.push([0, 1, 2].into_iter());
+        list.push([7].into_iter());
+        list.push(std::iter::empty());
+        assert_eq!(pop(&list), [7]);
+        assert_eq!(pop(&list), [2, 1, 0]);
+        assert!(pop(&list).is_empty());
+    }
+
+    #[test]
+    fn threads_never_share_a_number() {
+        let list = FreeList::new();
+        const NUMBERS: u32 = 64;
+        for chain in 0..NUMBERS / 4 {
+            list.push(chain * 4..chain * 4 + 4);
+        }
+        let owners: Vec<_> = (0..NUMBERS).map(|_| AtomicU64::new(0)).collect();
+        std::thread::scope(|scope| {
+            for thread in 1..=4 {
+                let (list, owners) = (&list, &owners);
+                scope.spawn(move || {
+                    for _ in 0..20_000 {
+                        let mine = pop(list);
+                        for number in &mine {
+                            // Relaxed: the list itself must order what its owners do.
+                            let before = owners[*number as usize].load(Ordering::Relaxed);
+                            assert_eq!(before, 0, "number {number} has two owners");
+                            owners[*number as usize].store(thread, Ordering::Relaxed);
+                        }
+                        for number in &mine {
+                            owners[*number as usize].store(0, Ordering::Relaxed);
+                        }
+                        list.push(mine.into_iter());
+                    }
+                });
+            }
+        });
+        let mut rest: Vec<u32> =
+            std::iter::from_fn(|| Some(pop(&list)).filter(|c| !c.is_empty())).flatten().collect();
+        rest.sort_unstable();
+        assert_eq!(rest, (0..NUMBERS).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,171 @@
+//! Gates: the one word per cell that decides.
+
+use super::chunks::Chunks;
+use super::descriptor::Ticket;
+use super::record::RecordNumber;
+use crate::sync::{AtomicU64, Ordering, model_fence, zeroed_words};
+
+/// Names a fact that changes as one: its position among the gates.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Cell(u32);
+
+/// Cell numbers fit the tokens of unstamped records.
+pub(crate) const CELL_BITS: u32 = 28;
+
+impl Cell {
+    /// How many cells there can be.
+    pub(crate) const LIMIT: u32 = 1 << CELL_BITS;
+
+    pub(crate) fn new(number: u32) -> Cell {
+        Cell(number)
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The `offset`th cell of the run that begins here.
+    pub(crate) fn sibling(self, offset: u32) -> Cell {
+        Cell(self.0.wrapping_add(offset))
+    }
+}
+
+/// What a gate holds: the version in force, or the transaction that is about to decide one.
+///
+/// ```text
+/// 0 | tag 35 | record 28          the version in force
+/// 1 | worker slot 15 | sequence 48   a transaction in progress
+/// ```
+///
+/// A version word never comes back: the tag grows with every change, touch, abort and reuse of
+/// the cell. It wraps after 2^35 of them, so a thread would have to sleep inside one operation
+/// through exactly that many, ending on the same record, to be misled. The word 0 is a cell that
+/// was never used: record 0 is never handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct GateWord(u64);
+
+pub(crate) const TAG_BITS: u32 = 35;
+const RECORD_BITS: u32 = 28;
+const DESCRIPTOR: u64 = 1 << 63;
+
+impl GateWord {
+    pub(crate) const VACANT: GateWord = GateWord(0);
+
+    /// The word that follows this one, naming `record`.
+    #[inline]
+    pub(crate) fn next(self, record: RecordNumber) -> GateWord {
+        let tag = (self.tag() + 1) & ((1 << TAG_BITS) - 1);
+        GateWord(tag << RECORD_BITS | u64::from(record.bits()))
+    }
+
+    /// The word that follows this one with the same record: a touch, or an abort.
+    #[inline]
+    pub(crate) fn next_same(self) -> GateWord {
+        self.next(self.record())
+    }
+
+    #[inline]
+    pub(crate) fn record(self) -> RecordNumber {
+        RecordNumber::from_bits((self.0 & ((1 << RECORD_BITS) - 1)) as u32)
+    }
+
+    #[inline]
+    pub(crate) fn tag(self) -> u64 {
+        (self.0 & !DESCRIPTOR) >> RECORD_BITS
+    }
+
+    #[inline]
+    pub(crate) fn of_ticket(ticket: Ticket) -> GateWord {
+        GateWord(DESCRIPTOR | ticket.bits())
+    }
+
+    /// The transaction that holds the gate, if one does.
+    #[inline]
+    pub(crate) fn ticket(self) -> Option<Ticket> {
+        (self.0 & DESCRIPTOR != 0).then(|| Ticket::from_bits(self.0 & !DESCRIPTOR))
+    }
+
+    #[inline]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> GateWord {
+        GateWord(bits)
+    }
+}
+
+/// All gates, dense.
+pub(crate) struct Gates(Chunks<AtomicU64>);
+
+impl Gates {
+    pub(crate) fn new() -> Self {
+        Gates(Chunks::new(1))
+    }
+
+    /// Makes room for `cell`; its gate is vacant.
+    pub(crate) fn make(&self, cell: Cell) {
+        self.0.get_or_make(cell.number(), zeroed_words);
+    }
+
+    /// The gate of `cell`; none for a cell that doesn't exist.
+    #[inline]
+    pub(crate) fn get(&self, cell: Cell) -> Option<Gate<'_>> {
+        self.0.get(cell.number()).map(|gate| Gate(&gate[0]))
+    }
+
+    /// The word in the gate of `cell`; vacant for a cell that doesn't exist.
+    #[inline]
+    pub(crate) fn load(&self, cell: Cell) -> GateWord {
+        self.get(cell).map_or(GateWord::VACANT, Gate::load)
+    }
+
+    /// Exchanges the word in the gate of `cell`; see [`Gate::exchange`].
+    #[inline]
+    pub(crate) fn exchange(
+        &self,
+        cell: Cell,
+        expected: GateWord,
+        new: GateWord,
+    ) -> Result<(), GateWord> {
+        self.get(cell).ok_or(GateWord::VACANT)?.exchange(expected, new)
+    }
+}
+
+/// The gate of one cell.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate<'a>(&'a AtomicU64);
+
+impl Gate<'_> {
+    /// The word in the gate.
+    #[inline]
+    pub(crate) fn load(self) -> GateWord {
+        // The fence stands for what SeqCst means here and loom does not model: two readers agree
+        // on the order of two exchanges.
+        model_fence();
+        // SeqCst: acquires the record stored before the exchange that put this word here, and
+        // takes its place in the one order of all exchanges and clock accesses.
+        GateWord(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Whether the gate still holds `word`, and with it what was read since it was loaded.
+    #[inline]
+    pub(crate) fn still_holds(self, word: GateWord) -> bool {
+        // SeqCst like every access of a gate; acquire would do, as the words read since were
+        // themselves acquired: one of a later version brings the exchange of the gate with it.
+        self.0.load(Ordering::SeqCst) == word.0
+    }
+
+    /// Puts `new` in the place of `expected`, or says what was there.
+    #[inline]
+    pub(crate) fn exchange(self, expected: GateWord, new: GateWord) -> Result<(), GateWord> {
+        // SeqCst: releases the record that `new` names to every `load`; on failure acquires what
+        // the word found there names. Its place in the one order is the instant of a one-cell
+        // change.
+        match self.0.compare_exchange(expected.0, new.0, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => Ok(()),
+            Err(found) => Err(GateWord(found)),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Records: the versions of cells, in slabs by width.
+
+use super::chunks::Chunks;
+use super::clock::Stamp;
+use super::exhausted::Exhausted;
+use super::free_list::FreeList;
+use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
+
+/// Words before the payload: stamp (S), origin (P) and the predecessor's stamp (Q).
+const HEADER: usize = 3;
+
+/// The widths of records, in words. A record's number names its width.
+pub(crate) const WIDTHS: [usize; 8] = [8, 16, 32, 64, 128, 512, 4096, 32768];
+
+/// How many spare records of each width move between a worker and the common stock at once.
+const BATCHES: [usize; WIDTHS.len()] =
+    if cfg!(provider_tree_loom) { [2; 8] } else { [32, 32, 16, 8, 4, 1, 1, 1] };
+
+/// Words of payload in the widest record.
+pub(crate) const MOST_WORDS: usize = WIDTHS[WIDTHS.len() - 1] - HEADER;
+
+/// Names a record: width in the upper 3 bits, position in the lower 25.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RecordNumber(u32);
+
+const POSITION_BITS: u32 = 25;
+const POSITIONS: u32 = 1 << POSITION_BITS;
+
+impl RecordNumber {
+    #[inline]
+    fn new(width: Width, position: u32) -> Self {
+        RecordNumber((width.0 as u32) << POSITION_BITS | position)
+    }
+
+    #[inline]
+    pub(crate) fn width(self) -> Width {
+        Width((self.0 >> POSITION_BITS) as usize & (WIDTHS.len() - 1))
+    }
+
+    #[inline]
+    fn position(self) -> u32 {
+        self.0 & (POSITIONS - 1)
+    }
+
+    #[inline]
+    pub(crate) fn bits(self) -> u32 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        RecordNumber(bits)
+    }
+}
+
+/// One of [`WIDTHS`], by its index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Width(usize);
+
+impl Width {
+    pub(crate) const COUNT: usize = WIDTHS.len();
+
+    /// The narrowest width whose payload holds `words`.
+    #[inline]
+    pub(crate) fn holding(words: usize) -> Result<Width, Exhausted> {
+        match WIDTHS.iter().position(|width| width - HEADER >= words) {
+            Some(index) => Ok(Width(index)),
+            None => Err(Exhausted::Words),
+        }
+    }
+
+    pub(crate) fn all() -> impl Iterator<Item = Width> {
+        (0..Self::COUNT).map(Width)
+    }
+
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self.0
+    }
+
+    /// How many spare records move between a worker and the common stock at once.
+    #[inline]
+    pub(crate) fn batch(self) -> usize {
+        BATCHES[self.0]
+    }
+}
+
+/// One version of one cell, as its words are now.
+///
+/// Whoever holds a number from a gate may read here at any time; what it read is one version's
+/// only if the gate still holds the same word afterwards.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a> {
+    words: &'a [AtomicU64],
+}
+
+impl Record<'_> {
+    /// What a cell that was never used holds: nothing.
+    pub(crate) const NOTHING: Record<'static> = Record { words: &[] };
+
+    /// When this version came into force, or the token that says nobody has noted it yet.
+    #[inline]
+    pub(crate) fn stamp(self) -> Stamp {
+        // Acquire: pairs with the release in `write` and the exchange in `set_stamp`.
+        Stamp::from_bits(self.words[0].load(Ordering::Acquire))
+    }
+
+    /// Notes when this version came into force, if the record still carries its token.
+    #[inline]
+    pub(crate) fn set_stamp(self, token: Stamp, stamp: Stamp) -> Result<(), Stamp> {
+        // AcqRel: a stamp read here carries with it the clock reading it was made from; pairs
+        // with `stamp` in the reader of a snapshot. On failure Acquire, for the same reason.
+        self.words[0]
+            .compare_exchange(token.bits(), stamp.bits(), Ordering::AcqRel, Ordering::Acquire)
+            .map(|_| ())
+            .map_err(Stamp::from_bits)
+    }
+
+    /// How many words of payload this version has.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        // Acquire: pairs with the release in `write`.
+        let Some(origin) = self.words.get(1) else { return 0 };
+        let origin = origin.load(Ordering::Acquire);
+        // A torn read may pair a length with another version's record.
+        ((origin >> 32) as usize).min(self.words.len() - HEADER)
+    }
+
+    /// The `index`th word of the payload; 0 beyond the record's width.
+    #[inline]
+    pub(crate) fn word(self, index: usize) -> u64 {
+        // Acquire: pairs with the release in `write`, so that whoever sees a word of a later
+        // version also sees that the gate has moved.
+        self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// Appends the payload to `into`.
+    #[inline]
+    pub(crate) fn copy_to(self, into: &mut Vec<u64>) {
+        let length = self.len();
+        // Acquire: as in `word`.
+        let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
+        into.extend(payload.iter().map(|word| word.load(Ordering::Acquire)));
+    }
+
+    /// Fills a spare record. The caller owns it: no gate names it.
+    ///
+    /// Others may still read it as the version it once was. The token comes first: from then on
+    /// whoever validates by the stamp knows that the words are no longer that version's.
+    #[inline]
+    pub(crate) fn write(
+        self,
+        token: Stamp,
+        predecessor: RecordNumber,
+        predecessor_stamp: Stamp,
+        payload: &[u64],
+    ) {
+        // Release, all: each pairs with the acquire of the same word, so that a reader who sees
+        // it also sees every gate exchange that made this record spare.
+        let origin = u64::from(predecessor.bits()) | (payload.len() as u64) << 32;
+        self.words[0].store(token.bits(), Ordering::Release);
+        self.words[1].store(origin, Ordering::Release);
+        self.words[2].store(predecessor_stamp.bits(), Ordering::Release);
+        for (word, value) in self.words[HEADER..].iter().zip(payload) {
+            word.store(*value, Ordering::Release);
+        }
+    }
+}
+
+/// All records: a slab for each width.
+pub(crate) struct Records {
+    slabs: [Slab; WIDTHS.len()],
+}
+
+struct Slab {
+    words: Chunks<AtomicU64>,
+    handed_out: CachePadded<AtomicU64>,
+    spare: FreeList,
+}
+
+impl Records {
+    pub(crate) fn new() -> Self {
+        Records {
+            slabs: WIDTHS.map(|width| Slab {
+                words: Chunks::new(width),
+                // Position 0 stays unused, so that no version word is 0.
+                handed_out: CachePadded::new(AtomicU64::new(1)),
+                spare: FreeList::new(),
+            }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, number: RecordNumber) -> Record<'_> {
+        let words = self.slabs[number.width().0].words.get(number.position());
+        Record { words: words.expect("a number is handed out after its chunk is made") }
+    }
+
+    /// Adds spare records to `stock`: from those given back, else new ones.
+    pub(crate) fn take(
+        &self,
+        width: Width,
+        stock: &mut Vec<RecordNumber>,
+    ) -> Result<(), Exhausted> {
+        let slab = &self.slabs[width.0];
+        if slab.spare.pop(|position| stock.push(RecordNumber::new(width, position))) {
+            return Ok(());
+        }
+        let count = width.batch() as u64;
+        // Relaxed: only the uniqueness of the answer matters; the chunk publishes itself.
+        let first = slab.handed_out.fetch_add(count, Ordering::Relaxed);
+        if first + count > u64::from(POSITIONS) {
+            return Err(Exhausted::Records);
+        }
+        for position in first..first + count {
+            let position = position as u32;
+            slab.words.get_or_make(position, zeroed_words);
+            stock.push(RecordNumber::new(width, position));
+        }
+        Ok(())
+    }
+
+    /// Gives spare records of one width back for others to take.
+    pub(crate) fn give(&self, width: Width, spares: impl Iterator<Item = RecordNumber>) {
+        self.slabs[width.0].spare.push(spares.map(RecordNumber::position));
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_holds_what_it_says() {
+        for (words, width) in [(0, 0), (5, 0), (6, 1), (13, 1), (14, 2), (MOST_WORDS, 7)] {
+            assert_eq!(Width::holding(words), Ok(Width(width)), "{words} words");
+        }
+        assert_eq!(Width::holding(MOST_WORDS + 1), Err(Exhausted::Words));
+    }
+
+    #[test]
+    fn records_given_back_are_taken_again() {
+        let records = Records::new();
+        let width = Width(0);
+        let mut stock = Vec::new();
+        records.take(width, &mut stock).unwrap();
+        let given = stock.clone();
+        records.give(width, stock.drain(..));
+        records.take(width, &mut stock).unwrap();
+        stock.sort_by_key(|number| number.bits());
+        assert_eq!(stock, given);
+    }
+}

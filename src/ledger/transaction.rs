@@ -1,0 +1,211 @@
+//! Transactions as their authors see them: open cells, look, change, commit.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::Ledger;
+use super::clock::Stamp;
+use super::descriptor::Entry;
+use super::exhausted::Exhausted;
+use super::gate::{Cell, GateWord};
+use super::writer::Writer;
+
+/// The most cells that one transaction may open.
+pub(crate) const MOST_CELLS: usize = 1 << 22;
+
+/// Why the body of a transaction gives up.
+#[derive(Debug)]
+pub(crate) enum Abort<E> {
+    /// The answer is no. Final if everything it rests on was in force at one instant.
+    Reject(E),
+    /// What was read contradicts itself: it was read at different instants. Start over.
+    Torn,
+}
+
+impl<E> From<E> for Abort<E> {
+    fn from(error: E) -> Self {
+        Abort::Reject(error)
+    }
+}
+
+/// A cell that the transaction has opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(usize);
+
+/// A transaction being prepared. Cells that are opened and not changed must merely be unchanged
+/// when it commits.
+pub(crate) struct Transaction<'a> {
+    pub(super) writer: &'a mut Writer,
+}
+
+impl Transaction<'_> {
+    /// Reads `cell` into the transaction; once, however often it is opened.
+    pub(crate) fn open(&mut self, cell: Cell) -> Result<Place, Exhausted> {
+        let Writer { ledger, draft, .. } = &mut *self.writer;
+        draft.open(ledger, cell)
+    }
+
+    /// Whether the transaction has opened `cell` before.
+    pub(crate) fn has(&self, cell: Cell) -> bool {
+        self.writer.draft.find(cell).is_some()
+    }
+
+    /// The `index`th word of what the cell will hold; 0 beyond its end.
+    #[inline]
+    pub(crate) fn word(&self, place: Place, index: usize) -> u64 {
+        self.words(place).get(index).copied().unwrap_or(0)
+    }
+
+    /// What the cell will hold.
+    #[inline]
+    pub(crate) fn words(&self, place: Place) -> &[u64] {
+        let draft = &self.writer.draft;
+        &draft.words[draft.opened[place.0].payload.clone()]
+    }
+
+    /// Changes what the cell will hold, word by word.
+    #[inline]
+    pub(crate) fn words_mut(&mut self, place: Place) -> &mut [u64] {
+        let Draft { opened, words, .. } = &mut self.writer.draft;
+        let opened = &mut opened[place.0];
+        opened.changed = true;
+        &mut words[opened.payload.clone()]
+    }
+
+    /// Replaces what the cell will hold.
+    pub(crate) fn rewrite(&mut self, place: Place, payload: &[u64]) {
+        let Draft { opened, words, .. } = &mut self.writer.draft;
+        let opened = &mut opened[place.0];
+        opened.changed = true;
+        if payload.len() <= opened.payload.len() {
+            opened.payload.end = opened.payload.start + payload.len();
+            words[opened.payload.clone()].copy_from_slice(payload);
+        } else {
+            let start = words.len();
+            words.extend_from_slice(payload);
+            opened.payload = start..words.len();
+        }
+    }
+
+    /// The same writer, for changes of their own beside this transaction.
+    pub(crate) fn writer(&mut self) -> &mut Writer {
+        self.writer
+    }
+
+    /// Whether everything opened so far is still as it was read, and so was in force at any
+    /// instant since, together with whatever the caller has learned meanwhile by other means.
+    pub(crate) fn holds(&self) -> bool {
+        self.writer.draft.holds_still(&self.writer.ledger)
+    }
+}
+
+/// The transaction's working memory, kept by the writer from one to the next.
+#[derive(Default)]
+pub(super) struct Draft {
+    opened: Vec<Opened>,
+    words: Vec<u64>,
+    /// Where each opened cell is, once they are too many to look through.
+    places: HashMap<Cell, usize, foldhash::fast::FixedState>,
+    /// The transaction as it will be announced.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A cell in a draft.
+struct Opened {
+    cell: Cell,
+    word: GateWord,
+    stamp: Stamp,
+    payload: Range<usize>,
+    changed: bool,
+}
+
+/// What a draft says of one cell at the commit.
+pub(super) struct Change<'a> {
+    pub(super) cell: Cell,
+    pub(super) old: GateWord,
+    pub(super) stamp: Stamp,
+    /// The new version; none for a cell that must merely be unchanged.
+    pub(super) payload: Option<&'a [u64]>,
+}
+
+/// So many opened cells are looked through one by one.
+const FEW: usize = 16;
+
+impl Draft {
+    pub(super) fn clear(&mut self) {
+        self.opened.clear();
+        self.words.clear();
+        self.places.clear();
+    }
+
+    /// Sorts the draft by cell, as transactions install. No [`Place`] is valid afterwards.
+    pub(super) fn sort(&mut self) {
+        self.opened.sort_unstable_by_key(|opened| opened.cell);
+    }
+
+    pub(super) fn changes(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
+        self.opened.iter().map(|opened| Change {
+            cell: opened.cell,
+            old: opened.word,
+            stamp: opened.stamp,
+            payload: opened.changed.then(|| &self.words[opened.payload.clone()]),
+        })
+    }
+
+    /// The only cell opened, if it is changed.
+    pub(super) fn single_change(&self) -> Option<(Cell, GateWord, Stamp, &[u64])> {
+        match &self.opened[..] {
+            [only] if only.changed => {
+                Some((only.cell, only.word, only.stamp, &self.words[only.payload.clone()]))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.opened.iter().all(|opened| !opened.changed)
+    }
+
+    /// Whether everything opened is still as it was read. One cell needs no second look: it was
+    /// validated when it was read.
+    pub(super) fn holds(&self, ledger: &Ledger) -> bool {
+        self.opened.len() <= 1 || self.holds_still(ledger)
+    }
+
+    /// Whether everything opened, be it one cell, is still as it was read.
+    fn holds_still(&self, ledger: &Ledger) -> bool {
+        self.opened.iter().all(|opened| ledger.gates.load(opened.cell) == opened.word)
+    }
+
+    fn find(&self, cell: Cell) -> Option<usize> {
+        if self.opened.len() <= FEW {
+            self.opened.iter().position(|opened| opened.cell == cell)
+        } else {
+            self.places.get(&cell).copied()
+        }
+    }
+
+    fn open(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
+        if let Some(place) = self.find(cell) {
+            return Ok(Place(place));
+        }
+        if self.opened.len() == MOST_CELLS {
+            return Err(Exhausted::Entries);
+        }
+        let start = self.words.len();
+        let (word, stamp, ()) = ledger.read_stamped(cell, |record| {
+            self.words.truncate(start);
+            record.copy_to(&mut self.words);
+        });
+        let place = self.opened.len();
+        let payload = start..self.words.len();
+        self.opened.push(Opened { cell, word, stamp, payload, changed: false });
+        if place == FEW {
+            self.places
+                .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));
+        } else if place > FEW {
+            self.places.insert(cell, place);
+        }
+        Ok(Place(place))
+    }
+}

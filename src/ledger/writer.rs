@@ -1,0 +1,368 @@
+//! What one thread writes with: a descriptor, spare records, spare cells.
+
+use std::sync::Arc;
+
+use super::clock::Stamp;
+use super::descriptor::{Entry, State, Ticket};
+use super::exhausted::Exhausted;
+use super::gate::{Cell, GateWord};
+use super::kcas::Progress;
+use super::record::{RecordNumber, Width};
+use super::transaction::{Abort, Draft, Transaction};
+use super::{KINDS, Kind, Ledger};
+use crate::step::{Step, reached};
+use crate::sync::Ordering;
+
+/// The ledger's half of a worker.
+///
+/// Spare records and cells are its own; it trades them with the others in batches, and gives all
+/// back when dropped.
+pub(crate) struct Writer {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) draft: Draft,
+    slot: u32,
+    sequence: u64,
+    spares: [Vec<RecordNumber>; Width::COUNT],
+    cells: [Vec<Cell>; KINDS],
+    payload: Vec<u64>,
+    retries: u64,
+    /// Whether a change of this writer may be seen by others and is not complete.
+    in_flight: bool,
+}
+
+impl Writer {
+    pub(super) fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
+        let sequence = ledger.descriptor(slot).last_sequence();
+        Writer {
+            ledger,
+            draft: Draft::default(),
+            slot,
+            sequence,
+            spares: std::array::from_fn(|_| Vec::new()),
+            cells: std::array::from_fn(|_| Vec::new()),
+            payload: Vec::new(),
+            retries: 0,
+            in_flight: false,
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// How often a change was prepared in vain because another came first.
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries
+    }
+
+    /// Changes one cell: `change` gets its words and edits them, or gives up.
+    ///
+    /// The words are one version's, and a rejection rests on the version in force when it was
+    /// read. Lock-free; `change` is called again if another change came first.
+    #[inline]
+    pub(crate) fn update<T, E: From<Exhausted>>(
+        &mut self,
+        cell: Cell,
+        mut change: impl FnMut(&mut Vec<u64>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        let mut payload = std::mem::take(&mut self.payload);
+        let result = loop {
+            let (old, stamp, ()) = self.ledger.read_stamped(cell, |record| {
+                payload.clear();
+                record.copy_to(&mut payload);
+            });
+            match change(&mut payload) {
+                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Torn) => {}
+                Ok(value) => match self.exchange(cell, old, stamp, &payload) {
+                    Ok(true) => break Ok(value),
+                    Ok(false) => {}
+                    Err(exhausted) => break Err(exhausted.into()),
+                },
+            }
+            self.retries += 1;
+        };
+        self.payload = payload;
+        result
+    }
+
+    /// Changes several cells as one. `body` opens and changes them, or gives up.
+    ///
+    /// A rejection is final only if everything it rests on was in force at one instant; else
+    /// `body` runs again, as it does when another change came first. Lock-free. No code runs
+    /// between the first word that others can see and the end of the protocol but the protocol's.
+    pub(crate) fn transact<T, E: From<Exhausted>>(
+        &mut self,
+        mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        loop {
+            self.draft.clear();
+            match body(&mut Transaction { writer: self }) {
+                Ok(value) => {
+                    if self.commit()? {
+                        return Ok(value);
+                    }
+                }
+                Err(Abort::Reject(error)) => {
+                    if self.draft.holds(&self.ledger) {
+                        return Err(error);
+                    }
+                }
+                Err(Abort::Torn) => {}
+            }
+            self.retries += 1;
+        }
+    }
+
+    /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,
+    /// or for cells never used the one in `first`, whose length is the kind's run.
+    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Exhausted> {
+        let run = match self.cells[kind.0].pop() {
+            Some(run) => run,
+            None => {
+                self.restock_cells(kind)?;
+                self.cells[kind.0].pop().expect("just restocked")
+            }
+        };
+        for (offset, word) in first.iter().enumerate() {
+            let cell = run.sibling(offset as u32);
+            if self.ledger.gates.load(cell) == GateWord::VACANT
+                && let Err(exhausted) = self.found(cell, &[*word])
+            {
+                self.cells[kind.0].push(run);
+                return Err(exhausted);
+            }
+        }
+        Ok(run)
+    }
+
+    /// Gives a run of cells back that [`take_cells`](Self::take_cells) returned.
+    pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
+        let stock = &mut self.cells[kind.0];
+        stock.push(cell);
+        if stock.len() > 2 * CELL_BATCH {
+            let batch = stock.drain(..CELL_BATCH).map(Cell::number);
+            self.ledger.kinds[kind.0].1.push(batch);
+        }
+    }
+
+    fn restock_cells(&mut self, kind: Kind) -> Result<(), Exhausted> {
+        let (run, free) = &self.ledger.kinds[kind.0];
+        let stock = &mut self.cells[kind.0];
+        if free.pop(|number| stock.push(Cell::new(number))) {
+            return Ok(());
+        }
+        let count = CELL_BATCH as u64 * u64::from(*run);
+        // Relaxed: only the uniqueness of the answer matters; see also `cell_bound`.
+        let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::Relaxed);
+        if first + count > u64::from(Cell::LIMIT) {
+            return Err(Exhausted::Cells);
+        }
+        for number in (first..first + count).rev() {
+            let cell = Cell::new(number as u32);
+            self.ledger.gates.make(cell);
+            if (number - first).is_multiple_of(u64::from(*run)) {
+                stock.push(cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a cell that was never used its first version.
+    fn found(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Exhausted> {
+        let width = Width::holding(payload.len())?;
+        self.reserve(width, 1)?;
+        let spares = &mut self.spares[width.index()];
+        let spare = spares.pop().expect("just reserved");
+        let new = GateWord::VACANT.next(spare);
+        let now = self.ledger.clock.now();
+        self.ledger.records.get(spare).write(now, spare, now, payload);
+        self.ledger
+            .gates
+            .exchange(cell, GateWord::VACANT, new)
+            .expect("a cell that was never used is its taker's alone");
+        Ok(())
+    }
+
+    /// The one-cell change: the next version goes into a spare record, the gate is exchanged, the
+    /// old record becomes the spare.
+    #[inline]
+    fn exchange(
+        &mut self,
+        cell: Cell,
+        old: GateWord,
+        stamp: Stamp,
+        payload: &[u64],
+    ) -> Result<bool, Exhausted> {
+        let width = Width::holding(payload.len())?;
+        if self.spares[width.index()].is_empty() {
+            self.reserve(width, 1)?;
+        }
+        let spares = &mut self.spares[width.index()];
+        let spare = spares.last_mut().expect("just reserved");
+        let new = old.next(*spare);
+        let token = Stamp::token(cell, new);
+        let record = self.ledger.records.get(*spare);
+        record.write(token, old.record(), stamp, payload);
+        reached(Step::Written);
+        if self.ledger.gates.exchange(cell, old, new).is_err() {
+            return Ok(false);
+        }
+        self.in_flight = true;
+        reached(Step::Exchanged);
+        // Refused: a reader was first.
+        let _ = record.set_stamp(token, self.ledger.clock.now());
+        if old.record().width() == width {
+            *spare = old.record();
+        } else {
+            spares.pop();
+            self.keep_spare(old.record());
+        }
+        self.in_flight = false;
+        Ok(true)
+    }
+
+    /// Commits the draft; false if it has to be made anew.
+    fn commit(&mut self) -> Result<bool, Exhausted> {
+        if self.draft.is_read_only() {
+            return Ok(self.draft.holds(&self.ledger));
+        }
+        let mut draft = std::mem::take(&mut self.draft);
+        draft.sort();
+        let result = match draft.single_change() {
+            Some((cell, old, stamp, payload)) => self.exchange(cell, old, stamp, payload),
+            None => self.write_versions(&mut draft).map(|()| self.run(&draft.entries)),
+        };
+        self.draft = draft;
+        result
+    }
+
+    /// Writes the new versions into spares, and the entries beside them. The spares stay in the
+    /// stock until the transaction has committed.
+    fn write_versions(&mut self, draft: &mut Draft) -> Result<(), Exhausted> {
+        let mut needed = [0; Width::COUNT];
+        for payload in draft.changes().filter_map(|change| change.payload) {
+            needed[Width::holding(payload.len())?.index()] += 1;
+        }
+        for (width, needed) in Width::all().zip(needed) {
+            self.reserve(width, needed)?;
+        }
+        let mut entries = std::mem::take(&mut draft.entries);
+        entries.clear();
+        // Taken from the end on, without leaving the stock.
+        let mut unused = std::array::from_fn::<_, { Width::COUNT }, _>(|at| self.spares[at].len());
+        for change in draft.changes() {
+            let new = match change.payload {
+                None => change.old.next_same(),
+                Some(payload) => {
+                    let width = Width::holding(payload.len())?.index();
+                    unused[width] -= 1;
+                    let spare = self.spares[width][unused[width]];
+                    let new = change.old.next(spare);
+                    let token = Stamp::token(change.cell, new);
+                    let record = self.ledger.records.get(spare);
+                    record.write(token, change.old.record(), change.stamp, payload);
+                    new
+                }
+            };
+            entries.push(Entry { cell: change.cell, old: change.old, new });
+        }
+        draft.entries = entries;
+        Ok(())
+    }
+
+    /// Announces the transaction and sees it through; true if it committed.
+    fn run(&mut self, entries: &[Entry]) -> bool {
+        self.sequence += 1;
+        let ticket = Ticket::new(self.slot, self.sequence);
+        let descriptor = self.ledger.descriptor(self.slot);
+        descriptor.prepare(ticket, entries.iter().copied());
+        reached(Step::Prepared);
+        self.in_flight = true;
+        descriptor.publish(ticket);
+        reached(Step::Published);
+        let state = loop {
+            match self.ledger.advance(ticket, &entries) {
+                Progress::Blocked(by) => self.ledger.help(by),
+                Progress::Done(state) => break state,
+            }
+        };
+        let committed = state == Some(State::Committed);
+        if committed {
+            self.trade_spares(entries);
+        }
+        self.in_flight = false;
+        committed
+    }
+
+    /// After a commit: the records put in force leave the stock, those they replace enter it.
+    fn trade_spares(&mut self, entries: &[Entry]) {
+        for entry in entries.iter().filter(|entry| entry.puts()) {
+            self.spares[entry.new.record().width().index()].pop();
+        }
+        for entry in entries.iter().filter(|entry| entry.puts()) {
+            self.keep_spare(entry.old.record());
+        }
+    }
+
+    /// Makes sure that `count` spares of `width` are at hand.
+    #[inline]
+    fn reserve(&mut self, width: Width, count: usize) -> Result<(), Exhausted> {
+        let spares = &mut self.spares[width.index()];
+        while spares.len() < count {
+            self.ledger.records.take(width, spares)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a record that is no longer in force, and gives some back if they are many.
+    #[inline]
+    fn keep_spare(&mut self, record: RecordNumber) {
+        let width = record.width();
+        let spares = &mut self.spares[width.index()];
+        spares.push(record);
+        if spares.len() > 4 * width.batch() {
+            while spares.len() > 2 * width.batch() {
+                let batch = spares.drain(spares.len() - width.batch()..);
+                self.ledger.records.give(width, batch);
+            }
+        }
+    }
+}
+
+#[cfg(provider_tree_loom)]
+impl Writer {
+    /// The numbers of the spare records at hand.
+    pub(crate) fn spare_numbers(&self) -> Vec<u32> {
+        self.spares.iter().flatten().map(|spare| spare.bits()).collect()
+    }
+}
+
+/// Runs of cells that move between a worker and the common stock at once.
+const CELL_BATCH: usize = if cfg!(provider_tree_loom) { 1 } else { 16 };
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.in_flight {
+            // Unwinding from inside the protocol: the records may be in force, the descriptor in
+            // a gate. Whoever meets it finishes; what this writer held is lost, as if its thread
+            // had stopped.
+            return;
+        }
+        let ledger = &self.ledger;
+        for spares in &mut self.spares {
+            while let Some(first) = spares.first() {
+                let width = first.width();
+                let batch = spares.len().min(width.batch());
+                ledger.records.give(width, spares.drain(..batch));
+            }
+        }
+        for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
+            while !cells.is_empty() {
+                let batch = cells.len().min(CELL_BATCH);
+                free.push(cells.drain(..batch).map(Cell::number));
+            }
+        }
+        ledger.descriptors_free.push(std::iter::once(self.slot));
+    }
+}

@@ -1,0 +1,275 @@
+//! A lock-free concurrent tree of resource providers for multithreaded schedulers.
+//!
+//! A *provider* is something that has resources: a host, a GPU, a network card. Providers form trees,
+//! and a [`ProviderTree`] is a forest of them, shared by any number of threads. Each provider has
+//! inventories (how much of which class), traits, aggregates and a generation. *Consumers*, such as
+//! virtual machines and jobs, claim amounts from any number of providers in one commit.
+//!
+//! It is for schedulers that decide with many threads on one machine. It does what the `ProviderTree`
+//! of OpenStack Nova does, without the lock that Nova holds for the whole process, and adds claims
+//! that never oversell: a claim is checked and made at one instant, against exactly the inventories
+//! that are in force then.
+//!
+//! # Example
+//!
+//! ```
+//! use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+//! use uuid::Uuid;
+//!
+//! let tree = ProviderTree::new();
+//! let host = tree.create_root("host-1", None)?;
+//! let gpu = tree.create_child(&host, "host-1-gpu-0", None)?;
+//! let inventories = |class, total| Inventories::new().with(class, Inventory::new(total));
+//! tree.set_inventories(&host, inventories(ResourceClass::VCPU, 16), Expect::Any)?;
+//! tree.set_inventories(&gpu, inventories(ResourceClass::PGPU, 1), Expect::Any)?;
+//!
+//! let mut worker = tree.worker()?; // One for each thread.
+//! let claim = |consumer| {
+//!     Claim::new(consumer).take(&host, ResourceClass::VCPU, 4).take(&gpu, ResourceClass::PGPU, 1)
+//! };
+//! let receipt = worker.claim(&claim(Uuid::new_v4()))?; // From both providers, or from none.
+//! let refused = worker.claim(&claim(Uuid::new_v4()));
+//! assert!(matches!(refused, Err(Error::CapacityExceeded { requested: 1, free: 0, .. })));
+//! assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 4);
+//! worker.release(receipt.consumer)?;
+//! # Ok::<(), provider_tree::Error>(())
+//! ```
+//!
+//! # What there is
+//!
+//! | to | use |
+//! |---|---|
+//! | build the forest | [`create_root`], [`create_child`] |
+//! | change it | [`reparent`], [`rename`], [`remove`], [`remove_leaf`] |
+//! | find providers | [`find`], [`find_by_name`] |
+//! | walk down | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] |
+//! | walk up | [`parent`], [`ancestors`] |
+//! | say what a provider has and is | [`set_inventories`], [`set_traits`], [`set_aggregates`] |
+//! | read that | [`data`], [`name`] |
+//! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
+//! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
+//! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
+//! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`] |
+//!
+//! Every thread that claims has a [`Worker`] of its own. Everything else is called on the
+//! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle to
+//! keep and copy; using it takes no look-up.
+//!
+//! # Consistency
+//!
+//! **Every call is linearizable**, but for the two named below: it takes effect, or finds its answer,
+//! at one instant between its beginning and its end, and all threads agree on the order of these
+//! instants. This holds for calls that succeed and for calls that are refused.
+//!
+//! - *A change is whole.* A claim over a thousand providers, a removal of a subtree, a move, a rename,
+//!   an exchange of inventories: no reader sees a part of one, however it reads.
+//! - *A walk is as of one instant.* [`subtree`] and the other walks return what the structure was at
+//!   one moment, parents before their children.
+//! - *A rejection is as true as a success.* What an error says, such as how much was free, was so at
+//!   one instant during the call, all of it together. A claim that fits is not refused because another
+//!   thread touched the same provider meanwhile; it is checked again, inside the call.
+//! - *A refused call has changed nothing*, at no instant. Only a [`version`] may differ without a
+//!   change.
+//! - *Capacity is never exceeded* by a claim. Only a smaller inventory can leave more used than there
+//!   is. Until that is worked off, only what does not add to it passes.
+//! - *What is used is what is held.* The usage of a provider is the sum of what consumers hold from it
+//!   and of what was taken for no consumer, at every instant.
+//!
+//! The promise is for one call. Two calls are two instants: what [`usage`] said may be otherwise when
+//! the claim comes, and the usages of two providers that are read one after the other may never have
+//! been true together. Decide on what was read, then let the claim check it.
+//!
+//! [`consumers`] and [`audit`] read each consumer at an instant of its own, so what they return is not
+//! one instant. [`consumers`] has every consumer that holds something throughout the call. [`audit`]
+//! is exact for each provider that it settles, as nothing was claimed from that one meanwhile.
+//!
+//! **Generations.** A provider's generation begins at 0 and grows by one with each change of its
+//! inventories, traits, aggregates, name or parent, and never with a claim. A change can rest on it
+//! with [`Expect::Generation`]. A consumer's generation begins at 1 and grows with each replacement. It
+//! ends with the release: a consumer that claims again begins at 1 again, so a generation does not
+//! tell two lives of a consumer apart.
+//!
+//! # Progress
+//!
+//! - *Wait-free*: done after a bounded number of own steps, whatever other threads do.
+//! - *Lock-free*: a thread that is stopped for ever, at any point, keeps no other from going on. A call
+//!   repeats steps only because another call's change, or an attempt at one, came between; whenever
+//!   calls repeat, some call finishes. A single call may repeat for as long as such changes go on:
+//!   there is no queue and no fairness. The more providers a call covers, the likelier that is.
+//! - *Shard lock*: an index is asked or changed, under the lock of one of its shards, for one look-up
+//!   or insertion; nothing else runs under it. A thread that the system stops at just that moment
+//!   holds up those that need this shard. Apart from that the call is lock-free.
+//!
+//! | method | progress | cost |
+//! |---|---|---|
+//! | [`find`] | shard lock, shared | O(1) |
+//! | [`find_by_name`] | shard lock, shared (1) | O(1) |
+//! | [`create_root`], [`create_child`] | shard lock on uuids, on names | O(1) |
+//! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
+//! | [`rename`] | shard lock on names | O(1) |
+//! | [`reparent`] | lock-free (3) | O(depth of the new parent) |
+//! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
+//! | [`parent`], [`ancestors`] | lock-free (4) | O(providers visited) |
+//! | [`name`], [`version`] | lock-free | O(1) |
+//! | [`data`] | lock-free (5) | O(1) |
+//! | [`usage`], [`usages`] | lock-free | O(classes of the provider) |
+//! | [`set_inventories`] | lock-free | O(classes before × classes after) |
+//! | [`set_traits`], [`set_aggregates`] | lock-free | O(*n* log *n*), size of the set; O(classes) |
+//! | [`worker`] | lock-free | O(1); dropping it: O(what it has in stock) |
+//! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
+//! | [`Worker::replace`] | shard lock on consumers (7) | the same, of all held and wanted (6) |
+//! | [`Worker::release`] | shard lock on consumers | O(*a* log *a*) (6) |
+//! | [`Worker::take`], [`Worker::put_back`] | lock-free | O(*a*) (6) |
+//! | [`Worker::retries`] | wait-free | O(1) |
+//! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
+//! | [`consumers`] | lock-free | O(cells ever used) |
+//! | [`audit`] | lock-free, at most 64 rounds | O(cells ever used) for each round |
+//! | [`Provider::uuid`] | wait-free | O(1) |
+//! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
+//! | [`ResourceClass::new`], [`Trait::new`] | shard lock; wait-free for standard names (9) | O(1) |
+//!
+//! 1. Asks the index again if the name changes hands meanwhile.
+//! 2. After the commit, once for each provider removed.
+//! 3. Moves anywhere in the forest make one another start over.
+//! 4. Repeats under a storm of changes of the structure that it walks. Claims don't disturb it.
+//! 5. Repeats under a storm of changes of this provider, claims among them.
+//! 6. For each amount also O(classes of its provider).
+//! 7. Shared, unless the consumer is new.
+//! 8. Repeats under a storm of changes of this consumer, or of the structure around its providers.
+//! 9. The first name in the process that is not a standard one also sets up the index of names; others
+//!    wait for that.
+//!
+//! Costs are those of one attempt, without repetitions. O(1) is on average over many calls: arrays grow
+//! by doubling, and an insertion that makes a shard's table grow moves that shard's entries under its
+//! lock. A call that meets a transaction in progress finishes it first, at that transaction's cost.
+//!
+//! Memory comes from the global allocator. Many calls allocate, and what the allocator promises is
+//! outside of this table: with an allocator that locks, a thread stopped inside it can hold up others.
+//! So can the shard lock: hot loops keep [`Provider`] handles rather than look them up.
+//!
+//! # Limits
+//!
+//! A call that meets a bound returns [`Error::TooLarge`] or [`Error::InvalidName`] and has changed
+//! nothing.
+//!
+//! | bound | |
+//! |---|---|
+//! | cells in a forest | 2<sup>28</sup> = 268,435,456; a provider takes three, a consumer one |
+//! | records of one width in a forest | just under 2<sup>25</sup> = 33,554,432; see below |
+//! | workers at the same time | 32,768, less those that the forest uses itself; see below |
+//! | amounts that one consumer holds | 16,380 |
+//! | classes of one provider | 10,080 |
+//! | cells in one transaction | 4,194,304; to remove a provider takes three, so about 1,398,000 at once |
+//! | resource classes in the process | 65,536 |
+//! | a provider's name | 1 to 1,024 bytes |
+//! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
+//!
+//! Each version of a cell is a record, of 8, 16, 32, 64, 128, 512, 4,096 or 32,768 words. A provider's
+//! place in the tree, its usage if it has one to three classes, and a consumer of one to four amounts
+//! take 16 words each. So there is room for at most 2<sup>24</sup> such providers, or fewer with
+//! consumers, before the number of cells is exhausted.
+//!
+//! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up to
+//! four of them when they are idle.
+//!
+//! Memory is used again but not given back before the last handle of the forest is dropped: a forest
+//! takes as much as it needed at its largest. The names of classes and traits stay for the life of the
+//! process.
+//!
+//! Some counters are finite too. A thread would be misled only if it slept inside one operation while
+//! exactly one cell went through a multiple of 2<sup>35</sup> changes and ended on the same record;
+//! `src/ledger/PROTOCOL.md` lists all of them.
+//!
+//! # When not to use it
+//!
+//! - *A handful of threads and rare changes.* A `Mutex` around a map is simpler, and easier to debug.
+//! - *The state has to survive the process*, or be shared between processes or machines. Everything is
+//!   in memory, nothing is written, and nothing keeps two schedulers with a copy each from granting the
+//!   same unit. Let one process decide, or let a database.
+//! - *Several calls have to be one.* There are no transactions over arbitrary calls. What is atomic is
+//!   what one method does.
+//! - *One consistent view of usage.* Walks are consistent, but the usages of many providers can't be
+//!   read as of one instant.
+//! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.
+//! - *A bounded time for each call.* Lock-free is not wait-free. A claim over very many providers that
+//!   are all under heavy use may repeat for long.
+//! - *Millions of short-lived names of classes or traits.* They are never forgotten.
+//!
+//! # Where the ideas come from
+//!
+//! The data model is that of OpenStack Placement and of Nova's `ProviderTree`. The core joins known
+//! results:
+//!
+//! - multi-object operations with helping, and multiword load-linked and store-conditional: Anderson
+//!   and Moir (PODC 1995), Jayanti and Petrovic (ICDCS 2005);
+//! - multi-word compare-and-swap: Harris, Fraser and Pratt (DISC 2002), Guerraoui et al. (DISC 2020);
+//! - descriptors that are used again: Arbel-Raviv and Brown, *Reuse, Don't Recycle* (DISC 2017);
+//! - readers that validate, in terms of a memory model: Boehm, *Can Seqlocks Get Along with
+//!   Programming Language Memory Models?* (MSPC 2012);
+//! - stamps of versions: Wei et al., *Constant-Time Snapshots* (PPoPP 2021);
+//! - schedulers that share state and let the commit decide: Schwarzkopf et al., *Omega* (EuroSys 2013).
+//!
+//! `ARCHITECTURE.md` in the repository has the layers and what each guarantees, and
+//! `src/ledger/PROTOCOL.md` the protocol with its invariants and what checks them.
+//!
+//! [`create_root`]: ProviderTree::create_root
+//! [`create_child`]: ProviderTree::create_child
+//! [`reparent`]: ProviderTree::reparent
+//! [`rename`]: ProviderTree::rename
+//! [`remove`]: ProviderTree::remove
+//! [`remove_leaf`]: ProviderTree::remove_leaf
+//! [`find`]: ProviderTree::find
+//! [`find_by_name`]: ProviderTree::find_by_name
+//! [`roots`]: ProviderTree::roots
+//! [`children`]: ProviderTree::children
+//! [`parent`]: ProviderTree::parent
+//! [`ancestors`]: ProviderTree::ancestors
+//! [`subtree`]: ProviderTree::subtree
+//! [`tree_of`]: ProviderTree::tree_of
+//! [`providers`]: ProviderTree::providers
+//! [`name`]: ProviderTree::name
+//! [`data`]: ProviderTree::data
+//! [`version`]: ProviderTree::version
+//! [`usage`]: ProviderTree::usage
+//! [`usages`]: ProviderTree::usages
+//! [`set_inventories`]: ProviderTree::set_inventories
+//! [`set_traits`]: ProviderTree::set_traits
+//! [`set_aggregates`]: ProviderTree::set_aggregates
+//! [`worker`]: ProviderTree::worker
+//! [`allocations`]: ProviderTree::allocations
+//! [`consumers`]: ProviderTree::consumers
+//! [`audit`]: ProviderTree::audit
+#![forbid(unsafe_code)]
+
+mod step;
+mod sync;
+
+mod ledger;
+
+mod error;
+mod interner;
+mod inventory;
+mod resource_class;
+mod traits;
+
+mod tree;
+
+mod claim;
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(provider_tree_loom)]
+#[doc(hidden)]
+pub mod model;
+
+pub use claim::{Allocation, Allocations, Audit, Claim, Difference, Overcommit, Receipt, Worker};
+pub use error::{Error, InventoryFault, Result};
+pub use inventory::{Inventories, Inventory, Usage};
+pub use resource_class::ResourceClass;
+pub use traits::Trait;
+pub use tree::{Expect, Provider, ProviderData, ProviderTree, Version};

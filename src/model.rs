@@ -1,0 +1,161 @@
+//! The ledger and its primitives as `loom-tests` reaches them. Only with `provider_tree_loom`.
+
+#![allow(missing_docs, reason = "no part of the public interface")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Writer};
+
+pub use crate::step::Step;
+pub use crate::sync::AtomicU64;
+
+/// Cells that stand alone.
+const ALONE: Kind = Kind(1);
+
+/// A cell of the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Cell(crate::ledger::Cell);
+
+/// The ledger, without anything above it.
+#[derive(Clone)]
+pub struct Ledger(Arc<crate::ledger::Ledger>);
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger(Arc::new(crate::ledger::Ledger::new([1, 1, 1])))
+    }
+}
+
+impl Ledger {
+    /// A ledger with one cell for each of `contents`.
+    pub fn with_cells<const N: usize>(contents: [&[u64]; N]) -> (Self, [Cell; N]) {
+        let ledger = Self::default();
+        let mut hand = ledger.hand();
+        let cells = contents.map(|words| hand.new_cell(words));
+        (ledger, cells)
+    }
+
+    pub fn hand(&self) -> Hand {
+        Hand(self.0.writer().expect("a model has few workers"))
+    }
+
+    pub fn read(&self, cell: Cell) -> Vec<u64> {
+        self.0.peek(cell.0, |record| (0..record.len()).map(|index| record.word(index)).collect())
+    }
+
+    /// The first words of several cells at one instant.
+    pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
+        Collect::consistent(&self.0, |collect| {
+            Some(cells.map(|cell| collect.read(cell.0, |record| record.word(0))))
+        })
+    }
+
+    /// The number of the record in force.
+    pub fn record_of(&self, cell: Cell) -> u32 {
+        self.0.version(cell.0).record().bits()
+    }
+}
+
+/// The ledger's half of a worker.
+pub struct Hand(Writer);
+
+impl Hand {
+    pub fn new_cell(&mut self, words: &[u64]) -> Cell {
+        let cell = self.0.take_cells(ALONE, &[0]).expect("a model has few cells");
+        self.update(Cell(cell), |content| *content = words.to_vec());
+        Cell(cell)
+    }
+
+    pub fn give_cell(&mut self, cell: Cell) {
+        self.0.give_cells(ALONE, cell.0);
+    }
+
+    pub fn update(&mut self, cell: Cell, mut change: impl FnMut(&mut Vec<u64>)) {
+        let changed: Result<(), Exhausted> = self.0.update(cell.0, |words| {
+            change(words);
+            Ok(())
+        });
+        changed.expect("a model has few records");
+    }
+
+    /// Changes several cells as one: `change` gets the words of each; None leaves a cell as a
+    /// mere condition. False if `accept` refuses what all cells held.
+    pub fn transact<const N: usize>(
+        &mut self,
+        cells: [Cell; N],
+        mut accept: impl FnMut([u64; N]) -> bool,
+        mut change: impl FnMut(usize, u64) -> Option<u64>,
+    ) -> bool {
+        #[derive(Debug)]
+        struct Refused;
+        impl From<Exhausted> for Refused {
+            fn from(_: Exhausted) -> Self {
+                panic!("a model has few records")
+            }
+        }
+        let result: Result<(), Refused> = self.0.transact(|transaction| {
+            let places = cells.map(|cell| transaction.open(cell.0).expect("few cells"));
+            if !accept(places.map(|place| transaction.word(place, 0))) {
+                return Err(Abort::Reject(Refused));
+            }
+            for (index, place) in places.into_iter().enumerate() {
+                if let Some(word) = change(index, transaction.word(place, 0)) {
+                    transaction.words_mut(place).fill(word);
+                }
+            }
+            Ok(())
+        });
+        result.is_ok()
+    }
+
+    /// Runs `body` with this hand until it has reached `step` for the `count`th time, and stops it
+    /// there for ever: what it holds is never given back. False if it never came so far.
+    pub fn stop_at(mut self, step: Step, count: usize, body: impl FnOnce(&mut Hand)) -> bool {
+        struct Stopped;
+        let mut left = count;
+        let visit = move |reached| {
+            left -= usize::from(reached == step);
+            if left == 0 {
+                // Unlike a panic this reports nothing.
+                resume_unwind(Box::new(Stopped));
+            }
+        };
+        let run = AssertUnwindSafe(|| crate::step::with_steps(visit, || body(&mut self)));
+        let stopped = match catch_unwind(run) {
+            Ok(()) => false,
+            Err(panic) if panic.is::<Stopped>() => true,
+            Err(panic) => resume_unwind(panic),
+        };
+        std::mem::forget(self);
+        stopped
+    }
+
+    /// The numbers of the spare records at hand.
+    pub fn spares(&self) -> Vec<u32> {
+        self.0.spare_numbers()
+    }
+}
+
+/// A free list alone.
+#[derive(Clone)]
+pub struct FreeNumbers(Arc<FreeList>);
+
+impl FreeNumbers {
+    /// A list of chains of one number each; the last comes first.
+    pub fn new(numbers: impl IntoIterator<Item = u32>) -> Self {
+        let list = FreeNumbers(Arc::new(FreeList::new()));
+        numbers.into_iter().for_each(|number| list.push(number));
+        list
+    }
+
+    pub fn push(&self, number: u32) {
+        self.0.push(std::iter::once(number));
+    }
+
+    pub fn pop(&self) -> Option<u32> {
+        let mut popped = None;
+        self.0.pop(|number| popped = Some(number));
+        popped
+    }
+}

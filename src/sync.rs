@@ -1,0 +1,33 @@
+//! The one switch between the real shared primitives and their model-checked stand-ins.
+//!
+//! Everything two threads share goes through here: words ([`AtomicU64`]), the indexes ([`Index`]),
+//! the configuration slots ([`Slot`]) and chunks allocated on demand ([`OnceBox`]). With
+//! `--cfg provider_tree_loom` each of them is built from [loom] types, so that the models in
+//! `loom-tests` run the code of this crate itself.
+//!
+//! What the stand-ins hide, and what covers it instead:
+//!
+//! | primitive | real | under loom | not seen by a model |
+//! |---|---|---|---|
+//! | `Index` | `DashMap` | `RwLock<BTreeMap>` | shard locks, resizing: the storm tests |
+//! | `Slot` | `ArcSwapOption` | `RwLock<Option<Arc>>` | arc-swap's own protocol: the storm tests |
+//! | `OnceBox` | `once_cell::race::OnceBox` | the same behind a loom flag | nothing |
+//! | `IdlePool` | `AtomicCell` | keeps nothing | which worker serves a call: the storm tests |
+//!
+//! The [interner](crate::interner) of class and trait names stands outside: it outlives a model.
+//!
+//! [loom]: https://docs.rs/loom
+
+#[cfg(not(provider_tree_loom))]
+mod real;
+#[cfg(not(provider_tree_loom))]
+pub(crate) use real::*;
+
+#[cfg(provider_tree_loom)]
+mod model;
+#[cfg(provider_tree_loom)]
+pub use model::AtomicU64;
+#[cfg(provider_tree_loom)]
+pub(crate) use model::*;
+
+pub(crate) use std::sync::atomic::Ordering;

@@ -1,0 +1,233 @@
+//! What the models run: the same interfaces over loom's types, or over shuttle's if
+//! `provider_tree_shuttle` is set as well.
+
+#![allow(missing_docs, reason = "no part of the public interface")]
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use checker::sync::RwLock;
+use checker::sync::atomic::{AtomicUsize, fence};
+#[cfg(not(provider_tree_shuttle))]
+use loom as checker;
+#[cfg(provider_tree_shuttle)]
+use shuttle as checker;
+
+use super::Ordering;
+
+/// Two positions in the first chunk, so that the models meet growth in a few steps.
+pub(crate) const FIRST_CHUNK_BITS: u32 = 1;
+
+/// Few, as each costs every execution an object.
+pub(crate) const CHUNKS: usize = 5;
+
+/// A loom atomic that loom can't overlook.
+///
+/// loom 0.7 remembers one last access per object, and a plain load overwrites it, so that some
+/// interleavings after a load are never run. The companion gives every access a relaxed
+/// read-modify-write of its own: every two accesses conflict, all orders are explored, and as it
+/// is relaxed it adds no happens-before that could hide a missing one. `loom-tests` checks that
+/// with litmus programs.
+pub struct AtomicU64 {
+    companion: AtomicUsize,
+    word: checker::sync::atomic::AtomicU64,
+}
+
+impl AtomicU64 {
+    pub fn new(value: u64) -> Self {
+        AtomicU64 {
+            companion: AtomicUsize::new(0),
+            word: checker::sync::atomic::AtomicU64::new(value),
+        }
+    }
+
+    fn conflict(&self) {
+        // shuttle picks among all threads at every access anyway.
+        if cfg!(provider_tree_shuttle) {
+            return;
+        }
+        self.companion.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[track_caller]
+    pub fn load(&self, ordering: Ordering) -> u64 {
+        self.conflict();
+        self.word.load(ordering)
+    }
+
+    #[track_caller]
+    pub fn store(&self, value: u64, ordering: Ordering) {
+        self.conflict();
+        self.word.store(value, ordering);
+    }
+
+    #[track_caller]
+    pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
+        self.conflict();
+        self.word.fetch_add(value, ordering)
+    }
+
+    #[track_caller]
+    pub fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.conflict();
+        self.word.compare_exchange(current, new, success, failure)
+    }
+}
+
+pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
+    (0..count).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// Stands for what `SeqCst` means beyond acquire and release.
+pub(crate) fn model_fence() {
+    fence(Ordering::SeqCst);
+}
+
+/// Padding means nothing to a model.
+#[derive(Default)]
+pub(crate) struct CachePadded<T>(T);
+
+impl<T> CachePadded<T> {
+    pub(crate) fn new(value: T) -> Self {
+        CachePadded(value)
+    }
+}
+
+impl<T> Deref for CachePadded<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The real cell, published through a flag that loom sees.
+///
+/// No loom operation stands between winning the flag and filling the cell, so the two are one
+/// step of the model.
+pub(crate) struct OnceBox<T> {
+    published: AtomicUsize,
+    cell: once_cell::race::OnceBox<T>,
+}
+
+impl<T> OnceBox<T> {
+    pub(crate) fn new() -> Self {
+        OnceBox { published: AtomicUsize::new(0), cell: once_cell::race::OnceBox::new() }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        // Acquire: pairs with the exchange in `set`.
+        if self.published.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.cell.get()
+    }
+
+    pub(crate) fn set(&self, value: Box<T>) -> Result<(), Box<T>> {
+        match self.published.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => self.cell.set(value),
+            Err(_) => Err(value),
+        }
+    }
+}
+
+/// The index as one lock over an ordered map: ordered, so that a model replays.
+pub(crate) struct Index<K, V>(RwLock<BTreeMap<K, V>>);
+
+impl<K: Ord, V: Copy + PartialEq> Index<K, V> {
+    pub(crate) fn new() -> Self {
+        Index(RwLock::new(BTreeMap::new()))
+    }
+
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.0.read().expect("no panic under the lock").get(key).copied()
+    }
+
+    pub(crate) fn insert_if_absent(&self, key: K, value: V) -> bool {
+        let mut map = self.0.write().expect("no panic under the lock");
+        if map.contains_key(&key) {
+            return false;
+        }
+        map.insert(key, value);
+        true
+    }
+
+    pub(crate) fn remove_if_exactly<Q>(&self, key: &Q, value: V)
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        let mut map = self.0.write().expect("no panic under the lock");
+        if map.get(key) == Some(&value) {
+            map.remove(key);
+        }
+    }
+}
+
+/// The configuration slot as a lock around the pointer. Readers leave with their own `Arc`, as
+/// with arc-swap.
+pub(crate) struct Slot<T>(RwLock<Option<Arc<T>>>);
+
+impl<T> Slot<T> {
+    pub(crate) fn empty() -> Self {
+        Slot(RwLock::new(None))
+    }
+
+    pub(crate) fn with<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        read(self.load().as_deref())
+    }
+
+    fn load(&self) -> Option<Arc<T>> {
+        self.0.read().expect("no panic under the lock").clone()
+    }
+
+    pub(crate) fn update(&self, mut next: impl FnMut(Option<&T>) -> Option<Arc<T>>) {
+        loop {
+            let current = self.load();
+            let new = next(current.as_deref());
+            let mut slot = self.0.write().expect("no panic under the lock");
+            let unchanged = match (&*slot, &current) {
+                (None, None) => true,
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                _ => false,
+            };
+            if unchanged {
+                *slot = new;
+                return;
+            }
+        }
+    }
+}
+
+/// Keeps nothing: a model meets the common stock every time.
+pub(crate) struct IdlePool<T>(std::marker::PhantomData<T>);
+
+impl<T> IdlePool<T> {
+    pub(crate) fn new() -> Self {
+        IdlePool(std::marker::PhantomData)
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        None
+    }
+
+    pub(crate) fn put(&self, value: T) {
+        drop(value);
+    }
+}
+
+/// Models make one forest each.
+pub(crate) fn next_forest() -> u32 {
+    1
+}

@@ -1,0 +1,145 @@
+//! What runs in production.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "this module is what the rest of the crate uses instead"
+)]
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use crossbeam::atomic::AtomicCell;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+pub(crate) use crossbeam::utils::CachePadded;
+pub(crate) use once_cell::race::OnceBox;
+pub(crate) use std::sync::atomic::AtomicU64;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Length of the first chunk of every growing array, as a power of two. Later chunks double.
+pub(crate) const FIRST_CHUNK_BITS: u32 = 6;
+
+/// Chunks enough for 2^32 positions.
+pub(crate) const CHUNKS: usize = 27;
+
+/// `count` words, all zero. The pages come from the allocator untouched: what is never used costs
+/// address space, not memory.
+pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
+    bytemuck::zeroed_slice_box(count)
+}
+
+/// A fence that only the models need: loom treats `SeqCst` accesses as acquire and release.
+#[inline(always)]
+pub(crate) fn model_fence() {}
+
+/// A concurrent map that is only ever held for one expression.
+pub(crate) struct Index<K, V>(DashMap<K, V, foldhash::quality::RandomState>);
+
+impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
+    pub(crate) fn new() -> Self {
+        Index(DashMap::with_hasher(foldhash::quality::RandomState::default()))
+    }
+
+    /// Takes a shard's read lock for O(1).
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.get(key).map(|entry| *entry.value())
+    }
+
+    /// Inserts unless the key has an entry; says whether it did. Takes a shard's lock for O(1).
+    pub(crate) fn insert_if_absent(&self, key: K, value: V) -> bool {
+        match self.0.entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(value);
+                true
+            }
+        }
+    }
+
+    /// Removes the entry if it holds exactly `value`. Takes a shard's lock for O(1).
+    pub(crate) fn remove_if_exactly<Q>(&self, key: &Q, value: V)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.0.remove_if(key, |_, current| *current == value);
+    }
+}
+
+/// An optional shared value that is replaced whole.
+pub(crate) struct Slot<T>(ArcSwapOption<T>);
+
+impl<T> Slot<T> {
+    pub(crate) fn empty() -> Self {
+        Slot(ArcSwapOption::const_empty())
+    }
+
+    /// Applies `read` to the current value. No lock is held meanwhile.
+    pub(crate) fn with<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        read(self.0.load().as_deref())
+    }
+
+    /// Replaces the value by what `next` makes of it, calling it again if another replacement
+    /// came between.
+    pub(crate) fn update(&self, mut next: impl FnMut(Option<&T>) -> Option<Arc<T>>) {
+        self.0.rcu(|current| next(current.as_deref()));
+    }
+}
+
+/// A few values that are worth keeping for whoever comes next. Lock-free.
+pub(crate) struct IdlePool<T>([AtomicCell<Option<Box<T>>>; 4]);
+
+impl<T> IdlePool<T> {
+    pub(crate) fn new() -> Self {
+        IdlePool(std::array::from_fn(|_| AtomicCell::new(None)))
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.iter().find_map(AtomicCell::take).map(|value| *value)
+    }
+
+    /// Keeps `value`, and drops one instead if there are too many.
+    pub(crate) fn put(&self, value: T) {
+        let mut value = Some(Box::new(value));
+        for place in &self.0 {
+            value = place.swap(value);
+            if value.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// A number for a forest, to tell its handles from others'. Wraps after 2^32 forests.
+pub(crate) fn next_forest() -> u32 {
+    static FORESTS: AtomicU32 = AtomicU32::new(1);
+    // Relaxed: only the uniqueness of the answer matters.
+    FORESTS.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_values_are_exchanged_without_a_lock() {
+        assert!(AtomicCell::<Option<Box<[u64; 9]>>>::is_lock_free());
+    }
+
+    #[test]
+    fn an_idle_pool_keeps_a_few() {
+        let pool = IdlePool::new();
+        assert_eq!(pool.take(), None);
+        (0..9).for_each(|value| pool.put(value));
+        let kept: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(kept.len(), 4);
+    }
+}

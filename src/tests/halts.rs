@@ -1,0 +1,234 @@
+//! The table: every operation, and every step at which a thread that runs it is stopped.
+
+use uuid::Uuid;
+
+use crate::step::Step::{self, *};
+use crate::{Claim, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass};
+
+pub(super) const VCPU: ResourceClass = ResourceClass::VCPU;
+pub(super) const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
+
+/// Consumers: one that holds something from the start, and one that may come.
+pub(super) const OLD: Uuid = Uuid::from_u128(101);
+pub(super) const NEW: Uuid = Uuid::from_u128(102);
+
+/// ```text
+/// host (VCPU, MEMORY_MB; OLD holds 1 VCPU)
+/// +- leaf
+/// other
+/// ```
+pub(super) struct Cluster {
+    pub(super) tree: ProviderTree,
+    pub(super) host: Provider,
+    pub(super) leaf: Provider,
+    pub(super) other: Provider,
+}
+
+pub(super) fn inventories(total: u64) -> Inventories {
+    // Units, so that claims look at the configuration.
+    let inventory = Inventory::new(total).with_max_unit(total - 1);
+    Inventories::new().with(VCPU, inventory).with(MEMORY, Inventory::new(total))
+}
+
+impl Cluster {
+    pub(super) fn new() -> Self {
+        let tree = ProviderTree::new();
+        let host = tree.create_root("host", None).unwrap();
+        let leaf = tree.create_child(&host, "leaf", None).unwrap();
+        let other = tree.create_root("other", None).unwrap();
+        for provider in [host, leaf, other] {
+            tree.set_inventories(&provider, inventories(1000), Expect::Any).unwrap();
+        }
+        let claim = Claim::new(OLD).take(&host, VCPU, 1);
+        tree.worker().unwrap().claim(&claim).map(drop).unwrap();
+        Cluster { tree, host, leaf, other }
+    }
+}
+
+/// Something that a thread does.
+pub(super) type Operation = fn(&Cluster);
+
+fn take(cluster: &Cluster) {
+    cluster.tree.worker().unwrap().take(&cluster.host, &[(VCPU, 2)]).unwrap();
+}
+
+fn claim(cluster: &Cluster) {
+    let claim = Claim::new(NEW).take(&cluster.host, VCPU, 2).take(&cluster.other, MEMORY, 3);
+    cluster.tree.worker().unwrap().claim(&claim).map(drop).unwrap();
+}
+
+fn release(cluster: &Cluster) {
+    cluster.tree.worker().unwrap().release(OLD).map(drop).unwrap();
+}
+
+fn set_inventories(cluster: &Cluster) {
+    cluster.tree.set_inventories(&cluster.host, inventories(2000), Expect::Any).unwrap();
+}
+
+fn create(cluster: &Cluster) {
+    cluster.tree.create_child(&cluster.host, "new", Uuid::from_u128(7)).unwrap();
+}
+
+fn remove(cluster: &Cluster) {
+    cluster.tree.remove(&cluster.leaf).unwrap();
+}
+
+fn reparent(cluster: &Cluster) {
+    cluster.tree.reparent(&cluster.leaf, Some(&cluster.other)).unwrap();
+}
+
+fn rename(cluster: &Cluster) {
+    cluster.tree.rename(&cluster.host, "renamed").unwrap();
+}
+
+/// A step, and for which time it is reached.
+type Halt = (Step, usize);
+
+/// Where each operation is stopped.
+const HALTS: &[(&str, Operation, &[Halt])] = &[
+    ("take", take, &[(HeadRead, 1), (Written, 1), (Exchanged, 1)]),
+    (
+        "claim",
+        claim,
+        &[
+            (HeadRead, 1),
+            (HeadRead, 2),
+            (Occupied, 1),
+            (Interned, 1),
+            (Prepared, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 2),
+            (Installed, 3),
+            (Decided, 1),
+            (StampAgreed, 1),
+            (Stamped, 1),
+            (Stamped, 3),
+            (Released, 1),
+            (Released, 2),
+            (Released, 3),
+            (Linked, 1),
+        ],
+    ),
+    (
+        "release",
+        release,
+        &[(Published, 1), (Installed, 1), (Decided, 1), (Released, 1), (Freed, 1), (Forgotten, 1)],
+    ),
+    (
+        "set_inventories",
+        set_inventories,
+        &[(ConfigurationPublished, 1), (Written, 1), (Exchanged, 1)],
+    ),
+    (
+        "create",
+        create,
+        &[
+            (Occupied, 1),
+            (Interned, 1),
+            (Occupied, 2),
+            (Interned, 2),
+            (ConfigurationPublished, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 4),
+            (Decided, 1),
+            (Stamped, 2),
+            (Released, 1),
+            (Released, 4),
+        ],
+    ),
+    (
+        "remove",
+        remove,
+        &[
+            (Published, 1),
+            (Installed, 2),
+            (Decided, 1),
+            (Released, 2),
+            (Freed, 1),
+            (Forgotten, 1),
+            (Freed, 2),
+            (Forgotten, 2),
+        ],
+    ),
+    (
+        "reparent",
+        reparent,
+        &[(Published, 1), (Installed, 1), (Installed, 4), (Decided, 1), (Released, 3)],
+    ),
+    (
+        "rename",
+        rename,
+        &[
+            (Interned, 1),
+            (ConfigurationPublished, 1),
+            (Published, 1),
+            (Installed, 2),
+            (Decided, 1),
+            (Released, 2),
+            (Freed, 1),
+            (Forgotten, 1),
+        ],
+    ),
+];
+
+/// Every single halt: its name, the operation, the step.
+pub(super) fn halts() -> impl Iterator<Item = (String, Operation, Step, usize)> {
+    HALTS.iter().flat_map(|&(name, operation, steps)| {
+        steps.iter().map(move |&(step, count)| {
+            (format!("{name} at {step:?} {count}"), operation, step, count)
+        })
+    })
+}
+
+/// Everything that others do meanwhile, on the same providers and keys. Nothing here may wait;
+/// what it answers depends on how far the stopped thread came.
+pub(super) fn everything_else(cluster: &Cluster) {
+    let Cluster { tree, host, leaf, other } = cluster;
+    let mut worker = tree.worker().unwrap();
+    for provider in [host, leaf, other] {
+        if worker.take(provider, &[(VCPU, 1), (MEMORY, 1)]).is_ok() {
+            worker.put_back(provider, &[(VCPU, 1), (MEMORY, 1)]).unwrap();
+        }
+        let _ = (tree.usage(provider, VCPU), tree.usages(provider), tree.data(provider));
+        let _ = tree.set_inventories(provider, inventories(3000), Expect::Any);
+        let _ = tree.set_traits(provider, [], Expect::Any);
+    }
+    for consumer in [OLD, NEW] {
+        let claim = Claim::new(consumer).take(host, VCPU, 2).take(other, VCPU, 2);
+        let _ = tree.allocations(consumer);
+        let _ = worker.claim(&claim);
+        worker.replace(&claim, Expect::Any).map(drop).unwrap();
+        worker.release(consumer).map(drop).unwrap();
+    }
+    for (name, uuid) in [("new", 7), ("renamed", 8), ("leaf", 9), ("fresh", 10)] {
+        let _ = (tree.find_by_name(name), tree.find(Uuid::from_u128(uuid)));
+        if let Ok(created) = tree.create_child(other, name, Uuid::from_u128(uuid)) {
+            tree.reparent(&created, Some(host)).unwrap();
+            tree.remove(&created).unwrap();
+        }
+    }
+    let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit());
+}
+
+/// What has to hold when nothing is in flight any more.
+pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
+    let tree = &cluster.tree;
+    let audit = tree.audit();
+    assert!(audit.holds() && audit.overcommitted.is_empty(), "{halt}: {audit:?}");
+    let all = tree.providers();
+    for provider in &all {
+        assert_eq!(tree.find(provider.uuid()), Some(*provider), "{halt}");
+        assert_eq!(tree.find_by_name(&tree.name(provider).unwrap()), Some(*provider), "{halt}");
+        let siblings = match tree.parent(provider).unwrap() {
+            Some(parent) => tree.children(&parent).unwrap(),
+            None => tree.roots(),
+        };
+        assert_eq!(siblings.iter().filter(|it| *it == provider).count(), 1, "{halt}");
+    }
+    for consumer in tree.consumers() {
+        tree.worker().unwrap().release(consumer).map(drop).unwrap();
+    }
+    assert!(tree.consumers().is_empty(), "{halt}");
+}

@@ -1,0 +1,378 @@
+//! What the words of each kind of cell mean.
+//!
+//! ```text
+//! structure   life | uuid 2 | name cell, parent | first, last child | previous, next sibling
+//! usage       life | generation | configuration 48, has units 1, classes 15 | class numbers,
+//!             four a word
+//!             | (capacity, used, taken without a consumer) per class
+//! name        life | owner
+//! consumer    life | uuid 2 | generation | (provider 32 class 16, amount) each
+//! ```
+
+use uuid::Uuid;
+
+use crate::inventory::Usage;
+use crate::ledger::{Cell, Kind, Record};
+
+/// A structure cell and, next to it, its usage cell.
+pub(crate) const PROVIDER: Kind = Kind(0);
+pub(crate) const NAME: Kind = Kind(1);
+pub(crate) const CONSUMER: Kind = Kind(2);
+
+/// How many cells of each kind belong together.
+pub(crate) const RUNS: [u32; 3] = [2, 1, 1];
+
+/// The usage cell of the provider with this structure cell.
+pub(crate) fn usage_of(structure: Cell) -> Cell {
+    structure.sibling(1)
+}
+
+/// Whether something has a place here, is about to exist, or exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// The cell serves nothing; its number may be waiting to be used again.
+    Free,
+    /// The cell stands for a key that nothing has.
+    Absent,
+    /// The thing exists.
+    Live,
+}
+
+/// What a cell serves. A cell number is used again only with a higher incarnation, so that a
+/// handle of what it served before is known for what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Life {
+    pub(crate) state: State,
+    kind: u64,
+    pub(crate) incarnation: u64,
+}
+
+impl Life {
+    /// The life of a cell of `kind` that was never used.
+    pub(crate) fn first(kind: Kind) -> Life {
+        Life { state: State::Free, kind: kind.0 as u64, incarnation: 1 }
+    }
+
+    pub(crate) fn is(self, state: State, incarnation: u64) -> bool {
+        self.state == state && self.incarnation == incarnation
+    }
+
+    pub(crate) fn with(self, state: State) -> Life {
+        Life { state, ..self }
+    }
+
+    /// Free again: no handle of what the cell served is good any more.
+    pub(crate) fn ended(self) -> Life {
+        Life { state: State::Free, incarnation: self.incarnation + 1, ..self }
+    }
+
+    pub(crate) fn is_kind(self, kind: Kind) -> bool {
+        self.kind == kind.0 as u64
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.incarnation << 4 | self.kind << 2 | self.state as u64
+    }
+
+    pub(crate) fn from_word(word: u64) -> Life {
+        let state = match word & 3 {
+            0 => State::Free,
+            1 => State::Absent,
+            _ => State::Live,
+        };
+        Life { state, kind: word >> 2 & 3, incarnation: word >> 4 }
+    }
+
+    /// The life of the cell that holds this record.
+    pub(crate) fn of(record: Record<'_>) -> Life {
+        Life::from_word(record.word(0))
+    }
+
+    /// The life of the cell that holds these words.
+    pub(crate) fn of_words(words: &[u64]) -> Life {
+        Life::from_word(words.first().copied().unwrap_or(0))
+    }
+}
+
+/// A provider's place in the forest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Structure {
+    pub(crate) life: Life,
+    pub(crate) uuid: Uuid,
+    pub(crate) name: Option<Cell>,
+    /// None only for the super-root, which is the parent of all roots.
+    pub(crate) parent: Option<Cell>,
+    pub(crate) first_child: Option<Cell>,
+    pub(crate) last_child: Option<Cell>,
+    pub(crate) previous: Option<Cell>,
+    pub(crate) next: Option<Cell>,
+}
+
+impl Structure {
+    /// The words of a key that no provider has.
+    pub(crate) fn absent(life: Life, uuid: Uuid) -> [u64; 3] {
+        let (high, low) = uuid.as_u64_pair();
+        [life.word(), high, low]
+    }
+
+    pub(crate) fn words(&self) -> [u64; 6] {
+        let (high, low) = self.uuid.as_u64_pair();
+        [
+            self.life.word(),
+            high,
+            low,
+            pack(self.name, self.parent),
+            pack(self.first_child, self.last_child),
+            pack(self.previous, self.next),
+        ]
+    }
+
+    pub(crate) fn from_words(word: impl Fn(usize) -> u64) -> Structure {
+        let (name, parent) = unpack(word(3));
+        let (first_child, last_child) = unpack(word(4));
+        let (previous, next) = unpack(word(5));
+        Structure {
+            life: Life::from_word(word(0)),
+            uuid: Uuid::from_u64_pair(word(1), word(2)),
+            name,
+            parent,
+            first_child,
+            last_child,
+            previous,
+            next,
+        }
+    }
+
+    pub(crate) fn of(record: Record<'_>) -> Structure {
+        Structure::from_words(|index| record.word(index))
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.life.state == State::Live
+    }
+}
+
+fn pack(low: Option<Cell>, high: Option<Cell>) -> u64 {
+    let half = |cell: Option<Cell>| cell.map_or(0, |cell| u64::from(cell.number()) + 1);
+    half(high) << 32 | half(low)
+}
+
+fn unpack(word: u64) -> (Option<Cell>, Option<Cell>) {
+    let cell = |half: u32| half.checked_sub(1).map(Cell::new);
+    (cell(word as u32), cell((word >> 32) as u32))
+}
+
+/// The words of a usage cell, to look at.
+#[derive(Clone, Copy)]
+pub(crate) struct UsageWords<'a>(pub(crate) &'a [u64]);
+
+const FIRST_CLASS: usize = 3;
+const CLASSES_PER_WORD: usize = 4;
+
+/// Where the amounts of the classes begin.
+fn first_amount(classes: usize) -> usize {
+    FIRST_CLASS + classes.div_ceil(CLASSES_PER_WORD)
+}
+
+/// Some amounts within the capacity may be refused: the configuration has to be asked.
+const HAS_UNITS: u64 = 1 << 15;
+
+/// Versions of configurations have 48 bits: the count of a forest's changes wraps after 2^48.
+pub(crate) const CONFIGURATION_BITS: u32 = 48;
+const CONFIGURATION_SHIFT: u32 = u64::BITS - CONFIGURATION_BITS;
+
+impl<'a> UsageWords<'a> {
+    fn word(self, index: usize) -> u64 {
+        self.0.get(index).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn life(self) -> Life {
+        Life::from_word(self.word(0))
+    }
+
+    pub(crate) fn generation(self) -> u64 {
+        self.word(1)
+    }
+
+    /// The version of the configuration in force.
+    pub(crate) fn configuration(self) -> u64 {
+        self.word(2) >> CONFIGURATION_SHIFT
+    }
+
+    pub(crate) fn has_units(self) -> bool {
+        self.word(2) & HAS_UNITS != 0
+    }
+
+    pub(crate) fn classes(self) -> usize {
+        (self.word(2) & (HAS_UNITS - 1)) as usize
+    }
+
+    pub(crate) fn class(self, index: usize) -> u16 {
+        let word = self.word(FIRST_CLASS + index / CLASSES_PER_WORD);
+        (word >> (index % CLASSES_PER_WORD * 16)) as u16
+    }
+
+    /// The amounts of `class`, if the provider has an inventory of it.
+    #[inline]
+    pub(crate) fn find(self, class: u16) -> Option<Amounts> {
+        let classes = self.classes();
+        let numbers = self.0.get(FIRST_CLASS..first_amount(classes))?;
+        let mut index = 0;
+        for word in numbers {
+            for lane in 0..CLASSES_PER_WORD {
+                if (word >> (16 * lane)) as u16 == class && index + lane < classes {
+                    return self.amounts(first_amount(classes) + 3 * (index + lane));
+                }
+            }
+            index += CLASSES_PER_WORD;
+        }
+        None
+    }
+
+    /// The amounts of all classes.
+    pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> + 'a {
+        let classes = self.classes();
+        let first = first_amount(classes);
+        (0..classes)
+            .filter_map(move |index| Some((self.class(index), self.amounts(first + 3 * index)?)))
+    }
+
+    #[inline]
+    fn amounts(self, at: usize) -> Option<Amounts> {
+        let &[capacity, used, taken] = self.0.get(at..at + 3)? else { return None };
+        Some(Amounts { at, capacity, used, taken })
+    }
+}
+
+/// What a usage cell holds of one class.
+#[derive(Clone, Copy)]
+pub(crate) struct Amounts {
+    at: usize,
+    pub(crate) capacity: u64,
+    pub(crate) used: u64,
+    /// The part of what is used that no consumer holds.
+    pub(crate) taken: u64,
+}
+
+impl Amounts {
+    /// What a reader is to know of them.
+    pub(crate) fn usage(self) -> Usage {
+        Usage { capacity: self.capacity, used: self.used }
+    }
+
+    /// Sets what is used in the words that these amounts were found in.
+    #[inline]
+    pub(crate) fn set_used(self, words: &mut [u64], used: u64) {
+        words[self.at + 1] = used;
+    }
+
+    /// Sets what no consumer holds in the words that these amounts were found in.
+    #[inline]
+    pub(crate) fn set_taken(self, words: &mut [u64], taken: u64) {
+        words[self.at + 2] = taken;
+    }
+}
+
+/// What a usage cell is to hold of one class.
+pub(crate) struct ClassWords {
+    pub(crate) class: u16,
+    pub(crate) capacity: u64,
+    pub(crate) used: u64,
+    pub(crate) taken: u64,
+    pub(crate) has_units: bool,
+}
+
+/// Writes all words of a usage cell.
+pub(crate) fn write_usage(
+    words: &mut Vec<u64>,
+    life: Life,
+    generation: u64,
+    configuration: u64,
+    classes: &[ClassWords],
+) {
+    let has_units = classes.iter().any(|class| class.has_units);
+    let flags = if has_units { HAS_UNITS } else { 0 };
+    words.clear();
+    words.push(life.word());
+    words.push(generation);
+    words.push(configuration << CONFIGURATION_SHIFT | flags | classes.len() as u64);
+    for few in classes.chunks(CLASSES_PER_WORD) {
+        let number = |word, class: &ClassWords| word << 16 | u64::from(class.class);
+        words.push(few.iter().rev().fold(0, number));
+    }
+    words.extend(classes.iter().flat_map(|class| [class.capacity, class.used, class.taken]));
+}
+
+/// Replaces the generation and the configuration, and keeps the rest.
+pub(crate) fn set_configuration(words: &mut [u64], generation: u64, configuration: u64) {
+    words[1] = generation;
+    words[2] = configuration << CONFIGURATION_SHIFT | words[2] & ((1 << CONFIGURATION_SHIFT) - 1);
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_goes_through_its_word() {
+        for kind in [PROVIDER, NAME, CONSUMER] {
+            for state in [State::Free, State::Absent, State::Live] {
+                let life = Life { incarnation: 77, ..Life::first(kind) }.with(state);
+                assert_eq!(Life::from_word(life.word()), life);
+                assert!(life.is_kind(kind) && life.is(state, 77));
+            }
+        }
+        let ended = Life::first(NAME).with(State::Live).ended();
+        assert!(ended.is(State::Free, 2) && ended.is_kind(NAME));
+    }
+
+    #[test]
+    fn structure_goes_through_its_words() {
+        let structure = Structure {
+            life: Life::first(PROVIDER).with(State::Live),
+            uuid: Uuid::from_u128(1 << 100 | 7),
+            name: Some(Cell::new(3)),
+            parent: Some(Cell::new(0)),
+            first_child: None,
+            last_child: Some(Cell::new(Cell::LIMIT - 1)),
+            previous: None,
+            next: Some(Cell::new(9)),
+        };
+        let words = structure.words();
+        assert_eq!(Structure::from_words(|index| words[index]), structure);
+    }
+
+    #[test]
+    fn usage_words_find_every_class() {
+        for classes in 0..12_u16 {
+            let classes: Vec<_> = (0..classes)
+                .map(|number| ClassWords {
+                    class: number * 5_000,
+                    capacity: 100 + u64::from(number),
+                    used: 50 + u64::from(number),
+                    taken: u64::from(number),
+                    has_units: number == 2,
+                })
+                .collect();
+            let mut words = Vec::new();
+            let life = Life::first(PROVIDER).with(State::Live);
+            write_usage(&mut words, life, 9, 1 << 47, &classes);
+            let usage = UsageWords(&words);
+            assert_eq!((usage.life(), usage.generation()), (life, 9));
+            assert_eq!(usage.configuration(), 1 << 47);
+            assert_eq!(usage.has_units(), classes.len() > 2);
+            assert_eq!(usage.all().count(), classes.len());
+            for class in &classes {
+                let amounts = usage.find(class.class).unwrap();
+                assert_eq!(amounts.capacity, class.capacity);
+                assert_eq!(amounts.used, class.used);
+                assert_eq!(amounts.taken, class.taken);
+            }
+            assert!(usage.find(1).is_none());
+            set_configuration(&mut words, 10, 3);
+            let usage = UsageWords(&words);
+            assert_eq!((usage.generation(), usage.configuration()), (10, 3));
+            assert_eq!(usage.classes(), classes.len());
+        }
+    }
+}

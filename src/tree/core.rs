@@ -1,0 +1,159 @@
+//! What all handles of one forest share.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::inventory::Usage;
+use crate::ledger::{Cell, Ledger, Writer};
+use crate::resource_class::ResourceClass;
+use crate::sync::{IdlePool, next_forest};
+use crate::tree::cells::{
+    Amounts, CONSUMER, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
+    write_usage,
+};
+use crate::tree::configuration::Configurations;
+use crate::tree::keys::{Interned, Keys, Name};
+use crate::tree::provider::Provider;
+
+/// The forest itself.
+pub(crate) struct Core {
+    id: u32,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Uuids of providers: the key's cell is the structure cell.
+    pub(crate) providers: Keys<Uuid>,
+    pub(crate) names: Keys<Name>,
+    pub(crate) consumers: Keys<Uuid>,
+    pub(crate) configurations: Configurations,
+    /// The parent of all roots. It has no uuid and no name, and is never shown.
+    pub(crate) super_root: Cell,
+    idle_writers: IdlePool<Writer>,
+}
+
+impl Core {
+    pub(crate) fn new() -> Self {
+        let ledger = Arc::new(Ledger::new(RUNS));
+        let mut writer = ledger.writer().expect("a new ledger has room for a worker");
+        let super_root = found_super_root(&mut writer);
+        let idle_writers = IdlePool::new();
+        idle_writers.put(writer);
+        Core {
+            id: next_forest(),
+            ledger,
+            providers: Keys::new(PROVIDER, |life, uuid| Structure::absent(life, *uuid).to_vec()),
+            names: Keys::new(NAME, |life, _| vec![life.word()]),
+            consumers: Keys::new(CONSUMER, |life, uuid| Structure::absent(life, *uuid).to_vec()),
+            configurations: Configurations::new(),
+            super_root,
+            idle_writers,
+        }
+    }
+
+    /// Part of every move of a provider, so that a walk towards the root can rest on it.
+    pub(crate) fn moves(&self) -> Cell {
+        usage_of(self.super_root)
+    }
+
+    /// Runs `body` with a writer that no one else uses meanwhile.
+    pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        let mut writer = match self.idle_writers.take() {
+            Some(writer) => writer,
+            None => self.ledger.writer()?,
+        };
+        let result = body(&mut writer);
+        self.idle_writers.put(writer);
+        result
+    }
+
+    /// The structure cell that the handle names.
+    pub(crate) fn structure_cell(&self, provider: &Provider) -> Result<Cell> {
+        if provider.forest != self.id {
+            return Err(Error::ForeignProvider { provider: provider.uuid });
+        }
+        Ok(provider.cell)
+    }
+
+    /// The usage cell that the handle names.
+    pub(crate) fn usage_cell(&self, provider: &Provider) -> Result<Cell> {
+        self.structure_cell(provider).map(usage_of)
+    }
+
+    /// A handle of the provider with this structure.
+    pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
+        Provider {
+            uuid: structure.uuid,
+            incarnation: structure.life.incarnation,
+            cell,
+            forest: self.id,
+        }
+    }
+
+    /// A handle of the provider whose uuid's key was interned so.
+    pub(crate) fn handle_of(&self, uuid: Uuid, interned: Interned) -> Provider {
+        let Interned { cell, incarnation } = interned;
+        Provider { uuid, incarnation, cell, forest: self.id }
+    }
+
+    /// The error for a handle whose cell is not what it was.
+    pub(crate) fn check(provider: &Provider, life: Life) -> Result<()> {
+        match life.is(State::Live, provider.incarnation) {
+            true => Ok(()),
+            false => Err(Error::Removed { provider: provider.uuid }),
+        }
+    }
+
+    /// Applies `read` to the words of the provider's usage cell, all of one version.
+    pub(crate) fn read_usage<T>(
+        &self,
+        provider: &Provider,
+        read: impl FnOnce(UsageWords<'_>) -> T,
+    ) -> Result<T> {
+        let cell = self.usage_cell(provider)?;
+        let words = self.ledger.peek(cell, |record| {
+            let mut words = smallvec::SmallVec::<[u64; 16]>::new();
+            words.extend((0..record.len()).map(|index| record.word(index)));
+            words
+        });
+        let usage = UsageWords(&words);
+        Core::check(provider, usage.life())?;
+        Ok(read(usage))
+    }
+}
+
+/// All classes in the words of a usage cell.
+pub(crate) fn all_usages(words: UsageWords<'_>) -> Vec<(ResourceClass, Usage)> {
+    let usage =
+        |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
+    words.all().map(usage).collect()
+}
+
+/// Takes the first pair of cells for the parent of all roots and the moves cell.
+fn found_super_root(writer: &mut Writer) -> Cell {
+    let first = Life::first(PROVIDER);
+    let life = first.with(State::Live);
+    let root = Structure {
+        life,
+        uuid: Uuid::nil(),
+        name: None,
+        parent: None,
+        first_child: None,
+        last_child: None,
+        previous: None,
+        next: None,
+    };
+    let found = |writer: &mut Writer| -> Result<Cell> {
+        let cell = writer.take_cells(PROVIDER, &[first.word(); 2])?;
+        writer.update::<_, Error>(cell, |words| {
+            *words = root.words().to_vec();
+            Ok(())
+        })?;
+        writer.update::<_, Error>(usage_of(cell), |words| {
+            // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
+            write_usage(words, first, 0, 0, &[]);
+            Ok(())
+        })?;
+        Ok(cell)
+    };
+    found(writer).expect("a new ledger has room for two cells")
+}

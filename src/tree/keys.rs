@@ -1,0 +1,162 @@
+//! Keys: names and uuids, found through an index that decides nothing.
+//!
+//! An index entry is a hint: a cell and its incarnation. The cell says whether the key is taken.
+//! A key that something is about to have is *interned*: it gets a cell in state absent, shared by
+//! all who want the key; creating is a transaction that turns it live, so it has one winner.
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | free | absent | `intern`, before the entry is inserted |
+//! | absent | live | the transaction that creates |
+//! | absent | free, next incarnation | `retire`, after a failed creation |
+//! | live | free, next incarnation | the transaction that removes |
+//!
+//! Whoever frees a cell removes exactly its entry, then gives the number back. A thread that stops
+//! on the way leaks at most the cells it was about to give back.
+
+use std::hash::Hash;
+
+use crate::error::{Error, Result};
+use crate::ledger::{Cell, Exhausted, Kind, Ledger, Writer};
+use crate::step::{Step, reached};
+use crate::sync::Index;
+use crate::tree::cells::{Life, RUNS, State};
+
+/// The cell that stands for a key, as it was when the key was looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Interned {
+    pub(crate) cell: Cell,
+    pub(crate) incarnation: u64,
+}
+
+/// The keys of one kind.
+pub(crate) struct Keys<K> {
+    index: Index<K, Interned>,
+    kind: Kind,
+    /// The words of a cell that stands for a key which nothing has.
+    absent: fn(Life, &K) -> Vec<u64>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> Keys<K> {
+    pub(crate) fn new(kind: Kind, absent: fn(Life, &K) -> Vec<u64>) -> Self {
+        Keys { index: Index::new(), kind, absent }
+    }
+
+    /// The cell that may stand for `key`; if it doesn't any more, nothing had the key at some
+    /// instant since the call. Takes a shard's read lock for O(1).
+    pub(crate) fn hint<Q>(&self, key: &Q) -> Option<Interned>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        self.index.get(key)
+    }
+
+    /// The cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
+    pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<Interned> {
+        loop {
+            let hint = self.index.get(key)?;
+            let life = ledger.peek(hint.cell, Life::of);
+            if life.incarnation == hint.incarnation && life.state != State::Free {
+                return Some(hint);
+            }
+            // What the cell stood for is over; its remover may not have come this far.
+            self.index.remove_if_exactly(key, hint);
+        }
+    }
+
+    /// The cell of what has `key`. Takes a shard's read lock for O(1).
+    pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<Interned>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        let hint = self.index.get(key)?;
+        ledger.peek(hint.cell, Life::of).is(State::Live, hint.incarnation).then_some(hint)
+    }
+
+    /// The cell that stands for `key`, whether or not something has it. Takes a shard's lock for
+    /// O(1).
+    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
+        loop {
+            if let Some(interned) = self.interned(writer.ledger(), key) {
+                return Ok(interned);
+            }
+            let interned = self.occupy(writer, key)?;
+            reached(Step::Occupied);
+            if self.index.insert_if_absent(key.clone(), interned) {
+                reached(Step::Interned);
+                return Ok(interned);
+            }
+            self.retire(writer, key, interned);
+        }
+    }
+
+    /// Gives up a key that nothing has; no effect if something has it or another gave it up.
+    pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
+        let freed = writer.update(interned.cell, |words| {
+            let life = Life::of_words(words);
+            if !life.is(State::Absent, interned.incarnation) {
+                return Err(NotAbsent.into());
+            }
+            words.clear();
+            words.push(life.ended().word());
+            Ok(())
+        });
+        if freed.is_ok() {
+            self.release(writer, key, interned);
+        }
+    }
+
+    /// Forgets a key whose cell this caller has freed.
+    pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: Interned)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        reached(Step::Freed);
+        self.index.remove_if_exactly(key, freed);
+        reached(Step::Forgotten);
+        writer.give_cells(self.kind, freed.cell);
+    }
+
+    /// Takes a cell into use for `key`, unknown to others yet.
+    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
+        let first = [Life::first(self.kind).word(); 2];
+        let cell = writer.take_cells(self.kind, &first[..RUNS[self.kind.0] as usize])?;
+        let occupied: Result<_, Exhausted> = writer.update(cell, |words| {
+            let life = Life::of_words(words).with(State::Absent);
+            *words = (self.absent)(life, key);
+            Ok(Interned { cell, incarnation: life.incarnation })
+        });
+        if occupied.is_err() {
+            writer.give_cells(self.kind, cell);
+        }
+        occupied
+    }
+}
+
+/// The key's cell is live, or was given up already, or there is no record to say so; in the last
+/// case the key stays interned, which harms nobody.
+struct NotAbsent;
+
+impl From<Exhausted> for NotAbsent {
+    fn from(_: Exhausted) -> Self {
+        NotAbsent
+    }
+}
+
+/// A provider's name as the index keeps it.
+pub(crate) type Name = std::sync::Arc<str>;
+
+/// Checks a provider's name.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let reason = match name.len() {
+        0 => "it is empty",
+        1..=LONGEST_NAME => return Ok(()),
+        _ => "it is longer than 1024 bytes",
+    };
+    Err(Error::InvalidName { name: name.to_owned(), reason })
+}
+
+const LONGEST_NAME: usize = 1024;

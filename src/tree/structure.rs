@@ -1,0 +1,522 @@
+//! Changes of structure: create, remove, move, rename. Each is one transaction.
+//!
+//! The children of a provider are a list through the children's own cells. What a change touches:
+//!
+//! | change | cells |
+//! |---|---|
+//! | create | the new provider's pair, its name, the parent, the last sibling |
+//! | remove | pair and name of the whole subtree, the parent, both neighbours |
+//! | move | the provider's pair, both parents, its neighbours, the new last sibling, the moves cell |
+//! | rename | the provider's pair, both names |
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::ledger::{Abort, Cell, Exhausted, Place, Transaction, Writer};
+use crate::resource_class::ResourceClass;
+use crate::tree::cells::{
+    Life, State, Structure, UsageWords, set_configuration, usage_of, write_usage,
+};
+use crate::tree::configuration::Configuration;
+use crate::tree::core::Core;
+use crate::tree::keys::{Interned, Name, check_name};
+use crate::tree::provider::Provider;
+
+/// Why a transaction that needs an interned key was refused.
+enum Refused {
+    /// The key's cell has been given up: intern it again.
+    Stale,
+    Error(Error),
+}
+
+impl From<Exhausted> for Refused {
+    fn from(exhausted: Exhausted) -> Self {
+        Refused::Error(exhausted.into())
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}
+
+impl From<Exhausted> for Abort<Refused> {
+    fn from(exhausted: Exhausted) -> Self {
+        Abort::Reject(exhausted.into())
+    }
+}
+
+impl From<Error> for Abort<Refused> {
+    fn from(error: Error) -> Self {
+        Abort::Reject(error.into())
+    }
+}
+
+impl From<Exhausted> for Abort<Error> {
+    fn from(exhausted: Exhausted) -> Self {
+        Abort::Reject(exhausted.into())
+    }
+}
+
+/// A provider that a transaction has removed, for the indexes to forget.
+struct Removed {
+    uuid: Uuid,
+    structure: Interned,
+    name: Interned,
+    configuration: u64,
+}
+
+impl Core {
+    pub(crate) fn find_by_name(&self, name: &str) -> Option<Provider> {
+        loop {
+            let label = self.names.hint(name)?;
+            let (life, owner) = self
+                .ledger
+                .peek(label.cell, |record| (Life::of(record), Cell::new(record.word(1) as u32)));
+            if !life.is(State::Live, label.incarnation) {
+                return None;
+            }
+            let structure = self.ledger.peek(owner, Structure::of);
+            // A provider keeps its name cell until it is renamed or removed; then look again.
+            if structure.is_live() && structure.name == Some(label.cell) {
+                let found = self.handle(owner, &structure);
+                let life = self.ledger.peek(label.cell, Life::of);
+                if life.is(State::Live, label.incarnation) {
+                    return Some(found);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn create(
+        &self,
+        writer: &mut Writer,
+        parent: Option<&Provider>,
+        name: &str,
+        uuid: Uuid,
+    ) -> Result<Provider> {
+        check_name(name)?;
+        let parent_cell = match parent {
+            Some(parent) => self.structure_cell(parent)?,
+            None => self.super_root,
+        };
+        let name: Name = Arc::from(name);
+        loop {
+            let structure = self.providers.intern(writer, &uuid)?;
+            let label = match self.names.intern(writer, &name) {
+                Ok(label) => label,
+                Err(exhausted) => {
+                    self.providers.retire(writer, &uuid, structure);
+                    return Err(exhausted.into());
+                }
+            };
+            let configuration = Configuration { name: Arc::clone(&name), ..Default::default() };
+            let usage = usage_of(structure.cell);
+            let candidate = self.configurations.publish(usage, Arc::new(configuration));
+            let created = writer.transact(|transaction| {
+                take_key(transaction, structure, || Error::UuidExists { uuid })?;
+                let label =
+                    take_key(transaction, label, || Error::NameExists { name: name.to_string() })?;
+                transaction.rewrite(label.place, &[label.live(), structure.cell.number().into()]);
+                let new = Linked {
+                    cell: structure.cell,
+                    parent: parent_cell,
+                    handle: parent,
+                    uuid,
+                    name: label.cell,
+                };
+                link_new(transaction, new, candidate.version)
+            });
+            match created {
+                Ok(()) => {
+                    candidate.begins();
+                    return Ok(self.handle_of(uuid, structure));
+                }
+                Err(Refused::Stale) => {
+                    drop(candidate);
+                    self.names.retire(writer, &name, label);
+                }
+                Err(Refused::Error(error)) => {
+                    self.providers.retire(writer, &uuid, structure);
+                    self.names.retire(writer, &name, label);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn remove(
+        &self,
+        writer: &mut Writer,
+        provider: &Provider,
+        with_descendants: bool,
+    ) -> Result<usize> {
+        let top = self.structure_cell(provider)?;
+        let mut removed = Vec::new();
+        writer.transact(|transaction| {
+            removed.clear();
+            let (place, structure) = open_live(transaction, top, provider)?;
+            if !with_descendants && structure.first_child.is_some() {
+                return Err(Error::HasChildren { provider: provider.uuid }.into());
+            }
+            unlink(transaction, top, &structure)?;
+            free_provider(transaction, place, &structure, top, &mut removed)?;
+            let mut parents = vec![(top, structure.first_child)];
+            while let Some((parent, next)) = parents.pop() {
+                let Some(cell) = next else { continue };
+                // Reached twice: what was read contradicts itself.
+                if transaction.has(cell) {
+                    return Err(Abort::Torn);
+                }
+                let place = transaction.open(cell)?;
+                let structure = structure_at(transaction, place);
+                if !structure.is_live() || structure.parent != Some(parent) {
+                    return Err(Abort::Torn);
+                }
+                free_provider(transaction, place, &structure, cell, &mut removed)?;
+                parents.push((parent, structure.next));
+                parents.push((cell, structure.first_child));
+            }
+            Ok::<_, Abort<Error>>(())
+        })?;
+        for gone in &removed {
+            self.forget(writer, gone);
+        }
+        Ok(removed.len())
+    }
+
+    /// After a removal: the indexes, the configuration, then the numbers.
+    fn forget(&self, writer: &mut Writer, gone: &Removed) {
+        let usage = usage_of(gone.structure.cell);
+        if let Some(configuration) = self.configurations.find(usage, gone.configuration) {
+            self.names.release(writer, &*configuration.name, gone.name);
+        }
+        self.configurations.remove(usage, gone.configuration);
+        self.providers.release(writer, &gone.uuid, gone.structure);
+    }
+
+    pub(crate) fn reparent(
+        &self,
+        writer: &mut Writer,
+        provider: &Provider,
+        parent: Option<&Provider>,
+    ) -> Result<()> {
+        let cell = self.structure_cell(provider)?;
+        let parent_cell = match parent {
+            Some(parent) => self.structure_cell(parent)?,
+            None => self.super_root,
+        };
+        writer.transact(|transaction| {
+            // Changed by being part of this: a commit changes the word of every gate it opened.
+            transaction.open(self.moves())?;
+            let (place, mut structure) = open_live(transaction, cell, provider)?;
+            if let Some(parent) = parent {
+                open_live(transaction, parent_cell, parent)?;
+                if self.is_below(transaction, parent_cell, cell)? {
+                    let (provider, parent) = (provider.uuid, parent.uuid);
+                    return Err(Error::WouldCycle { provider, parent }.into());
+                }
+            }
+            unlink(transaction, cell, &structure)?;
+            structure.parent = Some(parent_cell);
+            structure.next = None;
+            structure.previous = append(transaction, parent_cell, cell)?;
+            transaction.rewrite(place, &structure.words());
+            let usage = transaction.open(usage_of(cell))?;
+            let before = UsageWords(transaction.words(usage));
+            if !before.life().is(State::Live, structure.life.incarnation) {
+                return Err(Abort::Torn);
+            }
+            let generation = before.generation();
+            transaction.words_mut(usage)[1] = generation + 1;
+            Ok::<_, Abort<Error>>(())
+        })
+    }
+
+    /// Whether `cell` is `top` or below it, by walking towards the root.
+    ///
+    /// The ancestors need not be part of the transaction: only moves change the parent of a live
+    /// provider, and every move changes the moves cell's gate, which is part of it; nor can an
+    /// ancestor be removed without `cell`, which is part of it too.
+    fn is_below<E>(
+        &self,
+        transaction: &mut Transaction<'_>,
+        cell: Cell,
+        top: Cell,
+    ) -> Result<bool, Abort<E>> {
+        let mut next = Some(cell);
+        let mut steps = 0_u32;
+        while let Some(current) = next {
+            if current == top {
+                return Ok(true);
+            }
+            steps += 1;
+            // A walk through a structure that changes meanwhile could go on for ever.
+            if steps.is_multiple_of(1024) && !transaction.holds() {
+                return Err(Abort::Torn);
+            }
+            next = self.ledger.peek(current, |record| Structure::of(record).parent);
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn rename(
+        &self,
+        writer: &mut Writer,
+        provider: &Provider,
+        name: &str,
+    ) -> Result<()> {
+        check_name(name)?;
+        let cell = self.structure_cell(provider)?;
+        let usage = usage_of(cell);
+        let name: Name = Arc::from(name);
+        loop {
+            let (_, current) = self.configuration(provider)?;
+            if current.name == name {
+                return Ok(());
+            }
+            let label = self.names.intern(writer, &name)?;
+            let renamed = Configuration { name: Arc::clone(&name), ..(*current).clone() };
+            let candidate = self.configurations.publish(usage, Arc::new(renamed));
+            let result = writer.transact(|transaction| {
+                let (place, mut structure) = open_live(transaction, cell, provider)?;
+                let words = transaction.open(usage)?;
+                let before = UsageWords(transaction.words(words));
+                let (generation, replaced) = (before.generation(), before.configuration());
+                let in_force =
+                    self.configurations.with(usage, replaced, |found| Arc::ptr_eq(found, &current));
+                if in_force != Some(true) {
+                    return Err(Abort::Reject(Refused::Stale));
+                }
+                let taken = || Error::NameExists { name: name.to_string() };
+                let label = take_key(transaction, label, taken)?;
+                transaction.rewrite(label.place, &[label.live(), cell.number().into()]);
+                let old = structure.name.replace(label.cell).ok_or(Abort::Torn)?;
+                let place_of_old = transaction.open(old)?;
+                let life = Life::from_word(transaction.word(place_of_old, 0));
+                if life.state != State::Live {
+                    return Err(Abort::Torn);
+                }
+                transaction.rewrite(place_of_old, &[life.ended().word()]);
+                transaction.rewrite(place, &structure.words());
+                let next = candidate.version;
+                set_configuration(transaction.words_mut(words), generation + 1, next);
+                Ok((replaced, Interned { cell: old, incarnation: life.incarnation }))
+            });
+            match result {
+                Ok((replaced, old)) => {
+                    candidate.replaces(replaced);
+                    self.names.release(writer, &*current.name, old);
+                    return Ok(());
+                }
+                Err(Refused::Stale) => {
+                    drop(candidate);
+                    self.names.retire(writer, &name, label);
+                }
+                Err(Refused::Error(error)) => {
+                    self.names.retire(writer, &name, label);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// A key's cell that a transaction is about to make live.
+struct Key {
+    place: Place,
+    cell: Cell,
+    life: Life,
+}
+
+impl Key {
+    fn live(&self) -> u64 {
+        self.life.with(State::Live).word()
+    }
+}
+
+/// Opens a key's cell, which has to be absent.
+fn take_key(
+    transaction: &mut Transaction<'_>,
+    interned: Interned,
+    exists: impl Fn() -> Error,
+) -> Result<Key, Abort<Refused>> {
+    let place = transaction.open(interned.cell)?;
+    let life = Life::from_word(transaction.word(place, 0));
+    if life.incarnation != interned.incarnation || life.state == State::Free {
+        return Err(Abort::Reject(Refused::Stale));
+    }
+    if life.state == State::Live {
+        return Err(exists().into());
+    }
+    Ok(Key { place, cell: interned.cell, life })
+}
+
+/// A provider about to be linked into the forest.
+struct Linked<'a> {
+    cell: Cell,
+    parent: Cell,
+    handle: Option<&'a Provider>,
+    uuid: Uuid,
+    name: Cell,
+}
+
+/// Brings the new provider's two cells to life behind its parent's last child.
+fn link_new(
+    transaction: &mut Transaction<'_>,
+    new: Linked<'_>,
+    version: u64,
+) -> Result<(), Abort<Refused>> {
+    if let Some(parent) = new.handle {
+        let place = transaction.open(new.parent)?;
+        Core::check(parent, structure_at(transaction, place).life)?;
+    }
+    let previous = append(transaction, new.parent, new.cell)?;
+    let place = transaction.open(new.cell)?;
+    let life = Life::from_word(transaction.word(place, 0)).with(State::Live);
+    let structure = Structure {
+        life,
+        uuid: new.uuid,
+        name: Some(new.name),
+        parent: Some(new.parent),
+        first_child: None,
+        last_child: None,
+        previous,
+        next: None,
+    };
+    transaction.rewrite(place, &structure.words());
+    let usage = transaction.open(usage_of(new.cell))?;
+    if Life::from_word(transaction.word(usage, 0)).state != State::Free {
+        return Err(Abort::Torn);
+    }
+    let mut words = Vec::with_capacity(3);
+    write_usage(&mut words, life, 0, version, &[]);
+    transaction.rewrite(usage, &words);
+    Ok(())
+}
+
+/// Opens the structure of a provider that has to be the one the handle names.
+fn open_live<E: From<Error>>(
+    transaction: &mut Transaction<'_>,
+    cell: Cell,
+    handle: &Provider,
+) -> Result<(Place, Structure), Abort<E>> {
+    let place = transaction.open(cell).map_err(|full| Abort::Reject(E::from(full.into())))?;
+    let structure = structure_at(transaction, place);
+    Core::check(handle, structure.life).map_err(|removed| Abort::Reject(removed.into()))?;
+    Ok((place, structure))
+}
+
+fn structure_at(transaction: &Transaction<'_>, place: Place) -> Structure {
+    Structure::from_words(|index| transaction.word(place, index))
+}
+
+/// Changes the structure of `cell`, which has to be live.
+fn edit<E>(
+    transaction: &mut Transaction<'_>,
+    cell: Cell,
+    edit: impl FnOnce(&mut Structure),
+) -> Result<(), Abort<E>>
+where
+    Abort<E>: From<Exhausted>,
+{
+    let place = transaction.open(cell)?;
+    let mut structure = structure_at(transaction, place);
+    if !structure.is_live() {
+        return Err(Abort::Torn);
+    }
+    edit(&mut structure);
+    transaction.rewrite(place, &structure.words());
+    Ok(())
+}
+
+/// Puts `cell` behind the last child of `parent`; returns the sibling before it.
+fn append<E>(
+    transaction: &mut Transaction<'_>,
+    parent: Cell,
+    cell: Cell,
+) -> Result<Option<Cell>, Abort<E>>
+where
+    Abort<E>: From<Exhausted>,
+{
+    let mut last = None;
+    edit(transaction, parent, |parent| {
+        last = parent.last_child.replace(cell);
+        parent.first_child.get_or_insert(cell);
+    })?;
+    if let Some(last) = last {
+        edit(transaction, last, |last| last.next = Some(cell))?;
+    }
+    Ok(last)
+}
+
+/// Takes `cell` out of its parent's children.
+fn unlink<E>(
+    transaction: &mut Transaction<'_>,
+    cell: Cell,
+    structure: &Structure,
+) -> Result<(), Abort<E>>
+where
+    Abort<E>: From<Exhausted>,
+{
+    let &Structure { previous, next, .. } = structure;
+    let parent = structure.parent.ok_or(Abort::Torn)?;
+    edit(transaction, parent, |parent| {
+        if parent.first_child == Some(cell) {
+            parent.first_child = next;
+        }
+        if parent.last_child == Some(cell) {
+            parent.last_child = previous;
+        }
+    })?;
+    if let Some(previous) = previous {
+        edit(transaction, previous, |sibling| sibling.next = next)?;
+    }
+    if let Some(next) = next {
+        edit(transaction, next, |sibling| sibling.previous = previous)?;
+    }
+    Ok(())
+}
+
+/// Frees a provider's two cells and its name, unless it is in use.
+fn free_provider(
+    transaction: &mut Transaction<'_>,
+    place: Place,
+    structure: &Structure,
+    cell: Cell,
+    removed: &mut Vec<Removed>,
+) -> Result<(), Abort<Error>> {
+    let usage = transaction.open(usage_of(cell))?;
+    let words = UsageWords(transaction.words(usage));
+    let life = words.life();
+    let configuration = words.configuration();
+    if !life.is(State::Live, structure.life.incarnation) {
+        return Err(Abort::Torn);
+    }
+    if let Some((class, amounts)) = words.all().find(|(_, amounts)| amounts.used > 0) {
+        return Err(Abort::Reject(Error::InUse {
+            provider: structure.uuid,
+            class: ResourceClass::from_number(class),
+            used: amounts.used,
+        }));
+    }
+    let label = structure.name.ok_or(Abort::Torn)?;
+    let name = transaction.open(label)?;
+    let name_life = Life::from_word(transaction.word(name, 0));
+    if name_life.state != State::Live {
+        return Err(Abort::Torn);
+    }
+    transaction.rewrite(place, &[structure.life.ended().word()]);
+    transaction.rewrite(usage, &[life.ended().word()]);
+    transaction.rewrite(name, &[name_life.ended().word()]);
+    removed.push(Removed {
+        uuid: structure.uuid,
+        structure: Interned { cell, incarnation: structure.life.incarnation },
+        name: Interned { cell: label, incarnation: name_life.incarnation },
+        configuration,
+    });
+    Ok(())
+}

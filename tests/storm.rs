@@ -1,0 +1,53 @@
+//! Storms: many threads do everything at once, and what must always hold is checked meanwhile and
+//! after.
+//!
+//! | test | what it promises |
+//! |---|---|
+//! | `capacity_is_never_exceeded` | used never passes the capacity while no inventory shrinks |
+//! | `usage_is_the_sum_of_allocations` | the books agree while inventories grow, shrink, come, go |
+//! | `structure_stays_a_forest` | no orphan, no lost name; parents and children agree |
+//! | `everything_at_once` | all of that together; what is held is never removed |
+//! | `one_winner_each` | of many who want what one can have, exactly one gets it |
+//! | `two_consumers_swap_places_and_are_seen_in_one` | a move is never seen half done |
+//! | `many_consumers_swap_places_where_there_is_little_room` | nor when most moves are refused |
+//! | `workers_come_and_go` | workers pass between threads and leave no memory behind |
+//!
+//! Each storm prints its seed. `STORM_SEED` runs the same choices again, though not the same
+//! interleaving of threads. `STORM_SECONDS` sets how long each storm lasts. An error that the race
+//! does not explain fails the test. Storms run one after the other, however many threads the test
+//! harness has, and one that does not end is reported with its seed.
+#![expect(
+    clippy::disallowed_types,
+    reason = "tests start and stop their threads with std's atomics"
+)]
+
+#[path = "storm/capacity.rs"]
+mod capacity;
+#[path = "storm/contests.rs"]
+mod contests;
+#[path = "storm/everything.rs"]
+mod everything;
+#[path = "storm/forest.rs"]
+mod forest;
+#[path = "storm/rig.rs"]
+mod rig;
+#[path = "storm/structure.rs"]
+mod structure;
+#[path = "storm/swaps.rs"]
+mod swaps;
+#[path = "storm/tenant.rs"]
+mod tenant;
+#[path = "storm/usage.rs"]
+mod usage;
+#[path = "storm/workers.rs"]
+mod workers;
+
+use provider_tree::ResourceClass;
+
+/// More than the cores of most machines that run tests, so that threads stop at bad moments.
+const THREADS: usize = 8;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
+const DISK: ResourceClass = ResourceClass::DISK_GB;
+const GPU: ResourceClass = ResourceClass::PGPU;

@@ -1,0 +1,90 @@
+//! Every development command of provider-tree.
+//!
+//! `cargo xtask test` runs everything that must pass; the other commands run one part of it.
+
+mod checks;
+mod loom;
+mod metadata;
+mod mutants;
+mod shell;
+mod source;
+mod test;
+
+use std::process::ExitCode;
+
+use metadata::Workspace;
+use shell::Failure;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+Commands:
+  test                     everything that must pass, in order, up to the first failure
+  loom [--list] [filter]   the models whose name contains the filter; --list only names them
+  loom --mutants [filter]  that each seeded bug is caught by the models named beside it
+  msrv                     no dependency of the library needs a newer Rust than it promises
+  forbid                   the rules of the source tree that no lint can state
+  help                     this text";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(reason)) => {
+            eprintln!("error: {reason}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(reason)) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => test::run(&Workspace::load()?),
+        ["loom", "--mutants"] => mutants::run(&Workspace::load()?, None),
+        ["loom", "--mutants", filter] => mutants::run(&Workspace::load()?, Some(filter)),
+        ["loom", rest @ ..] => {
+            let request = loom::Request::parse(rest)?;
+            loom::run(&Workspace::load()?, &request)
+        }
+        ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
+        ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
+        ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
+        [] => Err(Failure::Usage("a command is missing".to_owned())),
+        [known @ ("test" | "msrv" | "forbid"), extra, ..] => {
+            Err(Failure::Usage(format!("`{known}` takes no argument `{extra}`")))
+        }
+        [unknown, ..] => Err(Failure::Usage(format!("unknown command `{unknown}`"))),
+    }
+}
+
+fn report(text: String) -> Result<(), Failure> {
+    println!("{text}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(words: &[&str]) -> String {
+        let arguments: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        match dispatch(&arguments) {
+            Err(Failure::Usage(reason)) => reason,
+            other => panic!("{words:?} was not refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn mistakes_on_the_command_line_are_usage_errors() {
+        assert_eq!(refusal(&[]), "a command is missing");
+        assert_eq!(refusal(&["tset"]), "unknown command `tset`");
+        assert_eq!(refusal(&["test", "loom"]), "`test` takes no argument `loom`");
+        assert_eq!(refusal(&["loom", "--lsit"]), "`loom` has no option `--lsit`");
+        assert_eq!(refusal(&["loom", "one", "two"]), "`loom` takes one filter, not also `two`");
+    }
+}

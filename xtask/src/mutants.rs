@@ -1,0 +1,336 @@
+//! `cargo xtask loom --mutants`: the models, checked.
+//!
+//! A model that can't fail proves nothing. Each mutant is a bug seeded into a copy of the sources
+//! by replacing one piece of text, which must be there exactly once: a mutant whose text is gone
+//! is a failure, not a success. The models named beside it must fail on the copy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::loom;
+use crate::metadata::Workspace;
+use crate::shell::{self, Failure, failed, heading};
+
+/// A seeded bug and the models that have to catch it.
+struct Mutant {
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    replace: &'static str,
+    /// The test file in `loom-tests`, and its models.
+    models: (&'static str, &'static [&'static str]),
+}
+
+const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "a read is not validated",
+        file: "src/ledger/read.rs",
+        find: "if !gate.still_holds(word) {",
+        replace: "if !gate.still_holds(word) && false {",
+        models: ("ledger", &["a_reader_sees_one_version"]),
+    },
+    Mutant {
+        name: "words are read relaxed",
+        file: "src/ledger/record.rs",
+        find: "map_or(0, |word| word.load(Ordering::Acquire))",
+        replace: "map_or(0, |word| word.load(Ordering::Relaxed))",
+        models: ("ledger", &["a_reader_sees_one_version"]),
+    },
+    Mutant {
+        name: "gates are read with acquire only",
+        file: "src/ledger/gate.rs",
+        find: "        model_fence();\n",
+        replace: "",
+        models: ("ledger", &["two_readers_agree_on_the_order_of_two_writes"]),
+    },
+    Mutant {
+        name: "a failed exchange counts as done",
+        file: "src/ledger/writer.rs",
+        find: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
+        replace: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(true);",
+        models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
+    },
+    Mutant {
+        name: "a record in force is reused after a failed exchange",
+        file: "src/ledger/writer.rs",
+        find: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
+        replace: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            *spare = old.record();\n            return Ok(false);",
+        models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
+    },
+    Mutant {
+        name: "records are traded before the commit",
+        file: "src/ledger/writer.rs",
+        find: "        if committed {\n            self.trade_spares(entries);\n        }\n",
+        replace: "        self.trade_spares(entries);\n",
+        models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
+    },
+    Mutant {
+        name: "a touched cell's record becomes a spare",
+        file: "src/ledger/descriptor.rs",
+        find: "self.old.record() != self.new.record()",
+        replace: "self.old != self.new",
+        models: ("ledger", &["a_condition_is_kept"]),
+    },
+    Mutant {
+        name: "a cell opened twice is two entries",
+        file: "src/ledger/transaction.rs",
+        find: "if let Some(place) = self.find(cell) {",
+        replace: "if let Some(place) = self.find(cell).filter(|_| false) {",
+        models: ("ledger", &["a_cell_opened_twice_is_one"]),
+    },
+    Mutant {
+        name: "cells are installed out of order",
+        file: "src/ledger/writer.rs",
+        find: "        draft.sort();\n",
+        replace: "",
+        models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
+    },
+    Mutant {
+        name: "the tag does not grow on an abort",
+        file: "src/ledger/kcas.rs",
+        find: "self.release(ticket, entries, |entry| entry.old.next_same())",
+        replace: "self.release(ticket, entries, |entry| entry.old)",
+        models: ("ledger", &["a_late_helper_of_an_abort_installs_nothing"]),
+    },
+    Mutant {
+        name: "a decision is a plain store",
+        file: "src/ledger/descriptor.rs",
+        find: "let _ = self.status.compare_exchange(\n            undecided,\n            status(ticket, state),\n            Ordering::AcqRel,\n            Ordering::Acquire,\n        );",
+        replace: "let _ = undecided;\n        self.status.store(status(ticket, state), Ordering::Release);",
+        models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
+    },
+    Mutant {
+        name: "a transaction is released before it is decided",
+        file: "src/ledger/kcas.rs",
+        find: "Installed::Everywhere => descriptor.decide(ticket, State::Committed),",
+        replace: "Installed::Everywhere => {\n                    self.release(ticket, entries, |entry| entry.new);\n                    descriptor.decide(ticket, State::Committed)\n                }",
+        models: ("ledger", &["a_pair_against_one_cell_and_a_reader"]),
+    },
+    Mutant {
+        name: "a blocked transaction aborts without a mismatch",
+        file: "src/ledger/kcas.rs",
+        find: "                    return Progress::Blocked(by);\n",
+        replace: "                    let _ = by;\n                    descriptor.decide(ticket, State::Aborted);\n",
+        models: ("ledger", &["three_workers_in_a_ring_all_commit"]),
+    },
+    Mutant {
+        name: "a helper acts on an entry without looking at the sequence again",
+        file: "src/ledger/descriptor.rs",
+        find: "self.state(ticket).map(|_| entry)",
+        replace: "Some(entry)",
+        models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
+    },
+    Mutant {
+        name: "the new sequence is shown after the new entries",
+        file: "src/ledger/descriptor.rs",
+        find: "        self.status.store(status(ticket, State::Preparing), Ordering::Release);\n",
+        replace: "",
+        models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
+    },
+    Mutant {
+        name: "a commit releases only its last cell",
+        file: "src/ledger/kcas.rs",
+        find: "            let _ = self.gates.exchange(entry.cell, word, next(entry));\n",
+        replace: "            if position > 0 {\n                let _ = self.gates.exchange(entry.cell, word, next(entry));\n            }\n",
+        models: ("ledger", &["an_owner_stops_after_all_installs"]),
+    },
+    Mutant {
+        name: "a rejection over several cells is not validated",
+        file: "src/ledger/writer.rs",
+        find: "if self.draft.holds(&self.ledger) {\n                        return Err(error);",
+        replace: "if true {\n                        return Err(error);",
+        models: ("ledger", &["a_rejection_rests_on_one_instant"]),
+    },
+    Mutant {
+        name: "a free list's tag does not grow",
+        file: "src/ledger/free_list.rs",
+        find: "(head >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS",
+        replace: "(head >> NUMBER_BITS) << NUMBER_BITS",
+        models: ("ledger", &["a_free_number_goes_to_one"]),
+    },
+    Mutant {
+        name: "a creation does not look whether its key is taken",
+        file: "src/tree/structure.rs",
+        find: "if life.state == State::Live {\n        return Err(exists().into());",
+        replace: "if life.state == State::Live && false {\n        return Err(exists().into());",
+        models: ("structure", &["one_uuid_is_created_once", "one_name_is_created_once"]),
+    },
+    Mutant {
+        name: "a child does not look whether its parent is there",
+        file: "src/tree/structure.rs",
+        find: "        Core::check(parent, structure_at(transaction, place).life)?;\n",
+        replace: "        let _ = (parent, place);\n",
+        models: ("structure", &["a_child_is_created_or_its_parent_removed"]),
+    },
+    Mutant {
+        name: "a move does not rest on other moves",
+        file: "src/tree/structure.rs",
+        find: "            transaction.open(self.moves())?;\n",
+        replace: "",
+        models: ("structure", &["deep_moves_never_make_a_cycle"]),
+    },
+    Mutant {
+        name: "a walk is not compared with the gates at its end",
+        file: "src/ledger/read.rs",
+        find: "let holds = collect.holds();",
+        replace: "let holds = true;",
+        models: ("structure", &["a_walk_sees_a_move_whole"]),
+    },
+    Mutant {
+        name: "an update takes all other versions away",
+        file: "src/tree/configuration.rs",
+        find: "versions.retain(|(candidate, _)| *candidate != version);",
+        replace: "let _ = version;\n            versions.clear();",
+        models: ("configuration", &["two_swaps_both_count"]),
+    },
+    Mutant {
+        name: "a configuration is put in force over one that came between",
+        file: "src/tree/configure.rs",
+        find: "if usage.configuration() != replaced {",
+        replace: "if usage.configuration() != replaced && false {",
+        models: ("configuration", &["two_swaps_both_count"]),
+    },
+    Mutant {
+        name: "a removal does not look whether the provider is in use",
+        file: "src/tree/structure.rs",
+        find: "amounts.used > 0",
+        replace: "amounts.used > u64::MAX - 1",
+        models: ("claims", &["a_claim_and_a_removal_have_one_winner"]),
+    },
+    Mutant {
+        name: "a second claim replaces the first",
+        file: "src/claim/worker.rs",
+        find: "                admit(before)?;\n",
+        replace: "                let _ = admit(before);\n",
+        models: ("claims", &["a_consumer_is_created_once"]),
+    },
+    Mutant {
+        name: "what a consumer holds is read without a second look",
+        file: "src/ledger/read.rs",
+        find: "let holds = collect.holds();",
+        replace: "let holds = true;",
+        models: ("claims", &["a_move_is_seen_whole"]),
+    },
+];
+
+/// Seeds every mutant whose name contains `filter`, and fails unless its models do.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
+    let copy = Copy::make(workspace)?;
+    let chosen =
+        MUTANTS.iter().filter(|mutant| filter.is_none_or(|part| mutant.name.contains(part)));
+    let mut rows = Vec::new();
+    let mut survivors = Vec::new();
+    for mutant in chosen {
+        heading(mutant.name);
+        let start = Instant::now();
+        let missed = copy.models_that_pass(workspace, mutant)?;
+        let caught = if missed.is_empty() { "caught by" } else { "MISSED by" };
+        let (_, models) = mutant.models;
+        let named = if missed.is_empty() { models.join(", ") } else { missed.join(", ") };
+        println!("{caught} {named}");
+        let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
+        rows.push(vec![mutant.name.to_owned(), caught.to_owned(), named, seconds]);
+        if !missed.is_empty() {
+            survivors.push(mutant.name);
+        }
+    }
+    println!("\n{}", shell::table(&["mutant", "", "models", "seconds"], &[3], &rows));
+    println!("\nmutants: {}, caught: {}", rows.len(), rows.len() - survivors.len());
+    match survivors.first() {
+        _ if rows.is_empty() => Err(Failure::Usage("no mutant has such a name".to_owned())),
+        None => Ok(()),
+        Some(first) => Err(failed(format!("not caught: {first}"))),
+    }
+}
+
+/// A copy of the sources to seed bugs in.
+struct Copy {
+    root: PathBuf,
+}
+
+impl Copy {
+    fn make(workspace: &Workspace) -> Result<Copy, Failure> {
+        let root = workspace.target_directory().join("mutants/workspace");
+        if root.exists() {
+            fs::remove_dir_all(&root).map_err(|error| trouble(&root, &error))?;
+        }
+        copy_tree(workspace.root(), &root)?;
+        Ok(Copy { root })
+    }
+
+    /// Which of the mutant's models pass in spite of it. The copy is whole again afterwards.
+    fn models_that_pass(
+        &self,
+        workspace: &Workspace,
+        mutant: &Mutant,
+    ) -> Result<Vec<&'static str>, Failure> {
+        let file = self.root.join(mutant.file);
+        let sound = fs::read_to_string(&file).map_err(|error| trouble(&file, &error))?;
+        if sound.matches(mutant.find).count() != 1 {
+            let (name, file) = (mutant.name, mutant.file);
+            return Err(failed(format!("the text of mutant `{name}` is not once in {file}")));
+        }
+        let seeded = sound.replace(mutant.find, mutant.replace);
+        fs::write(&file, seeded).map_err(|error| trouble(&file, &error))?;
+        let result = self.run_models(workspace, mutant);
+        fs::write(&file, sound).map_err(|error| trouble(&file, &error))?;
+        result
+    }
+
+    fn run_models(
+        &self,
+        workspace: &Workspace,
+        mutant: &Mutant,
+    ) -> Result<Vec<&'static str>, Failure> {
+        let (test, models) = mutant.models;
+        let command = |last: &[&str]| -> Command {
+            let mut command = loom::cargo(workspace, "test");
+            command.current_dir(&self.root).args(["--quiet", "--test", test]).args(last);
+            command.env("CARGO_TARGET_DIR", workspace.target_directory().join("mutants/target"));
+            // A bug may leave code unused.
+            let flags = "--cfg provider_tree_loom --allow warnings";
+            command.env("RUSTFLAGS", flags).env("RUST_BACKTRACE", "0");
+            command
+        };
+        // What does not compile would count as caught.
+        shell::run(&mut command(&["--no-run"]))?;
+        let mut passed = Vec::new();
+        for &model in models {
+            let mut command = command(&["--", "--exact", model]);
+            let output = command.stdin(Stdio::null()).output();
+            let output = output.map_err(|error| failed(error.to_string()))?;
+            if output.status.success() {
+                passed.push(model);
+            }
+        }
+        Ok(passed)
+    }
+}
+
+/// Copies what the build needs: everything but build products and hidden folders other than
+/// cargo's.
+fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to).map_err(|error| trouble(to, &error))?;
+    for entry in fs::read_dir(from).map_err(|error| trouble(from, &error))? {
+        let entry = entry.map_err(|error| trouble(from, &error))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let hidden = name.starts_with('.') && name != ".cargo";
+        if hidden || name == "target" {
+            continue;
+        }
+        let to = to.join(&*name);
+        if path.is_dir() {
+            copy_tree(&path, &to)?;
+        } else {
+            fs::copy(&path, &to).map_err(|error| trouble(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn trouble(path: &Path, error: &std::io::Error) -> Failure {
+    failed(format!("{}: {error}", path.display()))
+}

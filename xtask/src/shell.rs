@@ -1,0 +1,151 @@
+//! Running commands, headings and tables.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Why a command of this tool did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line is wrong: exit code 2.
+    Usage(String),
+    /// Something that must hold does not: exit code 1.
+    Failed(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(reason) | Failure::Failed(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+/// A failure with exit code 1.
+pub(crate) fn failed(reason: impl Into<String>) -> Failure {
+    Failure::Failed(reason.into())
+}
+
+/// Announces a step.
+pub(crate) fn heading(text: &str) {
+    println!("\n==> {text}");
+}
+
+/// Runs a command whose output goes to the terminal.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    println!("$ {}", shown(command));
+    let status = command.stdin(Stdio::null()).status();
+    succeeded(command, &status.map_err(|error| not_started(command, &error))?)
+}
+
+/// Runs a command and returns its standard output; what it says on standard error goes to the
+/// terminal.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| not_started(command, &error))?;
+    succeeded(command, &output.status)?;
+    String::from_utf8(output.stdout)
+        .map_err(|_| failed(format!("`{}` printed text that is not UTF-8", shown(command))))
+}
+
+/// Runs a command, handing over each line of its standard output as it comes. The caller judges
+/// the status, since the lines tell more about a failure than the status does.
+pub(crate) fn lines(
+    command: &mut Command,
+    mut each: impl FnMut(&str),
+) -> Result<ExitStatus, Failure> {
+    println!("$ {}", shown(command));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| not_started(command, &error))?;
+    if let Some(mut reader) = child.stdout.take().map(BufReader::new) {
+        let mut line = Vec::new();
+        let lost = |error| failed(format!("lost the output of `{}`: {error}", shown(command)));
+        while reader.read_until(b'\n', &mut line).map_err(lost)? > 0 {
+            each(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+            line.clear();
+        }
+    }
+    child.wait().map_err(|error| not_started(command, &error))
+}
+
+/// Fails unless the command that ended with this status succeeded.
+pub(crate) fn succeeded(command: &Command, status: &ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        return Ok(());
+    }
+    Err(failed(format!("`{}` failed ({status})", shown(command))))
+}
+
+/// A table in plain text; the columns named in `right` are aligned to the right.
+pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: &[String]| {
+        let pad = |(column, cell): (usize, &String)| {
+            let width = widths[column];
+            if right.contains(&column) {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:width$}")
+            }
+        };
+        let cells: Vec<String> = cells.iter().enumerate().map(pad).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let names: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
+    let all = [&names, &rule].into_iter().chain(rows);
+    all.map(|cells| line(cells)).collect::<Vec<_>>().join("\n")
+}
+
+/// The command as a user would type it, with the variables that were set for it.
+fn shown(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        value.map(|value| format!("{}={:?}", name.to_string_lossy(), value.to_string_lossy()))
+    });
+    let program = std::path::Path::new(command.get_program());
+    let program = program.file_stem().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    variables
+        .chain(words.map(|word| word.to_string_lossy().into_owned()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn not_started(command: &Command, error: &std::io::Error) -> Failure {
+    failed(format!("`{}` could not be run: {error}", shown(command)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_aligns_its_columns() {
+        let rows = [
+            vec!["format".to_owned(), "0.5".to_owned()],
+            vec!["a longer step".to_owned(), "12.0".to_owned()],
+        ];
+        let expected = "\
+step           seconds
+-------------  -------
+format             0.5
+a longer step     12.0";
+        assert_eq!(table(&["step", "seconds"], &[1], &rows), expected);
+    }
+
+    #[test]
+    fn a_table_without_rows_has_its_header() {
+        assert_eq!(table(&["step"], &[], &[]), "step\n----");
+    }
+
+    #[test]
+    fn a_command_is_shown_as_typed() {
+        let mut command = Command::new("/somewhere/bin/cargo");
+        command.args(["doc", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").env_remove("OTHER");
+        assert_eq!(shown(&command), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --locked");
+    }
+}

@@ -1,0 +1,139 @@
+//! `cargo xtask test`: everything that must pass, in order.
+
+use std::time::Instant;
+
+use crate::metadata::{LIBRARY, Target, Workspace};
+use crate::shell::{self, Failure, heading};
+use crate::{checks, loom};
+
+/// What a step did, in a few words for the summary.
+type Note = String;
+
+struct Step {
+    name: &'static str,
+    run: fn(&Workspace) -> Result<Note, Failure>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "clippy", run: clippy },
+    Step { name: "docs", run: docs },
+    Step { name: "tests", run: tests },
+    Step { name: "examples", run: examples },
+    Step { name: "loom", run: models },
+    Step { name: "benches", run: benches },
+    Step { name: "replay", run: replay },
+    Step { name: "msrv", run: checks::msrv },
+    Step { name: "forbid", run: checks::forbid },
+];
+
+/// The integration test that is too slow without optimisation.
+const STRESS_TEST: &str = "storm";
+
+/// Runs the steps up to the first failure and sums them up.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (index, step) in STEPS.iter().enumerate() {
+        heading(&format!("{}/{} {}", index + 1, STEPS.len(), step.name));
+        let start = Instant::now();
+        let outcome = (step.run)(workspace);
+        let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
+        let note = outcome.as_ref().map_or("FAILED", |note| note.as_str());
+        rows.push(vec![step.name.to_owned(), seconds, note.to_owned()]);
+        if let Err(failure) = outcome {
+            summary(&rows);
+            return Err(shell::failed(format!("step `{}`: {failure}", step.name)));
+        }
+    }
+    summary(&rows);
+    println!("\nall {} steps passed", STEPS.len());
+    Ok(())
+}
+
+fn summary(rows: &[Vec<String>]) {
+    heading("summary");
+    println!("{}", shell::table(&["step", "seconds", "note"], &[1], rows));
+}
+
+fn format(workspace: &Workspace) -> Result<Note, Failure> {
+    shell::run(workspace.cargo_fmt().args(["--all", "--check"]))?;
+    Ok(Note::new())
+}
+
+fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
+    let strict = ["--all-targets", "--", "-D", "warnings"];
+    shell::run(workspace.cargo("clippy").arg("--workspace").args(strict))?;
+    shell::run(loom::cargo(workspace, "clippy").args(strict))?;
+    Ok("also with the loom cfg".to_owned())
+}
+
+/// The pages with private items come first, so that the ones left behind are the public ones.
+fn docs(workspace: &Workspace) -> Result<Note, Failure> {
+    let document = |arguments: &[&str]| {
+        let mut command = workspace.cargo("doc");
+        shell::run(command.arg("--no-deps").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
+    };
+    document(&["--package", LIBRARY, "--document-private-items"])?;
+    document(&["--workspace"])?;
+    Ok("also the library's private items".to_owned())
+}
+
+fn tests(workspace: &Workspace) -> Result<Note, Failure> {
+    let (stress, quick): (Vec<Target>, Vec<Target>) =
+        workspace.targets("test").into_iter().partition(|target| target.name == STRESS_TEST);
+    let quick = quick.iter().flat_map(|target| ["--test", &target.name]);
+    shell::run(workspace.cargo("test").args(["--workspace", "--lib", "--bins"]).args(quick))?;
+    shell::run(workspace.cargo("test").args(["--workspace", "--doc"]))?;
+    for target in &stress {
+        let select = ["--package", &target.package, "--test", &target.name];
+        shell::run(workspace.cargo("test").arg("--release").args(select))?;
+    }
+    Ok(match stress.len() {
+        0 => format!("no test is named `{STRESS_TEST}`"),
+        _ => format!("`{STRESS_TEST}` in release"),
+    })
+}
+
+fn examples(workspace: &Workspace) -> Result<Note, Failure> {
+    let examples = workspace.targets("example");
+    for target in &examples {
+        let select = ["--package", &target.package, "--example", &target.name];
+        shell::run(workspace.cargo("run").args(select))?;
+    }
+    Ok(count(examples.len(), "example"))
+}
+
+fn models(workspace: &Workspace) -> Result<Note, Failure> {
+    let ran = loom::check(workspace, &loom::Request::everything())?;
+    Ok(count(ran, "model"))
+}
+
+fn benches(workspace: &Workspace) -> Result<Note, Failure> {
+    let benches = workspace.targets("bench");
+    for target in &benches {
+        let select = ["--package", &target.package, "--bench", &target.name];
+        shell::run(workspace.cargo("bench").args(select).args(["--", "--test"]))?;
+    }
+    Ok(count(benches.len(), "short benchmark"))
+}
+
+fn replay(workspace: &Workspace) -> Result<Note, Failure> {
+    shell::run(workspace.cargo("run").arg("--release"))?;
+    Ok("built-in workload".to_owned())
+}
+
+fn count(number: usize, noun: &str) -> Note {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+
+    #[test]
+    fn a_count_agrees_with_its_noun() {
+        assert_eq!(count(0, "model"), "0 models");
+        assert_eq!(count(1, "model"), "1 model");
+    }
+}
