@@ -27,8 +27,9 @@ pub struct Model {
     pub property: &'static str,
     /// How many threads run, the main one included.
     pub threads: usize,
-    /// How many times a thread may be preempted; none explores everything. Means nothing to
-    /// shuttle, which preempts at random.
+    /// How many times a thread may be preempted; none explores everything. The bound is the
+    /// largest with which the model ends within a minute: beyond it, minutes or hours. Means
+    /// nothing to shuttle, which preempts at random.
     pub bound: Option<usize>,
 }
 
@@ -75,8 +76,11 @@ impl Model {
     #[cfg(provider_tree_shuttle)]
     fn explore(&self, body: impl Fn() + Send + Sync + 'static) -> u64 {
         let wanted = std::env::var("SHUTTLE_ITERATIONS").ok();
-        let iterations = wanted.map_or(100, |number| number.parse().expect("a number"));
-        shuttle::check_random(body, iterations);
-        iterations as u64
+        let iterations = wanted.map_or(1_000, |number| number.parse().expect("a number"));
+        let mut config = shuttle::Config::new();
+        // A forest is built on the stack before it is boxed.
+        config.stack_size = 1 << 20;
+        let scheduler = shuttle::scheduler::RandomScheduler::new(iterations);
+        shuttle::Runner::new(scheduler, config).run(body) as u64
     }
 }

@@ -100,6 +100,27 @@ fn one_name_is_created_once() {
 }
 
 #[test]
+fn one_provider_is_created_once() {
+    Model {
+        name: "one_provider_is_created_once",
+        property: "of two creations of the same uuid and name exactly one succeeds",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (mine, theirs) = race(
+            &tree,
+            |tree| tree.create_root("a", uuid(1)).map(drop),
+            |tree| tree.create_root("a", uuid(1)).map(drop),
+        );
+        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+        assert_eq!(mine.and(theirs), Err(Error::UuidExists { uuid: uuid(1) }));
+        assert_sound(&tree, 1);
+    });
+}
+
+#[test]
 fn a_name_is_created_while_its_owner_goes() {
     Model {
         name: "a_name_is_created_while_its_owner_goes",

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use crate::claim::consumer::{ConsumerWords, Held, write_consumer};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Place, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{Amounts, Life, State, UsageWords, usage_of};
 use crate::tree::core::Core;
-use crate::tree::{Expect, Interned, Provider};
+use crate::tree::{Expect, Interned, Provider, Refused};
 
 /// What one thread claims and releases with.
 ///
@@ -39,31 +39,6 @@ pub struct Receipt {
     pub consumer: Uuid,
     /// Its generation from then on; after a release, the last one it had.
     pub generation: u64,
-}
-
-/// Why a transaction over a consumer was refused.
-enum Refused {
-    /// The consumer's cell has been given up: look again.
-    Stale,
-    Error(Error),
-}
-
-impl From<Exhausted> for Refused {
-    fn from(exhausted: Exhausted) -> Self {
-        Refused::Error(exhausted.into())
-    }
-}
-
-impl From<Exhausted> for Abort<Refused> {
-    fn from(exhausted: Exhausted) -> Self {
-        Abort::Reject(exhausted.into())
-    }
-}
-
-impl From<Error> for Abort<Refused> {
-    fn from(error: Error) -> Self {
-        Abort::Reject(Refused::Error(error))
-    }
 }
 
 impl Worker {
@@ -403,15 +378,6 @@ struct Change<'a> {
     class: u16,
 }
 
-impl From<Abort<Error>> for Abort<Refused> {
-    fn from(abort: Abort<Error>) -> Self {
-        match abort {
-            Abort::Torn => Abort::Torn,
-            Abort::Reject(error) => error.into(),
-        }
-    }
-}
-
 impl Change<'_> {
     /// Puts `wanted` in the place of `held` in a transaction.
     fn apply(
@@ -426,7 +392,8 @@ impl Change<'_> {
         if let Some(handle) = self.handle {
             Core::check(handle, UsageWords(words).life())?;
         }
-        let (at, used) = self.used_after(words, core, held, wanted)?;
+        let changed = self.used_after(words, core, held, wanted);
+        let (at, used) = changed.map_err(|abort| abort.map(Refused::Error))?;
         at.set_used(transaction.words_mut(place), used);
         Ok(())
     }

@@ -152,9 +152,9 @@ impl Gate<'_> {
     /// Whether the gate still holds `word`, and with it what was read since it was loaded.
     #[inline]
     pub(crate) fn still_holds(self, word: GateWord) -> bool {
-        // SeqCst like every access of a gate; acquire would do, as the words read since were
-        // themselves acquired: one of a later version brings the exchange of the gate with it.
-        self.0.load(Ordering::SeqCst) == word.0
+        // Acquire: the words read since the first load were acquired, so a word of a later
+        // version brings the exchange of this gate with it, and then this load sees it.
+        self.0.load(Ordering::Acquire) == word.0
     }
 
     /// Puts `new` in the place of `expected`, or says what was there.

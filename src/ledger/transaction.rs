@@ -22,6 +22,16 @@ pub(crate) enum Abort<E> {
     Torn,
 }
 
+impl<E> Abort<E> {
+    /// The same with another answer.
+    pub(crate) fn map<F>(self, answer: impl FnOnce(E) -> F) -> Abort<F> {
+        match self {
+            Abort::Reject(error) => Abort::Reject(answer(error)),
+            Abort::Torn => Abort::Torn,
+        }
+    }
+}
+
 impl<E> From<E> for Abort<E> {
     fn from(error: E) -> Self {
         Abort::Reject(error)

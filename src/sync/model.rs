@@ -21,7 +21,7 @@ use super::Ordering;
 pub(crate) const FIRST_CHUNK_BITS: u32 = 1;
 
 /// Few, as each costs every execution an object.
-pub(crate) const CHUNKS: usize = 5;
+pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 };
 
 /// A loom atomic that loom can't overlook.
 ///

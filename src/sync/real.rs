@@ -9,7 +9,7 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwapAny;
 use crossbeam::atomic::AtomicCell;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -74,12 +74,18 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
     }
 }
 
+/// How a slot protects what is being read. The tests run with both.
+#[cfg(not(provider_tree_rwlock_slots))]
+type Strategy = arc_swap::DefaultStrategy;
+#[cfg(provider_tree_rwlock_slots)]
+type Strategy = std::sync::RwLock<()>;
+
 /// An optional shared value that is replaced whole.
-pub(crate) struct Slot<T>(ArcSwapOption<T>);
+pub(crate) struct Slot<T>(ArcSwapAny<Option<Arc<T>>, Strategy>);
 
 impl<T> Slot<T> {
     pub(crate) fn empty() -> Self {
-        Slot(ArcSwapOption::const_empty())
+        Slot(ArcSwapAny::with_strategy(None, Strategy::default()))
     }
 
     /// Applies `read` to the current value. No lock is held meanwhile.

@@ -17,7 +17,7 @@
 use std::hash::Hash;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Cell, Exhausted, Kind, Ledger, Writer};
+use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Writer};
 use crate::step::{Step, reached};
 use crate::sync::Index;
 use crate::tree::cells::{Life, RUNS, State};
@@ -133,6 +133,43 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             writer.give_cells(self.kind, cell);
         }
         occupied
+    }
+}
+
+/// Why a transaction that needs an interned key was refused.
+pub(crate) enum Refused {
+    /// The key's cell has been given up: intern it again.
+    Stale,
+    Error(Error),
+}
+
+impl From<Exhausted> for Refused {
+    fn from(exhausted: Exhausted) -> Self {
+        Refused::Error(exhausted.into())
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}
+
+impl From<Exhausted> for Abort<Refused> {
+    fn from(exhausted: Exhausted) -> Self {
+        Abort::Reject(exhausted.into())
+    }
+}
+
+impl From<Error> for Abort<Refused> {
+    fn from(error: Error) -> Self {
+        Abort::Reject(error.into())
+    }
+}
+
+impl From<Exhausted> for Abort<Error> {
+    fn from(exhausted: Exhausted) -> Self {
+        Abort::Reject(exhausted.into())
     }
 }
 

@@ -12,4 +12,4 @@ mod walk;
 pub use configure::Expect;
 pub use provider::{Provider, ProviderData, ProviderTree, Version};
 
-pub(crate) use keys::Interned;
+pub(crate) use keys::{Interned, Refused};

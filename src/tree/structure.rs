@@ -21,45 +21,8 @@ use crate::tree::cells::{
 };
 use crate::tree::configuration::Configuration;
 use crate::tree::core::Core;
-use crate::tree::keys::{Interned, Name, check_name};
+use crate::tree::keys::{Interned, Name, Refused, check_name};
 use crate::tree::provider::Provider;
-
-/// Why a transaction that needs an interned key was refused.
-enum Refused {
-    /// The key's cell has been given up: intern it again.
-    Stale,
-    Error(Error),
-}
-
-impl From<Exhausted> for Refused {
-    fn from(exhausted: Exhausted) -> Self {
-        Refused::Error(exhausted.into())
-    }
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Error(error)
-    }
-}
-
-impl From<Exhausted> for Abort<Refused> {
-    fn from(exhausted: Exhausted) -> Self {
-        Abort::Reject(exhausted.into())
-    }
-}
-
-impl From<Error> for Abort<Refused> {
-    fn from(error: Error) -> Self {
-        Abort::Reject(error.into())
-    }
-}
-
-impl From<Exhausted> for Abort<Error> {
-    fn from(exhausted: Exhausted) -> Self {
-        Abort::Reject(exhausted.into())
-    }
-}
 
 /// A provider that a transaction has removed, for the indexes to forget.
 struct Removed {

@@ -1,4 +1,5 @@
-//! `cargo xtask loom`: the models of `loom-tests`, and the proof that they ran.
+//! `cargo xtask loom` and `cargo xtask shuttle`: the models of `loom-tests`, and the proof that
+//! they ran.
 //!
 //! Without the cfg the models vanish and an empty run passes, so passing alone shows nothing:
 //! each model prints one line, and the lines are counted.
@@ -10,10 +11,39 @@ use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed};
 
 const PACKAGE: &str = "loom-tests";
-const CFG: &str = "--cfg provider_tree_loom";
 
-/// Raise this with every model added: fewer than these is a failure even if nothing lists more.
-const MINIMUM_MODELS: usize = 1;
+/// What runs the models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checker {
+    /// Every interleaving within a bound.
+    Loom,
+    /// Many random interleavings, of larger models too.
+    Shuttle,
+}
+
+impl Checker {
+    fn flags(self) -> &'static str {
+        match self {
+            Checker::Loom => "--cfg provider_tree_loom",
+            Checker::Shuttle => "--cfg provider_tree_loom --cfg provider_tree_shuttle",
+        }
+    }
+
+    fn target_directory(self) -> &'static str {
+        match self {
+            Checker::Loom => "loom",
+            Checker::Shuttle => "shuttle",
+        }
+    }
+
+    /// Raise these with every model added: fewer is a failure even if nothing lists more.
+    fn minimum_models(self) -> usize {
+        match self {
+            Checker::Loom => 56,
+            Checker::Shuttle => 54,
+        }
+    }
+}
 
 /// A model explored less often than this met no interleaving at all.
 const MINIMUM_ITERATIONS: u64 = 2;
@@ -25,19 +55,20 @@ const LIMITS_OF_LOOM: &[&str] =
 /// Which models are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
+    checker: Checker,
     only_list: bool,
     filter: Option<String>,
 }
 
 impl Request {
     /// Every model.
-    pub(crate) fn everything() -> Request {
-        Request { only_list: false, filter: None }
+    pub(crate) fn everything(checker: Checker) -> Request {
+        Request { checker, only_list: false, filter: None }
     }
 
     /// Reads `[--list] [filter]`.
-    pub(crate) fn parse(words: &[&str]) -> Result<Request, Failure> {
-        let mut request = Request::everything();
+    pub(crate) fn parse(checker: Checker, words: &[&str]) -> Result<Request, Failure> {
+        let mut request = Request::everything(checker);
         for &word in words {
             if word == "--list" {
                 request.only_list = true;
@@ -72,19 +103,19 @@ pub(crate) fn check(workspace: &Workspace, request: &Request) -> Result<usize, F
     let status = shell::lines(&mut command, |line| heard.line(line))?;
     println!("\n{}", heard.table());
     let passed = shell::succeeded(&command, &status);
-    let least = if request.filter.is_none() { MINIMUM_MODELS } else { 1 };
+    let least = if request.filter.is_none() { request.checker.minimum_models() } else { 1 };
     passed.and_then(|()| heard.judge(listed, least).map_err(failed))
 }
 
 /// A cargo command on `loom-tests` as the models need it: with the cfg, in a target directory of
 /// its own so that switching does not rebuild, optimised but with debug assertions.
-pub(crate) fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
+pub(crate) fn cargo(workspace: &Workspace, checker: Checker, subcommand: &str) -> Command {
     let inherited = std::env::var("RUSTFLAGS").unwrap_or_default();
     let mut command = workspace.cargo(subcommand);
     command
         .args(["--package", PACKAGE, "--profile", "loom"])
-        .env("RUSTFLAGS", format!("{inherited} {CFG}").trim_start())
-        .env("CARGO_TARGET_DIR", workspace.target_directory().join("loom"))
+        .env("RUSTFLAGS", format!("{inherited} {}", checker.flags()).trim_start())
+        .env("CARGO_TARGET_DIR", workspace.target_directory().join(checker.target_directory()))
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     for limit in LIMITS_OF_LOOM {
         command.env_remove(limit);
@@ -99,7 +130,7 @@ fn list(workspace: &Workspace, request: &Request) -> Result<Vec<String>, Failure
 }
 
 fn test_command(workspace: &Workspace, request: &Request) -> Command {
-    let mut command = cargo(workspace, "test");
+    let mut command = cargo(workspace, request.checker, "test");
     command.args(["--tests", "--no-fail-fast", "--"]).args(&request.filter);
     command
 }
@@ -306,9 +337,13 @@ mod tests {
 
     #[test]
     fn a_request_is_read_in_any_order() {
-        let expected = Request { only_list: true, filter: Some("ring".to_owned()) };
+        let expected =
+            Request { checker: Checker::Loom, only_list: true, filter: Some("ring".to_owned()) };
         for words in [["--list", "ring"], ["ring", "--list"]] {
-            assert_eq!(Request::parse(&words).expect("both words are known"), expected);
+            assert_eq!(
+                Request::parse(Checker::Loom, &words).expect("both words are known"),
+                expected
+            );
         }
     }
 }

@@ -12,6 +12,7 @@ mod test;
 
 use std::process::ExitCode;
 
+use loom::Checker;
 use metadata::Workspace;
 use shell::Failure;
 
@@ -19,12 +20,13 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
 Commands:
-  test                     everything that must pass, in order, up to the first failure
-  loom [--list] [filter]   the models whose name contains the filter; --list only names them
-  loom --mutants [filter]  that each seeded bug is caught by the models named beside it
-  msrv                     no dependency of the library needs a newer Rust than it promises
-  forbid                   the rules of the source tree that no lint can state
-  help                     this text";
+  test                       everything that must pass, in order, up to the first failure
+  loom [--list] [filter]     the models whose name contains the filter; --list only names them
+  loom --mutants [filter]    that each seeded bug is caught by the models named beside it
+  shuttle [--list] [filter]  the same models and larger ones, in random interleavings
+  msrv                       no dependency of the library needs a newer Rust than it promises
+  forbid                     the rules of the source tree that no lint can state
+  help                       this text";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +50,11 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         ["loom", "--mutants"] => mutants::run(&Workspace::load()?, None),
         ["loom", "--mutants", filter] => mutants::run(&Workspace::load()?, Some(filter)),
         ["loom", rest @ ..] => {
-            let request = loom::Request::parse(rest)?;
+            let request = loom::Request::parse(Checker::Loom, rest)?;
+            loom::run(&Workspace::load()?, &request)
+        }
+        ["shuttle", rest @ ..] => {
+            let request = loom::Request::parse(Checker::Shuttle, rest)?;
             loom::run(&Workspace::load()?, &request)
         }
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),

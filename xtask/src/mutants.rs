@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::loom;
+use crate::loom::{self, Checker};
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed, heading};
 
@@ -41,8 +41,8 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "gates are read with acquire only",
         file: "src/ledger/gate.rs",
-        find: "        model_fence();\n",
-        replace: "",
+        find: "        model_fence();\n        // SeqCst: acquires the record stored before the exchange that put this word here, and\n        // takes its place in the one order of all exchanges and clock accesses.\n        GateWord(self.0.load(Ordering::SeqCst))",
+        replace: "        GateWord(self.0.load(Ordering::Acquire))",
         models: ("ledger", &["two_readers_agree_on_the_order_of_two_writes"]),
     },
     Mutant {
@@ -179,6 +179,27 @@ const MUTANTS: &[Mutant] = &[
         models: ("structure", &["a_walk_sees_a_move_whole"]),
     },
     Mutant {
+        name: "an index entry is removed whatever it holds",
+        file: "src/sync/model.rs",
+        find: "if map.get(key) == Some(&value) {",
+        replace: "if map.get(key).is_some() || map.get(key) == Some(&value) {",
+        models: ("structure", &["a_name_is_created_while_its_owner_goes"]),
+    },
+    Mutant {
+        name: "a move edits a usage cell that may be gone",
+        file: "src/tree/structure.rs",
+        find: "            if !before.life().is(State::Live, structure.life.incarnation) {\n                return Err(Abort::Torn);\n            }\n            let generation",
+        replace: "            let generation",
+        models: ("structure", &["a_move_and_a_removal_follow_one_another"]),
+    },
+    Mutant {
+        name: "a refusal does not rest on the consumer's absence",
+        file: "src/claim/worker.rs",
+        find: "if core.consumers.hint(&consumer).is_some() {",
+        replace: "if false {",
+        models: ("claims", &["a_replacement_is_never_refused_what_its_consumer_holds"]),
+    },
+    Mutant {
         name: "an update takes all other versions away",
         file: "src/tree/configuration.rs",
         find: "versions.retain(|(candidate, _)| *candidate != version);",
@@ -286,7 +307,7 @@ impl Copy {
     ) -> Result<Vec<&'static str>, Failure> {
         let (test, models) = mutant.models;
         let command = |last: &[&str]| -> Command {
-            let mut command = loom::cargo(workspace, "test");
+            let mut command = loom::cargo(workspace, Checker::Loom, "test");
             command.current_dir(&self.root).args(["--quiet", "--test", test]).args(last);
             command.env("CARGO_TARGET_DIR", workspace.target_directory().join("mutants/target"));
             // A bug may leave code unused.

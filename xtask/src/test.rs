@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that must pass, in order.
 
+use std::process::Command;
 use std::time::Instant;
 
+use crate::loom::Checker;
 use crate::metadata::{LIBRARY, Target, Workspace};
 use crate::shell::{self, Failure, heading};
 use crate::{checks, loom};
@@ -21,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", run: tests },
     Step { name: "examples", run: examples },
     Step { name: "loom", run: models },
+    Step { name: "shuttle", run: crowds },
     Step { name: "benches", run: benches },
     Step { name: "replay", run: replay },
     Step { name: "msrv", run: checks::msrv },
@@ -63,8 +66,9 @@ fn format(workspace: &Workspace) -> Result<Note, Failure> {
 fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
     let strict = ["--all-targets", "--", "-D", "warnings"];
     shell::run(workspace.cargo("clippy").arg("--workspace").args(strict))?;
-    shell::run(loom::cargo(workspace, "clippy").args(strict))?;
-    Ok("also with the loom cfg".to_owned())
+    shell::run(loom::cargo(workspace, Checker::Loom, "clippy").args(strict))?;
+    shell::run(loom::cargo(workspace, Checker::Shuttle, "clippy").args(strict))?;
+    Ok("also as loom and shuttle see it".to_owned())
 }
 
 /// The pages with private items come first, so that the ones left behind are the public ones.
@@ -88,10 +92,26 @@ fn tests(workspace: &Workspace) -> Result<Note, Failure> {
         let select = ["--package", &target.package, "--test", &target.name];
         shell::run(workspace.cargo("test").arg("--release").args(select))?;
     }
+    for target in &stress {
+        let select = ["--package", &target.package, "--test", &target.name];
+        shell::run(other_slots(workspace).args(select))?;
+    }
     Ok(match stress.len() {
         0 => format!("no test is named `{STRESS_TEST}`"),
-        _ => format!("`{STRESS_TEST}` in release"),
+        _ => format!("`{STRESS_TEST}` in release, with both kinds of slots"),
     })
+}
+
+/// The stress test, shorter, with arc-swap's other strategy.
+fn other_slots(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo("test");
+    command
+        .arg("--release")
+        .env("RUSTFLAGS", "--cfg provider_tree_rwlock_slots")
+        .env("CARGO_TARGET_DIR", workspace.target_directory().join("rwlock-slots"))
+        .env("STORM_SECONDS", "1")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
 }
 
 fn examples(workspace: &Workspace) -> Result<Note, Failure> {
@@ -104,7 +124,12 @@ fn examples(workspace: &Workspace) -> Result<Note, Failure> {
 }
 
 fn models(workspace: &Workspace) -> Result<Note, Failure> {
-    let ran = loom::check(workspace, &loom::Request::everything())?;
+    let ran = loom::check(workspace, &loom::Request::everything(Checker::Loom))?;
+    Ok(count(ran, "model"))
+}
+
+fn crowds(workspace: &Workspace) -> Result<Note, Failure> {
+    let ran = loom::check(workspace, &loom::Request::everything(Checker::Shuttle))?;
     Ok(count(ran, "model"))
 }
 

@@ -1,0 +1,263 @@
+//! Plans: which operations the threads of a history make, chosen at random from few of everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provider_tree::{Expect, ResourceClass, Trait};
+use uuid::Uuid;
+
+use crate::operation::{Line, Op, SLOTS, Slot, Stock, Stocks};
+
+pub(crate) const CLASSES: [ResourceClass; 2] = [ResourceClass::VCPU, ResourceClass::MEMORY_MB];
+pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+/// The uuids of providers.
+pub(crate) fn providers() -> [Uuid; 3] {
+    [1, 2, 3].map(Uuid::from_u128)
+}
+
+/// The uuids of consumers.
+pub(crate) fn consumers() -> [Uuid; 2] {
+    [8, 9].map(Uuid::from_u128)
+}
+
+/// One call of one thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) op: Op<Slot>,
+    /// Where a handle that it returns is kept.
+    pub(crate) into: Slot,
+    pub(crate) pause: Pause,
+    /// At which allocation within the call to give way; 0 for none.
+    pub(crate) stall: u32,
+}
+
+/// What a thread does before a call, so that calls meet in many ways.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pause {
+    Spin(u32),
+    Yield,
+}
+
+/// What is done in one history.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// Before the threads start. The first call creates a provider.
+    pub(crate) prelude: Vec<Step>,
+    /// By all threads at once.
+    pub(crate) threads: Vec<Vec<Step>>,
+    /// After all threads are done: looks at everything.
+    pub(crate) finale: Vec<Step>,
+}
+
+/// How operations are chosen.
+pub(crate) type Profile = fn(&mut Rng) -> Op<Slot>;
+
+/// Claims alone.
+pub(crate) fn claims(rng: &mut Rng) -> Op<Slot> {
+    match rng.below(12) {
+        0..=2 => Op::Claim(rng.pick(&consumers()), lines(rng)),
+        3..=4 => Op::Replace(rng.pick(&consumers()), lines(rng), expect(rng)),
+        5..=6 => Op::Release(rng.pick(&consumers())),
+        7 => Op::Take(slot(rng), amounts(rng)),
+        8 => Op::PutBack(slot(rng), amounts(rng)),
+        9 => Op::Usage(slot(rng), rng.pick(&CLASSES)),
+        10 => Op::Usages(slot(rng)),
+        _ => Op::Allocations(rng.pick(&consumers())),
+    }
+}
+
+/// Changes of structure, and walks.
+pub(crate) fn structure(rng: &mut Rng) -> Op<Slot> {
+    match rng.below(20) {
+        0..=1 => Op::CreateRoot(rng.pick(&providers()), rng.pick(&NAMES)),
+        2..=4 => Op::CreateChild(slot(rng), rng.pick(&providers()), rng.pick(&NAMES)),
+        5..=6 => Op::Remove(slot(rng)),
+        7 => Op::RemoveLeaf(slot(rng)),
+        8..=9 => Op::Reparent(slot(rng), rng.percent(70).then(|| slot(rng))),
+        10..=11 => Op::Rename(slot(rng), rng.pick(&NAMES)),
+        12 => Op::Find(rng.pick(&providers())),
+        13 => Op::FindByName(rng.pick(&NAMES)),
+        14 => Op::Data(slot(rng)),
+        _ => walk(rng),
+    }
+}
+
+fn walk(rng: &mut Rng) -> Op<Slot> {
+    match rng.below(8) {
+        0 => Op::Roots,
+        1 => Op::Providers,
+        2 => Op::Children(slot(rng)),
+        3 => Op::Parent(slot(rng)),
+        4 => Op::Ancestors(slot(rng)),
+        5 => Op::Subtree(slot(rng)),
+        6 => Op::TreeOf(slot(rng)),
+        _ => Op::Name(slot(rng)),
+    }
+}
+
+/// Changes of inventories and traits against claims.
+pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
+    match rng.below(10) {
+        0..=2 => Op::SetInventories(slot(rng), stocks(rng), expect(rng)),
+        3 => Op::SetTraits(slot(rng), traits(rng), expect(rng)),
+        4 => Op::Data(slot(rng)),
+        _ => claims(rng),
+    }
+}
+
+/// All of them.
+pub(crate) fn everything(rng: &mut Rng) -> Op<Slot> {
+    match rng.below(5) {
+        0..=1 => claims(rng),
+        2..=3 => structure(rng),
+        _ => configuration(rng),
+    }
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64, profile: Profile) -> Self {
+        let rng = &mut Rng::new(seed);
+        let count = [2, 3, 4][rng.below(3) as usize];
+        let steps = 4 + rng.below(3);
+        let thread = |rng: &mut Rng| (0..steps).map(|_| step(rng, profile)).collect();
+        let prelude = prelude(rng);
+        let threads = (0..count).map(|_| thread(rng)).collect();
+        Plan { seed, prelude, threads, finale: finale() }
+    }
+}
+
+fn step(rng: &mut Rng, profile: Profile) -> Step {
+    let pause = match rng.below(10) {
+        0 => Pause::Yield,
+        1..=4 => Pause::Spin(rng.below(100) as u32),
+        _ => Pause::Spin(0),
+    };
+    let stall = if rng.percent(60) { 1 + rng.below(10) as u32 } else { 0 };
+    Step { op: profile(rng), into: slot(rng), pause, stall }
+}
+
+pub(crate) fn at_once(op: Op<Slot>, into: Slot) -> Step {
+    Step { op, into, pause: Pause::Spin(0), stall: 0 }
+}
+
+/// A provider in slot 0, one in slot 1 beside or below it, and perhaps one in slot 2, which may be
+/// removed already.
+fn prelude(rng: &mut Rng) -> Vec<Step> {
+    let [first, second, third] = providers();
+    let mut steps = vec![
+        at_once(Op::CreateRoot(first, "a"), 0),
+        at_once(Op::SetInventories(0, stocks(rng), Expect::Any), 0),
+    ];
+    let below = match rng.percent(50) {
+        true => Op::CreateRoot(second, "b"),
+        false => Op::CreateChild(0, second, "b"),
+    };
+    steps.push(at_once(below, 1));
+    steps.push(at_once(Op::SetInventories(1, stocks(rng), Expect::Any), 1));
+    if rng.percent(50) {
+        steps.push(at_once(Op::CreateChild(1, third, "c"), 2));
+    }
+    if rng.percent(25) {
+        steps.push(at_once(Op::Remove(2), 2));
+    }
+    if rng.percent(50) {
+        steps.push(at_once(Op::Claim(consumers()[0], vec![(0, CLASSES[0], 1)]), 0));
+    }
+    steps
+}
+
+fn finale() -> Vec<Step> {
+    let by_uuid = |(slot, uuid)| at_once(Op::Find(uuid), slot);
+    let by_name = |name| at_once(Op::FindByName(name), SLOTS - 1);
+    let state = |slot| [at_once(Op::Data(slot), slot), at_once(Op::Usages(slot), slot)];
+    let held = |consumer| at_once(Op::Allocations(consumer), 0);
+    std::iter::once(at_once(Op::Providers, 0))
+        .chain(providers().into_iter().enumerate().map(by_uuid))
+        .chain((0..providers().len()).flat_map(state))
+        .chain(NAMES.map(by_name))
+        .chain(consumers().map(held))
+        .collect()
+}
+
+fn slot(rng: &mut Rng) -> Slot {
+    rng.below(SLOTS as u64) as Slot
+}
+
+/// One line or two, perhaps of the same class of the same provider.
+fn lines(rng: &mut Rng) -> Vec<Line<Slot>> {
+    let count = 1 + rng.below(2);
+    (0..count).map(|_| (slot(rng), rng.pick(&CLASSES), 1 + rng.below(3))).collect()
+}
+
+/// One class or both.
+fn amounts(rng: &mut Rng) -> Vec<(ResourceClass, u64)> {
+    let amounts = CLASSES.map(|class| (class, 1 + rng.below(2)));
+    match rng.below(3) {
+        0 => amounts.to_vec(),
+        1 => amounts[..1].to_vec(),
+        _ => amounts[1..].to_vec(),
+    }
+}
+
+/// The first class nearly always, the second mostly; some with units.
+fn stocks(rng: &mut Rng) -> Stocks {
+    let mut stocks = BTreeMap::new();
+    for (class, percent) in CLASSES.into_iter().zip([90, 60]) {
+        if rng.percent(percent) {
+            stocks.insert(class, stock(rng));
+        }
+    }
+    stocks
+}
+
+fn stock(rng: &mut Rng) -> Stock {
+    let all = Stock::of(1 + rng.below(4));
+    match rng.below(6) {
+        0 => Stock { min_unit: 2, ..all },
+        1 => Stock { max_unit: 2, ..all },
+        2 => Stock { step_size: 2, ..all },
+        _ => all,
+    }
+}
+
+fn traits(rng: &mut Rng) -> BTreeSet<Trait> {
+    rng.percent(50).then_some(Trait::MISC_SHARES_VIA_AGGREGATE).into_iter().collect()
+}
+
+/// A generation that is right now and then.
+fn expect(rng: &mut Rng) -> Expect {
+    match rng.percent(50) {
+        true => Expect::Any,
+        false => Expect::Generation(1 + rng.below(3)),
+    }
+}
+
+/// Choices, the same for the same seed: SplitMix64.
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng(seed);
+        Rng(rng.next())
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len() as u64) as usize]
+    }
+}
