@@ -131,8 +131,8 @@ fn a_name_is_created_while_its_owner_goes() {
     .check(|| {
         let tree = ProviderTree::new();
         let old = root(&tree, "a", 1);
-        let (created, removed) =
-            race(&tree, |tree| tree.create_root("a", uuid(2)), move |tree| tree.remove(&old));
+        let (removed, created) =
+            race(&tree, |tree| tree.remove(&old), |tree| tree.create_root("a", uuid(2)));
         assert_eq!(removed, Ok(1));
         assert_eq!(tree.find(uuid(1)), None);
         match created {

@@ -39,8 +39,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 56,
-            Checker::Shuttle => 54,
+            Checker::Loom => 57,
+            Checker::Shuttle => 55,
         }
     }
 }

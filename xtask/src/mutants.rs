@@ -39,13 +39,6 @@ const MUTANTS: &[Mutant] = &[
         models: ("ledger", &["a_reader_sees_one_version"]),
     },
     Mutant {
-        name: "gates are read with acquire only",
-        file: "src/ledger/gate.rs",
-        find: "        model_fence();\n        // SeqCst: acquires the record stored before the exchange that put this word here, and\n        // takes its place in the one order of all exchanges and clock accesses.\n        GateWord(self.0.load(Ordering::SeqCst))",
-        replace: "        GateWord(self.0.load(Ordering::Acquire))",
-        models: ("ledger", &["two_readers_agree_on_the_order_of_two_writes"]),
-    },
-    Mutant {
         name: "a failed exchange counts as done",
         file: "src/ledger/writer.rs",
         find: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
@@ -109,25 +102,18 @@ const MUTANTS: &[Mutant] = &[
         models: ("ledger", &["a_pair_against_one_cell_and_a_reader"]),
     },
     Mutant {
-        name: "a blocked transaction aborts without a mismatch",
-        file: "src/ledger/kcas.rs",
-        find: "                    return Progress::Blocked(by);\n",
-        replace: "                    let _ = by;\n                    descriptor.decide(ticket, State::Aborted);\n",
-        models: ("ledger", &["three_workers_in_a_ring_all_commit"]),
-    },
-    Mutant {
         name: "a helper acts on an entry without looking at the sequence again",
         file: "src/ledger/descriptor.rs",
         find: "self.state(ticket).map(|_| entry)",
         replace: "Some(entry)",
-        models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
+        models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
         name: "the new sequence is shown after the new entries",
         file: "src/ledger/descriptor.rs",
         find: "        self.status.store(status(ticket, State::Preparing), Ordering::Release);\n",
         replace: "",
-        models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
+        models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
         name: "a commit releases only its last cell",
@@ -226,13 +212,6 @@ const MUTANTS: &[Mutant] = &[
         find: "                admit(before)?;\n",
         replace: "                let _ = admit(before);\n",
         models: ("claims", &["a_consumer_is_created_once"]),
-    },
-    Mutant {
-        name: "what a consumer holds is read without a second look",
-        file: "src/ledger/read.rs",
-        find: "let holds = collect.holds();",
-        replace: "let holds = true;",
-        models: ("claims", &["a_move_is_seen_whole"]),
     },
 ];
 
