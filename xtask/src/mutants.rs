@@ -1,8 +1,8 @@
 //! `cargo xtask loom --mutants`: the models, checked.
 //!
 //! A model that can't fail proves nothing. Each mutant is a bug seeded into a copy of the sources
-//! by replacing one piece of text, which must be there exactly once: a mutant whose text is gone
-//! is a failure, not a success. The models named beside it must fail on the copy.
+//! by replacing pieces of text, each of which must be there exactly once: a mutant whose text is
+//! gone is a failure, not a success. The models named beside it must fail on the copy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::shell::{self, Failure, failed, heading};
 struct Mutant {
     name: &'static str,
     file: &'static str,
-    find: &'static str,
-    replace: &'static str,
+    /// What is replaced by what, each there exactly once.
+    edits: &'static [(&'static str, &'static str)],
     /// The test file in `loom-tests`, and its models.
     models: (&'static str, &'static [&'static str]),
 }
@@ -27,190 +27,242 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a read is not validated",
         file: "src/ledger/read.rs",
-        find: "if !gate.still_holds(word) {",
-        replace: "if !gate.still_holds(word) && false {",
+        edits: &[("if !gate.still_holds(word) {", "if !gate.still_holds(word) && false {")],
         models: ("ledger", &["a_reader_sees_one_version"]),
     },
     Mutant {
         name: "words are read relaxed",
         file: "src/ledger/record.rs",
-        find: "map_or(0, |word| word.load(Ordering::Acquire))",
-        replace: "map_or(0, |word| word.load(Ordering::Relaxed))",
+        edits: &[(
+            "map_or(0, |word| word.load(Ordering::Acquire))",
+            "map_or(0, |word| word.load(Ordering::Relaxed))",
+        )],
         models: ("ledger", &["a_reader_sees_one_version"]),
     },
     Mutant {
         name: "a failed exchange counts as done",
         file: "src/ledger/writer.rs",
-        find: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
-        replace: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(true);",
+        edits: &[(
+            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
+            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(true);",
+        )],
         models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
     },
     Mutant {
         name: "a record in force is reused after a failed exchange",
         file: "src/ledger/writer.rs",
-        find: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
-        replace: "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            *spare = old.record();\n            return Ok(false);",
+        edits: &[(
+            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
+            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            *spare = old.record();\n            return Ok(false);",
+        )],
         models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
     },
     Mutant {
         name: "records are traded before the commit",
         file: "src/ledger/writer.rs",
-        find: "        if committed {\n            self.trade_spares(entries);\n        }\n",
-        replace: "        self.trade_spares(entries);\n",
+        edits: &[(
+            "        if committed {\n            self.trade_spares(entries);\n        }\n",
+            "        self.trade_spares(entries);\n",
+        )],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
     Mutant {
         name: "a touched cell's record becomes a spare",
         file: "src/ledger/descriptor.rs",
-        find: "self.old.record() != self.new.record()",
-        replace: "self.old != self.new",
+        edits: &[("self.old.record() != self.new.record()", "self.old != self.new")],
         models: ("ledger", &["a_condition_is_kept"]),
     },
     Mutant {
         name: "a cell opened twice is two entries",
         file: "src/ledger/transaction.rs",
-        find: "if let Some(place) = self.find(cell) {",
-        replace: "if let Some(place) = self.find(cell).filter(|_| false) {",
+        edits: &[(
+            "if let Some(place) = self.find(cell) {",
+            "if let Some(place) = self.find(cell).filter(|_| false) {",
+        )],
         models: ("ledger", &["a_cell_opened_twice_is_one"]),
     },
     Mutant {
         name: "cells are installed out of order",
         file: "src/ledger/writer.rs",
-        find: "        draft.sort();\n",
-        replace: "",
+        edits: &[("        draft.sort();\n", "")],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
     Mutant {
         name: "the tag does not grow on an abort",
         file: "src/ledger/kcas.rs",
-        find: "self.release(ticket, entries, |entry| entry.old.next_same())",
-        replace: "self.release(ticket, entries, |entry| entry.old)",
+        edits: &[(
+            "self.release(ticket, entries, |entry| entry.old.next_same())",
+            "self.release(ticket, entries, |entry| entry.old)",
+        )],
         models: ("ledger", &["a_late_helper_of_an_abort_installs_nothing"]),
     },
     Mutant {
         name: "a decision is a plain store",
         file: "src/ledger/descriptor.rs",
-        find: "let _ = self.status.compare_exchange(\n            undecided,\n            status(ticket, state),\n            Ordering::AcqRel,\n            Ordering::Acquire,\n        );",
-        replace: "let _ = undecided;\n        self.status.store(status(ticket, state), Ordering::Release);",
+        edits: &[(
+            "let _ = self.status.compare_exchange(\n            undecided,\n            status(ticket, state),\n            Ordering::AcqRel,\n            Ordering::Acquire,\n        );",
+            "let _ = undecided;\n        self.status.store(status(ticket, state), Ordering::Release);",
+        )],
         models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
     },
     Mutant {
         name: "a transaction is released before it is decided",
         file: "src/ledger/kcas.rs",
-        find: "Installed::Everywhere => descriptor.decide(ticket, State::Committed),",
-        replace: "Installed::Everywhere => {\n                    self.release(ticket, entries, |entry| entry.new);\n                    descriptor.decide(ticket, State::Committed)\n                }",
+        edits: &[(
+            "Installed::Everywhere => descriptor.decide(ticket, State::Committed),",
+            "Installed::Everywhere => {\n                    self.release(ticket, entries, |entry| entry.new);\n                    descriptor.decide(ticket, State::Committed)\n                }",
+        )],
         models: ("ledger", &["a_pair_against_one_cell_and_a_reader"]),
     },
     Mutant {
         name: "a helper acts on an entry without looking at the sequence again",
         file: "src/ledger/descriptor.rs",
-        find: "self.state(ticket).map(|_| entry)",
-        replace: "Some(entry)",
+        edits: &[("self.state(ticket).map(|_| entry)", "Some(entry)")],
         models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
         name: "the new sequence is shown after the new entries",
         file: "src/ledger/descriptor.rs",
-        find: "        self.status.store(status(ticket, State::Preparing), Ordering::Release);\n",
-        replace: "",
+        edits: &[(
+            "        self.status.store(status(ticket, State::Preparing), Ordering::Release);\n",
+            "",
+        )],
         models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
         name: "a commit releases only its last cell",
         file: "src/ledger/kcas.rs",
-        find: "            let _ = self.gates.exchange(entry.cell, word, next(entry));\n",
-        replace: "            if position > 0 {\n                let _ = self.gates.exchange(entry.cell, word, next(entry));\n            }\n",
+        edits: &[(
+            "            let _ = self.gates.exchange(entry.cell, word, next(entry));\n",
+            "            if position > 0 {\n                let _ = self.gates.exchange(entry.cell, word, next(entry));\n            }\n",
+        )],
         models: ("ledger", &["an_owner_stops_after_all_installs"]),
     },
     Mutant {
         name: "a rejection over several cells is not validated",
         file: "src/ledger/writer.rs",
-        find: "if self.draft.holds(&self.ledger) {\n                        return Err(error);",
-        replace: "if true {\n                        return Err(error);",
+        edits: &[(
+            "if self.draft.holds(&self.ledger) {\n                        return Err(error);",
+            "if true {\n                        return Err(error);",
+        )],
         models: ("ledger", &["a_rejection_rests_on_one_instant"]),
     },
     Mutant {
         name: "a free list's tag does not grow",
         file: "src/ledger/free_list.rs",
-        find: "(head >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS",
-        replace: "(head >> NUMBER_BITS) << NUMBER_BITS",
+        edits: &[(
+            "(head >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS",
+            "(head >> NUMBER_BITS) << NUMBER_BITS",
+        )],
         models: ("ledger", &["a_free_number_goes_to_one"]),
     },
     Mutant {
         name: "a creation does not look whether its key is taken",
         file: "src/tree/structure.rs",
-        find: "if life.state == State::Live {\n        return Err(exists().into());",
-        replace: "if life.state == State::Live && false {\n        return Err(exists().into());",
+        edits: &[(
+            "if life.state == State::Live {\n        return Err(exists().into());",
+            "if life.state == State::Live && false {\n        return Err(exists().into());",
+        )],
         models: ("structure", &["one_uuid_is_created_once", "one_name_is_created_once"]),
     },
     Mutant {
         name: "a child does not look whether its parent is there",
         file: "src/tree/structure.rs",
-        find: "        Core::check(parent, structure_at(transaction, place).life)?;\n",
-        replace: "        let _ = (parent, place);\n",
+        edits: &[(
+            "        Core::check(parent, structure_at(transaction, place).life)?;\n",
+            "        let _ = (parent, place);\n",
+        )],
         models: ("structure", &["a_child_is_created_or_its_parent_removed"]),
     },
     Mutant {
         name: "a move does not rest on other moves",
         file: "src/tree/structure.rs",
-        find: "            transaction.open(self.moves())?;\n",
-        replace: "",
+        edits: &[("            transaction.open(self.moves())?;\n", "")],
         models: ("structure", &["deep_moves_never_make_a_cycle"]),
     },
     Mutant {
         name: "a walk is not compared with the gates at its end",
         file: "src/ledger/read.rs",
-        find: "let holds = collect.holds();",
-        replace: "let holds = true;",
+        edits: &[("let holds = collect.holds();", "let holds = true;")],
         models: ("structure", &["a_walk_sees_a_move_whole"]),
     },
     Mutant {
         name: "an index entry is removed whatever it holds",
         file: "src/sync/model.rs",
-        find: "if map.get(key) == Some(&value) {",
-        replace: "if map.get(key).is_some() || map.get(key) == Some(&value) {",
+        edits: &[(
+            "if map.get(key) == Some(&value) {",
+            "if map.get(key).is_some() || map.get(key) == Some(&value) {",
+        )],
         models: ("structure", &["a_name_is_created_while_its_owner_goes"]),
     },
     Mutant {
         name: "a move edits a usage cell that may be gone",
         file: "src/tree/structure.rs",
-        find: "            if !before.life().is(State::Live, structure.life.incarnation) {\n                return Err(Abort::Torn);\n            }\n            let generation",
-        replace: "            let generation",
+        edits: &[(
+            "            if !before.life().is(State::Live, structure.life.incarnation) {\n                return Err(Abort::Torn);\n            }\n            let generation",
+            "            let generation",
+        )],
         models: ("structure", &["a_move_and_a_removal_follow_one_another"]),
     },
     Mutant {
         name: "a refusal does not rest on the consumer's absence",
         file: "src/claim/worker.rs",
-        find: "if core.consumers.hint(&consumer).is_some() {",
-        replace: "if false {",
+        edits: &[("if core.consumers.hint(&consumer).is_some() {", "if false {")],
         models: ("claims", &["a_replacement_is_never_refused_what_its_consumer_holds"]),
+    },
+    Mutant {
+        name: "a configuration is published after the commit",
+        file: "src/tree/configuration.rs",
+        edits: &[
+            (
+                "        self.slot(usage).update(|versions| {\n            let mut versions = versions.cloned().unwrap_or_default();\n            versions.push((version, Arc::clone(&configuration)));\n            Some(Arc::new(versions))\n        });\n        reached",
+                "        reached",
+            ),
+            (
+                "usage, version, in_force: false }",
+                "usage, version, in_force: false, late: configuration }",
+            ),
+            ("    in_force: bool,\n}", "    in_force: bool,\n    late: Arc<Configuration>,\n}"),
+            (
+                "impl Candidate<'_> {\n",
+                "impl Candidate<'_> {\n    fn publish(&self) {\n        self.configurations.slot(self.usage).update(|versions| {\n            let mut versions = versions.cloned().unwrap_or_default();\n            versions.push((self.version, Arc::clone(&self.late)));\n            Some(Arc::new(versions))\n        });\n    }\n",
+            ),
+            (
+                "        self.in_force = true;\n        self.configurations",
+                "        self.publish();\n        self.in_force = true;\n        self.configurations",
+            ),
+            ("fn begins(mut self) {\n", "fn begins(mut self) {\n        self.publish();\n"),
+        ],
+        models: ("configuration", &["a_reader_finds_the_configuration_in_force"]),
     },
     Mutant {
         name: "an update takes all other versions away",
         file: "src/tree/configuration.rs",
-        find: "versions.retain(|(candidate, _)| *candidate != version);",
-        replace: "let _ = version;\n            versions.clear();",
+        edits: &[(
+            "versions.retain(|(candidate, _)| *candidate != version);",
+            "let _ = version;\n            versions.clear();",
+        )],
         models: ("configuration", &["two_swaps_both_count"]),
     },
     Mutant {
         name: "a configuration is put in force over one that came between",
         file: "src/tree/configure.rs",
-        find: "if usage.configuration() != replaced {",
-        replace: "if usage.configuration() != replaced && false {",
+        edits: &[(
+            "if usage.configuration() != replaced {",
+            "if usage.configuration() != replaced && false {",
+        )],
         models: ("configuration", &["two_swaps_both_count"]),
     },
     Mutant {
         name: "a removal does not look whether the provider is in use",
         file: "src/tree/structure.rs",
-        find: "amounts.used > 0",
-        replace: "amounts.used > u64::MAX - 1",
+        edits: &[("amounts.used > 0", "amounts.used > u64::MAX - 1")],
         models: ("claims", &["a_claim_and_a_removal_have_one_winner"]),
     },
     Mutant {
         name: "a second claim replaces the first",
         file: "src/claim/worker.rs",
-        find: "                admit(before)?;\n",
-        replace: "                let _ = admit(before);\n",
+        edits: &[("                admit(before)?;\n", "                let _ = admit(before);\n")],
         models: ("claims", &["a_consumer_is_created_once"]),
     },
 ];
@@ -268,11 +320,14 @@ impl Copy {
     ) -> Result<Vec<&'static str>, Failure> {
         let file = self.root.join(mutant.file);
         let sound = fs::read_to_string(&file).map_err(|error| trouble(&file, &error))?;
-        if sound.matches(mutant.find).count() != 1 {
-            let (name, file) = (mutant.name, mutant.file);
-            return Err(failed(format!("the text of mutant `{name}` is not once in {file}")));
+        let mut seeded = sound.clone();
+        for (find, replace) in mutant.edits {
+            if seeded.matches(find).count() != 1 {
+                let (name, file) = (mutant.name, mutant.file);
+                return Err(failed(format!("a text of mutant `{name}` is not once in {file}")));
+            }
+            seeded = seeded.replace(find, replace);
         }
-        let seeded = sound.replace(mutant.find, mutant.replace);
         fs::write(&file, seeded).map_err(|error| trouble(&file, &error))?;
         let result = self.run_models(workspace, mutant);
         fs::write(&file, sound).map_err(|error| trouble(&file, &error))?;
