@@ -147,3 +147,16 @@ fn many_classes_fit_and_too_many_are_refused() {
     assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
     assert_eq!(tree.data(&host).unwrap().generation, 1);
 }
+
+#[test]
+fn an_iterator_that_panics_leaves_no_trace() {
+    let (tree, host) = host();
+    let before = tree.version(&host).unwrap();
+    let change = || tree.set_traits(&host, std::iter::from_fn(|| panic!("not today")), Expect::Any);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
+    let change =
+        || tree.set_aggregates(&host, std::iter::from_fn(|| panic!("not today")), Expect::Any);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
+    assert_eq!(tree.version(&host).unwrap(), before);
+    assert_eq!(tree.set_traits(&host, [], Expect::Generation(0)), Ok(1));
+}

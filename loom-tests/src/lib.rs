@@ -27,9 +27,11 @@ pub struct Model {
     pub property: &'static str,
     /// How many threads run, the main one included.
     pub threads: usize,
-    /// How many times a thread may be preempted; none explores everything. The bound is the
-    /// largest with which the model ends within a minute: beyond it, minutes or hours. Means
-    /// nothing to shuttle, which preempts at random.
+    /// How many times a thread may be preempted; none explores everything.
+    ///
+    /// Without a bound only the litmus programs end within seconds; the others have the bound that
+    /// keeps the whole suite within minutes. `MODEL_BOUND` replaces it, by a number or by `none`.
+    /// Means nothing to shuttle, which preempts at random.
     pub bound: Option<usize>,
 }
 
@@ -42,8 +44,13 @@ impl Model {
     /// If `body` does in any of them, and if there was only one: then nothing was checked.
     pub fn check(self, body: impl Fn() + Send + Sync + 'static) {
         let start = Instant::now();
-        let iterations = self.explore(body);
-        let bound = self.bound.map_or("none".to_owned(), |bound| bound.to_string());
+        let bound = match std::env::var("MODEL_BOUND").as_deref() {
+            Ok("none") => None,
+            Ok(number) => Some(number.parse().expect("MODEL_BOUND is a number or none")),
+            Err(_) => self.bound,
+        };
+        let iterations = explore(bound, body);
+        let bound = bound.map_or("none".to_owned(), |bound| bound.to_string());
         println!(
             "model: {} | {} | threads {} | bound {bound} | iterations {iterations} | {:.2} s",
             self.name,
@@ -53,34 +60,34 @@ impl Model {
         );
         assert!(iterations > 1, "{}: a single interleaving shows nothing", self.name);
     }
+}
 
-    #[cfg(not(provider_tree_shuttle))]
-    fn explore(&self, body: impl Fn() + Send + Sync + 'static) -> u64 {
-        use std::sync::Arc;
-        use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(provider_tree_shuttle))]
+fn explore(bound: Option<usize>, body: impl Fn() + Send + Sync + 'static) -> u64 {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-        let iterations = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&iterations);
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = self.bound;
-        builder.max_branches = 50_000;
-        builder.check(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            body();
-        });
-        iterations.load(Ordering::Relaxed)
-    }
+    let iterations = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&iterations);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = bound;
+    builder.max_branches = 50_000;
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        body();
+    });
+    iterations.load(Ordering::Relaxed)
+}
 
-    /// `SHUTTLE_ITERATIONS` says how many interleavings are tried. A failure prints the schedule
-    /// that led to it, for `shuttle::replay`.
-    #[cfg(provider_tree_shuttle)]
-    fn explore(&self, body: impl Fn() + Send + Sync + 'static) -> u64 {
-        let wanted = std::env::var("SHUTTLE_ITERATIONS").ok();
-        let iterations = wanted.map_or(1_000, |number| number.parse().expect("a number"));
-        let mut config = shuttle::Config::new();
-        // A forest is built on the stack before it is boxed.
-        config.stack_size = 1 << 20;
-        let scheduler = shuttle::scheduler::RandomScheduler::new(iterations);
-        shuttle::Runner::new(scheduler, config).run(body) as u64
-    }
+/// `SHUTTLE_ITERATIONS` says how many interleavings are tried. A failure prints the schedule
+/// that led to it, for `shuttle::replay`.
+#[cfg(provider_tree_shuttle)]
+fn explore(_bound: Option<usize>, body: impl Fn() + Send + Sync + 'static) -> u64 {
+    let wanted = std::env::var("SHUTTLE_ITERATIONS").ok();
+    let iterations = wanted.map_or(1_000, |number| number.parse().expect("a number"));
+    let mut config = shuttle::Config::new();
+    // A forest is built on the stack before it is boxed.
+    config.stack_size = 1 << 20;
+    let scheduler = shuttle::scheduler::RandomScheduler::new(iterations);
+    shuttle::Runner::new(scheduler, config).run(body) as u64
 }
