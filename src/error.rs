@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::fault::{Fault, Listed};
 use crate::ledger::{Exhausted, MOST_CELLS, MOST_WORDS};
 use crate::resource_class::ResourceClass;
 
@@ -198,6 +199,13 @@ pub enum Error {
     ConsumerNotFound {
         /// The consumer.
         consumer: Uuid,
+    },
+
+    /// Entries of a list of providers, or of a dump, can't be. Nothing of the list was made.
+    #[error("invalid: {}", Listed(faults))]
+    InvalidEntries {
+        /// What is wrong, for every entry with which something is.
+        faults: Vec<Fault>,
     },
 
     /// A documented bound was met.

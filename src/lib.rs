@@ -39,21 +39,24 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | build the forest | [`create_root`], [`create_child`] |
+//! | build the forest | [`create_root`], [`create_child`]; [`populate`] for many at once |
 //! | change it | [`reparent`], [`rename`], [`remove`], [`remove_leaf`] |
-//! | find providers | [`find`], [`find_by_name`] |
+//! | find a provider by uuid or name | [`find`] |
 //! | walk down | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] |
 //! | walk up | [`parent`], [`ancestors`] |
 //! | say what a provider has and is | [`set_inventories`], [`set_traits`], [`set_aggregates`] |
-//! | read that | [`data`], [`name`] |
+//! | change it only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], the same for aggregates; [`update_resources`] for values of your own |
+//! | read that | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others ask one question |
 //! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
 //! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
 //! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`] |
+//! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Everything else is called on the
 //! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle to
-//! keep and copy; using it takes no look-up.
+//! keep and copy; using it takes no look-up. [`coming_from_nova`] says what each operation of Nova's
+//! tree is here.
 //!
 //! # Consistency
 //!
@@ -102,10 +105,10 @@
 //!
 //! | method | progress | cost |
 //! |---|---|---|
-//! | [`find`] | shard lock, shared | O(1) |
-//! | [`find_by_name`] | shard lock, shared (1) | O(1) |
+//! | [`find`] | shard lock, shared (1) | O(1) |
 //! | [`create_root`], [`create_child`] | shard lock on uuids, on names | O(1) |
 //! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
+//! | [`populate`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers listed and removed |
 //! | [`rename`] | shard lock on names | O(1) |
 //! | [`reparent`] | lock-free (3) | O(depth of the new parent) |
 //! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
@@ -113,8 +116,14 @@
 //! | [`name`], [`version`] | lock-free | O(1) |
 //! | [`data`] | lock-free (5) | O(1) |
 //! | [`usage`], [`usages`] | lock-free | O(classes of the provider) |
-//! | [`set_inventories`] | lock-free | O(classes before × classes after) |
-//! | [`set_traits`], [`set_aggregates`] | lock-free | O(*n* log *n*), size of the set; O(classes) |
+//! | [`set_inventories`], [`update_inventories`] | lock-free (10) | O(classes before and after) |
+//! | [`have_inventories_changed`], [`has_inventories`] | lock-free | O(classes) |
+//! | `set_`, `update_`, `add_`, `remove_` of traits and aggregates | lock-free (10) | O(*n* log *n*), size of the sets; O(classes) |
+//! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
+//! | [`update_resources`], [`have_resources_changed`] | lock-free, but for the caller's comparison | O(classes) |
+//! | [`has_sharing_provider`] | lock-free | O(classes that are shared) |
+//! | [`dump`] | lock-free (11) | O(cells ever used) |
+//! | [`load`] | nobody else knows the forest | O(*n* log *n*) |
 //! | [`worker`] | lock-free | O(1); dropping it: O(what it has in stock) |
 //! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
 //! | [`Worker::replace`] | shard lock on consumers (7) | the same, of all held and wanted (6) |
@@ -128,8 +137,8 @@
 //! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
 //! | [`ResourceClass::new`], [`Trait::new`] | shard lock; wait-free for standard names (9) | O(1) |
 //!
-//! 1. Asks the index again if the name changes hands meanwhile.
-//! 2. After the commit, once for each provider removed.
+//! 1. By name: asks the index again if the name changes hands meanwhile.
+//! 2. Once for each provider removed, after the commit, and for each listed, before it.
 //! 3. Moves anywhere in the forest make one another start over.
 //! 4. Repeats under a storm of changes of the structure that it walks. Claims don't disturb it.
 //! 5. Repeats under a storm of changes of this provider, claims among them.
@@ -138,6 +147,8 @@
 //! 8. Repeats under a storm of changes of this consumer, or of the structure around its providers.
 //! 9. The first name in the process that is not a standard one also sets up the index of names; others
 //!    wait for that.
+//! 10. Those that change which classes have sharing providers make one another start over.
+//! 11. Repeats when anything changes meanwhile, claims among them.
 //!
 //! Costs are those of one attempt, without repetitions. O(1) is on average over many calls: arrays grow
 //! by doubling, and an insertion that makes a shard's table grow moves that shard's entries under its
@@ -159,7 +170,8 @@
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
 //! | amounts that one consumer holds | 16,380 |
 //! | classes of one provider | 10,080 |
-//! | cells in one transaction | 4,194,304; to remove a provider takes three, so about 1,398,000 at once |
+//! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
+//! | generations | 2<sup>63</sup> - 1 where a caller sets them |
 //! | resource classes in the process | 65,536 |
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
@@ -183,13 +195,13 @@
 //! # When not to use it
 //!
 //! - *A handful of threads and rare changes.* A `Mutex` around a map is simpler, and easier to debug.
-//! - *The state has to survive the process*, or be shared between processes or machines. Everything is
-//!   in memory, nothing is written, and nothing keeps two schedulers with a copy each from granting the
-//!   same unit. Let one process decide, or let a database.
+//! - *The state has to survive the process* whatever happens, or be shared between processes or
+//!   machines. Everything is in memory, a dump is what you make of it, and nothing keeps two schedulers
+//!   with a copy each from granting the same unit. Let one process decide, or let a database.
 //! - *Several calls have to be one.* There are no transactions over arbitrary calls. What is atomic is
 //!   what one method does.
-//! - *One consistent view of usage.* Walks are consistent, but the usages of many providers can't be
-//!   read as of one instant.
+//! - *One consistent view of usage under load.* Walks are consistent, but the usages of many providers
+//!   can be read as of one instant only by a dump, which waits for a moment without changes.
 //! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.
 //! - *A bounded time for each call.* Lock-free is not wait-free. A claim over very many providers that
 //!   are all under heavy use may repeat for long.
@@ -219,7 +231,20 @@
 //! [`remove`]: ProviderTree::remove
 //! [`remove_leaf`]: ProviderTree::remove_leaf
 //! [`find`]: ProviderTree::find
-//! [`find_by_name`]: ProviderTree::find_by_name
+//! [`populate`]: ProviderTree::populate
+//! [`update_inventories`]: ProviderTree::update_inventories
+//! [`have_inventories_changed`]: ProviderTree::have_inventories_changed
+//! [`has_inventories`]: ProviderTree::has_inventories
+//! [`has_sharing_provider`]: ProviderTree::has_sharing_provider
+//! [`update_traits`]: ProviderTree::update_traits
+//! [`add_traits`]: ProviderTree::add_traits
+//! [`remove_traits`]: ProviderTree::remove_traits
+//! [`has_traits`]: ProviderTree::has_traits
+//! [`in_aggregates`]: ProviderTree::in_aggregates
+//! [`update_resources`]: ProviderTree::update_resources
+//! [`have_resources_changed`]: ProviderTree::have_resources_changed
+//! [`dump`]: ProviderTree::dump
+//! [`load`]: ProviderTree::load
 //! [`roots`]: ProviderTree::roots
 //! [`children`]: ProviderTree::children
 //! [`parent`]: ProviderTree::parent
@@ -247,17 +272,28 @@ mod sync;
 mod ledger;
 
 mod error;
+mod fault;
 mod interner;
 mod inventory;
+mod partial_inventory;
 mod resource_class;
+mod resources;
 mod traits;
 
 mod tree;
 
 mod claim;
 
+mod view;
+
+#[cfg(feature = "serde")]
+mod json;
+
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests;
+
+#[doc = include_str!("coming_from_nova.md")]
+pub mod coming_from_nova {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -269,7 +305,13 @@ pub mod model;
 
 pub use claim::{Allocation, Allocations, Audit, Claim, Difference, Overcommit, Receipt, Worker};
 pub use error::{Error, InventoryFault, Result};
+pub use fault::Fault;
 pub use inventory::{Inventories, Inventory, Usage};
+pub use partial_inventory::{PartialInventories, PartialInventory};
 pub use resource_class::ResourceClass;
+pub use resources::Resources;
 pub use traits::Trait;
-pub use tree::{Expect, Provider, ProviderData, ProviderTree, Version};
+pub use tree::{
+    Expect, Provider, ProviderData, ProviderKey, ProviderSpec, ProviderTree, Updated, Version,
+};
+pub use view::{Dump, ProviderDump, UsedAmounts};

@@ -27,9 +27,9 @@ fn a_provider_is_found_by_uuid_and_by_name() {
     let host = tree.create_root("host", uuid).unwrap();
     assert_eq!(host.uuid(), uuid);
     assert_eq!(tree.find(uuid), Some(host));
-    assert_eq!(tree.find_by_name("host"), Some(host));
+    assert_eq!(tree.find("host"), Some(host));
     assert_eq!(tree.find(Uuid::from_u128(8)), None);
-    assert_eq!(tree.find_by_name("guest"), None);
+    assert_eq!(tree.find("guest"), None);
     assert_eq!(&*tree.name(&host).unwrap(), "host");
 }
 
@@ -49,7 +49,7 @@ fn uuids_and_names_are_unique_in_the_forest() {
     assert_eq!(taken, Err(Error::UuidExists { uuid: a.uuid() }));
     let taken = tree.create_child(&b, "e", None);
     assert_eq!(taken, Err(Error::NameExists { name: "e".into() }));
-    assert_eq!(tree.find_by_name("new"), None);
+    assert_eq!(tree.find("new"), None);
     assert_eq!(tree.providers().len(), 6);
     tree.create_root("new", None).unwrap();
 }
@@ -91,10 +91,10 @@ fn removing_takes_the_whole_subtree() {
         assert_eq!(tree.name(&gone), Err(Error::Removed { provider: gone.uuid() }));
         assert_eq!(tree.remove(&gone), Err(Error::Removed { provider: gone.uuid() }));
     }
-    assert_eq!(tree.find_by_name("c"), None);
+    assert_eq!(tree.find("c"), None);
     let refused = tree.create_child(&b, "g", None);
     assert_eq!(refused, Err(Error::Removed { provider: b.uuid() }));
-    assert_eq!(tree.find_by_name("g"), None);
+    assert_eq!(tree.find("g"), None);
     assert_eq!(tree.remove(&a), Ok(2));
     assert_eq!(tree.remove(&e), Ok(2));
     assert!(tree.providers().is_empty());
@@ -116,7 +116,7 @@ fn uuid_and_name_of_the_removed_are_free_again() {
     let again = tree.create_child(&d, "b", b.uuid()).unwrap();
     assert_ne!(again, b);
     assert_eq!(tree.find(b.uuid()), Some(again));
-    assert_eq!(tree.find_by_name("b"), Some(again));
+    assert_eq!(tree.find("b"), Some(again));
     assert_eq!(tree.name(&b), Err(Error::Removed { provider: b.uuid() }));
     assert_eq!(tree.subtree(&a), Ok(vec![a, d, again]));
     assert_eq!(tree.find(c.uuid()), None);
@@ -184,17 +184,17 @@ fn a_move_to_or_of_the_removed_is_refused() {
 fn a_rename_frees_the_old_name() {
     let (tree, [a, b, ..]) = forest();
     tree.rename(&b, "bee").unwrap();
-    assert_eq!(tree.find_by_name("b"), None);
-    assert_eq!(tree.find_by_name("bee"), Some(b));
+    assert_eq!(tree.find("b"), None);
+    assert_eq!(tree.find("bee"), Some(b));
     assert_eq!(&*tree.name(&b).unwrap(), "bee");
     tree.rename(&a, "b").unwrap();
-    assert_eq!(tree.find_by_name("b"), Some(a));
+    assert_eq!(tree.find("b"), Some(a));
     assert_eq!(tree.rename(&a, "bee"), Err(Error::NameExists { name: "bee".into() }));
     assert_eq!(tree.rename(&a, "b"), Ok(()));
     assert!(matches!(tree.rename(&a, ""), Err(Error::InvalidName { .. })));
     tree.remove(&b).unwrap();
     assert_eq!(tree.rename(&b, "x"), Err(Error::Removed { provider: b.uuid() }));
-    assert_eq!(tree.find_by_name("x"), None);
+    assert_eq!(tree.find("x"), None);
     tree.rename(&a, "bee").unwrap();
 }
 
@@ -230,7 +230,7 @@ fn a_clone_is_the_same_forest() {
     let (tree, [a, ..]) = forest();
     let clone = tree.clone();
     let new = clone.create_child(&a, "new", None).unwrap();
-    assert_eq!(tree.find_by_name("new"), Some(new));
+    assert_eq!(tree.find("new"), Some(new));
 }
 
 #[test]
@@ -250,5 +250,5 @@ fn deep_and_wide_trees_need_no_stack() {
     assert!(matches!(tree.reparent(&root, Some(&bottom)), Err(Error::WouldCycle { .. })));
     assert_eq!(tree.remove(&root), Ok(2 * MANY + 1));
     assert!(tree.providers().is_empty());
-    assert_eq!(tree.find_by_name("deep-7"), None);
+    assert_eq!(tree.find("deep-7"), None);
 }

@@ -29,7 +29,7 @@ fn assert_sound(tree: &ProviderTree, count: usize) {
     for provider in &all {
         assert_eq!(tree.find(provider.uuid()), Some(*provider));
         let name = tree.name(provider).expect("is there");
-        assert_eq!(tree.find_by_name(&name), Some(*provider));
+        assert_eq!(tree.find(&name), Some(*provider));
         let siblings = match tree.parent(provider).expect("is there") {
             Some(parent) => tree.children(&parent).expect("is there"),
             None => tree.roots(),
@@ -67,8 +67,8 @@ fn one_uuid_is_created_once() {
             other => panic!("{other:?}"),
         };
         assert_eq!(error, Error::UuidExists { uuid: uuid(1) });
-        assert_eq!(tree.find_by_name(won), tree.find(uuid(1)));
-        assert_eq!(tree.find_by_name(lost), None);
+        assert_eq!(tree.find(won), tree.find(uuid(1)));
+        assert_eq!(tree.find(lost), None);
         assert_sound(&tree, 1);
     });
 }
@@ -137,12 +137,12 @@ fn a_name_is_created_while_its_owner_goes() {
         assert_eq!(tree.find(uuid(1)), None);
         match created {
             Ok(new) => {
-                assert_eq!(tree.find_by_name("a"), Some(new));
+                assert_eq!(tree.find("a"), Some(new));
                 assert_sound(&tree, 1);
             }
             Err(error) => {
                 assert_eq!(error, Error::NameExists { name: "a".into() });
-                assert_eq!(tree.find_by_name("a"), None);
+                assert_eq!(tree.find("a"), None);
                 assert_sound(&tree, 0);
             }
         }
@@ -169,7 +169,7 @@ fn a_child_is_created_or_its_parent_removed() {
             (Ok(()), Ok(2)) | (Err(Error::Removed { .. }), Ok(1)) => {}
             other => panic!("{other:?}"),
         }
-        assert_eq!((tree.find(uuid(2)), tree.find_by_name("child")), (None, None));
+        assert_eq!((tree.find(uuid(2)), tree.find("child")), (None, None));
         assert_sound(&tree, 0);
     });
 }
@@ -273,13 +273,13 @@ fn a_renamed_provider_is_found_by_one_name() {
         let host = root(&tree, "old", 1);
         let (seen, renamed) = race(
             &tree,
-            |tree| (tree.find_by_name("new"), tree.find_by_name("old")),
+            |tree| (tree.find("new"), tree.find("old")),
             move |tree| tree.rename(&host, "new"),
         );
         assert_eq!(renamed, Ok(()));
         let allowed = [(None, Some(host)), (None, None), (Some(host), None)];
         assert!(allowed.contains(&seen), "{seen:?}");
-        assert_eq!(tree.find_by_name("old"), None);
+        assert_eq!(tree.find("old"), None);
         assert_sound(&tree, 1);
     });
 }

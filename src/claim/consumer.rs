@@ -9,6 +9,7 @@ use crate::tree::core::Core;
 
 /// What a consumer holds, at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Allocations {
     /// The consumer.
     pub consumer: Uuid,
@@ -20,6 +21,7 @@ pub struct Allocations {
 
 /// An amount that a consumer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Allocation {
     /// From this provider.
     pub provider: Uuid,
@@ -94,16 +96,20 @@ fn copy(record: Record<'_>) -> Vec<u64> {
     words
 }
 
+/// Whether a cell of this life is that of a consumer which holds something.
+pub(crate) fn is_live_consumer(life: Life) -> bool {
+    life.is_kind(CONSUMER) && life.state == State::Live
+}
+
 /// Applies `visit` to every consumer, each at an instant of its own.
 pub(crate) fn each_consumer(ledger: &Ledger, mut visit: impl FnMut(ConsumerWords<'_>)) {
     for number in 0..ledger.cell_bound() {
         let cell = Cell::new(number);
-        let is_consumer = |life: Life| life.is_kind(CONSUMER) && life.state == State::Live;
-        if !is_consumer(ledger.peek(cell, Life::of)) {
+        if !is_live_consumer(ledger.peek(cell, Life::of)) {
             continue;
         }
         let words = ledger.peek(cell, copy);
-        if is_consumer(Life::of_words(&words)) {
+        if is_live_consumer(Life::of_words(&words)) {
             visit(ConsumerWords(&words));
         }
     }

@@ -10,3 +10,5 @@ pub use audit::{Audit, Difference, Overcommit};
 pub use consumer::{Allocation, Allocations};
 pub use request::Claim;
 pub use worker::{Receipt, Worker};
+
+pub(crate) use consumer::{ConsumerWords, Held, is_live_consumer, write_consumer};

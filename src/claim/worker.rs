@@ -82,7 +82,7 @@ impl Worker {
     /// ```
     pub fn claim(&mut self, claim: &Claim) -> Result<Receipt> {
         self.put(claim, &|generation| match generation {
-            None => Ok(()),
+            None => Ok(1),
             Some(generation) => {
                 Err(Error::ConsumerExists { consumer: claim.consumer(), generation })
             }
@@ -101,11 +101,12 @@ impl Worker {
     /// As [`claim`](Self::claim), with [`ConsumerConflict`](Error::ConsumerConflict) in the place
     /// of `ConsumerExists`.
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
+        expect.validate()?;
         self.put(claim, &|actual| match expect {
             Expect::Generation(expected) if actual != Some(expected) => {
                 Err(Error::ConsumerConflict { consumer: claim.consumer(), expected, actual })
             }
-            _ => Ok(()),
+            _ => Ok(expect.next(actual.unwrap_or(0))),
         })
     }
 
@@ -208,8 +209,13 @@ impl Worker {
         self.writer.retries()
     }
 
-    /// Sets what a consumer holds, if `admit` accepts the generation that it is at.
-    fn put(&mut self, claim: &Claim, admit: &dyn Fn(Option<u64>) -> Result<()>) -> Result<Receipt> {
+    /// Sets what a consumer holds, if `admit` accepts the generation that it is at, and says the
+    /// next one.
+    fn put(
+        &mut self,
+        claim: &Claim,
+        admit: &dyn Fn(Option<u64>) -> Result<u64>,
+    ) -> Result<Receipt> {
         self.sort_out(claim)?;
         let Worker { core, writer, wanted, held, words } = self;
         let consumer = claim.consumer();
@@ -228,7 +234,7 @@ impl Worker {
                     }
                     open = Some((place, life));
                 }
-                admit(before)?;
+                let generation = admit(before)?;
                 let exchanged = exchange_amounts(transaction, core, held, wanted);
                 if let (Err(Abort::Reject(_)), None) = (&exchanged, open) {
                     // The refusal rests on the absence of the consumer too, which no cell of the
@@ -255,7 +261,6 @@ impl Worker {
                         (place, life)
                     }
                 };
-                let generation = before.unwrap_or(0) + 1;
                 write_consumer(words, life, consumer, generation, wanted.iter().map(Line::held));
                 transaction.rewrite(place, words);
                 Ok(generation)

@@ -3,7 +3,10 @@
 use uuid::Uuid;
 
 use crate::step::Step::{self, *};
-use crate::{Claim, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass};
+use crate::{
+    Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
+    Trait,
+};
 
 pub(super) const VCPU: ResourceClass = ResourceClass::VCPU;
 pub(super) const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
@@ -79,6 +82,17 @@ fn reparent(cluster: &Cluster) {
 
 fn rename(cluster: &Cluster) {
     cluster.tree.rename(&cluster.host, "renamed").unwrap();
+}
+
+/// Creates a provider, moves and renames another.
+fn populate(cluster: &Cluster) {
+    let list = [
+        ProviderSpec::new(Uuid::from_u128(7), "new").with_parent(cluster.host.uuid()),
+        ProviderSpec::new(cluster.leaf.uuid(), "renamed")
+            .with_parent(cluster.other.uuid())
+            .with_inventories(inventories(1000)),
+    ];
+    cluster.tree.populate(&list).unwrap();
 }
 
 /// A step, and for which time it is reached.
@@ -171,6 +185,27 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
             (Forgotten, 1),
         ],
     ),
+    (
+        "populate",
+        populate,
+        &[
+            (Occupied, 1),
+            (Interned, 1),
+            (Interned, 2),
+            (Interned, 3),
+            (ConfigurationPublished, 1),
+            (ConfigurationPublished, 2),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 5),
+            (Decided, 1),
+            (Stamped, 3),
+            (Released, 1),
+            (Released, 6),
+            (Freed, 1),
+            (Forgotten, 1),
+        ],
+    ),
 ];
 
 /// Every single halt: its name, the operation, the step.
@@ -194,7 +229,13 @@ pub(super) fn everything_else(cluster: &Cluster) {
         let _ = (tree.usage(provider, VCPU), tree.usages(provider), tree.data(provider));
         let _ = tree.set_inventories(provider, inventories(3000), Expect::Any);
         let _ = tree.set_traits(provider, [], Expect::Any);
+        let _ = tree.add_traits(provider, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any);
+        let _ = tree.has_sharing_provider(VCPU);
     }
+    let below = |uuid, name| ProviderSpec::new(uuid, name).with_parent(host.uuid());
+    let leaf_again = below(leaf.uuid(), "leaf").with_inventories(inventories(1000));
+    let _ = tree.populate(&[leaf_again, below(Uuid::from_u128(11), "new")]);
+    let _ = tree.populate(&[below(Uuid::from_u128(12), "renamed")]);
     for consumer in [OLD, NEW] {
         let claim = Claim::new(consumer).take(host, VCPU, 2).take(other, VCPU, 2);
         let _ = tree.allocations(consumer);
@@ -203,13 +244,13 @@ pub(super) fn everything_else(cluster: &Cluster) {
         worker.release(consumer).map(drop).unwrap();
     }
     for (name, uuid) in [("new", 7), ("renamed", 8), ("leaf", 9), ("fresh", 10)] {
-        let _ = (tree.find_by_name(name), tree.find(Uuid::from_u128(uuid)));
+        let _ = (tree.find(name), tree.find(Uuid::from_u128(uuid)));
         if let Ok(created) = tree.create_child(other, name, Uuid::from_u128(uuid)) {
             tree.reparent(&created, Some(host)).unwrap();
             tree.remove(&created).unwrap();
         }
     }
-    let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit());
+    let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit(), tree.dump());
 }
 
 /// What has to hold when nothing is in flight any more.
@@ -217,10 +258,12 @@ pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
     let tree = &cluster.tree;
     let audit = tree.audit();
     assert!(audit.holds() && audit.overcommitted.is_empty(), "{halt}: {audit:?}");
+    let dump = tree.dump();
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump, "{halt}");
     let all = tree.providers();
     for provider in &all {
         assert_eq!(tree.find(provider.uuid()), Some(*provider), "{halt}");
-        assert_eq!(tree.find_by_name(&tree.name(provider).unwrap()), Some(*provider), "{halt}");
+        assert_eq!(tree.find(&tree.name(provider).unwrap()), Some(*provider), "{halt}");
         let siblings = match tree.parent(provider).unwrap() {
             Some(parent) => tree.children(&parent).unwrap(),
             None => tree.roots(),

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::inventory::Inventories;
 use crate::ledger::{Cell, Chunks};
+use crate::resources::Resources;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering, Slot};
 use crate::traits::Trait;
@@ -26,6 +27,7 @@ pub(crate) struct Configuration {
     pub(crate) inventories: Arc<Inventories>,
     pub(crate) traits: Arc<BTreeSet<Trait>>,
     pub(crate) aggregates: Arc<BTreeSet<Uuid>>,
+    pub(crate) resources: Resources,
 }
 
 /// The versions of one provider: the one in force, and candidates.

@@ -1,51 +1,28 @@
 //! Changes of a provider's configuration.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::inventory::{ClassCapacity, Inventories};
-use crate::ledger::{Cell, Exhausted, Writer};
+use crate::inventory::ClassCapacity;
+use crate::ledger::{Abort, Cell, Writer};
 use crate::resource_class::ResourceClass;
-use crate::traits::Trait;
-use crate::tree::cells::{ClassWords, UsageWords, set_configuration, write_usage};
+use crate::tree::cells::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
 use crate::tree::configuration::Configuration;
 use crate::tree::core::Core;
+use crate::tree::generation::Expect;
+use crate::tree::keys::Refused;
 use crate::tree::provider::Provider;
+use crate::tree::sharing::SharingChange;
 
-/// What a change rests on.
+/// What became of a change that may have been none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expect {
-    /// Nothing: the change is made to whatever is there.
-    Any,
-    /// The generation is this one.
-    Generation(u64),
-}
-
-impl Expect {
-    fn check(self, provider: &Provider, actual: u64) -> Result<()> {
-        match self {
-            Expect::Generation(expected) if expected != actual => {
-                Err(Error::GenerationConflict { provider: provider.uuid, expected, actual })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Why a prepared configuration could not be put in force.
-enum Refused {
-    /// Another one was, since: prepare again.
-    Replaced,
-    Error(Error),
-}
-
-impl From<Exhausted> for Refused {
-    fn from(exhausted: Exhausted) -> Self {
-        Refused::Error(exhausted.into())
-    }
+pub struct Updated {
+    /// Whether anything was different before.
+    pub changed: bool,
+    /// The generation since.
+    pub generation: u64,
 }
 
 impl Core {
@@ -74,124 +51,116 @@ impl Core {
         }
     }
 
-    pub(crate) fn set_inventories(
-        &self,
-        writer: &mut Writer,
-        provider: &Provider,
-        inventories: Inventories,
-        expect: Expect,
-    ) -> Result<u64> {
-        let capacities = inventories.capacities()?;
-        let inventories = Arc::new(inventories);
-        let change = |current: &Configuration| Configuration {
-            inventories: Arc::clone(&inventories),
-            ..current.clone()
-        };
-        self.configure(writer, provider, expect, change, |words, generation, version| {
-            relayout(words, generation, version, provider, &capacities)
-        })
-    }
-
-    pub(crate) fn set_traits(
-        &self,
-        writer: &mut Writer,
-        provider: &Provider,
-        traits: Arc<BTreeSet<Trait>>,
-        expect: Expect,
-    ) -> Result<u64> {
-        let change = |current: &Configuration| Configuration {
-            traits: Arc::clone(&traits),
-            ..current.clone()
-        };
-        self.configure(writer, provider, expect, change, |words, generation, version| {
-            set_configuration(words, generation, version);
-            Ok(())
-        })
-    }
-
-    pub(crate) fn set_aggregates(
-        &self,
-        writer: &mut Writer,
-        provider: &Provider,
-        aggregates: Arc<BTreeSet<Uuid>>,
-        expect: Expect,
-    ) -> Result<u64> {
-        let change = |current: &Configuration| Configuration {
-            aggregates: Arc::clone(&aggregates),
-            ..current.clone()
-        };
-        self.configure(writer, provider, expect, change, |words, generation, version| {
-            set_configuration(words, generation, version);
-            Ok(())
-        })
-    }
-
-    /// Puts `change` of the configuration in force; `rewrite` writes the usage cell's words for
-    /// the new generation and version. Returns the new generation.
-    fn configure(
+    /// Puts what `change` makes of the configuration in force, unless that is nothing. `capacities`
+    /// are those of the new inventories, if they may be others.
+    ///
+    /// `change` may be called again, with a newer configuration; nothing is locked meanwhile.
+    pub(crate) fn configure(
         &self,
         writer: &mut Writer,
         provider: &Provider,
         expect: Expect,
-        change: impl Fn(&Configuration) -> Configuration,
-        rewrite: impl Fn(&mut Vec<u64>, u64, u64) -> Result<()>,
-    ) -> Result<u64> {
+        capacities: Option<&[ClassCapacity]>,
+        change: impl Fn(&Configuration) -> Option<Configuration>,
+    ) -> Result<Updated> {
+        expect.validate()?;
         let cell: Cell = self.usage_cell(provider)?;
         loop {
             let (generation, replaced, current) = self.configuration_in_force(provider)?;
-            expect.check(provider, generation)?;
-            let candidate = self.configurations.publish(cell, Arc::new(change(&current)));
-            let put_in_force = writer.update(cell, |words| {
-                let usage = UsageWords(words);
+            expect.check(provider.uuid, generation)?;
+            let next = change(&current);
+            let changed = next.is_some();
+            if !changed && expect.is_met_by(generation) {
+                return Ok(Updated { changed, generation });
+            }
+            let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
+            let sharing = SharingChange::between(&current, &next);
+            let candidate = self.configurations.publish(cell, next);
+            let put_in_force = writer.transact(|transaction| {
+                let place = transaction.open(cell)?;
+                let usage = UsageWords(transaction.words(place));
                 Core::check(provider, usage.life()).map_err(Refused::Error)?;
-                expect.check(provider, usage.generation()).map_err(Refused::Error)?;
+                expect.check(provider.uuid, usage.generation()).map_err(Refused::Error)?;
                 if usage.configuration() != replaced {
-                    return Err(Refused::Replaced.into());
+                    return Err(Refused::Stale.into());
                 }
-                let generation = usage.generation() + 1;
-                rewrite(words, generation, candidate.version).map_err(Refused::Error)?;
-                Ok(generation)
+                let generation = expect.next(usage.generation());
+                match capacities.filter(|_| changed) {
+                    None => {
+                        let words = transaction.words_mut(place);
+                        set_configuration(words, generation, candidate.version);
+                    }
+                    Some(capacities) => {
+                        let classes = relayout(usage, capacities);
+                        let classes = classes.map_err(|used| used.error(provider.uuid))?;
+                        let life = usage.life();
+                        let mut words = Vec::new();
+                        write_usage(&mut words, life, generation, candidate.version, &classes);
+                        transaction.rewrite(place, &words);
+                    }
+                }
+                sharing.apply(transaction, self.sharing)?;
+                Ok::<_, Abort<Refused>>(generation)
             });
             match put_in_force {
                 Ok(generation) => {
                     candidate.replaces(replaced);
-                    return Ok(generation);
+                    return Ok(Updated { changed, generation });
                 }
-                Err(Refused::Replaced) => {}
+                Err(Refused::Stale) => {}
                 Err(Refused::Error(error)) => return Err(error),
             }
         }
     }
 }
 
-/// The words for other inventories: what is used moves along with its class.
-fn relayout(
-    words: &mut Vec<u64>,
-    generation: u64,
-    version: u64,
-    provider: &Provider,
-    capacities: &[ClassCapacity],
-) -> Result<()> {
-    let usage = UsageWords(words);
-    let stays = |class: u16| capacities.iter().any(|new| new.class.number() == class);
-    let in_use = usage.all().find(|(class, at)| at.used > 0 && !stays(*class));
-    if let Some((class, amounts)) = in_use {
-        return Err(Error::InUse {
-            provider: provider.uuid,
-            class: ResourceClass::from_number(class),
-            used: amounts.used,
-        });
+/// A class that would go while it is in use.
+pub(crate) struct StillUsed {
+    pub(crate) class: ResourceClass,
+    pub(crate) used: u64,
+}
+
+impl StillUsed {
+    fn error(self, provider: Uuid) -> Error {
+        Error::InUse { provider, class: self.class, used: self.used }
     }
-    let carried = |new: &ClassCapacity| {
+}
+
+/// What a usage cell is to hold for other inventories: what is used moves along with its class.
+///
+/// Both are sorted by class.
+pub(crate) fn relayout(
+    usage: UsageWords<'_>,
+    capacities: &[ClassCapacity],
+) -> Result<Vec<ClassWords>, StillUsed> {
+    let mut before = usage.all().peekable();
+    let mut classes = Vec::with_capacity(capacities.len());
+    for new in capacities {
         let class = new.class.number();
-        let (used, taken) = usage.find(class).map_or((0, 0), |now| (now.used, now.taken));
-        let capacity = new.capacity;
+        while let Some((gone, amounts)) = before.next_if(|(before, _)| *before < class) {
+            is_unused(gone, amounts)?;
+        }
+        let now = before.next_if(|(before, _)| *before == class);
+        let (used, taken) = now.map_or((0, 0), |(_, now)| (now.used, now.taken));
+        classes.push(new.with_used(used, taken));
+    }
+    before.try_for_each(|(gone, amounts)| is_unused(gone, amounts))?;
+    Ok(classes)
+}
+
+fn is_unused(class: u16, amounts: Amounts) -> Result<(), StillUsed> {
+    match amounts.used {
+        0 => Ok(()),
+        used => Err(StillUsed { class: ResourceClass::from_number(class), used }),
+    }
+}
+
+impl ClassCapacity {
+    /// What a usage cell is to hold of the class, of which so much is used.
+    pub(crate) fn with_used(&self, used: u64, taken: u64) -> ClassWords {
+        let capacity = self.capacity;
         // What is used may exceed the capacity, and a claim may ask for it again.
-        let has_units = new.inventory.has_units(capacity.max(used));
-        ClassWords { class, capacity, used, taken, has_units }
-    };
-    let classes: Vec<_> = capacities.iter().map(carried).collect();
-    let life = usage.life();
-    write_usage(words, life, generation, version, &classes);
-    Ok(())
+        let has_units = self.inventory.has_units(capacity.max(used));
+        ClassWords { class: self.class.number(), capacity, used, taken, has_units }
+    }
 }

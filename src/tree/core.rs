@@ -28,6 +28,8 @@ pub(crate) struct Core {
     pub(crate) configurations: Configurations,
     /// The parent of all roots. It has no uuid and no name, and is never shown.
     pub(crate) super_root: Cell,
+    /// Counts the sharing providers of each class.
+    pub(crate) sharing: Cell,
     idle_writers: IdlePool<Writer>,
 }
 
@@ -36,6 +38,8 @@ impl Core {
         let ledger = Arc::new(Ledger::new(RUNS));
         let mut writer = ledger.writer().expect("a new ledger has room for a worker");
         let super_root = found_super_root(&mut writer);
+        let sharing = writer.take_cells(NAME, &[Life::first(NAME).word()]);
+        let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
         idle_writers.put(writer);
         Core {
@@ -46,6 +50,7 @@ impl Core {
             consumers: Keys::new(CONSUMER, |life, uuid| Structure::absent(life, *uuid).to_vec()),
             configurations: Configurations::new(),
             super_root,
+            sharing,
             idle_writers,
         }
     }

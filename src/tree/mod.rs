@@ -4,12 +4,21 @@ pub(crate) mod cells;
 mod configuration;
 mod configure;
 pub(crate) mod core;
+mod face;
+mod generation;
 mod keys;
+mod populate;
 mod provider;
+mod sharing;
 mod structure;
 mod walk;
 
-pub use configure::Expect;
-pub use provider::{Provider, ProviderData, ProviderTree, Version};
+pub use configure::Updated;
+pub use generation::Expect;
+pub use populate::ProviderSpec;
+pub use provider::{Provider, ProviderData, ProviderKey, ProviderTree, Version};
 
+pub(crate) use generation::LARGEST_GENERATION;
 pub(crate) use keys::{Interned, Refused};
+pub(crate) use populate::{Plan, Used, UsedClass};
+pub(crate) use walk::Patience;

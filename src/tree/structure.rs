@@ -21,18 +21,26 @@ use crate::tree::cells::{
 };
 use crate::tree::configuration::Configuration;
 use crate::tree::core::Core;
+use crate::tree::generation::Expect;
 use crate::tree::keys::{Interned, Name, Refused, check_name};
 use crate::tree::provider::Provider;
+use crate::tree::sharing::SharingChange;
 
 /// A provider that a transaction has removed, for the indexes to forget.
-struct Removed {
-    uuid: Uuid,
-    structure: Interned,
-    name: Interned,
-    configuration: u64,
+pub(crate) struct Removed {
+    pub(crate) uuid: Uuid,
+    pub(crate) structure: Interned,
+    /// None if another provider has the name now.
+    pub(crate) name: Option<Interned>,
+    pub(crate) configuration: u64,
 }
 
 impl Core {
+    pub(crate) fn find_by_uuid(&self, uuid: Uuid) -> Option<Provider> {
+        let interned = self.providers.live(&self.ledger, &uuid)?;
+        Some(self.handle_of(uuid, interned))
+    }
+
     pub(crate) fn find_by_name(&self, name: &str) -> Option<Provider> {
         loop {
             let label = self.names.hint(name)?;
@@ -121,6 +129,7 @@ impl Core {
         let mut removed = Vec::new();
         writer.transact(|transaction| {
             removed.clear();
+            let mut sharing = SharingChange::default();
             let (place, structure) = open_live(transaction, top, provider)?;
             if !with_descendants && structure.first_child.is_some() {
                 return Err(Error::HasChildren { provider: provider.uuid }.into());
@@ -143,6 +152,12 @@ impl Core {
                 parents.push((parent, structure.next));
                 parents.push((cell, structure.first_child));
             }
+            for gone in &removed {
+                let usage = usage_of(gone.structure.cell);
+                let goes = |configuration: &_| sharing.goes(configuration);
+                self.with_configuration(usage, gone.configuration, goes)?;
+            }
+            sharing.apply(transaction, self.sharing)?;
             Ok::<_, Abort<Error>>(())
         })?;
         for gone in &removed {
@@ -151,11 +166,24 @@ impl Core {
         Ok(removed.len())
     }
 
+    /// Applies `read` to a configuration that the transaction has read the version of.
+    pub(crate) fn with_configuration<T, E>(
+        &self,
+        usage: Cell,
+        version: u64,
+        read: impl FnOnce(&Configuration) -> T,
+    ) -> Result<T, Abort<E>> {
+        // Not there: the usage cell has changed since.
+        let found = self.configurations.with(usage, version, |found| read(found));
+        found.ok_or(Abort::Torn)
+    }
+
     /// After a removal: the indexes, the configuration, then the numbers.
-    fn forget(&self, writer: &mut Writer, gone: &Removed) {
+    pub(crate) fn forget(&self, writer: &mut Writer, gone: &Removed) {
         let usage = usage_of(gone.structure.cell);
-        if let Some(configuration) = self.configurations.find(usage, gone.configuration) {
-            self.names.release(writer, &*configuration.name, gone.name);
+        let configuration = self.configurations.find(usage, gone.configuration);
+        if let (Some(configuration), Some(name)) = (configuration, gone.name) {
+            self.names.release(writer, &*configuration.name, name);
         }
         self.configurations.remove(usage, gone.configuration);
         self.providers.release(writer, &gone.uuid, gone.structure);
@@ -193,8 +221,8 @@ impl Core {
             if !before.life().is(State::Live, structure.life.incarnation) {
                 return Err(Abort::Torn);
             }
-            let generation = before.generation();
-            transaction.words_mut(usage)[1] = generation + 1;
+            let generation = Expect::Any.next(before.generation());
+            transaction.words_mut(usage)[1] = generation;
             Ok::<_, Abort<Error>>(())
         })
     }
@@ -203,7 +231,8 @@ impl Core {
     ///
     /// The ancestors need not be part of the transaction: only moves change the parent of a live
     /// provider, and every move changes the moves cell's gate, which is part of it; nor can an
-    /// ancestor be removed without `cell`, which is part of it too.
+    /// ancestor be removed without `cell`, which is part of it too. A population that moves an
+    /// ancestor changes everything below that, and so `cell`.
     fn is_below<E>(
         &self,
         transaction: &mut Transaction<'_>,
@@ -266,7 +295,8 @@ impl Core {
                 transaction.rewrite(place_of_old, &[life.ended().word()]);
                 transaction.rewrite(place, &structure.words());
                 let next = candidate.version;
-                set_configuration(transaction.words_mut(words), generation + 1, next);
+                let generation = Expect::Any.next(generation);
+                set_configuration(transaction.words_mut(words), generation, next);
                 Ok((replaced, Interned { cell: old, incarnation: life.incarnation }))
             });
             match result {
@@ -373,12 +403,12 @@ fn open_live<E: From<Error>>(
     Ok((place, structure))
 }
 
-fn structure_at(transaction: &Transaction<'_>, place: Place) -> Structure {
+pub(crate) fn structure_at(transaction: &Transaction<'_>, place: Place) -> Structure {
     Structure::from_words(|index| transaction.word(place, index))
 }
 
 /// Changes the structure of `cell`, which has to be live.
-fn edit<E>(
+pub(crate) fn edit<E>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
     edit: impl FnOnce(&mut Structure),
@@ -397,7 +427,7 @@ where
 }
 
 /// Puts `cell` behind the last child of `parent`; returns the sibling before it.
-fn append<E>(
+pub(crate) fn append<E>(
     transaction: &mut Transaction<'_>,
     parent: Cell,
     cell: Cell,
@@ -417,7 +447,7 @@ where
 }
 
 /// Takes `cell` out of its parent's children.
-fn unlink<E>(
+pub(crate) fn unlink<E>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
     structure: &Structure,
@@ -478,7 +508,7 @@ fn free_provider(
     removed.push(Removed {
         uuid: structure.uuid,
         structure: Interned { cell, incarnation: structure.life.incarnation },
-        name: Interned { cell: label, incarnation: name_life.incarnation },
+        name: Some(Interned { cell: label, incarnation: name_life.incarnation }),
         configuration,
     });
     Ok(())

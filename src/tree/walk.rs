@@ -152,17 +152,17 @@ fn read_child(
 ///
 /// After 1,024 steps, 2,048, 4,096 and so on, what was read has to hold still. While it holds
 /// there is no circle in it, and all these checks together cost no more than the walk.
-struct Patience {
+pub(crate) struct Patience {
     steps: u64,
     next_check: u64,
 }
 
 impl Patience {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Patience { steps: 0, next_check: 1024 }
     }
 
-    fn spend(&mut self, collect: &Collect<'_>) -> Option<()> {
+    pub(crate) fn spend(&mut self, collect: &Collect<'_>) -> Option<()> {
         self.steps += 1;
         if self.steps == self.next_check {
             self.next_check *= 2;

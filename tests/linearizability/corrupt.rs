@@ -2,7 +2,7 @@
 //!
 //! Changed is a call that overlapped others, where its outcome has the most explanations.
 
-use provider_tree::{Allocations, Error, Receipt, ResourceClass, Usage};
+use provider_tree::{Allocations, Error, Receipt, ResourceClass, Updated, Usage};
 use uuid::Uuid;
 
 use crate::checker::linearize;
@@ -108,6 +108,22 @@ fn other_answer(answer: &Answer<Handle>) -> Option<Answer<Handle>> {
             Answer::Allocations(Some(held))
         }
         Answer::Amount(amount) => Answer::Amount(amount + 1),
+        Answer::Populated(mut handles) => {
+            if handles.pop().is_none() {
+                handles.push(some_handle());
+            }
+            Answer::Populated(handles)
+        }
+        Answer::Updated(updated) => {
+            Answer::Updated(Updated { changed: !updated.changed, ..updated })
+        }
+        Answer::Is(so) => Answer::Is(!so),
+        Answer::Dump(mut dump) => {
+            if dump.providers.pop().is_none() {
+                dump.version += 1;
+            }
+            Answer::Dump(dump)
+        }
     })
 }
 
@@ -157,6 +173,8 @@ fn success(op: &Op<Handle>) -> Option<Answer<Handle>> {
         Op::Parent(_) => Answer::Found(None),
         Op::Name(_) => Answer::Name(NAMES[0].to_owned()),
         Op::SetInventories(..) | Op::SetTraits(..) => Answer::Generation(2),
+        Op::AddTraits(..) => Answer::Updated(Updated { changed: true, generation: 2 }),
+        Op::Populate(_) => Answer::Populated(Vec::new()),
         Op::Usage(..) => Answer::Usage(Usage { capacity: 1, used: 0 }),
         Op::Usages(_) | Op::Data(_) => Answer::Usages(Vec::new()),
         Op::Claim(consumer, _) | Op::Release(consumer) => first_receipt(*consumer),

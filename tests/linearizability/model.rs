@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Error, Expect, ProviderData, Receipt, ResourceClass, Trait, Usage,
+    Allocation, Allocations, Dump, Error, Expect, Fault, ProviderData, ProviderDump, Receipt,
+    ResourceClass, Resources, Trait, Updated, Usage, UsedAmounts,
 };
 use uuid::Uuid;
 
-use crate::operation::{Answer, Handle, Line, Op, Outcome, Stock, Stocks, inventories};
+use crate::operation::{Answer, Handle, Line, Listing, Op, Outcome, Stock, Stocks, inventories};
+use crate::recorder::sorted;
 
 /// A forest and its consumers.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
@@ -86,6 +88,7 @@ impl Model {
                 self.live(*parent, &mut faults);
                 self.not_unique(*uuid, name, &mut faults);
             }
+            Op::Populate(list) => self.not_populable(list, &mut faults),
             Op::Remove(handle) => self.not_removable(*handle, &mut faults),
             Op::RemoveLeaf(handle) => self.not_a_removable_leaf(*handle, &mut faults),
             Op::Reparent(handle, parent) => self.not_movable(*handle, *parent, &mut faults),
@@ -94,7 +97,7 @@ impl Model {
                 self.not_as_expected(*handle, *expect, &mut faults);
                 self.not_droppable(*handle, stocks, &mut faults);
             }
-            Op::SetTraits(handle, _, expect) => {
+            Op::SetTraits(handle, _, expect) | Op::AddTraits(handle, _, expect) => {
                 self.not_as_expected(*handle, *expect, &mut faults);
             }
             Op::Usage(handle, class) | Op::Grow(handle, class) => {
@@ -129,6 +132,7 @@ impl Model {
                 self.live(*handle, &mut faults);
             }
             Op::Find(_) | Op::FindByName(_) | Op::Roots | Op::Providers | Op::Allocations(_) => {}
+            Op::HasSharingProvider(_) | Op::Dump => {}
         }
         faults
     }
@@ -144,6 +148,53 @@ impl Model {
         faults.add_if(self.nodes.contains_key(&uuid), || Error::UuidExists { uuid });
         let named = self.named(name).is_some();
         faults.add_if(named, || Error::NameExists { name: name.to_owned() });
+    }
+
+    /// All that is wrong is one error.
+    fn not_populable(&self, list: &[Listing], faults: &mut Faults) {
+        let listed: BTreeMap<Uuid, &Listing> = list.iter().map(|one| (one.uuid, one)).collect();
+        let dropped = self.dropped_by(list);
+        let goes = |uuid: &Uuid| listed.contains_key(uuid) || dropped.contains(uuid);
+        let mut wrong = Vec::new();
+        for one in list {
+            let (provider, name) = (one.uuid, one.name.to_owned());
+            if list.iter().any(|other| other.name == one.name && other.uuid != one.uuid) {
+                wrong.push(Fault::DuplicateName { provider, name: name.clone() });
+            }
+            if self.named(one.name).is_some_and(|node| !goes(&node.handle.uuid)) {
+                wrong.push(Fault::NameExists { provider, name });
+            }
+            if let Some(parent) = one.parent.filter(|parent| !listed.contains_key(parent))
+                && (!self.nodes.contains_key(&parent) || dropped.contains(&parent))
+            {
+                wrong.push(Fault::Orphan { provider, parent });
+            }
+            let parent = |uuid: &Uuid| listed.get(uuid).and_then(|one| one.parent);
+            let mut above = std::iter::successors(parent(&provider), parent).take(list.len());
+            if above.any(|ancestor| ancestor == provider) {
+                wrong.push(Fault::Cycle { provider });
+            }
+            wrong.extend(self.used_without(provider, &one.stocks));
+        }
+        wrong.extend(dropped.iter().filter_map(|uuid| self.used_without(*uuid, &Stocks::new())));
+        let error = || sorted(Error::InvalidEntries { faults: wrong.clone() });
+        faults.add_if(!wrong.is_empty(), error);
+    }
+
+    /// What is below the listed and not listed.
+    fn dropped_by(&self, list: &[Listing]) -> BTreeSet<Uuid> {
+        let replaced = list.iter().filter(|one| self.nodes.contains_key(&one.uuid));
+        let below = replaced.flat_map(|one| self.subtree(one.uuid));
+        below.filter(|uuid| list.iter().all(|one| one.uuid != *uuid)).collect()
+    }
+
+    /// The first class that the provider has in use and would not have any more.
+    fn used_without(&self, provider: Uuid, stocks: &Stocks) -> Option<Fault> {
+        let classes = self.nodes.get(&provider)?.stocks.keys();
+        let gone = classes.filter(|class| !stocks.contains_key(class));
+        gone.map(|&class| (class, self.used(provider, class)))
+            .find(|(_, used)| *used > 0)
+            .map(|(class, used)| Fault::InUse { provider, class, used })
     }
 
     fn not_removable(&self, handle: Handle, faults: &mut Faults) {
@@ -276,6 +327,7 @@ impl Model {
             Op::CreateChild(parent, uuid, name) => {
                 self.create(Some(parent.uuid), *uuid, name, observed.handle()?)?
             }
+            Op::Populate(list) => self.populate(list, observed)?,
             Op::Remove(handle) => Answer::Removed(self.remove(handle.uuid)),
             Op::RemoveLeaf(handle) => {
                 self.remove(handle.uuid);
@@ -284,23 +336,35 @@ impl Model {
             Op::Reparent(handle, parent) => {
                 self.unlink(handle.uuid);
                 self.link(handle.uuid, parent.map(|parent| parent.uuid));
-                self.change(*handle, |_| ());
+                self.change(*handle, Expect::Any, |_| ());
                 Answer::Done
             }
             Op::Rename(handle, name) => {
                 if self.nodes[&handle.uuid].name != *name {
-                    self.change(*handle, |node| node.name = name);
+                    self.change(*handle, Expect::Any, |node| node.name = name);
                 }
                 Answer::Done
             }
-            Op::SetInventories(handle, stocks, _) => {
-                Answer::Generation(self.change(*handle, |node| node.stocks = stocks.clone()))
+            Op::SetInventories(handle, stocks, expect) => {
+                let set = |node: &mut Node| node.stocks = stocks.clone();
+                Answer::Generation(self.change(*handle, *expect, set))
             }
-            Op::SetTraits(handle, traits, _) => {
-                Answer::Generation(self.change(*handle, |node| node.traits = traits.clone()))
+            Op::SetTraits(handle, traits, expect) => {
+                let set = |node: &mut Node| node.traits = traits.clone();
+                Answer::Generation(self.change(*handle, *expect, set))
             }
-            Op::Claim(consumer, lines) | Op::Replace(consumer, lines, _) => {
-                Answer::Receipt(self.put(*consumer, lines))
+            Op::AddTraits(handle, traits, expect) => {
+                let node = &self.nodes[&handle.uuid];
+                let changed = !node.traits.is_superset(traits);
+                let generation = match (changed, expect) {
+                    (false, Expect::Any | Expect::Generation(_)) => node.generation,
+                    _ => self.change(*handle, *expect, |node| node.traits.extend(traits)),
+                };
+                Answer::Updated(Updated { changed, generation })
+            }
+            Op::Claim(consumer, lines) => Answer::Receipt(self.put(*consumer, lines, Expect::Any)),
+            Op::Replace(consumer, lines, expect) => {
+                Answer::Receipt(self.put(*consumer, lines, *expect))
             }
             Op::Release(consumer) => {
                 let generation = self.consumers.remove(consumer)?.generation;
@@ -320,7 +384,7 @@ impl Model {
                 Answer::Amount(rest)
             }
             Op::Grow(handle, class) => {
-                self.change(*handle, |node| {
+                self.change(*handle, Expect::Any, |node| {
                     node.stocks.entry(*class).and_modify(|stock| stock.total += 1);
                 });
                 Answer::Amount(self.usage(handle.uuid, *class).capacity)
@@ -334,6 +398,11 @@ impl Model {
         Some(match op {
             Op::Find(uuid) => Answer::Found(self.nodes.get(uuid).map(|node| node.handle)),
             Op::FindByName(name) => Answer::Found(self.named(name).map(|node| node.handle)),
+            Op::HasSharingProvider(class) => Answer::Is(self.nodes.values().any(|node| {
+                let shares = node.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE);
+                shares && node.stocks.contains_key(class)
+            })),
+            Op::Dump => Answer::Dump(self.dump()),
             Op::Roots => self.walk(self.roots.clone()),
             Op::Providers => self.walk(self.roots.iter().flat_map(|root| self.subtree(*root))),
             Op::Children(handle) => self.walk(self.nodes[&handle.uuid].children.clone()),
@@ -392,16 +461,53 @@ impl Model {
         gone.len()
     }
 
+    fn populate(&mut self, list: &[Listing], observed: &Answer<Handle>) -> Option<Answer<Handle>> {
+        let Answer::Populated(handles) = observed else { return None };
+        if handles.len() != list.len() {
+            return None;
+        }
+        let dropped = self.dropped_by(list);
+        let goes = |uuid: &Uuid| dropped.contains(uuid) || list.iter().any(|one| one.uuid == *uuid);
+        self.roots.retain(|root| !goes(root));
+        self.nodes.values_mut().for_each(|node| node.children.retain(|child| !goes(child)));
+        self.nodes.retain(|uuid, _| !dropped.contains(uuid));
+        for (one, &handle) in list.iter().zip(handles) {
+            let before = self.nodes.remove(&one.uuid);
+            let is_known = match &before {
+                Some(node) => node.handle == handle,
+                None => handle.uuid == one.uuid && self.born.insert(handle),
+            };
+            if !is_known {
+                return None;
+            }
+            let generation = before.as_ref().map_or(0, |node| node.generation + 1);
+            let node = Node {
+                handle,
+                name: one.name,
+                parent: one.parent,
+                children: Vec::new(),
+                generation: one.generation.unwrap_or(generation),
+                stocks: one.stocks.clone(),
+                traits: one.traits.clone(),
+                taken: before.map(|node| node.taken).unwrap_or_default(),
+            };
+            self.nodes.insert(one.uuid, node);
+        }
+        list.iter().for_each(|one| self.link(one.uuid, one.parent));
+        Some(observed.clone())
+    }
+
     /// Changes a provider; returns its new generation.
-    fn change(&mut self, handle: Handle, change: impl FnOnce(&mut Node)) -> u64 {
+    fn change(&mut self, handle: Handle, expect: Expect, change: impl FnOnce(&mut Node)) -> u64 {
         let node = self.node(handle.uuid);
         change(node);
-        node.generation += 1;
+        node.generation = next(expect, node.generation);
         node.generation
     }
 
-    fn put(&mut self, consumer: Uuid, lines: &[Line<Handle>]) -> Receipt {
-        let generation = self.consumers.get(&consumer).map_or(0, |before| before.generation) + 1;
+    fn put(&mut self, consumer: Uuid, lines: &[Line<Handle>], expect: Expect) -> Receipt {
+        let before = self.consumers.get(&consumer).map_or(0, |before| before.generation);
+        let generation = next(expect, before);
         let of_uuid = |((handle, class), amount): ((Handle, _), _)| ((handle.uuid, class), amount);
         let held = summed(lines).into_iter().map(of_uuid).collect();
         self.consumers.insert(consumer, Consumer { generation, held });
@@ -421,6 +527,13 @@ impl Model {
             Some(left) if *left > amount => *left -= amount,
             _ => drop(taken.remove(&class)),
         }
+    }
+}
+
+fn next(expect: Expect, generation: u64) -> u64 {
+    match expect {
+        Expect::Mirror(set) => set,
+        Expect::Any | Expect::Generation(_) => generation + 1,
     }
 }
 
@@ -493,6 +606,26 @@ impl Model {
     }
 }
 
+impl Model {
+    fn dump(&self) -> Dump {
+        let provider = |uuid: Uuid| {
+            let node = &self.nodes[&uuid];
+            let used = |&class: &ResourceClass| {
+                let taken = node.taken.get(&class).copied().unwrap_or(0);
+                let used = self.used(uuid, class);
+                (used > 0).then_some((class, UsedAmounts { used, taken }))
+            };
+            ProviderDump { data: node.data(), used: node.stocks.keys().filter_map(used).collect() }
+        };
+        let uuids = self.roots.iter().flat_map(|root| self.subtree(*root));
+        Dump {
+            version: Dump::VERSION,
+            providers: uuids.map(provider).collect(),
+            consumers: self.consumers.keys().filter_map(|uuid| self.allocations(*uuid)).collect(),
+        }
+    }
+}
+
 impl Node {
     fn data(&self) -> ProviderData {
         ProviderData {
@@ -503,6 +636,7 @@ impl Node {
             inventories: Arc::new(inventories(&self.stocks)),
             traits: Arc::new(self.traits.clone()),
             aggregates: Arc::default(),
+            resources: Resources::new(),
         }
     }
 }

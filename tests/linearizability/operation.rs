@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use provider_tree::{
-    Allocations, Error, Expect, Inventories, Inventory, Provider, ProviderData, Receipt,
-    ResourceClass, Trait, Usage,
+    Allocations, Dump, Error, Expect, Inventories, Inventory, Provider, ProviderData, ProviderSpec,
+    Receipt, ResourceClass, Trait, Updated, Usage,
 };
 use uuid::Uuid;
 
@@ -75,12 +75,33 @@ pub(crate) fn inventories(stocks: &Stocks) -> Inventories {
     stocks.iter().map(|(class, stock)| (*class, stock.inventory())).collect()
 }
 
+/// An entry of a population.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Listing {
+    pub(crate) uuid: Uuid,
+    pub(crate) name: &'static str,
+    pub(crate) parent: Option<Uuid>,
+    pub(crate) generation: Option<u64>,
+    pub(crate) stocks: Stocks,
+    pub(crate) traits: BTreeSet<Trait>,
+}
+
+impl Listing {
+    pub(crate) fn spec(&self) -> ProviderSpec {
+        let spec = ProviderSpec::new(self.uuid, self.name)
+            .with_inventories(inventories(&self.stocks))
+            .with_traits(self.traits.iter().copied());
+        ProviderSpec { parent: self.parent, generation: self.generation, ..spec }
+    }
+}
+
 /// An operation on handles of type `H`: slots in a plan, providers in a call, [`Handle`]s in a
 /// history.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Op<H> {
     CreateRoot(Uuid, &'static str),
     CreateChild(H, Uuid, &'static str),
+    Populate(Vec<Listing>),
     Remove(H),
     RemoveLeaf(H),
     Reparent(H, Option<H>),
@@ -98,6 +119,9 @@ pub(crate) enum Op<H> {
     Data(H),
     SetInventories(H, Stocks, Expect),
     SetTraits(H, BTreeSet<Trait>, Expect),
+    AddTraits(H, BTreeSet<Trait>, Expect),
+    HasSharingProvider(ResourceClass),
+    Dump,
     Usage(H, ResourceClass),
     Usages(H),
     Claim(Uuid, Vec<Line<H>>),
@@ -119,6 +143,7 @@ impl<H: Copy> Op<H> {
         match self {
             Op::CreateRoot(uuid, name) => Op::CreateRoot(*uuid, name),
             Op::CreateChild(parent, uuid, name) => Op::CreateChild(to(*parent), *uuid, name),
+            Op::Populate(list) => Op::Populate(list.clone()),
             Op::Remove(handle) => Op::Remove(to(*handle)),
             Op::RemoveLeaf(handle) => Op::RemoveLeaf(to(*handle)),
             Op::Reparent(handle, parent) => Op::Reparent(to(*handle), parent.map(to)),
@@ -140,6 +165,11 @@ impl<H: Copy> Op<H> {
             Op::SetTraits(handle, traits, expect) => {
                 Op::SetTraits(to(*handle), traits.clone(), *expect)
             }
+            Op::AddTraits(handle, traits, expect) => {
+                Op::AddTraits(to(*handle), traits.clone(), *expect)
+            }
+            Op::HasSharingProvider(class) => Op::HasSharingProvider(*class),
+            Op::Dump => Op::Dump,
             Op::Usage(handle, class) => Op::Usage(to(*handle), *class),
             Op::Usages(handle) => Op::Usages(to(*handle)),
             Op::Claim(consumer, lines) => Op::Claim(*consumer, map_lines(lines, to)),
@@ -165,10 +195,14 @@ fn map_lines<H: Copy, G>(lines: &[Line<H>], mut to: impl FnMut(H) -> G) -> Vec<L
 pub(crate) enum Answer<H> {
     Done,
     Created(H),
+    Populated(Vec<H>),
     Found(Option<H>),
     Walk(Vec<H>),
     Removed(usize),
     Generation(u64),
+    Updated(Updated),
+    Is(bool),
+    Dump(Dump),
     Name(String),
     Data(ProviderData),
     Usage(Usage),
@@ -187,6 +221,7 @@ impl<H: Copy> Answer<H> {
         match self {
             Answer::Created(handle) => Some(*handle),
             Answer::Found(found) => *found,
+            Answer::Populated(handles) => handles.first().copied(),
             _ => None,
         }
     }
@@ -199,6 +234,10 @@ impl Answer<Provider> {
         match self {
             Answer::Done => Answer::Done,
             Answer::Created(handle) => Answer::Created(to(handle)),
+            Answer::Populated(handles) => Answer::Populated(handles.into_iter().map(to).collect()),
+            Answer::Updated(updated) => Answer::Updated(updated),
+            Answer::Is(so) => Answer::Is(so),
+            Answer::Dump(dump) => Answer::Dump(dump),
             Answer::Found(found) => Answer::Found(found.map(to)),
             Answer::Walk(handles) => Answer::Walk(handles.into_iter().map(to).collect()),
             Answer::Removed(count) => Answer::Removed(count),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provider_tree::{Expect, ResourceClass, Trait};
 use uuid::Uuid;
 
-use crate::operation::{Line, Op, SLOTS, Slot, Stock, Stocks};
+use crate::operation::{Line, Listing, Op, SLOTS, Slot, Stock, Stocks};
 
 pub(crate) const CLASSES: [ResourceClass; 2] = [ResourceClass::VCPU, ResourceClass::MEMORY_MB];
 pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -69,7 +69,8 @@ pub(crate) fn claims(rng: &mut Rng) -> Op<Slot> {
 
 /// Changes of structure, and walks.
 pub(crate) fn structure(rng: &mut Rng) -> Op<Slot> {
-    match rng.below(20) {
+    match rng.below(24) {
+        20..=23 => Op::Populate(listings(rng)),
         0..=1 => Op::CreateRoot(rng.pick(&providers()), rng.pick(&NAMES)),
         2..=4 => Op::CreateChild(slot(rng), rng.pick(&providers()), rng.pick(&NAMES)),
         5..=6 => Op::Remove(slot(rng)),
@@ -98,7 +99,11 @@ fn walk(rng: &mut Rng) -> Op<Slot> {
 
 /// Changes of inventories and traits against claims.
 pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
-    match rng.below(10) {
+    match rng.below(14) {
+        10 => Op::AddTraits(slot(rng), traits(rng), expect(rng)),
+        11 => Op::HasSharingProvider(rng.pick(&CLASSES)),
+        12 => Op::Populate(listings(rng)),
+        13 => Op::Dump,
         0..=2 => Op::SetInventories(slot(rng), stocks(rng), expect(rng)),
         3 => Op::SetTraits(slot(rng), traits(rng), expect(rng)),
         4 => Op::Data(slot(rng)),
@@ -172,7 +177,11 @@ fn finale() -> Vec<Step> {
     let by_name = |name| at_once(Op::FindByName(name), SLOTS - 1);
     let state = |slot| [at_once(Op::Data(slot), slot), at_once(Op::Usages(slot), slot)];
     let held = |consumer| at_once(Op::Allocations(consumer), 0);
-    std::iter::once(at_once(Op::Providers, 0))
+    let sharing = |class| at_once(Op::HasSharingProvider(class), 0);
+    [Op::Providers, Op::Dump]
+        .map(|op| at_once(op, 0))
+        .into_iter()
+        .chain(CLASSES.map(sharing))
         .chain(providers().into_iter().enumerate().map(by_uuid))
         .chain((0..providers().len()).flat_map(state))
         .chain(NAMES.map(by_name))
@@ -225,11 +234,36 @@ fn traits(rng: &mut Rng) -> BTreeSet<Trait> {
     rng.percent(50).then_some(Trait::MISC_SHARES_VIA_AGGREGATE).into_iter().collect()
 }
 
+/// Some of the providers, mostly with names of their own and with parents that exist.
+fn listings(rng: &mut Rng) -> Vec<Listing> {
+    let mut list = Vec::new();
+    for (uuid, own) in providers().into_iter().zip(NAMES) {
+        if rng.percent(50) {
+            let name = if rng.percent(60) { own } else { rng.pick(&NAMES) };
+            let parent = rng.percent(50).then(|| rng.pick(&providers()));
+            let generation = rng.percent(30).then(|| rng.below(4));
+            list.push(Listing {
+                uuid,
+                name,
+                parent,
+                generation,
+                stocks: stocks(rng),
+                traits: traits(rng),
+            });
+        }
+    }
+    if rng.percent(50) {
+        list.reverse();
+    }
+    list
+}
+
 /// A generation that is right now and then.
 fn expect(rng: &mut Rng) -> Expect {
-    match rng.percent(50) {
-        true => Expect::Any,
-        false => Expect::Generation(1 + rng.below(3)),
+    match rng.below(8) {
+        0..=3 => Expect::Any,
+        4 => Expect::Mirror(rng.below(4)),
+        _ => Expect::Generation(1 + rng.below(3)),
     }
 }
 

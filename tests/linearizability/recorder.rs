@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use provider_tree::{Claim, Provider, ProviderTree, Worker};
+use provider_tree::{Claim, Error, Provider, ProviderTree, Worker};
 use uuid::Uuid;
 
 use crate::history::{Event, History};
-use crate::operation::{Answer, Handle, Op, Outcome, SLOTS, Slot, inventories};
+use crate::operation::{Answer, Handle, Listing, Op, Outcome, SLOTS, Slot, inventories};
 use crate::plan::{Pause, Plan, Step, consumers};
 use crate::stall::stalling;
 
@@ -255,6 +255,15 @@ pub(crate) fn call(
     op: &Op<Provider>,
 ) -> Outcome<Provider> {
     Ok(match op {
+        Op::Populate(list) => {
+            let list: Vec<_> = list.iter().map(Listing::spec).collect();
+            Answer::Populated(tree.populate(&list).map_err(sorted)?)
+        }
+        Op::AddTraits(provider, traits, expect) => {
+            Answer::Updated(tree.add_traits(provider, traits.iter().copied(), *expect)?)
+        }
+        Op::HasSharingProvider(class) => Answer::Is(tree.has_sharing_provider(*class)),
+        Op::Dump => Answer::Dump(tree.dump()),
         Op::CreateRoot(uuid, name) => Answer::Created(tree.create_root(name, *uuid)?),
         Op::CreateChild(parent, uuid, name) => {
             Answer::Created(tree.create_child(parent, name, *uuid)?)
@@ -264,7 +273,7 @@ pub(crate) fn call(
         Op::Reparent(provider, parent) => done(tree.reparent(provider, parent.as_ref())?),
         Op::Rename(provider, name) => done(tree.rename(provider, name)?),
         Op::Find(uuid) => Answer::Found(tree.find(*uuid)),
-        Op::FindByName(name) => Answer::Found(tree.find_by_name(name)),
+        Op::FindByName(name) => Answer::Found(tree.find(*name)),
         Op::Roots => Answer::Walk(tree.roots()),
         Op::Providers => Answer::Walk(tree.providers()),
         Op::Children(provider) => Answer::Walk(tree.children(provider)?),
@@ -292,6 +301,14 @@ pub(crate) fn call(
         Op::Allocations(consumer) => Answer::Allocations(tree.allocations(*consumer)),
         Op::TakeRest(..) | Op::Grow(..) => unreachable!("no call of the library"),
     })
+}
+
+/// The same error with its faults in an order that depends on nothing else.
+pub(crate) fn sorted(mut error: Error) -> Error {
+    if let Error::InvalidEntries { faults } = &mut error {
+        faults.sort_by_cached_key(|fault| format!("{fault:?}"));
+    }
+    error
 }
 
 fn done((): ()) -> Answer<Provider> {

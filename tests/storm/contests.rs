@@ -99,7 +99,7 @@ fn same_uuid(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contest {
             assert_eq!(tree.providers(), Vec::from_iter(found));
             for seat in 0..THREADS {
                 let expected = found.filter(|_| seat == winner);
-                assert_eq!(tree.find_by_name(&own_name(seat)), expected);
+                assert_eq!(tree.find(&own_name(seat)), expected);
             }
         },
     )
@@ -112,7 +112,7 @@ fn same_name(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contest {
         move |outcomes, _| {
             let refused = Error::NameExists { name: "the-name".into() };
             let winner = winner(outcomes, |error| *error == refused);
-            let found = tree.find_by_name("the-name");
+            let found = tree.find("the-name");
             assert_eq!(tree.providers(), Vec::from_iter(found));
             for seat in 0..THREADS {
                 let expected = found.filter(|_| seat == winner);
@@ -132,7 +132,7 @@ fn same_uuid_and_name(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contes
                 matches!(error, Error::UuidExists { .. } | Error::NameExists { .. })
             });
             assert_eq!(tree.providers(), Vec::from_iter(tree.find(uuid)));
-            assert_eq!(tree.providers(), Vec::from_iter(tree.find_by_name("the-name")));
+            assert_eq!(tree.providers(), Vec::from_iter(tree.find("the-name")));
         },
     )
 }
@@ -146,10 +146,10 @@ fn same_new_name(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
         move |outcomes, _| {
             let refused = Error::NameExists { name: "the-name".into() };
             let winner = winner(outcomes, |error| *error == refused);
-            assert_eq!(tree.find_by_name("the-name"), Some(all[winner]));
+            assert_eq!(tree.find("the-name"), Some(all[winner]));
             for (seat, provider) in all.iter().enumerate() {
                 let expected = Some(*provider).filter(|_| seat != winner);
-                assert_eq!(tree.find_by_name(&own_name(seat)), expected);
+                assert_eq!(tree.find(&own_name(seat)), expected);
             }
         },
     )
@@ -268,7 +268,7 @@ fn same_removal(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
         move |outcomes, _| {
             winner(outcomes, |error| *error == Error::Removed { provider: host.uuid() });
             assert_eq!((tree.find(host.uuid()), tree.find(child.uuid())), (None, None));
-            assert_eq!((tree.find_by_name("host"), tree.find_by_name("child")), (None, None));
+            assert_eq!((tree.find("host"), tree.find("child")), (None, None));
         },
     )
 }
@@ -429,7 +429,7 @@ fn changes_or_removal(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
             let known = |change: &Result<()>| change.as_ref().err().is_none_or(|it| *it == removed);
             assert!(changes.iter().all(known), "{outcomes:?}");
             assert_eq!(tree.providers(), [parent]);
-            assert_eq!((tree.find_by_name("child"), tree.find_by_name("kid")), (None, None));
+            assert_eq!((tree.find("child"), tree.find("kid")), (None, None));
         },
     )
 }

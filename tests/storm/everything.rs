@@ -182,7 +182,7 @@ impl Site {
         assert!(found.iter().all(|provider| all.contains(provider)));
         assert_eq!(found.len() + self.racks.len(), all.len());
         for name in (0..HOSTS).flat_map(names) {
-            let found = self.tree.find_by_name(&name);
+            let found = self.tree.find(&name);
             assert!(found.is_none_or(|provider| all.contains(&provider)), "{name}");
         }
     }

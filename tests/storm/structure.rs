@@ -152,7 +152,7 @@ impl Builder<'_> {
 /// A provider just created is found, unless it has been removed or renamed since.
 fn check_that_it_is_found(tree: &ProviderTree, created: &Provider, name: &str) {
     let found = tree.find(created.uuid());
-    let found_by_name = tree.find_by_name(name);
+    let found_by_name = tree.find(name);
     if let Some(data) = data(tree, created) {
         assert_eq!(found, Some(*created));
         // Only a generation other than the first can have another name.
@@ -172,7 +172,7 @@ fn find_someone(tree: &ProviderTree, rng: &mut Rng) -> Option<Provider> {
             assert_eq!(found.uuid(), uuid);
             Some(found)
         }
-        false => tree.find_by_name(&name(rng.below(NAMES))),
+        false => tree.find(&name(rng.below(NAMES))),
     }
 }
 
@@ -201,7 +201,7 @@ fn settle(tree: &ProviderTree, tenant: &mut Tenant, gust: &mut Gust<'_>) {
 fn check_keys(tree: &ProviderTree) {
     let all: HashSet<Provider> = tree.providers().into_iter().collect();
     let found = (0..UUIDS).filter_map(|number| tree.find(uuid(number)));
-    let found = found.chain((0..NAMES).filter_map(|number| tree.find_by_name(&name(number))));
+    let found = found.chain((0..NAMES).filter_map(|number| tree.find(&name(number))));
     assert_eq!(found.collect::<HashSet<_>>(), all);
 }
 
@@ -215,7 +215,7 @@ fn clear(tree: &ProviderTree) {
     for number in 0..NAMES {
         let uuid = (number < UUIDS).then(|| uuid(number));
         let created = tree.create_root(&name(number), uuid).expect("the name is free");
-        assert_eq!(tree.find_by_name(&name(number)), Some(created));
+        assert_eq!(tree.find(&name(number)), Some(created));
     }
     check_keys(tree);
     check_forest(tree);

@@ -262,8 +262,80 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a second claim replaces the first",
         file: "src/claim/worker.rs",
-        edits: &[("                admit(before)?;\n", "                let _ = admit(before);\n")],
+        edits: &[(
+            "let generation = admit(before)?;",
+            "let generation = admit(before).unwrap_or(1);",
+        )],
         models: ("claims", &["a_consumer_is_created_once"]),
+    },
+    Mutant {
+        name: "a move does not walk to the root",
+        file: "src/tree/structure.rs",
+        edits: &[(
+            "if self.is_below(transaction, parent_cell, cell)? {",
+            "if self.is_below(transaction, parent_cell, cell)? && false {",
+        )],
+        models: ("populate", &["a_walk_to_the_root_notices_a_population"]),
+    },
+    Mutant {
+        name: "a walk that sees half a population is believed",
+        file: "src/ledger/read.rs",
+        edits: &[("let holds = collect.holds();", "let holds = true;")],
+        models: ("populate", &["a_population_is_seen_whole", "a_dump_adds_up"]),
+    },
+    Mutant {
+        name: "a name that is handed over is freed",
+        file: "src/tree/populate/attempt.rs",
+        edits: &[("if kept.contains(&cell) {", "if kept.contains(&cell) && false {")],
+        models: ("populate", &["swapped_names_are_always_found"]),
+    },
+    Mutant {
+        name: "a population drops what is in use",
+        file: "src/tree/populate/attempt.rs",
+        edits: &[("        check_unused(transaction, &dropped, &mut faults);\n", "")],
+        models: ("populate", &["a_claim_or_the_end_of_its_inventory"]),
+    },
+    Mutant {
+        name: "a parent may go with what is dropped",
+        file: "src/tree/populate/attempt.rs",
+        edits: &[(
+            "stays.push(life.state == State::Live && !dropped.contains(&key.cell));",
+            "stays.push(life.state == State::Live || dropped.contains(&key.cell));",
+        )],
+        models: ("populate", &["a_population_and_a_move_make_no_circle"]),
+    },
+    Mutant {
+        name: "a parent that is only interned will do",
+        file: "src/tree/populate/attempt.rs",
+        edits: &[(
+            "stays.push(life.state == State::Live && ",
+            "stays.push(life.state != State::Free && ",
+        )],
+        models: ("populate", &["a_missing_parent_leaves_nothing_behind"]),
+    },
+    Mutant {
+        name: "a population does not know what it replaces",
+        file: "src/tree/populate/attempt.rs",
+        edits: &[(
+            "(State::Live, State::Live) => Some(words.configuration()),",
+            "(State::Live, State::Live) => Some(words.configuration()).filter(|_| false),",
+        )],
+        models: ("populate", &["two_populations_are_one_after_the_other"]),
+    },
+    Mutant {
+        name: "a removal is not counted among the sharing providers",
+        file: "src/tree/structure.rs",
+        edits: &[("            sharing.apply(transaction, self.sharing)?;\n", "")],
+        models: ("populate", &["sharing_providers_are_counted"]),
+    },
+    Mutant {
+        name: "an update does not look what came between",
+        file: "src/tree/configure.rs",
+        edits: &[(
+            "if usage.configuration() != replaced {",
+            "if usage.configuration() != replaced && false {",
+        )],
+        models: ("populate", &["two_updates_change_once"]),
     },
 ];
 

@@ -1,0 +1,213 @@
+//! The JSON shape of OpenStack Placement, for any format that `serde` knows.
+//!
+//! | value | shape |
+//! |---|---|
+//! | [`ResourceClass`], [`Trait`] | their names |
+//! | [`Inventory`] | `{"total": 16, "reserved": 0, ...}`; only the total has to be there |
+//! | [`Inventories`] | `{"VCPU": {...}, ...}` |
+//! | traits | `["HW_CPU_X86_AVX2", ...]`, sorted |
+//! | aggregates | `["7fda...", ...]`, sorted |
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::inventory::{Inventories, Inventory};
+use crate::partial_inventory::{PartialInventories, PartialInventory};
+use crate::resource_class::ResourceClass;
+use crate::traits::Trait;
+
+impl Serialize for ResourceClass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceClass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        ResourceClass::new(&name).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Trait {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Trait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        Trait::new(&name).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for PartialInventory {
+    /// Only what is named.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shape {
+            total: self.total,
+            reserved: self.reserved,
+            min_unit: self.min_unit,
+            max_unit: self.max_unit,
+            step_size: self.step_size,
+            allocation_ratio: self.allocation_ratio,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PartialInventory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let shape = Shape::deserialize(deserializer)?;
+        Ok(PartialInventory {
+            total: shape.total,
+            reserved: shape.reserved,
+            min_unit: shape.min_unit,
+            max_unit: shape.max_unit,
+            step_size: shape.step_size,
+            allocation_ratio: shape.allocation_ratio,
+        })
+    }
+}
+
+impl Serialize for Inventory {
+    /// Everything, but for a `max_unit` that bounds nothing: Placement has no word for that.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut whole = PartialInventory::from(*self);
+        whole.max_unit = whole.max_unit.filter(|most| *most < u64::MAX);
+        whole.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Inventory {
+    /// What is missing has its usual value; the total must not be missing.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let partial = PartialInventory::deserialize(deserializer)?;
+        match partial.total {
+            Some(_) => Ok(partial.completed()),
+            None => Err(D::Error::missing_field("total")),
+        }
+    }
+}
+
+/// An inventory as Placement writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reserved: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_unit: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_unit: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step_size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allocation_ratio: Option<f64>,
+}
+
+impl Serialize for Inventories {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(by_name).collect::<BTreeMap<_, _>>())
+    }
+}
+
+impl<'de> Deserialize<'de> for Inventories {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        class_map::deserialize(deserializer).map(Inventories::from_iter)
+    }
+}
+
+impl Serialize for PartialInventories {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(by_name).collect::<BTreeMap<_, _>>())
+    }
+}
+
+impl<'de> Deserialize<'de> for PartialInventories {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        class_map::deserialize(deserializer).map(PartialInventories::from_iter)
+    }
+}
+
+/// Classes have another order in each process; their names have one.
+fn by_name<V>((class, value): (ResourceClass, V)) -> (&'static str, V) {
+    (class.name(), value)
+}
+
+/// A map by class, written in the order of names, refused if a class comes twice.
+pub(crate) mod class_map {
+    use std::collections::BTreeMap;
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use serde::de::{Error, MapAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::by_name;
+    use crate::resource_class::ResourceClass;
+
+    pub(crate) fn serialize<V: Serialize, S: Serializer>(
+        map: &BTreeMap<ResourceClass, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let map = map.iter().map(|(class, value)| by_name((*class, value)));
+        serializer.collect_map(map.collect::<BTreeMap<_, _>>())
+    }
+
+    pub(crate) fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<ResourceClass, V>, D::Error> {
+        deserializer.deserialize_map(Once(PhantomData))
+    }
+
+    struct Once<V>(PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Once<V> {
+        type Value = BTreeMap<ResourceClass, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map by resource class")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((class, value)) = entries.next_entry::<ResourceClass, V>()? {
+                if map.insert(class, value).is_some() {
+                    return Err(A::Error::custom(format_args!("{class} comes twice")));
+                }
+            }
+            Ok(map)
+        }
+    }
+}
+
+/// Traits by name, in the order of names.
+pub(crate) mod trait_names {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::traits::Trait;
+
+    pub(crate) fn serialize<S: Serializer>(
+        traits: &BTreeSet<Trait>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let names: BTreeSet<&str> = traits.iter().map(|one| one.name()).collect();
+        serializer.collect_seq(names)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<BTreeSet<Trait>>, D::Error> {
+        BTreeSet::deserialize(deserializer).map(Arc::new)
+    }
+}

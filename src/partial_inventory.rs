@@ -1,0 +1,179 @@
+//! Partial inventories: what a reporter says of one, which need not be everything.
+
+use std::collections::BTreeMap;
+
+use crate::inventory::{Inventories, Inventory};
+use crate::resource_class::ResourceClass;
+
+/// The fields of an [`Inventory`] that someone names; the others are left open.
+///
+/// Compared with an inventory, only the fields that are named count. Put in the place of one, the
+/// others take their usual values: those of [`Inventory::new`], and a total of 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PartialInventory {
+    /// How much there is.
+    pub total: Option<u64>,
+    /// How much of it is not for consumers.
+    pub reserved: Option<u64>,
+    /// The least amount that can be claimed at once.
+    pub min_unit: Option<u64>,
+    /// The greatest amount that can be claimed at once.
+    pub max_unit: Option<u64>,
+    /// Every amount is a multiple of this.
+    pub step_size: Option<u64>,
+    /// How often each unit may be given away.
+    pub allocation_ratio: Option<f64>,
+}
+
+impl PartialInventory {
+    /// A partial inventory that names the total alone.
+    pub fn new(total: u64) -> Self {
+        PartialInventory { total: Some(total), ..Self::default() }
+    }
+
+    /// Whether everything that is named is as in `inventory`.
+    pub fn agrees_with(&self, inventory: &Inventory) -> bool {
+        fn agrees<T: PartialEq>(named: Option<T>, actual: T) -> bool {
+            named.is_none_or(|named| named == actual)
+        }
+        agrees(self.total, inventory.total)
+            && agrees(self.reserved, inventory.reserved)
+            && agrees(self.min_unit, inventory.min_unit)
+            && agrees(self.max_unit, inventory.max_unit)
+            && agrees(self.step_size, inventory.step_size)
+            && agrees(self.allocation_ratio, inventory.allocation_ratio)
+    }
+
+    /// The whole inventory: what is not named has its usual value.
+    pub fn completed(&self) -> Inventory {
+        let usual = Inventory::new(self.total.unwrap_or(0));
+        Inventory {
+            total: usual.total,
+            reserved: self.reserved.unwrap_or(usual.reserved),
+            min_unit: self.min_unit.unwrap_or(usual.min_unit),
+            max_unit: self.max_unit.unwrap_or(usual.max_unit),
+            step_size: self.step_size.unwrap_or(usual.step_size),
+            allocation_ratio: self.allocation_ratio.unwrap_or(usual.allocation_ratio),
+        }
+    }
+}
+
+impl From<Inventory> for PartialInventory {
+    fn from(inventory: Inventory) -> Self {
+        PartialInventory {
+            total: Some(inventory.total),
+            reserved: Some(inventory.reserved),
+            min_unit: Some(inventory.min_unit),
+            max_unit: Some(inventory.max_unit),
+            step_size: Some(inventory.step_size),
+            allocation_ratio: Some(inventory.allocation_ratio),
+        }
+    }
+}
+
+/// What someone says of all inventories of a provider: each class once, each perhaps in part.
+///
+/// ```
+/// use provider_tree::{Inventories, Inventory, PartialInventories, PartialInventory, ResourceClass};
+///
+/// let inventories = Inventories::new()
+///     .with(ResourceClass::VCPU, Inventory::new(64).with_allocation_ratio(16.0));
+/// let reported = PartialInventories::new().with(ResourceClass::VCPU, PartialInventory::new(64));
+/// assert!(reported.agree_with(&inventories)); // The ratio is not named.
+/// assert_eq!(reported.completed().get(ResourceClass::VCPU), Some(&Inventory::new(64)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartialInventories(BTreeMap<ResourceClass, PartialInventory>);
+
+impl PartialInventories {
+    /// No inventories.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with `inventory` for `class`, instead of what it had for it.
+    pub fn with(mut self, class: ResourceClass, inventory: PartialInventory) -> Self {
+        self.0.insert(class, inventory);
+        self
+    }
+
+    /// All of them, by class.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &PartialInventory)> {
+        self.0.iter().map(|(class, inventory)| (*class, inventory))
+    }
+
+    /// Whether the classes are the same, and each class agrees in what is named of it.
+    pub fn agree_with(&self, inventories: &Inventories) -> bool {
+        let agrees = |((class, partial), (other, inventory)): (_, (_, &Inventory))| {
+            let (class, partial): (ResourceClass, &PartialInventory) = (class, partial);
+            class == other && partial.agrees_with(inventory)
+        };
+        self.0.len() == inventories.len() && self.iter().zip(inventories.iter()).all(agrees)
+    }
+
+    /// Whole inventories: what is not named has its usual value.
+    pub fn completed(&self) -> Inventories {
+        self.iter().map(|(class, partial)| (class, partial.completed())).collect()
+    }
+}
+
+impl FromIterator<(ResourceClass, PartialInventory)> for PartialInventories {
+    fn from_iter<I: IntoIterator<Item = (ResourceClass, PartialInventory)>>(all: I) -> Self {
+        PartialInventories(all.into_iter().collect())
+    }
+}
+
+impl From<&Inventories> for PartialInventories {
+    fn from(inventories: &Inventories) -> Self {
+        inventories.iter().map(|(class, inventory)| (class, (*inventory).into())).collect()
+    }
+}
+
+impl From<Inventories> for PartialInventories {
+    fn from(inventories: Inventories) -> Self {
+        (&inventories).into()
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_named_field_counts() {
+        let inventory = Inventory::new(9)
+            .with_reserved(1)
+            .with_min_unit(2)
+            .with_max_unit(6)
+            .with_step_size(2)
+            .with_allocation_ratio(1.5);
+        let whole = PartialInventory::from(inventory);
+        assert!(whole.agrees_with(&inventory));
+        assert_eq!(whole.completed(), inventory);
+        assert!(PartialInventory::default().agrees_with(&inventory));
+        let others = [
+            Inventory { total: 10, ..inventory },
+            inventory.with_reserved(2),
+            inventory.with_min_unit(4),
+            inventory.with_max_unit(8),
+            inventory.with_step_size(1),
+            inventory.with_allocation_ratio(1.0),
+        ];
+        for other in others {
+            assert!(!whole.agrees_with(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn another_set_of_classes_does_not_agree() {
+        let one = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
+        let two = one.clone().with(ResourceClass::VGPU, Inventory::new(1));
+        let other = Inventories::new().with(ResourceClass::VGPU, Inventory::new(1));
+        let partial = PartialInventories::from(&one);
+        assert!(partial.agree_with(&one));
+        assert!(!partial.agree_with(&two));
+        assert!(!partial.agree_with(&other));
+        assert!(!PartialInventories::from(two).agree_with(&one));
+        assert!(!partial.agree_with(&Inventories::new()));
+    }
+}

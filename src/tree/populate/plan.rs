@@ -1,0 +1,178 @@
+//! The sense of a list of providers, before any forest is looked at.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::inventory::ClassCapacity;
+use crate::tree::generation::LARGEST_GENERATION;
+use crate::tree::keys::check_name;
+use crate::tree::populate::spec::ProviderSpec;
+
+/// A list of providers whose parents are known, and what is wrong with it by itself.
+pub(crate) struct Plan<'a> {
+    pub(crate) entries: Vec<Entry<'a>>,
+    /// Parents that are not listed, each once.
+    pub(crate) outside: Vec<Uuid>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// One provider of the list.
+pub(crate) struct Entry<'a> {
+    pub(crate) spec: &'a ProviderSpec,
+    pub(crate) parent: ParentOf,
+    pub(crate) capacities: Vec<ClassCapacity>,
+}
+
+impl Entry<'_> {
+    /// Whether the parent is not listed.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self.parent, ParentOf::Outside(_))
+    }
+}
+
+/// Where the parent of a listed provider is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ParentOf {
+    /// It is a root.
+    None,
+    /// The parent is this entry.
+    Listed(usize),
+    /// The parent is this one of those that are not listed.
+    Outside(usize),
+}
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+impl<'a> Plan<'a> {
+    /// O(n) for n entries with their inventories; nothing recurses.
+    pub(crate) fn new(specs: &'a [ProviderSpec]) -> Self {
+        let mut faults = Vec::new();
+        let positions = positions(specs, &mut faults);
+        check_names(specs, &mut faults);
+        let mut outside = Vec::new();
+        let mut outside_positions = Map::default();
+        let entries: Vec<_> = specs
+            .iter()
+            .map(|spec| {
+                let parent = match spec.parent {
+                    None => ParentOf::None,
+                    Some(parent) => match positions.get(&parent) {
+                        Some(position) => ParentOf::Listed(*position),
+                        None => ParentOf::Outside(*outside_positions.entry(parent).or_insert_with(
+                            || {
+                                outside.push(parent);
+                                outside.len() - 1
+                            },
+                        )),
+                    },
+                };
+                check_generation(spec, &mut faults);
+                Entry { spec, parent, capacities: capacities(spec, &mut faults) }
+            })
+            .collect();
+        find_cycles(&entries, &mut faults);
+        Plan { entries, outside, faults }
+    }
+
+    /// The entries such that parents come before their children, siblings in their order. Only
+    /// for a plan without faults.
+    pub(crate) fn parents_first(&self) -> Vec<usize> {
+        let mut children = vec![Vec::new(); self.entries.len()];
+        let mut order = Vec::with_capacity(self.entries.len());
+        for (position, entry) in self.entries.iter().enumerate() {
+            match entry.parent {
+                ParentOf::Listed(parent) => children[parent].push(position),
+                ParentOf::None | ParentOf::Outside(_) => order.push(position),
+            }
+        }
+        let mut next = 0;
+        while let Some(&parent) = order.get(next) {
+            order.append(&mut children[parent]);
+            next += 1;
+        }
+        order
+    }
+}
+
+/// The position of each uuid, the first if there are several.
+fn positions(specs: &[ProviderSpec], faults: &mut Vec<Fault>) -> Map<Uuid, usize> {
+    let mut positions = Map::with_capacity_and_hasher(specs.len(), Default::default());
+    let mut reported = Map::default();
+    for (position, spec) in specs.iter().enumerate() {
+        if *positions.entry(spec.uuid).or_insert(position) != position
+            && reported.insert(spec.uuid, ()).is_none()
+        {
+            faults.push(Fault::DuplicateUuid { provider: spec.uuid });
+        }
+    }
+    positions
+}
+
+fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
+    let mut first = Map::with_capacity_and_hasher(specs.len(), Default::default());
+    let mut shared = vec![false; specs.len()];
+    for (position, spec) in specs.iter().enumerate() {
+        let earlier = *first.entry(&*spec.name).or_insert(position);
+        // The same entry twice is another fault.
+        if specs[earlier].uuid != spec.uuid {
+            shared[earlier] = true;
+            shared[position] = true;
+        }
+        if let Err(Error::InvalidName { name, reason }) = check_name(&spec.name) {
+            faults.push(Fault::InvalidName { provider: spec.uuid, name, reason });
+        }
+    }
+    let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
+    faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
+        provider: spec.uuid,
+        name: spec.name.to_string(),
+    }));
+}
+
+fn check_generation(spec: &ProviderSpec, faults: &mut Vec<Fault>) {
+    if let Some(generation) = spec.generation.filter(|given| *given > LARGEST_GENERATION) {
+        faults.push(Fault::GenerationTooLarge { owner: spec.uuid, generation });
+    }
+}
+
+fn capacities(spec: &ProviderSpec, faults: &mut Vec<Fault>) -> Vec<ClassCapacity> {
+    let capacity = |(class, inventory): (_, &crate::Inventory)| match inventory.capacity() {
+        Ok(capacity) => Some(ClassCapacity { class, capacity, inventory: *inventory }),
+        Err(fault) => {
+            faults.push(Fault::InvalidInventory { provider: spec.uuid, class, fault });
+            None
+        }
+    };
+    spec.inventories.iter().filter_map(capacity).collect()
+}
+
+/// Names everyone on a circle of parents; those who merely lead to one are not on it.
+fn find_cycles(entries: &[Entry<'_>], faults: &mut Vec<Fault>) {
+    const UNSEEN: usize = 0;
+    // The number of the walk that came by first.
+    let mut seen_by = vec![UNSEEN; entries.len()];
+    for start in 0..entries.len() {
+        let walk = start + 1;
+        let mut position = start;
+        while seen_by[position] == UNSEEN {
+            seen_by[position] = walk;
+            let ParentOf::Listed(parent) = entries[position].parent else { break };
+            position = parent;
+            if seen_by[position] == walk {
+                let first = position;
+                loop {
+                    faults.push(Fault::Cycle { provider: entries[position].spec.uuid });
+                    let ParentOf::Listed(parent) = entries[position].parent else { break };
+                    position = parent;
+                    if position == first {
+                        break;
+                    }
+                }
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Sharing providers: how many there are with each class, in one cell of the forest.
+//!
+//! ```text
+//! life | (class 16, count 48) each
+//! ```
+//!
+//! Whoever changes what is counted, changes the cell in the same transaction. So the answer to
+//! whether there is one is a single read, true at one instant.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::{Abort, Cell, Exhausted, Ledger, Transaction};
+use crate::resource_class::ResourceClass;
+use crate::traits::Trait;
+use crate::tree::configuration::Configuration;
+
+const COUNT_BITS: u32 = 48;
+
+/// By how much the counts of a transaction change.
+#[derive(Default)]
+pub(crate) struct SharingChange(BTreeMap<u16, i64>);
+
+impl SharingChange {
+    /// What it means to replace one configuration by another.
+    pub(crate) fn between(before: &Configuration, after: &Configuration) -> Self {
+        let mut change = SharingChange::default();
+        change.goes(before);
+        change.comes(after);
+        change
+    }
+
+    /// A provider with this configuration comes.
+    pub(crate) fn comes(&mut self, configuration: &Configuration) {
+        self.count(configuration, 1);
+    }
+
+    /// A provider with this configuration goes.
+    pub(crate) fn goes(&mut self, configuration: &Configuration) {
+        self.count(configuration, -1);
+    }
+
+    fn count(&mut self, configuration: &Configuration, by: i64) {
+        if !configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE) {
+            return;
+        }
+        for (class, _) in configuration.inventories.iter() {
+            *self.0.entry(class.number()).or_default() += by;
+        }
+    }
+
+    /// Makes the change part of a transaction.
+    pub(crate) fn apply<E>(
+        &self,
+        transaction: &mut Transaction<'_>,
+        sharing: Cell,
+    ) -> Result<(), Abort<E>>
+    where
+        Abort<E>: From<Exhausted>,
+    {
+        if self.0.values().all(|by| *by == 0) {
+            return Ok(());
+        }
+        let place = transaction.open(sharing)?;
+        let words = transaction.words(place);
+        let life = words.first().copied().unwrap_or(0);
+        let count = |word: &u64| ((word >> COUNT_BITS) as u16, word & ((1 << COUNT_BITS) - 1));
+        let mut counts: BTreeMap<u16, u64> = words.iter().skip(1).map(count).collect();
+        for (class, by) in &self.0 {
+            let count = counts.entry(*class).or_default();
+            // Below zero: the configuration and the counts were read at different instants.
+            *count = count.checked_add_signed(*by).ok_or(Abort::Torn)?;
+        }
+        let word = |(class, count): (u16, u64)| u64::from(class) << COUNT_BITS | count;
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0).map(word);
+        let words: Vec<_> = std::iter::once(life).chain(counts).collect();
+        transaction.rewrite(place, &words);
+        Ok(())
+    }
+}
+
+/// Whether a provider has the trait and an inventory of `class`, now.
+pub(crate) fn has_sharing_provider(ledger: &Ledger, sharing: Cell, class: ResourceClass) -> bool {
+    ledger.peek(sharing, |record| {
+        (1..record.len()).any(|index| record.word(index) >> COUNT_BITS == class.number().into())
+    })
+}

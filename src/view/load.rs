@@ -1,0 +1,169 @@
+//! Loading: a forest from a dump, unless the dump contradicts itself.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::claim::{Allocations, Held, write_consumer};
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+use crate::ledger::{Cell, Writer};
+use crate::resource_class::ResourceClass;
+use crate::tree::cells::{Life, usage_of};
+use crate::tree::core::Core;
+use crate::tree::{LARGEST_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass};
+use crate::view::dump::{Dump, ProviderDump};
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// So many providers are made in one transaction. Nobody sees the forest before it is complete.
+const AT_ONCE: usize = 1 << 16;
+
+impl ProviderTree {
+    /// A new forest that holds exactly what the dump says.
+    ///
+    /// A capacity below what is used is accepted, as it can come about by a smaller inventory.
+    /// O(n) for n entries.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry:
+    /// another version of the format; what [`populate`](Self::populate) refuses; consumers that
+    /// are listed twice, hold nothing, or hold what does not exist; and usage that is not the sum
+    /// of what is held. [`TooLarge`](Error::TooLarge) if it can't be held by one forest.
+    pub fn load(dump: &Dump) -> Result<ProviderTree> {
+        let specs: Vec<ProviderSpec> =
+            dump.providers.iter().map(|provider| provider.data.clone().into()).collect();
+        let plan = Plan::new(&specs);
+        let mut faults = plan.faults.clone();
+        for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
+            if let Some(parent) = provider.data.parent.filter(|_| entry.is_outside()) {
+                faults.push(Fault::Orphan { provider: provider.data.uuid, parent });
+            }
+        }
+        if dump.version != Dump::VERSION {
+            let (found, supported) = (dump.version, Dump::VERSION);
+            faults.push(Fault::DumpVersion { found, supported });
+        }
+        check_consumers(dump, &mut faults);
+        if !faults.is_empty() {
+            return Err(Error::InvalidEntries { faults });
+        }
+
+        let tree = ProviderTree::new();
+        let order = plan.parents_first();
+        tree.core.with_writer(|writer| {
+            let mut usage_cells = Map::default();
+            for some in order.chunks(AT_ONCE) {
+                let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
+                let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
+                let handles = tree.core.populate(writer, &Plan::new(&listed), &used)?;
+                usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
+            }
+            for consumer in &dump.consumers {
+                tree.core.load_consumer(writer, consumer, &usage_cells)?;
+            }
+            Ok(())
+        })?;
+        Ok(tree)
+    }
+}
+
+/// What the words of the provider's usage cell start with.
+fn used(provider: &ProviderDump) -> Used {
+    let used = |(class, amounts): (&ResourceClass, &super::UsedAmounts)| UsedClass {
+        class: *class,
+        used: amounts.used,
+        taken: amounts.taken,
+    };
+    provider.used.iter().map(used).collect()
+}
+
+/// Checks each consumer, and that usage is the sum of what all of them hold.
+fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
+    // What is held and taken of each inventory.
+    let mut sums: Map<(Uuid, ResourceClass), u128> = Map::default();
+    for provider in &dump.providers {
+        let uuid = provider.data.uuid;
+        for (class, _) in provider.data.inventories.iter() {
+            let taken = provider.used.get(&class).map_or(0, |amounts| amounts.taken);
+            sums.insert((uuid, class), taken.into());
+        }
+    }
+    let mut seen = HashSet::<_, foldhash::fast::RandomState>::default();
+    for consumer in &dump.consumers {
+        if !seen.insert(consumer.consumer) {
+            faults.push(Fault::DuplicateConsumer { consumer: consumer.consumer });
+        }
+        check_consumer(consumer, &mut sums, faults);
+    }
+    for provider in &dump.providers {
+        let uuid = provider.data.uuid;
+        for (class, _) in provider.data.inventories.iter() {
+            let used = provider.used.get(&class).map_or(0, |amounts| amounts.used);
+            let held = sums.get(&(uuid, class)).copied().unwrap_or(0);
+            if u128::from(used) != held {
+                let held = u64::try_from(held).unwrap_or(u64::MAX);
+                faults.push(Fault::UsageDiffers { provider: uuid, class, used, held });
+            }
+        }
+        for (&class, amounts) in &provider.used {
+            if provider.data.inventories.get(class).is_none() {
+                let used = amounts.used;
+                faults.push(Fault::UsedWithoutInventory { provider: uuid, class, used });
+            }
+        }
+    }
+}
+
+fn check_consumer(
+    consumer: &Allocations,
+    sums: &mut Map<(Uuid, ResourceClass), u128>,
+    faults: &mut Vec<Fault>,
+) {
+    let &Allocations { consumer: uuid, generation, ref allocations } = consumer;
+    if generation > LARGEST_GENERATION {
+        faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
+    }
+    if allocations.is_empty() {
+        faults.push(Fault::EmptyConsumer { consumer: uuid });
+    }
+    let mut seen = HashSet::<_, foldhash::fast::RandomState>::default();
+    for held in allocations {
+        let (provider, class, amount) = (held.provider, held.class, held.amount);
+        if amount == 0 || !seen.insert((provider, class)) {
+            faults.push(Fault::InvalidAllocation { consumer: uuid, provider, class, amount });
+        }
+        match sums.get_mut(&(provider, class)) {
+            Some(sum) => *sum += u128::from(amount),
+            None => {
+                faults.push(Fault::UnknownInventory { consumer: uuid, provider, class });
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Writes what a consumer holds; the usage of the providers counts it already.
+    fn load_consumer(
+        &self,
+        writer: &mut Writer,
+        consumer: &Allocations,
+        usage_cells: &Map<Uuid, Cell>,
+    ) -> Result<()> {
+        let mut held = Vec::with_capacity(consumer.allocations.len());
+        for allocation in &consumer.allocations {
+            let usage = *usage_cells.get(&allocation.provider).expect("checked above");
+            let class = allocation.class.number();
+            held.push(Held { usage, class, amount: allocation.amount });
+        }
+        held.sort_unstable_by_key(|held| (held.usage, held.class));
+        let interned = self.consumers.intern(writer, &consumer.consumer)?;
+        writer.update::<_, Error>(interned.cell, |words| {
+            let life = Life::of_words(words);
+            let held = held.iter().copied();
+            write_consumer(words, life, consumer.consumer, consumer.generation, held);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Views: a whole forest as plain values.
+
+mod dump;
+mod load;
+
+pub use dump::{Dump, ProviderDump, UsedAmounts};

@@ -1,0 +1,278 @@
+//! Size: a million providers in a chain, below one parent, and side by side; and what an operation
+//! costs as forests grow.
+//!
+//! Without the test harness, as each part measures the memory of a process of its own. To be run
+//! with optimisation, `cargo test --release --test scale`; without it, forests are smaller.
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use provider_tree::{
+    Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
+};
+use uuid::Uuid;
+
+const MANY: usize = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
+
+type Part = (&'static str, fn());
+
+const PARTS: [Part; 4] =
+    [("chain", chain), ("children of one parent", children), ("roots", roots), ("cost", costs)];
+
+fn main() {
+    let wanted = std::env::var(PART).ok();
+    if let Some((_, part)) = PARTS.iter().find(|(name, _)| wanted.as_deref() == Some(name)) {
+        return part();
+    }
+    let this = std::env::current_exe().expect("a test knows where it is");
+    for (name, _) in PARTS {
+        println!("\n{name}, {MANY} providers");
+        let status = Command::new(&this).env(PART, name).status().expect("a test starts itself");
+        assert!(status.success(), "{name}: {status}");
+    }
+    println!("\ntest result: ok. {} parts passed", PARTS.len());
+}
+
+/// The environment variable that names the part that a process is for.
+const PART: &str = "SCALE_PART";
+
+fn chain() {
+    let tree = ProviderTree::new();
+    let ids: Vec<_> = (0..MANY as u64).map(uuid).collect();
+    let (all, top) = built(|| {
+        let top = tree.create_root("0", ids[0]).unwrap();
+        let mut last = top;
+        for (number, id) in ids.iter().enumerate().skip(1) {
+            last = tree.create_child(&last, &number.to_string(), *id).unwrap();
+        }
+        (MANY, top)
+    });
+    let walk = timed("walked", all, || tree.subtree(&top).unwrap());
+    assert!(walk.iter().map(Provider::uuid).eq(ids.iter().copied()));
+    let (middle, last) = (walk[all / 2], walk[all - 1]);
+    assert_eq!(tree.ancestors(&last).unwrap().len(), all - 1);
+
+    timed("lower half made a root", 1, || tree.reparent(&middle, None).unwrap());
+    assert_eq!(tree.subtree(&top).unwrap().len(), all / 2);
+    assert_eq!(tree.tree_of(&last).unwrap().len(), all - all / 2);
+    timed("upper half put below it", 1, || tree.reparent(&top, Some(&last)).unwrap());
+    assert_eq!(tree.ancestors(&walk[all / 2 - 1]).unwrap().len(), all - 1);
+    assert!(tree.reparent(&middle, Some(&top)).is_err(), "a circle");
+
+    let dump = timed("dumped", all, || tree.dump());
+    let copy = timed("loaded", all, || ProviderTree::load(&dump).unwrap());
+    assert_eq!(copy.providers().len(), all);
+    timed("dropped", all, || drop(copy));
+    assert_eq!(timed("removed", all, || tree.remove(&middle).unwrap()), all);
+    assert!(tree.roots().is_empty());
+}
+
+fn children() {
+    let tree = ProviderTree::new();
+    let (all, top) = built(|| {
+        let top = tree.create_root("top", None).unwrap();
+        for number in 1..MANY {
+            tree.create_child(&top, &number.to_string(), uuid(number as u64)).unwrap();
+        }
+        (MANY, top)
+    });
+    let walk = timed("walked", all, || tree.children(&top).unwrap());
+    assert!(walk.iter().map(Provider::uuid).eq((1..MANY as u64).map(uuid)));
+    let other = tree.create_root("other", None).unwrap();
+    timed("all moved to another parent", 1, || tree.reparent(&top, Some(&other)).unwrap());
+    assert_eq!(tree.ancestors(&walk[all / 2]).unwrap(), [top, other]);
+    assert_eq!(timed("removed", all, || tree.remove(&other).unwrap()), all + 1);
+    timed("dropped", all, || drop(tree));
+}
+
+fn roots() {
+    let tree = ProviderTree::new();
+    let list: Vec<_> = (0..MANY)
+        .map(|number| ProviderSpec::new(uuid(number as u64), number.to_string()))
+        .collect();
+    let (all, handles) = built(|| (MANY, tree.populate(&list).unwrap()));
+    assert_eq!(timed("walked", all, || tree.roots()), handles);
+    for provider in handles.iter().step_by(1000) {
+        assert_eq!(tree.tree_of(provider).unwrap(), [*provider]);
+    }
+    timed("dropped", all, || drop(tree));
+}
+
+/// Runs `build`, and says what each of the providers that it made took of time and memory.
+fn built<T>(build: impl FnOnce() -> (usize, T)) -> (usize, T) {
+    let before = resident_memory();
+    let begin = Instant::now();
+    let (count, made) = build();
+    report("built", count, begin.elapsed());
+    if let (Some(before), Some(after)) = (before, resident_memory()) {
+        println!("  {:32} {:10.0} bytes each", "memory", (after - before) as f64 / count as f64);
+    }
+    (count, made)
+}
+
+fn timed<T>(what: &str, count: usize, run: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = run();
+    report(what, count, begin.elapsed());
+    result
+}
+
+fn report(what: &str, count: usize, time: Duration) {
+    let each = time.as_nanos() as f64 / count as f64;
+    println!("  {what:32} {each:10.0} ns each, {:.3} s in all", time.as_secs_f64());
+}
+
+/// The memory of this process in bytes, where the system says so.
+fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// How much more an operation may cost in the largest forest than in the smallest. Caches account
+/// for a factor of ten or so; what is linear would take a thousand times as long.
+const MOST: f64 = 60.0;
+
+/// Every operation whose cost must not depend on the size of the forest, on two shapes of it; and
+/// those that visit all, for each that they visit.
+fn costs() {
+    let sizes = [MANY / 1_000, MANY / 100, MANY / 10, MANY];
+    for wide in [false, true] {
+        let shape = if wide { "below one parent" } else { "side by side" };
+        println!("  {shape:32} {}", sizes.map(|size| format!("{size:>9}")).join(""));
+        let columns = sizes.map(|size| Forest::new(size, wide).costs());
+        for (row, (operation, _)) in columns[0].iter().enumerate() {
+            let times = columns.each_ref().map(|column| column[row].1);
+            println!("  {operation:32} {} ns", times.map(|time| format!("{time:9.0}")).join(""));
+            let growth = times[times.len() - 1] / times[0];
+            assert!(growth < MOST, "{operation}, {shape}: {growth:.0} times from first to last");
+        }
+    }
+}
+
+struct Forest {
+    tree: ProviderTree,
+    size: usize,
+    handles: Vec<Provider>,
+    names: Vec<String>,
+    list: Vec<ProviderSpec>,
+}
+
+impl Forest {
+    /// A root and `size` providers, below the root or beside it.
+    fn new(size: usize, wide: bool) -> Self {
+        let tree = ProviderTree::new();
+        let top = tree.create_root("top", uuid(u64::MAX / 2)).unwrap();
+        let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1 << 40));
+        let spec = |number: usize| {
+            let spec = ProviderSpec::new(uuid(number as u64), number.to_string());
+            let spec = spec.with_inventories(vcpu.clone());
+            if wide { spec.with_parent(top.uuid()) } else { spec }
+        };
+        let list: Vec<_> = (0..size).map(spec).collect();
+        let handles = tree.populate(&list).unwrap();
+        let names = (0..size).map(|number| number.to_string()).collect();
+        Forest { tree, size, handles, names, list }
+    }
+
+    /// Nanoseconds for each operation.
+    fn costs(&self) -> Vec<(&'static str, f64)> {
+        let tree = &self.tree;
+        let mut worker = tree.worker().unwrap();
+        let other = tree.create_root("other", None).unwrap();
+        let any = |at: usize| &self.handles[at % self.size];
+        let mut total = 1 << 41;
+        let mut costs = vec![
+            ("find by uuid", each(|at| drop(black_box(tree.find(uuid((at % self.size) as u64)))))),
+            ("find a uuid that is missing", each(|at| assert_eq!(tree.find(missing(at)), None))),
+            ("find by name", each(|at| drop(black_box(tree.find(&self.names[at % self.size]))))),
+            ("find a name that is missing", each(|_| assert_eq!(tree.find("missing"), None))),
+            ("data", each(|at| drop(black_box(tree.data(any(at)).unwrap())))),
+            ("parent", each(|at| drop(black_box(tree.parent(any(at)).unwrap())))),
+            (
+                "usage",
+                each(|at| drop(black_box(tree.usage(any(at), ResourceClass::VCPU).unwrap()))),
+            ),
+            (
+                "set_inventories",
+                each(|at| {
+                    total += 1;
+                    let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+                    tree.set_inventories(any(at), vcpu, Expect::Any).unwrap();
+                }),
+            ),
+            (
+                "claim and release",
+                each(|at| {
+                    let consumer = uuid(at as u64);
+                    let claim = Claim::new(consumer).take(any(at), ResourceClass::VCPU, 1);
+                    worker.claim(&claim).map(drop).unwrap();
+                    worker.release(consumer).map(drop).unwrap();
+                }),
+            ),
+            (
+                "create and remove",
+                each(|_| {
+                    let new = tree.create_root("new", None).unwrap();
+                    tree.remove(&new).unwrap();
+                }),
+            ),
+            (
+                "rename there and back",
+                each(|at| {
+                    tree.rename(any(at), "renamed").unwrap();
+                    tree.rename(any(at), &self.names[at % self.size]).unwrap();
+                }),
+            ),
+            (
+                "move there and back",
+                each(|at| {
+                    let parent = tree.parent(any(at)).unwrap();
+                    tree.reparent(any(at), Some(&other)).unwrap();
+                    tree.reparent(any(at), parent.as_ref()).unwrap();
+                }),
+            ),
+        ];
+        let mut per_provider = |what, run: &mut dyn FnMut()| {
+            let begin = Instant::now();
+            run();
+            costs.push((what, begin.elapsed().as_nanos() as f64 / self.size as f64));
+        };
+        per_provider("walk, for each provider", &mut || drop(black_box(tree.providers())));
+        let mut dump = None;
+        per_provider("dump, for each provider", &mut || dump = Some(tree.dump()));
+        let dump = dump.expect("just made");
+        per_provider("load, for each provider", &mut || drop(ProviderTree::load(&dump).unwrap()));
+        per_provider("populate, for each provider", &mut || {
+            drop(tree.populate(&self.list).unwrap());
+        });
+        costs
+    }
+}
+
+/// A uuid that no provider has.
+fn missing(at: usize) -> Uuid {
+    Uuid::from_u128(at as u128)
+}
+
+/// Nanoseconds per call: the best of several batches, each over providers far apart.
+fn each(mut operation: impl FnMut(usize)) -> f64 {
+    const CALLS: usize = 2_000;
+    let mut at = 0_usize;
+    let batch = |_| {
+        let begin = Instant::now();
+        for _ in 0..CALLS {
+            at = at.wrapping_add(0x9e37_79b9);
+            operation(at);
+        }
+        begin.elapsed().as_nanos() as f64 / CALLS as f64
+    };
+    (0..5).map(batch).fold(f64::INFINITY, f64::min)
+}
+
+/// A uuid whose bits are spread as those of random ones.
+fn uuid(number: u64) -> Uuid {
+    let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Uuid::from_u64_pair(mixed, mixed.rotate_left(32))
+}
