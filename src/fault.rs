@@ -72,7 +72,7 @@ pub enum Fault {
         fault: InventoryFault,
     },
 
-    /// The generation is above 2<sup>63</sup> - 1.
+    /// The generation is above 2<sup>63</sup> + 2<sup>62</sup> - 1, and could not grow for ever.
     #[error("the generation {generation} of {owner} is too large")]
     GenerationTooLarge {
         /// The provider or the consumer.

@@ -171,7 +171,7 @@
 //! | amounts that one consumer holds | 16,380 |
 //! | classes of one provider | 10,080 |
 //! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
-//! | generations | 2<sup>63</sup> - 1 where a caller sets them |
+//! | generations | 2<sup>63</sup> - 1 where [`Expect::Mirror`] sets them, 2<sup>62</sup> more in a list or a dump |
 //! | resource classes in the process | 65,536 |
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |

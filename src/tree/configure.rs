@@ -52,7 +52,8 @@ impl Core {
     }
 
     /// Puts what `change` makes of the configuration in force, unless that is nothing. `capacities`
-    /// are those of the new inventories, if they may be others.
+    /// are those of the new inventories, if they may be others; that they are not valid matters only
+    /// then.
     ///
     /// `change` may be called again, with a newer configuration; nothing is locked meanwhile.
     pub(crate) fn configure(
@@ -60,7 +61,7 @@ impl Core {
         writer: &mut Writer,
         provider: &Provider,
         expect: Expect,
-        capacities: Option<&[ClassCapacity]>,
+        capacities: Option<&Result<Vec<ClassCapacity>>>,
         change: impl Fn(&Configuration) -> Option<Configuration>,
     ) -> Result<Updated> {
         expect.validate()?;
@@ -73,6 +74,11 @@ impl Core {
             if !changed && expect.is_met_by(generation) {
                 return Ok(Updated { changed, generation });
             }
+            let capacities = match capacities.filter(|_| changed) {
+                Some(Err(invalid)) => return Err(invalid.clone()),
+                Some(Ok(capacities)) => Some(capacities),
+                None => None,
+            };
             let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
             let sharing = SharingChange::between(&current, &next);
             let candidate = self.configurations.publish(cell, next);
@@ -85,7 +91,7 @@ impl Core {
                     return Err(Refused::Stale.into());
                 }
                 let generation = expect.next(usage.generation());
-                match capacities.filter(|_| changed) {
+                match capacities {
                     None => {
                         let words = transaction.words_mut(place);
                         set_configuration(words, generation, candidate.version);

@@ -19,6 +19,9 @@ pub enum Expect {
 /// Above it a generation could not grow for ever.
 pub(crate) const LARGEST_GENERATION: u64 = i64::MAX as u64;
 
+/// The largest generation in a list or a dump: what one that was set may have grown to.
+pub(crate) const LARGEST_LISTED_GENERATION: u64 = LARGEST_GENERATION + (1 << 62);
+
 impl Expect {
     /// Checks what is asked for by itself.
     pub(crate) fn validate(self) -> Result<()> {
@@ -43,7 +46,7 @@ impl Expect {
     /// The generation after a change.
     pub(crate) fn next(self, actual: u64) -> u64 {
         match self {
-            // Starting at 2^63 - 1 or below, no number of changes leads to an overflow.
+            // From wherever it may start, 2^62 changes don't lead to an overflow.
             Expect::Any | Expect::Generation(_) => actual + 1,
             Expect::Mirror(generation) => generation,
         }

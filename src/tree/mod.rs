@@ -18,7 +18,7 @@ pub use generation::Expect;
 pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, ProviderTree, Version};
 
-pub(crate) use generation::LARGEST_GENERATION;
+pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{Interned, Refused};
 pub(crate) use populate::{Plan, Used, UsedClass};
 pub(crate) use walk::Patience;

@@ -11,7 +11,7 @@ use crate::ledger::{Cell, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{Life, usage_of};
 use crate::tree::core::Core;
-use crate::tree::{LARGEST_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass};
+use crate::tree::{LARGEST_LISTED_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass};
 use crate::view::dump::{Dump, ProviderDump};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -108,8 +108,9 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
             }
         }
         for (&class, amounts) in &provider.used {
-            if provider.data.inventories.get(class).is_none() {
-                let used = amounts.used;
+            let is_used = amounts.used > 0 || amounts.taken > 0;
+            if is_used && provider.data.inventories.get(class).is_none() {
+                let used = amounts.used.max(amounts.taken);
                 faults.push(Fault::UsedWithoutInventory { provider: uuid, class, used });
             }
         }
@@ -122,7 +123,7 @@ fn check_consumer(
     faults: &mut Vec<Fault>,
 ) {
     let &Allocations { consumer: uuid, generation, ref allocations } = consumer;
-    if generation > LARGEST_GENERATION {
+    if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
     }
     if allocations.is_empty() {

@@ -181,7 +181,7 @@ impl ProviderTree {
         expect: Expect,
         differ: impl Fn(&Inventories) -> bool,
     ) -> Result<Updated> {
-        let capacities = inventories.capacities()?;
+        let capacities = inventories.capacities();
         let inventories = Arc::new(inventories);
         let change = |current: &Configuration| {
             let inventories = Arc::clone(&inventories);

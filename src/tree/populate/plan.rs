@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::inventory::ClassCapacity;
-use crate::tree::generation::LARGEST_GENERATION;
+use crate::tree::generation::LARGEST_LISTED_GENERATION;
 use crate::tree::keys::check_name;
 use crate::tree::populate::spec::ProviderSpec;
 
@@ -133,7 +133,7 @@ fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
 }
 
 fn check_generation(spec: &ProviderSpec, faults: &mut Vec<Fault>) {
-    if let Some(generation) = spec.generation.filter(|given| *given > LARGEST_GENERATION) {
+    if let Some(generation) = spec.generation.filter(|given| *given > LARGEST_LISTED_GENERATION) {
         faults.push(Fault::GenerationTooLarge { owner: spec.uuid, generation });
     }
 }
