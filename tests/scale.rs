@@ -184,15 +184,37 @@ impl Forest {
         let any = |at: usize| &self.handles[at % self.size];
         let mut total = 1 << 41;
         let mut costs = vec![
-            ("find by uuid", each(|at| drop(black_box(tree.find(uuid((at % self.size) as u64)))))),
+            (
+                "find by uuid",
+                each(|at| {
+                    black_box(tree.find(uuid((at % self.size) as u64)));
+                }),
+            ),
             ("find a uuid that is missing", each(|at| assert_eq!(tree.find(missing(at)), None))),
-            ("find by name", each(|at| drop(black_box(tree.find(&self.names[at % self.size]))))),
+            (
+                "find by name",
+                each(|at| {
+                    black_box(tree.find(&self.names[at % self.size]));
+                }),
+            ),
             ("find a name that is missing", each(|_| assert_eq!(tree.find("missing"), None))),
-            ("data", each(|at| drop(black_box(tree.data(any(at)).unwrap())))),
-            ("parent", each(|at| drop(black_box(tree.parent(any(at)).unwrap())))),
+            (
+                "data",
+                each(|at| {
+                    black_box(tree.data(any(at)).unwrap());
+                }),
+            ),
+            (
+                "parent",
+                each(|at| {
+                    black_box(tree.parent(any(at)).unwrap());
+                }),
+            ),
             (
                 "usage",
-                each(|at| drop(black_box(tree.usage(any(at), ResourceClass::VCPU).unwrap()))),
+                each(|at| {
+                    black_box(tree.usage(any(at), ResourceClass::VCPU).unwrap());
+                }),
             ),
             (
                 "set_inventories",
@@ -239,7 +261,9 @@ impl Forest {
             run();
             costs.push((what, begin.elapsed().as_nanos() as f64 / self.size as f64));
         };
-        per_provider("walk, for each provider", &mut || drop(black_box(tree.providers())));
+        per_provider("walk, for each provider", &mut || {
+            black_box(tree.providers());
+        });
         let mut dump = None;
         per_provider("dump, for each provider", &mut || dump = Some(tree.dump()));
         let dump = dump.expect("just made");
