@@ -139,7 +139,7 @@ impl ProviderTree {
     /// assert_eq!(tree.find(numa), None);
     ///
     /// let orphan = ProviderSpec::new(numa, "host-1-numa-0").with_parent(Uuid::new_v4());
-    /// assert!(matches!(tree.populate(&[orphan]), Err(crate::Error::InvalidEntries { .. })));
+    /// assert!(matches!(tree.populate(&[orphan]), Err(Error::InvalidEntries { .. })));
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
