@@ -123,6 +123,13 @@ pub enum Error {
         free: u64,
     },
 
+    /// The provider, or one of its ancestors, is cordoned: nothing new is given away.
+    #[error("provider {provider} is cordoned")]
+    Cordoned {
+        /// The provider asked.
+        provider: Uuid,
+    },
+
     /// The amount does not obey the inventory's units.
     #[error(
         "{requested} of {class} asked from provider {provider}, which gives {min_unit} to \
@@ -181,6 +188,41 @@ pub enum Error {
         consumer: Uuid,
         /// Its generation.
         generation: u64,
+    },
+
+    /// The consumer holds exactly what the claim asks for: perhaps by the same claim, whose reply
+    /// was lost.
+    #[error("consumer {consumer} holds this already, at generation {generation}")]
+    AlreadyHeld {
+        /// The consumer.
+        consumer: Uuid,
+        /// Its generation.
+        generation: u64,
+    },
+
+    /// Too few members of a gang, or items of a claim, fit. None was taken.
+    #[error("{fit} fit, {at_least} have to")]
+    TooFewFit {
+        /// How many would have fitted.
+        fit: usize,
+        /// How many have to.
+        at_least: usize,
+        /// Why the others don't, each with its position.
+        refused: Vec<(usize, Error)>,
+    },
+
+    /// The lease has expired, or has been ended otherwise.
+    #[error("the lease of consumer {consumer} has ended")]
+    LeaseEnded {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
+    /// The consumer holds what it holds for good; there is no lease to renew or to forget.
+    #[error("what consumer {consumer} holds is not leased")]
+    NotLeased {
+        /// The consumer.
+        consumer: Uuid,
     },
 
     /// The consumer's generation is not the expected one; `actual` is none if it holds nothing.

@@ -133,6 +133,13 @@ pub enum Fault {
         consumer: Uuid,
     },
 
+    /// The deadline of the consumer's lease is 2<sup>64</sup> - 1, which stands for none.
+    #[error("the deadline of consumer {consumer} is too late")]
+    DeadlineTooLate {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
     /// The consumer holds nothing, so that it would not exist.
     #[error("consumer {consumer} holds nothing")]
     EmptyConsumer {

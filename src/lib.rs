@@ -49,8 +49,15 @@
 //! | read that | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others ask one question |
 //! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
+//! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for so many of a number of claims |
+//! | rest on more than what is free | [`Claim::rest_on`] |
+//! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
+//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`] |
+//! | keep quotas | [`Claim::take_chain`] |
+//! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] says what has to go |
 //! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
-//! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`] |
+//! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
+//! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Everything else is called on the
@@ -78,12 +85,17 @@
 //! - *What is used is what is held.* The usage of a provider is the sum of what consumers hold from it
 //!   and of what was taken for no consumer, at every instant.
 //!
+//! **Leases.** Time is the caller's. A lease can be confirmed before its deadline by the clock of who
+//! confirms, and not after it was expired by the clock of who expires: of a confirmation and an expiry
+//! exactly one happens.
+//!
 //! The promise is for one call. Two calls are two instants: what [`usage`] said may be otherwise when
 //! the claim comes, and the usages of two providers that are read one after the other may never have
 //! been true together. Decide on what was read, then let the claim check it.
 //!
-//! [`consumers`] and [`audit`] read each consumer at an instant of its own, so what they return is not
-//! one instant. [`consumers`] has every consumer that holds something throughout the call. [`audit`]
+//! [`consumers`], [`holders`], [`overcommitted`] and [`audit`] read each consumer or provider at an
+//! instant of its own, so what they return is not one instant; [`Worker::expire`] ends each lease at
+//! one. [`consumers`] has every consumer that holds something throughout the call. [`audit`]
 //! is exact for each provider that it settles, as nothing was claimed from that one meanwhile.
 //!
 //! **Generations.** A provider's generation begins at 0 and grows by one with each change of its
@@ -128,8 +140,20 @@
 //! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
 //! | [`Worker::replace`] | shard lock on consumers (7) | the same, of all held and wanted (6) |
 //! | [`Worker::release`] | shard lock on consumers | O(*a* log *a*) (6) |
+//! | [`Worker::claim_partly`], [`Worker::claim_gang`] | shard lock on consumers | O(*a* log *a*), of all claims (6) |
+//! | [`Worker::commit`] | shard lock on consumers | O(*a* log *a*), of all held and wanted (6) |
+//! | [`Worker::lease`] | shard lock on consumers | as a claim, and O(log *m*), *m* leases |
+//! | [`Worker::confirm`], [`Worker::renew`] | lock-free | O(*a* + log *m*) |
+//! | [`Worker::forget`] | shard lock on consumers | as a release, and O(log *m*) |
+//! | [`Worker::expire`] | shard lock on consumers | as a release and O(log *m*), for each lease that is due |
 //! | [`Worker::take`], [`Worker::put_back`] | lock-free | O(*a*) (6) |
-//! | [`Worker::retries`] | wait-free | O(1) |
+//! | [`Worker::retries`], [`Worker::metrics`] | wait-free | O(1) |
+//! | [`cordon`], [`uncordon`] | lock-free | O(*n* log *n*), *n* descendants |
+//! | [`is_cordoned`] | lock-free | O(classes of the provider) |
+//! | [`holders`] | lock-free (4) | O(cells ever used) |
+//! | [`overcommitted`] | lock-free (4) | O(providers) |
+//! | [`next_deadline`] | lock-free | O(log *m*) |
+//! | [`metrics`] | wait-free | O(workers at the same time) |
 //! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
 //! | [`consumers`] | lock-free | O(cells ever used) |
 //! | [`audit`] | lock-free, at most 64 rounds | O(cells ever used) for each round |
@@ -149,6 +173,10 @@
 //!    wait for that.
 //! 10. Those that change which classes have sharing providers make one another start over.
 //! 11. Repeats when anything changes meanwhile, claims among them.
+//!
+//! A transaction over 64 cells or more that has lost twice asks the others to wait for about as long as
+//! it needs, before they begin anew. That is courtesy, not a lock: nobody waits longer, and a thread
+//! that asked and was stopped costs each of the others one such moment.
 //!
 //! Costs are those of one attempt, without repetitions. O(1) is on average over many calls: arrays grow
 //! by doubling, and an insertion that makes a shard's table grow moves that shard's entries under its
@@ -173,6 +201,7 @@
 //! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
 //! | generations | 2<sup>63</sup> - 1 where [`Expect::Mirror`] sets them, 2<sup>62</sup> more in a list or a dump |
 //! | resource classes in the process | 65,536 |
+//! | deadlines | 2<sup>64</sup> - 2 |
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
@@ -262,6 +291,13 @@
 //! [`set_aggregates`]: ProviderTree::set_aggregates
 //! [`worker`]: ProviderTree::worker
 //! [`allocations`]: ProviderTree::allocations
+//! [`cordon`]: ProviderTree::cordon
+//! [`uncordon`]: ProviderTree::uncordon
+//! [`is_cordoned`]: ProviderTree::is_cordoned
+//! [`holders`]: ProviderTree::holders
+//! [`overcommitted`]: ProviderTree::overcommitted
+//! [`next_deadline`]: ProviderTree::next_deadline
+//! [`metrics`]: ProviderTree::metrics
 //! [`consumers`]: ProviderTree::consumers
 //! [`audit`]: ProviderTree::audit
 #![forbid(unsafe_code)]
@@ -275,6 +311,7 @@ mod error;
 mod fault;
 mod interner;
 mod inventory;
+mod metrics;
 mod partial_inventory;
 mod resource_class;
 mod resources;
@@ -303,10 +340,14 @@ struct Readme;
 #[doc(hidden)]
 pub mod model;
 
-pub use claim::{Allocation, Allocations, Audit, Claim, Difference, Overcommit, Receipt, Worker};
+pub use claim::{
+    Allocation, Allocations, Audit, Batch, Claim, Difference, Lease, Overcommit, Partial, Receipt,
+    Worker,
+};
 pub use error::{Error, InventoryFault, Result};
 pub use fault::Fault;
 pub use inventory::{Inventories, Inventory, Usage};
+pub use metrics::Metrics;
 pub use partial_inventory::{PartialInventories, PartialInventory};
 pub use resource_class::ResourceClass;
 pub use resources::Resources;

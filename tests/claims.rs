@@ -165,7 +165,7 @@ fn a_consumer_is_created_once() {
     let claim = Claim::new(consumer(1)).take(&host, VCPU, 1);
     let _ = worker.claim(&claim).unwrap();
     let exists = Error::ConsumerExists { consumer: consumer(1), generation: 1 };
-    assert_eq!(worker.claim(&claim), Err(exists));
+    assert_eq!(worker.claim(&claim.clone().take(&host, VCPU, 1)), Err(exists));
     assert_eq!(used(&tree, &host, VCPU), 1);
     let _ = worker.release(consumer(1)).unwrap();
     let _ = worker.claim(&claim).unwrap();

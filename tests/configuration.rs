@@ -39,12 +39,15 @@ fn a_new_provider_has_nothing() {
 #[test]
 fn inventories_are_replaced_whole() {
     let (tree, host) = host();
-    assert_eq!(tree.set_inventories(&host, inventories(), Expect::Any), Ok(1));
+    assert_eq!(
+        tree.set_inventories(&host, inventories(), Expect::Any).map(|set| set.generation),
+        Ok(1)
+    );
     assert_eq!(*tree.data(&host).unwrap().inventories, inventories());
     assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 64, used: 0 }));
     assert_eq!(tree.usage(&host, MEMORY).unwrap().free(), 1000);
     let other = Inventories::new().with(ResourceClass::DISK_GB, Inventory::new(5));
-    assert_eq!(tree.set_inventories(&host, other, Expect::Any), Ok(2));
+    assert_eq!(tree.set_inventories(&host, other, Expect::Any).map(|set| set.generation), Ok(2));
     let usage = Usage { capacity: 5, used: 0 };
     assert_eq!(tree.usages(&host), Ok(vec![(ResourceClass::DISK_GB, usage)]));
 }
@@ -52,7 +55,10 @@ fn inventories_are_replaced_whole() {
 #[test]
 fn a_change_can_rest_on_a_generation() {
     let (tree, host) = host();
-    assert_eq!(tree.set_inventories(&host, inventories(), Expect::Generation(0)), Ok(1));
+    assert_eq!(
+        tree.set_inventories(&host, inventories(), Expect::Generation(0)).map(|set| set.generation),
+        Ok(1)
+    );
     let conflict = Error::GenerationConflict { provider: host.uuid(), expected: 0, actual: 1 };
     let stale = Expect::Generation(0);
     assert_eq!(tree.set_inventories(&host, Inventories::new(), stale), Err(conflict.clone()));

@@ -359,7 +359,12 @@ fn a_consumer_that_is_listed_again_is_refused() {
     let again = |dump: &mut Dump| {
         provider(dump, "host").used.get_mut(&VCPU).unwrap().used += 1;
         let allocations = vec![held("host", VCPU, 1)];
-        dump.consumers.push(Allocations { consumer: TWO, generation: 1, allocations });
+        dump.consumers.push(Allocations {
+            consumer: TWO,
+            generation: 1,
+            deadline: None,
+            allocations,
+        });
     };
     assert_refused(again, TWO, vec![Fault::DuplicateConsumer { consumer: TWO }]);
 }
@@ -367,7 +372,12 @@ fn a_consumer_that_is_listed_again_is_refused() {
 #[test]
 fn a_consumer_that_holds_nothing_is_refused() {
     let nobody = |dump: &mut Dump| {
-        dump.consumers.push(Allocations { consumer: RACK, generation: 1, allocations: vec![] });
+        dump.consumers.push(Allocations {
+            consumer: RACK,
+            generation: 1,
+            deadline: None,
+            allocations: vec![],
+        });
     };
     assert_refused(nobody, RACK, vec![Fault::EmptyConsumer { consumer: RACK }]);
 }
@@ -474,7 +484,12 @@ fn everything_that_is_wrong_is_said_at_once() {
         provider(dump, "gpu").data.name = "host".into();
         provider(dump, "host").used.get_mut(&VCPU).unwrap().used = 9;
         consumer(dump, ONE).generation = u64::MAX;
-        dump.consumers.push(Allocations { consumer: RACK, generation: 1, allocations: vec![] });
+        dump.consumers.push(Allocations {
+            consumer: RACK,
+            generation: 1,
+            deadline: None,
+            allocations: vec![],
+        });
     };
     let same = |provider| Fault::DuplicateName { provider: id(provider), name: "host".into() };
     let expected = vec![

@@ -53,10 +53,13 @@ mod known;
 #[path = "linearizability/model.rs"]
 mod model;
 #[path = "linearizability/operation.rs"]
+#[allow(dead_code, reason = "shared with tests/properties.rs")]
 mod operation;
 #[path = "linearizability/plan.rs"]
+#[allow(dead_code, reason = "shared with tests/properties.rs")]
 mod plan;
 #[path = "linearizability/recorder.rs"]
+#[allow(dead_code, reason = "shared with tests/properties.rs")]
 mod recorder;
 #[path = "linearizability/run.rs"]
 mod run;

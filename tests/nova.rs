@@ -69,10 +69,10 @@ fn generation(tree: &ProviderTree, provider: &Provider) -> u64 {
 
 /// What an update says that has changed something.
 fn changed(generation: u64) -> Result<Updated> {
-    Ok(Updated { changed: true, generation })
+    Ok(Updated { changed: true, generation, overcommitted: false })
 }
 
 /// What an update says that has changed nothing.
 fn unchanged(generation: u64) -> Result<Updated> {
-    Ok(Updated { changed: false, generation })
+    Ok(Updated { changed: false, generation, overcommitted: false })
 }

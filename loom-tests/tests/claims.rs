@@ -297,6 +297,6 @@ fn a_replacement_is_never_refused_what_its_consumer_holds() {
         let replaced = worker.replace(&of(ONE, &host, 5), Expect::Any).map(drop);
         let claimed = thread.join().expect("no panic in the thread");
         assert_eq!(replaced, Ok(()));
-        assert!(matches!(claimed, Ok(()) | Err(Error::ConsumerExists { .. })), "{claimed:?}");
+        assert!(matches!(claimed, Ok(()) | Err(Error::AlreadyHeld { .. })), "{claimed:?}");
     });
 }

@@ -33,7 +33,9 @@ fn swap_against<A>(
     mine: impl FnOnce(&ProviderTree) -> A,
 ) -> (A, Result<u64, Error>) {
     let other = tree.clone();
-    let thread = thread::spawn(move || other.set_inventories(&host, inventories, Expect::Any));
+    let thread = thread::spawn(move || {
+        other.set_inventories(&host, inventories, Expect::Any).map(|set| set.generation)
+    });
     let mine = mine(tree);
     (mine, thread.join().expect("no panic in the thread"))
 }
@@ -163,7 +165,9 @@ fn a_generation_is_expected_once() {
         let (tree, host) = host(4);
         let other = tree.clone();
         let thread = thread::spawn(move || {
-            other.set_inventories(&host, vcpu(Inventory::new(7)), Expect::Generation(1))
+            let inventories = vcpu(Inventory::new(7));
+            let set = other.set_inventories(&host, inventories, Expect::Generation(1));
+            set.map(|set| set.generation)
         });
         let mine = tree.set_aggregates(&host, [Uuid::nil()], Expect::Generation(1));
         let theirs = thread.join().expect("no panic in the thread");

@@ -102,7 +102,7 @@ fn check(result: Result<(), Error>) {
     match result {
         Ok(())
         | Err(Error::CapacityExceeded { .. })
-        | Err(Error::ConsumerExists { .. })
+        | Err(Error::ConsumerExists { .. } | Error::AlreadyHeld { .. })
         | Err(Error::ConsumerNotFound { .. }) => {}
         Err(other) => panic!("{other}"),
     }

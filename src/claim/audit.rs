@@ -10,7 +10,7 @@ use crate::ledger::{Cell, GateWord};
 use crate::resource_class::ResourceClass;
 use crate::tree::Provider;
 use crate::tree::cells::{Life, UsageWords, usage_of};
-use crate::tree::core::Core;
+use crate::tree::core::{Core, all_usages};
 
 /// What an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +96,19 @@ impl Core {
         }
         audit.unsettled = rest.iter().map(Provider::uuid).collect();
         audit
+    }
+
+    /// Each provider at an instant of its own.
+    pub(crate) fn overcommitted(&self) -> Vec<Overcommit> {
+        let mut found = Vec::new();
+        for provider in self.forest() {
+            // Removed meanwhile: then nothing of it is used.
+            let Ok(usages) = self.read_usage(&provider, all_usages) else { continue };
+            let provider = provider.uuid;
+            let over = usages.into_iter().filter(|(_, usage)| usage.used > usage.capacity);
+            found.extend(over.map(|(class, usage)| Overcommit { provider, class, usage }));
+        }
+        found
     }
 
     /// The provider's words now; none if it has been removed.

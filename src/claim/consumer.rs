@@ -1,10 +1,14 @@
 //! Consumers: what they hold, in words and as users see it.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
+use crate::error::Result;
 use crate::ledger::{Cell, Collect, Ledger, Record};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{CONSUMER, Life, State, Structure};
+use crate::tree::Provider;
+use crate::tree::cells::{CONSUMER, Life, State, Structure, usage_of};
 use crate::tree::core::Core;
 
 /// What a consumer holds, at one instant.
@@ -15,6 +19,9 @@ pub struct Allocations {
     pub consumer: Uuid,
     /// Grows with each change of what the consumer holds; a new consumer starts at 1.
     pub generation: u64,
+    /// Until when it is a lease; none if it is held for good. In the caller's own time.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub deadline: Option<u64>,
     /// What it holds. One entry for each class of each provider.
     pub allocations: Vec<Allocation>,
 }
@@ -40,7 +47,13 @@ pub(crate) struct Held {
     pub(crate) amount: u64,
 }
 
-const HEADER: usize = 4;
+const HEADER: usize = 5;
+
+/// Stands for no deadline.
+const NEVER: u64 = u64::MAX;
+
+/// The latest deadline of a lease.
+pub(crate) const LATEST_DEADLINE: u64 = NEVER - 1;
 
 /// The words of a consumer's cell, to look at.
 #[derive(Clone, Copy)]
@@ -63,6 +76,11 @@ impl<'a> ConsumerWords<'a> {
         self.word(3)
     }
 
+    /// Until when it is a lease, if it is one.
+    pub(crate) fn deadline(self) -> Option<u64> {
+        Some(self.word(4)).filter(|deadline| *deadline != NEVER)
+    }
+
     /// What it holds, by usage cell and class.
     pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Held> + 'a {
         let entries = self.0.get(HEADER..).unwrap_or_default();
@@ -80,11 +98,13 @@ pub(crate) fn write_consumer(
     life: Life,
     uuid: Uuid,
     generation: u64,
+    deadline: Option<u64>,
     held: impl Iterator<Item = Held>,
 ) {
     let (high, low) = uuid.as_u64_pair();
     words.clear();
-    words.extend([life.with(State::Live).word(), high, low, generation]);
+    let deadline = deadline.unwrap_or(NEVER);
+    words.extend([life.with(State::Live).word(), high, low, generation, deadline]);
     let entry =
         |held: Held| [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
     words.extend(held.flat_map(entry));
@@ -99,6 +119,12 @@ fn copy(record: Record<'_>) -> Vec<u64> {
 /// Whether a cell of this life is that of a consumer which holds something.
 pub(crate) fn is_live_consumer(life: Life) -> bool {
     life.is_kind(CONSUMER) && life.state == State::Live
+}
+
+/// Sets the generation and the deadline in the words of a consumer, and keeps the rest.
+pub(crate) fn set_deadline(words: &mut [u64], generation: u64, deadline: Option<u64>) {
+    words[3] = generation;
+    words[4] = deadline.unwrap_or(NEVER);
 }
 
 /// Applies `visit` to every consumer, each at an instant of its own.
@@ -133,9 +159,23 @@ impl Core {
             Some(Some(Allocations {
                 consumer,
                 generation: words.generation(),
+                deadline: words.deadline(),
                 allocations: words.held().map(allocation).collect(),
             }))
         })
+    }
+
+    pub(crate) fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
+        let below = self.subtree(provider)?;
+        let below: HashSet<Cell, foldhash::fast::RandomState> =
+            below.iter().map(|provider| usage_of(provider.cell)).collect();
+        let mut found = Vec::new();
+        each_consumer(&self.ledger, |consumer| {
+            if consumer.held().any(|held| below.contains(&held.usage)) {
+                found.push(consumer.uuid());
+            }
+        });
+        Ok(found)
     }
 
     pub(crate) fn consumer_uuids(&self) -> Vec<Uuid> {

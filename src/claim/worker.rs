@@ -1,34 +1,42 @@
-//! Workers: claim, replace, release.
+//! Workers: claim, replace, release, take, put back.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, Held, write_consumer};
+use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
+use crate::ledger::{Abort, Place, Transaction, Writer};
+use crate::metrics::{Metrics, Tallies};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, Life, State, UsageWords, usage_of};
+use crate::sync::{CachePadded, Tally};
+use crate::tree::cells::{Life, State, UsageWords};
 use crate::tree::core::Core;
-use crate::tree::{Expect, Interned, Provider, Refused};
+use crate::tree::{Due, Expect, Interned, Provider, Refused};
 
 /// What one thread claims and releases with.
 ///
-/// Every change is one transaction over the providers and the consumer it concerns: it takes
+/// Every change is one transaction over the providers and the consumers it concerns: it takes
 /// effect at one instant or, if it is refused, not at all. A claim that fits is never refused
 /// because another thread touched the same provider: it is checked against the new state, inside.
 ///
-/// All methods are lock-free, but for an index's shard lock for O(1) on the consumer's uuid.
+/// All methods are lock-free, but for an index's shard lock for O(1) on each consumer's uuid.
 pub struct Worker {
-    core: Arc<Core>,
-    writer: Writer,
+    pub(super) core: Arc<Core>,
+    pub(super) writer: Writer,
     /// What the claim at hand asks for: by usage cell and class, each once.
-    wanted: Vec<Line>,
+    pub(super) wanted: Vec<Line>,
     /// What its consumer holds before.
     held: Vec<Held>,
     /// Its consumer's next words.
-    words: Vec<u64>,
+    pub(super) words: Vec<u64>,
+    /// What the tallies of this worker's slot were when it began.
+    base: Metrics,
+    /// Retries and helps that are counted.
+    counted: (u64, u64),
 }
 
 /// The proof that a consumer's allocations have changed.
@@ -41,10 +49,24 @@ pub struct Receipt {
     pub generation: u64,
 }
 
+/// A consumer as a claim finds it.
+pub(super) struct Known {
+    generation: u64,
+    /// Whether it holds exactly what is wanted.
+    equal: bool,
+}
+
 impl Worker {
     pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
         let writer = core.ledger.writer()?;
-        Ok(Worker { core, writer, wanted: Vec::new(), held: Vec::new(), words: Vec::new() })
+        let make = |length| (0..length).map(|_| CachePadded::default()).collect();
+        let [tallies] = core.tallies.get_or_make(writer.slot(), make) else {
+            unreachable!("the tallies of one slot are one element");
+        };
+        let base = tallies.read();
+        let counted = (writer.retries(), writer.helps());
+        let (wanted, held, words) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Worker { core, writer, wanted, held, words, base, counted })
     }
 
     /// Gives a consumer that holds nothing all that the claim asks for. The consumer starts at
@@ -56,8 +78,11 @@ impl Worker {
     ///
     /// [`CapacityExceeded`](Error::CapacityExceeded) with what is free,
     /// [`UnitViolation`](Error::UnitViolation), [`NoInventory`](Error::NoInventory),
-    /// [`Removed`](Error::Removed), [`ConsumerExists`](Error::ConsumerExists),
-    /// [`EmptyClaim`](Error::EmptyClaim), [`InvalidAmount`](Error::InvalidAmount),
+    /// [`Removed`](Error::Removed), [`Cordoned`](Error::Cordoned),
+    /// [`GenerationConflict`](Error::GenerationConflict) if the claim
+    /// [rests on](Claim::rest_on) another generation, [`ConsumerExists`](Error::ConsumerExists),
+    /// [`AlreadyHeld`](Error::AlreadyHeld) if the consumer holds exactly this, as after a reply that
+    /// was lost, [`EmptyClaim`](Error::EmptyClaim), [`InvalidAmount`](Error::InvalidAmount),
     /// [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
     ///
     /// ```
@@ -71,43 +96,43 @@ impl Worker {
     ///
     /// let mut worker = tree.worker()?;
     /// let vm = Uuid::new_v4();
-    /// worker.claim(&Claim::new(vm).take(&host, ResourceClass::VCPU, 12))?;
+    /// let receipt = worker.claim(&Claim::new(vm).take(&host, ResourceClass::VCPU, 12))?;
     ///
     /// let refused = worker.claim(&Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 12));
     /// assert!(matches!(refused, Err(Error::CapacityExceeded { requested: 12, free: 4, .. })));
     ///
-    /// worker.release(vm)?;
+    /// worker.release(receipt.consumer)?;
     /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 0);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn claim(&mut self, claim: &Claim) -> Result<Receipt> {
-        self.put(claim, &|generation| match generation {
+        let claimed = self.put(claim, None, &|known| match known {
             None => Ok(1),
-            Some(generation) => {
-                Err(Error::ConsumerExists { consumer: claim.consumer(), generation })
-            }
-        })
+            Some(known) => Err(known.exists(claim.consumer())),
+        });
+        self.counting(claimed, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
     }
 
     /// Makes the claim all that its consumer holds, instead of what it held before. The
-    /// consumer's generation grows.
+    /// consumer's generation grows. A lease stays one.
     ///
     /// With [`Expect::Any`] a consumer that holds nothing is created; with
     /// [`Expect::Generation`] the consumer has to be at that generation. What a change does not
-    /// raise passes even where a shrunk inventory is exceeded.
+    /// raise passes even where a shrunk inventory is exceeded, or a provider cordoned.
     ///
     /// # Errors
     ///
     /// As [`claim`](Self::claim), with [`ConsumerConflict`](Error::ConsumerConflict) in the place
-    /// of `ConsumerExists`.
+    /// of `ConsumerExists` and `AlreadyHeld`.
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
-        expect.validate()?;
-        self.put(claim, &|actual| match expect {
-            Expect::Generation(expected) if actual != Some(expected) => {
-                Err(Error::ConsumerConflict { consumer: claim.consumer(), expected, actual })
-            }
-            _ => Ok(expect.next(actual.unwrap_or(0))),
-        })
+        let replaced = expect.validate().and_then(|()| {
+            self.put(claim, None, &|known| {
+                let actual = known.map(|known| known.generation);
+                check_consumer(claim.consumer(), expect, actual)?;
+                Ok(expect.next(actual.unwrap_or(0)))
+            })
+        });
+        self.counting(replaced, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
     }
 
     /// Gives back all that `consumer` holds; it holds nothing from then on.
@@ -116,33 +141,13 @@ impl Worker {
     ///
     /// [`ConsumerNotFound`](Error::ConsumerNotFound).
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
-        let Worker { core, writer, held, .. } = self;
-        let not_found = Error::ConsumerNotFound { consumer };
-        let Some(interned) = core.consumers.hint(&consumer) else { return Err(not_found) };
-        let released = writer.transact(|transaction| {
-            let (place, life) = open_consumer(transaction, interned)?;
-            if life.state != State::Live {
-                return Err(Abort::Reject(Refused::Error(not_found.clone())));
-            }
-            let words = ConsumerWords(transaction.words(place));
-            let generation = words.generation();
-            held.clear();
-            held.extend(words.held());
-            for held in held.iter() {
-                let change = Change { handle: None, usage: held.usage, class: held.class };
-                change.apply(transaction, core, held.amount, 0)?;
-            }
-            transaction.rewrite(place, &[life.ended().word()]);
-            Ok(generation)
-        });
-        match released {
-            Ok(generation) => {
-                core.consumers.release(writer, &consumer, interned);
-                Ok(Receipt { consumer, generation })
-            }
-            Err(Refused::Stale) => Err(not_found),
-            Err(Refused::Error(error)) => Err(error),
-        }
+        let released = match self.core.consumers.hint(&consumer) {
+            None => Err(Error::ConsumerNotFound { consumer }),
+            Some(interned) => self
+                .end(consumer, interned, |_| Ok(()))
+                .and_then(|receipt| receipt.ok_or(Error::ConsumerNotFound { consumer })),
+        };
+        self.counting(released, |tallies| &tallies.releases)
     }
 
     /// Takes amounts from one provider for no consumer: for callers that keep their own books.
@@ -157,7 +162,7 @@ impl Worker {
     pub fn take(&mut self, provider: &Provider, amounts: &[(ResourceClass, u64)]) -> Result<()> {
         let cell = self.core.usage_cell(provider)?;
         let core = &*self.core;
-        self.writer.update(cell, |words| {
+        let taken = self.writer.update(cell, |words| {
             Core::check(provider, UsageWords(words).life())?;
             for &(class, amount) in amounts {
                 check_amount(provider, class, amount)?;
@@ -168,7 +173,8 @@ impl Worker {
                 at.set_taken(words, taken);
             }
             Ok(())
-        })
+        });
+        self.counting(taken, |tallies| &tallies.claims)
     }
 
     /// Gives back amounts that were taken for no consumer, by this worker or another.
@@ -183,7 +189,7 @@ impl Worker {
         amounts: &[(ResourceClass, u64)],
     ) -> Result<()> {
         let cell = self.core.usage_cell(provider)?;
-        self.writer.update(cell, |words| {
+        let put_back = self.writer.update(cell, |words| {
             Core::check(provider, UsageWords(words).life())?;
             for &(class, amount) in amounts {
                 check_amount(provider, class, amount)?;
@@ -200,7 +206,8 @@ impl Worker {
                 at.set_used(words, used);
             }
             Ok(())
-        })
+        });
+        self.counting(put_back, |tallies| &tallies.releases)
     }
 
     /// How often a change was prepared in vain since this worker began, because another thread's
@@ -209,18 +216,55 @@ impl Worker {
         self.writer.retries()
     }
 
-    /// Sets what a consumer holds, if `admit` accepts the generation that it is at, and says the
-    /// next one.
-    fn put(
+    /// What this worker has done since it began. Wait-free.
+    pub fn metrics(&self) -> Metrics {
+        self.tallies().map_or_else(Metrics::default, Tallies::read) - self.base
+    }
+
+    fn tallies(&self) -> Option<&Tallies> {
+        let [tallies] = self.core.tallies.get(self.writer.slot())? else { return None };
+        Some(tallies)
+    }
+
+    /// Counts an outcome, and what it took.
+    pub(super) fn counting<T>(
+        &mut self,
+        outcome: Result<T>,
+        tally: impl FnOnce(&Tallies) -> &Tally,
+    ) -> Result<T> {
+        let counted = (self.writer.retries(), self.writer.helps());
+        if let Some(tallies) = self.tallies() {
+            match &outcome {
+                Ok(_) => tally(tallies).add(1),
+                Err(error) => tallies.refused(error),
+            }
+            if counted != self.counted {
+                tallies.retries.add(counted.0 - self.counted.0);
+                tallies.helps.add(counted.1 - self.counted.1);
+            }
+        }
+        self.counted = counted;
+        trace(&outcome);
+        outcome
+    }
+
+    /// Sets what a consumer holds, if `admit` accepts what it is, and says its next generation.
+    /// A new consumer gets `deadline`.
+    pub(super) fn put(
         &mut self,
         claim: &Claim,
-        admit: &dyn Fn(Option<u64>) -> Result<u64>,
-    ) -> Result<Receipt> {
-        self.sort_out(claim)?;
-        let Worker { core, writer, wanted, held, words } = self;
+        deadline: Option<u64>,
+        admit: &dyn Fn(Option<&Known>) -> Result<u64>,
+    ) -> Result<(Receipt, Interned)> {
+        let Worker { core, writer, wanted, held, words, .. } = self;
+        check_claim(core, claim)?;
+        wanted.clear();
+        wanted.extend_from_slice(&claim.lines);
+        sort_out(wanted)?;
         let consumer = claim.consumer();
         loop {
             let mut interned = core.consumers.interned(&core.ledger, &consumer);
+            let mut entered = None;
             let result = writer.transact(|transaction| {
                 held.clear();
                 let mut before = None;
@@ -229,14 +273,28 @@ impl Worker {
                     let (place, life) = open_consumer(transaction, interned)?;
                     let consumer = ConsumerWords(transaction.words(place));
                     if life.state == State::Live {
-                        before = Some(consumer.generation());
+                        before = Some((consumer.generation(), consumer.deadline()));
                         held.extend(consumer.held());
                     }
                     open = Some((place, life));
                 }
-                let generation = admit(before)?;
-                let exchanged = exchange_amounts(transaction, core, held, wanted);
-                if let (Err(Abort::Reject(_)), None) = (&exchanged, open) {
+                let prepared = (|| {
+                    check_conditions(transaction, claim)?;
+                    if !claim.chains.is_empty() {
+                        expand(transaction, core, claim, wanted)?;
+                    }
+                    let known = match before {
+                        Some((generation, _)) => {
+                            let equal = holds_exactly(transaction, held, wanted)?;
+                            Some(Known { generation, equal })
+                        }
+                        None => None,
+                    };
+                    let generation = admit(known.as_ref())?;
+                    exchange_amounts(transaction, core, held, wanted)?;
+                    Ok(generation)
+                })();
+                if let (Err(Abort::Reject(_)), None) = (&prepared, open) {
                     // The refusal rests on the absence of the consumer too, which no cell of the
                     // transaction stands for. Still absent, and the gates unchanged since before
                     // that second look: then all of it was true at one instant.
@@ -247,26 +305,39 @@ impl Worker {
                         return Err(Abort::Torn);
                     }
                 }
-                exchanged?;
+                let generation = prepared?;
                 // Interned last: a claim that is refused leaves the index alone.
-                let (place, life) = match open {
-                    Some(open) => open,
-                    None => {
+                let (key, place, life) = match (interned, open) {
+                    (Some(key), Some((place, life))) => (key, place, life),
+                    _ => {
                         let new = core.consumers.intern(transaction.writer(), &consumer)?;
                         interned = Some(new);
                         let (place, life) = open_consumer(transaction, new)?;
                         if life.state == State::Live {
                             return Err(Abort::Reject(Refused::Stale));
                         }
-                        (place, life)
+                        (new, place, life)
                     }
                 };
-                write_consumer(words, life, consumer, generation, wanted.iter().map(Line::held));
+                let deadline = match before {
+                    Some((_, deadline)) => deadline,
+                    None => deadline,
+                };
+                if let (None, Some(deadline)) = (before, deadline) {
+                    // Before the lease exists: one that nobody would find due must not.
+                    entered = Some(Due::new(deadline, key));
+                    core.agenda.insert(Due::new(deadline, key), consumer);
+                }
+                let held = wanted.iter().map(Line::held);
+                write_consumer(words, life, consumer, generation, deadline, held);
                 transaction.rewrite(place, words);
-                Ok(generation)
+                Ok((generation, key))
             });
+            if let (Err(_), Some(due)) = (&result, entered) {
+                core.drop_entry(due, consumer);
+            }
             match result {
-                Ok(generation) => return Ok(Receipt { consumer, generation }),
+                Ok((generation, key)) => return Ok((Receipt { consumer, generation }, key)),
                 Err(Refused::Stale) => {}
                 Err(Refused::Error(error)) => {
                     if let Some(interned) = interned {
@@ -278,65 +349,68 @@ impl Worker {
         }
     }
 
-    /// Checks the claim's own sense, and sorts its lines so that each class of each provider
-    /// comes once.
-    fn sort_out(&mut self, claim: &Claim) -> Result<()> {
-        if claim.lines.is_empty() {
-            return Err(Error::EmptyClaim { consumer: claim.consumer() });
-        }
-        self.wanted.clear();
-        self.wanted.extend_from_slice(&claim.lines);
-        for line in &self.wanted {
-            self.core.usage_cell(&line.provider)?;
-            check_amount(&line.provider, line.class, line.amount)?;
-        }
-        self.wanted.sort_unstable_by_key(|line| (line.key(), line.provider.incarnation));
-        let mut overflow = None;
-        self.wanted.dedup_by(|next, line| {
-            let same = next.provider == line.provider && next.class == line.class;
-            if same {
-                match line.amount.checked_add(next.amount) {
-                    Some(sum) => line.amount = sum,
-                    None => overflow = Some(*line),
-                }
+    /// Ends exactly this life of a consumer, if `admit` accepts its words; none if it is over.
+    pub(super) fn end(
+        &mut self,
+        consumer: Uuid,
+        interned: Interned,
+        admit: impl Fn(ConsumerWords<'_>) -> Result<()>,
+    ) -> Result<Option<Receipt>> {
+        let Worker { core, writer, held, .. } = self;
+        let ended = writer.transact(|transaction| {
+            let (place, life) = open_consumer(transaction, interned)?;
+            if life.state != State::Live {
+                return Err(Abort::Reject(Refused::Stale));
             }
-            same
+            let words = ConsumerWords(transaction.words(place));
+            admit(words)?;
+            let (generation, deadline) = (words.generation(), words.deadline());
+            held.clear();
+            held.extend(words.held());
+            for held in held.iter() {
+                let change = Change { handle: None, usage: held.usage, class: held.class };
+                change.apply(transaction, core, held.amount, 0)?;
+            }
+            transaction.rewrite(place, &[life.ended().word()]);
+            Ok((generation, deadline))
         });
-        match overflow {
-            None => Ok(()),
-            Some(line) => Err(Error::InvalidAmount {
-                provider: line.provider.uuid,
-                class: line.class,
-                requested: u64::MAX,
-            }),
+        match ended {
+            Ok((generation, deadline)) => {
+                if let Some(deadline) = deadline {
+                    core.agenda.remove(&Due::new(deadline, interned));
+                }
+                core.consumers.release(writer, &consumer, interned);
+                Ok(Some(Receipt { consumer, generation }))
+            }
+            Err(Refused::Stale) => Ok(None),
+            Err(Refused::Error(error)) => Err(error),
         }
     }
 }
 
-impl Line {
-    fn usage(&self) -> Cell {
-        usage_of(self.provider.cell)
-    }
-
-    /// What lines and what is held are sorted by.
-    fn key(&self) -> (Cell, u16) {
-        (self.usage(), self.class.number())
-    }
-
-    fn held(&self) -> Held {
-        Held { usage: self.usage(), class: self.class.number(), amount: self.amount }
+impl Known {
+    /// The error for a claim of a consumer that exists.
+    pub(super) fn exists(&self, consumer: Uuid) -> Error {
+        let generation = self.generation;
+        match self.equal {
+            true => Error::AlreadyHeld { consumer, generation },
+            false => Error::ConsumerExists { consumer, generation },
+        }
     }
 }
 
-fn check_amount(provider: &Provider, class: ResourceClass, amount: u64) -> Result<()> {
-    match amount {
-        0 => Err(Error::InvalidAmount { provider: provider.uuid, class, requested: 0 }),
+/// Checks the generation of a consumer; none if it holds nothing.
+pub(super) fn check_consumer(consumer: Uuid, expect: Expect, actual: Option<u64>) -> Result<()> {
+    match expect {
+        Expect::Generation(expected) if actual != Some(expected) => {
+            Err(Error::ConsumerConflict { consumer, expected, actual })
+        }
         _ => Ok(()),
     }
 }
 
 /// Opens a consumer's cell, which has to serve that consumer still.
-fn open_consumer(
+pub(super) fn open_consumer(
     transaction: &mut Transaction<'_>,
     interned: Interned,
 ) -> Result<(Place, Life), Abort<Refused>> {
@@ -346,6 +420,26 @@ fn open_consumer(
         return Err(Abort::Reject(Refused::Stale));
     }
     Ok((place, life))
+}
+
+/// Whether what is held is exactly what is wanted, of providers that the handles mean still. Both
+/// are sorted.
+pub(super) fn holds_exactly(
+    transaction: &mut Transaction<'_>,
+    held: &[Held],
+    wanted: &[Line],
+) -> Result<bool, Abort<Refused>> {
+    if !held.iter().copied().eq(wanted.iter().map(Line::held)) {
+        return Ok(false);
+    }
+    for line in wanted {
+        let place = transaction.open(line.usage())?;
+        let life = UsageWords(transaction.words(place)).life();
+        if !life.is(State::Live, line.provider.incarnation) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Turns what is held into what is wanted, provider by provider, class by class. Both are sorted.
@@ -375,99 +469,14 @@ fn exchange_amounts(
     Ok(())
 }
 
-/// A change of what is used of one class of one provider.
-struct Change<'a> {
-    /// The caller's handle; none for what is held already.
-    handle: Option<&'a Provider>,
-    usage: Cell,
-    class: u16,
-}
-
-impl Change<'_> {
-    /// Puts `wanted` in the place of `held` in a transaction.
-    fn apply(
-        &self,
-        transaction: &mut Transaction<'_>,
-        core: &Core,
-        held: u64,
-        wanted: u64,
-    ) -> Result<(), Abort<Refused>> {
-        let place = transaction.open(self.usage)?;
-        let words = transaction.words(place);
-        if let Some(handle) = self.handle {
-            Core::check(handle, UsageWords(words).life())?;
-        }
-        let changed = self.used_after(words, core, held, wanted);
-        let (at, used) = changed.map_err(|abort| abort.map(Refused::Error))?;
-        at.set_used(transaction.words_mut(place), used);
-        Ok(())
-    }
-
-    /// The class's amounts, and how much is used if `wanted` takes the place of `held`.
-    #[inline(always)]
-    fn used_after(
-        &self,
-        words: &[u64],
-        core: &Core,
-        held: u64,
-        wanted: u64,
-    ) -> Result<(Amounts, u64), Abort<Error>> {
-        let usage = UsageWords(words);
-        let Some(amounts) = usage.find(self.class) else { return Err(self.no_inventory()) };
-        // What is held is part of what is used, if both were read at one instant.
-        let Some(others) = amounts.used.checked_sub(held) else { return Err(Abort::Torn) };
-        let free = amounts.capacity.saturating_sub(others);
-        if wanted > held && wanted > free {
-            return Err(self.capacity_exceeded(wanted, free));
-        }
-        if usage.has_units() && wanted != held {
-            self.check_units(usage, core, wanted)?;
-        }
-        // Can't overflow: either within the capacity, or no more than was used.
-        Ok((amounts, others + wanted))
-    }
-
-    #[cold]
-    fn no_inventory(&self) -> Abort<Error> {
-        let Some(handle) = self.handle else { return Abort::Torn };
-        let class = ResourceClass::from_number(self.class);
-        Error::NoInventory { provider: handle.uuid, class }.into()
-    }
-
-    #[cold]
-    fn capacity_exceeded(&self, requested: u64, free: u64) -> Abort<Error> {
-        let Some(handle) = self.handle else { return Abort::Torn };
-        let class = ResourceClass::from_number(self.class);
-        Error::CapacityExceeded { provider: handle.uuid, class, requested, free }.into()
-    }
-
-    /// Checks `wanted` against the inventory that the words rest on.
-    #[cold]
-    fn check_units(
-        &self,
-        usage: UsageWords<'_>,
-        core: &Core,
-        wanted: u64,
-    ) -> Result<(), Abort<Error>> {
-        // Without a handle something is given back, which obeys no units.
-        let Some(handle) = self.handle else { return Ok(()) };
-        let class = ResourceClass::from_number(self.class);
-        let version = usage.configuration();
-        let checked = core.configurations.with(self.usage, version, |configuration| {
-            let inventory = configuration.inventories.get(class)?;
-            (!inventory.allows(wanted)).then_some(Error::UnitViolation {
-                provider: handle.uuid,
-                class,
-                requested: wanted,
-                min_unit: inventory.min_unit,
-                max_unit: inventory.max_unit,
-                step_size: inventory.step_size,
-            })
-        });
-        match checked {
-            None => Err(Abort::Torn),
-            Some(Some(violation)) => Err(Abort::Reject(violation)),
-            Some(None) => Ok(()),
-        }
+#[cfg(feature = "tracing")]
+fn trace<T>(outcome: &Result<T>) {
+    match outcome {
+        Ok(_) => tracing::trace!("changed"),
+        Err(error) => tracing::debug!(%error, "refused"),
     }
 }
+
+#[cfg(not(feature = "tracing"))]
+#[inline(always)]
+fn trace<T>(_: &Result<T>) {}

@@ -1,6 +1,8 @@
 //! Transactions over several cells: install, decide, stamp, release; by the owner and its helpers
 //! alike.
 
+use std::cell::Cell;
+
 use super::Ledger;
 use super::clock::Stamp;
 use super::descriptor::{Descriptor, Entry, State, Ticket};
@@ -42,6 +44,16 @@ impl Entries for Announced<'_> {
     }
 }
 
+thread_local! {
+    /// How often this thread has helped, in any forest.
+    static HELPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has helped, in any forest.
+pub(super) fn helps() -> u64 {
+    HELPS.get()
+}
+
 /// How far a participant came.
 pub(super) enum Progress {
     /// The transaction is over; committed or aborted, unless it was over before.
@@ -65,6 +77,7 @@ impl Ledger {
     /// holds a higher cell: following them upward ends.
     #[cold]
     pub(super) fn help(&self, ticket: Ticket) {
+        HELPS.set(HELPS.get() + 1);
         let mut current = ticket;
         loop {
             let descriptor = self.descriptor(current.slot());

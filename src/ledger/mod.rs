@@ -18,6 +18,7 @@ mod kcas;
 mod read;
 mod record;
 mod transaction;
+mod urgency;
 mod writer;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use descriptor::{Descriptor, Ticket};
 use free_list::FreeList;
 use gate::Gates;
 use record::Records;
+use urgency::Urgency;
 
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 
@@ -53,6 +55,7 @@ pub(crate) struct Ledger {
     gates: Gates,
     records: Records,
     clock: Clock,
+    urgency: Urgency,
     descriptors: Chunks<CachePadded<Descriptor>>,
     descriptors_handed_out: AtomicU64,
     descriptors_free: FreeList,
@@ -68,6 +71,7 @@ impl Ledger {
             gates: Gates::new(),
             records: Records::new(),
             clock: Clock::new(),
+            urgency: Urgency::default(),
             descriptors: Chunks::new(1),
             descriptors_handed_out: AtomicU64::new(0),
             descriptors_free: FreeList::new(),
@@ -101,6 +105,13 @@ impl Ledger {
         // Relaxed: a cell whose transaction the caller has seen is counted, as its number was
         // handed out before the exchange of the gate that the caller acquired.
         self.cells_handed_out.load(Ordering::Relaxed).min(u64::from(Cell::LIMIT)) as u32
+    }
+
+    /// Every writer that there ever was has a slot below this one.
+    pub(crate) fn writer_bound(&self) -> u32 {
+        // Relaxed: as for `cell_bound`, with the creation of the writer in the place of the
+        // transaction.
+        self.descriptors_handed_out.load(Ordering::Relaxed).min(u64::from(Ticket::SLOTS)) as u32
     }
 
     #[inline]

@@ -148,6 +148,11 @@ impl Draft {
         self.places.clear();
     }
 
+    /// How many cells are opened.
+    pub(super) fn cells(&self) -> usize {
+        self.opened.len()
+    }
+
     /// Sorts the draft by cell, as transactions install. No [`Place`] is valid afterwards.
     pub(super) fn sort(&mut self) {
         self.opened.sort_unstable_by_key(|opened| opened.cell);

@@ -6,7 +6,7 @@ use super::clock::Stamp;
 use super::descriptor::{Entry, State, Ticket};
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
-use super::kcas::Progress;
+use super::kcas::{Progress, helps};
 use super::record::{RecordNumber, Width};
 use super::transaction::{Abort, Draft, Transaction};
 use super::{KINDS, Kind, Ledger};
@@ -26,6 +26,7 @@ pub(crate) struct Writer {
     cells: [Vec<Cell>; KINDS],
     payload: Vec<u64>,
     retries: u64,
+    helps: u64,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
 }
@@ -42,6 +43,7 @@ impl Writer {
             cells: std::array::from_fn(|_| Vec::new()),
             payload: Vec::new(),
             retries: 0,
+            helps: 0,
             in_flight: false,
         }
     }
@@ -50,9 +52,19 @@ impl Writer {
         &self.ledger
     }
 
+    /// Which of the writers at the same time this is.
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
     /// How often a change was prepared in vain because another came first.
     pub(crate) fn retries(&self) -> u64 {
         self.retries
+    }
+
+    /// How often another's change was finished on the way.
+    pub(crate) fn helps(&self) -> u64 {
+        self.helps
     }
 
     /// Changes one cell: `change` gets its words and edits them, or gives up.
@@ -66,7 +78,9 @@ impl Writer {
         mut change: impl FnMut(&mut Vec<u64>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let mut payload = std::mem::take(&mut self.payload);
+        let helps_before = helps();
         let result = loop {
+            self.ledger.urgency.give_way(None);
             let (old, stamp, ()) = self.ledger.read_stamped(cell, |record| {
                 payload.clear();
                 record.copy_to(&mut payload);
@@ -83,6 +97,7 @@ impl Writer {
             self.retries += 1;
         };
         self.payload = payload;
+        self.helps += helps() - helps_before;
         result
     }
 
@@ -95,23 +110,36 @@ impl Writer {
         &mut self,
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        loop {
+        let (mut losses, mut asked) = (0, None);
+        let (helped, helps_before) = (self.helps, helps());
+        let result = loop {
+            self.ledger.urgency.give_way(asked);
             self.draft.clear();
             match body(&mut Transaction { writer: self }) {
-                Ok(value) => {
-                    if self.commit()? {
-                        return Ok(value);
-                    }
-                }
+                Ok(value) => match self.commit() {
+                    Ok(true) => break Ok(value),
+                    Ok(false) => {}
+                    Err(exhausted) => break Err(exhausted.into()),
+                },
                 Err(Abort::Reject(error)) => {
                     if self.draft.holds(&self.ledger) {
-                        return Err(error);
+                        break Err(error);
                     }
                 }
                 Err(Abort::Torn) => {}
             }
             self.retries += 1;
+            losses += 1;
+            if asked.is_none() {
+                asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
+            }
+        };
+        if let Some(asked) = asked {
+            self.ledger.urgency.done(asked);
         }
+        // Those of changes that the body made on the way are among them.
+        self.helps = helped + (helps() - helps_before);
+        result
     }
 
     /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,

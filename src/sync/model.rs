@@ -231,3 +231,57 @@ impl<T> IdlePool<T> {
 pub(crate) fn next_forest() -> u32 {
     1
 }
+
+/// The order of a map behind a lock.
+pub(crate) struct Agenda<K, V>(RwLock<BTreeMap<K, V>>);
+
+impl<K: Ord + Copy, V: Copy> Agenda<K, V> {
+    pub(crate) fn new() -> Self {
+        Agenda(RwLock::new(BTreeMap::new()))
+    }
+
+    pub(crate) fn insert(&self, key: K, value: V) {
+        self.0.write().expect("no panic under the lock").insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.0.write().expect("no panic under the lock").remove(key);
+    }
+
+    pub(crate) fn first(&self) -> Option<(K, V)> {
+        let map = self.0.read().expect("no panic under the lock");
+        map.first_key_value().map(|(key, value)| (*key, *value))
+    }
+
+    pub(crate) fn after(&self, key: &K) -> Option<(K, V)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let map = self.0.read().expect("no panic under the lock");
+        map.range((Excluded(key), Unbounded)).next().map(|(key, value)| (*key, *value))
+    }
+}
+
+/// Counts nothing: no interleaving depends on it.
+#[derive(Default)]
+pub(crate) struct Tally;
+
+impl Tally {
+    pub(crate) fn add(&self, _count: u64) {}
+
+    pub(crate) fn get(&self) -> u64 {
+        0
+    }
+}
+
+/// Never says anything: nothing rests on it.
+#[derive(Default)]
+pub(crate) struct Hint;
+
+impl Hint {
+    pub(crate) fn get(&self) -> u64 {
+        0
+    }
+
+    pub(crate) fn exchange(&self, _old: u64, _new: u64) -> bool {
+        false
+    }
+}

@@ -74,6 +74,67 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
     }
 }
 
+/// An ordered set of things to come, each with a value. Lock-free.
+pub(crate) struct Agenda<K, V>(crossbeam_skiplist::SkipMap<K, V>);
+
+impl<K: Ord + Copy + Send + 'static, V: Copy + Send + 'static> Agenda<K, V> {
+    pub(crate) fn new() -> Self {
+        Agenda(crossbeam_skiplist::SkipMap::new())
+    }
+
+    pub(crate) fn insert(&self, key: K, value: V) {
+        self.0.insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.0.remove(key);
+    }
+
+    pub(crate) fn first(&self) -> Option<(K, V)> {
+        self.0.front().map(|entry| (*entry.key(), *entry.value()))
+    }
+
+    pub(crate) fn after(&self, key: &K) -> Option<(K, V)> {
+        let entry = self.0.lower_bound(std::ops::Bound::Excluded(key))?;
+        Some((*entry.key(), *entry.value()))
+    }
+}
+
+/// A count that one thread makes and all may read.
+#[derive(Default)]
+pub(crate) struct Tally(AtomicU64);
+
+impl Tally {
+    /// Only one thread at a time may do so; what another adds meanwhile is lost.
+    pub(crate) fn add(&self, count: u64) {
+        // Relaxed, both: a count orders nothing.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: as above.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A word that threads tell each other something with which nothing rests on.
+#[derive(Default)]
+pub(crate) struct Hint(CachePadded<AtomicU64>);
+
+impl Hint {
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: whatever is read is only advice.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the hint was `old`, and is `new` now.
+    pub(crate) fn exchange(&self, old: u64, new: u64) -> bool {
+        // Relaxed: as above.
+        self.0.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
 /// How a slot protects what is being read. The tests run with both.
 #[cfg(not(provider_tree_rwlock_slots))]
 type Strategy = arc_swap::DefaultStrategy;

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::step::Step::{self, *};
 use crate::{
-    Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
-    Trait,
+    Batch, Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
+    ResourceClass, Trait,
 };
 
 pub(super) const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -87,12 +87,35 @@ fn rename(cluster: &Cluster) {
 /// Creates a provider, moves and renames another.
 fn populate(cluster: &Cluster) {
     let list = [
-        ProviderSpec::new(Uuid::from_u128(7), "new").with_parent(cluster.host.uuid()),
-        ProviderSpec::new(cluster.leaf.uuid(), "renamed")
+        ProviderSpec::new(Uuid::from_u128(13), "listed").with_parent(cluster.host.uuid()),
+        ProviderSpec::new(cluster.leaf.uuid(), "listed leaf")
             .with_parent(cluster.other.uuid())
             .with_inventories(inventories(1000)),
     ];
     cluster.tree.populate(&list).unwrap();
+}
+
+/// Moves what OLD holds to another provider, and gives another consumer its place.
+fn commit(cluster: &Cluster) {
+    let batch = Batch::new()
+        .replace(Claim::new(OLD).take(&cluster.other, VCPU, 1), Expect::Any)
+        .claim(Claim::new(Uuid::from_u128(104)).take(&cluster.host, VCPU, 2))
+        .set_inventories(&cluster.host, inventories(2000), Expect::Any);
+    cluster.tree.worker().unwrap().commit(&batch).map(drop).unwrap();
+}
+
+fn lease(cluster: &Cluster) {
+    let claim = Claim::new(Uuid::from_u128(105)).take(&cluster.host, VCPU, 2);
+    let mut worker = cluster.tree.worker().unwrap();
+    let lease = worker.lease(&claim, 10).unwrap();
+    // Others may have ended it.
+    let _ = worker.renew(&lease, 20, 0);
+    worker.expire(20).map(drop).unwrap();
+}
+
+fn cordon(cluster: &Cluster) {
+    cluster.tree.cordon(&cluster.host).unwrap();
+    cluster.tree.uncordon(&cluster.host).unwrap();
 }
 
 /// A step, and for which time it is reached.
@@ -186,6 +209,50 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
         ],
     ),
     (
+        "commit",
+        commit,
+        &[
+            (Interned, 1),
+            (ConfigurationPublished, 1),
+            (Published, 1),
+            (Installed, 2),
+            (Decided, 1),
+            (Stamped, 2),
+            (Released, 1),
+            (Released, 3),
+        ],
+    ),
+    (
+        "lease, renew, expire",
+        lease,
+        &[
+            (Interned, 1),
+            (Published, 1),
+            (Decided, 1),
+            (Released, 2),
+            (Written, 2),
+            (Exchanged, 2),
+            (Published, 2),
+            (Released, 4),
+            (Freed, 1),
+            (Forgotten, 1),
+        ],
+    ),
+    (
+        "cordon and uncordon",
+        cordon,
+        &[
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 3),
+            (Decided, 1),
+            (Released, 2),
+            (Published, 2),
+            (Installed, 6),
+            (Released, 7),
+        ],
+    ),
+    (
         "populate",
         populate,
         &[
@@ -222,6 +289,7 @@ pub(super) fn halts() -> impl Iterator<Item = (String, Operation, Step, usize)> 
 pub(super) fn everything_else(cluster: &Cluster) {
     let Cluster { tree, host, leaf, other } = cluster;
     let mut worker = tree.worker().unwrap();
+    tree.uncordon(host).map(drop).unwrap();
     for provider in [host, leaf, other] {
         if worker.take(provider, &[(VCPU, 1), (MEMORY, 1)]).is_ok() {
             worker.put_back(provider, &[(VCPU, 1), (MEMORY, 1)]).unwrap();
@@ -235,7 +303,8 @@ pub(super) fn everything_else(cluster: &Cluster) {
     let below = |uuid, name| ProviderSpec::new(uuid, name).with_parent(host.uuid());
     let leaf_again = below(leaf.uuid(), "leaf").with_inventories(inventories(1000));
     let _ = tree.populate(&[leaf_again, below(Uuid::from_u128(11), "new")]);
-    let _ = tree.populate(&[below(Uuid::from_u128(12), "renamed")]);
+    let _ = tree.populate(&[below(Uuid::from_u128(12), "listed leaf")]);
+    let _ = tree.populate(&[below(Uuid::from_u128(13), "renamed")]);
     for consumer in [OLD, NEW] {
         let claim = Claim::new(consumer).take(host, VCPU, 2).take(other, VCPU, 2);
         let _ = tree.allocations(consumer);
@@ -243,6 +312,13 @@ pub(super) fn everything_else(cluster: &Cluster) {
         worker.replace(&claim, Expect::Any).map(drop).unwrap();
         worker.release(consumer).map(drop).unwrap();
     }
+    let now = 30;
+    worker.expire(now).map(drop).unwrap();
+    let third = Uuid::from_u128(103);
+    let lease = worker.lease(&Claim::new(third).take(other, VCPU, 1), now + 1).unwrap();
+    worker.confirm(&lease, now).map(drop).unwrap();
+    worker.commit(&Batch::new().release(third, Expect::Any)).map(drop).unwrap();
+    let _ = (tree.cordon(host), tree.uncordon(host), tree.holders(host), tree.metrics());
     for (name, uuid) in [("new", 7), ("renamed", 8), ("leaf", 9), ("fresh", 10)] {
         let _ = (tree.find(name), tree.find(Uuid::from_u128(uuid)));
         if let Ok(created) = tree.create_child(other, name, Uuid::from_u128(uuid)) {

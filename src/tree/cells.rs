@@ -1,12 +1,13 @@
 //! What the words of each kind of cell mean.
 //!
 //! ```text
-//! structure   life | uuid 2 | name cell, parent | first, last child | previous, next sibling
-//! usage       life | generation | configuration 48, has units 1, classes 15 | class numbers,
-//!             four a word
+//! structure   life | uuid 2 | cordon 2, parent, name cell | last, first child
+//!             | next, previous sibling
+//! usage       life | generation | configuration 48, has units 1, cordoned 1, classes 14
+//!             | class numbers, four a word
 //!             | (capacity, used, taken without a consumer) per class
 //! name        life | owner
-//! consumer    life | uuid 2 | generation | (provider 32 class 16, amount) each
+//! consumer    life | uuid 2 | generation | deadline | (provider 32 class 16, amount) each
 //! ```
 
 use uuid::Uuid;
@@ -106,6 +107,31 @@ pub(crate) struct Structure {
     pub(crate) last_child: Option<Cell>,
     pub(crate) previous: Option<Cell>,
     pub(crate) next: Option<Cell>,
+    pub(crate) cordon: Cordon,
+}
+
+/// Why nothing new may be taken from a provider, if anything.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Cordon {
+    /// The provider itself is cordoned.
+    pub(crate) own: bool,
+    /// An ancestor is.
+    pub(crate) inherited: bool,
+}
+
+impl Cordon {
+    /// Whether nothing new may be taken from the provider and what is below it.
+    pub(crate) fn holds(self) -> bool {
+        self.own || self.inherited
+    }
+
+    fn bits(self) -> u64 {
+        u64::from(self.own) << 63 | u64::from(self.inherited) << 62
+    }
+
+    fn of_bits(word: u64) -> Self {
+        Cordon { own: word >> 63 == 1, inherited: word >> 62 & 1 == 1 }
+    }
 }
 
 impl Structure {
@@ -121,7 +147,7 @@ impl Structure {
             self.life.word(),
             high,
             low,
-            pack(self.name, self.parent),
+            pack(self.name, self.parent) | self.cordon.bits(),
             pack(self.first_child, self.last_child),
             pack(self.previous, self.next),
         ]
@@ -140,6 +166,7 @@ impl Structure {
             last_child,
             previous,
             next,
+            cordon: Cordon::of_bits(word(3)),
         }
     }
 
@@ -158,9 +185,12 @@ fn pack(low: Option<Cell>, high: Option<Cell>) -> u64 {
 }
 
 fn unpack(word: u64) -> (Option<Cell>, Option<Cell>) {
-    let cell = |half: u32| half.checked_sub(1).map(Cell::new);
+    // Numbers of cells have 28 bits: what is above may mean something else.
+    let cell = |half: u32| (half & HALF).checked_sub(1).map(Cell::new);
     (cell(word as u32), cell((word >> 32) as u32))
 }
+
+const HALF: u32 = (1 << 30) - 1;
 
 /// The words of a usage cell, to look at.
 #[derive(Clone, Copy)]
@@ -176,6 +206,9 @@ fn first_amount(classes: usize) -> usize {
 
 /// Some amounts within the capacity may be refused: the configuration has to be asked.
 const HAS_UNITS: u64 = 1 << 15;
+
+/// Nothing new may be taken.
+const CORDONED: u64 = 1 << 14;
 
 /// Versions of configurations have 48 bits: the count of a forest's changes wraps after 2^48.
 pub(crate) const CONFIGURATION_BITS: u32 = 48;
@@ -204,7 +237,12 @@ impl<'a> UsageWords<'a> {
     }
 
     pub(crate) fn classes(self) -> usize {
-        (self.word(2) & (HAS_UNITS - 1)) as usize
+        (self.word(2) & (CORDONED - 1)) as usize
+    }
+
+    #[inline]
+    pub(crate) fn is_cordoned(self) -> bool {
+        self.word(2) & CORDONED != 0
     }
 
     pub(crate) fn class(self, index: usize) -> u16 {
@@ -288,10 +326,12 @@ pub(crate) fn write_usage(
     life: Life,
     generation: u64,
     configuration: u64,
+    cordoned: bool,
     classes: &[ClassWords],
 ) {
     let has_units = classes.iter().any(|class| class.has_units);
-    let flags = if has_units { HAS_UNITS } else { 0 };
+    let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
+    let flags = flag(has_units, HAS_UNITS) | flag(cordoned, CORDONED);
     words.clear();
     words.push(life.word());
     words.push(generation);
@@ -307,6 +347,11 @@ pub(crate) fn write_usage(
 pub(crate) fn set_configuration(words: &mut [u64], generation: u64, configuration: u64) {
     words[1] = generation;
     words[2] = configuration << CONFIGURATION_SHIFT | words[2] & ((1 << CONFIGURATION_SHIFT) - 1);
+}
+
+/// Says whether something new may be taken, and keeps the rest.
+pub(crate) fn set_cordoned(words: &mut [u64], cordoned: bool) {
+    words[2] = words[2] & !CORDONED | if cordoned { CORDONED } else { 0 };
 }
 
 #[cfg(all(test, not(provider_tree_loom)))]
@@ -337,6 +382,7 @@ mod tests {
             last_child: Some(Cell::new(Cell::LIMIT - 1)),
             previous: None,
             next: Some(Cell::new(9)),
+            cordon: Cordon { own: true, inherited: false },
         };
         let words = structure.words();
         assert_eq!(Structure::from_words(|index| words[index]), structure);
@@ -356,11 +402,13 @@ mod tests {
                 .collect();
             let mut words = Vec::new();
             let life = Life::first(PROVIDER).with(State::Live);
-            write_usage(&mut words, life, 9, 1 << 47, &classes);
+            let cordoned = classes.len() % 2 == 0;
+            write_usage(&mut words, life, 9, 1 << 47, cordoned, &classes);
             let usage = UsageWords(&words);
             assert_eq!((usage.life(), usage.generation()), (life, 9));
             assert_eq!(usage.configuration(), 1 << 47);
             assert_eq!(usage.has_units(), classes.len() > 2);
+            assert_eq!(usage.is_cordoned(), cordoned);
             assert_eq!(usage.all().count(), classes.len());
             for class in &classes {
                 let amounts = usage.find(class.class).unwrap();
@@ -372,7 +420,10 @@ mod tests {
             set_configuration(&mut words, 10, 3);
             let usage = UsageWords(&words);
             assert_eq!((usage.generation(), usage.configuration()), (10, 3));
-            assert_eq!(usage.classes(), classes.len());
+            assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), cordoned));
+            set_cordoned(&mut words, !cordoned);
+            let usage = UsageWords(&words);
+            assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), !cordoned));
         }
     }
 }

@@ -23,6 +23,9 @@ pub struct Updated {
     pub changed: bool,
     /// The generation since.
     pub generation: u64,
+    /// Whether of any class more is used than there is since, as an inventory was set below that;
+    /// see [`ProviderTree::overcommitted`](crate::ProviderTree::overcommitted).
+    pub overcommitted: bool,
 }
 
 impl Core {
@@ -33,7 +36,7 @@ impl Core {
     }
 
     /// Generation, version and configuration.
-    fn configuration_in_force(
+    pub(crate) fn configuration_in_force(
         &self,
         provider: &Provider,
     ) -> Result<(u64, u64, Arc<Configuration>)> {
@@ -72,7 +75,13 @@ impl Core {
             let next = change(&current);
             let changed = next.is_some();
             if !changed && expect.is_met_by(generation) {
-                return Ok(Updated { changed, generation });
+                let (now, overcommitted) = self.read_usage(provider, |words| {
+                    ((words.generation(), words.configuration()), is_overcommitted(words))
+                })?;
+                match now == (generation, replaced) {
+                    true => return Ok(Updated { changed, generation, overcommitted }),
+                    false => continue,
+                }
             }
             let capacities = match capacities.filter(|_| changed) {
                 Some(Err(invalid)) => return Err(invalid.clone()),
@@ -91,33 +100,42 @@ impl Core {
                     return Err(Refused::Stale.into());
                 }
                 let generation = expect.next(usage.generation());
+                let overcommitted;
                 match capacities {
                     None => {
+                        overcommitted = is_overcommitted(usage);
                         let words = transaction.words_mut(place);
                         set_configuration(words, generation, candidate.version);
                     }
                     Some(capacities) => {
                         let classes = relayout(usage, capacities);
                         let classes = classes.map_err(|used| used.error(provider.uuid))?;
-                        let life = usage.life();
+                        overcommitted = classes.iter().any(|class| class.used > class.capacity);
+                        let (life, cordoned) = (usage.life(), usage.is_cordoned());
+                        let version = candidate.version;
                         let mut words = Vec::new();
-                        write_usage(&mut words, life, generation, candidate.version, &classes);
+                        write_usage(&mut words, life, generation, version, cordoned, &classes);
                         transaction.rewrite(place, &words);
                     }
                 }
                 sharing.apply(transaction, self.sharing)?;
-                Ok::<_, Abort<Refused>>(generation)
+                Ok::<_, Abort<Refused>>((generation, overcommitted))
             });
             match put_in_force {
-                Ok(generation) => {
+                Ok((generation, overcommitted)) => {
                     candidate.replaces(replaced);
-                    return Ok(Updated { changed, generation });
+                    return Ok(Updated { changed, generation, overcommitted });
                 }
                 Err(Refused::Stale) => {}
                 Err(Refused::Error(error)) => return Err(error),
             }
         }
     }
+}
+
+/// Whether of any class more is used than there is.
+fn is_overcommitted(usage: UsageWords<'_>) -> bool {
+    usage.all().any(|(_, amounts)| amounts.used > amounts.capacity)
 }
 
 /// A class that would go while it is in use.
@@ -127,7 +145,7 @@ pub(crate) struct StillUsed {
 }
 
 impl StillUsed {
-    fn error(self, provider: Uuid) -> Error {
+    pub(crate) fn error(self, provider: Uuid) -> Error {
         Error::InUse { provider, class: self.class, used: self.used }
     }
 }

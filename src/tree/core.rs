@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::metrics::Tallies;
+
 use crate::error::{Error, Result};
 use crate::inventory::Usage;
-use crate::ledger::{Cell, Ledger, Writer};
+use crate::ledger::{Cell, Chunks, Ledger, Writer};
 use crate::resource_class::ResourceClass;
-use crate::sync::{IdlePool, next_forest};
+use crate::sync::{Agenda, CachePadded, IdlePool, next_forest};
 use crate::tree::cells::{
-    Amounts, CONSUMER, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
+    Amounts, CONSUMER, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
     write_usage,
 };
 use crate::tree::configuration::Configurations;
+use crate::tree::due::Due;
 use crate::tree::keys::{Interned, Keys, Name};
 use crate::tree::provider::Provider;
 
@@ -30,6 +33,10 @@ pub(crate) struct Core {
     pub(crate) super_root: Cell,
     /// Counts the sharing providers of each class.
     pub(crate) sharing: Cell,
+    /// Leases by their deadline: hints, the consumers' cells decide.
+    pub(crate) agenda: Agenda<Due, Uuid>,
+    /// What each worker has counted, by its slot.
+    pub(crate) tallies: Chunks<CachePadded<Tallies>>,
     idle_writers: IdlePool<Writer>,
 }
 
@@ -51,6 +58,8 @@ impl Core {
             configurations: Configurations::new(),
             super_root,
             sharing,
+            agenda: Agenda::new(),
+            tallies: Chunks::new(1),
             idle_writers,
         }
     }
@@ -146,6 +155,7 @@ fn found_super_root(writer: &mut Writer) -> Cell {
         last_child: None,
         previous: None,
         next: None,
+        cordon: Cordon::default(),
     };
     let found = |writer: &mut Writer| -> Result<Cell> {
         let cell = writer.take_cells(PROVIDER, &[first.word(); 2])?;
@@ -155,7 +165,7 @@ fn found_super_root(writer: &mut Writer) -> Cell {
         })?;
         writer.update::<_, Error>(usage_of(cell), |words| {
             // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
-            write_usage(words, first, 0, 0, &[]);
+            write_usage(words, first, 0, 0, false, &[]);
             Ok(())
         })?;
         Ok(cell)

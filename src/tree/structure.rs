@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Exhausted, Place, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{
-    Life, State, Structure, UsageWords, set_configuration, usage_of, write_usage,
+    Cordon, Life, State, Structure, UsageWords, set_configuration, usage_of, write_usage,
 };
 use crate::tree::configuration::Configuration;
+use crate::tree::cordon::inherit;
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 use crate::tree::keys::{Interned, Name, Refused, check_name};
@@ -216,6 +217,9 @@ impl Core {
             structure.next = None;
             structure.previous = append(transaction, parent_cell, cell)?;
             transaction.rewrite(place, &structure.words());
+            let new_parent = transaction.open(parent_cell)?;
+            let inherited = structure_at(transaction, new_parent).cordon.holds();
+            inherit(transaction, cell, inherited)?;
             let usage = transaction.open(usage_of(cell))?;
             let before = UsageWords(transaction.words(usage));
             if !before.life().is(State::Live, structure.life.incarnation) {
@@ -368,6 +372,8 @@ fn link_new(
         Core::check(parent, structure_at(transaction, place).life)?;
     }
     let previous = append(transaction, new.parent, new.cell)?;
+    let parent = transaction.open(new.parent)?;
+    let inherited = structure_at(transaction, parent).cordon.holds();
     let place = transaction.open(new.cell)?;
     let life = Life::from_word(transaction.word(place, 0)).with(State::Live);
     let structure = Structure {
@@ -379,6 +385,7 @@ fn link_new(
         last_child: None,
         previous,
         next: None,
+        cordon: Cordon { own: false, inherited },
     };
     transaction.rewrite(place, &structure.words());
     let usage = transaction.open(usage_of(new.cell))?;
@@ -386,13 +393,13 @@ fn link_new(
         return Err(Abort::Torn);
     }
     let mut words = Vec::with_capacity(3);
-    write_usage(&mut words, life, 0, version, &[]);
+    write_usage(&mut words, life, 0, version, inherited, &[]);
     transaction.rewrite(usage, &words);
     Ok(())
 }
 
 /// Opens the structure of a provider that has to be the one the handle names.
-fn open_live<E: From<Error>>(
+pub(crate) fn open_live<E: From<Error>>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
     handle: &Provider,

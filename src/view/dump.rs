@@ -52,6 +52,9 @@ pub struct ProviderDump {
     /// What it has and is.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub data: ProviderData,
+    /// Whether it is cordoned itself.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub cordoned: bool,
     /// What is used of it; classes of which nothing is used may be missing.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::json::class_map"))]
     pub used: BTreeMap<ResourceClass, UsedAmounts>,
@@ -133,6 +136,7 @@ impl Core {
                     aggregates: configuration.aggregates.clone(),
                     resources: configuration.resources.clone(),
                 },
+                cordoned: structure.cordon.own,
                 used: used.collect(),
             });
             uuids.insert(usage_of(cell), structure.uuid);
@@ -163,7 +167,8 @@ impl Core {
                 });
             }
             let (consumer, generation) = (words.uuid(), words.generation());
-            found.push(Allocations { consumer, generation, allocations });
+            let deadline = words.deadline();
+            found.push(Allocations { consumer, generation, deadline, allocations });
         }
         // The order of cells means nothing to others: the same state is to be the same dump.
         found.sort_unstable_by_key(|consumer| consumer.consumer);

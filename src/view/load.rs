@@ -4,14 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Held, write_consumer};
+use crate::claim::{Allocations, Held, LATEST_DEADLINE, write_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::ledger::{Cell, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{Life, usage_of};
 use crate::tree::core::Core;
-use crate::tree::{LARGEST_LISTED_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass};
+use crate::tree::{
+    Due, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass,
+};
 use crate::view::dump::{Dump, ProviderDump};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -59,6 +61,11 @@ impl ProviderTree {
                 let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
                 let handles = tree.core.populate(writer, &Plan::new(&listed), &used)?;
                 usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
+            }
+            for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
+                if let Some(provider) = tree.core.find_by_uuid(provider.data.uuid) {
+                    tree.core.set_cordon(writer, &provider, true)?;
+                }
             }
             for consumer in &dump.consumers {
                 tree.core.load_consumer(writer, consumer, &usage_cells)?;
@@ -122,9 +129,12 @@ fn check_consumer(
     sums: &mut Map<(Uuid, ResourceClass), u128>,
     faults: &mut Vec<Fault>,
 ) {
-    let &Allocations { consumer: uuid, generation, ref allocations } = consumer;
+    let &Allocations { consumer: uuid, generation, deadline, ref allocations } = consumer;
     if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
+    }
+    if deadline.is_some_and(|deadline| deadline > LATEST_DEADLINE) {
+        faults.push(Fault::DeadlineTooLate { consumer: uuid });
     }
     if allocations.is_empty() {
         faults.push(Fault::EmptyConsumer { consumer: uuid });
@@ -163,8 +173,13 @@ impl Core {
         writer.update::<_, Error>(interned.cell, |words| {
             let life = Life::of_words(words);
             let held = held.iter().copied();
-            write_consumer(words, life, consumer.consumer, consumer.generation, held);
+            let Allocations { consumer, generation, deadline, .. } = *consumer;
+            write_consumer(words, life, consumer, generation, deadline, held);
             Ok(())
-        })
+        })?;
+        if let Some(deadline) = consumer.deadline {
+            self.agenda.insert(Due::new(deadline, interned), consumer.consumer);
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Changed is a call that overlapped others, where its outcome has the most explanations.
 
-use provider_tree::{Allocations, Error, Receipt, ResourceClass, Updated, Usage};
+use provider_tree::{Allocations, Error, Partial, Receipt, ResourceClass, Updated, Usage};
 use uuid::Uuid;
 
 use crate::checker::linearize;
@@ -104,7 +104,8 @@ fn other_answer(answer: &Answer<Handle>) -> Option<Answer<Handle>> {
         Answer::Allocations(Some(_)) => Answer::Allocations(None),
         Answer::Allocations(None) => {
             let consumer = plan::consumers()[0];
-            let held = Allocations { consumer, generation: 1, allocations: Vec::new() };
+            let held =
+                Allocations { consumer, generation: 1, deadline: None, allocations: Vec::new() };
             Answer::Allocations(Some(held))
         }
         Answer::Amount(amount) => Answer::Amount(amount + 1),
@@ -118,6 +119,24 @@ fn other_answer(answer: &Answer<Handle>) -> Option<Answer<Handle>> {
             Answer::Updated(Updated { changed: !updated.changed, ..updated })
         }
         Answer::Is(so) => Answer::Is(!so),
+        Answer::Nothing => return None,
+        Answer::Receipts(mut receipts) => {
+            match receipts.first_mut() {
+                Some(receipt) => receipt.generation += 1,
+                None => receipts.push(Receipt { consumer: plan::consumers()[0], generation: 9 }),
+            }
+            Answer::Receipts(receipts)
+        }
+        Answer::Gang(mut made) => {
+            if made.pop().is_none() {
+                made.push(Ok(Receipt { consumer: plan::consumers()[0], generation: 9 }));
+            }
+            Answer::Gang(made)
+        }
+        Answer::Partly(mut partial) => {
+            partial.receipt.generation += 1;
+            Answer::Partly(partial)
+        }
         Answer::Dump(mut dump) => {
             if dump.providers.pop().is_none() {
                 dump.version += 1;
@@ -141,6 +160,9 @@ fn other_error(error: &Error) -> Option<Error> {
         | Error::NotTaken { taken: number, .. }
         | Error::UnitViolation { max_unit: number, .. }
         | Error::ConsumerExists { generation: number, .. } => *number = number.wrapping_add(1),
+        Error::AlreadyHeld { generation: number, .. } => *number = number.wrapping_add(1),
+        Error::TooFewFit { at_least: number, .. } => *number += 1,
+        Error::InvalidEntries { faults } => faults.clear(),
         Error::ConsumerConflict { actual, .. } => *actual = actual.map_or(Some(5), |_| None),
         _ => return None,
     }
@@ -173,8 +195,20 @@ fn success(op: &Op<Handle>) -> Option<Answer<Handle>> {
         Op::Parent(_) => Answer::Found(None),
         Op::Name(_) => Answer::Name(NAMES[0].to_owned()),
         Op::SetInventories(..) | Op::SetTraits(..) => Answer::Generation(2),
-        Op::AddTraits(..) => Answer::Updated(Updated { changed: true, generation: 2 }),
+        Op::AddTraits(..) => {
+            Answer::Updated(Updated { changed: true, generation: 2, overcommitted: false })
+        }
         Op::Populate(_) => Answer::Populated(Vec::new()),
+        Op::Commit(_) => Answer::Receipts(Vec::new()),
+        Op::Gang(..) => {
+            Answer::Gang(vec![Ok(Receipt { consumer: some_handle().uuid, generation: 1 })])
+        }
+        Op::Partly(consumer, _) => {
+            let receipt = Receipt { consumer: *consumer, generation: 1 };
+            Answer::Partly(Partial { receipt, refused: Vec::new() })
+        }
+        Op::RestOn(consumer, ..) | Op::Chain(consumer, _) => first_receipt(*consumer),
+        Op::Cordon(..) | Op::IsCordoned(_) => Answer::Is(true),
         Op::Usage(..) => Answer::Usage(Usage { capacity: 1, used: 0 }),
         Op::Usages(_) | Op::Data(_) => Answer::Usages(Vec::new()),
         Op::Claim(consumer, _) | Op::Release(consumer) => first_receipt(*consumer),

@@ -186,6 +186,7 @@ fn allocations_are_all_or_nothing() {
     let half = Allocations {
         consumer: ONE,
         generation: 1,
+        deadline: None,
         allocations: vec![Allocation { provider: HOST.uuid, class: VCPU, amount: 1 }],
     };
     assert_rejected(&history(

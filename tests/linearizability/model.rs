@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Dump, Error, Expect, Fault, ProviderData, ProviderDump, Receipt,
-    ResourceClass, Resources, Trait, Updated, Usage, UsedAmounts,
+    Allocation, Allocations, Dump, Error, Expect, Fault, InventoryFault, ProviderData,
+    ProviderDump, Receipt, ResourceClass, Trait, Updated, Usage, UsedAmounts,
 };
 use uuid::Uuid;
 
-use crate::operation::{Answer, Handle, Line, Listing, Op, Outcome, Stock, Stocks, inventories};
+use crate::operation::{
+    Answer, Handle, Item, Line, Listing, Op, Outcome, Said, SetOp, Stock, Stocks, inventories,
+    resources,
+};
 use crate::recorder::sorted;
 
 /// A forest and its consumers.
@@ -24,6 +27,9 @@ pub(crate) struct Model {
     consumers: BTreeMap<Uuid, Consumer>,
     /// All handles that a creation has returned: none may come again.
     born: BTreeSet<Handle>,
+    /// The last lease of each consumer: which of all leases it was.
+    leases: BTreeMap<Uuid, u64>,
+    last_lease: u64,
 }
 
 /// A provider.
@@ -36,6 +42,10 @@ struct Node {
     generation: u64,
     stocks: Stocks,
     traits: BTreeSet<Trait>,
+    aggregates: BTreeSet<Uuid>,
+    values: BTreeMap<ResourceClass, u8>,
+    /// Whether it is cordoned itself.
+    cordoned: bool,
     /// What is taken for no consumer.
     taken: BTreeMap<ResourceClass, u64>,
 }
@@ -43,6 +53,9 @@ struct Node {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Consumer {
     generation: u64,
+    deadline: Option<u64>,
+    /// Which of all leases it began as, if it began as one.
+    lease: Option<u64>,
     held: BTreeMap<(Uuid, ResourceClass), u64>,
 }
 
@@ -50,6 +63,11 @@ impl Model {
     /// Whether the operation can have this outcome now. Then it has happened; else the model is
     /// not to be used any more.
     pub(crate) fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
+        match op {
+            Op::Gang(members, at_least) => return self.gang(members, *at_least, outcome),
+            Op::Partly(consumer, lines) => return self.partly(*consumer, lines, outcome),
+            _ => {}
+        }
         let faults = self.faults(op);
         match outcome {
             Err(error) => faults.contains(error),
@@ -105,7 +123,7 @@ impl Model {
             }
             Op::TakeRest(handle, class) => self.rest_not_to_be_had(*handle, *class, &mut faults),
             Op::Claim(consumer, lines) => {
-                self.exists(*consumer, &mut faults);
+                self.exists(*consumer, lines, &mut faults);
                 self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
             }
             Op::Replace(consumer, lines, expect) => {
@@ -132,7 +150,66 @@ impl Model {
                 self.live(*handle, &mut faults);
             }
             Op::Find(_) | Op::FindByName(_) | Op::Roots | Op::Providers | Op::Allocations(_) => {}
-            Op::HasSharingProvider(_) | Op::Dump => {}
+            Op::HasSharingProvider(_) | Op::Dump | Op::Expire(_) => {}
+            Op::Traits(_, handle, _, expect) | Op::Aggregates(_, handle, _, expect) => {
+                self.not_as_expected(*handle, *expect, &mut faults);
+            }
+            Op::UpdateResources(handle, _, expect) => {
+                self.not_as_expected(*handle, *expect, &mut faults);
+            }
+            Op::UpdateInventories(handle, said, expect) => {
+                self.not_as_expected(*handle, *expect, &mut faults);
+                let differ =
+                    self.nodes.get(&handle.uuid).is_some_and(|node| node.differs_from(said));
+                if differ {
+                    for (&class, (_, min_unit)) in said {
+                        let fault = InventoryFault::ZeroMinUnit;
+                        let invalid = || Error::InvalidInventory { class, fault };
+                        faults.add_if(*min_unit == Some(0), invalid);
+                    }
+                    self.not_droppable(*handle, &completed(said), &mut faults);
+                }
+            }
+            Op::HasTraits(handle, _)
+            | Op::HaveTraitsChanged(handle, _)
+            | Op::InAggregates(handle, _)
+            | Op::HaveAggregatesChanged(handle, _)
+            | Op::HaveInventoriesChanged(handle, _)
+            | Op::HasInventories(handle)
+            | Op::HaveResourcesChanged(handle, _)
+            | Op::Cordon(handle, _)
+            | Op::IsCordoned(handle) => {
+                self.live(*handle, &mut faults);
+            }
+            Op::Commit(items) => self.not_committable(items, &mut faults),
+            Op::RestOn(consumer, lines, handle, expected) => {
+                self.exists(*consumer, lines, &mut faults);
+                self.not_as_expected(*handle, Expect::Generation(*expected), &mut faults);
+                self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
+            }
+            Op::Chain(consumer, line) => {
+                if self.live(line.0, &mut faults).is_some() {
+                    let lines = self.chain(*line);
+                    let (provider, class) = (line.0.uuid, line.1);
+                    let none = || Error::NoInventory { provider, class };
+                    faults.add_if(lines.is_empty(), none);
+                    self.exists(*consumer, &lines, &mut faults);
+                    self.not_to_be_had(&BTreeMap::new(), &lines, &mut faults);
+                } else {
+                    self.exists(*consumer, &[*line], &mut faults);
+                }
+            }
+            Op::Lease(consumer, lines, _) => {
+                self.exists(*consumer, lines, &mut faults);
+                self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
+            }
+            Op::Confirm(consumer, now) => self.not_leased(*consumer, Some(*now), true, &mut faults),
+            Op::Renew(consumer, _, now) => {
+                self.not_leased(*consumer, Some(*now), false, &mut faults);
+            }
+            Op::Forget(consumer) => self.not_leased(*consumer, None, false, &mut faults),
+            // Judged for themselves.
+            Op::Gang(..) | Op::Partly(..) => {}
         }
         faults
     }
@@ -256,9 +333,23 @@ impl Model {
         stock
     }
 
-    fn exists(&self, consumer: Uuid, faults: &mut Faults) {
-        let Some(&Consumer { generation, .. }) = self.consumers.get(&consumer) else { return };
-        faults.add_if(true, || Error::ConsumerExists { consumer, generation });
+    fn exists(&self, consumer: Uuid, lines: &[Line<Handle>], faults: &mut Faults) {
+        let Some(Consumer { generation, held, .. }) = self.consumers.get(&consumer) else {
+            return;
+        };
+        let generation = *generation;
+        let is_live = |handle: Handle| self.live(handle, &mut Faults::default()).is_some();
+        let wanted = summed(lines);
+        let equal = wanted.keys().all(|(handle, _)| is_live(*handle))
+            && held.iter().eq(wanted
+                .iter()
+                .map(|((handle, class), amount)| ((handle.uuid, *class), *amount))
+                .collect::<BTreeMap<_, _>>()
+                .iter());
+        faults.add_if(true, || match equal {
+            true => Error::AlreadyHeld { consumer, generation },
+            false => Error::ConsumerExists { consumer, generation },
+        });
     }
 
     fn conflicts(&self, consumer: Uuid, expect: Expect, faults: &mut Faults) {
@@ -281,19 +372,126 @@ impl Model {
             let held = held.get(&(provider, class)).copied().unwrap_or(0);
             let others = self.used(provider, class) - held;
             let free = stock.total.saturating_sub(others);
-            let exceeds = requested > held && requested > free;
+            let cordoned = requested > held && self.is_cordoned(provider);
+            faults.add_if(cordoned, || Error::Cordoned { provider });
+            let exceeds = requested > held && requested > free && !cordoned;
             let exceeded = || Error::CapacityExceeded { provider, class, requested, free };
             faults.add_if(exceeds, exceeded);
-            let Stock { min_unit, max_unit, step_size, .. } = stock;
-            faults.add_if(requested != held && !stock.gives(requested), || Error::UnitViolation {
-                provider,
-                class,
-                requested,
-                min_unit,
-                max_unit,
-                step_size,
-            });
+            let gives = requested == held || stock.gives(requested);
+            faults.add_if(!gives, || stock.violated(provider, class, requested));
         }
+    }
+
+    /// Whether a batch stands against itself or the state. What is missing where it takes is found
+    /// as if nothing else were wrong, since only then it is looked for.
+    fn not_committable(&self, items: &[Item<Handle>], faults: &mut Faults) {
+        let mut twice = Vec::new();
+        let (mut consumers, mut providers) = (BTreeSet::new(), BTreeSet::new());
+        for item in items {
+            match item {
+                Item::Claim(consumer, _)
+                | Item::Replace(consumer, ..)
+                | Item::Release(consumer, _) => {
+                    if !consumers.insert(*consumer) {
+                        twice.push(Fault::DuplicateConsumer { consumer: *consumer });
+                    }
+                }
+                Item::SetInventories(handle, ..) => {
+                    if !providers.insert(handle.uuid) {
+                        twice.push(Fault::DuplicateUuid { provider: handle.uuid });
+                    }
+                }
+            }
+        }
+        if !twice.is_empty() {
+            faults.add_if(true, || sorted(Error::InvalidEntries { faults: twice.clone() }));
+            return;
+        }
+        let mut after = self.clone();
+        for item in items {
+            match item {
+                Item::Claim(consumer, _) => {
+                    if let Some(&Consumer { generation, .. }) = self.consumers.get(consumer) {
+                        let consumer = *consumer;
+                        faults.add_if(true, || Error::ConsumerExists { consumer, generation });
+                    }
+                }
+                Item::Replace(consumer, _, expect) => self.conflicts(*consumer, *expect, faults),
+                Item::Release(consumer, expect) => {
+                    self.conflicts(*consumer, *expect, faults);
+                    let missing = !self.consumers.contains_key(consumer);
+                    faults.add_if(missing, || Error::ConsumerNotFound { consumer: *consumer });
+                }
+                Item::SetInventories(handle, _, expect) => {
+                    self.not_as_expected(*handle, *expect, faults);
+                }
+            }
+        }
+        consumers.iter().for_each(|consumer| drop(after.consumers.remove(consumer)));
+        for item in items {
+            if let Item::SetInventories(handle, stocks, _) = item
+                && after.live(*handle, faults).is_some()
+            {
+                after.not_droppable(*handle, stocks, faults);
+                after.node(handle.uuid).stocks = stocks.clone();
+            }
+        }
+        after.not_to_be_had_together(self, items, faults);
+    }
+
+    /// Everything that the consumers of a batch held is given back in this state.
+    fn not_to_be_had_together(&self, before: &Model, items: &[Item<Handle>], faults: &mut Faults) {
+        let mut together = BTreeMap::<(Uuid, ResourceClass), (u64, u64)>::new();
+        for item in items {
+            let (consumer, lines) = match item {
+                Item::Claim(consumer, lines) | Item::Replace(consumer, lines, _) => {
+                    (consumer, &lines[..])
+                }
+                Item::Release(consumer, _) => (consumer, &[][..]),
+                Item::SetInventories(..) => continue,
+            };
+            let held = before.held_by(*consumer);
+            for (key, amount) in &held {
+                together.entry(*key).or_default().0 += amount;
+            }
+            for ((handle, class), wanted) in summed(lines) {
+                let provider = handle.uuid;
+                let Some(stock) = self.stock(handle, class, faults) else { continue };
+                let held = held.get(&(provider, class)).copied().unwrap_or(0);
+                let cordoned = wanted > held && self.is_cordoned(provider);
+                faults.add_if(cordoned, || Error::Cordoned { provider });
+                let gives = wanted == held || stock.gives(wanted);
+                faults.add_if(!gives, || stock.violated(provider, class, wanted));
+                together.entry((provider, class)).or_default().1 += wanted;
+            }
+        }
+        for ((provider, class), (held, wanted)) in together {
+            let Some(stock) = self.nodes.get(&provider).and_then(|node| node.stocks.get(&class))
+            else {
+                continue;
+            };
+            let free = stock.total.saturating_sub(self.used(provider, class));
+            let exceeded = || Error::CapacityExceeded { provider, class, requested: wanted, free };
+            faults.add_if(wanted > held && wanted > free, exceeded);
+        }
+    }
+
+    /// Whether the last lease of a consumer can't be confirmed, renewed or forgotten.
+    fn not_leased(
+        &self,
+        consumer: Uuid,
+        now: Option<u64>,
+        may_be_confirmed: bool,
+        faults: &mut Faults,
+    ) {
+        let Some(lease) = self.leases.get(&consumer) else { return };
+        let held = self.consumers.get(&consumer).filter(|held| held.lease == Some(*lease));
+        let ended = held.is_none_or(|held| {
+            held.deadline.zip(now).is_some_and(|(deadline, now)| deadline <= now)
+        });
+        faults.add_if(ended, || Error::LeaseEnded { consumer });
+        let confirmed = held.is_some_and(|held| held.deadline.is_none());
+        faults.add_if(confirmed && !may_be_confirmed, || Error::NotLeased { consumer });
     }
 
     fn rest_not_to_be_had(&self, handle: Handle, class: ResourceClass, faults: &mut Faults) {
@@ -360,9 +558,68 @@ impl Model {
                     (false, Expect::Any | Expect::Generation(_)) => node.generation,
                     _ => self.change(*handle, *expect, |node| node.traits.extend(traits)),
                 };
-                Answer::Updated(Updated { changed, generation })
+                let overcommitted = self.is_overcommitted(handle.uuid);
+                Answer::Updated(Updated { changed, generation, overcommitted })
             }
-            Op::Claim(consumer, lines) => Answer::Receipt(self.put(*consumer, lines, Expect::Any)),
+            Op::Claim(consumer, lines) | Op::RestOn(consumer, lines, ..) => {
+                Answer::Receipt(self.put(*consumer, lines, Expect::Any))
+            }
+            Op::Chain(consumer, line) => {
+                let lines = self.chain(*line);
+                Answer::Receipt(self.put(*consumer, &lines, Expect::Any))
+            }
+            Op::Lease(consumer, lines, deadline) => {
+                let receipt = self.put(*consumer, lines, Expect::Any);
+                self.last_lease += 1;
+                self.leases.insert(*consumer, self.last_lease);
+                let held = self.consumers.get_mut(consumer)?;
+                (held.deadline, held.lease) = (Some(*deadline), Some(self.last_lease));
+                Answer::Receipt(receipt)
+            }
+            Op::Confirm(consumer, _) => match self.leases.contains_key(consumer) {
+                true => Answer::Receipt(self.renew(*consumer, None)),
+                false => Answer::Nothing,
+            },
+            Op::Renew(consumer, deadline, _) => match self.leases.contains_key(consumer) {
+                true => Answer::Receipt(self.renew(*consumer, Some(*deadline))),
+                false => Answer::Nothing,
+            },
+            Op::Forget(consumer) => match self.leases.contains_key(consumer) {
+                true => {
+                    let generation = self.consumers.remove(consumer)?.generation;
+                    Answer::Receipt(Receipt { consumer: *consumer, generation })
+                }
+                false => Answer::Nothing,
+            },
+            Op::Expire(now) => {
+                let is_due = |held: &Consumer| held.deadline.is_some_and(|due| due <= *now);
+                let due = self.consumers.iter().filter(|(_, held)| is_due(held));
+                let due: Vec<_> = due
+                    .map(|(uuid, held)| Receipt { consumer: *uuid, generation: held.generation })
+                    .collect();
+                due.iter().for_each(|gone| drop(self.consumers.remove(&gone.consumer)));
+                Answer::Receipts(due)
+            }
+            Op::Commit(items) => self.commit(items)?,
+            Op::Cordon(handle, own) => {
+                let node = self.node(handle.uuid);
+                Answer::Is(std::mem::replace(&mut node.cordoned, *own) != *own)
+            }
+            Op::Traits(how, handle, set, expect) => {
+                self.change_set(*how, *handle, set, *expect, |node| &mut node.traits)
+            }
+            Op::Aggregates(how, handle, set, expect) => {
+                self.change_set(*how, *handle, set, *expect, |node| &mut node.aggregates)
+            }
+            Op::UpdateInventories(handle, said, expect) => {
+                let changed = self.nodes[&handle.uuid].differs_from(said);
+                let stocks = completed(said);
+                self.updated(*handle, *expect, changed, |node| node.stocks = stocks)
+            }
+            Op::UpdateResources(handle, values, expect) => {
+                let changed = self.nodes[&handle.uuid].values != *values;
+                self.updated(*handle, *expect, changed, |node| node.values = values.clone())
+            }
             Op::Replace(consumer, lines, expect) => {
                 Answer::Receipt(self.put(*consumer, lines, *expect))
             }
@@ -403,6 +660,26 @@ impl Model {
                 shares && node.stocks.contains_key(class)
             })),
             Op::Dump => Answer::Dump(self.dump()),
+            Op::HasTraits(handle, set) => {
+                Answer::Is(self.nodes[&handle.uuid].traits.is_superset(set))
+            }
+            Op::HaveTraitsChanged(handle, set) => {
+                Answer::Is(self.nodes[&handle.uuid].traits != *set)
+            }
+            Op::InAggregates(handle, set) => {
+                Answer::Is(self.nodes[&handle.uuid].aggregates.is_superset(set))
+            }
+            Op::HaveAggregatesChanged(handle, set) => {
+                Answer::Is(self.nodes[&handle.uuid].aggregates != *set)
+            }
+            Op::HaveInventoriesChanged(handle, said) => {
+                Answer::Is(self.nodes[&handle.uuid].differs_from(said))
+            }
+            Op::HasInventories(handle) => Answer::Is(!self.nodes[&handle.uuid].stocks.is_empty()),
+            Op::HaveResourcesChanged(handle, values) => {
+                Answer::Is(self.nodes[&handle.uuid].values != *values)
+            }
+            Op::IsCordoned(handle) => Answer::Is(self.is_cordoned(handle.uuid)),
             Op::Roots => self.walk(self.roots.clone()),
             Op::Providers => self.walk(self.roots.iter().flat_map(|root| self.subtree(*root))),
             Op::Children(handle) => self.walk(self.nodes[&handle.uuid].children.clone()),
@@ -447,6 +724,9 @@ impl Model {
             generation: 0,
             stocks: Stocks::new(),
             traits: BTreeSet::new(),
+            aggregates: BTreeSet::new(),
+            values: BTreeMap::new(),
+            cordoned: false,
             taken: BTreeMap::new(),
         };
         self.nodes.insert(uuid, node);
@@ -489,6 +769,9 @@ impl Model {
                 generation: one.generation.unwrap_or(generation),
                 stocks: one.stocks.clone(),
                 traits: one.traits.clone(),
+                aggregates: BTreeSet::new(),
+                values: BTreeMap::new(),
+                cordoned: before.as_ref().is_some_and(|node| node.cordoned),
                 taken: before.map(|node| node.taken).unwrap_or_default(),
             };
             self.nodes.insert(one.uuid, node);
@@ -508,9 +791,13 @@ impl Model {
     fn put(&mut self, consumer: Uuid, lines: &[Line<Handle>], expect: Expect) -> Receipt {
         let before = self.consumers.get(&consumer).map_or(0, |before| before.generation);
         let generation = next(expect, before);
+        let (deadline, lease) = self
+            .consumers
+            .get(&consumer)
+            .map_or((None, None), |before| (before.deadline, before.lease));
         let of_uuid = |((handle, class), amount): ((Handle, _), _)| ((handle.uuid, class), amount);
         let held = summed(lines).into_iter().map(of_uuid).collect();
-        self.consumers.insert(consumer, Consumer { generation, held });
+        self.consumers.insert(consumer, Consumer { generation, deadline, lease, held });
         Receipt { consumer, generation }
     }
 
@@ -535,6 +822,189 @@ fn next(expect: Expect, generation: u64) -> u64 {
         Expect::Mirror(set) => set,
         Expect::Any | Expect::Generation(_) => generation + 1,
     }
+}
+
+/// What only one thread alone does.
+impl Model {
+    fn updated(
+        &mut self,
+        handle: Handle,
+        expect: Expect,
+        changed: bool,
+        change: impl FnOnce(&mut Node),
+    ) -> Answer<Handle> {
+        let generation = match (changed, expect) {
+            (true, _) => self.change(handle, expect, change),
+            (false, Expect::Mirror(_)) => self.change(handle, expect, |_| ()),
+            (false, _) => self.nodes[&handle.uuid].generation,
+        };
+        let overcommitted = self.is_overcommitted(handle.uuid);
+        Answer::Updated(Updated { changed, generation, overcommitted })
+    }
+
+    fn change_set<T: Ord + Clone>(
+        &mut self,
+        how: SetOp,
+        handle: Handle,
+        set: &BTreeSet<T>,
+        expect: Expect,
+        of: impl Fn(&mut Node) -> &mut BTreeSet<T>,
+    ) -> Answer<Handle> {
+        let before = of(self.node(handle.uuid)).clone();
+        let after = match how {
+            SetOp::Set | SetOp::Update => set.clone(),
+            SetOp::Add => &before | set,
+            SetOp::Remove => &before - set,
+        };
+        if let SetOp::Set = how {
+            return Answer::Generation(self.change(handle, expect, |node| *of(node) = after));
+        }
+        self.updated(handle, expect, before != after, |node| *of(node) = after)
+    }
+
+    fn renew(&mut self, consumer: Uuid, deadline: Option<u64>) -> Receipt {
+        let held = self.consumers.get_mut(&consumer).expect("leased");
+        if held.deadline.is_some() {
+            held.generation += 1;
+            held.deadline = deadline;
+        }
+        Receipt { consumer, generation: held.generation }
+    }
+
+    fn commit(&mut self, items: &[Item<Handle>]) -> Option<Answer<Handle>> {
+        let mut receipts = Vec::new();
+        for item in items {
+            match item {
+                Item::Claim(consumer, lines) => {
+                    receipts.push(self.put(*consumer, lines, Expect::Any));
+                }
+                Item::Replace(consumer, lines, expect) => {
+                    receipts.push(self.put(*consumer, lines, *expect));
+                }
+                Item::Release(consumer, _) => {
+                    let generation = self.consumers.remove(consumer)?.generation;
+                    receipts.push(Receipt { consumer: *consumer, generation });
+                }
+                Item::SetInventories(handle, stocks, expect) => {
+                    self.change(*handle, *expect, |node| node.stocks = stocks.clone());
+                }
+            }
+        }
+        Some(Answer::Receipts(receipts))
+    }
+
+    /// What a claim of a new consumer is refused for, if it is.
+    fn not_claimable(&self, consumer: Uuid, lines: &[Line<Handle>]) -> Faults {
+        let mut faults = Faults::default();
+        if let Some(&Consumer { generation, .. }) = self.consumers.get(&consumer) {
+            faults.add_if(true, || Error::ConsumerExists { consumer, generation });
+        }
+        self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
+        faults
+    }
+
+    fn gang(
+        &mut self,
+        members: &[(Uuid, Vec<Line<Handle>>)],
+        at_least: usize,
+        outcome: &Outcome<Handle>,
+    ) -> bool {
+        let mut after = self.clone();
+        let refusal = |position: usize| match outcome {
+            Ok(Answer::Gang(made)) => made.get(position)?.as_ref().err(),
+            Err(Error::TooFewFit { refused, .. }) => {
+                refused.iter().find(|(at, _)| *at == position).map(|(_, error)| error)
+            }
+            _ => None,
+        };
+        let mut made = Vec::new();
+        for (position, (consumer, lines)) in members.iter().enumerate() {
+            let faults = after.not_claimable(*consumer, lines);
+            match refusal(position) {
+                Some(error) if faults.contains(error) => made.push(Err(error.clone())),
+                None if faults.none() => made.push(Ok(after.put(*consumer, lines, Expect::Any))),
+                _ => return false,
+            }
+        }
+        let fit = made.iter().filter(|member| member.is_ok()).count();
+        match outcome {
+            Ok(Answer::Gang(observed)) if fit >= at_least && *observed == made => {
+                *self = after;
+                true
+            }
+            Err(Error::TooFewFit { fit: observed, at_least: least, refused }) => {
+                fit < at_least
+                    && (*observed, *least) == (fit, at_least)
+                    && refused.len() == made.len() - fit
+            }
+            _ => false,
+        }
+    }
+
+    fn partly(
+        &mut self,
+        consumer: Uuid,
+        lines: &[Line<Handle>],
+        outcome: &Outcome<Handle>,
+    ) -> bool {
+        if let Some(&Consumer { generation, .. }) = self.consumers.get(&consumer) {
+            return *outcome == Err(Error::ConsumerExists { consumer, generation });
+        }
+        let refused = match outcome {
+            Ok(Answer::Partly(partial)) => &partial.refused,
+            Err(Error::TooFewFit { refused, .. }) => refused,
+            _ => return false,
+        };
+        let mut after = self.clone();
+        let mut had = Vec::new();
+        for (position, line) in lines.iter().enumerate() {
+            let faults = {
+                let mut faults = Faults::default();
+                // What was had before counts as taken by others.
+                after.not_to_be_had(&BTreeMap::new(), &[*line], &mut faults);
+                faults
+            };
+            match refused.iter().find(|(at, _)| *at == position) {
+                Some((_, error)) if faults.contains(error) => {}
+                None if faults.none() => {
+                    after.take(line.0, line.1, line.2);
+                    had.push(*line);
+                }
+                _ => return false,
+            }
+        }
+        match outcome {
+            Ok(Answer::Partly(partial)) if !had.is_empty() => {
+                let receipt = self.put(consumer, &had, Expect::Any);
+                partial.receipt == receipt
+            }
+            Err(Error::TooFewFit { fit: 0, at_least: 1, .. }) => had.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The lines of a chain at this instant.
+    fn chain(&self, (handle, class, amount): Line<Handle>) -> Vec<Line<Handle>> {
+        std::iter::once(handle.uuid)
+            .chain(self.ancestors(handle.uuid))
+            .map(|uuid| &self.nodes[&uuid])
+            .filter(|node| node.stocks.contains_key(&class))
+            .map(|node| (node.handle, class, amount))
+            .collect()
+    }
+
+    fn is_cordoned(&self, provider: Uuid) -> bool {
+        self.nodes[&provider].cordoned
+            || self.ancestors(provider).iter().any(|uuid| self.nodes[uuid].cordoned)
+    }
+}
+
+/// What is not said has its usual value.
+fn completed(said: &Said) -> Stocks {
+    let stock = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {
+        (*class, Stock { min_unit: min_unit.unwrap_or(1), ..Stock::of(*total) })
+    };
+    said.iter().map(stock).collect()
 }
 
 /// The forest.
@@ -593,16 +1063,22 @@ impl Model {
         Usage { capacity, used: self.used(provider, class) }
     }
 
+    fn is_overcommitted(&self, provider: Uuid) -> bool {
+        let stocks = &self.nodes[&provider].stocks;
+        stocks.iter().any(|(class, stock)| self.used(provider, *class) > stock.total)
+    }
+
     fn held_by(&self, consumer: Uuid) -> BTreeMap<(Uuid, ResourceClass), u64> {
         self.consumers.get(&consumer).map_or_else(BTreeMap::new, |consumer| consumer.held.clone())
     }
 
     fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
-        let Consumer { generation, held } = self.consumers.get(&consumer)?;
+        let Consumer { generation, held, deadline, .. } = self.consumers.get(&consumer)?;
         let allocation =
             |(&(provider, class), &amount): (&_, &_)| Allocation { provider, class, amount };
         let allocations = held.iter().map(allocation).collect();
-        Some(Allocations { consumer, generation: *generation, allocations })
+        let (generation, deadline) = (*generation, *deadline);
+        Some(Allocations { consumer, generation, deadline, allocations })
     }
 }
 
@@ -615,7 +1091,11 @@ impl Model {
                 let used = self.used(uuid, class);
                 (used > 0).then_some((class, UsedAmounts { used, taken }))
             };
-            ProviderDump { data: node.data(), used: node.stocks.keys().filter_map(used).collect() }
+            ProviderDump {
+                data: node.data(),
+                cordoned: node.cordoned,
+                used: node.stocks.keys().filter_map(used).collect(),
+            }
         };
         let uuids = self.roots.iter().flat_map(|root| self.subtree(*root));
         Dump {
@@ -627,6 +1107,16 @@ impl Model {
 }
 
 impl Node {
+    /// Whether its inventories are not what is said of them.
+    fn differs_from(&self, said: &Said) -> bool {
+        let agrees = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {
+            self.stocks.get(class).is_some_and(|stock| {
+                stock.total == *total && min_unit.is_none_or(|said| said == stock.min_unit)
+            })
+        };
+        said.len() != self.stocks.len() || !said.iter().all(agrees)
+    }
+
     fn data(&self) -> ProviderData {
         ProviderData {
             uuid: self.handle.uuid,
@@ -635,8 +1125,8 @@ impl Node {
             generation: self.generation,
             inventories: Arc::new(inventories(&self.stocks)),
             traits: Arc::new(self.traits.clone()),
-            aggregates: Arc::default(),
-            resources: Resources::new(),
+            aggregates: Arc::new(self.aggregates.clone()),
+            resources: resources(&self.values),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use provider_tree::{
-    Allocations, Dump, Error, Expect, Inventories, Inventory, Provider, ProviderData, ProviderSpec,
-    Receipt, ResourceClass, Trait, Updated, Usage,
+    Allocations, Dump, Error, Expect, Inventories, Inventory, Partial, PartialInventories,
+    PartialInventory, Provider, ProviderData, ProviderSpec, Receipt, ResourceClass, Resources,
+    Trait, Updated, Usage,
 };
 use uuid::Uuid;
 
@@ -60,6 +61,12 @@ impl Stock {
         (self.min_unit..=self.max_unit).contains(&amount) && amount.is_multiple_of(self.step_size)
     }
 
+    /// The error for an amount that does not obey the units.
+    pub(crate) fn violated(&self, provider: Uuid, class: ResourceClass, requested: u64) -> Error {
+        let Stock { min_unit, max_unit, step_size, .. } = *self;
+        Error::UnitViolation { provider, class, requested, min_unit, max_unit, step_size }
+    }
+
     fn inventory(&self) -> Inventory {
         Inventory::new(self.total)
             .with_min_unit(self.min_unit)
@@ -95,6 +102,53 @@ impl Listing {
     }
 }
 
+/// How a set is changed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum SetOp {
+    Set,
+    Update,
+    Add,
+    Remove,
+}
+
+/// What someone says of the inventory of a class: total, and perhaps the least amount.
+pub(crate) type Said = BTreeMap<ResourceClass, (u64, Option<u64>)>;
+
+pub(crate) fn partial(said: &Said) -> PartialInventories {
+    let one = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {
+        (*class, PartialInventory { min_unit: *min_unit, ..PartialInventory::new(*total) })
+    };
+    said.iter().map(one).collect()
+}
+
+pub(crate) fn resources(values: &BTreeMap<ResourceClass, u8>) -> Resources {
+    values.iter().fold(Resources::new(), |all, (class, value)| all.with(*class, *value))
+}
+
+/// A change of a batch.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Item<H> {
+    Claim(Uuid, Vec<Line<H>>),
+    Replace(Uuid, Vec<Line<H>>, Expect),
+    Release(Uuid, Expect),
+    SetInventories(H, Stocks, Expect),
+}
+
+impl<H: Copy> Item<H> {
+    fn map<G>(&self, mut to: impl FnMut(H) -> G) -> Item<G> {
+        match self {
+            Item::Claim(consumer, lines) => Item::Claim(*consumer, map_lines(lines, to)),
+            Item::Replace(consumer, lines, expect) => {
+                Item::Replace(*consumer, map_lines(lines, to), *expect)
+            }
+            Item::Release(consumer, expect) => Item::Release(*consumer, *expect),
+            Item::SetInventories(handle, stocks, expect) => {
+                Item::SetInventories(to(*handle), stocks.clone(), *expect)
+            }
+        }
+    }
+}
+
 /// An operation on handles of type `H`: slots in a plan, providers in a call, [`Handle`]s in a
 /// history.
 #[derive(Clone, PartialEq, Debug)]
@@ -120,6 +174,29 @@ pub(crate) enum Op<H> {
     SetInventories(H, Stocks, Expect),
     SetTraits(H, BTreeSet<Trait>, Expect),
     AddTraits(H, BTreeSet<Trait>, Expect),
+    Traits(SetOp, H, BTreeSet<Trait>, Expect),
+    HasTraits(H, BTreeSet<Trait>),
+    HaveTraitsChanged(H, BTreeSet<Trait>),
+    Aggregates(SetOp, H, BTreeSet<Uuid>, Expect),
+    InAggregates(H, BTreeSet<Uuid>),
+    HaveAggregatesChanged(H, BTreeSet<Uuid>),
+    UpdateInventories(H, Said, Expect),
+    HaveInventoriesChanged(H, Said),
+    HasInventories(H),
+    UpdateResources(H, BTreeMap<ResourceClass, u8>, Expect),
+    HaveResourcesChanged(H, BTreeMap<ResourceClass, u8>),
+    Cordon(H, bool),
+    IsCordoned(H),
+    Commit(Vec<Item<H>>),
+    Gang(Vec<(Uuid, Vec<Line<H>>)>, usize),
+    Partly(Uuid, Vec<Line<H>>),
+    RestOn(Uuid, Vec<Line<H>>, H, u64),
+    Chain(Uuid, Line<H>),
+    Lease(Uuid, Vec<Line<H>>, u64),
+    Confirm(Uuid, u64),
+    Renew(Uuid, u64, u64),
+    Forget(Uuid),
+    Expire(u64),
     HasSharingProvider(ResourceClass),
     Dump,
     Usage(H, ResourceClass),
@@ -168,6 +245,57 @@ impl<H: Copy> Op<H> {
             Op::AddTraits(handle, traits, expect) => {
                 Op::AddTraits(to(*handle), traits.clone(), *expect)
             }
+            Op::Traits(how, handle, traits, expect) => {
+                Op::Traits(*how, to(*handle), traits.clone(), *expect)
+            }
+            Op::HasTraits(handle, traits) => Op::HasTraits(to(*handle), traits.clone()),
+            Op::HaveTraitsChanged(handle, traits) => {
+                Op::HaveTraitsChanged(to(*handle), traits.clone())
+            }
+            Op::Aggregates(how, handle, aggregates, expect) => {
+                Op::Aggregates(*how, to(*handle), aggregates.clone(), *expect)
+            }
+            Op::InAggregates(handle, set) => Op::InAggregates(to(*handle), set.clone()),
+            Op::HaveAggregatesChanged(handle, set) => {
+                Op::HaveAggregatesChanged(to(*handle), set.clone())
+            }
+            Op::UpdateInventories(handle, said, expect) => {
+                Op::UpdateInventories(to(*handle), said.clone(), *expect)
+            }
+            Op::HaveInventoriesChanged(handle, said) => {
+                Op::HaveInventoriesChanged(to(*handle), said.clone())
+            }
+            Op::HasInventories(handle) => Op::HasInventories(to(*handle)),
+            Op::UpdateResources(handle, values, expect) => {
+                Op::UpdateResources(to(*handle), values.clone(), *expect)
+            }
+            Op::HaveResourcesChanged(handle, values) => {
+                Op::HaveResourcesChanged(to(*handle), values.clone())
+            }
+            Op::Cordon(handle, own) => Op::Cordon(to(*handle), *own),
+            Op::IsCordoned(handle) => Op::IsCordoned(to(*handle)),
+            Op::Commit(items) => Op::Commit(items.iter().map(|item| item.map(&mut to)).collect()),
+            Op::Gang(members, at_least) => {
+                let member = |(consumer, lines): &(Uuid, Vec<Line<H>>)| {
+                    (*consumer, map_lines(lines, &mut to))
+                };
+                Op::Gang(members.iter().map(member).collect(), *at_least)
+            }
+            Op::Partly(consumer, lines) => Op::Partly(*consumer, map_lines(lines, to)),
+            Op::RestOn(consumer, lines, handle, generation) => {
+                let lines = map_lines(lines, &mut to);
+                Op::RestOn(*consumer, lines, to(*handle), *generation)
+            }
+            Op::Chain(consumer, (handle, class, amount)) => {
+                Op::Chain(*consumer, (to(*handle), *class, *amount))
+            }
+            Op::Lease(consumer, lines, deadline) => {
+                Op::Lease(*consumer, map_lines(lines, to), *deadline)
+            }
+            Op::Confirm(consumer, now) => Op::Confirm(*consumer, *now),
+            Op::Renew(consumer, deadline, now) => Op::Renew(*consumer, *deadline, *now),
+            Op::Forget(consumer) => Op::Forget(*consumer),
+            Op::Expire(now) => Op::Expire(*now),
             Op::HasSharingProvider(class) => Op::HasSharingProvider(*class),
             Op::Dump => Op::Dump,
             Op::Usage(handle, class) => Op::Usage(to(*handle), *class),
@@ -208,6 +336,11 @@ pub(crate) enum Answer<H> {
     Usage(Usage),
     Usages(Vec<(ResourceClass, Usage)>),
     Receipt(Receipt),
+    Receipts(Vec<Receipt>),
+    Gang(Vec<Result<Receipt, Error>>),
+    Partly(Partial),
+    /// There is no lease to do that with.
+    Nothing,
     Allocations(Option<Allocations>),
     Amount(u64),
 }
@@ -247,6 +380,10 @@ impl Answer<Provider> {
             Answer::Usage(usage) => Answer::Usage(usage),
             Answer::Usages(usages) => Answer::Usages(usages),
             Answer::Receipt(receipt) => Answer::Receipt(receipt),
+            Answer::Receipts(receipts) => Answer::Receipts(receipts),
+            Answer::Gang(made) => Answer::Gang(made),
+            Answer::Partly(partial) => Answer::Partly(partial),
+            Answer::Nothing => Answer::Nothing,
             Answer::Allocations(mut held) => {
                 if let Some(held) = &mut held {
                     held.allocations.sort_by_key(|one| (one.provider, one.class));

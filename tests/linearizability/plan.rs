@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provider_tree::{Expect, ResourceClass, Trait};
 use uuid::Uuid;
 
-use crate::operation::{Line, Listing, Op, SLOTS, Slot, Stock, Stocks};
+use crate::operation::{Item, Line, Listing, Op, SLOTS, Said, SetOp, Slot, Stock, Stocks};
 
 pub(crate) const CLASSES: [ResourceClass; 2] = [ResourceClass::VCPU, ResourceClass::MEMORY_MB];
 pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -55,7 +55,10 @@ pub(crate) type Profile = fn(&mut Rng) -> Op<Slot>;
 
 /// Claims alone.
 pub(crate) fn claims(rng: &mut Rng) -> Op<Slot> {
-    match rng.below(12) {
+    match rng.below(16) {
+        12..=13 => Op::Commit(items(rng)),
+        14 => Op::Gang(members(rng), rng.below(3) as usize),
+        15 => Op::Partly(rng.pick(&consumers()), lines(rng)),
         0..=2 => Op::Claim(rng.pick(&consumers()), lines(rng)),
         3..=4 => Op::Replace(rng.pick(&consumers()), lines(rng), expect(rng)),
         5..=6 => Op::Release(rng.pick(&consumers())),
@@ -99,7 +102,11 @@ fn walk(rng: &mut Rng) -> Op<Slot> {
 
 /// Changes of inventories and traits against claims.
 pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
-    match rng.below(14) {
+    match rng.below(18) {
+        14 => Op::Cordon(slot(rng), rng.percent(50)),
+        15 => Op::IsCordoned(slot(rng)),
+        16 => Op::RestOn(rng.pick(&consumers()), lines(rng), slot(rng), rng.below(3)),
+        17 => Op::Chain(rng.pick(&consumers()), (slot(rng), rng.pick(&CLASSES), 1)),
         10 => Op::AddTraits(slot(rng), traits(rng), expect(rng)),
         11 => Op::HasSharingProvider(rng.pick(&CLASSES)),
         12 => Op::Populate(listings(rng)),
@@ -109,6 +116,69 @@ pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
         4 => Op::Data(slot(rng)),
         _ => claims(rng),
     }
+}
+
+/// What only a sequence of calls by one thread needs besides.
+pub(crate) fn alone(rng: &mut Rng) -> Op<Slot> {
+    let consumer = |rng: &mut Rng| rng.pick(&consumers());
+    let how = |rng: &mut Rng| rng.pick(&[SetOp::Set, SetOp::Update, SetOp::Add, SetOp::Remove]);
+    match rng.below(40) {
+        0 => Op::Traits(how(rng), slot(rng), traits(rng), expect(rng)),
+        1 => Op::HasTraits(slot(rng), traits(rng)),
+        2 => Op::HaveTraitsChanged(slot(rng), traits(rng)),
+        3..=4 => Op::Aggregates(how(rng), slot(rng), aggregates(rng), expect(rng)),
+        5 => Op::InAggregates(slot(rng), aggregates(rng)),
+        6 => Op::HaveAggregatesChanged(slot(rng), aggregates(rng)),
+        7..=8 => Op::UpdateInventories(slot(rng), said(rng), expect(rng)),
+        9 => Op::HaveInventoriesChanged(slot(rng), said(rng)),
+        10 => Op::HasInventories(slot(rng)),
+        11 => Op::UpdateResources(slot(rng), values(rng), expect(rng)),
+        12 => Op::HaveResourcesChanged(slot(rng), values(rng)),
+        13..=15 => Op::Lease(consumer(rng), lines(rng), rng.below(8)),
+        16..=17 => Op::Confirm(consumer(rng), rng.below(8)),
+        18..=19 => Op::Renew(consumer(rng), rng.below(8), rng.below(8)),
+        20 => Op::Forget(consumer(rng)),
+        21..=22 => Op::Expire(rng.below(8)),
+        _ => everything(rng),
+    }
+}
+
+fn aggregates(rng: &mut Rng) -> BTreeSet<Uuid> {
+    [21, 22].into_iter().filter(|_| rng.percent(50)).map(Uuid::from_u128).collect()
+}
+
+fn said(rng: &mut Rng) -> Said {
+    let mut said = Said::new();
+    for class in CLASSES {
+        if rng.percent(70) {
+            let min_unit = rng.percent(30).then(|| rng.below(3));
+            said.insert(class, (1 + rng.below(4), min_unit));
+        }
+    }
+    said
+}
+
+fn values(rng: &mut Rng) -> BTreeMap<ResourceClass, u8> {
+    let chosen: Vec<_> = CLASSES.into_iter().filter(|_| rng.percent(50)).collect();
+    chosen.into_iter().map(|class| (class, rng.below(2) as u8)).collect()
+}
+
+/// A batch of one to three changes.
+fn items(rng: &mut Rng) -> Vec<Item<Slot>> {
+    let consumer = |rng: &mut Rng| rng.pick(&consumers());
+    let item = |rng: &mut Rng| match rng.below(8) {
+        0..=1 => Item::Claim(consumer(rng), lines(rng)),
+        2..=3 => Item::Replace(consumer(rng), lines(rng), expect(rng)),
+        4..=5 => Item::Release(consumer(rng), expect(rng)),
+        _ => Item::SetInventories(slot(rng), stocks(rng), expect(rng)),
+    };
+    (0..=rng.below(3)).map(|_| item(rng)).collect()
+}
+
+fn members(rng: &mut Rng) -> Vec<(Uuid, Vec<Line<Slot>>)> {
+    let all = consumers();
+    let count = rng.below(3) as usize;
+    all[..count].iter().map(|consumer| (*consumer, lines(rng))).collect()
 }
 
 /// All of them.
@@ -267,18 +337,26 @@ fn expect(rng: &mut Rng) -> Expect {
     }
 }
 
-/// Choices, the same for the same seed: SplitMix64.
-pub(crate) struct Rng(u64);
+/// Choices: the same for the same seed, by SplitMix64, or as bytes say, and the first of each when
+/// there are no more.
+pub(crate) enum Rng {
+    Seeded(u64),
+    Told(std::vec::IntoIter<u8>),
+}
 
 impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut rng = Rng(seed);
-        Rng(rng.next())
+        let mut rng = Rng::Seeded(seed);
+        Rng::Seeded(rng.next())
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let state = match self {
+            Rng::Told(bytes) => return bytes.next().unwrap_or(0).into(),
+            Rng::Seeded(state) => state,
+        };
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
     }

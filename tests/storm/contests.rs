@@ -281,7 +281,7 @@ fn same_generation(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
         move |seat, _| {
             let inventories = Inventories::new().with(VCPU, Inventory::new(total(seat)));
             let changed = theirs.set_inventories(&host, inventories, Expect::Generation(1));
-            changed.map(|generation| assert_eq!(generation, 2))
+            changed.map(|set| assert_eq!(set.generation, 2))
         },
         move |outcomes, _| {
             let provider = host.uuid();

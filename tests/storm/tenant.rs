@@ -72,6 +72,7 @@ impl Tenant {
             matches!(
                 error,
                 Error::ConsumerExists { .. }
+                    | Error::AlreadyHeld { .. }
                     | Error::ConsumerConflict { .. }
                     | Error::ConsumerNotFound { .. }
             ) || explained(error)
@@ -203,7 +204,9 @@ impl Tenant {
         let asked =
             |provider: &Uuid, class: &ResourceClass| sums.get(&(*provider, *class)).copied();
         let makes_sense = match error {
-            Error::ConsumerExists { generation, .. } => known == Some(*generation),
+            Error::ConsumerExists { generation, .. } | Error::AlreadyHeld { generation, .. } => {
+                known == Some(*generation)
+            }
             Error::ConsumerNotFound { .. } => known.is_none(),
             Error::ConsumerConflict { expected, actual, .. } => {
                 known == *actual && known != Some(*expected)

@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs everything that must pass; the other commands run one part of it.
 
 mod checks;
+mod fuzz;
 mod loom;
 mod metadata;
 mod mutants;
@@ -24,6 +25,7 @@ Commands:
   loom [--list] [filter]     the models whose name contains the filter; --list only names them
   loom --mutants [filter]    that each seeded bug is caught by the models named beside it
   shuttle [--list] [filter]  the same models and larger ones, in random interleavings
+  fuzz [--seconds N] [name]  random calls beside a model, and random dumps
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -56,6 +58,10 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         ["shuttle", rest @ ..] => {
             let request = loom::Request::parse(Checker::Shuttle, rest)?;
             loom::run(&Workspace::load()?, &request)
+        }
+        ["fuzz", rest @ ..] => {
+            let request = fuzz::Request::parse(rest)?;
+            report(fuzz::run(&Workspace::load()?, &request)?)
         }
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),

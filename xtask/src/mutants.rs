@@ -337,6 +337,111 @@ const MUTANTS: &[Mutant] = &[
         )],
         models: ("populate", &["two_updates_change_once"]),
     },
+    Mutant {
+        name: "an expiry ends what was confirmed meanwhile",
+        file: "src/claim/lease.rs",
+        edits: &[(
+            "                    _ => Err(Error::NotLeased { consumer }),\n                });\n                match end",
+            "                    _ => Ok(()),\n                });\n                match end",
+        )],
+        models: ("leases", &["a_lease_is_confirmed_or_expires"]),
+    },
+    Mutant {
+        name: "an expiry ends a lease that was renewed meanwhile",
+        file: "src/claim/lease.rs",
+        edits: &[(
+            "Some(deadline) if deadline <= now => Ok(()),\n                    // Renewed",
+            "Some(_) => Ok(()),\n                    // Renewed",
+        )],
+        models: ("leases", &["a_renewed_lease_expires_later"]),
+    },
+    Mutant {
+        name: "an entry of the agenda is dropped without a second look",
+        file: "src/claim/lease.rs",
+        edits: &[(
+            "Entered::Leased(deadline) if deadline == due.deadline) {",
+            "Entered::Leased(deadline) if deadline == due.deadline && false) {",
+        )],
+        models: ("leases", &["a_deadline_that_comes_back_is_met"]),
+    },
+    Mutant {
+        name: "a lease is entered only before it begins, and its entry dropped",
+        file: "src/claim/lease.rs",
+        edits: &[
+            (
+                "            self.core.agenda.insert(Due::new(deadline, interned), claim.consumer());\n",
+                "",
+            ),
+            ("Entered::Pending => return Ok(None),", "Entered::Pending => None,"),
+        ],
+        models: ("leases", &["a_new_lease_is_found_due"]),
+    },
+    Mutant {
+        name: "two end one lease",
+        file: "src/claim/worker.rs",
+        edits: &[(
+            "            transaction.rewrite(place, &[life.ended().word()]);\n            Ok((generation, deadline))",
+            "            let _ = place;\n            Ok((generation, deadline))",
+        )],
+        models: ("leases", &["a_lease_ends_once"]),
+    },
+    Mutant {
+        name: "a cordon does not tell the claims",
+        file: "src/tree/cordon.rs",
+        edits: &[(
+            "            mark_usage(transaction, cell, inherited)?;\n            rest.push",
+            "            rest.push",
+        )],
+        models: ("batches", &["nothing_lands_after_a_cordon"]),
+    },
+    Mutant {
+        name: "a child does not inherit a cordon",
+        file: "src/tree/structure.rs",
+        edits: &[(
+            "structure_at(transaction, parent).cordon.holds();",
+            "structure_at(transaction, parent).cordon.holds() && false;",
+        )],
+        models: ("batches", &["what_comes_below_a_cordon_is_cordoned"]),
+    },
+    Mutant {
+        name: "a subtree that moves does not inherit a cordon",
+        file: "src/tree/structure.rs",
+        edits: &[(
+            "            inherit(transaction, cell, inherited)?;\n",
+            "            let _ = inherited;\n",
+        )],
+        models: ("batches", &["what_moves_below_a_cordon_is_cordoned"]),
+    },
+    Mutant {
+        name: "a batch gives nothing back before it takes",
+        file: "src/claim/batch.rs",
+        edits: &[(
+            "            exchange.give_back(transaction)?;\n",
+            "            let _ = exchange;\n",
+        )],
+        models: ("batches", &["two_consumers_swap_on_full_providers", "a_reshape_is_seen_whole"]),
+    },
+    Mutant {
+        name: "a member of a gang that does not fit leaves what it took",
+        file: "src/claim/gang.rs",
+        edits: &[(
+            "    let changed = change.used_after(words, core, 0, line.amount);\n    changed.map(drop).map_err(|no| no.map(Refused::Error))\n",
+            "    let _ = words;\n    take_line(transaction, core, line)\n",
+        )],
+        models: ("batches", &["a_refused_gang_leaves_nothing_behind"]),
+    },
+    Mutant {
+        name: "a gang counts members that do not fit",
+        file: "src/claim/gang.rs",
+        edits: &[("if fit < at_least {", "if fit < at_least && false {")],
+        models: ("batches", &["gangs_in_opposite_order_follow_one_another"]),
+    },
+    Mutant {
+        name: "a claim does not look at what it rests on",
+        file: "src/claim/lines.rs",
+        edits: &[("        if actual != expected {", "        if actual != expected && false {")],
+        models: ("batches", &["a_condition_holds_at_the_commit"]),
+    },
 ];
 
 /// Seeds every mutant whose name contains `filter`, and fails unless its models do.

@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "loom", run: models },
     Step { name: "shuttle", run: crowds },
     Step { name: "benches", run: benches },
+    Step { name: "fuzz", run: fuzz },
     Step { name: "replay", run: replay },
     Step { name: "msrv", run: checks::msrv },
     Step { name: "forbid", run: checks::forbid },
@@ -66,19 +67,26 @@ fn format(workspace: &Workspace) -> Result<Note, Failure> {
     Ok(Note::new())
 }
 
+/// The library's features. The fuzzer's own needs a C++ compiler.
+const FEATURES: [&str; 2] = ["--features", "provider-tree/serde,provider-tree/tracing"];
+
 fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
     let strict = ["--all-targets", "--", "-D", "warnings"];
-    shell::run(workspace.cargo("clippy").arg("--workspace").args(strict))?;
+    let everything = ["--workspace"].into_iter().chain(FEATURES).chain(strict);
+    shell::run(workspace.cargo("clippy").args(everything))?;
+    let plain = ["--package", LIBRARY].into_iter().chain(strict);
+    shell::run(workspace.cargo("clippy").args(plain))?;
     shell::run(loom::cargo(workspace, Checker::Loom, "clippy").args(strict))?;
     shell::run(loom::cargo(workspace, Checker::Shuttle, "clippy").args(strict))?;
-    Ok("also as loom and shuttle see it".to_owned())
+    Ok("with and without features, and as loom and shuttle see it".to_owned())
 }
 
 /// The pages with private items come first, so that the ones left behind are the public ones.
 fn docs(workspace: &Workspace) -> Result<Note, Failure> {
     let document = |arguments: &[&str]| {
         let mut command = workspace.cargo("doc");
-        shell::run(command.arg("--no-deps").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
+        command.arg("--no-deps").args(FEATURES).args(arguments);
+        shell::run(command.env("RUSTDOCFLAGS", "-D warnings"))
     };
     document(&["--package", LIBRARY, "--document-private-items"])?;
     document(&["--workspace"])?;
@@ -91,8 +99,9 @@ fn tests(workspace: &Workspace) -> Result<Note, Failure> {
         .into_iter()
         .partition(|target| OPTIMISED_TESTS.contains(&target.name.as_str()));
     let quick = quick.iter().flat_map(|target| ["--test", &target.name]);
-    shell::run(workspace.cargo("test").args(["--workspace", "--lib", "--bins"]).args(quick))?;
-    shell::run(workspace.cargo("test").args(["--workspace", "--doc"]))?;
+    let select = ["--workspace", "--lib", "--bins"];
+    shell::run(workspace.cargo("test").args(FEATURES).args(select).args(quick))?;
+    shell::run(workspace.cargo("test").args(FEATURES).args(["--workspace", "--doc"]))?;
     for target in &optimised {
         let select = ["--package", &target.package, "--test", &target.name];
         shell::run(workspace.cargo("test").arg("--release").args(select))?;
@@ -145,6 +154,10 @@ fn benches(workspace: &Workspace) -> Result<Note, Failure> {
         shell::run(workspace.cargo("bench").args(select).args(["--", "--test"]))?;
     }
     Ok(count(benches.len(), "short benchmark"))
+}
+
+fn fuzz(workspace: &Workspace) -> Result<Note, Failure> {
+    crate::fuzz::run(workspace, &crate::fuzz::Request::everything(5))
 }
 
 fn replay(workspace: &Workspace) -> Result<Note, Failure> {

@@ -71,7 +71,8 @@ impl ProviderTree {
 
 /// Inventories.
 impl ProviderTree {
-    /// Replaces all inventories of `provider`; returns the new generation.
+    /// Replaces all inventories of `provider`; returns the new generation, and whether more is used
+    /// now than there is.
     ///
     /// Atomic against claims: each is checked against exactly the inventories in force when it
     /// commits. What is held stays held: a capacity below what is used is accepted, and then only
@@ -87,9 +88,8 @@ impl ProviderTree {
         provider: &Provider,
         inventories: Inventories,
         expect: Expect,
-    ) -> Result<u64> {
-        let updated = self.replace_inventories(provider, inventories, expect, |_| true)?;
-        Ok(updated.generation)
+    ) -> Result<Updated> {
+        self.replace_inventories(provider, inventories, expect, |_| true)
     }
 
     /// Replaces all inventories of `provider` if what is named of them is not so, as
@@ -112,9 +112,9 @@ impl ProviderTree {
     ///     PartialInventories::new().with(ResourceClass::VCPU, PartialInventory::new(total))
     /// };
     /// let first = tree.update_inventories(&host, vcpu(16), Expect::Any)?;
-    /// assert_eq!(first, Updated { changed: true, generation: 1 });
+    /// assert_eq!(first, Updated { changed: true, generation: 1, overcommitted: false });
     /// let again = tree.update_inventories(&host, vcpu(16), Expect::Any)?;
-    /// assert_eq!(again, Updated { changed: false, generation: 1 });
+    /// assert_eq!(again, Updated { changed: false, generation: 1, overcommitted: false });
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn update_inventories(

@@ -99,6 +99,62 @@ impl ProviderTree {
         self.core.with_writer(|writer| self.core.rename(writer, provider, name))
     }
 
+    /// Takes nothing more from `provider` and everything below it, from the moment this returns:
+    /// claims that would are refused. What is held stays held and can be given back, also by moves
+    /// to elsewhere. Returns whether it was not cordoned itself before.
+    ///
+    /// What becomes a descendant later is cordoned with it. Cordons add up: a provider is out of
+    /// service as long as it or an ancestor is cordoned. A [population](Self::populate) leaves
+    /// cordons in place. Lock-free; O(n log n) for n descendants. The generation does not change.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed), [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000
+    /// descendants.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let numa = tree.create_child(&host, "host-1-numa-0", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&numa, vcpu, Expect::Any)?;
+    /// let claim = Claim::new(Uuid::new_v4()).take(&numa, ResourceClass::VCPU, 1);
+    /// let mut worker = tree.worker()?;
+    ///
+    /// tree.cordon(&host)?;
+    /// assert!(matches!(worker.claim(&claim), Err(Error::Cordoned { .. })));
+    /// tree.uncordon(&host)?;
+    /// assert!(worker.claim(&claim).is_ok());
+    /// // To drain it: move or end what holds it.
+    /// assert_eq!(tree.holders(&host)?.len(), 1);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn cordon(&self, provider: &Provider) -> Result<bool> {
+        self.core.with_writer(|writer| self.core.set_cordon(writer, provider, true))
+    }
+
+    /// Ends what [`cordon`](Self::cordon) of this provider began; returns whether it was cordoned
+    /// itself. It stays out of service while an ancestor is cordoned.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
+        self.core.with_writer(|writer| self.core.set_cordon(writer, provider, false))
+    }
+
+    /// Whether `provider` or an ancestor is cordoned. Lock-free.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
+        self.core.read_usage(provider, |words| words.is_cordoned())
+    }
+
     /// Makes a list of providers true at one instant, or changes nothing; returns them in the
     /// order of the list.
     ///

@@ -9,7 +9,9 @@ use crate::fault::Fault;
 use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Place, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{ClassWords, Life, State, Structure, UsageWords, usage_of, write_usage};
+use crate::tree::cells::{
+    ClassWords, Cordon, Life, State, Structure, UsageWords, usage_of, write_usage,
+};
 use crate::tree::configuration::Candidate;
 use crate::tree::configure::relayout;
 use crate::tree::core::Core;
@@ -66,7 +68,8 @@ impl Attempt<'_> {
         let old_names = open_old_names(transaction, listed.iter().chain(&dropped))?;
         self.check_names(transaction, &old_names, &mut faults)?;
         let parents = self.check_parents(transaction, &dropped, &mut faults)?;
-        let usages = self.usages(transaction, &listed, &mut faults);
+        let cordons = self.cordons(transaction, &listed)?;
+        let usages = self.usages(transaction, &listed, &cordons, &mut faults);
         check_unused(transaction, &dropped, &mut faults);
         if !faults.is_empty() {
             return Err(Error::InvalidEntries { faults }.into());
@@ -81,13 +84,12 @@ impl Attempt<'_> {
             transaction.rewrite(found.place, &ended);
             transaction.rewrite(found.usage, &ended);
         }
-        for ((found, label), (parent, usage)) in
-            listed.iter().zip(&self.keys.labels).zip(parents.iter().zip(usages))
-        {
+        for (position, (found, usage)) in listed.iter().zip(usages).enumerate() {
             let structure = Structure {
                 life: found.structure.life.with(State::Live),
-                name: Some(label.cell),
-                parent: Some(*parent),
+                name: Some(self.keys.labels[position].cell),
+                parent: Some(parents[position]),
+                cordon: cordons[position],
                 first_child: None,
                 last_child: None,
                 previous: None,
@@ -170,11 +172,37 @@ impl Attempt<'_> {
         Ok(self.plan.entries.iter().map(parent).collect())
     }
 
+    /// What the listed providers are cordoned by: themselves, if they were before, and their new
+    /// ancestors. Nothing of worth for a list with faults.
+    fn cordons(
+        &self,
+        transaction: &mut Transaction<'_>,
+        listed: &[Found],
+    ) -> Result<Vec<Cordon>, Abort<Refused>> {
+        let own = |found: &Found| Cordon {
+            own: found.configuration.is_some() && found.structure.cordon.own,
+            inherited: false,
+        };
+        let mut cordons: Vec<_> = listed.iter().map(own).collect();
+        for position in self.plan.parents_first() {
+            cordons[position].inherited = match self.plan.entries[position].parent {
+                ParentOf::None => false,
+                ParentOf::Listed(parent) => cordons[parent].holds(),
+                ParentOf::Outside(parent) => {
+                    let place = transaction.open(self.keys.outside[parent].cell)?;
+                    structure_at(transaction, place).cordon.holds()
+                }
+            };
+        }
+        Ok(cordons)
+    }
+
     /// What the usage cells of the listed providers are to hold.
     fn usages(
         &self,
         transaction: &Transaction<'_>,
         listed: &[Found],
+        cordons: &[Cordon],
         faults: &mut Vec<Fault>,
     ) -> Vec<Vec<u64>> {
         let usage = |(position, found): (usize, &Found)| {
@@ -197,8 +225,10 @@ impl Attempt<'_> {
             };
             let generation = entry.spec.generation.unwrap_or(generation);
             let life = found.structure.life.with(State::Live);
+            let version = self.candidates[position].version;
+            let cordoned = cordons[position].holds();
             let mut words = Vec::new();
-            write_usage(&mut words, life, generation, self.candidates[position].version, &classes);
+            write_usage(&mut words, life, generation, version, cordoned, &classes);
             words
         };
         listed.iter().enumerate().map(usage).collect()

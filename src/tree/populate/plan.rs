@@ -77,8 +77,8 @@ impl<'a> Plan<'a> {
         Plan { entries, outside, faults }
     }
 
-    /// The entries such that parents come before their children, siblings in their order. Only
-    /// for a plan without faults.
+    /// The entries such that parents come before their children, siblings in their order. Those
+    /// on a circle are left out.
     pub(crate) fn parents_first(&self) -> Vec<usize> {
         let mut children = vec![Vec::new(); self.entries.len()];
         let mut order = Vec::with_capacity(self.entries.len());

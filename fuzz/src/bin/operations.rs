@@ -1,0 +1,4 @@
+//! Sequences of calls under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::operations(data));

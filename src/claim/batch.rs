@@ -1,0 +1,407 @@
+//! Batches: changes of many consumers, and of inventories, in one commit.
+//!
+//! In the transaction first everything that the consumers hold is given back, then inventories are
+//! replaced, then everything that is wanted is taken. A class of a provider is looked at once, with
+//! all that the batch gives back and takes there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::claim::change::Change;
+use crate::claim::consumer::{ConsumerWords, write_consumer};
+use crate::claim::lines::{check_claim, check_conditions, expand};
+use crate::claim::request::{Batch, Before, Claim, ConsumerChange, InventoriesChange, Line};
+use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+use crate::inventory::ClassCapacity;
+use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
+use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
+use crate::tree::configuration::{Candidate, Configuration};
+use crate::tree::core::Core;
+use crate::tree::{Due, Interned, Provider, Refused, SharingChange, relayout};
+
+impl Worker {
+    /// Makes all changes of a batch at one instant, or none; returns a receipt for each consumer,
+    /// in the order of the batch.
+    ///
+    /// What the batch gives back is free for what it takes. Where it takes no more than it gives
+    /// back, it passes even if a shrunk inventory is exceeded; nothing more is taken from a
+    /// provider that is cordoned.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`claim`](Self::claim), [`replace`](Self::replace), [`release`](Self::release) and
+    /// [`set_inventories`](crate::ProviderTree::set_inventories);
+    /// [`CapacityExceeded`](Error::CapacityExceeded) says what the whole batch asks for, and what
+    /// is free for it. [`InvalidEntries`](Error::InvalidEntries) for a consumer, or for the
+    /// inventories of a provider, that come twice.
+    pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
+        let committed = check_batch(&self.core, batch).and_then(|capacities| {
+            let Worker { core, writer, words, .. } = self;
+            commit(core, writer, batch, &capacities, words)
+        });
+        self.counting(committed, |tallies| &tallies.claims)
+    }
+}
+
+/// Checks the batch's own sense; the capacities of its inventories.
+fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
+    let mut faults = Vec::new();
+    let mut seen = HashSet::<Uuid, foldhash::fast::RandomState>::default();
+    for change in &batch.consumers {
+        if !seen.insert(change.consumer) {
+            faults.push(Fault::DuplicateConsumer { consumer: change.consumer });
+        }
+    }
+    seen.clear();
+    for change in &batch.inventories {
+        if !seen.insert(change.provider.uuid) {
+            faults.push(Fault::DuplicateUuid { provider: change.provider.uuid });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::InvalidEntries { faults });
+    }
+    for change in &batch.consumers {
+        change.claim.iter().try_for_each(|claim| check_claim(core, claim))?;
+        if let Before::Expected(expect) = change.before {
+            expect.validate()?;
+        }
+    }
+    let capacities = |change: &InventoriesChange| {
+        change.expect.validate()?;
+        core.usage_cell(&change.provider)?;
+        change.inventories.capacities()
+    };
+    batch.inventories.iter().map(capacities).collect()
+}
+
+fn commit(
+    core: &Core,
+    writer: &mut Writer,
+    batch: &Batch,
+    capacities: &[Vec<ClassCapacity>],
+    words: &mut Vec<u64>,
+) -> Result<Vec<Receipt>> {
+    loop {
+        let mut keys = Vec::with_capacity(batch.consumers.len());
+        let committed = intern(core, writer, batch, &mut keys).map_err(Refused::Error);
+        let committed =
+            committed.and_then(|()| attempt(core, writer, batch, capacities, &keys, words));
+        match committed {
+            Ok(receipts) => return Ok(receipts),
+            Err(Refused::Stale) => {}
+            Err(Refused::Error(error)) => {
+                for (change, key) in batch.consumers.iter().zip(keys) {
+                    core.consumers.retire(writer, &change.consumer, key);
+                }
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Each consumer's key, so that the transaction can rest on its absence too.
+fn intern(core: &Core, writer: &mut Writer, batch: &Batch, keys: &mut Vec<Interned>) -> Result<()> {
+    for change in &batch.consumers {
+        keys.push(core.consumers.intern(writer, &change.consumer)?);
+    }
+    Ok(())
+}
+
+/// Inventories about to be put in force.
+struct Prepared<'a> {
+    change: &'a InventoriesChange,
+    capacities: &'a [ClassCapacity],
+    /// The version in force before.
+    replaced: u64,
+    current: Arc<Configuration>,
+    next: Arc<Configuration>,
+    candidate: Candidate<'a>,
+}
+
+fn attempt(
+    core: &Core,
+    writer: &mut Writer,
+    batch: &Batch,
+    capacities: &[Vec<ClassCapacity>],
+    keys: &[Interned],
+    words: &mut Vec<u64>,
+) -> Result<Vec<Receipt>, Refused> {
+    let mut prepared = Vec::with_capacity(batch.inventories.len());
+    for (change, capacities) in batch.inventories.iter().zip(capacities) {
+        let (_, replaced, current) = core.configuration_in_force(&change.provider)?;
+        let inventories = Arc::new(change.inventories.clone());
+        let next = Arc::new(Configuration { inventories, ..(*current).clone() });
+        let usage = usage_of(change.provider.cell);
+        let candidate = core.configurations.publish(usage, Arc::clone(&next));
+        prepared.push(Prepared { change, capacities, replaced, current, next, candidate });
+    }
+    let mut outcomes = Vec::with_capacity(keys.len());
+    writer.transact(|transaction| {
+        outcomes.clear();
+        let opened = open_consumers(transaction, batch, keys)?;
+        let wanted = wanted(transaction, core, batch)?;
+        let mut exchanges = exchanges(transaction, &opened, &wanted);
+        for exchange in &exchanges {
+            exchange.give_back(transaction)?;
+        }
+        for prepared in &prepared {
+            prepared.put_in_force(transaction, core)?;
+        }
+        for exchange in &mut exchanges {
+            exchange.take(transaction, core)?;
+        }
+        for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
+            if change.claim.is_some() {
+                let held = wanted[index].iter().map(Line::held);
+                let Opened { life, generation, deadline, .. } = *opened;
+                write_consumer(words, life, change.consumer, generation, deadline, held);
+                transaction.rewrite(opened.place, words);
+            } else {
+                transaction.rewrite(opened.place, &[opened.life.ended().word()]);
+            }
+            outcomes.push((opened.generation, opened.deadline));
+        }
+        Ok::<_, Abort<Refused>>(())
+    })?;
+    for Prepared { candidate, replaced, .. } in prepared {
+        candidate.replaces(replaced);
+    }
+    let ended = |change: &ConsumerChange| change.claim.is_none();
+    for ((change, key), (_, deadline)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
+        if ended(change) {
+            if let Some(deadline) = deadline {
+                core.agenda.remove(&Due::new(*deadline, *key));
+            }
+            core.consumers.release(writer, &change.consumer, *key);
+        }
+    }
+    let receipt = |(change, (generation, _)): (&ConsumerChange, &(u64, _))| Receipt {
+        consumer: change.consumer,
+        generation: *generation,
+    };
+    Ok(batch.consumers.iter().zip(&outcomes).map(receipt).collect())
+}
+
+/// A consumer as the transaction found it.
+struct Opened {
+    place: Place,
+    life: Life,
+    /// The next generation; the last one for a consumer that goes.
+    generation: u64,
+    deadline: Option<u64>,
+}
+
+fn open_consumers(
+    transaction: &mut Transaction<'_>,
+    batch: &Batch,
+    keys: &[Interned],
+) -> Result<Vec<Opened>, Abort<Refused>> {
+    let mut opened = Vec::with_capacity(keys.len());
+    for (change, key) in batch.consumers.iter().zip(keys) {
+        let (place, life) = open_consumer(transaction, *key)?;
+        let words = ConsumerWords(transaction.words(place));
+        let is_live = life.state == State::Live;
+        let before = is_live.then(|| words.generation());
+        let deadline = is_live.then(|| words.deadline()).flatten();
+        let generation = generation(change, before)?;
+        opened.push(Opened { place, life, generation, deadline });
+    }
+    Ok(opened)
+}
+
+/// The generation after the change, if the one before is as expected.
+fn generation(change: &ConsumerChange, before: Option<u64>) -> Result<u64> {
+    let consumer = change.consumer;
+    match (change.before, before) {
+        (Before::Nothing, None) => Ok(1),
+        (Before::Nothing, Some(generation)) => Err(Error::ConsumerExists { consumer, generation }),
+        (Before::Expected(expect), _) => {
+            check_consumer(consumer, expect, before)?;
+            match (&change.claim, before) {
+                (Some(_), _) => Ok(expect.next(before.unwrap_or(0))),
+                (None, Some(generation)) => Ok(generation),
+                (None, None) => Err(Error::ConsumerNotFound { consumer }),
+            }
+        }
+    }
+}
+
+/// The lines of each consumer's claim, sorted out; none for those that go.
+fn wanted(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    batch: &Batch,
+) -> Result<Vec<Vec<Line>>, Abort<Refused>> {
+    let mut wanted = Vec::with_capacity(batch.consumers.len());
+    for change in &batch.consumers {
+        let mut lines = Vec::new();
+        if let Some(claim) = &change.claim {
+            check_conditions(transaction, claim)?;
+            lines_of(transaction, core, claim, &mut lines)?;
+        }
+        wanted.push(lines);
+    }
+    Ok(wanted)
+}
+
+fn lines_of(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    claim: &Claim,
+    lines: &mut Vec<Line>,
+) -> Result<(), Abort<Refused>> {
+    expand(transaction, core, claim, lines)
+}
+
+/// What one consumer gives back and takes of one class of one provider.
+#[derive(Clone, Copy)]
+struct Part {
+    usage: Cell,
+    class: u16,
+    consumer: usize,
+    handle: Option<Provider>,
+    held: u64,
+    wanted: u64,
+}
+
+/// What all consumers of a batch give back and take of one class of one provider.
+struct Exchange {
+    usage: Cell,
+    class: u16,
+    parts: Vec<Part>,
+}
+
+/// By provider, class, consumer.
+fn exchanges(
+    transaction: &Transaction<'_>,
+    opened: &[Opened],
+    wanted: &[Vec<Line>],
+) -> Vec<Exchange> {
+    let mut parts = Vec::new();
+    for (consumer, (opened, lines)) in opened.iter().zip(wanted).enumerate() {
+        if opened.life.state == State::Live {
+            let held = ConsumerWords(transaction.words(opened.place)).held();
+            parts.extend(held.map(|held| Part {
+                usage: held.usage,
+                class: held.class,
+                consumer,
+                handle: None,
+                held: held.amount,
+                wanted: 0,
+            }));
+        }
+        parts.extend(lines.iter().map(|line| Part {
+            usage: usage_of(line.provider.cell),
+            class: line.class.number(),
+            consumer,
+            handle: Some(line.provider),
+            held: 0,
+            wanted: line.amount,
+        }));
+    }
+    parts.sort_by_key(|part| (part.usage, part.class, part.consumer));
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    for part in parts {
+        let Part { usage, class, .. } = part;
+        match exchanges.last_mut() {
+            Some(last) if (last.usage, last.class) == (usage, class) => last.add(part),
+            _ => exchanges.push(Exchange { usage, class, parts: vec![part] }),
+        }
+    }
+    exchanges
+}
+
+impl Exchange {
+    fn add(&mut self, part: Part) {
+        match self.parts.last_mut() {
+            // Held comes before wanted; two handles of one cell are two providers, one of them
+            // gone.
+            Some(last)
+                if last.consumer == part.consumer
+                    && (last.handle.is_none() || last.handle == part.handle) =>
+            {
+                last.handle = last.handle.or(part.handle);
+                last.held += part.held;
+                last.wanted += part.wanted;
+            }
+            _ => self.parts.push(part),
+        }
+    }
+
+    fn held(&self) -> u64 {
+        self.parts.iter().map(|part| part.held).fold(0, u64::saturating_add)
+    }
+
+    fn give_back(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refused>> {
+        let held = self.held();
+        if held == 0 {
+            return Ok(());
+        }
+        let place = transaction.open(self.usage)?;
+        let amounts = UsageWords(transaction.words(place)).find(self.class).ok_or(Abort::Torn)?;
+        let left = amounts.used.checked_sub(held).ok_or(Abort::Torn)?;
+        amounts.set_used(transaction.words_mut(place), left);
+        Ok(())
+    }
+
+    /// Everything was given back. Each part is checked for itself, then all together.
+    fn take(&self, transaction: &mut Transaction<'_>, core: &Core) -> Result<(), Abort<Refused>> {
+        let Some(handle) = self.parts.iter().find_map(|part| part.handle) else { return Ok(()) };
+        let place = transaction.open(self.usage)?;
+        let words = transaction.words(place);
+        let mut wanted = 0_u64;
+        for part in &self.parts {
+            let Some(handle) = &part.handle else { continue };
+            Core::check(handle, UsageWords(words).life())?;
+            let change = Change { handle: Some(handle), usage: self.usage, class: self.class };
+            change
+                .check(words, core, part.held, part.wanted)
+                .map_err(|no| no.map(Refused::Error))?;
+            let class = crate::ResourceClass::from_number(self.class);
+            wanted = wanted.checked_add(part.wanted).ok_or(Error::InvalidAmount {
+                provider: handle.uuid,
+                class,
+                requested: u64::MAX,
+            })?;
+        }
+        let change = Change { handle: Some(&handle), usage: self.usage, class: self.class };
+        let taken = change.taken_together(words, self.held(), wanted);
+        let (at, used) = taken.map_err(|no| no.map(Refused::Error))?;
+        at.set_used(transaction.words_mut(place), used);
+        Ok(())
+    }
+}
+
+impl Prepared<'_> {
+    fn put_in_force(
+        &self,
+        transaction: &mut Transaction<'_>,
+        core: &Core,
+    ) -> Result<(), Abort<Refused>> {
+        let provider = &self.change.provider;
+        let place = transaction.open(usage_of(provider.cell))?;
+        let usage = UsageWords(transaction.words(place));
+        Core::check(provider, usage.life())?;
+        self.change.expect.check(provider.uuid, usage.generation())?;
+        if usage.configuration() != self.replaced {
+            return Err(Refused::Stale.into());
+        }
+        let mut classes =
+            relayout(usage, self.capacities).map_err(|used| used.error(provider.uuid))?;
+        for (class, new) in classes.iter_mut().zip(self.capacities) {
+            // What the batch has given back may be taken again, be it above the capacity.
+            class.has_units = new.inventory.has_units(u64::MAX);
+        }
+        let generation = self.change.expect.next(usage.generation());
+        let (life, cordoned) = (usage.life(), usage.is_cordoned());
+        let mut words = Vec::new();
+        write_usage(&mut words, life, generation, self.candidate.version, cordoned, &classes);
+        transaction.rewrite(place, &words);
+        SharingChange::between(&self.current, &self.next).apply(transaction, core.sharing)
+    }
+}

@@ -1,0 +1,247 @@
+//! Gangs: as much as fits, if it is enough.
+//!
+//! Members are tried one after the other within one transaction. What a member that does not fit
+//! was refused for is part of the transaction, so each refusal was true at the same instant at which
+//! the others were made.
+
+use crate::claim::change::Change;
+use crate::claim::consumer::{ConsumerWords, write_consumer};
+use crate::claim::lines::{check_claim, check_conditions, expand, sort_out};
+use crate::claim::request::{Claim, Line};
+use crate::claim::worker::{Receipt, Worker, open_consumer};
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+use crate::ledger::{Abort, Transaction};
+use crate::tree::cells::{State, usage_of};
+use crate::tree::core::Core;
+use crate::tree::{Interned, Refused};
+
+/// What was had of a claim, and what was not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partial {
+    /// The consumer and its generation.
+    pub receipt: Receipt,
+    /// The amounts that did not fit, by their position in the claim, and why.
+    pub refused: Vec<(usize, Error)>,
+}
+
+impl Worker {
+    /// Makes those of the claims that fit, if they are at least so many; else none. Returns for
+    /// each whether it was made, or why not.
+    ///
+    /// Each claim is a member of the gang and all or nothing; they are tried in order, at one
+    /// instant, so that a member may not fit because of those before it.
+    ///
+    /// # Errors
+    ///
+    /// [`TooFewFit`](Error::TooFewFit) with the reason of each that does not fit;
+    /// [`InvalidEntries`](Error::InvalidEntries) for a consumer that comes twice; and what
+    /// is wrong with a claim by itself, as for [`claim`](Self::claim).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let member = |_| Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
+    /// let gang: Vec<_> = (0..4).map(member).collect();
+    ///
+    /// let mut worker = tree.worker()?;
+    /// assert!(worker.claim_gang(&gang, 3).is_err());
+    /// let made = worker.claim_gang(&gang, 2)?;
+    /// assert_eq!(made.iter().filter(|member| member.is_ok()).count(), 2);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn claim_gang(
+        &mut self,
+        members: &[Claim],
+        at_least: usize,
+    ) -> Result<Vec<Result<Receipt>>> {
+        let made = self.gang(members, at_least);
+        self.counting(made, |tallies| &tallies.claims)
+    }
+
+    fn gang(&mut self, members: &[Claim], at_least: usize) -> Result<Vec<Result<Receipt>>> {
+        let mut seen = std::collections::HashSet::<_, foldhash::fast::RandomState>::default();
+        let twice = members.iter().map(Claim::consumer).filter(|consumer| !seen.insert(*consumer));
+        let faults: Vec<_> = twice.map(|consumer| Fault::DuplicateConsumer { consumer }).collect();
+        if !faults.is_empty() {
+            return Err(Error::InvalidEntries { faults });
+        }
+        let Worker { core, writer, wanted, words, .. } = self;
+        members.iter().try_for_each(|claim| check_claim(core, claim))?;
+        loop {
+            let mut keys = Vec::with_capacity(members.len());
+            let mut made = Vec::with_capacity(members.len());
+            let interned = members.iter().try_for_each(|claim| {
+                keys.push(core.consumers.intern(writer, &claim.consumer())?);
+                Ok::<_, Error>(())
+            });
+            let done = interned.map_err(Refused::Error).and_then(|()| {
+                writer.transact(|transaction| {
+                    made.clear();
+                    for (claim, key) in members.iter().zip(&keys) {
+                        made.push(try_member(transaction, core, claim, *key, wanted, words)?);
+                    }
+                    let fit = made.iter().filter(|member| member.is_ok()).count();
+                    if fit < at_least {
+                        return Err(too_few(fit, at_least, &made).into());
+                    }
+                    Ok(())
+                })
+            });
+            let retire = match &done {
+                Ok(()) => made.iter().map(Result::is_err).collect(),
+                Err(Refused::Stale) => Vec::new(),
+                Err(Refused::Error(_)) => vec![true; keys.len()],
+            };
+            for ((claim, key), retire) in members.iter().zip(keys).zip(retire) {
+                if retire {
+                    core.consumers.retire(writer, &claim.consumer(), key);
+                }
+            }
+            match done {
+                Ok(()) => return Ok(made),
+                Err(Refused::Stale) => {}
+                Err(Refused::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Gives a consumer that holds nothing as much of the claim as fits, amount by amount: each
+    /// [`take`](Claim::take) whole or not, in order, at one instant. At least one has to fit.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim), with [`TooFewFit`](Error::TooFewFit) if nothing fits. What the
+    /// claim [rests on](Claim::rest_on) and its [chains](Claim::take_chain) are all or nothing.
+    pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
+        let made = self.partly(claim);
+        self.counting(made, |tallies| &tallies.claims)
+    }
+
+    fn partly(&mut self, claim: &Claim) -> Result<Partial> {
+        let Worker { core, writer, wanted, words, .. } = self;
+        check_claim(core, claim)?;
+        let consumer = claim.consumer();
+        let chains = claim.without_lines();
+        loop {
+            let key = core.consumers.intern(writer, &consumer)?;
+            let done = writer.transact(|transaction| {
+                let (place, life) = open_consumer(transaction, key)?;
+                if life.state == State::Live {
+                    let generation = ConsumerWords(transaction.words(place)).generation();
+                    return Err(Error::ConsumerExists { consumer, generation }.into());
+                }
+                check_conditions(transaction, claim)?;
+                wanted.clear();
+                if !chains.is_empty() {
+                    expand(transaction, core, &chains, wanted)?;
+                    for line in wanted.iter() {
+                        take_line(transaction, core, line)?;
+                    }
+                }
+                let mut refused = Vec::new();
+                for (position, line) in claim.lines.iter().enumerate() {
+                    match take_line(transaction, core, line) {
+                        Ok(()) => wanted.push(*line),
+                        Err(Abort::Reject(Refused::Error(error))) => {
+                            refused.push((position, error));
+                        }
+                        Err(other) => return Err(other),
+                    }
+                }
+                let fit = claim.lines.len() - refused.len();
+                if fit == 0 && !claim.lines.is_empty() {
+                    return Err(Error::TooFewFit { fit, at_least: 1, refused }.into());
+                }
+                sort_out(wanted)?;
+                let held = wanted.iter().map(Line::held);
+                write_consumer(words, life, consumer, 1, None, held);
+                transaction.rewrite(place, words);
+                Ok(refused)
+            });
+            match done {
+                Ok(refused) => {
+                    return Ok(Partial { receipt: Receipt { consumer, generation: 1 }, refused });
+                }
+                Err(Refused::Stale) => {}
+                Err(Refused::Error(error)) => {
+                    core.consumers.retire(writer, &consumer, key);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn too_few(fit: usize, at_least: usize, made: &[Result<Receipt>]) -> Error {
+    let reason = |(position, member): (usize, &Result<Receipt>)| {
+        member.as_ref().err().map(|error| (position, error.clone()))
+    };
+    let refused = made.iter().enumerate().filter_map(reason).collect();
+    Error::TooFewFit { fit, at_least, refused }
+}
+
+/// Makes one member part of the transaction, or says why not and leaves the transaction as it was,
+/// but for what it rests on.
+fn try_member(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    claim: &Claim,
+    key: Interned,
+    lines: &mut Vec<Line>,
+    words: &mut Vec<u64>,
+) -> Result<Result<Receipt>, Abort<Refused>> {
+    let consumer = claim.consumer();
+    let (place, life) = open_consumer(transaction, key)?;
+    if life.state == State::Live {
+        let generation = ConsumerWords(transaction.words(place)).generation();
+        return Ok(Err(Error::ConsumerExists { consumer, generation }));
+    }
+    let checked = check_conditions(transaction, claim)
+        .and_then(|()| expand(transaction, core, claim, lines))
+        .and_then(|()| lines.iter().try_for_each(|line| check_line(transaction, core, line)));
+    match checked {
+        Ok(()) => {}
+        Err(Abort::Reject(Refused::Error(error))) => return Ok(Err(error)),
+        Err(other) => return Err(other),
+    }
+    for line in lines.iter() {
+        take_line(transaction, core, line)?;
+    }
+    write_consumer(words, life, consumer, 1, None, lines.iter().map(Line::held));
+    transaction.rewrite(place, words);
+    Ok(Ok(Receipt { consumer, generation: 1 }))
+}
+
+fn change_of(line: &Line) -> Change<'_> {
+    let usage = usage_of(line.provider.cell);
+    Change { handle: Some(&line.provider), usage, class: line.class.number() }
+}
+
+/// Takes an amount in the transaction, or leaves it as it was.
+fn take_line(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    line: &Line,
+) -> Result<(), Abort<Refused>> {
+    change_of(line).apply(transaction, core, 0, line.amount)
+}
+
+/// Whether an amount could be taken in the transaction. Each class of each provider is asked once.
+fn check_line(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    line: &Line,
+) -> Result<(), Abort<Refused>> {
+    let change = change_of(line);
+    let place = transaction.open(change.usage)?;
+    let words = transaction.words(place);
+    Core::check(&line.provider, crate::tree::cells::UsageWords(words).life())?;
+    let changed = change.used_after(words, core, 0, line.amount);
+    changed.map(drop).map_err(|no| no.map(Refused::Error))
+}

@@ -1,0 +1,143 @@
+//! Lines: the amounts of a claim, in the order in which they are taken.
+
+use crate::claim::consumer::Held;
+use crate::claim::request::{Claim, Line};
+use crate::error::{Error, Result};
+use crate::ledger::{Abort, Cell, Transaction};
+use crate::resource_class::ResourceClass;
+use crate::tree::cells::{UsageWords, usage_of};
+use crate::tree::core::Core;
+use crate::tree::{Provider, Refused, open_live, structure_at};
+
+impl Line {
+    pub(super) fn usage(&self) -> Cell {
+        usage_of(self.provider.cell)
+    }
+
+    /// What lines and what is held are sorted by.
+    pub(super) fn key(&self) -> (Cell, u16) {
+        (self.usage(), self.class.number())
+    }
+
+    pub(super) fn held(&self) -> Held {
+        Held { usage: self.usage(), class: self.class.number(), amount: self.amount }
+    }
+}
+
+/// Checks the claim's own sense.
+pub(super) fn check_claim(core: &Core, claim: &Claim) -> Result<()> {
+    if claim.is_empty() {
+        return Err(Error::EmptyClaim { consumer: claim.consumer() });
+    }
+    for line in claim.lines.iter().chain(&claim.chains) {
+        core.usage_cell(&line.provider)?;
+        check_amount(&line.provider, line.class, line.amount)?;
+    }
+    for (provider, _) in &claim.conditions {
+        core.usage_cell(provider)?;
+    }
+    Ok(())
+}
+
+pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u64) -> Result<()> {
+    match amount {
+        0 => Err(Error::InvalidAmount { provider: provider.uuid, class, requested: 0 }),
+        _ => Ok(()),
+    }
+}
+
+/// Sorts lines such that each class of each provider comes once.
+pub(super) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
+    lines.sort_unstable_by_key(|line| (line.key(), line.provider.incarnation));
+    let mut overflow = None;
+    lines.dedup_by(|next, line| {
+        let same = next.provider == line.provider && next.class == line.class;
+        if same {
+            match line.amount.checked_add(next.amount) {
+                Some(sum) => line.amount = sum,
+                None => overflow = Some(*line),
+            }
+        }
+        same
+    });
+    match overflow {
+        None => Ok(()),
+        Some(line) => Err(Error::InvalidAmount {
+            provider: line.provider.uuid,
+            class: line.class,
+            requested: u64::MAX,
+        }),
+    }
+}
+
+/// The lines of a claim with those that its chains are at this instant, sorted out.
+pub(super) fn expand(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    claim: &Claim,
+    lines: &mut Vec<Line>,
+) -> Result<(), Abort<Refused>> {
+    lines.clear();
+    lines.extend_from_slice(&claim.lines);
+    for chain in &claim.chains {
+        let before = lines.len();
+        climb(transaction, core, chain, lines)?;
+        if lines.len() == before {
+            let (provider, class) = (chain.provider.uuid, chain.class);
+            return Err(Error::NoInventory { provider, class }.into());
+        }
+    }
+    sort_out(lines).map_err(|error| Abort::Reject(error.into()))
+}
+
+/// A line for each provider of the chain that has an inventory of the class.
+fn climb(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    chain: &Line,
+    lines: &mut Vec<Line>,
+) -> Result<(), Abort<Refused>> {
+    let cell = core.structure_cell(&chain.provider)?;
+    let (_, mut structure) = open_live::<Refused>(transaction, cell, &chain.provider)?;
+    let mut provider = chain.provider;
+    let mut steps = 0_u32;
+    loop {
+        let usage = transaction.open(usage_of(provider.cell))?;
+        if UsageWords(transaction.words(usage)).find(chain.class.number()).is_some() {
+            lines.push(Line { provider, ..*chain });
+        }
+        let parent = structure.parent.ok_or(Abort::Torn)?;
+        if parent == core.super_root {
+            return Ok(());
+        }
+        steps += 1;
+        // A walk through a structure that changes meanwhile could go on for ever.
+        if steps.is_multiple_of(1024) && !transaction.holds() {
+            return Err(Abort::Torn);
+        }
+        let place = transaction.open(parent)?;
+        structure = structure_at(transaction, place);
+        if !structure.is_live() {
+            return Err(Abort::Torn);
+        }
+        provider = core.handle(parent, &structure);
+    }
+}
+
+/// Whether every provider is at the generation that the claim rests on.
+pub(super) fn check_conditions(
+    transaction: &mut Transaction<'_>,
+    claim: &Claim,
+) -> Result<(), Abort<Refused>> {
+    for &(provider, expected) in &claim.conditions {
+        let place = transaction.open(usage_of(provider.cell))?;
+        let usage = UsageWords(transaction.words(place));
+        Core::check(&provider, usage.life())?;
+        let actual = usage.generation();
+        if actual != expected {
+            let provider = provider.uuid;
+            return Err(Error::GenerationConflict { provider, expected, actual }.into());
+        }
+    }
+    Ok(())
+}
