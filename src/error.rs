@@ -218,6 +218,13 @@ pub enum Error {
         consumer: Uuid,
     },
 
+    /// The lease belongs to another forest.
+    #[error("the lease of consumer {consumer} belongs to another forest")]
+    ForeignLease {
+        /// The consumer that holds it there.
+        consumer: Uuid,
+    },
+
     /// The consumer holds what it holds for good; there is no lease to renew or to forget.
     #[error("what consumer {consumer} holds is not leased")]
     NotLeased {

@@ -50,6 +50,7 @@ use crate::tree::{Due, Interned};
 pub struct Lease {
     receipt: Receipt,
     interned: Interned,
+    forest: u32,
 }
 
 impl Lease {
@@ -95,7 +96,7 @@ impl Worker {
         });
         let leased = leased.map(|(receipt, interned)| {
             self.core.agenda.insert(Due::new(deadline, interned), claim.consumer());
-            Lease { receipt, interned }
+            Lease { receipt, interned, forest: self.core.id() }
         });
         self.counting(leased, |tallies| &tallies.claims)
     }
@@ -106,12 +107,14 @@ impl Worker {
     /// # Errors
     ///
     /// [`LeaseEnded`](Error::LeaseEnded) if `now` is the deadline or later, or if the lease has
-    /// expired, was forgotten or released.
+    /// expired, was forgotten or released; [`ForeignLease`](Error::ForeignLease).
     pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
-        let confirmed = self.change_lease(lease, |generation, deadline| match deadline {
-            Some(deadline) if deadline <= now => Err(Left::Ended),
-            Some(_) => Ok((generation + 1, None)),
-            None => Ok((generation, None)),
+        let confirmed = self.own(lease).and_then(|()| {
+            self.change_lease(lease, |generation, deadline| match deadline {
+                Some(deadline) if deadline <= now => Err(Left::Ended),
+                Some(_) => Ok((generation + 1, None)),
+                None => Ok((generation, None)),
+            })
         });
         let confirmed = confirmed.map(|(receipt, before)| {
             if let Some(before) = before {
@@ -126,11 +129,15 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`LeaseEnded`](Error::LeaseEnded) as for [`confirm`](Self::confirm),
+    /// [`LeaseEnded`](Error::LeaseEnded) and [`ForeignLease`](Error::ForeignLease) as for
+    /// [`confirm`](Self::confirm),
     /// [`NotLeased`](Error::NotLeased) if it is confirmed, [`TooLarge`](Error::TooLarge) for a
     /// deadline of 2<sup>64</sup> - 1.
     pub fn renew(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
-        let renewed = check_deadline(deadline).and_then(|()| self.renewed(lease, deadline, now));
+        let renewed = self
+            .own(lease)
+            .and_then(|()| check_deadline(deadline))
+            .and_then(|()| self.renewed(lease, deadline, now));
         self.counting(renewed, |tallies| &tallies.confirmations)
     }
 
@@ -153,12 +160,14 @@ impl Worker {
     /// # Errors
     ///
     /// [`LeaseEnded`](Error::LeaseEnded) if there is nothing left of it,
-    /// [`NotLeased`](Error::NotLeased) if it is confirmed.
+    /// [`NotLeased`](Error::NotLeased) if it is confirmed, [`ForeignLease`](Error::ForeignLease).
     pub fn forget(&mut self, lease: &Lease) -> Result<Receipt> {
         let consumer = lease.consumer();
-        let forgotten = self.end(consumer, lease.interned, |words| match words.deadline() {
-            Some(_) => Ok(()),
-            None => Err(Error::NotLeased { consumer }),
+        let forgotten = self.own(lease).and_then(|()| {
+            self.end(consumer, lease.interned, |words| match words.deadline() {
+                Some(_) => Ok(()),
+                None => Err(Error::NotLeased { consumer }),
+            })
         });
         let forgotten = forgotten.and_then(|receipt| receipt.ok_or(Error::LeaseEnded { consumer }));
         self.counting(forgotten, |tallies| &tallies.releases)
@@ -212,6 +221,14 @@ impl Worker {
         };
         self.core.agenda.remove(&due);
         Ok(receipt)
+    }
+
+    /// Whether the lease is one of this worker's forest.
+    fn own(&self, lease: &Lease) -> Result<()> {
+        match lease.forest == self.core.id() {
+            true => Ok(()),
+            false => Err(Error::ForeignLease { consumer: lease.consumer() }),
+        }
     }
 
     /// Changes generation and deadline of a lease; returns the deadline that it had, too.

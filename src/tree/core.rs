@@ -64,6 +64,11 @@ impl Core {
         }
     }
 
+    /// The number of this forest in the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     /// Part of every move of a provider, so that a walk towards the root can rest on it.
     pub(crate) fn moves(&self) -> Cell {
         usage_of(self.super_root)
