@@ -10,6 +10,7 @@
 //! | `one_winner_each` | of many who want what one can have, exactly one gets it |
 //! | `two_consumers_swap_places_and_are_seen_in_one` | a move is never seen half done |
 //! | `many_consumers_swap_places_where_there_is_little_room` | nor when most moves are refused |
+//! | `all_guarantees_hold` | each guarantee, while every call is made; long: `cargo xtask soak` |
 //! | `workers_come_and_go` | workers pass between threads and leave no memory behind |
 //!
 //! Each storm prints its seed. `STORM_SEED` runs the same choices again, though not the same
@@ -31,6 +32,10 @@ mod everything;
 mod forest;
 #[path = "storm/rig.rs"]
 mod rig;
+#[path = "storm/soak.rs"]
+mod soak;
+#[path = "linearizability/stall.rs"]
+mod stall;
 #[path = "storm/structure.rs"]
 mod structure;
 #[path = "storm/swaps.rs"]

@@ -8,6 +8,7 @@ mod loom;
 mod metadata;
 mod mutants;
 mod shell;
+mod soak;
 mod source;
 mod test;
 
@@ -26,6 +27,7 @@ Commands:
   loom --mutants [filter]    that each seeded bug is caught by the models named beside it
   shuttle [--list] [filter]  the same models and larger ones, in random interleavings
   fuzz [--seconds N] [name]  random calls beside a model, and random dumps
+  soak [--minutes M]         one storm of everything, for 10 minutes or so many
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -63,6 +65,10 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
             let request = fuzz::Request::parse(rest)?;
             report(fuzz::run(&Workspace::load()?, &request)?)
         }
+        ["soak", rest @ ..] => {
+            let minutes = soak::minutes(rest)?;
+            soak::run(&Workspace::load()?, minutes)
+        }
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
@@ -97,6 +103,7 @@ mod tests {
         assert_eq!(refusal(&["tset"]), "unknown command `tset`");
         assert_eq!(refusal(&["test", "loom"]), "`test` takes no argument `loom`");
         assert_eq!(refusal(&["loom", "--lsit"]), "`loom` has no option `--lsit`");
+        assert_eq!(refusal(&["soak", "10"]), "`soak` has no option `10`");
         assert_eq!(refusal(&["loom", "one", "two"]), "`loom` takes one filter, not also `two`");
     }
 }
