@@ -10,9 +10,9 @@
 //!
 //! | test | calls |
 //! |---|---|
-//! | `claims_are_linearizable` | claim, replace, release, take, put back, usage, allocations |
+//! | `claims_are_linearizable` | claim, replace, release, batches, gangs, partial claims, take, put back, usage, allocations |
 //! | `structure_is_linearizable` | create, populate, remove, move, rename, find, walks |
-//! | `configuration_is_linearizable_against_claims` | inventories, traits, sharing providers, populations, dumps and claims |
+//! | `configuration_is_linearizable_against_claims` | inventories, traits, sharing providers, cordons, populations, dumps and claims, with conditions and chains |
 //! | `everything_is_linearizable` | all of these |
 //!
 //! Threads start together, and give way to each other between calls, and within calls where the

@@ -142,8 +142,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a rejection over several cells is not validated",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "if self.draft.holds(&self.ledger) {\n                        return Err(error);",
-            "if true {\n                        return Err(error);",
+            "if self.draft.holds(&self.ledger) {\n                        break Err(error);",
+            "if true {\n                        break Err(error);",
         )],
         models: ("ledger", &["a_rejection_rests_on_one_instant"]),
     },
@@ -263,8 +263,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a second claim replaces the first",
         file: "src/claim/worker.rs",
         edits: &[(
-            "let generation = admit(before)?;",
-            "let generation = admit(before).unwrap_or(1);",
+            "let generation = admit(known.as_ref())?;",
+            "let generation = admit(known.as_ref()).unwrap_or(1);",
         )],
         models: ("claims", &["a_consumer_is_created_once"]),
     },
@@ -565,4 +565,20 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
 
 fn trouble(path: &Path, error: &std::io::Error) -> Failure {
     failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_of_text_is_there_once() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for mutant in MUTANTS {
+            let source = fs::read_to_string(root.join(mutant.file)).unwrap();
+            for (text, _) in mutant.edits {
+                assert_eq!(source.matches(text).count(), 1, "{}: {text:?}", mutant.name);
+            }
+        }
+    }
 }
