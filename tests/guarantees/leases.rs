@@ -248,7 +248,8 @@ fn a_lease_of_another_forest_is_refused() {
     let foreign = other_worker.lease(&cpus(id(1), &other_host, 5), 100).unwrap();
     let (tree, host, mut worker) = one_host(8);
     let _own = worker.lease(&cpus(id(2), &host, 5), 100).unwrap();
-    refused(&tree, || worker.confirm(&foreign, 0));
-    refused(&tree, || worker.renew(&foreign, 50, 0));
-    refused(&tree, || worker.forget(&foreign));
+    let error = Error::ForeignLease { consumer: id(1) };
+    assert_eq!(refused(&tree, || worker.confirm(&foreign, 0)), error);
+    assert_eq!(refused(&tree, || worker.renew(&foreign, 50, 0)), error);
+    assert_eq!(refused(&tree, || worker.forget(&foreign)), error);
 }

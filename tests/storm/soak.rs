@@ -649,7 +649,10 @@ impl<'a> Client<'a> {
         let consumer = lease.consumer();
         // By this client's clock the lease is good still, while others expire it by theirs.
         let now = if on_the_verge { deadline - 1 } else { site.now() };
-        site.clock.fetch_max(now, SeqCst);
+        if on_the_verge {
+            site.clock.fetch_max(deadline, SeqCst);
+            (0..gust.rng.below(300)).for_each(|_| std::hint::spin_loop());
+        }
         let ended = |error: &Error| *error == Error::LeaseEnded { consumer };
         match gust.rng.below(8) {
             0..=2 => {
@@ -1005,6 +1008,7 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     fn act(&mut self, gust: &mut Gust<'_>) {
         let tree = &self.site.tree;
+        let is_first = self.generations.is_empty();
         self.look(gust);
         gust.count(if check_walk(tree) { "forest checked" } else { "forest changed" });
         for provider in tree.providers() {
@@ -1017,7 +1021,7 @@ impl Watcher<'_> {
             assert!(!audit.overcommitted.iter().any(|over| is_steady(&over.provider)), "{audit:?}");
             gust.count("audit");
         }
-        if gust.rng.below(200) == 0 {
+        if is_first || gust.rng.below(200) == 0 {
             self.site.paused.store(true, SeqCst);
             let dump = tree.dump();
             self.site.paused.store(false, SeqCst);
