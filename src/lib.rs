@@ -122,7 +122,7 @@
 //! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
 //! | [`populate`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers listed and removed |
 //! | [`rename`] | shard lock on names | O(1) |
-//! | [`reparent`] | lock-free (3) | O(depth of the new parent) |
+//! | [`reparent`] | lock-free (3) | O(depth of the new parent); of the subtree too if a cordon begins or ends for it |
 //! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
 //! | [`parent`], [`ancestors`] | lock-free (4) | O(providers visited) |
 //! | [`name`], [`version`] | lock-free | O(1) |

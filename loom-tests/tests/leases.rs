@@ -97,6 +97,10 @@ fn a_deadline_that_comes_back_is_met() {
         let thread = thread::spawn(move || other.renew(&lease, 20, 5).map(drop));
         let mut worker = tree.worker().expect("few workers");
         assert!(worker.renew(&lease, 10, 5).is_ok());
+        // Whatever the deadline is by now, the lease is found by it.
+        let deadline = tree.allocations(ONE).and_then(|held| held.deadline);
+        let next = tree.next_deadline();
+        assert!(next.is_some() && next <= deadline.max(Some(20)), "{next:?} {deadline:?}");
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
         let deadline = tree.allocations(ONE).and_then(|held| held.deadline);
         let deadline = deadline.expect("it is leased");
@@ -149,6 +153,41 @@ fn a_new_lease_is_found_due() {
         let first = worker.expire(10).expect("there is room").len();
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
         assert_eq!(worker.expire(10).expect("there is room").len(), 1 - first);
+        assert_eq!(used(&tree, &host), 0);
+    });
+}
+
+#[test]
+fn a_deadline_that_is_seen_is_met() {
+    Model {
+        name: "a_deadline_that_is_seen_is_met",
+        property: "whoever sees a renewed deadline, or a new lease, ends it by that deadline",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, host, lease) = leased();
+        let mut other = tree.worker().expect("few workers");
+        let thread = thread::spawn(move || {
+            other.renew(&lease, 20, 5).map(drop)?;
+            let claim = Claim::new(Uuid::from_u128(9)).take(&host, VCPU, 1);
+            other.lease(&claim, 30).map(drop)
+        });
+        let mut worker = tree.worker().expect("few workers");
+        let seen = |consumer| tree.allocations(consumer).and_then(|held| held.deadline);
+        let ended = match (seen(Uuid::from_u128(9)), seen(ONE)) {
+            (Some(30), _) => {
+                assert_eq!(worker.expire(30).expect("there is room").len(), 2);
+                2
+            }
+            (None, Some(20)) => {
+                assert_eq!(worker.expire(20).expect("there is room").len(), 1);
+                1
+            }
+            _ => 0,
+        };
+        assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
+        assert_eq!(worker.expire(30).expect("there is room").len(), 2 - ended);
         assert_eq!(used(&tree, &host), 0);
     });
 }

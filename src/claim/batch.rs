@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, write_consumer};
 use crate::claim::lines::{check_claim, check_conditions, expand};
-use crate::claim::request::{Batch, Before, Claim, ConsumerChange, InventoriesChange, Line};
+use crate::claim::request::{Batch, Before, ConsumerChange, InventoriesChange, Line};
 use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
@@ -21,7 +21,7 @@ use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
-use crate::tree::{Due, Interned, Provider, Refused, SharingChange, relayout};
+use crate::tree::{Due, Interned, Provider, Refused, SharingChange, Term, relayout};
 
 impl Worker {
     /// Makes all changes of a batch at one instant, or none; returns a receipt for each consumer,
@@ -35,6 +35,7 @@ impl Worker {
     ///
     /// Those of [`claim`](Self::claim), [`replace`](Self::replace), [`release`](Self::release) and
     /// [`set_inventories`](crate::ProviderTree::set_inventories);
+    /// a consumer that exists is [`ConsumerExists`](Error::ConsumerExists), whatever it holds;
     /// [`CapacityExceeded`](Error::CapacityExceeded) says what the whole batch asks for, and what
     /// is free for it. [`InvalidEntries`](Error::InvalidEntries) for a consumer, or for the
     /// inventories of a provider, that come twice.
@@ -144,27 +145,31 @@ fn attempt(
     writer.transact(|transaction| {
         outcomes.clear();
         let opened = open_consumers(transaction, batch, keys)?;
-        let wanted = wanted(transaction, core, batch)?;
-        let mut exchanges = exchanges(transaction, &opened, &wanted);
-        for exchange in &exchanges {
+        for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
+            check_conditions(transaction, claim)?;
+        }
+        let nothing = vec![Vec::new(); opened.len()];
+        for exchange in exchanges(transaction, &opened, &nothing) {
             exchange.give_back(transaction)?;
         }
         for prepared in &prepared {
             prepared.put_in_force(transaction, core)?;
         }
-        for exchange in &mut exchanges {
+        // Only now: whether a provider of a chain has an inventory may be up to the batch.
+        let wanted = wanted(transaction, core, batch)?;
+        for exchange in exchanges(transaction, &opened, &wanted) {
             exchange.take(transaction, core)?;
         }
         for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
             if change.claim.is_some() {
                 let held = wanted[index].iter().map(Line::held);
-                let Opened { life, generation, deadline, .. } = *opened;
-                write_consumer(words, life, change.consumer, generation, deadline, held);
+                let Opened { life, generation, term, .. } = *opened;
+                write_consumer(words, life, change.consumer, generation, term, held);
                 transaction.rewrite(opened.place, words);
             } else {
                 transaction.rewrite(opened.place, &[opened.life.ended().word()]);
             }
-            outcomes.push((opened.generation, opened.deadline));
+            outcomes.push((opened.generation, opened.term));
         }
         Ok::<_, Abort<Refused>>(())
     })?;
@@ -172,10 +177,10 @@ fn attempt(
         candidate.replaces(replaced);
     }
     let ended = |change: &ConsumerChange| change.claim.is_none();
-    for ((change, key), (_, deadline)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
+    for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if ended(change) {
-            if let Some(deadline) = deadline {
-                core.agenda.remove(&Due::new(*deadline, *key));
+            if let Some(term) = term {
+                core.agenda.remove(&Due::new(*term, *key));
             }
             core.consumers.release(writer, &change.consumer, *key);
         }
@@ -193,7 +198,7 @@ struct Opened {
     life: Life,
     /// The next generation; the last one for a consumer that goes.
     generation: u64,
-    deadline: Option<u64>,
+    term: Option<Term>,
 }
 
 fn open_consumers(
@@ -207,9 +212,9 @@ fn open_consumers(
         let words = ConsumerWords(transaction.words(place));
         let is_live = life.state == State::Live;
         let before = is_live.then(|| words.generation());
-        let deadline = is_live.then(|| words.deadline()).flatten();
+        let term = is_live.then(|| words.term()).flatten();
         let generation = generation(change, before)?;
-        opened.push(Opened { place, life, generation, deadline });
+        opened.push(Opened { place, life, generation, term });
     }
     Ok(opened)
 }
@@ -241,21 +246,11 @@ fn wanted(
     for change in &batch.consumers {
         let mut lines = Vec::new();
         if let Some(claim) = &change.claim {
-            check_conditions(transaction, claim)?;
-            lines_of(transaction, core, claim, &mut lines)?;
+            expand(transaction, core, claim, &mut lines)?;
         }
         wanted.push(lines);
     }
     Ok(wanted)
-}
-
-fn lines_of(
-    transaction: &mut Transaction<'_>,
-    core: &Core,
-    claim: &Claim,
-    lines: &mut Vec<Line>,
-) -> Result<(), Abort<Refused>> {
-    expand(transaction, core, claim, lines)
 }
 
 /// What one consumer gives back and takes of one class of one provider.

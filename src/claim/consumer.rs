@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::ledger::{Cell, Collect, Ledger, Record};
 use crate::resource_class::ResourceClass;
-use crate::tree::Provider;
 use crate::tree::cells::{CONSUMER, Life, State, Structure, usage_of};
 use crate::tree::core::Core;
+use crate::tree::{Provider, Term};
 
 /// What a consumer holds, at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,12 @@ impl<'a> ConsumerWords<'a> {
         Some(self.word(4)).filter(|deadline| *deadline != NEVER)
     }
 
-    /// What it holds, by usage cell and class.
+    /// The same with its ticket.
+    pub(crate) fn term(self) -> Option<Term> {
+        Some(Term { deadline: self.deadline()?, ticket: *self.0.last()? })
+    }
+
+    /// What it holds, by usage cell and class. A ticket at the end is no pair, and passed over.
     pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Held> + 'a {
         let entries = self.0.get(HEADER..).unwrap_or_default();
         entries.chunks_exact(2).map(|entry| Held {
@@ -98,19 +103,20 @@ pub(crate) fn write_consumer(
     life: Life,
     uuid: Uuid,
     generation: u64,
-    deadline: Option<u64>,
+    term: Option<Term>,
     held: impl Iterator<Item = Held>,
 ) {
     let (high, low) = uuid.as_u64_pair();
     words.clear();
-    let deadline = deadline.unwrap_or(NEVER);
+    let deadline = term.map_or(NEVER, |term| term.deadline);
     words.extend([life.with(State::Live).word(), high, low, generation, deadline]);
     let entry =
         |held: Held| [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
     words.extend(held.flat_map(entry));
+    words.extend(term.map(|term| term.ticket));
 }
 
-fn copy(record: Record<'_>) -> Vec<u64> {
+pub(super) fn copy(record: Record<'_>) -> Vec<u64> {
     let mut words = Vec::with_capacity(record.len());
     record.copy_to(&mut words);
     words
@@ -121,10 +127,12 @@ pub(crate) fn is_live_consumer(life: Life) -> bool {
     life.is_kind(CONSUMER) && life.state == State::Live
 }
 
-/// Sets the generation and the deadline in the words of a consumer, and keeps the rest.
-pub(crate) fn set_deadline(words: &mut [u64], generation: u64, deadline: Option<u64>) {
+/// Sets the generation and the term in the words of a lease, and keeps the rest.
+pub(crate) fn set_term(words: &mut Vec<u64>, generation: u64, term: Option<Term>) {
+    words.pop();
     words[3] = generation;
-    words[4] = deadline.unwrap_or(NEVER);
+    words[4] = term.map_or(NEVER, |term| term.deadline);
+    words.extend(term.map(|term| term.ticket));
 }
 
 /// Applies `visit` to every consumer, each at an instant of its own.

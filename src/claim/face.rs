@@ -53,7 +53,7 @@ impl ProviderTree {
     /// The earliest deadline of a lease, or an earlier one of a lease that was renewed or has
     /// ended; none if nothing is leased. Lock-free; O(log n) for n leases.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.core.agenda.first().map(|(due, _)| due.deadline)
+        self.core.agenda.first().map(|(due, _)| due.term.deadline)
     }
 
     /// What all workers have done since the forest began, also those that are gone. Wait-free;

@@ -6,7 +6,7 @@
 
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, write_consumer};
-use crate::claim::lines::{check_claim, check_conditions, expand, sort_out};
+use crate::claim::lines::{check_claim, check_conditions, expand};
 use crate::claim::request::{Claim, Line};
 use crate::claim::worker::{Receipt, Worker, open_consumer};
 use crate::error::{Error, Result};
@@ -36,7 +36,8 @@ impl Worker {
     ///
     /// [`TooFewFit`](Error::TooFewFit) with the reason of each that does not fit;
     /// [`InvalidEntries`](Error::InvalidEntries) for a consumer that comes twice; and what
-    /// is wrong with a claim by itself, as for [`claim`](Self::claim).
+    /// is wrong with a claim by itself, as for [`claim`](Self::claim). A member whose consumer
+    /// exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever it holds.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -116,7 +117,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim), with [`TooFewFit`](Error::TooFewFit) if nothing fits. What the
+    /// As [`claim`](Self::claim), without `AlreadyHeld`, and with [`TooFewFit`](Error::TooFewFit) if
+    /// nothing fits. An amount that adds to one before it obeys the units together with it. What the
     /// claim [rests on](Claim::rest_on) and its [chains](Claim::take_chain) are all or nothing.
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
@@ -146,8 +148,8 @@ impl Worker {
                 }
                 let mut refused = Vec::new();
                 for (position, line) in claim.lines.iter().enumerate() {
-                    match take_line(transaction, core, line) {
-                        Ok(()) => wanted.push(*line),
+                    match take_more(transaction, core, line, wanted) {
+                        Ok(()) => {}
                         Err(Abort::Reject(Refused::Error(error))) => {
                             refused.push((position, error));
                         }
@@ -158,7 +160,7 @@ impl Worker {
                 if fit == 0 && !claim.lines.is_empty() {
                     return Err(Error::TooFewFit { fit, at_least: 1, refused }.into());
                 }
-                sort_out(wanted)?;
+                wanted.sort_unstable_by_key(Line::key);
                 let held = wanted.iter().map(Line::held);
                 write_consumer(words, life, consumer, 1, None, held);
                 transaction.rewrite(place, words);
@@ -230,6 +232,29 @@ fn take_line(
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
     change_of(line).apply(transaction, core, 0, line.amount)
+}
+
+/// Takes an amount in addition to what was taken before, or leaves both as they were.
+fn take_more(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    line: &Line,
+    taken: &mut Vec<Line>,
+) -> Result<(), Abort<Refused>> {
+    let same = |other: &&mut Line| other.provider == line.provider && other.class == line.class;
+    let Some(before) = taken.iter_mut().find(same) else {
+        take_line(transaction, core, line)?;
+        taken.push(*line);
+        return Ok(());
+    };
+    let together = before.amount.checked_add(line.amount).ok_or(Error::InvalidAmount {
+        provider: line.provider.uuid,
+        class: line.class,
+        requested: u64::MAX,
+    })?;
+    change_of(line).apply(transaction, core, before.amount, together)?;
+    before.amount = together;
+    Ok(())
 }
 
 /// Whether an amount could be taken in the transaction. Each class of each provider is asked once.

@@ -1,22 +1,20 @@
 //! Leases: what is held until a deadline, unless it is confirmed.
 //!
 //! A lease is a consumer with a deadline, in its cell. An agenda orders leases by deadline; its
-//! entries are hints and name one life of the consumer, so that they never end another. A lease has
-//! an entry for its deadline, or one for an earlier deadline, or a thread is about to insert it: a
-//! lease is entered before it begins and, as an entry may be met and dropped until then, again after
-//! that; a new deadline is entered after it is set, and only then the old entry goes. Whoever drops
-//! an entry looks at the lease once more, and enters it again if it has become right.
+//! entries are hints, each for one *term*: the deadline that one call has set for one life of the
+//! consumer. So an entry never comes to be right again, and whoever has put a term out of force
+//! drops its entry. A term is entered before it is in force; a lease always has its entry.
 
 use uuid::Uuid;
 
-use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, set_deadline};
+use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, set_term};
 use crate::claim::request::Claim;
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Exhausted};
 use crate::tree::cells::State;
 use crate::tree::core::Core;
-use crate::tree::{Due, Interned};
+use crate::tree::{Due, Interned, Term};
 
 /// What a consumer holds until a deadline, unless it is confirmed before. Means exactly this lease:
 /// after its end no other.
@@ -89,15 +87,14 @@ impl Worker {
     /// As there, and [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1.
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
-            self.put(claim, Some(deadline), &|known| match known {
+            let term = self.core.new_term(deadline);
+            self.put(claim, Some(term), &|known| match known {
                 None => Ok(1),
                 Some(known) => Err(known.exists(claim.consumer())),
             })
         });
-        let leased = leased.map(|(receipt, interned)| {
-            self.core.agenda.insert(Due::new(deadline, interned), claim.consumer());
-            Lease { receipt, interned, forest: self.core.id() }
-        });
+        let leased =
+            leased.map(|(receipt, interned)| Lease { receipt, interned, forest: self.core.id() });
         self.counting(leased, |tallies| &tallies.claims)
     }
 
@@ -110,10 +107,10 @@ impl Worker {
     /// expired, was forgotten or released; [`ForeignLease`](Error::ForeignLease).
     pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
         let confirmed = self.own(lease).and_then(|()| {
-            self.change_lease(lease, |generation, deadline| match deadline {
+            self.change_lease(lease, |deadline| match deadline {
                 Some(deadline) if deadline <= now => Err(Left::Ended),
-                Some(_) => Ok((generation + 1, None)),
-                None => Ok((generation, None)),
+                Some(_) => Ok(Some(None)),
+                None => Ok(None),
             })
         });
         let confirmed = confirmed.map(|(receipt, before)| {
@@ -143,16 +140,23 @@ impl Worker {
 
     fn renewed(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
         let consumer = lease.consumer();
-        let (receipt, before) = self.change_lease(lease, |generation, before| match before {
+        let term = self.core.new_term(deadline);
+        let due = Due::new(term, lease.interned);
+        // Before the term is in force: one that nobody would find due must not be.
+        self.core.agenda.insert(due, consumer);
+        let renewed = self.change_lease(lease, |before| match before {
             Some(before) if before <= now => Err(Left::Ended),
-            Some(_) => Ok((generation + 1, Some(deadline))),
+            Some(_) => Ok(Some(Some(term))),
             None => Err(Left::Error(Error::NotLeased { consumer })),
-        })?;
-        self.core.agenda.insert(Due::new(deadline, lease.interned), consumer);
-        if let Some(before) = before.filter(|before| *before != deadline) {
-            self.core.drop_entry(Due::new(before, lease.interned), consumer);
+        });
+        let over = match &renewed {
+            Ok((_, before)) => before.map(|before| Due::new(before, lease.interned)),
+            Err(_) => Some(due),
+        };
+        if let Some(over) = over {
+            self.core.agenda.remove(&over);
         }
-        Ok(receipt)
+        renewed.map(|(receipt, _)| receipt)
     }
 
     /// Gives back what is leased, unless it is confirmed.
@@ -185,8 +189,8 @@ impl Worker {
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
         let mut next = self.core.agenda.first();
-        while let Some((due, consumer)) = next.filter(|(due, _)| due.deadline <= now) {
-            if let Some(receipt) = self.expire_one(due, consumer, now)? {
+        while let Some((due, consumer)) = next.filter(|(due, _)| due.term.deadline <= now) {
+            if let Some(receipt) = self.expire_one(due, consumer)? {
                 ended.push(receipt);
                 let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
             }
@@ -196,31 +200,24 @@ impl Worker {
     }
 
     /// Does what an entry that is due asks for.
-    fn expire_one(&mut self, due: Due, consumer: Uuid, now: u64) -> Result<Option<Receipt>> {
-        let agenda = &self.core.agenda;
-        let receipt = match self.core.deadline(due) {
-            Entered::Pending => return Ok(None),
-            Entered::Over => None,
-            Entered::Leased(deadline) if deadline > now => {
-                // Renewed, perhaps by a thread that came no further.
-                agenda.insert(Due::new(deadline, due.consumer()), consumer);
-                self.core.drop_entry(due, consumer);
-                return Ok(None);
-            }
-            Entered::Leased(_) => {
-                let end = self.end(consumer, due.consumer(), |words| match words.deadline() {
-                    Some(deadline) if deadline <= now => Ok(()),
-                    // Renewed or confirmed just now; whoever did so cares for the agenda.
+    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Option<Receipt>> {
+        match self.core.entered(due) {
+            // Not in force yet, or not any more; who put it out of force drops the entry.
+            Entered::Other => return Ok(None),
+            Entered::Over => self.core.agenda.remove(&due),
+            Entered::InForce => {
+                let end = self.end(consumer, due.consumer(), |words| match words.term() {
+                    Some(term) if term == due.term => Ok(()),
+                    // Renewed or confirmed just now.
                     _ => Err(Error::NotLeased { consumer }),
                 });
-                match end {
-                    Err(Error::NotLeased { .. }) => return Ok(None),
-                    ended => ended?,
-                }
+                return match end {
+                    Err(Error::NotLeased { .. }) => Ok(None),
+                    ended => ended,
+                };
             }
-        };
-        self.core.agenda.remove(&due);
-        Ok(receipt)
+        }
+        Ok(None)
     }
 
     /// Whether the lease is one of this worker's forest.
@@ -231,21 +228,24 @@ impl Worker {
         }
     }
 
-    /// Changes generation and deadline of a lease; returns the deadline that it had, too.
+    /// Changes the term of a lease, unless `change` of its deadline says that there is nothing to
+    /// change; returns the term that it had, too.
     fn change_lease(
         &mut self,
         lease: &Lease,
-        change: impl Fn(u64, Option<u64>) -> Result<(u64, Option<u64>), Left>,
-    ) -> Result<(Receipt, Option<u64>)> {
+        change: impl Fn(Option<u64>) -> Result<Option<Option<Term>>, Left>,
+    ) -> Result<(Receipt, Option<Term>)> {
         let consumer = lease.consumer();
         let changed = self.writer.update(lease.interned.cell, |words| {
             let now = ConsumerWords(words);
             if !now.life().is(State::Live, lease.interned.incarnation) {
                 return Err(Abort::Reject(Left::Ended));
             }
-            let before = now.deadline();
-            let (generation, deadline) = change(now.generation(), before)?;
-            set_deadline(words, generation, deadline);
+            let (mut generation, before) = (now.generation(), now.term());
+            if let Some(term) = change(now.deadline())? {
+                generation += 1;
+                set_term(words, generation, term);
+            }
             Ok((Receipt { consumer, generation }, before))
         });
         changed.map_err(|left| match left {
@@ -255,37 +255,29 @@ impl Worker {
     }
 }
 
-/// What an entry of the agenda stands for.
+/// What has become of the term of an entry.
 enum Entered {
-    /// The consumer is about to come, or not.
-    Pending,
+    /// The consumer is leased for exactly this term.
+    InForce,
+    /// It is about to come, or leased for another term.
+    Other,
     /// It is gone, or confirmed: for good, both.
     Over,
-    /// It is leased until this deadline, which may be another than the entry's.
-    Leased(u64),
 }
 
 impl Core {
-    fn deadline(&self, due: Due) -> Entered {
+    fn entered(&self, due: Due) -> Entered {
         let Interned { cell, incarnation } = due.consumer();
-        let words =
-            self.ledger.peek(cell, |record| [0, 1, 2, 3, 4].map(|index| record.word(index)));
+        let words = self.ledger.peek(cell, copy);
         let words = ConsumerWords(&words);
         match words.life() {
-            life if life.is(State::Absent, incarnation) => Entered::Pending,
-            life if life.is(State::Live, incarnation) => {
-                words.deadline().map_or(Entered::Over, Entered::Leased)
-            }
+            life if life.is(State::Absent, incarnation) => Entered::Other,
+            life if life.is(State::Live, incarnation) => match words.term() {
+                Some(term) if term == due.term => Entered::InForce,
+                Some(_) => Entered::Other,
+                None => Entered::Over,
+            },
             _ => Entered::Over,
-        }
-    }
-
-    /// Drops an entry, unless it is for the deadline that its lease has.
-    pub(super) fn drop_entry(&self, due: Due, consumer: Uuid) {
-        self.agenda.remove(&due);
-        // Given this deadline meanwhile: the entry that was to stay may have been the one dropped.
-        if matches!(self.deadline(due), Entered::Leased(deadline) if deadline == due.deadline) {
-            self.agenda.insert(due, consumer);
         }
     }
 }

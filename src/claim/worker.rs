@@ -15,7 +15,7 @@ use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
 use crate::tree::cells::{Life, State, UsageWords};
 use crate::tree::core::Core;
-use crate::tree::{Due, Expect, Interned, Provider, Refused};
+use crate::tree::{Due, Expect, Interned, Provider, Refused, Term};
 
 /// What one thread claims and releases with.
 ///
@@ -249,11 +249,11 @@ impl Worker {
     }
 
     /// Sets what a consumer holds, if `admit` accepts what it is, and says its next generation.
-    /// A new consumer gets `deadline`.
+    /// A new consumer is leased for this term, if there is one.
     pub(super) fn put(
         &mut self,
         claim: &Claim,
-        deadline: Option<u64>,
+        lease: Option<Term>,
         admit: &dyn Fn(Option<&Known>) -> Result<u64>,
     ) -> Result<(Receipt, Interned)> {
         let Worker { core, writer, wanted, held, words, .. } = self;
@@ -273,24 +273,29 @@ impl Worker {
                     let (place, life) = open_consumer(transaction, interned)?;
                     let consumer = ConsumerWords(transaction.words(place));
                     if life.state == State::Live {
-                        before = Some((consumer.generation(), consumer.deadline()));
+                        before = Some((consumer.generation(), consumer.term()));
                         held.extend(consumer.held());
                     }
                     open = Some((place, life));
                 }
                 let prepared = (|| {
-                    check_conditions(transaction, claim)?;
-                    if !claim.chains.is_empty() {
-                        expand(transaction, core, claim, wanted)?;
-                    }
+                    let expanded = match claim.chains.is_empty() {
+                        true => Ok(()),
+                        false => expand(transaction, core, claim, wanted),
+                    };
+                    // First whether it is held already: a retry is to hear that, even if what the
+                    // claim rests on has changed since.
                     let known = match before {
                         Some((generation, _)) => {
-                            let equal = holds_exactly(transaction, held, wanted)?;
+                            let equal =
+                                expanded.is_ok() && holds_exactly(transaction, held, wanted)?;
                             Some(Known { generation, equal })
                         }
                         None => None,
                     };
                     let generation = admit(known.as_ref())?;
+                    expanded?;
+                    check_conditions(transaction, claim)?;
                     exchange_amounts(transaction, core, held, wanted)?;
                     Ok(generation)
                 })();
@@ -319,22 +324,19 @@ impl Worker {
                         (new, place, life)
                     }
                 };
-                let deadline = match before {
-                    Some((_, deadline)) => deadline,
-                    None => deadline,
-                };
-                if let (None, Some(deadline)) = (before, deadline) {
+                let term = before.map_or(lease, |(_, term)| term);
+                if let (None, Some(term)) = (before, term) {
                     // Before the lease exists: one that nobody would find due must not.
-                    entered = Some(Due::new(deadline, key));
-                    core.agenda.insert(Due::new(deadline, key), consumer);
+                    entered = Some(Due::new(term, key));
+                    core.agenda.insert(Due::new(term, key), consumer);
                 }
                 let held = wanted.iter().map(Line::held);
-                write_consumer(words, life, consumer, generation, deadline, held);
+                write_consumer(words, life, consumer, generation, term, held);
                 transaction.rewrite(place, words);
                 Ok((generation, key))
             });
             if let (Err(_), Some(due)) = (&result, entered) {
-                core.drop_entry(due, consumer);
+                core.agenda.remove(&due);
             }
             match result {
                 Ok((generation, key)) => return Ok((Receipt { consumer, generation }, key)),
@@ -364,7 +366,7 @@ impl Worker {
             }
             let words = ConsumerWords(transaction.words(place));
             admit(words)?;
-            let (generation, deadline) = (words.generation(), words.deadline());
+            let (generation, term) = (words.generation(), words.term());
             held.clear();
             held.extend(words.held());
             for held in held.iter() {
@@ -372,12 +374,12 @@ impl Worker {
                 change.apply(transaction, core, held.amount, 0)?;
             }
             transaction.rewrite(place, &[life.ended().word()]);
-            Ok((generation, deadline))
+            Ok((generation, term))
         });
         match ended {
-            Ok((generation, deadline)) => {
-                if let Some(deadline) = deadline {
-                    core.agenda.remove(&Due::new(deadline, interned));
+            Ok((generation, term)) => {
+                if let Some(term) = term {
+                    core.agenda.remove(&Due::new(term, interned));
                 }
                 core.consumers.release(writer, &consumer, interned);
                 Ok(Some(Receipt { consumer, generation }))

@@ -9,6 +9,7 @@ use super::gate::{Cell, GateWord};
 use super::kcas::{Progress, helps};
 use super::record::{RecordNumber, Width};
 use super::transaction::{Abort, Draft, Transaction};
+use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
 use crate::step::{Step, reached};
 use crate::sync::Ordering;
@@ -27,6 +28,8 @@ pub(crate) struct Writer {
     payload: Vec<u64>,
     retries: u64,
     helps: u64,
+    /// Asked for by the transaction at hand; changes that its body makes are part of it.
+    asked: Option<Asked>,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
 }
@@ -44,6 +47,7 @@ impl Writer {
             payload: Vec::new(),
             retries: 0,
             helps: 0,
+            asked: None,
             in_flight: false,
         }
     }
@@ -80,7 +84,7 @@ impl Writer {
         let mut payload = std::mem::take(&mut self.payload);
         let helps_before = helps();
         let result = loop {
-            self.ledger.urgency.give_way(None);
+            self.ledger.urgency.give_way(self.asked);
             let (old, stamp, ()) = self.ledger.read_stamped(cell, |record| {
                 payload.clear();
                 record.copy_to(&mut payload);
@@ -110,10 +114,10 @@ impl Writer {
         &mut self,
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let (mut losses, mut asked) = (0, None);
+        let mut losses = 0;
         let (helped, helps_before) = (self.helps, helps());
         let result = loop {
-            self.ledger.urgency.give_way(asked);
+            self.ledger.urgency.give_way(self.asked);
             self.draft.clear();
             match body(&mut Transaction { writer: self }) {
                 Ok(value) => match self.commit() {
@@ -130,11 +134,11 @@ impl Writer {
             }
             self.retries += 1;
             losses += 1;
-            if asked.is_none() {
-                asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
+            if self.asked.is_none() {
+                self.asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
             }
         };
-        if let Some(asked) = asked {
+        if let Some(asked) = self.asked.take() {
             self.ledger.urgency.done(asked);
         }
         // Those of changes that the body made on the way are among them.

@@ -8,6 +8,7 @@
 //!             | (capacity, used, taken without a consumer) per class
 //! name        life | owner
 //! consumer    life | uuid 2 | generation | deadline | (provider 32 class 16, amount) each
+//!             | ticket, if there is a deadline
 //! ```
 
 use uuid::Uuid;

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::inventory::Usage;
 use crate::ledger::{Cell, Chunks, Ledger, Writer};
 use crate::resource_class::ResourceClass;
-use crate::sync::{Agenda, CachePadded, IdlePool, next_forest};
+use crate::sync::{Agenda, AtomicU64, CachePadded, IdlePool, Ordering, next_forest};
 use crate::tree::cells::{
     Amounts, CONSUMER, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
     write_usage,
 };
 use crate::tree::configuration::Configurations;
-use crate::tree::due::Due;
+use crate::tree::due::{Due, Term};
 use crate::tree::keys::{Interned, Keys, Name};
 use crate::tree::provider::Provider;
 
@@ -35,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) sharing: Cell,
     /// Leases by their deadline: hints, the consumers' cells decide.
     pub(crate) agenda: Agenda<Due, Uuid>,
+    tickets: CachePadded<AtomicU64>,
     /// What each worker has counted, by its slot.
     pub(crate) tallies: Chunks<CachePadded<Tallies>>,
     idle_writers: IdlePool<Writer>,
@@ -59,6 +60,7 @@ impl Core {
             super_root,
             sharing,
             agenda: Agenda::new(),
+            tickets: CachePadded::new(AtomicU64::new(0)),
             tallies: Chunks::new(1),
             idle_writers,
         }
@@ -67,6 +69,12 @@ impl Core {
     /// The number of this forest in the process.
     pub(crate) fn id(&self) -> u32 {
         self.id
+    }
+
+    /// A term that no other is.
+    pub(crate) fn new_term(&self, deadline: u64) -> Term {
+        // Relaxed: only the uniqueness of the answer matters.
+        Term { deadline, ticket: self.tickets.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Part of every move of a provider, so that a walk towards the root can rest on it.

@@ -3,17 +3,25 @@
 use crate::ledger::Cell;
 use crate::tree::keys::Interned;
 
-/// A lease by its deadline. Names one life of one consumer, so that it never means another.
+/// Until when something is leased. The ticket is that of one call, which has set the deadline: so a
+/// deadline that is set anew is another term, even if it is the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Term {
+    pub(crate) deadline: u64,
+    pub(crate) ticket: u64,
+}
+
+/// A term of one life of one consumer: never means another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Due {
-    pub(crate) deadline: u64,
+    pub(crate) term: Term,
     cell: Cell,
     incarnation: u64,
 }
 
 impl Due {
-    pub(crate) fn new(deadline: u64, consumer: Interned) -> Self {
-        Due { deadline, cell: consumer.cell, incarnation: consumer.incarnation }
+    pub(crate) fn new(term: Term, consumer: Interned) -> Self {
+        Due { term, cell: consumer.cell, incarnation: consumer.incarnation }
     }
 
     pub(crate) fn consumer(self) -> Interned {

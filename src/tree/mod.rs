@@ -21,7 +21,7 @@ pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, ProviderTree, Version};
 
 pub(crate) use configure::relayout;
-pub(crate) use due::Due;
+pub(crate) use due::{Due, Term};
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{Interned, Refused};
 pub(crate) use populate::{Plan, Used, UsedClass};

@@ -169,16 +169,17 @@ impl Core {
             held.push(Held { usage, class, amount: allocation.amount });
         }
         held.sort_unstable_by_key(|held| (held.usage, held.class));
+        let term = consumer.deadline.map(|deadline| self.new_term(deadline));
         let interned = self.consumers.intern(writer, &consumer.consumer)?;
         writer.update::<_, Error>(interned.cell, |words| {
             let life = Life::of_words(words);
             let held = held.iter().copied();
-            let Allocations { consumer, generation, deadline, .. } = *consumer;
-            write_consumer(words, life, consumer, generation, deadline, held);
+            let Allocations { consumer, generation, .. } = *consumer;
+            write_consumer(words, life, consumer, generation, term, held);
             Ok(())
         })?;
-        if let Some(deadline) = consumer.deadline {
-            self.agenda.insert(Due::new(deadline, interned), consumer.consumer);
+        if let Some(term) = term {
+            self.agenda.insert(Due::new(term, interned), consumer.consumer);
         }
         Ok(())
     }

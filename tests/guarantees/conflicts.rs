@@ -174,3 +174,13 @@ fn members_that_rest_on_generations_are_refused_one_by_one() {
     assert!(made[1].is_ok());
     assert_eq!(tree.consumers(), [id(2)]);
 }
+
+#[test]
+fn amounts_that_add_up_obey_the_units_together() {
+    let (tree, host, mut worker) = one_host(100);
+    let inventory = provider_tree::Inventory::new(100).with_max_unit(4);
+    set(&tree, &host, provider_tree::Inventories::new().with(VCPU, inventory));
+    let partial = worker.claim_partly(&cpus(id(1), &host, 4).take(&host, VCPU, 4)).unwrap();
+    let refused: Vec<_> = partial.refused.iter().map(|(position, _)| *position).collect();
+    assert_eq!((refused, used(&tree, &host)), (vec![1], 4));
+}

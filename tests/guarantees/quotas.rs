@@ -128,3 +128,25 @@ fn under_moves_a_chain_is_one_of_those_that_were() {
     });
     check_books(&tree.dump());
 }
+
+#[test]
+fn a_chain_of_a_batch_follows_its_inventories() {
+    let Quotas { tree, mut worker, middle, team, .. } = quotas();
+    let limited = |amount| {
+        Batch::new().claim(chain(id(1), &team, amount)).set_inventories(
+            &middle,
+            of(VCPU, 1),
+            Expect::Any,
+        )
+    };
+    assert_eq!(refused(&tree, || worker.commit(&limited(2))), exceeded(&middle, 2, 1));
+    worker.commit(&limited(1)).unwrap();
+    assert_eq!(used(&tree, &middle), 1);
+    let unlimited = Batch::new().replace(chain(id(1), &team, 4), Expect::Any).set_inventories(
+        &middle,
+        Default::default(),
+        Expect::Any,
+    );
+    worker.commit(&unlimited).unwrap();
+    assert_eq!((used(&tree, &team), tree.audit().holds()), (4, true));
+}

@@ -101,3 +101,12 @@ fn of_many_retries_at_once_one_is_made_and_the_others_are_held_already() {
         let _receipt = worker.release(id(1)).unwrap();
     }
 }
+
+#[test]
+fn a_retry_is_told_whatever_has_happened_to_what_it_rests_on() {
+    let (tree, host, mut worker) = one_host(8);
+    let claim = cpus(id(1), &host, 2).rest_on(&host, generation(&tree, &host));
+    let _receipt = worker.claim(&claim).unwrap();
+    tree.set_traits(&host, [], Expect::Any).unwrap();
+    assert_eq!(refused(&tree, || worker.claim(&claim)), already(1));
+}

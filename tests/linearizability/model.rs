@@ -958,12 +958,12 @@ impl Model {
         let mut after = self.clone();
         let mut had = Vec::new();
         for (position, line) in lines.iter().enumerate() {
-            let faults = {
-                let mut faults = Faults::default();
-                // What was had before counts as taken by others.
-                after.not_to_be_had(&BTreeMap::new(), &[*line], &mut faults);
-                faults
-            };
+            let same = |other: &&Line<Handle>| (other.0, other.1) == (line.0, line.1);
+            let before: u64 = had.iter().filter(same).map(|other: &Line<Handle>| other.2).sum();
+            // What was had before counts with it.
+            let held = BTreeMap::from([((line.0.uuid, line.1), before)]);
+            let mut faults = Faults::default();
+            after.not_to_be_had(&held, &[(line.0, line.1, before + line.2)], &mut faults);
             match refused.iter().find(|(at, _)| *at == position) {
                 Some((_, error)) if faults.contains(error) => {}
                 None if faults.none() => {

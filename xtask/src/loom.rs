@@ -39,8 +39,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 80,
-            Checker::Shuttle => 78,
+            Checker::Loom => 81,
+            Checker::Shuttle => 79,
         }
     }
 }

@@ -341,47 +341,47 @@ const MUTANTS: &[Mutant] = &[
         name: "an expiry ends what was confirmed meanwhile",
         file: "src/claim/lease.rs",
         edits: &[(
-            "                    _ => Err(Error::NotLeased { consumer }),\n                });\n                match end",
-            "                    _ => Ok(()),\n                });\n                match end",
+            "                    _ => Err(Error::NotLeased { consumer }),\n                });\n                return",
+            "                    _ => Ok(()),\n                });\n                return",
         )],
-        models: ("leases", &["a_lease_is_confirmed_or_expires"]),
+        models: ("leases", &["a_lease_is_confirmed_or_expires", "a_renewed_lease_expires_later"]),
     },
     Mutant {
-        name: "an expiry ends a lease that was renewed meanwhile",
+        name: "a renewal is entered after it is in force",
         file: "src/claim/lease.rs",
-        edits: &[(
-            "Some(deadline) if deadline <= now => Ok(()),\n                    // Renewed",
-            "Some(_) => Ok(()),\n                    // Renewed",
-        )],
-        models: ("leases", &["a_renewed_lease_expires_later"]),
+        edits: &[
+            ("        self.core.agenda.insert(due, consumer);\n", ""),
+            (
+                "        let over = match &renewed {",
+                "        self.core.agenda.insert(due, consumer);\n        let over = match &renewed {",
+            ),
+        ],
+        models: ("leases", &["a_deadline_that_is_seen_is_met"]),
     },
     Mutant {
-        name: "an entry of the agenda is dropped without a second look",
-        file: "src/claim/lease.rs",
+        name: "a deadline set anew is the same term",
+        file: "src/tree/core.rs",
         edits: &[(
-            "Entered::Leased(deadline) if deadline == due.deadline) {",
-            "Entered::Leased(deadline) if deadline == due.deadline && false) {",
+            "ticket: self.tickets.fetch_add(1, Ordering::Relaxed) }",
+            "ticket: self.tickets.load(Ordering::Relaxed) }",
         )],
         models: ("leases", &["a_deadline_that_comes_back_is_met"]),
     },
     Mutant {
-        name: "a lease is entered only before it begins, and its entry dropped",
+        name: "the entry of a lease that is about to begin is dropped",
         file: "src/claim/lease.rs",
-        edits: &[
-            (
-                "            self.core.agenda.insert(Due::new(deadline, interned), claim.consumer());\n",
-                "",
-            ),
-            ("Entered::Pending => return Ok(None),", "Entered::Pending => None,"),
-        ],
+        edits: &[(
+            "life if life.is(State::Absent, incarnation) => Entered::Other,",
+            "life if life.is(State::Absent, incarnation) => Entered::Over,",
+        )],
         models: ("leases", &["a_new_lease_is_found_due"]),
     },
     Mutant {
         name: "two end one lease",
         file: "src/claim/worker.rs",
         edits: &[(
-            "            transaction.rewrite(place, &[life.ended().word()]);\n            Ok((generation, deadline))",
-            "            let _ = place;\n            Ok((generation, deadline))",
+            "            transaction.rewrite(place, &[life.ended().word()]);\n            Ok((generation, term))",
+            "            let _ = place;\n            Ok((generation, term))",
         )],
         models: ("leases", &["a_lease_ends_once"]),
     },
