@@ -167,26 +167,23 @@ fn a_deadline_that_is_seen_is_met() {
     }
     .check(|| {
         let (tree, host, lease) = leased();
-        let mut other = tree.worker().expect("few workers");
+        let other = tree.clone();
         let thread = thread::spawn(move || {
-            other.renew(&lease, 20, 5).map(drop)?;
-            let claim = Claim::new(Uuid::from_u128(9)).take(&host, VCPU, 1);
-            other.lease(&claim, 30).map(drop)
+            let mut worker = other.worker().expect("few workers");
+            let seen = |consumer| other.allocations(consumer).and_then(|held| held.deadline);
+            let (now, due) = match (seen(Uuid::from_u128(9)), seen(ONE)) {
+                (Some(30), _) => (30, 2),
+                (None, Some(20)) => (20, 1),
+                _ => return 0,
+            };
+            assert_eq!(worker.expire(now).expect("there is room").len(), due);
+            due
         });
         let mut worker = tree.worker().expect("few workers");
-        let seen = |consumer| tree.allocations(consumer).and_then(|held| held.deadline);
-        let ended = match (seen(Uuid::from_u128(9)), seen(ONE)) {
-            (Some(30), _) => {
-                assert_eq!(worker.expire(30).expect("there is room").len(), 2);
-                2
-            }
-            (None, Some(20)) => {
-                assert_eq!(worker.expire(20).expect("there is room").len(), 1);
-                1
-            }
-            _ => 0,
-        };
-        assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
+        assert!(worker.renew(&lease, 20, 5).is_ok());
+        let claim = Claim::new(Uuid::from_u128(9)).take(&host, VCPU, 1);
+        assert!(worker.lease(&claim, 30).is_ok());
+        let ended = thread.join().expect("no panic in the thread");
         assert_eq!(worker.expire(30).expect("there is room").len(), 2 - ended);
         assert_eq!(used(&tree, &host), 0);
     });
