@@ -250,6 +250,44 @@ pub enum Error {
         consumer: Uuid,
     },
 
+    /// More would have had to be kept for the snapshot than it may; see
+    /// [`Snapshot::keep_at_most`](crate::Snapshot::keep_at_most).
+    #[error("snapshot {version} is too old")]
+    SnapshotTooOld {
+        /// Its version.
+        version: u64,
+    },
+
+    /// The snapshot is not of this forest, or not earlier; or what is to be applied does not begin
+    /// there.
+    #[error("snapshot {version} is not of this forest, or of another time")]
+    ForeignSnapshot {
+        /// Its version.
+        version: u64,
+    },
+
+    /// More has changed since the feed was polled last than may be kept for it: take a snapshot, and
+    /// begin another feed there.
+    #[error("the feed at snapshot {version} fell behind")]
+    FellBehind {
+        /// The version of the snapshot where the feed is.
+        version: u64,
+    },
+
+    /// What was read of the provider, and the change rests on, is no longer so.
+    #[error("provider {provider} has changed")]
+    ProviderChanged {
+        /// The provider.
+        provider: Uuid,
+    },
+
+    /// What was read of the consumer, and the change rests on, is no longer so.
+    #[error("consumer {consumer} has changed")]
+    ConsumerChanged {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
     /// Entries of a list of providers, or of a dump, can't be. Nothing of the list was made.
     #[error("invalid: {}", Listed(faults))]
     InvalidEntries {

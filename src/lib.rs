@@ -57,6 +57,9 @@
 //! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] says what has to go |
 //! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
 //! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
+//! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit, dump of a [`Snapshot`] |
+//! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
+//! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Fork::difference`] commits it |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
 //!
@@ -67,7 +70,7 @@
 //!
 //! # Consistency
 //!
-//! **Every call is linearizable**, but for the two named below: it takes effect, or finds its answer,
+//! **Every call is linearizable**, but for the one named below: it takes effect, or finds its answer,
 //! at one instant between its beginning and its end, and all threads agree on the order of these
 //! instants. This holds for calls that succeed and for calls that are refused.
 //!
@@ -91,12 +94,16 @@
 //!
 //! The promise is for one call. Two calls are two instants: what [`usage`] said may be otherwise when
 //! the claim comes, and the usages of two providers that are read one after the other may never have
-//! been true together. Decide on what was read, then let the claim check it.
+//! been true together. Decide on what was read, then let the claim check it; or read both from one
+//! snapshot.
 //!
-//! [`consumers`], [`holders`], [`overcommitted`] and [`audit`] read each consumer or provider at an
-//! instant of its own, so what they return is not one instant; [`Worker::expire`] ends each lease at
-//! one. [`consumers`] has every consumer that holds something throughout the call. [`audit`]
-//! is exact for each provider that it settles, as nothing was claimed from that one meanwhile.
+//! **Snapshots.** A [`Snapshot`] is the whole forest at one instant: every change is in it with all
+//! that belongs to it, or not at all, and whatever any thread has seen before it was taken is in it.
+//! What is read from it never changes. [`audit`], [`dump`], [`consumers`], [`holders`] and
+//! [`overcommitted`] are read from a snapshot that they take.
+//!
+//! [`Worker::expire`] ends each lease at an instant of its own. A lease that is given an earlier
+//! deadline meanwhile may be left for the next call.
 //!
 //! **Generations.** A provider's generation begins at 0 and grows by one with each change of its
 //! inventories, traits, aggregates, name or parent, and never with a claim. A change can rest on it
@@ -134,7 +141,15 @@
 //! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
 //! | [`update_resources`], [`have_resources_changed`] | lock-free, but for the caller's comparison | O(classes) |
 //! | [`has_sharing_provider`] | lock-free | O(classes that are shared) |
-//! | [`dump`] | lock-free (11) | O(cells ever used) |
+//! | [`snapshot`] | lock-free | O(1) (11) |
+//! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); O(cells ever used) once, for what has gone since |
+//! | all other reads of a [`Snapshot`] | lock-free (12) | as the same reads of the forest |
+//! | [`Snapshot::audit`], [`Snapshot::dump`], [`Snapshot::consumers`], [`Snapshot::holders`] | lock-free (12) | O(cells ever used) |
+//! | [`Snapshot::changes_since`], [`Feed::poll`] | lock-free (12) | O(*n* / 4,096 + 64 *c*), *n* cells of which *c* have changed |
+//! | [`subscribe`] | wait-free | O(1) |
+//! | [`Snapshot::fork`] | wait-free | O(1) |
+//! | [`Fork::claim`], [`Fork::release`] and the others | as reads of the snapshot | O(*a* log *a*), *a* amounts; cordons O(descendants) |
+//! | [`dump`], [`audit`] | lock-free | O(cells ever used) |
 //! | [`load`] | nobody else knows the forest | O(*n* log *n*) |
 //! | [`worker`] | lock-free | O(1); dropping it: O(what it has in stock) |
 //! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
@@ -150,13 +165,12 @@
 //! | [`Worker::retries`], [`Worker::metrics`] | wait-free | O(1) |
 //! | [`cordon`], [`uncordon`] | lock-free | O(*n* log *n*), *n* descendants |
 //! | [`is_cordoned`] | lock-free | O(classes of the provider) |
-//! | [`holders`] | lock-free (4) | O(cells ever used) |
-//! | [`overcommitted`] | lock-free (4) | O(providers) |
+//! | [`holders`] | lock-free | O(cells ever used) |
+//! | [`overcommitted`] | lock-free | O(providers) |
 //! | [`next_deadline`] | lock-free | O(log *m*) |
 //! | [`metrics`] | wait-free | O(workers at the same time) |
 //! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
 //! | [`consumers`] | lock-free | O(cells ever used) |
-//! | [`audit`] | lock-free, at most 64 rounds | O(cells ever used) for each round |
 //! | [`Provider::uuid`] | wait-free | O(1) |
 //! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
 //! | [`ResourceClass::new`], [`Trait::new`] | shard lock; wait-free for standard names (9) | O(1) |
@@ -172,7 +186,10 @@
 //! 9. The first name in the process that is not a standard one also sets up the index of names; others
 //!    wait for that.
 //! 10. Those that change which classes have sharing providers make one another start over.
-//! 11. Repeats when anything changes meanwhile, claims among them.
+//! 11. Dropping it: O(what was kept for it). While snapshots are held, the first change of a cell after
+//!     each costs up to O(most snapshots that were held together), and a copy of an older version if it
+//!     can't be left in place.
+//! 12. Repeats only while the cell at hand changes.
 //!
 //! A transaction over 64 cells or more that has lost twice asks the others to wait for about as long as
 //! it needs, before they begin anew. That is courtesy, not a lock: nobody waits longer, and a thread
@@ -196,7 +213,7 @@
 //! | cells in a forest | 2<sup>28</sup> = 268,435,456; a provider takes three, a consumer one |
 //! | records of one width in a forest | just under 2<sup>25</sup> = 33,554,432; see below |
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
-//! | amounts that one consumer holds | 16,380 |
+//! | amounts that one consumer holds | 16,380; 16,379 of a lease |
 //! | classes of one provider | 10,080 |
 //! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
 //! | generations | 2<sup>63</sup> - 1 where [`Expect::Mirror`] sets them, 2<sup>62</sup> more in a list or a dump |
@@ -206,8 +223,8 @@
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
 //! Each version of a cell is a record, of 8, 16, 32, 64, 128, 512, 4,096 or 32,768 words. A provider's
-//! place in the tree, its usage if it has one to three classes, and a consumer of one to four amounts
-//! take 16 words each. So there is room for at most 2<sup>24</sup> such providers, or fewer with
+//! place in the tree, its usage if it has one to three classes, and a consumer of one to four amounts,
+//! or of one to three that are leased, take 16 words each. So there is room for at most 2<sup>24</sup> such providers, or fewer with
 //! consumers, before the number of cells is exhausted.
 //!
 //! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up to
@@ -229,8 +246,6 @@
 //!   with a copy each from granting the same unit. Let one process decide, or let a database.
 //! - *Several calls have to be one.* There are no transactions over arbitrary calls. What is atomic is
 //!   what one method does.
-//! - *One consistent view of usage under load.* Walks are consistent, but the usages of many providers
-//!   can be read as of one instant only by a dump, which waits for a moment without changes.
 //! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.
 //! - *A bounded time for each call.* Lock-free is not wait-free. A claim over very many providers that
 //!   are all under heavy use may repeat for long.
@@ -247,7 +262,7 @@
 //! - descriptors that are used again: Arbel-Raviv and Brown, *Reuse, Don't Recycle* (DISC 2017);
 //! - readers that validate, in terms of a memory model: Boehm, *Can Seqlocks Get Along with
 //!   Programming Language Memory Models?* (MSPC 2012);
-//! - stamps of versions: Wei et al., *Constant-Time Snapshots* (PPoPP 2021);
+//! - snapshots by stamps of versions: Wei et al., *Constant-Time Snapshots* (PPoPP 2021);
 //! - schedulers that share state and let the commit decide: Schwarzkopf et al., *Omega* (EuroSys 2013).
 //!
 //! `ARCHITECTURE.md` in the repository has the layers and what each guarantees, and
@@ -273,6 +288,8 @@
 //! [`update_resources`]: ProviderTree::update_resources
 //! [`have_resources_changed`]: ProviderTree::have_resources_changed
 //! [`dump`]: ProviderTree::dump
+//! [`snapshot`]: ProviderTree::snapshot
+//! [`subscribe`]: ProviderTree::subscribe
 //! [`load`]: ProviderTree::load
 //! [`roots`]: ProviderTree::roots
 //! [`children`]: ProviderTree::children
@@ -340,10 +357,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod model;
 
-pub use claim::{
-    Allocation, Allocations, Audit, Batch, Claim, Difference, Lease, Overcommit, Partial, Receipt,
-    Worker,
-};
+pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
 pub use error::{Error, InventoryFault, Result};
 pub use fault::Fault;
 pub use inventory::{Inventories, Inventory, Usage};
@@ -355,4 +369,7 @@ pub use traits::Trait;
 pub use tree::{
     Expect, Provider, ProviderData, ProviderKey, ProviderSpec, ProviderTree, Updated, Version,
 };
-pub use view::{Dump, ProviderDump, UsedAmounts};
+pub use view::{
+    Audit, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Mirror, Overcommit,
+    ProviderChange, ProviderDump, ProviderState, Snapshot, UsedAmounts,
+};

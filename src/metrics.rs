@@ -82,6 +82,8 @@ impl Tallies {
             Error::GenerationConflict { .. }
             | Error::ConsumerConflict { .. }
             | Error::ConsumerExists { .. }
+            | Error::ProviderChanged { .. }
+            | Error::ConsumerChanged { .. }
             | Error::AlreadyHeld { .. }
             | Error::ConsumerNotFound { .. }
             | Error::NotLeased { .. }

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Writer};
+use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Moment, View, Writer};
 
 pub use crate::step::Step;
 pub use crate::sync::AtomicU64;
@@ -16,6 +16,12 @@ const ALONE: Kind = Kind(1);
 /// A cell of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Cell(crate::ledger::Cell);
+
+impl Cell {
+    pub fn numbered(number: u32) -> Self {
+        Cell(crate::ledger::Cell::new(number))
+    }
+}
 
 /// The ledger, without anything above it.
 #[derive(Clone)]
@@ -47,13 +53,68 @@ impl Ledger {
     /// The first words of several cells at one instant.
     pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
         Collect::consistent(&self.0, |collect| {
-            Some(cells.map(|cell| collect.read(cell.0, |record| record.word(0))))
+            Some(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
         })
+    }
+
+    /// Ends the present, so that it can be read from now on.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { ledger: self.clone(), moment: self.0.moment() }
+    }
+
+    /// How many older versions of the cell are in its history.
+    pub fn preserved(&self, cell: Cell) -> usize {
+        self.0.preserved(cell.0)
     }
 
     /// The number of the record in force.
     pub fn record_of(&self, cell: Cell) -> u32 {
         self.0.version(cell.0).record().bits()
+    }
+}
+
+/// An instant of the ledger. It has to be ended.
+pub struct Snapshot {
+    ledger: Ledger,
+    moment: Moment,
+}
+
+impl Snapshot {
+    /// The words in force then; none if the cell was not in use. None if too much would have to be
+    /// kept.
+    pub fn try_read(&self, cell: Cell) -> Option<Vec<u64>> {
+        let mut words = Vec::new();
+        self.ledger.0.read_at(&self.moment, cell.0, &mut words).ok()?;
+        Some(words)
+    }
+
+    pub fn read(&self, cell: Cell) -> Vec<u64> {
+        self.try_read(cell).expect("nothing was revoked")
+    }
+
+    /// Which of the cells may have changed since.
+    pub fn changed<const N: usize>(&self, cells: [Cell; N]) -> [bool; N] {
+        let mut changed = [false; N];
+        self.ledger.0.changed_since(&self.moment, |cell| {
+            for (changed, known) in changed.iter_mut().zip(cells) {
+                *changed |= known.0 == cell;
+            }
+        });
+        changed
+    }
+
+    /// Bounds how much is kept for it.
+    pub fn keep_at_most(&self, limit: u64) {
+        self.ledger.0.limit_kept(&self.moment, limit);
+    }
+
+    /// How much has been kept for it.
+    pub fn kept(&self) -> u64 {
+        self.ledger.0.kept(&self.moment)
+    }
+
+    pub fn end(self) {
+        self.ledger.0.end_moment(&self.moment, |_, _| {});
     }
 }
 

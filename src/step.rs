@@ -39,6 +39,12 @@ pub enum Step {
     Forgotten,
     /// A configuration is published, and not in force.
     ConfigurationPublished,
+    /// A snapshot is registered; the clock has not moved on.
+    Registered,
+    /// An older version is in its cell's history; nobody knows for whom.
+    Preserved,
+    /// A snapshot has ended; what was kept for it has not gone.
+    Ended,
 }
 
 #[cfg(not(any(test, provider_tree_loom)))]

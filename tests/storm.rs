@@ -11,6 +11,9 @@
 //! | `two_consumers_swap_places_and_are_seen_in_one` | a move is never seen half done |
 //! | `many_consumers_swap_places_where_there_is_little_room` | nor when most moves are refused |
 //! | `all_guarantees_hold` | each guarantee, while every call is made; long: `cargo xtask soak` |
+//! | `snapshots_are_of_one_instant` | each adds up, and is read the same for as long as it is held |
+//! | `a_mirror_follows` | what a feed says leads to exactly what the forest is |
+//! | `forks_preempt` | what forks commit fits, or is refused, and nobody is evicted for nothing |
 //! | `workers_come_and_go` | workers pass between threads and leave no memory behind |
 //!
 //! Each storm prints its seed. `STORM_SEED` runs the same choices again, though not the same
@@ -32,6 +35,8 @@ mod everything;
 mod forest;
 #[path = "storm/rig.rs"]
 mod rig;
+#[path = "storm/snapshots.rs"]
+mod snapshots;
 #[path = "storm/soak.rs"]
 mod soak;
 #[path = "linearizability/stall.rs"]

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use provider_tree::{Allocation, Error, Provider, ResourceClass, Usage};
+use provider_tree::{Allocation, Error, Provider, ResourceClass, Snapshot, Usage};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -46,7 +46,6 @@ pub(crate) struct LibraryAudit {
     pub(crate) consumers: usize,
     pub(crate) differences: usize,
     pub(crate) overcommitted: usize,
-    pub(crate) unsettled: usize,
 }
 
 /// An amount out of a capacity.
@@ -76,13 +75,13 @@ pub(crate) fn audit(
     seed: u64,
 ) -> Result<Audit, Error> {
     let mut auditor = Auditor::new(cluster);
-    auditor.sum_allocations();
-    auditor.compare_records(tasks, schedule, seed);
+    auditor.sum_allocations()?;
+    auditor.compare_records(tasks, schedule, seed)?;
     for node in &cluster.nodes {
         auditor.compare_node(node)?;
     }
     auditor.report_strays();
-    Ok(auditor.finish())
+    auditor.finish()
 }
 
 /// How many violations are put in words.
@@ -90,6 +89,8 @@ const MOST_EXAMPLES: usize = 10;
 
 struct Auditor<'a> {
     cluster: &'a Cluster,
+    /// All accounts are of one instant.
+    snapshot: Snapshot,
     sums: HashMap<(Uuid, ResourceClass), u64>,
     providers: usize,
     consumers: usize,
@@ -105,6 +106,7 @@ impl<'a> Auditor<'a> {
     fn new(cluster: &'a Cluster) -> Self {
         Self {
             cluster,
+            snapshot: cluster.tree.snapshot(),
             sums: HashMap::new(),
             providers: 0,
             consumers: 0,
@@ -125,26 +127,28 @@ impl<'a> Auditor<'a> {
     }
 
     /// Adds up what all consumers hold.
-    fn sum_allocations(&mut self) {
-        for consumer in self.cluster.tree.consumers() {
-            let Some(held) = self.cluster.tree.allocations(consumer) else {
-                self.violation(|| format!("consumer {consumer} is listed but holds nothing"));
-                continue;
-            };
+    fn sum_allocations(&mut self) -> Result<(), Error> {
+        for held in self.snapshot.all_allocations()? {
             self.consumers += 1;
             self.allocations += held.allocations.len();
             for Allocation { provider, class, amount } in held.allocations {
                 *self.sums.entry((provider, class)).or_default() += amount;
             }
         }
+        Ok(())
     }
 
     /// Every placed task holds what it asked for on the node that was recorded, no other holds
     /// anything, and the counters say the same.
-    fn compare_records(&mut self, tasks: &[Demand], schedule: &Schedule, seed: u64) {
+    fn compare_records(
+        &mut self,
+        tasks: &[Demand],
+        schedule: &Schedule,
+        seed: u64,
+    ) -> Result<(), Error> {
         let mut placed = 0;
         for (index, (task, &outcome)) in tasks.iter().zip(&schedule.outcomes).enumerate() {
-            let held = self.cluster.tree.allocations(seed::consumer(seed, index as u64));
+            let held = self.snapshot.allocations(seed::consumer(seed, index as u64))?;
             let held = held.map(|held| held.allocations);
             placed += usize::from(matches!(outcome, Outcome::Placed(_)));
             if !self.agrees(task, outcome, held.as_deref()) {
@@ -164,6 +168,7 @@ impl<'a> Auditor<'a> {
         if counted + failed != tasks.len() {
             self.violation(|| format!("{counted} placed and {failed} failed of {}", tasks.len()));
         }
+        Ok(())
     }
 
     fn agrees(&self, task: &Demand, outcome: Outcome, held: Option<&[Allocation]>) -> bool {
@@ -214,7 +219,7 @@ impl<'a> Auditor<'a> {
         expected: &[(ResourceClass, u64)],
     ) -> Result<(), Error> {
         self.providers += 1;
-        let usages = self.cluster.tree.usages(provider)?;
+        let usages = self.snapshot.usages(provider)?;
         if usages.len() != expected.len() {
             self.violation(|| format!("{} has {} classes", provider.uuid(), usages.len()));
         }
@@ -254,18 +259,17 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    fn finish(self) -> Audit {
-        let audit = self.cluster.tree.audit();
+    fn finish(self) -> Result<Audit, Error> {
+        let audit = self.snapshot.audit()?;
         let library = LibraryAudit {
             holds: audit.holds() && audit.overcommitted.is_empty(),
             providers: audit.providers,
             consumers: audit.consumers,
             differences: audit.differences.len(),
             overcommitted: audit.overcommitted.len(),
-            unsettled: audit.unsettled.len(),
         };
         let complete = (library.providers, library.consumers) == (self.providers, self.consumers);
-        Audit {
+        Ok(Audit {
             holds: self.violations == 0 && library.holds && complete,
             providers: self.providers,
             consumers: self.consumers,
@@ -276,7 +280,7 @@ impl<'a> Auditor<'a> {
             cpu_milli: self.cpu_milli,
             memory_mib: self.memory_mib,
             gpu_milli: self.gpu_milli,
-        }
+        })
     }
 }
 

@@ -209,9 +209,8 @@ fn audit_line(run: &Run) -> String {
         &format!("audit, seed {}", run.seed),
         &format!(
             "{verdict}: {providers} providers, {consumers} consumers, {allocations} allocations, \
-             {violations} violations; the library's: {} differences, {} overcommitted, \
-             {} unsettled",
-            library.differences, library.overcommitted, library.unsettled
+             {violations} violations; the library's: {} differences, {} overcommitted",
+            library.differences, library.overcommitted
         ),
     );
     for example in &run.audit.examples {

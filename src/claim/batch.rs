@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, write_consumer};
 use crate::claim::lines::{check_claim, check_conditions, expand};
-use crate::claim::request::{Batch, Before, ConsumerChange, InventoriesChange, Line};
+use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange, Line};
 use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
@@ -21,7 +21,7 @@ use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
-use crate::tree::{Due, Interned, Provider, Refused, SharingChange, Term, relayout};
+use crate::tree::{Due, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in};
 
 impl Worker {
     /// Makes all changes of a batch at one instant, or none; returns a receipt for each consumer,
@@ -38,7 +38,9 @@ impl Worker {
     /// a consumer that exists is [`ConsumerExists`](Error::ConsumerExists), whatever it holds;
     /// [`CapacityExceeded`](Error::CapacityExceeded) says what the whole batch asks for, and what
     /// is free for it. [`InvalidEntries`](Error::InvalidEntries) for a consumer, or for the
-    /// inventories of a provider, that come twice.
+    /// inventories of a provider, that come twice. [`ProviderChanged`](Error::ProviderChanged) and
+    /// [`ConsumerChanged`](Error::ConsumerChanged) for a batch that rests on what a
+    /// [fork](crate::Fork::difference_if_unchanged) has read.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
         let committed = check_batch(&self.core, batch).and_then(|capacities| {
             let Worker { core, writer, words, .. } = self;
@@ -68,9 +70,13 @@ fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
     }
     for change in &batch.consumers {
         change.claim.iter().try_for_each(|claim| check_claim(core, claim))?;
-        if let Before::Expected(expect) = change.before {
-            expect.validate()?;
-        }
+        change.before.expect().map_or(Ok(()), |expect| expect.validate())?;
+    }
+    for change in &batch.cordons {
+        core.structure_cell(&change.provider)?;
+    }
+    if let Some(basis) = batch.basis.as_ref().filter(|basis| basis.frozen.core.id() != core.id()) {
+        return Err(Error::ForeignSnapshot { version: basis.frozen.number() });
     }
     let capacities = |change: &InventoriesChange| {
         change.expect.validate()?;
@@ -92,23 +98,68 @@ fn commit(
         let committed = intern(core, writer, batch, &mut keys).map_err(Refused::Error);
         let committed =
             committed.and_then(|()| attempt(core, writer, batch, capacities, &keys, words));
-        match committed {
-            Ok(receipts) => return Ok(receipts),
-            Err(Refused::Stale) => {}
-            Err(Refused::Error(error)) => {
-                for (change, key) in batch.consumers.iter().zip(keys) {
-                    core.consumers.retire(writer, &change.consumer, key);
-                }
-                return Err(error);
-            }
+        let unused = match &committed {
+            Err(Refused::Stale) => continue,
+            // Those of consumers that were only to be absent.
+            Ok(_) => batch.consumers.len(),
+            Err(Refused::Error(_)) => 0,
+        };
+        for (consumer, key) in batch.keys().zip(keys).skip(unused) {
+            core.consumers.retire(writer, &consumer, key);
         }
+        return committed.map_err(|refused| match refused {
+            Refused::Error(error) => error,
+            Refused::Stale => unreachable!("tried again above"),
+        });
+    }
+}
+
+impl Batch {
+    /// The consumers it changes, then those that have to be absent.
+    fn keys(&self) -> impl Iterator<Item = Uuid> {
+        let absent = self.basis.iter().flat_map(|basis| basis.absent.iter().copied());
+        self.consumers.iter().map(|change| change.consumer).chain(absent)
     }
 }
 
 /// Each consumer's key, so that the transaction can rest on its absence too.
 fn intern(core: &Core, writer: &mut Writer, batch: &Batch, keys: &mut Vec<Interned>) -> Result<()> {
-    for change in &batch.consumers {
-        keys.push(core.consumers.intern(writer, &change.consumer)?);
+    for consumer in batch.keys() {
+        keys.push(core.consumers.intern(writer, &consumer)?);
+    }
+    Ok(())
+}
+
+/// Whether nothing that the batch rests on has changed.
+fn check_basis(
+    transaction: &mut Transaction<'_>,
+    batch: &Batch,
+    keys: &[Interned],
+) -> Result<(), Abort<Refused>> {
+    let Some(basis) = &batch.basis else { return Ok(()) };
+    for &(cell, seen) in &basis.seen {
+        let place = transaction.open(cell)?;
+        if !basis.frozen.is_still(transaction, place) {
+            return Err(seen.changed().into());
+        }
+    }
+    for (&consumer, key) in basis.absent.iter().zip(&keys[batch.consumers.len()..]) {
+        let (_, life) = open_consumer(transaction, *key)?;
+        if life.state == State::Live {
+            return Err(Error::ConsumerChanged { consumer }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Begins the batch's cordons, or ends those that it ends.
+fn change_cordons(
+    transaction: &mut Transaction<'_>,
+    batch: &Batch,
+    own: bool,
+) -> Result<(), Abort<Refused>> {
+    for CordonChange { provider, .. } in batch.cordons.iter().filter(|change| change.own == own) {
+        set_cordon_in(transaction, provider.cell, provider, own)?;
     }
     Ok(())
 }
@@ -138,12 +189,13 @@ fn attempt(
         let inventories = Arc::new(change.inventories.clone());
         let next = Arc::new(Configuration { inventories, ..(*current).clone() });
         let usage = usage_of(change.provider.cell);
-        let candidate = core.configurations.publish(usage, Arc::clone(&next));
+        let candidate = core.configurations.publish(&core.ledger, usage, Arc::clone(&next));
         prepared.push(Prepared { change, capacities, replaced, current, next, candidate });
     }
     let mut outcomes = Vec::with_capacity(keys.len());
     writer.transact(|transaction| {
         outcomes.clear();
+        check_basis(transaction, batch, keys)?;
         let opened = open_consumers(transaction, batch, keys)?;
         for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
             check_conditions(transaction, claim)?;
@@ -155,15 +207,18 @@ fn attempt(
         for prepared in &prepared {
             prepared.put_in_force(transaction, core)?;
         }
+        change_cordons(transaction, batch, false)?;
         // Only now: whether a provider of a chain has an inventory may be up to the batch.
         let wanted = wanted(transaction, core, batch)?;
         for exchange in exchanges(transaction, &opened, &wanted) {
             exchange.take(transaction, core)?;
         }
+        change_cordons(transaction, batch, true)?;
         for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
             if change.claim.is_some() {
                 let held = wanted[index].iter().map(Line::held);
                 let Opened { life, generation, term, .. } = *opened;
+                let term = term.filter(|_| !change.ends());
                 write_consumer(words, life, change.consumer, generation, term, held);
                 transaction.rewrite(opened.place, words);
             } else {
@@ -176,12 +231,11 @@ fn attempt(
     for Prepared { candidate, replaced, .. } in prepared {
         candidate.replaces(replaced);
     }
-    let ended = |change: &ConsumerChange| change.claim.is_none();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
-        if ended(change) {
-            if let Some(term) = term {
-                core.agenda.remove(&Due::new(*term, *key));
-            }
+        if let Some(term) = term.filter(|_| change.ends()) {
+            core.agenda.remove(&Due::new(term, *key));
+        }
+        if change.claim.is_none() {
             core.consumers.release(writer, &change.consumer, *key);
         }
     }
@@ -190,6 +244,13 @@ fn attempt(
         generation: *generation,
     };
     Ok(batch.consumers.iter().zip(&outcomes).map(receipt).collect())
+}
+
+impl ConsumerChange {
+    /// Whether a lease of the consumer ends with what it held before.
+    fn ends(&self) -> bool {
+        matches!(self.before, Before::Ended(_))
+    }
 }
 
 /// A consumer as the transaction found it.
@@ -225,7 +286,7 @@ fn generation(change: &ConsumerChange, before: Option<u64>) -> Result<u64> {
     match (change.before, before) {
         (Before::Nothing, None) => Ok(1),
         (Before::Nothing, Some(generation)) => Err(Error::ConsumerExists { consumer, generation }),
-        (Before::Expected(expect), _) => {
+        (Before::Expected(expect) | Before::Ended(expect), _) => {
             check_consumer(consumer, expect, before)?;
             match (&change.claim, before) {
                 (Some(_), _) => Ok(expect.next(before.unwrap_or(0))),

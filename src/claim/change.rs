@@ -8,11 +8,11 @@ use crate::tree::core::Core;
 use crate::tree::{Provider, Refused};
 
 /// A change of what is used of one class of one provider.
-pub(super) struct Change<'a> {
+pub(crate) struct Change<'a> {
     /// The caller's handle; none for what is held already.
-    pub(super) handle: Option<&'a Provider>,
-    pub(super) usage: Cell,
-    pub(super) class: u16,
+    pub(crate) handle: Option<&'a Provider>,
+    pub(crate) usage: Cell,
+    pub(crate) class: u16,
 }
 
 impl Change<'_> {
@@ -37,7 +37,7 @@ impl Change<'_> {
 
     /// The class's amounts, and how much is used if `wanted` takes the place of `held`.
     #[inline(always)]
-    pub(super) fn used_after(
+    pub(crate) fn used_after(
         &self,
         words: &[u64],
         core: &Core,

@@ -1,15 +1,13 @@
 //! Consumers: what they hold, in words and as users see it.
 
-use std::collections::HashSet;
-
+use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::error::Result;
-use crate::ledger::{Cell, Collect, Ledger, Record};
+use crate::ledger::{Cell, Collect, Ledger, Record, View};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{CONSUMER, Life, State, Structure, usage_of};
+use crate::tree::Term;
+use crate::tree::cells::{CONSUMER, Life, State, Structure, structure_of};
 use crate::tree::core::Core;
-use crate::tree::{Provider, Term};
 
 /// What a consumer holds, at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,65 +133,45 @@ pub(crate) fn set_term(words: &mut Vec<u64>, generation: u64, term: Option<Term>
     words.extend(term.map(|term| term.ticket));
 }
 
-/// Applies `visit` to every consumer, each at an instant of its own.
-pub(crate) fn each_consumer(ledger: &Ledger, mut visit: impl FnMut(ConsumerWords<'_>)) {
-    for number in 0..ledger.cell_bound() {
-        let cell = Cell::new(number);
-        if !is_live_consumer(ledger.peek(cell, Life::of)) {
-            continue;
-        }
-        let words = ledger.peek(cell, copy);
-        if is_live_consumer(Life::of_words(&words)) {
-            visit(ConsumerWords(&words));
-        }
-    }
+/// All cells that serve consumers, or did.
+pub(crate) fn consumer_cells(ledger: &Ledger) -> impl Iterator<Item = Cell> + '_ {
+    let cells = (0..ledger.cell_bound()).map(Cell::new);
+    // A cell serves things of one kind for good.
+    cells.filter(|cell| ledger.peek(*cell, Life::of).is_kind(CONSUMER))
 }
 
 impl Core {
     pub(crate) fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
         Collect::consistent(&self.ledger, |collect| {
             let Some(hint) = self.consumers.hint(&consumer) else { return Some(None) };
-            let words = collect.read(hint.cell, copy);
-            let words = ConsumerWords(&words);
-            if !words.life().is(State::Live, hint.incarnation) {
-                return Some(None);
-            }
-            let allocation = |held: Held| Allocation {
-                provider: collect
-                    .read(structure_of(held.usage), |record| Structure::of(record).uuid),
-                class: ResourceClass::from_number(held.class),
-                amount: held.amount,
-            };
-            Some(Some(Allocations {
-                consumer,
-                generation: words.generation(),
-                deadline: words.deadline(),
-                allocations: words.held().map(allocation).collect(),
-            }))
+            self.allocations_at(collect, hint.cell, |words| {
+                words.life().is(State::Live, hint.incarnation)
+            })
         })
     }
 
-    pub(crate) fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
-        let below = self.subtree(provider)?;
-        let below: HashSet<Cell, foldhash::fast::RandomState> =
-            below.iter().map(|provider| usage_of(provider.cell)).collect();
-        let mut found = Vec::new();
-        each_consumer(&self.ledger, |consumer| {
-            if consumer.held().any(|held| below.contains(&held.usage)) {
-                found.push(consumer.uuid());
-            }
-        });
-        Ok(found)
+    /// What is held by the consumer in `cell`, if it `is_meant`. None if that can't be read.
+    pub(crate) fn allocations_at(
+        &self,
+        view: &mut impl View,
+        cell: Cell,
+        is_meant: impl FnOnce(ConsumerWords<'_>) -> bool,
+    ) -> Option<Option<Allocations>> {
+        let read = view.read(cell, |words| {
+            let words = ConsumerWords(words);
+            is_meant(words).then(|| {
+                let held: SmallVec<[Held; 4]> = words.held().collect();
+                (words.uuid(), words.generation(), words.deadline(), held)
+            })
+        })?;
+        let Some((consumer, generation, deadline, held)) = read else { return Some(None) };
+        let mut allocations = Vec::with_capacity(held.len());
+        for Held { usage, class, amount } in held {
+            let provider =
+                view.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
+            let class = ResourceClass::from_number(class);
+            allocations.push(Allocation { provider, class, amount });
+        }
+        Some(Some(Allocations { consumer, generation, deadline, allocations }))
     }
-
-    pub(crate) fn consumer_uuids(&self) -> Vec<Uuid> {
-        let mut found = Vec::new();
-        each_consumer(&self.ledger, |consumer| found.push(consumer.uuid()));
-        found
-    }
-}
-
-/// The structure cell of the provider with this usage cell.
-pub(crate) fn structure_of(usage: Cell) -> Cell {
-    Cell::new(usage.number().wrapping_sub(1))
 }

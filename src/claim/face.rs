@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Audit, Overcommit, Worker};
+use crate::claim::{Allocations, Lease, Worker};
 use crate::error::Result;
 use crate::metrics::Metrics;
-use crate::tree::{Provider, ProviderTree};
+use crate::tree::ProviderTree;
 
 /// Claims and what they hold.
 impl ProviderTree {
@@ -28,30 +28,34 @@ impl ProviderTree {
         self.core.allocations(consumer)
     }
 
-    /// All consumers that hold something from before the call to after it, and some of those that
-    /// came or went meanwhile, perhaps twice. Lock-free; O(cells).
-    pub fn consumers(&self) -> Vec<Uuid> {
-        self.core.consumer_uuids()
-    }
-
-    /// What holds something from `provider` or from what is below it, each consumer at an instant
-    /// of its own: everyone who does so throughout the call. Lock-free; O(cells).
+    /// The lease of `consumer`; none if what it holds is not leased, or it holds nothing. For whoever
+    /// has lost the reply of [`Worker::lease`], or has [loaded](Self::load) the forest. Takes a
+    /// shard's read lock for O(1).
     ///
-    /// # Errors
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
     ///
-    /// [`Removed`](crate::Error::Removed).
-    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
-        self.core.holders(provider)
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
+    /// tree.worker()?.lease(&claim, 100)?;
+    ///
+    /// let copy = ProviderTree::load(&tree.dump())?;
+    /// let lease = copy.lease_of(claim.consumer()).expect("it is leased");
+    /// let _receipt = copy.worker()?.confirm(&lease, 50)?;
+    /// assert_eq!(copy.lease_of(claim.consumer()), None);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
+        self.core.lease_of(consumer)
     }
 
-    /// Where more is used than there is, after an inventory has shrunk: each provider at an instant
-    /// of its own. Lock-free; O(providers).
-    pub fn overcommitted(&self) -> Vec<Overcommit> {
-        self.core.overcommitted()
-    }
-
-    /// The earliest deadline of a lease, or an earlier one of a lease that was renewed or has
-    /// ended; none if nothing is leased. Lock-free; O(log n) for n leases.
+    /// The earliest deadline of a lease; none if nothing is leased. It may be an earlier one: of a
+    /// lease that was renewed or has ended, or of a call that is about to make or renew one, or to be
+    /// refused. Lock-free; O(log n) for n leases.
     pub fn next_deadline(&self) -> Option<u64> {
         self.core.agenda.first().map(|(due, _)| due.term.deadline)
     }
@@ -66,15 +70,5 @@ impl ProviderTree {
             }
         }
         sum
-    }
-
-    /// Recomputes the usage of every provider from what consumers hold, and compares.
-    ///
-    /// Runs beside claims, and is exact for each provider that it settles: a provider counts only
-    /// if nothing was claimed from it while all consumers were read. Those under constant claims
-    /// are read again, up to 64 times, and reported as unsettled after that. Lock-free; O(cells)
-    /// for each round.
-    pub fn audit(&self) -> Audit {
-        self.core.audit()
     }
 }

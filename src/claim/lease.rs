@@ -84,7 +84,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// As there, and [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1.
+    /// As there, and [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1, and beyond
+    /// 16,379 amounts. After [`AlreadyHeld`](Error::AlreadyHeld)
+    /// [`lease_of`](crate::ProviderTree::lease_of) says whether it is leased, and how to confirm it.
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
             let term = self.core.new_term(deadline);
@@ -180,7 +182,8 @@ impl Worker {
     /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own; says
     /// which this call has ended.
     ///
-    /// Any number of threads may do so at once. O(n log m) for n leases that are due and m in all.
+    /// Any number of threads may do so at once. A lease that is renewed to an earlier deadline during
+    /// the call may be left for the next one. O(n log m) for n leases that are due and m in all.
     ///
     /// # Errors
     ///
@@ -266,6 +269,18 @@ enum Entered {
 }
 
 impl Core {
+    pub(crate) fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
+        let interned = self.consumers.hint(&consumer)?;
+        let words = self.ledger.peek(interned.cell, copy);
+        let words = ConsumerWords(&words);
+        if !words.life().is(State::Live, interned.incarnation) {
+            return None;
+        }
+        words.deadline()?;
+        let receipt = Receipt { consumer, generation: words.generation() };
+        Some(Lease { receipt, interned, forest: self.id() })
+    }
+
     fn entered(&self, due: Due) -> Entered {
         let Interned { cell, incarnation } = due.consumer();
         let words = self.ledger.peek(cell, copy);

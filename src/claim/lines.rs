@@ -15,17 +15,17 @@ impl Line {
     }
 
     /// What lines and what is held are sorted by.
-    pub(super) fn key(&self) -> (Cell, u16) {
+    pub(crate) fn key(&self) -> (Cell, u16) {
         (self.usage(), self.class.number())
     }
 
-    pub(super) fn held(&self) -> Held {
+    pub(crate) fn held(&self) -> Held {
         Held { usage: self.usage(), class: self.class.number(), amount: self.amount }
     }
 }
 
 /// Checks the claim's own sense.
-pub(super) fn check_claim(core: &Core, claim: &Claim) -> Result<()> {
+pub(crate) fn check_claim(core: &Core, claim: &Claim) -> Result<()> {
     if claim.is_empty() {
         return Err(Error::EmptyClaim { consumer: claim.consumer() });
     }
@@ -47,7 +47,7 @@ pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u6
 }
 
 /// Sorts lines such that each class of each provider comes once.
-pub(super) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
+pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
     lines.sort_unstable_by_key(|line| (line.key(), line.provider.incarnation));
     let mut overflow = None;
     lines.dedup_by(|next, line| {

@@ -1,11 +1,16 @@
 //! Requests: what a consumer wants, and what several changes want together.
 
+use std::fmt;
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::inventory::Inventories;
+use crate::ledger::Cell;
 use crate::resource_class::ResourceClass;
-use crate::tree::{Expect, Provider};
+use crate::tree::{Expect, Frozen, Provider};
 
 /// What one consumer wants: amounts of classes, from any number of providers, as one.
 ///
@@ -136,6 +141,8 @@ impl Claim {
 pub struct Batch {
     pub(crate) consumers: Vec<ConsumerChange>,
     pub(crate) inventories: Vec<InventoriesChange>,
+    pub(crate) cordons: Vec<CordonChange>,
+    pub(crate) basis: Option<Basis>,
 }
 
 /// What a batch does with one consumer.
@@ -154,6 +161,18 @@ pub(crate) enum Before {
     Nothing,
     /// That it is at this generation, or nothing.
     Expected(Expect),
+    /// The same; a lease ends with what it held before.
+    Ended(Expect),
+}
+
+impl Before {
+    /// What is expected of its generation.
+    pub(crate) fn expect(self) -> Option<Expect> {
+        match self {
+            Before::Nothing => None,
+            Before::Expected(expect) | Before::Ended(expect) => Some(expect),
+        }
+    }
 }
 
 /// What a batch does with one provider.
@@ -162,6 +181,50 @@ pub(crate) struct InventoriesChange {
     pub(crate) provider: Provider,
     pub(crate) inventories: Inventories,
     pub(crate) expect: Expect,
+}
+
+/// A provider that a batch cordons, or takes out of its cordon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CordonChange {
+    pub(crate) provider: Provider,
+    pub(crate) own: bool,
+}
+
+/// What a batch rests on, in a snapshot: it must not have changed since.
+#[derive(Clone)]
+pub(crate) struct Basis {
+    pub(crate) frozen: Arc<Frozen>,
+    pub(crate) seen: Vec<(Cell, Seen)>,
+    /// Consumers that held nothing.
+    pub(crate) absent: Vec<Uuid>,
+}
+
+/// What a cell was seen to serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seen {
+    Provider(Uuid),
+    Consumer(Uuid),
+}
+
+impl Seen {
+    /// The error for what has changed since.
+    pub(crate) fn changed(self) -> Error {
+        match self {
+            Seen::Provider(provider) => Error::ProviderChanged { provider },
+            Seen::Consumer(consumer) => Error::ConsumerChanged { consumer },
+        }
+    }
+}
+
+impl fmt::Debug for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Basis { frozen, seen, absent } = self;
+        f.debug_struct("Basis")
+            .field("version", &frozen.number())
+            .field("seen", seen)
+            .field("absent", absent)
+            .finish()
+    }
 }
 
 impl Batch {
@@ -184,11 +247,32 @@ impl Batch {
         self
     }
 
+    /// The same batch with a claim for a consumer that is as expected, and ends first.
+    pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
+        let (consumer, before) = (claim.consumer, Before::Ended(expect));
+        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
+        self
+    }
+
     /// The same batch with what [`Worker::release`](crate::Worker::release) does, for a consumer
     /// that is as expected.
     pub fn release(mut self, consumer: Uuid, expect: Expect) -> Self {
-        let before = Before::Expected(expect);
+        let before = Before::Ended(expect);
         self.consumers.push(ConsumerChange { consumer, claim: None, before });
+        self
+    }
+
+    /// The same batch with what [`ProviderTree::cordon`](crate::ProviderTree::cordon) does. The
+    /// cordon begins after the batch has taken what it takes.
+    pub fn cordon(mut self, provider: &Provider) -> Self {
+        self.cordons.push(CordonChange { provider: *provider, own: true });
+        self
+    }
+
+    /// The same batch with what [`ProviderTree::uncordon`](crate::ProviderTree::uncordon) does. The
+    /// cordon ends before the batch takes anything.
+    pub fn uncordon(mut self, provider: &Provider) -> Self {
+        self.cordons.push(CordonChange { provider: *provider, own: false });
         self
     }
 

@@ -183,6 +183,13 @@ impl Descriptor {
         };
         self.state(ticket).map(|_| stamp)
     }
+
+    /// The stamp of the owner's last transaction that has committed.
+    pub(crate) fn agreed_stamp(&self) -> Stamp {
+        // Acquire: the stamp carries its reading of the clock, and with it the registrations of
+        // all snapshots before it.
+        Stamp::from_bits(self.stamp.load(Ordering::Acquire))
+    }
 }
 
 fn status(ticket: Ticket, state: State) -> u64 {

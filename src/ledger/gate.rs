@@ -112,13 +112,19 @@ impl Gates {
     /// The gate of `cell`; none for a cell that doesn't exist.
     #[inline]
     pub(crate) fn get(&self, cell: Cell) -> Option<Gate<'_>> {
-        self.0.get(cell.number()).map(|gate| Gate(&gate[0]))
+        self.0.get(cell.number()).map(|gate| Gate { word: &gate[0], cell })
     }
 
     /// The word in the gate of `cell`; vacant for a cell that doesn't exist.
     #[inline]
     pub(crate) fn load(&self, cell: Cell) -> GateWord {
         self.get(cell).map_or(GateWord::VACANT, Gate::load)
+    }
+
+    /// Whether the gate of `cell` still holds `word`; see [`Gate::still_holds`].
+    #[inline]
+    pub(crate) fn load_again(&self, cell: Cell, word: GateWord) -> bool {
+        self.get(cell).is_some_and(|gate| gate.still_holds(word))
     }
 
     /// Exchanges the word in the gate of `cell`; see [`Gate::exchange`].
@@ -135,9 +141,18 @@ impl Gates {
 
 /// The gate of one cell.
 #[derive(Clone, Copy)]
-pub(crate) struct Gate<'a>(&'a AtomicU64);
+pub(crate) struct Gate<'a> {
+    word: &'a AtomicU64,
+    cell: Cell,
+}
 
 impl Gate<'_> {
+    /// The cell whose gate this is.
+    #[inline]
+    pub(crate) fn cell(self) -> Cell {
+        self.cell
+    }
+
     /// The word in the gate.
     #[inline]
     pub(crate) fn load(self) -> GateWord {
@@ -146,7 +161,7 @@ impl Gate<'_> {
         model_fence();
         // SeqCst: acquires the record stored before the exchange that put this word here, and
         // takes its place in the one order of all exchanges and clock accesses.
-        GateWord(self.0.load(Ordering::SeqCst))
+        GateWord(self.word.load(Ordering::SeqCst))
     }
 
     /// Whether the gate still holds `word`, and with it what was read since it was loaded.
@@ -154,7 +169,7 @@ impl Gate<'_> {
     pub(crate) fn still_holds(self, word: GateWord) -> bool {
         // Acquire: the words read since the first load were acquired, so a word of a later
         // version brings the exchange of this gate with it, and then this load sees it.
-        self.0.load(Ordering::Acquire) == word.0
+        self.word.load(Ordering::Acquire) == word.0
     }
 
     /// Puts `new` in the place of `expected`, or says what was there.
@@ -163,7 +178,7 @@ impl Gate<'_> {
         // SeqCst: releases the record that `new` names to every `load`; on failure acquires what
         // the word found there names. Its place in the one order is the instant of a one-cell
         // change.
-        match self.0.compare_exchange(expected.0, new.0, Ordering::SeqCst, Ordering::SeqCst) {
+        match self.word.compare_exchange(expected.0, new.0, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => Ok(()),
             Err(found) => Err(GateWord(found)),
         }

@@ -141,7 +141,7 @@ impl Ledger {
     /// Gives all new versions one stamp. None if the transaction is over.
     #[inline]
     fn stamp(&self, descriptor: &Descriptor, ticket: Ticket, entries: &impl Entries) -> Option<()> {
-        let stamp = descriptor.agree_on_stamp(ticket, self.clock.now())?;
+        let stamp = descriptor.agree_on_stamp(ticket, self.stamp_all_now(entries)?)?;
         reached(Step::StampAgreed);
         for position in 0..entries.count() {
             let entry = entries.entry(position)?;
@@ -153,6 +153,37 @@ impl Ledger {
             }
         }
         Some(())
+    }
+
+    /// A stamp for all new versions; see [`stamp_now`](Self::stamp_now). None if the transaction is
+    /// over.
+    #[inline]
+    fn stamp_all_now(&self, entries: &impl Entries) -> Option<Stamp> {
+        let now = self.clock.now();
+        if now == Stamp::BEGINNING {
+            return Some(now);
+        }
+        let mut all_marked = true;
+        for position in 0..entries.count() {
+            let entry = entries.entry(position)?;
+            all_marked &= !entry.puts() || self.stamp_before(&entry) == now;
+        }
+        if all_marked {
+            return Some(now);
+        }
+        self.stamp_marked(now, |mark| {
+            for position in 0..entries.count() {
+                let entry = entries.entry(position)?;
+                if entry.puts() {
+                    self.marks.mark(entry.cell, mark);
+                }
+            }
+            Some(())
+        })
+    }
+
+    fn stamp_before(&self, entry: &Entry) -> Stamp {
+        self.records.get(entry.new.record()).stamp_before()
     }
 
     /// Takes the descriptor out of every gate.

@@ -14,9 +14,13 @@ mod descriptor;
 mod exhausted;
 mod free_list;
 mod gate;
+mod history;
 mod kcas;
+mod marks;
+mod past;
 mod read;
 mod record;
+mod registry;
 mod transaction;
 mod urgency;
 mod writer;
@@ -28,18 +32,24 @@ use descriptor::{Descriptor, Ticket};
 #[cfg(not(provider_tree_loom))]
 use free_list::FreeList;
 use gate::Gates;
+use history::Histories;
+use marks::Marks;
 use record::Records;
+use registry::Registry;
 use urgency::Urgency;
 
-use crate::sync::{AtomicU64, CachePadded, Ordering};
+use crate::sync::{AtomicU64, CachePadded, Ordering, model_fence};
 
 pub(crate) use chunks::Chunks;
+pub(crate) use clock::Stamp;
 pub(crate) use exhausted::Exhausted;
 #[cfg(provider_tree_loom)]
 pub(crate) use free_list::FreeList;
 pub(crate) use gate::{Cell, GateWord};
-pub(crate) use read::Collect;
+pub(crate) use past::Past;
+pub(crate) use read::{Collect, View};
 pub(crate) use record::{MOST_WORDS, Record};
+pub(crate) use registry::Moment;
 pub(crate) use transaction::{Abort, MOST_CELLS, Place, Transaction};
 pub(crate) use writer::Writer;
 
@@ -55,6 +65,9 @@ pub(crate) struct Ledger {
     gates: Gates,
     records: Records,
     clock: Clock,
+    registry: Registry,
+    histories: Histories,
+    marks: Marks,
     urgency: Urgency,
     descriptors: Chunks<CachePadded<Descriptor>>,
     descriptors_handed_out: AtomicU64,
@@ -71,6 +84,9 @@ impl Ledger {
             gates: Gates::new(),
             records: Records::new(),
             clock: Clock::new(),
+            registry: Registry::new(),
+            histories: Histories::new(),
+            marks: Marks::new(),
             urgency: Urgency::default(),
             descriptors: Chunks::new(1),
             descriptors_handed_out: AtomicU64::new(0),
@@ -102,9 +118,11 @@ impl Ledger {
 
     /// Every cell that was ever handed out has a number below this one.
     pub(crate) fn cell_bound(&self) -> u32 {
-        // Relaxed: a cell whose transaction the caller has seen is counted, as its number was
-        // handed out before the exchange of the gate that the caller acquired.
-        self.cells_handed_out.load(Ordering::Relaxed).min(u64::from(Cell::LIMIT)) as u32
+        // The fence stands for SeqCst in the models; partner of the one before the clock.
+        model_fence();
+        // SeqCst: after the caller's advance of the clock, and so after the numbers of all cells
+        // that were in force before that were handed out.
+        self.cells_handed_out.load(Ordering::SeqCst).min(u64::from(Cell::LIMIT)) as u32
     }
 
     /// Every writer that there ever was has a slot below this one.

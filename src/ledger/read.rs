@@ -6,17 +6,10 @@ use super::gate::{Cell, Gate, GateWord};
 use super::record::Record;
 
 impl Ledger {
-    /// Applies `extract` to one version of `cell`, and returns the gate's word that names it.
+    /// Applies `extract` to one version of `cell`.
     ///
     /// `extract` may be called on a mix of versions, and then again: its result counts only if
     /// the gate was the same before and after. Lock-free.
-    #[inline]
-    pub(crate) fn read<T>(&self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> (GateWord, T) {
-        let (word, _, value) = self.read_stamped(cell, extract);
-        (word, value)
-    }
-
-    /// The value alone.
     #[inline]
     pub(crate) fn peek<T>(&self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> T {
         self.read_stamped(cell, extract).2
@@ -25,7 +18,7 @@ impl Ledger {
     /// The word that names the version in force. Lock-free.
     #[inline]
     pub(crate) fn version(&self, cell: Cell) -> GateWord {
-        self.gates.get(cell).map_or(GateWord::VACANT, |gate| self.settled(gate))
+        self.read_stamped(cell, |_| ()).0
     }
 
     /// The word in `gate` once no transaction holds it.
@@ -45,7 +38,7 @@ impl Ledger {
         cell: Cell,
         mut extract: impl FnMut(Record<'_>) -> T,
     ) -> (GateWord, Stamp, T) {
-        let Some(gate) = self.gates.get(cell) else {
+        let Some(gate) = self.gate(cell) else {
             return (GateWord::VACANT, self.clock.now(), extract(Record::NOTHING));
         };
         loop {
@@ -68,6 +61,22 @@ impl Ledger {
         }
     }
 
+    /// The gate of `cell`; none if there is none at the time of the call.
+    #[inline]
+    pub(super) fn gate(&self, cell: Cell) -> Option<Gate<'_>> {
+        self.gates.get(cell).or_else(|| self.gate_made(cell))
+    }
+
+    /// Whoever made the gate may have done so without this thread having learned of it.
+    #[cold]
+    fn gate_made(&self, cell: Cell) -> Option<Gate<'_>> {
+        if cell.number() >= self.cell_bound() {
+            return None;
+        }
+        self.gates.make(cell);
+        self.gates.get(cell)
+    }
+
     /// Makes sure that a version about to be shown has its stamp: else one could see a change,
     /// take a snapshot, and miss the change in it. None if the version is no longer in force.
     ///
@@ -80,11 +89,52 @@ impl Ledger {
         record: Record<'_>,
         token: Stamp,
     ) -> Option<Stamp> {
-        let now = self.clock.now();
+        // Another version's, if the record serves another by now; then so does the stamp.
+        let now = self.stamp_now(gate.cell(), record.stamp_before());
         match record.set_stamp(token, now) {
             Ok(()) => Some(now),
             // Another thread was first, or the record serves another version by now.
             Err(found) => gate.still_holds(word).then_some(found),
+        }
+    }
+}
+
+impl Ledger {
+    /// A stamp for a version of `cell` that is in force, or about to be, after one with the stamp
+    /// `before`.
+    #[inline]
+    pub(super) fn stamp_now(&self, cell: Cell, before: Stamp) -> Stamp {
+        let now = self.clock.now();
+        // No snapshot was taken since the version before: that has been marked.
+        if now == before || now == Stamp::BEGINNING {
+            return now;
+        }
+        self.stamp_marked(now, |mark| {
+            self.marks.mark(cell, mark);
+            Some(())
+        })
+        .expect("a mark can always be made")
+    }
+
+    /// A stamp no later than a mark that was made before its reading of the clock. None if `mark`
+    /// says so.
+    #[cold]
+    pub(super) fn stamp_marked(
+        &self,
+        mut now: Stamp,
+        mut mark: impl FnMut(Stamp) -> Option<()>,
+    ) -> Option<Stamp> {
+        // Ever later marks, so that snapshots in quick succession don't make this go on: a mark that
+        // is too late only makes some look in vain.
+        let mut ahead = 0;
+        loop {
+            let marked = now.later(ahead);
+            mark(marked)?;
+            now = self.clock.now();
+            if now <= marked {
+                return Some(now);
+            }
+            ahead = 2 * ahead + 1;
         }
     }
 }
@@ -96,6 +146,17 @@ impl Ledger {
 pub(crate) struct Collect<'a> {
     ledger: &'a Ledger,
     seen: Vec<(Cell, GateWord)>,
+    words: Vec<u64>,
+}
+
+/// Reads of several cells that belong together: as they are now, or as they were.
+pub(crate) trait View {
+    /// Applies `extract` to the words of one version of `cell`. None if there is no such view any
+    /// more.
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T>;
+
+    /// Whether everything read so far was in force at one instant.
+    fn holds(&self) -> bool;
 }
 
 impl<'a> Collect<'a> {
@@ -107,7 +168,7 @@ impl<'a> Collect<'a> {
         ledger: &'a Ledger,
         mut body: impl FnMut(&mut Collect<'a>) -> Option<T>,
     ) -> T {
-        let mut collect = Collect { ledger, seen: Vec::new() };
+        let mut collect = Collect { ledger, seen: Vec::new(), words: Vec::new() };
         loop {
             collect.seen.clear();
             let value = body(&mut collect);
@@ -117,16 +178,20 @@ impl<'a> Collect<'a> {
             }
         }
     }
+}
 
-    /// Reads one cell into the collection.
-    pub(crate) fn read<T>(&mut self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> T {
-        let (word, value) = self.ledger.read(cell, extract);
+impl View for Collect<'_> {
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
+        let (word, _, ()) = self.ledger.read_stamped(cell, |record| {
+            self.words.clear();
+            record.copy_to(&mut self.words);
+        });
         self.seen.push((cell, word));
-        value
+        Some(extract(&self.words))
     }
 
-    /// Whether nothing read has changed so far. A single cell needs no second look.
-    pub(crate) fn holds(&self) -> bool {
+    /// Nothing read has changed so far. A single cell needs no second look.
+    fn holds(&self) -> bool {
         self.seen.len() <= 1
             || self.seen.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
     }

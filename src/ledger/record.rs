@@ -1,13 +1,22 @@
 //! Records: the versions of cells, in slabs by width.
 
 use super::chunks::Chunks;
-use super::clock::Stamp;
+use super::clock::{STAMP_BITS, Stamp};
 use super::exhausted::Exhausted;
 use super::free_list::FreeList;
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
-/// Words before the payload: stamp (S), origin (P) and the predecessor's stamp (Q).
+/// Words before the payload.
+///
+/// ```text
+/// S    the stamp, or the token that stands for it
+/// P    record of an earlier version 28 | record of the version before this one 28
+/// Q    length of the payload 16 | stamp of the version before this one 48
+/// ```
 const HEADER: usize = 3;
+
+const RECORD_BITS: u32 = 28;
+const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 
 /// The widths of records, in words. A record's number names its width.
 pub(crate) const WIDTHS: [usize; 8] = [8, 16, 32, 64, 128, 512, 4096, 32768];
@@ -27,6 +36,9 @@ const POSITION_BITS: u32 = 25;
 const POSITIONS: u32 = 1 << POSITION_BITS;
 
 impl RecordNumber {
+    /// No record has this number.
+    pub(crate) const NONE: RecordNumber = RecordNumber(0);
+
     #[inline]
     fn new(width: Width, position: u32) -> Self {
         RecordNumber((width.0 as u32) << POSITION_BITS | position)
@@ -53,6 +65,22 @@ impl RecordNumber {
     }
 }
 
+/// The versions before one, as far as they are left in place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Replaced {
+    /// The version directly before.
+    pub(crate) last: RecordNumber,
+    /// The newest one with another stamp than both, or than the one if they have the same stamp;
+    /// [`NONE`](RecordNumber::NONE) if nobody could need it.
+    pub(crate) earlier: RecordNumber,
+}
+
+impl Replaced {
+    /// For the first version of a cell.
+    pub(crate) const NOTHING: Replaced =
+        Replaced { last: RecordNumber::NONE, earlier: RecordNumber::NONE };
+}
+
 /// One of [`WIDTHS`], by its index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Width(usize);
@@ -76,6 +104,12 @@ impl Width {
     #[inline]
     pub(crate) fn index(self) -> usize {
         self.0
+    }
+
+    /// Header and payload.
+    #[inline]
+    pub(crate) fn words(self) -> usize {
+        WIDTHS[self.0]
     }
 
     /// How many spare records move between a worker and the common stock at once.
@@ -116,14 +150,37 @@ impl Record<'_> {
             .map_err(Stamp::from_bits)
     }
 
+    /// The length of the payload, and the stamp of the version before this one.
+    #[inline]
+    fn lineage(self) -> (usize, Stamp) {
+        // Acquire: pairs with the release in `write`.
+        let word = self.words.get(2).map_or(0, |word| word.load(Ordering::Acquire));
+        // A torn read may pair a length with another version's record.
+        let length = ((word >> STAMP_BITS) as usize).min(self.words.len().saturating_sub(HEADER));
+        (length, Stamp::from_bits(word & ((1 << STAMP_BITS) - 1)))
+    }
+
+    /// When the version before this one came into force.
+    #[inline]
+    pub(crate) fn stamp_before(self) -> Stamp {
+        self.lineage().1
+    }
+
+    /// The records of the versions before this one.
+    #[inline]
+    pub(crate) fn replaced(self) -> Replaced {
+        // Acquire: pairs with the release in `write`.
+        let word = self.words[1].load(Ordering::Acquire);
+        Replaced {
+            last: RecordNumber((word & RECORD_MASK) as u32),
+            earlier: RecordNumber((word >> RECORD_BITS & RECORD_MASK) as u32),
+        }
+    }
+
     /// How many words of payload this version has.
     #[inline]
     pub(crate) fn len(self) -> usize {
-        // Acquire: pairs with the release in `write`.
-        let Some(origin) = self.words.get(1) else { return 0 };
-        let origin = origin.load(Ordering::Acquire);
-        // A torn read may pair a length with another version's record.
-        ((origin >> 32) as usize).min(self.words.len() - HEADER)
+        self.lineage().0
     }
 
     /// The `index`th word of the payload; 0 beyond the record's width.
@@ -134,13 +191,14 @@ impl Record<'_> {
         self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    /// Appends the payload to `into`.
+    /// Appends the payload to `into`; returns the stamp of the version before this one.
     #[inline]
-    pub(crate) fn copy_to(self, into: &mut Vec<u64>) {
-        let length = self.len();
+    pub(crate) fn copy_to(self, into: &mut Vec<u64>) -> Stamp {
+        let (length, before) = self.lineage();
         // Acquire: as in `word`.
         let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
         into.extend(payload.iter().map(|word| word.load(Ordering::Acquire)));
+        before
     }
 
     /// Fills a spare record. The caller owns it: no gate names it.
@@ -148,19 +206,15 @@ impl Record<'_> {
     /// Others may still read it as the version it once was. The token comes first: from then on
     /// whoever validates by the stamp knows that the words are no longer that version's.
     #[inline]
-    pub(crate) fn write(
-        self,
-        token: Stamp,
-        predecessor: RecordNumber,
-        predecessor_stamp: Stamp,
-        payload: &[u64],
-    ) {
+    pub(crate) fn write(self, token: Stamp, replaced: Replaced, before: Stamp, payload: &[u64]) {
         // Release, all: each pairs with the acquire of the same word, so that a reader who sees
         // it also sees every gate exchange that made this record spare.
-        let origin = u64::from(predecessor.bits()) | (payload.len() as u64) << 32;
+        let Replaced { last, earlier } = replaced;
+        let replaced = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
+        let lineage = before.bits() | (payload.len() as u64) << STAMP_BITS;
         self.words[0].store(token.bits(), Ordering::Release);
-        self.words[1].store(origin, Ordering::Release);
-        self.words[2].store(predecessor_stamp.bits(), Ordering::Release);
+        self.words[1].store(replaced, Ordering::Release);
+        self.words[2].store(lineage, Ordering::Release);
         for (word, value) in self.words[HEADER..].iter().zip(payload) {
             word.store(*value, Ordering::Release);
         }

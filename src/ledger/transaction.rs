@@ -8,6 +8,7 @@ use super::clock::Stamp;
 use super::descriptor::Entry;
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
+use super::registry::Moment;
 use super::writer::Writer;
 
 /// The most cells that one transaction may open.
@@ -82,6 +83,11 @@ impl Transaction<'_> {
         &mut words[opened.payload.clone()]
     }
 
+    /// Whether what was opened is still what was in force at an instant.
+    pub(crate) fn is_unchanged_since(&self, place: Place, moment: &Moment) -> bool {
+        self.writer.draft.opened[place.0].stamp <= moment.at()
+    }
+
     /// Replaces what the cell will hold.
     pub(crate) fn rewrite(&mut self, place: Place, payload: &[u64]) {
         let Draft { opened, words, .. } = &mut self.writer.draft;
@@ -125,6 +131,8 @@ struct Opened {
     cell: Cell,
     word: GateWord,
     stamp: Stamp,
+    /// That of the version before.
+    before: Stamp,
     payload: Range<usize>,
     changed: bool,
 }
@@ -134,6 +142,7 @@ pub(super) struct Change<'a> {
     pub(super) cell: Cell,
     pub(super) old: GateWord,
     pub(super) stamp: Stamp,
+    pub(super) before: Stamp,
     /// The new version; none for a cell that must merely be unchanged.
     pub(super) payload: Option<&'a [u64]>,
 }
@@ -163,16 +172,15 @@ impl Draft {
             cell: opened.cell,
             old: opened.word,
             stamp: opened.stamp,
+            before: opened.before,
             payload: opened.changed.then(|| &self.words[opened.payload.clone()]),
         })
     }
 
     /// The only cell opened, if it is changed.
-    pub(super) fn single_change(&self) -> Option<(Cell, GateWord, Stamp, &[u64])> {
+    pub(super) fn single_change(&self) -> Option<Change<'_>> {
         match &self.opened[..] {
-            [only] if only.changed => {
-                Some((only.cell, only.word, only.stamp, &self.words[only.payload.clone()]))
-            }
+            [only] if only.changed => self.changes().next(),
             _ => None,
         }
     }
@@ -208,13 +216,13 @@ impl Draft {
             return Err(Exhausted::Entries);
         }
         let start = self.words.len();
-        let (word, stamp, ()) = ledger.read_stamped(cell, |record| {
+        let (word, stamp, before) = ledger.read_stamped(cell, |record| {
             self.words.truncate(start);
-            record.copy_to(&mut self.words);
+            record.copy_to(&mut self.words)
         });
         let place = self.opened.len();
         let payload = start..self.words.len();
-        self.opened.push(Opened { cell, word, stamp, payload, changed: false });
+        self.opened.push(Opened { cell, word, stamp, before, payload, changed: false });
         if place == FEW {
             self.places
                 .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));

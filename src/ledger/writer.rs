@@ -1,5 +1,6 @@
 //! What one thread writes with: a descriptor, spare records, spare cells.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::clock::Stamp;
@@ -7,8 +8,8 @@ use super::descriptor::{Entry, State, Ticket};
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
 use super::kcas::{Progress, helps};
-use super::record::{RecordNumber, Width};
-use super::transaction::{Abort, Draft, Transaction};
+use super::record::{RecordNumber, Replaced, Width};
+use super::transaction::{Abort, Change, Draft, Transaction};
 use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
 use crate::step::{Step, reached};
@@ -24,6 +25,9 @@ pub(crate) struct Writer {
     slot: u32,
     sequence: u64,
     spares: [Vec<RecordNumber>; Width::COUNT],
+    retired: VecDeque<Retired>,
+    /// Their widths together.
+    retired_words: usize,
     cells: [Vec<Cell>; KINDS],
     payload: Vec<u64>,
     retries: u64,
@@ -34,6 +38,17 @@ pub(crate) struct Writer {
     in_flight: bool,
 }
 
+/// A record that is no longer in force, left in place for the snapshots that need it.
+struct Retired {
+    cell: Cell,
+    record: RecordNumber,
+    from: Stamp,
+    until: Stamp,
+}
+
+/// So many words of records a writer leaves in place.
+const MOST_RETIRED: usize = if cfg!(provider_tree_loom) { 8 } else { 1 << 17 };
+
 impl Writer {
     pub(super) fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
         let sequence = ledger.descriptor(slot).last_sequence();
@@ -43,6 +58,8 @@ impl Writer {
             slot,
             sequence,
             spares: std::array::from_fn(|_| Vec::new()),
+            retired: VecDeque::new(),
+            retired_words: 0,
             cells: std::array::from_fn(|_| Vec::new()),
             payload: Vec::new(),
             retries: 0,
@@ -85,18 +102,21 @@ impl Writer {
         let helps_before = helps();
         let result = loop {
             self.ledger.urgency.give_way(self.asked);
-            let (old, stamp, ()) = self.ledger.read_stamped(cell, |record| {
+            let (old, stamp, before) = self.ledger.read_stamped(cell, |record| {
                 payload.clear();
-                record.copy_to(&mut payload);
+                record.copy_to(&mut payload)
             });
             match change(&mut payload) {
                 Err(Abort::Reject(error)) => break Err(error),
                 Err(Abort::Torn) => {}
-                Ok(value) => match self.exchange(cell, old, stamp, &payload) {
-                    Ok(true) => break Ok(value),
-                    Ok(false) => {}
-                    Err(exhausted) => break Err(exhausted.into()),
-                },
+                Ok(value) => {
+                    let payload = Some(&payload[..]);
+                    match self.exchange(Change { cell, old, stamp, before, payload }) {
+                        Ok(true) => break Ok(value),
+                        Ok(false) => {}
+                        Err(exhausted) => break Err(exhausted.into()),
+                    }
+                }
             }
             self.retries += 1;
         };
@@ -185,8 +205,8 @@ impl Writer {
             return Ok(());
         }
         let count = CELL_BATCH as u64 * u64::from(*run);
-        // Relaxed: only the uniqueness of the answer matters; see also `cell_bound`.
-        let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::Relaxed);
+        // SeqCst: before the cell's versions are stamped; partner of `cell_bound`.
+        let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::SeqCst);
         if first + count > u64::from(Cell::LIMIT) {
             return Err(Exhausted::Cells);
         }
@@ -207,25 +227,26 @@ impl Writer {
         let spares = &mut self.spares[width.index()];
         let spare = spares.pop().expect("just reserved");
         let new = GateWord::VACANT.next(spare);
-        let now = self.ledger.clock.now();
-        self.ledger.records.get(spare).write(now, spare, now, payload);
+        let token = Stamp::token(cell, new);
+        let record = self.ledger.records.get(spare);
+        // Nothing is before this, at any instant.
+        record.write(token, Replaced::NOTHING, Stamp::NEVER, payload);
         self.ledger
             .gates
             .exchange(cell, GateWord::VACANT, new)
             .expect("a cell that was never used is its taker's alone");
+        // Refused: a reader was first.
+        let _ = record.set_stamp(token, self.ledger.stamp_now(cell, Stamp::NEVER));
         Ok(())
     }
 
     /// The one-cell change: the next version goes into a spare record, the gate is exchanged, the
     /// old record becomes the spare.
     #[inline]
-    fn exchange(
-        &mut self,
-        cell: Cell,
-        old: GateWord,
-        stamp: Stamp,
-        payload: &[u64],
-    ) -> Result<bool, Exhausted> {
+    fn exchange(&mut self, change: Change<'_>) -> Result<bool, Exhausted> {
+        let Change { cell, old, stamp, before, payload } = change;
+        let payload = payload.unwrap_or_default();
+        let replaced = self.ledger.predecessors(cell, old, stamp, before);
         let width = Width::holding(payload.len())?;
         if self.spares[width.index()].is_empty() {
             self.reserve(width, 1)?;
@@ -235,20 +256,27 @@ impl Writer {
         let new = old.next(*spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(*spare);
-        record.write(token, old.record(), stamp, payload);
+        record.write(token, replaced, stamp, payload);
         reached(Step::Written);
         if self.ledger.gates.exchange(cell, old, new).is_err() {
             return Ok(false);
         }
         self.in_flight = true;
         reached(Step::Exchanged);
-        // Refused: a reader was first.
-        let _ = record.set_stamp(token, self.ledger.clock.now());
-        if old.record().width() == width {
+        let now = self.ledger.stamp_now(cell, stamp);
+        let until = match record.set_stamp(token, now) {
+            Ok(()) => now,
+            // A reader was first; or the gate has moved on, and the record may be another version's.
+            Err(found) => match self.ledger.gates.load_again(cell, new) {
+                true => found,
+                false => self.ledger.ended(cell, old.record(), stamp),
+            },
+        };
+        if until == stamp && old.record().width() == width {
             *spare = old.record();
         } else {
             spares.pop();
-            self.keep_spare(old.record());
+            self.retire(cell, old.record(), stamp, until);
         }
         self.in_flight = false;
         Ok(true)
@@ -262,8 +290,8 @@ impl Writer {
         let mut draft = std::mem::take(&mut self.draft);
         draft.sort();
         let result = match draft.single_change() {
-            Some((cell, old, stamp, payload)) => self.exchange(cell, old, stamp, payload),
-            None => self.write_versions(&mut draft).map(|()| self.run(&draft.entries)),
+            Some(change) => self.exchange(change),
+            None => self.write_versions(&mut draft).map(|()| self.run(&draft)),
         };
         self.draft = draft;
         result
@@ -277,34 +305,40 @@ impl Writer {
             needed[Width::holding(payload.len())?.index()] += 1;
         }
         for (width, needed) in Width::all().zip(needed) {
-            self.reserve(width, needed)?;
+            if let Err(exhausted) = self.reserve(width, needed) {
+                // Others may do with less.
+                Width::all().for_each(|width| self.trim(width));
+                return Err(exhausted);
+            }
         }
         let mut entries = std::mem::take(&mut draft.entries);
         entries.clear();
         // Taken from the end on, without leaving the stock.
         let mut unused = std::array::from_fn::<_, { Width::COUNT }, _>(|at| self.spares[at].len());
         for change in draft.changes() {
+            let Change { cell, old, stamp, before, .. } = change;
             let new = match change.payload {
-                None => change.old.next_same(),
+                None => old.next_same(),
                 Some(payload) => {
                     let width = Width::holding(payload.len())?.index();
                     unused[width] -= 1;
                     let spare = self.spares[width][unused[width]];
-                    let new = change.old.next(spare);
-                    let token = Stamp::token(change.cell, new);
-                    let record = self.ledger.records.get(spare);
-                    record.write(token, change.old.record(), change.stamp, payload);
+                    let new = old.next(spare);
+                    let token = Stamp::token(cell, new);
+                    let replaced = self.ledger.predecessors(cell, old, stamp, before);
+                    self.ledger.records.get(spare).write(token, replaced, stamp, payload);
                     new
                 }
             };
-            entries.push(Entry { cell: change.cell, old: change.old, new });
+            entries.push(Entry { cell, old, new });
         }
         draft.entries = entries;
         Ok(())
     }
 
     /// Announces the transaction and sees it through; true if it committed.
-    fn run(&mut self, entries: &[Entry]) -> bool {
+    fn run(&mut self, draft: &Draft) -> bool {
+        let entries = &draft.entries[..];
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let descriptor = self.ledger.descriptor(self.slot);
@@ -321,28 +355,98 @@ impl Writer {
         };
         let committed = state == Some(State::Committed);
         if committed {
-            self.trade_spares(entries);
+            let stamp = descriptor.agreed_stamp();
+            self.trade_spares(draft, stamp);
         }
         self.in_flight = false;
         committed
     }
 
     /// After a commit: the records put in force leave the stock, those they replace enter it.
-    fn trade_spares(&mut self, entries: &[Entry]) {
-        for entry in entries.iter().filter(|entry| entry.puts()) {
+    fn trade_spares(&mut self, draft: &Draft, until: Stamp) {
+        for entry in draft.entries.iter().filter(|entry| entry.puts()) {
             self.spares[entry.new.record().width().index()].pop();
         }
-        for entry in entries.iter().filter(|entry| entry.puts()) {
-            self.keep_spare(entry.old.record());
+        for change in draft.changes().filter(|change| change.payload.is_some()) {
+            self.retire(change.cell, change.old.record(), change.stamp, until);
         }
+    }
+
+    /// Keeps a record that is no longer in force: as a spare or, for as long as a snapshot needs
+    /// the version that it was, in its place.
+    #[inline]
+    fn retire(&mut self, cell: Cell, record: RecordNumber, from: Stamp, until: Stamp) {
+        if from == until {
+            self.keep_spare(record);
+        } else {
+            self.retire_across(Retired { cell, record, from, until });
+        }
+    }
+
+    /// A snapshot was taken between the two.
+    #[cold]
+    fn retire_across(&mut self, retired: Retired) {
+        // One for one.
+        self.take_back_unneeded();
+        if !self.ledger.is_needed(retired.from, retired.until) {
+            self.keep_spare(retired.record);
+            return;
+        }
+        self.retired_words += retired.record.width().words();
+        self.retired.push_back(retired);
+        while self.retired_words > MOST_RETIRED {
+            self.take_back();
+        }
+    }
+
+    /// Takes back what no snapshot needs any more, before the writer rests.
+    pub(crate) fn rest(&mut self) {
+        while self.take_back_unneeded() {}
+    }
+
+    /// Takes the record back that was retired first, if no snapshot needs it any more.
+    fn take_back_unneeded(&mut self) -> bool {
+        let is_needed = |first: &Retired| self.ledger.is_needed(first.from, first.until);
+        if self.retired.front().is_none_or(is_needed) {
+            return false;
+        }
+        if let Some(first) = self.retired.pop_front() {
+            self.keep_retired(first.record);
+        }
+        true
+    }
+
+    /// Takes the record back that was retired first; snapshots find a copy instead.
+    fn take_back(&mut self) {
+        let Some(Retired { cell, record, from, until }) = self.retired.pop_front() else { return };
+        let mut words = Vec::new();
+        self.ledger.records.get(record).copy_to(&mut words);
+        self.ledger.preserve(cell, from, until, &words);
+        self.keep_retired(record);
+    }
+
+    /// Keeps a record that was retired, however many there are: a transaction may have counted off
+    /// spares already.
+    fn keep_retired(&mut self, record: RecordNumber) {
+        self.retired_words -= record.width().words();
+        self.spares[record.width().index()].push(record);
     }
 
     /// Makes sure that `count` spares of `width` are at hand.
     #[inline]
     fn reserve(&mut self, width: Width, count: usize) -> Result<(), Exhausted> {
-        let spares = &mut self.spares[width.index()];
-        while spares.len() < count {
-            self.ledger.records.take(width, spares)?;
+        while self.spares[width.index()].len() < count {
+            if self.take_back_unneeded() {
+                continue;
+            }
+            let taken = self.ledger.records.take(width, &mut self.spares[width.index()]);
+            if let Err(exhausted) = taken {
+                // What snapshots need can be copied elsewhere.
+                if self.retired.is_empty() {
+                    return Err(exhausted);
+                }
+                self.take_back();
+            }
         }
         Ok(())
     }
@@ -351,8 +455,14 @@ impl Writer {
     #[inline]
     fn keep_spare(&mut self, record: RecordNumber) {
         let width = record.width();
+        self.spares[width.index()].push(record);
+        self.trim(width);
+    }
+
+    /// Gives spares back if they are many.
+    #[inline]
+    fn trim(&mut self, width: Width) {
         let spares = &mut self.spares[width.index()];
-        spares.push(record);
         if spares.len() > 4 * width.batch() {
             while spares.len() > 2 * width.batch() {
                 let batch = spares.drain(spares.len() - width.batch()..);
@@ -380,6 +490,9 @@ impl Drop for Writer {
             // a gate. Whoever meets it finishes; what this writer held is lost, as if its thread
             // had stopped.
             return;
+        }
+        while !self.retired.is_empty() {
+            self.take_back();
         }
         let ledger = &self.ledger;
         for spares in &mut self.spares {

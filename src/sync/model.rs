@@ -192,21 +192,31 @@ impl<T> Slot<T> {
         self.0.read().expect("no panic under the lock").clone()
     }
 
-    pub(crate) fn update(&self, mut next: impl FnMut(Option<&T>) -> Option<Arc<T>>) {
+    pub(crate) fn update(&self, mut next: impl FnMut(Option<&Arc<T>>) -> Option<Arc<T>>) {
         loop {
             let current = self.load();
-            let new = next(current.as_deref());
+            let new = next(current.as_ref());
+            if is_same(&new, &current) {
+                return;
+            }
             let mut slot = self.0.write().expect("no panic under the lock");
-            let unchanged = match (&*slot, &current) {
-                (None, None) => true,
-                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-                _ => false,
-            };
-            if unchanged {
+            if is_same(&slot, &current) {
                 *slot = new;
                 return;
             }
         }
+    }
+
+    pub(crate) fn take(&self) -> Option<Arc<T>> {
+        self.0.write().expect("no panic under the lock").take()
+    }
+}
+
+fn is_same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }
 

@@ -155,9 +155,33 @@ impl<T> Slot<T> {
     }
 
     /// Replaces the value by what `next` makes of it, calling it again if another replacement
-    /// came between.
-    pub(crate) fn update(&self, mut next: impl FnMut(Option<&T>) -> Option<Arc<T>>) {
-        self.0.rcu(|current| next(current.as_deref()));
+    /// came between. The same value again is no replacement.
+    pub(crate) fn update(&self, mut next: impl FnMut(Option<&Arc<T>>) -> Option<Arc<T>>) {
+        let mut current = self.0.load();
+        loop {
+            let new = next(current.as_ref());
+            if is_same(new.as_ref(), current.as_ref()) {
+                return;
+            }
+            let found = self.0.compare_and_swap(&*current, new);
+            if is_same(found.as_ref(), current.as_ref()) {
+                return;
+            }
+            current = found;
+        }
+    }
+
+    /// Leaves nothing behind.
+    pub(crate) fn take(&self) -> Option<Arc<T>> {
+        self.0.swap(None)
+    }
+}
+
+fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }
 

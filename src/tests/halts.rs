@@ -118,6 +118,23 @@ fn cordon(cluster: &Cluster) {
     cluster.tree.uncordon(&cluster.host).unwrap();
 }
 
+/// Changes a cell in the time of each of three snapshots, so that the first one's version has to be
+/// copied aside.
+fn snapshots(cluster: &Cluster) {
+    let Cluster { tree, host, .. } = cluster;
+    let mut worker = tree.worker().unwrap();
+    let first = tree.snapshot();
+    let usage = first.usages(host).unwrap();
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        worker.take(host, &[(VCPU, 1)]).unwrap();
+        others.push(tree.snapshot());
+    }
+    assert_eq!(first.usages(host).unwrap(), usage);
+    worker.put_back(host, &[(VCPU, 3)]).unwrap();
+    drop(first);
+}
+
 /// A step, and for which time it is reached.
 type Halt = (Step, usize);
 
@@ -253,6 +270,20 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
         ],
     ),
     (
+        "snapshots",
+        snapshots,
+        &[
+            (Registered, 1),
+            (Exchanged, 1),
+            (Registered, 2),
+            (Exchanged, 2),
+            (Preserved, 1),
+            (Exchanged, 3),
+            (Ended, 1),
+            (Ended, 2),
+        ],
+    ),
+    (
         "populate",
         populate,
         &[
@@ -326,6 +357,15 @@ pub(super) fn everything_else(cluster: &Cluster) {
             tree.remove(&created).unwrap();
         }
     }
+    let (before, vcpu) = (tree.snapshot(), tree.usages(host));
+    let claim = Claim::new(third).take(other, VCPU, 1);
+    let mut fork = before.fork();
+    fork.claim(&claim).unwrap();
+    worker.commit(&fork.difference()).map(drop).unwrap();
+    let changes = tree.snapshot().changes_since(&before).unwrap();
+    assert!(changes.consumers.iter().any(|change| change.consumer == third));
+    worker.release(third).map(drop).unwrap();
+    assert_eq!(before.usages(host).ok(), vcpu.ok());
     let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit(), tree.dump());
 }
 

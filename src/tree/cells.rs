@@ -21,12 +21,20 @@ pub(crate) const PROVIDER: Kind = Kind(0);
 pub(crate) const NAME: Kind = Kind(1);
 pub(crate) const CONSUMER: Kind = Kind(2);
 
+/// Marks what a usage cell serves as such; it is handed out beside a structure cell.
+const USAGE: u64 = 3;
+
 /// How many cells of each kind belong together.
 pub(crate) const RUNS: [u32; 3] = [2, 1, 1];
 
 /// The usage cell of the provider with this structure cell.
 pub(crate) fn usage_of(structure: Cell) -> Cell {
     structure.sibling(1)
+}
+
+/// The structure cell of the provider with this usage cell.
+pub(crate) fn structure_of(usage: Cell) -> Cell {
+    Cell::new(usage.number().wrapping_sub(1))
 }
 
 /// Whether something has a place here, is about to exist, or exists.
@@ -70,6 +78,11 @@ impl Life {
 
     pub(crate) fn is_kind(self, kind: Kind) -> bool {
         self.kind == kind.0 as u64
+    }
+
+    /// Whether it is that of a usage cell which was in use once.
+    pub(crate) fn is_usage(self) -> bool {
+        self.kind == USAGE
     }
 
     pub(crate) fn word(self) -> u64 {
@@ -173,6 +186,10 @@ impl Structure {
 
     pub(crate) fn of(record: Record<'_>) -> Structure {
         Structure::from_words(|index| record.word(index))
+    }
+
+    pub(crate) fn of_words(words: &[u64]) -> Structure {
+        Structure::from_words(|index| words.get(index).copied().unwrap_or(0))
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -334,7 +351,7 @@ pub(crate) fn write_usage(
     let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
     let flags = flag(has_units, HAS_UNITS) | flag(cordoned, CORDONED);
     words.clear();
-    words.push(life.word());
+    words.push(Life { kind: USAGE, ..life }.word());
     words.push(generation);
     words.push(configuration << CONFIGURATION_SHIFT | flags | classes.len() as u64);
     for few in classes.chunks(CLASSES_PER_WORD) {
@@ -348,6 +365,13 @@ pub(crate) fn write_usage(
 pub(crate) fn set_configuration(words: &mut [u64], generation: u64, configuration: u64) {
     words[1] = generation;
     words[2] = configuration << CONFIGURATION_SHIFT | words[2] & ((1 << CONFIGURATION_SHIFT) - 1);
+}
+
+/// Says that no amount within the capacity is refused, and keeps the rest.
+pub(crate) fn clear_units(words: &mut [u64]) {
+    if let Some(word) = words.get_mut(2) {
+        *word &= !HAS_UNITS;
+    }
 }
 
 /// Says whether something new may be taken, and keeps the rest.
@@ -406,7 +430,8 @@ mod tests {
             let cordoned = classes.len() % 2 == 0;
             write_usage(&mut words, life, 9, 1 << 47, cordoned, &classes);
             let usage = UsageWords(&words);
-            assert_eq!((usage.life(), usage.generation()), (life, 9));
+            assert_eq!((usage.life().with(State::Live), usage.generation()), (usage.life(), 9));
+            assert!(usage.life().is_usage() && usage.life().is(State::Live, life.incarnation));
             assert_eq!(usage.configuration(), 1 << 47);
             assert_eq!(usage.has_units(), classes.len() > 2);
             assert_eq!(usage.is_cordoned(), cordoned);

@@ -90,7 +90,7 @@ impl Core {
             };
             let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
             let sharing = SharingChange::between(&current, &next);
-            let candidate = self.configurations.publish(cell, next);
+            let candidate = self.configurations.publish(&self.ledger, cell, next);
             let put_in_force = writer.transact(|transaction| {
                 let place = transaction.open(cell)?;
                 let usage = UsageWords(transaction.words(place));

@@ -21,21 +21,33 @@ impl Core {
         own: bool,
     ) -> Result<bool> {
         let cell = self.structure_cell(provider)?;
-        writer.transact(|transaction| {
-            let (place, mut structure) = open_live::<Error>(transaction, cell, provider)?;
-            if structure.cordon.own == own {
-                return Ok(false);
-            }
-            let before = structure.cordon.holds();
-            structure.cordon.own = own;
-            transaction.rewrite(place, &structure.words());
-            if structure.cordon.holds() != before {
-                mark_usage(transaction, cell, structure.cordon.holds())?;
-                inherit_below(transaction, cell, structure.cordon.holds())?;
-            }
-            Ok::<_, Abort<Error>>(true)
-        })
+        writer.transact(|transaction| set_cordon_in::<Error>(transaction, cell, provider, own))
     }
+}
+
+/// Cordons the provider with this structure cell in a transaction, or ends that; returns whether it
+/// was otherwise before.
+pub(crate) fn set_cordon_in<E: From<Error>>(
+    transaction: &mut Transaction<'_>,
+    cell: Cell,
+    provider: &Provider,
+    own: bool,
+) -> Result<bool, Abort<E>>
+where
+    Abort<E>: From<Exhausted>,
+{
+    let (place, mut structure) = open_live::<E>(transaction, cell, provider)?;
+    if structure.cordon.own == own {
+        return Ok(false);
+    }
+    let before = structure.cordon.holds();
+    structure.cordon.own = own;
+    transaction.rewrite(place, &structure.words());
+    if structure.cordon.holds() != before {
+        mark_usage(transaction, cell, structure.cordon.holds())?;
+        inherit_below(transaction, cell, structure.cordon.holds())?;
+    }
+    Ok(true)
 }
 
 /// Makes it true of `cell` that an ancestor is cordoned, or none, and of all below what follows.

@@ -89,6 +89,7 @@ impl Core {
             None => self.ledger.writer()?,
         };
         let result = body(&mut writer);
+        writer.rest();
         self.idle_writers.put(writer);
         result
     }

@@ -7,11 +7,13 @@ mod cordon;
 pub(crate) mod core;
 mod due;
 mod face;
+mod frozen;
 mod generation;
 mod keys;
 mod populate;
 mod provider;
 mod sharing;
+mod state;
 mod structure;
 mod walk;
 
@@ -21,10 +23,11 @@ pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, ProviderTree, Version};
 
 pub(crate) use configure::relayout;
+pub(crate) use cordon::set_cordon_in;
 pub(crate) use due::{Due, Term};
+pub(crate) use frozen::Frozen;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
-pub(crate) use keys::{Interned, Refused};
+pub(crate) use keys::{Interned, Name, Refused};
 pub(crate) use populate::{Plan, Used, UsedClass};
-pub(crate) use sharing::SharingChange;
+pub(crate) use sharing::{SharingChange, has_sharing_provider};
 pub(crate) use structure::{open_live, structure_at};
-pub(crate) use walk::Patience;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Abort, Cell, Exhausted, Ledger, Transaction};
+use crate::ledger::{Abort, Cell, Exhausted, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::traits::Trait;
 use crate::tree::configuration::Configuration;
@@ -78,9 +78,13 @@ impl SharingChange {
     }
 }
 
-/// Whether a provider has the trait and an inventory of `class`, now.
-pub(crate) fn has_sharing_provider(ledger: &Ledger, sharing: Cell, class: ResourceClass) -> bool {
-    ledger.peek(sharing, |record| {
-        (1..record.len()).any(|index| record.word(index) >> COUNT_BITS == class.number().into())
+/// Whether a provider has the trait and an inventory of `class`. None if that can't be read.
+pub(crate) fn has_sharing_provider(
+    view: &mut impl View,
+    sharing: Cell,
+    class: ResourceClass,
+) -> Option<bool> {
+    view.read(sharing, |words| {
+        words.iter().skip(1).any(|word| word >> COUNT_BITS == class.number().into())
     })
 }

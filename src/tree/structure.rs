@@ -87,7 +87,8 @@ impl Core {
             };
             let configuration = Configuration { name: Arc::clone(&name), ..Default::default() };
             let usage = usage_of(structure.cell);
-            let candidate = self.configurations.publish(usage, Arc::new(configuration));
+            let candidate =
+                self.configurations.publish(&self.ledger, usage, Arc::new(configuration));
             let created = writer.transact(|transaction| {
                 take_key(transaction, structure, || Error::UuidExists { uuid })?;
                 let label =
@@ -186,7 +187,7 @@ impl Core {
         if let (Some(configuration), Some(name)) = (configuration, gone.name) {
             self.names.release(writer, &*configuration.name, name);
         }
-        self.configurations.remove(usage, gone.configuration);
+        self.configurations.retire(&self.ledger, usage, gone.configuration);
         self.providers.release(writer, &gone.uuid, gone.structure);
     }
 
@@ -276,7 +277,7 @@ impl Core {
             }
             let label = self.names.intern(writer, &name)?;
             let renamed = Configuration { name: Arc::clone(&name), ..(*current).clone() };
-            let candidate = self.configurations.publish(usage, Arc::new(renamed));
+            let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(renamed));
             let result = writer.transact(|transaction| {
                 let (place, mut structure) = open_live(transaction, cell, provider)?;
                 let words = transaction.open(usage)?;

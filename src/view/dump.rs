@@ -1,15 +1,15 @@
 //! Dumps: everything that a forest holds, at one instant, as plain values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use uuid::Uuid;
-
-use crate::claim::{Allocation, Allocations, ConsumerWords, is_live_consumer};
-use crate::ledger::{Cell, Collect, Record};
+use crate::claim::Allocations;
+use crate::error::Result;
+use crate::ledger::{Cell, View};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Life, State, Structure, UsageWords, usage_of};
+use crate::tree::ProviderData;
+use crate::tree::cells::Structure;
 use crate::tree::core::Core;
-use crate::tree::{Patience, ProviderData, ProviderTree};
+use crate::view::snapshot::Snapshot;
 
 /// A whole forest at one instant, as plain values.
 ///
@@ -76,111 +76,51 @@ impl Dump {
     pub const VERSION: u32 = 1;
 }
 
-impl ProviderTree {
-    /// Everything that the forest holds, at one instant.
-    ///
-    /// Lock-free; O(cells ever used). Starts over when anything changes meanwhile, so that under
-    /// an endless storm of changes it may take as long as the storm.
-    pub fn dump(&self) -> Dump {
-        Collect::consistent(&self.core.ledger, |collect| {
-            let mut uuids = HashMap::default();
-            let providers = self.core.dump_providers(collect, &mut uuids)?;
-            // After the providers: whoever holds something has changed one of their usage cells,
-            // so what was claimed before that was read is found here, and what was claimed after
-            // it is noticed there.
-            let consumers = self.core.dump_consumers(collect, &uuids)?;
-            Some(Dump { version: Dump::VERSION, providers, consumers })
-        })
+impl Snapshot {
+    /// Everything that the forest held, as plain values. O(cells ever used).
+    pub fn dump(&self) -> Result<Dump> {
+        let mut consumers = self.all_allocations()?;
+        // The order of cells means nothing to others: the same state is to be the same dump.
+        consumers.sort_unstable_by_key(|consumer| consumer.consumer);
+        for consumer in &mut consumers {
+            consumer.sort();
+        }
+        let core = &self.frozen().core;
+        let providers = self.read(|past| {
+            let providers = core.forest(past)?;
+            let all = providers.iter().map(|provider| core.dump_provider(past, provider.cell)?);
+            all.collect()
+        })?;
+        Ok(Dump { version: Dump::VERSION, providers, consumers })
     }
 }
 
-/// The uuid of the provider with each usage cell.
-type Uuids = HashMap<Cell, Uuid, foldhash::fast::FixedState>;
+impl Allocations {
+    /// By provider and class.
+    pub(super) fn sort(&mut self) {
+        self.allocations.sort_unstable_by_key(|held| (held.provider, held.class));
+    }
+}
 
 impl Core {
-    fn dump_providers(
+    /// The provider with this structure cell, if there is one. None if that can't be read.
+    pub(super) fn dump_provider(
         &self,
-        collect: &mut Collect<'_>,
-        uuids: &mut Uuids,
-    ) -> Option<Vec<ProviderDump>> {
-        let mut found = Vec::new();
-        let mut patience = Patience::new();
-        let root = collect.read(self.super_root, Structure::of);
-        let mut rest = vec![(self.super_root, None, root.first_child)];
-        while let Some((parent, parent_uuid, next)) = rest.pop() {
-            let Some(cell) = next else { continue };
-            patience.spend(collect)?;
-            let structure = collect.read(cell, Structure::of);
-            if !structure.is_live() || structure.parent != Some(parent) {
-                return None;
-            }
-            let words = collect.read(usage_of(cell), copy);
-            let usage = UsageWords(&words);
-            if !usage.life().is(State::Live, structure.life.incarnation) {
-                return None;
-            }
-            let configuration = self.configurations.find(usage_of(cell), usage.configuration())?;
+        view: &mut impl View,
+        cell: Cell,
+    ) -> Option<Option<ProviderDump>> {
+        let structure = view.read(cell, Structure::of_words)?;
+        if !structure.is_live() {
+            return Some(None);
+        }
+        let (data, used) = self.data_of(view, cell, &structure, |usage| {
             let in_use = usage.all().filter(|(_, amounts)| amounts.used > 0);
             let used = in_use.map(|(class, amounts)| {
                 let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };
                 (ResourceClass::from_number(class), amounts)
             });
-            found.push(ProviderDump {
-                data: ProviderData {
-                    uuid: structure.uuid,
-                    name: configuration.name.clone(),
-                    parent: parent_uuid,
-                    generation: usage.generation(),
-                    inventories: configuration.inventories.clone(),
-                    traits: configuration.traits.clone(),
-                    aggregates: configuration.aggregates.clone(),
-                    resources: configuration.resources.clone(),
-                },
-                cordoned: structure.cordon.own,
-                used: used.collect(),
-            });
-            uuids.insert(usage_of(cell), structure.uuid);
-            rest.push((parent, parent_uuid, structure.next));
-            rest.push((cell, Some(structure.uuid), structure.first_child));
-        }
-        Some(found)
+            used.collect()
+        })?;
+        Some(Some(ProviderDump { data, cordoned: structure.cordon.own, used }))
     }
-
-    fn dump_consumers(&self, collect: &mut Collect<'_>, uuids: &Uuids) -> Option<Vec<Allocations>> {
-        let mut found = Vec::new();
-        for number in 0..self.ledger.cell_bound() {
-            let cell = Cell::new(number);
-            if !is_live_consumer(self.ledger.peek(cell, Life::of)) {
-                continue;
-            }
-            let words = collect.read(cell, copy);
-            if !is_live_consumer(Life::of_words(&words)) {
-                return None;
-            }
-            let words = ConsumerWords(&words);
-            let mut allocations = Vec::with_capacity(words.held().len());
-            for held in words.held() {
-                allocations.push(Allocation {
-                    provider: *uuids.get(&held.usage)?,
-                    class: ResourceClass::from_number(held.class),
-                    amount: held.amount,
-                });
-            }
-            let (consumer, generation) = (words.uuid(), words.generation());
-            let deadline = words.deadline();
-            found.push(Allocations { consumer, generation, deadline, allocations });
-        }
-        // The order of cells means nothing to others: the same state is to be the same dump.
-        found.sort_unstable_by_key(|consumer| consumer.consumer);
-        for consumer in &mut found {
-            consumer.allocations.sort_unstable_by_key(|held| (held.provider, held.class));
-        }
-        Some(found)
-    }
-}
-
-fn copy(record: Record<'_>) -> Vec<u64> {
-    let mut words = Vec::with_capacity(record.len());
-    record.copy_to(&mut words);
-    words
 }

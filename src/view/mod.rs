@@ -1,6 +1,20 @@
-//! Views: a whole forest as plain values.
+//! Views: a whole forest as it was at one instant.
 
+mod audit;
+mod changes;
 mod dump;
+mod face;
+mod feed;
+mod fork;
 mod load;
+mod lookup;
+mod mirror;
+mod snapshot;
 
+pub use audit::{Audit, Difference, Overcommit};
+pub use changes::{Changes, ConsumerChange, ProviderChange, ProviderState};
 pub use dump::{Dump, ProviderDump, UsedAmounts};
+pub use feed::Feed;
+pub use fork::Fork;
+pub use mirror::Mirror;
+pub use snapshot::Snapshot;

@@ -220,7 +220,9 @@ impl Tenant {
                 asked(provider, class) == Some(*requested) && !obeys
             }
             Error::NoInventory { provider, class } => asked(provider, class).is_some(),
-            Error::Removed { provider } => lines.iter().any(|line| line.0.uuid() == *provider),
+            Error::Removed { provider } | Error::Cordoned { provider } => {
+                lines.iter().any(|line| line.0.uuid() == *provider)
+            }
             _ => false,
         };
         assert!(makes_sense, "{error:?} of {lines:?} for {consumer}, at generation {known:?}");

@@ -34,8 +34,8 @@ const MUTANTS: &[Mutant] = &[
         name: "words are read relaxed",
         file: "src/ledger/record.rs",
         edits: &[(
-            "map_or(0, |word| word.load(Ordering::Acquire))",
-            "map_or(0, |word| word.load(Ordering::Relaxed))",
+            "self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))",
+            "self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Relaxed))",
         )],
         models: ("ledger", &["a_reader_sees_one_version"]),
     },
@@ -61,8 +61,8 @@ const MUTANTS: &[Mutant] = &[
         name: "records are traded before the commit",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "        if committed {\n            self.trade_spares(entries);\n        }\n",
-            "        self.trade_spares(entries);\n",
+            "        if committed {\n            let stamp = descriptor.agreed_stamp();\n            self.trade_spares(draft, stamp);\n        }\n",
+            "        let stamp = descriptor.agreed_stamp();\n        self.trade_spares(draft, stamp);\n",
         )],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
@@ -215,17 +215,14 @@ const MUTANTS: &[Mutant] = &[
         file: "src/tree/configuration.rs",
         edits: &[
             (
-                "        self.slot(usage).update(|versions| {\n            let mut versions = versions.cloned().unwrap_or_default();\n            versions.push((version, Arc::clone(&configuration)));\n            Some(Arc::new(versions))\n        });\n        reached",
-                "        reached",
+                "        self.slot(usage).update(|versions| {\n            let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());\n            let configuration = Arc::clone(&configuration);\n            versions.push(Version { number: version, configuration, since, until: None });\n            Some(Arc::new(versions))\n        });\n        reached",
+                "        let late = Version { number: version, configuration, since, until: None };\n        reached",
             ),
-            (
-                "usage, version, in_force: false }",
-                "usage, version, in_force: false, late: configuration }",
-            ),
-            ("    in_force: bool,\n}", "    in_force: bool,\n    late: Arc<Configuration>,\n}"),
+            ("usage, version, in_force: false }", "usage, version, in_force: false, late }"),
+            ("    in_force: bool,\n}", "    in_force: bool,\n    late: Version,\n}"),
             (
                 "impl Candidate<'_> {\n",
-                "impl Candidate<'_> {\n    fn publish(&self) {\n        self.configurations.slot(self.usage).update(|versions| {\n            let mut versions = versions.cloned().unwrap_or_default();\n            versions.push((self.version, Arc::clone(&self.late)));\n            Some(Arc::new(versions))\n        });\n    }\n",
+                "impl Candidate<'_> {\n    fn publish(&self) {\n        self.configurations.slot(self.usage).update(|versions| {\n            let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());\n            versions.push(self.late.clone());\n            Some(Arc::new(versions))\n        });\n    }\n",
             ),
             (
                 "        self.in_force = true;\n        self.configurations",
@@ -239,8 +236,8 @@ const MUTANTS: &[Mutant] = &[
         name: "an update takes all other versions away",
         file: "src/tree/configuration.rs",
         edits: &[(
-            "versions.retain(|(candidate, _)| *candidate != version);",
-            "let _ = version;\n            versions.clear();",
+            "let is_needed = candidate.is_needed(ledger);",
+            "let is_needed = candidate.is_needed(ledger) && false;",
         )],
         models: ("configuration", &["two_swaps_both_count"]),
     },
@@ -441,6 +438,220 @@ const MUTANTS: &[Mutant] = &[
         file: "src/claim/lines.rs",
         edits: &[("        if actual != expected {", "        if actual != expected && false {")],
         models: ("batches", &["a_condition_holds_at_the_commit"]),
+    },
+    Mutant {
+        name: "no fence before the clock's reading",
+        file: "src/ledger/clock.rs",
+        edits: &[(
+            "        model_fence();\n        // SeqCst: partner of the gate's exchange",
+            "        // SeqCst: partner of the gate's exchange",
+        )],
+        models: ("snapshots", &["a_snapshot_keeps_the_order_of_two_changes"]),
+    },
+    Mutant {
+        name: "a snapshot is registered after it has advanced the clock",
+        file: "src/ledger/registry.rs",
+        edits: &[(
+            "            registration.at.store(at.bits(), Ordering::SeqCst);\n            reached(Step::Registered);\n            if clock.advance(at) {\n",
+            "            reached(Step::Registered);\n            if clock.advance(at) {\n                registration.at.store(at.bits(), Ordering::SeqCst);\n",
+        )],
+        models: ("snapshots", &["a_reader_of_the_past_meets_reuse"]),
+    },
+    Mutant {
+        name: "a reader does not stamp what it shows",
+        file: "src/ledger/read.rs",
+        edits: &[(
+            "        let now = self.stamp_now(gate.cell(), record.stamp_before());\n        match record.set_stamp(token, now) {",
+            "        let now = self.clock.now();\n        match Ok::<(), Stamp>(()) {",
+        )],
+        models: (
+            "snapshots",
+            &[
+                "a_snapshot_keeps_the_order_of_two_changes",
+                "a_stamp_noted_by_a_reader_meets_a_snapshot",
+            ],
+        ),
+    },
+    Mutant {
+        name: "a version that is named no more is not preserved",
+        file: "src/ledger/history.rs",
+        edits: &[(
+            "if self.gates.load_again(cell, word) {",
+            "if self.gates.load_again(cell, word) && false {",
+        )],
+        models: (
+            "snapshots",
+            &[
+                "what_is_left_out_is_found",
+                "a_stopped_writers_version_is_left_out",
+                "two_leave_out_the_same_version",
+            ],
+        ),
+    },
+    Mutant {
+        name: "a record is taken back without a copy",
+        file: "src/ledger/writer.rs",
+        edits: &[(
+            "        self.ledger.preserve(cell, from, until, &words);\n        self.keep_retired(record);",
+            "        let _ = (cell, from, until);\n        self.keep_retired(record);",
+        )],
+        models: ("snapshots", &["a_record_is_taken_back_and_used"]),
+    },
+    Mutant {
+        name: "a record that a snapshot needs becomes a spare",
+        file: "src/ledger/writer.rs",
+        edits: &[(
+            "if !self.ledger.is_needed(retired.from, retired.until) {",
+            "if !self.ledger.is_needed(retired.from, retired.until) || true {",
+        )],
+        models: ("snapshots", &["a_reader_of_the_past_meets_reuse"]),
+    },
+    Mutant {
+        name: "each version of a transaction has a stamp of its own",
+        file: "src/ledger/kcas.rs",
+        edits: &[(
+            "let _ = self.records.get(entry.new.record()).set_stamp(token, stamp);",
+            "let _ = self.records.get(entry.new.record()).set_stamp(token, self.clock.now());",
+        )],
+        models: ("snapshots", &["a_snapshot_has_a_transaction_whole"]),
+    },
+    Mutant {
+        name: "the token is written after the words",
+        file: "src/ledger/record.rs",
+        edits: &[
+            ("        self.words[0].store(token.bits(), Ordering::Release);\n", ""),
+            (
+                "            word.store(*value, Ordering::Release);\n        }\n",
+                "            word.store(*value, Ordering::Release);\n        }\n        self.words[0].store(token.bits(), Ordering::Release);\n",
+            ),
+        ],
+        models: ("snapshots", &["a_record_is_taken_back_and_used"]),
+    },
+    Mutant {
+        name: "a copy is not validated",
+        file: "src/ledger/history.rs",
+        edits: &[("(record.stamp() == stamp).then_some(words)", "Some(words)")],
+        models: ("snapshots", &["a_record_is_taken_back_and_used"]),
+    },
+    Mutant {
+        name: "a version names nothing earlier than its epoch",
+        file: "src/ledger/history.rs",
+        edits: &[("true => named.earlier,", "true => RecordNumber::NONE,")],
+        models: ("snapshots", &["a_version_of_the_same_epoch_is_passed_over"]),
+    },
+    Mutant {
+        name: "a version names what was before the epoch before it",
+        file: "src/ledger/history.rs",
+        edits: &[(
+            "                named.last\n            }",
+            "                named.earlier\n            }",
+        )],
+        models: ("snapshots", &["what_is_left_out_is_found"]),
+    },
+    Mutant {
+        name: "what is let go is chosen before the history is loaded",
+        file: "src/ledger/history.rs",
+        edits: &[
+            (
+                "        let Some(history) = self.histories.get(cell) else { return };\n        history.update(|history| {",
+                "        let Some(history) = self.histories.get(cell) else { return };\n        let held = history.with(|history| {\n            let versions = history.map_or(&[][..], |history| &history.0);\n            let held = versions.iter().filter(|version| self.needs(version));\n            held.map(|version| version.from).collect::<Vec<_>>()\n        });\n        history.update(|history| {",
+            ),
+            (
+                "current.0.iter().filter(|version| self.needs(version)).cloned().collect();",
+                "current.0.iter().filter(|version| held.contains(&version.from)).cloned().collect();",
+            ),
+        ],
+        models: ("snapshots", &["a_snapshot_ends_while_the_next_is_provided_for"]),
+    },
+    Mutant {
+        name: "a late writer takes the present for the end of what it replaced",
+        file: "src/ledger/writer.rs",
+        edits: &[(
+            "false => self.ledger.ended(cell, old.record(), stamp),",
+            "false => self.ledger.clock.now(),",
+        )],
+        models: ("snapshots", &["a_late_writer_preserves_no_version_of_the_same_epoch"]),
+    },
+    Mutant {
+        name: "a late writer takes its own reading for the end of what it replaced",
+        file: "src/ledger/writer.rs",
+        edits: &[("false => self.ledger.ended(cell, old.record(), stamp),", "false => now,")],
+        models: ("snapshots", &["two_writers_of_one_cell_and_a_snapshot"]),
+    },
+    Mutant {
+        name: "a late writer does not look whether its record is named",
+        file: "src/ledger/history.rs",
+        edits: &[(
+            "earlier if earlier == named.earlier => before,",
+            "earlier if earlier == named.earlier => from,",
+        )],
+        models: ("snapshots", &["two_writers_of_one_cell_and_a_snapshot"]),
+    },
+    Mutant {
+        name: "a late writer loses what it replaced to a touch",
+        file: "src/ledger/history.rs",
+        edits: &[("last if last == named.last => stamp,", "last if last == named.last => from,")],
+        models: ("snapshots", &["a_late_writer_meets_a_touch"]),
+    },
+    Mutant {
+        name: "a change is marked after the clock was read",
+        file: "src/ledger/read.rs",
+        edits: &[(
+            "            now = self.clock.now();\n            if now <= marked {",
+            "            if now <= marked {",
+        )],
+        models: (
+            "snapshots",
+            &[
+                "a_change_is_marked_before_it_is_missed",
+                "a_transaction_is_marked_before_it_is_missed",
+            ],
+        ),
+    },
+    Mutant {
+        name: "a change is not marked",
+        file: "src/ledger/read.rs",
+        edits: &[(
+            "if now == before || now == Stamp::BEGINNING {",
+            "if now == before || now == Stamp::BEGINNING || true {",
+        )],
+        models: (
+            "snapshots",
+            &["a_change_is_marked_before_it_is_missed", "a_cell_comes_into_use_beside_a_snapshot"],
+        ),
+    },
+    Mutant {
+        name: "a transaction is not marked",
+        file: "src/ledger/kcas.rs",
+        edits: &[("if all_marked {", "if all_marked || true {")],
+        models: ("snapshots", &["a_transaction_is_marked_before_it_is_missed"]),
+    },
+    Mutant {
+        name: "a revoked snapshot is read on",
+        file: "src/ledger/past.rs",
+        edits: &[("if !self.can_read(moment) {", "if !self.can_read(moment) && false {")],
+        models: ("snapshots", &["a_revoked_snapshot_says_so"]),
+    },
+    Mutant {
+        name: "what is kept for a snapshot that ends is not kept for the next",
+        file: "src/ledger/registry.rs",
+        edits: &[(
+            "        while let Some(needing) = self.needing(from, until) {\n            if self.keep_for(needing, kept) {\n                return true;\n            }\n        }\n        false",
+            "        self.needing(from, until).is_some_and(|needing| self.keep_for(needing, kept))",
+        )],
+        models: (
+            "snapshots",
+            &[
+                "a_snapshot_ends_while_its_version_is_preserved",
+                "what_a_revoked_snapshot_needed_is_kept_for_the_next",
+            ],
+        ),
+    },
+    Mutant {
+        name: "what is let go is looked for at the snapshot's last instant",
+        file: "src/ledger/registry.rs",
+        edits: &[("each(kept.kept, kept.at);", "each(kept.kept, moment.at);")],
+        models: ("snapshots", &["a_snapshot_is_registered_twice"]),
     },
 ];
 

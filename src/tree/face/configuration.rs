@@ -15,13 +15,11 @@ use crate::partial_inventory::PartialInventories;
 use crate::resource_class::ResourceClass;
 use crate::resources::Resources;
 use crate::traits::Trait;
-use crate::tree::cells::{Structure, UsageWords, usage_of};
 use crate::tree::configuration::Configuration;
 use crate::tree::configure::Updated;
-use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 use crate::tree::provider::{Provider, ProviderData, ProviderTree};
-use crate::tree::sharing;
+use crate::tree::sharing::has_sharing_provider;
 
 /// Facts of one provider, and their changes.
 impl ProviderTree {
@@ -41,31 +39,8 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
         let core = &self.core;
-        let cell = core.structure_cell(provider)?;
-        Collect::consistent(&core.ledger, |collect| {
-            let structure = collect.read(cell, Structure::of);
-            if let Err(removed) = Core::check(provider, structure.life) {
-                return Some(Err(removed));
-            }
-            let parent = structure.parent?;
-            let parent = (parent != core.super_root)
-                .then(|| collect.read(parent, |record| Structure::of(record).uuid));
-            let (generation, version) = collect.read(usage_of(cell), |record| {
-                let words = [record.word(0), record.word(1), record.word(2)];
-                (UsageWords(&words).generation(), UsageWords(&words).configuration())
-            });
-            let configuration = core.configurations.find(usage_of(cell), version)?;
-            Some(Ok(ProviderData {
-                uuid: provider.uuid,
-                name: configuration.name.clone(),
-                parent,
-                generation,
-                inventories: configuration.inventories.clone(),
-                traits: configuration.traits.clone(),
-                aggregates: configuration.aggregates.clone(),
-                resources: configuration.resources.clone(),
-            }))
-        })
+        core.structure_cell(provider)?;
+        Collect::consistent(&core.ledger, |collect| core.data(collect, provider))
     }
 }
 
@@ -171,7 +146,10 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn has_sharing_provider(&self, class: ResourceClass) -> bool {
-        sharing::has_sharing_provider(&self.core.ledger, self.core.sharing, class)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| {
+            has_sharing_provider(collect, core.sharing, class)
+        })
     }
 
     fn replace_inventories(

@@ -174,7 +174,7 @@ impl ProviderTree {
     /// [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with any
     /// entry: uuids or names listed twice, a name that another provider keeps, parents that don't
     /// exist or would go, circles, invalid names, inventories and generations, and providers or
-    /// inventories that would go while they are in use.
+    /// inventories that would go while they are in use, with one class of each provider.
     /// [`TooLarge`](crate::Error::TooLarge) when the forest is full, or beyond about 1,398,000
     /// providers.
     ///

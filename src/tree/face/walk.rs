@@ -1,6 +1,7 @@
 //! Finding providers, and walking from one to others.
 
 use crate::error::Result;
+use crate::ledger::Collect;
 use crate::tree::provider::{Provider, ProviderKey, ProviderTree};
 
 /// Finding providers. Walks: each answer was true at one instant. Parents come before their children, siblings in
@@ -31,12 +32,12 @@ impl ProviderTree {
     }
     /// All providers without parent.
     pub fn roots(&self) -> Vec<Provider> {
-        self.core.roots()
+        Collect::consistent(&self.core.ledger, |collect| self.core.roots(collect))
     }
 
     /// All providers of the forest.
     pub fn providers(&self) -> Vec<Provider> {
-        self.core.forest()
+        Collect::consistent(&self.core.ledger, |collect| self.core.forest(collect))
     }
 
     /// The children of `provider`.
@@ -45,7 +46,8 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.core.children(provider)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| core.children(collect, provider))
     }
 
     /// The parent of `provider`; none for a root.
@@ -54,7 +56,8 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
-        self.core.parent(provider)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| core.parent(collect, provider))
     }
 
     /// The ancestors of `provider`, its parent first, its root last.
@@ -63,7 +66,8 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.core.ancestors(provider)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| core.ancestors(collect, provider))
     }
 
     /// `provider` and all its descendants.
@@ -72,7 +76,8 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.core.subtree(provider)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| core.subtree(collect, provider))
     }
 
     /// The whole tree that `provider` is a member of, its root first.
@@ -81,6 +86,7 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.core.tree_of(provider)
+        let core = &self.core;
+        Collect::consistent(&core.ledger, |collect| core.tree_of(collect, provider))
     }
 }

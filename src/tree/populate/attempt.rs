@@ -80,9 +80,10 @@ impl Attempt<'_> {
         unlink_replaced(transaction, &listed, &dropped)?;
         self.exchange_names(transaction, &listed, &dropped, &old_names, &mut outcome)?;
         for found in dropped {
-            let ended = [found.structure.life.ended().word()];
-            transaction.rewrite(found.place, &ended);
-            transaction.rewrite(found.usage, &ended);
+            // Each its own: it says which kind of cell it is.
+            let usage = UsageWords(transaction.words(found.usage)).life();
+            transaction.rewrite(found.place, &[found.structure.life.ended().word()]);
+            transaction.rewrite(found.usage, &[usage.ended().word()]);
         }
         for (position, (found, usage)) in listed.iter().zip(usages).enumerate() {
             let structure = Structure {

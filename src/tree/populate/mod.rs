@@ -79,7 +79,7 @@ impl Core {
             .zip(&keys.structures)
             .map(|(entry, key)| {
                 let configuration = Arc::new(entry.configuration());
-                self.configurations.publish(usage_of(key.cell), configuration)
+                self.configurations.publish(&self.ledger, usage_of(key.cell), configuration)
             })
             .collect();
         let attempt = Attempt { core: self, plan, used, keys, candidates: &candidates };

@@ -1,0 +1,57 @@
+//! An instant of a forest that can be read until it is dropped.
+
+use std::sync::Arc;
+
+use crate::ledger::{Cell, Moment, Past, Place, Transaction};
+use crate::tree::core::Core;
+
+pub(crate) struct Frozen {
+    pub(crate) core: Arc<Core>,
+    moment: Moment,
+}
+
+impl Frozen {
+    /// The present, from now on the past. Lock-free, O(1).
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Frozen { core: Arc::clone(core), moment: core.ledger.moment() }
+    }
+
+    /// Its place in the order of the forest's instants.
+    pub(crate) fn number(&self) -> u64 {
+        self.moment.at().bits()
+    }
+
+    /// What was in force then.
+    pub(crate) fn view(&self) -> Past<'_> {
+        self.core.ledger.past(&self.moment)
+    }
+
+    pub(crate) fn can_be_read(&self) -> bool {
+        self.core.ledger.can_read(&self.moment)
+    }
+
+    pub(crate) fn limit_kept(&self, limit: u64) {
+        self.core.ledger.limit_kept(&self.moment, limit);
+    }
+
+    pub(crate) fn kept(&self) -> u64 {
+        self.core.ledger.kept(&self.moment)
+    }
+
+    /// Applies `visit` to all cells that have changed since.
+    pub(crate) fn changed_since(&self, visit: impl FnMut(Cell)) {
+        self.core.ledger.changed_since(&self.moment, visit);
+    }
+
+    /// Whether what a transaction has opened is still what was in force then.
+    pub(crate) fn is_still(&self, transaction: &Transaction<'_>, place: Place) -> bool {
+        transaction.is_unchanged_since(place, &self.moment)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let Core { ledger, configurations, .. } = &*self.core;
+        ledger.end_moment(&self.moment, |usage, at| configurations.let_go(ledger, usage, at));
+    }
+}

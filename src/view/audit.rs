@@ -1,0 +1,164 @@
+//! The audit: usage recomputed from what consumers hold.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::inventory::Usage;
+use crate::ledger::Cell;
+use crate::resource_class::ResourceClass;
+use crate::tree::Provider;
+use crate::tree::cells::{UsageWords, usage_of};
+use crate::view::snapshot::Snapshot;
+
+/// What an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// How many providers there were.
+    pub providers: usize,
+    /// How many consumers held something.
+    pub consumers: usize,
+    /// Where the books don't agree. Always empty, or this crate is wrong.
+    pub differences: Vec<Difference>,
+    /// Where more is used than there is: after an inventory has shrunk, and never else.
+    pub overcommitted: Vec<Overcommit>,
+}
+
+/// A class of a provider whose usage is not the sum of what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The provider; nil if what is held is held from none.
+    pub provider: Uuid,
+    /// The class.
+    pub class: ResourceClass,
+    /// What the provider says is used.
+    pub used: u64,
+    /// What of it was taken for no consumer.
+    pub taken: u64,
+    /// What all consumers hold together, saturated.
+    pub allocated: u64,
+}
+
+/// A class of a provider of which more is used than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overcommit {
+    /// The provider.
+    pub provider: Uuid,
+    /// The class.
+    pub class: ResourceClass,
+    /// Capacity and use.
+    pub usage: Usage,
+}
+
+impl Audit {
+    /// Whether all books agree.
+    pub fn holds(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+impl Snapshot {
+    /// Recomputes the usage of every provider from what consumers held, and compares. Exact, as all
+    /// is of one instant. O(cells ever used).
+    pub fn audit(&self) -> Result<Audit> {
+        let mut audit = Audit::default();
+        let mut sums = Sums::default();
+        self.each_consumer(|consumer| {
+            audit.consumers += 1;
+            for held in consumer.held() {
+                let sum = sums.entry(held.usage).or_default().entry(held.class).or_default();
+                *sum += u128::from(held.amount);
+            }
+        })?;
+        self.each_usage(|provider, words| {
+            audit.compare(provider, words, sums.remove(&usage_of(provider.cell)));
+        })?;
+        // Held from what does not exist.
+        for (_, sums) in sums {
+            audit.differences.extend(unknown(Uuid::nil(), &sums));
+        }
+        Ok(audit)
+    }
+
+    /// Where more was used than there was, after an inventory has shrunk. O(providers).
+    pub fn overcommitted(&self) -> Result<Vec<Overcommit>> {
+        let mut found = Vec::new();
+        self.each_usage(|provider, words| found.extend(overcommits(provider.uuid, words)))?;
+        Ok(found)
+    }
+
+    /// The consumers that held something from `provider` or from what was below it. O(cells ever
+    /// used).
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
+        let below = self.subtree(provider)?;
+        let below: HashSet<Cell, foldhash::fast::RandomState> =
+            below.iter().map(|provider| usage_of(provider.cell)).collect();
+        let mut found = Vec::new();
+        self.each_consumer(|consumer| {
+            if consumer.held().any(|held| below.contains(&held.usage)) {
+                found.push(consumer.uuid());
+            }
+        })?;
+        Ok(found)
+    }
+
+    fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<'_>)) -> Result<()> {
+        let core = &self.frozen().core;
+        self.read(|past| {
+            for provider in core.forest(past)? {
+                // It exists: the walk is of the same instant.
+                let _ = core.usage_at(past, &provider, |words| visit(&provider, words))?;
+            }
+            Some(())
+        })
+    }
+}
+
+fn overcommits(provider: Uuid, words: UsageWords<'_>) -> impl Iterator<Item = Overcommit> + '_ {
+    let usages = words.all().map(|(class, amounts)| (class, amounts.usage()));
+    usages.filter(|(_, usage)| usage.used > usage.capacity).map(move |(class, usage)| Overcommit {
+        provider,
+        class: ResourceClass::from_number(class),
+        usage,
+    })
+}
+
+/// What is held of classes that the provider has no inventory of.
+fn unknown(provider: Uuid, sums: &ClassSums) -> impl Iterator<Item = Difference> + '_ {
+    sums.iter().map(move |(class, allocated)| Difference {
+        provider,
+        class: ResourceClass::from_number(*class),
+        used: 0,
+        taken: 0,
+        allocated: u64::try_from(*allocated).unwrap_or(u64::MAX),
+    })
+}
+
+type ClassSums = HashMap<u16, u128, foldhash::fast::FixedState>;
+
+/// By usage cell.
+type Sums = HashMap<Cell, ClassSums, foldhash::fast::FixedState>;
+
+impl Audit {
+    fn compare(&mut self, provider: &Provider, words: UsageWords<'_>, sums: Option<ClassSums>) {
+        self.providers += 1;
+        let provider = provider.uuid;
+        let mut sums = sums.unwrap_or_default();
+        for (class, amounts) in words.all() {
+            let (used, taken) = (amounts.used, amounts.taken);
+            let allocated = sums.remove(&class).unwrap_or(0);
+            let class = ResourceClass::from_number(class);
+            if u128::from(used) != allocated + u128::from(taken) {
+                let allocated = u64::try_from(allocated).unwrap_or(u64::MAX);
+                self.differences.push(Difference { provider, class, used, taken, allocated });
+            }
+        }
+        self.differences.extend(unknown(provider, &sums));
+        self.overcommitted.extend(overcommits(provider, words));
+    }
+}

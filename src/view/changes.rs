@@ -1,0 +1,202 @@
+//! Changes: what differs between two snapshots.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::claim::{Allocations, ConsumerWords, is_live_consumer};
+use crate::error::{Error, Result};
+use crate::ledger::{Cell, Past, View};
+use crate::tree::cells::{CONSUMER, Life, PROVIDER, Structure, structure_of};
+use crate::tree::core::Core;
+use crate::view::dump::ProviderDump;
+use crate::view::snapshot::Snapshot;
+
+/// What differs between two snapshots: see [`Snapshot::changes_since`].
+///
+/// It is the difference of two states, not a history: what has changed and changed back is not in
+/// it.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Changes {
+    /// The version of the older snapshot.
+    pub from: u64,
+    /// The version of the newer one.
+    pub to: u64,
+    /// The providers that differ, by uuid.
+    pub providers: Vec<ProviderChange>,
+    /// The consumers that differ, by uuid.
+    pub consumers: Vec<ConsumerChange>,
+}
+
+/// A provider that differs.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ProviderChange {
+    /// The provider.
+    pub provider: Uuid,
+    /// What it was; none if it did not exist.
+    pub before: Option<ProviderState>,
+    /// What it is; none if it does not exist.
+    pub after: Option<ProviderState>,
+}
+
+/// All of one provider, with its place.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ProviderState {
+    /// What a [`Dump`](crate::Dump) has of it.
+    pub dump: ProviderDump,
+    /// The sibling before it; none for the first child of its parent, and the first root.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub previous: Option<Uuid>,
+}
+
+/// A consumer that differs.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ConsumerChange {
+    /// The consumer.
+    pub consumer: Uuid,
+    /// What it held; none if nothing.
+    pub before: Option<Allocations>,
+    /// What it holds; none if nothing.
+    pub after: Option<Allocations>,
+}
+
+impl Changes {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.providers.is_empty() && self.consumers.is_empty()
+    }
+
+    /// How many providers and consumers differ.
+    pub fn len(&self) -> usize {
+        self.providers.len() + self.consumers.len()
+    }
+}
+
+impl Snapshot {
+    /// What differs in this snapshot from an older one of the same forest. O(c + n / 4,096) for n
+    /// cells ever used, of which c are in blocks of 64 where something has changed since the older
+    /// snapshot, also after this one.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless `older` is an earlier snapshot of the same
+    /// forest, or the same.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    ///
+    /// let before = tree.snapshot();
+    /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 4);
+    /// let receipt = tree.worker()?.claim(&claim)?;
+    /// let changes = tree.snapshot().changes_since(&before)?;
+    ///
+    /// // The host, of which more is used, and the consumer that uses it.
+    /// assert_eq!(changes.providers[0].provider, host.uuid());
+    /// assert_eq!(changes.consumers[0].consumer, receipt.consumer);
+    /// assert_eq!(changes.len(), 2);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn changes_since(&self, older: &Snapshot) -> Result<Changes> {
+        let core = &self.frozen().core;
+        if core.id() != older.frozen().core.id() || older.version() > self.version() {
+            return Err(Error::ForeignSnapshot { version: older.version() });
+        }
+        let (mut structures, mut consumers) = (Vec::new(), Vec::new());
+        older.frozen().changed_since(|cell| {
+            // A cell serves things of one kind for good.
+            let life = core.ledger.peek(cell, Life::of);
+            if life.is_kind(CONSUMER) {
+                consumers.push(cell);
+            } else if life.is_usage() {
+                structures.push(structure_of(cell));
+            } else if life.is_kind(PROVIDER) {
+                structures.push(cell);
+            }
+        });
+        structures.retain(|cell| *cell != core.super_root);
+        structures.sort_unstable();
+        structures.dedup();
+        let providers = differences(
+            &structures,
+            |cell| older.read(|past| core.provider_state(past, cell)),
+            |cell| self.read(|past| core.provider_state(past, cell)),
+            |state| state.dump.data.uuid,
+        )?;
+        let consumers = differences(
+            &consumers,
+            |cell| older.read(|past| core.sorted_allocations(past, cell)),
+            |cell| self.read(|past| core.sorted_allocations(past, cell)),
+            |held| held.consumer,
+        )?;
+        let provider = |(provider, (before, after))| ProviderChange { provider, before, after };
+        let consumer = |(consumer, (before, after))| ConsumerChange { consumer, before, after };
+        Ok(Changes {
+            from: older.version(),
+            to: self.version(),
+            providers: providers.into_iter().map(provider).collect(),
+            consumers: consumers.into_iter().map(consumer).collect(),
+        })
+    }
+}
+
+/// By key: what was there before, and what is there after.
+type Differences<T> = BTreeMap<Uuid, (Option<T>, Option<T>)>;
+
+/// What differs in these cells. What a key stands for may have come to another cell.
+fn differences<T: PartialEq>(
+    cells: &[Cell],
+    before: impl Fn(Cell) -> Result<Option<T>>,
+    after: impl Fn(Cell) -> Result<Option<T>>,
+    key: impl Fn(&T) -> Uuid,
+) -> Result<Differences<T>> {
+    let mut found = Differences::new();
+    for &cell in cells {
+        if let Some(before) = before(cell)? {
+            let uuid = key(&before);
+            found.entry(uuid).or_default().0 = Some(before);
+        }
+        if let Some(after) = after(cell)? {
+            let uuid = key(&after);
+            found.entry(uuid).or_default().1 = Some(after);
+        }
+    }
+    found.retain(|_, (before, after)| before != after);
+    Ok(found)
+}
+
+impl Core {
+    /// The provider with this structure cell and its place, if there is one. None if that can't be
+    /// read.
+    pub(super) fn provider_state(
+        &self,
+        past: &mut Past<'_>,
+        cell: Cell,
+    ) -> Option<Option<ProviderState>> {
+        let Some(dump) = self.dump_provider(past, cell)? else { return Some(None) };
+        let previous = past.read(cell, |words| Structure::of_words(words).previous)?;
+        let previous = match previous {
+            None => None,
+            Some(sibling) => Some(past.read(sibling, |words| Structure::of_words(words).uuid)?),
+        };
+        Some(Some(ProviderState { dump, previous }))
+    }
+
+    fn sorted_allocations(&self, past: &mut Past<'_>, cell: Cell) -> Option<Option<Allocations>> {
+        let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
+        let mut found = self.allocations_at(past, cell, is_live)?;
+        if let Some(found) = &mut found {
+            found.sort();
+        }
+        Some(found)
+    }
+}

@@ -1,0 +1,117 @@
+//! Finding things in a snapshot by key.
+//!
+//! The forest's indexes know what has a key now: for what has kept its key they say where it is, and
+//! the snapshot confirms that. Everything else takes an index of the snapshot's own.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::claim::{ConsumerWords, consumer_cells, is_live_consumer};
+use crate::error::Result;
+use crate::ledger::{Cell, Past, View};
+use crate::tree::cells::{Life, State, Structure, UsageWords, usage_of};
+use crate::tree::core::Core;
+use crate::tree::{Name, Provider, ProviderKey};
+use crate::view::snapshot::Snapshot;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The providers of a snapshot by their keys.
+pub(super) struct ProviderIndex {
+    uuids: Map<Uuid, Provider>,
+    names: Map<Name, Provider>,
+}
+
+impl ProviderIndex {
+    pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
+        let mut index = ProviderIndex { uuids: Map::default(), names: Map::default() };
+        for provider in core.forest(past)? {
+            let configuration = core.configuration_at(past, &provider)?.ok()?;
+            index.uuids.insert(provider.uuid(), provider);
+            index.names.insert(configuration.name.clone(), provider);
+        }
+        Some(index)
+    }
+
+    pub(super) fn find(&self, key: ProviderKey<'_>) -> Option<Provider> {
+        match key {
+            ProviderKey::Uuid(uuid) => self.uuids.get(&uuid).copied(),
+            ProviderKey::Name(name) => self.names.get(name).copied(),
+        }
+    }
+}
+
+/// The consumers of a snapshot by uuid.
+pub(super) struct ConsumerIndex(Map<Uuid, Cell>);
+
+impl ConsumerIndex {
+    pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
+        let mut index = Map::default();
+        for cell in consumer_cells(&core.ledger) {
+            past.read(cell, |words| {
+                if is_live_consumer(Life::of_words(words)) {
+                    index.insert(ConsumerWords(words).uuid(), cell);
+                }
+            })?;
+        }
+        Some(ConsumerIndex(index))
+    }
+
+    pub(super) fn find(&self, consumer: Uuid) -> Option<Cell> {
+        self.0.get(&consumer).copied()
+    }
+}
+
+impl Core {
+    /// What had the key, if that is where the key is now. None if that can't be read.
+    pub(super) fn find_hinted(
+        &self,
+        past: &mut Past<'_>,
+        key: ProviderKey<'_>,
+    ) -> Option<Option<Provider>> {
+        match key {
+            ProviderKey::Uuid(uuid) => {
+                let Some(hint) = self.providers.hint(&uuid) else { return Some(None) };
+                let structure = past.read(hint.cell, Structure::of_words)?;
+                let is_meant = structure.is_live() && structure.uuid == uuid;
+                Some(is_meant.then(|| self.handle(hint.cell, &structure)))
+            }
+            ProviderKey::Name(name) => {
+                let Some(label) = self.names.hint(name) else { return Some(None) };
+                let (life, owner) = past.read(label.cell, |words| {
+                    let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
+                    (Life::of_words(words), owner)
+                })?;
+                let (State::Live, Some(owner)) = (life.state, owner) else { return Some(None) };
+                let structure = past.read(owner, Structure::of_words)?;
+                if !structure.is_live() || structure.name != Some(label.cell) {
+                    return Some(None);
+                }
+                let usage = usage_of(owner);
+                let version = past.read(usage, |words| UsageWords(words).configuration())?;
+                // The cell may have stood for another name then.
+                let named = self
+                    .configurations
+                    .with(usage, version, |configuration| &*configuration.name == name)?;
+                Some(named.then(|| self.handle(owner, &structure)))
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// Applies `visit` to every consumer that held something.
+    pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
+        self.read(|past| {
+            for cell in consumer_cells(&self.frozen().core.ledger) {
+                past.read(cell, |words| {
+                    if is_live_consumer(Life::of_words(words)) {
+                        visit(ConsumerWords(words));
+                    }
+                })?;
+            }
+            Some(())
+        })
+    }
+}

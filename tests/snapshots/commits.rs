@@ -1,0 +1,477 @@
+//! What a fork has changed is committed as one, or refused as it should be.
+
+use provider_tree::{
+    Batch, Claim, Error, Expect, Fork, Inventories, Provider, ProviderTree, Result, Trait, Worker,
+};
+
+use crate::forks::Twins;
+use crate::rig::*;
+
+#[test]
+fn the_difference_makes_the_forest_what_the_fork_is() {
+    let mut committed = 0;
+    for seed in 0..60 {
+        let mut random = Random::new(1000 + seed);
+        (0..150).for_each(|_| random.step());
+        let mut twins = Twins::new(&mut random);
+        let rng = &mut random.rng;
+        // First: a batch puts inventories in force before it takes anything.
+        for _ in 0..rng.below(4) {
+            twins.call(&twins.some_inventories(rng));
+        }
+        for _ in 0..rng.below(40) {
+            twins.call(&twins.some_call(rng));
+        }
+        let batch = match seed % 2 {
+            0 => twins.fork.difference(),
+            _ => twins.fork.difference_if_unchanged(),
+        };
+        let mut worker = twins.tree.worker().unwrap();
+        let receipts = worker.commit(&batch).unwrap();
+        committed += receipts.len();
+        let consumers: Vec<_> = receipts.iter().map(|receipt| receipt.consumer).collect();
+        assert!(consumers.is_sorted());
+        twins.check_committed();
+        assert!(twins.tree.audit().holds());
+    }
+    assert!(committed > 60, "{committed} consumers");
+}
+
+#[test]
+fn preemption() {
+    let (tree, [host, other], mut worker) = two_hosts(8);
+    for number in 0..4 {
+        claim(&mut worker, id(number), &host, 2);
+    }
+    claim(&mut worker, id(4), &other, 3);
+    let wanted = cpus(id(9), &host, 5);
+    let mut fork = tree.snapshot().fork();
+    let mut victims = fork.snapshot().holders(&host).unwrap();
+    victims.sort();
+    // As few as it takes; who fits elsewhere moves.
+    for victim in victims {
+        if fork.fits(&wanted).is_ok() {
+            break;
+        }
+        if fork.replace(&cpus(victim, &other, 2)).is_err() {
+            fork.release(victim).unwrap();
+        }
+    }
+    fork.claim(&wanted).unwrap();
+    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 4);
+    let mut consumers = tree.consumers();
+    consumers.sort();
+    assert_eq!(consumers, [0, 1, 3, 4, 9].map(id));
+    assert_eq!(tree.usage(&host, VCPU).unwrap().used, 7);
+    assert_eq!(tree.usage(&other, VCPU).unwrap().used, 7);
+    assert!(tree.audit().holds());
+}
+
+#[test]
+fn an_evacuation() {
+    let mut it = Estate::new();
+    let target = host(&it.tree, "target", 16);
+    set(&it.tree, &target, of(VCPU, 16).with(GPU, provider_tree::Inventory::new(1)));
+    let mut fork = it.tree.snapshot().fork();
+    fork.cordon(&it.host).unwrap();
+    fork.replace(&cpus(id(1), &target, 4).take(&target, GPU, 1)).unwrap();
+    fork.replace(&cpus(id(2), &target, 2)).unwrap();
+    assert_eq!(it.worker.commit(&fork.difference_if_unchanged()).unwrap().len(), 2);
+    assert_eq!(it.tree.holders(&it.host), Ok(Vec::new()));
+    assert_eq!(it.tree.is_cordoned(&it.gpu), Ok(true));
+    // It is a lease still.
+    assert_eq!(it.worker.expire(50).unwrap().len(), 1);
+}
+
+#[test]
+fn what_was_let_in_between_two_cordons_is_committed() {
+    let mut it = Estate::new();
+    let mut fork = it.tree.snapshot().fork();
+    assert_eq!(fork.uncordon(&it.shut), Ok(true));
+    fork.claim(&cpus(id(3), &it.shut, 1)).unwrap();
+    assert_eq!(fork.cordon(&it.shut), Ok(true));
+    assert_eq!(it.worker.commit(&fork.difference()).unwrap().len(), 1);
+    assert_eq!(it.tree.is_cordoned(&it.inner), Ok(true));
+    assert_eq!(it.tree.usage(&it.shut, VCPU).unwrap().used, 1);
+}
+
+#[test]
+fn a_claim_may_rest_on_inventories_of_the_fork() {
+    let mut it = Estate::new();
+    let generation = it.tree.data(&it.bare).unwrap().generation;
+    let mut fork = it.tree.snapshot().fork();
+    let rests = |number, generation| cpus(id(number), &it.host, 1).rest_on(&it.bare, generation);
+    fork.claim(&rests(3, generation)).unwrap();
+    fork.set_inventories(&it.bare, of(VCPU, 4)).unwrap();
+    fork.claim(&rests(4, generation + 1)).unwrap();
+    let batch = fork.difference();
+    assert_eq!(it.worker.commit(&batch).unwrap().len(), 2);
+}
+
+#[test]
+fn cordons_of_a_batch_frame_what_it_takes() {
+    let mut it = Estate::new();
+    let batch = Batch::new()
+        .cordon(&it.host)
+        .uncordon(&it.shut)
+        .cordon(&it.inner)
+        .claim(cpus(id(3), &it.host, 1).take(&it.shut, VCPU, 1));
+    assert_eq!(it.worker.commit(&batch).unwrap().len(), 1);
+    let are = |all: [Provider; 4]| all.map(|one| it.tree.is_cordoned(&one).unwrap());
+    assert_eq!(are([it.host, it.gpu, it.shut, it.inner]), [true, true, false, true]);
+    // What is so already is no reason to refuse.
+    let again = Batch::new().cordon(&it.host).uncordon(&it.shut);
+    assert_eq!(it.worker.commit(&again), Ok(Vec::new()));
+    let gone = it.tree.create_root("gone", None).unwrap();
+    it.tree.remove(&gone).unwrap();
+    let foreign = Estate::new().host;
+    for (provider, error) in
+        [(gone, removed(&gone)), (foreign, Error::ForeignProvider { provider: foreign.uuid() })]
+    {
+        let batch = Batch::new().uncordon(&it.host).cordon(&provider);
+        assert_eq!(refused(&it.tree, || it.worker.commit(&batch)), error);
+        let batch = Batch::new().uncordon(&it.host).uncordon(&provider);
+        assert_eq!(refused(&it.tree, || it.worker.commit(&batch)), error);
+    }
+}
+
+/// Two hosts of 8 VCPU; consumer 1 holds 4 of the first, and the fork moves it to the second and
+/// lets 2 take 8 of the first, which gets other inventories.
+fn moved() -> (ProviderTree, [Provider; 2], Worker, Fork) {
+    let (tree, [host, other], mut worker) = two_hosts(8);
+    claim(&mut worker, id(1), &host, 4);
+    let mut fork = tree.snapshot().fork();
+    fork.set_inventories(&host, of(VCPU, 9)).unwrap();
+    fork.replace(&cpus(id(1), &other, 4)).unwrap();
+    fork.claim(&cpus(id(2), &host, 9)).unwrap();
+    (tree, [host, other], worker, fork)
+}
+
+#[test]
+fn a_difference_is_refused_when_a_consumer_has_changed() {
+    let conflict = |actual| Error::ConsumerConflict { consumer: id(1), expected: 1, actual };
+    let (tree, [host, _], mut worker, fork) = moved();
+    let _receipt = worker.replace(&cpus(id(1), &host, 4), Expect::Any).unwrap();
+    let error = refused(&tree, || worker.commit(&fork.difference()));
+    assert_eq!(error, conflict(Some(2)));
+
+    let (tree, _, mut worker, fork) = moved();
+    release(&mut worker, id(1));
+    assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict(None));
+
+    let (tree, [_, other], mut worker, fork) = moved();
+    claim(&mut worker, id(2), &other, 1);
+    let exists = Error::ConsumerExists { consumer: id(2), generation: 1 };
+    assert_eq!(refused(&tree, || worker.commit(&fork.difference())), exists);
+}
+
+#[test]
+fn a_difference_is_refused_when_capacity_went() {
+    let (tree, [_, other], mut worker, fork) = moved();
+    worker.take(&other, &[(VCPU, 5)]).unwrap();
+    let error = refused(&tree, || worker.commit(&fork.difference()));
+    assert_eq!(error, exceeded(&other, 4, 3));
+    // As much as is left will do.
+    worker.put_back(&other, &[(VCPU, 1)]).unwrap();
+    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 2);
+
+    let (tree, [_, other], mut worker, fork) = moved();
+    tree.cordon(&other).unwrap();
+    let error = refused(&tree, || worker.commit(&fork.difference()));
+    assert_eq!(error, cordoned(&other));
+}
+
+#[test]
+fn a_difference_is_refused_when_inventories_it_replaces_have_changed() {
+    let (tree, [host, _], mut worker, fork) = moved();
+    let expected = tree.data(&host).unwrap().generation;
+    set(&tree, &host, of(VCPU, 20));
+    let error = refused(&tree, || worker.commit(&fork.difference()));
+    let (provider, actual) = (host.uuid(), expected + 1);
+    assert_eq!(error, Error::GenerationConflict { provider, expected, actual });
+}
+
+#[test]
+fn a_difference_is_committed_once() {
+    let (tree, _, mut worker, fork) = moved();
+    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 2);
+    refused(&tree, || worker.commit(&fork.difference()));
+    refused(&tree, || worker.commit(&fork.difference_if_unchanged()));
+}
+
+#[test]
+fn a_fork_that_changed_nothing_differs_in_nothing() {
+    for batch in [Fork::difference, Fork::difference_if_unchanged] {
+        let mut it = Estate::new();
+        let mut fork = it.tree.snapshot().fork();
+        fork.claim(&cpus(id(3), &it.host, 1)).unwrap();
+        fork.release(id(3)).unwrap();
+        for (begin, end) in [(it.shut, it.host), (it.inner, it.bare)] {
+            fork.uncordon(&begin).unwrap();
+            fork.cordon(&begin).unwrap();
+            fork.cordon(&end).unwrap();
+            fork.uncordon(&end).unwrap();
+        }
+        fork.uncordon(&it.inner).unwrap();
+        let dump = it.tree.dump();
+        assert_eq!(it.worker.commit(&batch(&fork)), Ok(Vec::new()));
+        assert_eq!(it.tree.dump(), dump);
+    }
+}
+
+/// Fails unless a batch that rests on what `read` has read of a fork is refused with this after
+/// `change`, and would have been committed before.
+fn rests_on(
+    error: impl Fn(&Estate) -> Error,
+    read: impl Fn(&mut Fork, &Estate),
+    change: impl Fn(&mut Estate),
+) {
+    let prepared = || {
+        let it = Estate::new();
+        let target = host(&it.tree, "target", 8);
+        let mut fork = it.tree.snapshot().fork();
+        read(&mut fork, &it);
+        // Something to commit that the change has nothing to do with.
+        fork.claim(&cpus(id(9), &target, 1)).unwrap();
+        (it, fork.difference_if_unchanged())
+    };
+    let (mut it, batch) = prepared();
+    assert!(!it.worker.commit(&batch).unwrap().is_empty());
+    let (mut it, batch) = prepared();
+    change(&mut it);
+    let expected = error(&it);
+    let tree = it.tree.clone();
+    assert_eq!(refused(&tree, || it.worker.commit(&batch)), expected);
+    assert_eq!(tree.allocations(id(9)), None);
+}
+
+/// That the host has changed.
+fn host_changed(it: &Estate) -> Error {
+    Error::ProviderChanged { provider: it.host.uuid() }
+}
+
+fn asks_usage(fork: &mut Fork, it: &Estate) {
+    let _ = fork.usage(&it.host, VCPU).unwrap();
+}
+
+#[test]
+fn it_rests_on_usages() {
+    rests_on(host_changed, asks_usage, |it| it.worker.take(&it.host, &[(VCPU, 1)]).unwrap());
+    rests_on(host_changed, asks_usage, |it| claim(&mut it.worker, id(5), &it.host, 1));
+    let asks_all = |fork: &mut Fork, it: &Estate| drop(fork.usages(&it.host).unwrap());
+    rests_on(host_changed, asks_all, |it| it.worker.put_back(&it.host, &[(VCPU, 1)]).unwrap());
+    // There and back is a change too.
+    rests_on(host_changed, asks_usage, |it| {
+        it.worker.take(&it.host, &[(VCPU, 1)]).unwrap();
+        it.worker.put_back(&it.host, &[(VCPU, 1)]).unwrap();
+    });
+    // What was refused was read as well.
+    let refused = |fork: &mut Fork, it: &Estate| {
+        assert!(fork.fits(&cpus(id(5), &it.host, 99)).is_err());
+    };
+    rests_on(host_changed, refused, |it| it.worker.take(&it.host, &[(VCPU, 1)]).unwrap());
+}
+
+#[test]
+fn it_rests_on_configurations() {
+    rests_on(host_changed, asks_usage, |it| set(&it.tree, &it.host, of(VCPU, 99)));
+    rests_on(host_changed, asks_usage, |it| {
+        it.tree.add_traits(&it.host, [Trait::new("CUSTOM_NEW").unwrap()], Expect::Any).unwrap();
+    });
+    rests_on(host_changed, asks_usage, |it| it.tree.rename(&it.host, "other").unwrap());
+    let cordons = |fork: &mut Fork, it: &Estate| assert!(!fork.is_cordoned(&it.bare).unwrap());
+    let bare_changed = |it: &Estate| Error::ProviderChanged { provider: it.bare.uuid() };
+    rests_on(bare_changed, cordons, |it| drop(it.tree.remove(&it.bare)));
+}
+
+#[test]
+fn it_rests_on_cordons() {
+    rests_on(host_changed, asks_usage, |it| drop(it.tree.cordon(&it.host)));
+    let asks = |fork: &mut Fork, it: &Estate| assert!(fork.is_cordoned(&it.inner).unwrap());
+    let inner_changed = |it: &Estate| Error::ProviderChanged { provider: it.inner.uuid() };
+    rests_on(inner_changed, asks, |it| drop(it.tree.uncordon(&it.shut)));
+    let cordons = |fork: &mut Fork, it: &Estate| assert!(fork.cordon(&it.bare).unwrap());
+    let bare_changed = |it: &Estate| Error::ProviderChanged { provider: it.bare.uuid() };
+    rests_on(bare_changed, cordons, |it| drop(it.tree.cordon(&it.bare)));
+    // Also if it was so already.
+    let nothing = |fork: &mut Fork, it: &Estate| assert!(!fork.cordon(&it.shut).unwrap());
+    let shut_changed = |it: &Estate| Error::ProviderChanged { provider: it.shut.uuid() };
+    rests_on(shut_changed, nothing, |it| drop(it.tree.uncordon(&it.shut)));
+    let nothing = |fork: &mut Fork, it: &Estate| assert!(!fork.uncordon(&it.host).unwrap());
+    rests_on(host_changed, nothing, |it| drop(it.tree.cordon(&it.host)));
+    // What is created below would be cordoned.
+    rests_on(bare_changed, cordons, |it| drop(it.tree.create_child(&it.bare, "new", None)));
+}
+
+#[test]
+fn it_rests_on_chains() {
+    let climbs = |fork: &mut Fork, it: &Estate| {
+        fork.fits(&Claim::new(id(5)).take_chain(&it.gpu, VCPU, 1)).unwrap();
+    };
+    rests_on(host_changed, climbs, |it| it.worker.take(&it.host, &[(VCPU, 1)]).unwrap());
+    let gpu_changed = |it: &Estate| Error::ProviderChanged { provider: it.gpu.uuid() };
+    rests_on(gpu_changed, climbs, |it| it.tree.reparent(&it.gpu, None).unwrap());
+    rests_on(host_changed, climbs, |it| it.tree.reparent(&it.host, Some(&it.bare)).unwrap());
+    rests_on(gpu_changed, climbs, |it| {
+        set(&it.tree, &it.gpu, of(GPU, 2).with(VCPU, provider_tree::Inventory::new(1)));
+    });
+}
+
+#[test]
+fn it_rests_on_consumers() {
+    let changed = |number| move |_: &Estate| Error::ConsumerChanged { consumer: id(number) };
+    let asks =
+        |number| move |fork: &mut Fork, _: &Estate| drop(fork.allocations(id(number)).unwrap());
+    rests_on(changed(1), asks(1), |it| drop(it.worker.release(id(1))));
+    rests_on(changed(1), asks(1), |it| {
+        release(&mut it.worker, id(1));
+        let _receipt = it.worker.claim(&cpus(id(1), &it.host, 4).take(&it.gpu, GPU, 1)).unwrap();
+    });
+    rests_on(changed(1), asks(1), |it| {
+        let _receipt = it.worker.replace(&cpus(id(1), &it.host, 1), Expect::Any).unwrap();
+    });
+    rests_on(changed(2), asks(2), |it| drop(it.worker.renew(&it.lease, 60, 0)));
+    // One that held nothing has come to life.
+    rests_on(changed(5), asks(5), |it| claim(&mut it.worker, id(5), &it.host, 1));
+    let releases = |fork: &mut Fork, _: &Estate| assert!(fork.release(id(5)).is_err());
+    rests_on(changed(5), releases, |it| claim(&mut it.worker, id(5), &it.host, 1));
+}
+
+#[test]
+fn a_consumer_that_came_to_another_cell_has_changed() {
+    let mut it = Estate::new();
+    let mut fork = it.tree.snapshot().fork();
+    assert!(fork.allocations(id(1)).unwrap().is_some());
+    fork.cordon(&it.bare).unwrap();
+    release(&mut it.worker, id(1));
+    for number in 100..140 {
+        let _ = it.worker.lease(&cpus(id(number), &it.host, 1), 99);
+    }
+    it.worker.put_back(&it.host, &[(VCPU, 1)]).unwrap();
+    claim(&mut it.worker, id(1), &it.host, 1);
+    let error = refused(&it.tree, || it.worker.commit(&fork.difference_if_unchanged()));
+    assert_eq!(error, Error::ConsumerChanged { consumer: id(1) });
+}
+
+/// Fails unless a batch that rests on the host and on consumers is committed after `call`.
+fn disregards(call: impl FnOnce(&mut Estate)) {
+    let mut it = Estate::new();
+    let mut fork = it.tree.snapshot().fork();
+    asks_usage(&mut fork, &it);
+    for number in [1, 5] {
+        let _ = fork.allocations(id(number)).unwrap();
+    }
+    fork.fits(&Claim::new(id(6)).take_chain(&it.gpu, VCPU, 1)).unwrap();
+    fork.release(id(2)).unwrap();
+    let batch = fork.difference_if_unchanged();
+    call(&mut it);
+    assert_eq!(it.worker.commit(&batch).unwrap().len(), 1);
+    assert_eq!(it.tree.allocations(id(2)), None);
+    // Consumers that were only to hold nothing are as if nobody had asked.
+    assert_eq!(it.tree.allocations(id(5)), None);
+    claim(&mut it.worker, id(5), &it.host, 1);
+}
+
+#[test]
+fn it_rests_on_nothing_else() {
+    disregards(|_| {});
+    disregards(|it| drop(it.tree.create_root("other", None)));
+    disregards(|it| drop(it.tree.uncordon(&it.shut)));
+    disregards(|it| drop(it.tree.remove(&it.bare)));
+    disregards(|it| set(&it.tree, &it.bare, of(VCPU, 3)));
+    disregards(|it| {
+        set(&it.tree, &it.bare, of(VCPU, 3));
+        claim(&mut it.worker, id(7), &it.bare, 3);
+    });
+}
+
+#[test]
+fn it_disregards_refused_calls() {
+    fn is_refused<T>(result: Result<T>) {
+        assert!(result.is_err());
+    }
+    disregards(|it| is_refused(it.worker.claim(&cpus(id(5), &it.host, 99))));
+    disregards(|it| is_refused(it.worker.claim(&cpus(id(1), &it.host, 1))));
+    disregards(|it| {
+        let both = cpus(id(5), &it.host, 1).take(&it.shut, VCPU, 1);
+        is_refused(it.worker.claim(&both));
+    });
+    disregards(|it| is_refused(it.worker.replace(&cpus(id(1), &it.host, 99), Expect::Any)));
+    disregards(|it| is_refused(it.worker.release(id(5))));
+    disregards(|it| is_refused(it.worker.take(&it.host, &[(VCPU, 99)])));
+    disregards(|it| is_refused(it.worker.put_back(&it.host, &[(VCPU, 99)])));
+    disregards(|it| {
+        is_refused(it.tree.set_inventories(&it.host, Inventories::new(), Expect::Any));
+    });
+    disregards(|it| is_refused(it.tree.remove(&it.host)));
+    disregards(|it| is_refused(it.tree.rename(&it.host, "gpu")));
+    disregards(|it| is_refused(it.tree.reparent(&it.host, Some(&it.gpu))));
+    disregards(|it| assert_eq!(it.tree.cordon(&it.shut), Ok(false)));
+    disregards(|it| {
+        let batch = Batch::new()
+            .release(id(1), Expect::Any)
+            .cordon(&it.host)
+            .set_inventories(&it.gpu, of(GPU, 1), Expect::Any)
+            .claim(cpus(id(5), &it.host, 99));
+        is_refused(it.worker.commit(&batch));
+    });
+    // Nor what only looked: a claim that rests on the host without taking of it.
+    disregards(|it| {
+        set(&it.tree, &it.bare, of(VCPU, 1));
+        let generation = it.tree.data(&it.host).unwrap().generation;
+        let _receipt =
+            it.worker.claim(&cpus(id(7), &it.bare, 1).rest_on(&it.host, generation)).unwrap();
+    });
+}
+
+#[test]
+fn a_basis_of_another_forest_is_foreign() {
+    let it = Estate::new();
+    let fork = it.tree.snapshot().fork();
+    let foreign = Error::ForeignSnapshot { version: fork.snapshot().version() };
+    let other = Estate::new().tree;
+    let mut worker = other.worker().unwrap();
+    let batch = fork.difference_if_unchanged();
+    assert_eq!(refused(&other, || worker.commit(&batch)), foreign);
+}
+
+#[test]
+fn of_forks_on_many_threads_one_is_committed() {
+    for _ in 0..20 {
+        let (tree, [host, _], mut worker) = two_hosts(8);
+        claim(&mut worker, id(100), &host, 8);
+        let snapshot = tree.snapshot();
+        let start = std::sync::Barrier::new(6);
+        let won: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..6)
+                    .map(|seat| {
+                        let (tree, snapshot, start) = (&tree, &snapshot, &start);
+                        scope.spawn(move || {
+                            let mut worker = tree.worker().unwrap();
+                            let mut fork = snapshot.fork();
+                            fork.release(id(100)).unwrap();
+                            fork.claim(&cpus(id(seat), &host, 8)).unwrap();
+                            let (batch, basis) = match seat % 2 {
+                                0 => (fork.difference(), false),
+                                _ => (fork.difference_if_unchanged(), true),
+                            };
+                            start.wait();
+                            match worker.commit(&batch) {
+                                Ok(_) => 1,
+                                Err(Error::ConsumerConflict { actual: None, .. }) if !basis => 0,
+                                Err(
+                                    Error::ProviderChanged { .. } | Error::ConsumerChanged { .. },
+                                ) if basis => 0,
+                                Err(error) => panic!("{error:?}"),
+                            }
+                        })
+                    })
+                    .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((won, tree.usage(&host, VCPU).unwrap().used), (1, 8));
+        assert_eq!(tree.consumers().len(), 1);
+        assert!(tree.audit().holds());
+    }
+}
