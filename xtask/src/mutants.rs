@@ -564,6 +564,15 @@ const MUTANTS: &[Mutant] = &[
         models: ("snapshots", &["a_snapshot_ends_while_the_next_is_provided_for"]),
     },
     Mutant {
+        name: "a late writer takes another version's stamp",
+        file: "src/ledger/writer.rs",
+        edits: &[(
+            "match self.ledger.gates.load_again(cell, new) {",
+            "match self.ledger.gates.load_again(cell, new) || true {",
+        )],
+        models: ("snapshots", &["a_late_writer_meets_reuse"]),
+    },
+    Mutant {
         name: "a late writer takes the present for the end of what it replaced",
         file: "src/ledger/writer.rs",
         edits: &[(
