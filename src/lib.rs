@@ -52,7 +52,7 @@
 //! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for so many of a number of claims |
 //! | rest on more than what is free | [`Claim::rest_on`] |
 //! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
-//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`] |
+//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
 //! | keep quotas | [`Claim::take_chain`] |
 //! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] says what has to go |
 //! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
@@ -148,7 +148,8 @@
 //! | [`Snapshot::changes_since`], [`Feed::poll`] | lock-free (12) | O(*n* / 4,096 + 64 *c*), *n* cells of which *c* have changed |
 //! | [`subscribe`] | wait-free | O(1) |
 //! | [`Snapshot::fork`] | wait-free | O(1) |
-//! | [`Fork::claim`], [`Fork::release`] and the others | as reads of the snapshot | O(*a* log *a*), *a* amounts; cordons O(descendants) |
+//! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12) | O(*a* log *a*), *a* amounts; O(cells ever used) once for each snapshot, for consumers that hold nothing now |
+//! | all other methods of a [`Fork`] | lock-free (12) | O(*a* log *a*), *a* amounts; cordons O(descendants) |
 //! | [`dump`], [`audit`] | lock-free | O(cells ever used) |
 //! | [`load`] | nobody else knows the forest | O(*n* log *n*) |
 //! | [`worker`] | lock-free | O(1); dropping it: O(what it has in stock) |
@@ -168,6 +169,7 @@
 //! | [`holders`] | lock-free | O(cells ever used) |
 //! | [`overcommitted`] | lock-free | O(providers) |
 //! | [`next_deadline`] | lock-free | O(log *m*) |
+//! | [`lease_of`] | shard lock on consumers, shared | O(*a*) |
 //! | [`metrics`] | wait-free | O(workers at the same time) |
 //! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
 //! | [`consumers`] | lock-free | O(cells ever used) |
@@ -314,6 +316,7 @@
 //! [`holders`]: ProviderTree::holders
 //! [`overcommitted`]: ProviderTree::overcommitted
 //! [`next_deadline`]: ProviderTree::next_deadline
+//! [`lease_of`]: ProviderTree::lease_of
 //! [`metrics`]: ProviderTree::metrics
 //! [`consumers`]: ProviderTree::consumers
 //! [`audit`]: ProviderTree::audit

@@ -28,7 +28,8 @@ use crate::view::lookup::{ConsumerIndex, ProviderIndex};
 ///
 /// Taking one is O(1) and stops nobody. Of each cell that changes afterwards one older version is
 /// kept for it, if that can't be left in place; see [`keep_at_most`](Self::keep_at_most). Reading
-/// costs about what reading the forest costs, and is lock-free.
+/// costs about what reading the forest costs, and is lock-free, but for a shard's read lock for O(1)
+/// in [`find`](Self::find) and [`allocations`](Self::allocations).
 ///
 /// All methods return [`SnapshotTooOld`](Error::SnapshotTooOld) instead of an answer if the
 /// snapshot has been bounded and more would have had to be kept.
