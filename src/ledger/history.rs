@@ -130,7 +130,7 @@ impl Ledger {
         let record = self.records.get(record);
         let from = record.stamp();
         let is_later = from.is_token() || from >= until;
-        Some((from, copy_of(record, from)?)).filter(|_| !is_later)
+        if is_later { None } else { Some((from, copy_of(record, from)?)) }
     }
 
     /// When a version ended that the caller has replaced, and whose record is the caller's still;
@@ -167,11 +167,9 @@ impl Ledger {
             if !is_new {
                 return history.cloned();
             }
-            let mut next: Vec<_> = versions.iter().filter(|version| self.needs(version)).collect();
-            let words = Arc::clone(&words);
-            let new = Version { from, until, words };
-            next.push(&new);
-            Some(Arc::new(History(next.into_iter().cloned().collect())))
+            let needed = versions.iter().filter(|version| self.needs(version)).cloned();
+            let new = Version { from, until, words: Arc::clone(&words) };
+            Some(Arc::new(History(needed.chain([new]).collect())))
         });
         reached(Step::Preserved);
         if is_new && !self.registry.keep(from, until, Kept::Version(cell)) {
