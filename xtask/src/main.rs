@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` runs everything that must pass; the other commands run one part of it.
 
+mod bench;
 mod checks;
 mod fuzz;
 mod loom;
@@ -28,6 +29,8 @@ Commands:
   shuttle [--list] [filter]  the same models and larger ones, in random interleavings
   fuzz [--seconds N] [name]  random calls beside a model, and random dumps
   soak [--minutes M]         one storm of everything, for 10 minutes or so many
+  bench [options]            ours beside the peers, with both allocators; --help lists the options
+  bench --count | --check    instructions per operation; --check fails if they have grown
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -69,6 +72,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
             let minutes = soak::minutes(rest)?;
             soak::run(&Workspace::load()?, minutes)
         }
+        ["bench", rest @ ..] => bench::run(&Workspace::load()?, rest),
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::loom::Checker;
 use crate::metadata::{LIBRARY, Target, Workspace};
 use crate::shell::{self, Failure, heading};
-use crate::{checks, loom};
+use crate::{bench, checks, loom};
 
 /// What a step did, in a few words for the summary.
 type Note = String;
@@ -153,7 +153,8 @@ fn benches(workspace: &Workspace) -> Result<Note, Failure> {
         let select = ["--package", &target.package, "--bench", &target.name];
         shell::run(workspace.cargo("bench").args(select).args(["--", "--test"]))?;
     }
-    Ok(count(benches.len(), "short benchmark"))
+    bench::briefly(workspace)?;
+    Ok(format!("{}, and the peers", count(benches.len(), "short benchmark")))
 }
 
 fn fuzz(workspace: &Workspace) -> Result<Note, Failure> {

@@ -1,0 +1,124 @@
+//! The forest of this workspace, as its documentation says to use it: a worker for each thread, and
+//! handles in the place of look-ups.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use provider_tree::{Provider, ProviderSpec, ProviderTree, Worker};
+use uuid::Uuid;
+
+use crate::peer::{
+    Amounts, CLASSES, Claim, Grow, Index, Line, Peer, Read, Snapshot, Take, inventories,
+};
+use crate::random::{provider_name, provider_uuid};
+
+pub(crate) struct Ours {
+    tree: ProviderTree,
+    providers: Vec<Provider>,
+}
+
+pub(crate) struct Session {
+    forest: Arc<Ours>,
+    worker: Worker,
+}
+
+impl Peer for Ours {
+    const NAME: &'static str = "ours";
+    const LACKS: &'static str = "A bounded time for each call: one may repeat for as long as others come between. A \
+        thread that stops inside the index holds up those that need its shard.";
+    const LOCKS: bool = false;
+    type Session = Session;
+
+    fn new(providers: usize) -> Self {
+        let tree = ProviderTree::new();
+        let inventories = inventories();
+        let spec = |at| {
+            ProviderSpec::new(provider_uuid(at), provider_name(at))
+                .with_inventories((*inventories).clone())
+        };
+        let list: Vec<_> = (0..providers).map(spec).collect();
+        let providers = tree.populate(&list).expect("a sound list");
+        Ours { tree, providers }
+    }
+
+    fn session(self: &Arc<Self>) -> Session {
+        let worker = self.tree.worker().expect("few workers");
+        Session { forest: self.clone(), worker }
+    }
+}
+
+impl Read for Session {
+    fn usage(&mut self, provider: usize, class: usize) -> Amounts {
+        let provider = &self.forest.providers[provider];
+        let usage = self.forest.tree.usage(provider, CLASSES[class]).expect("it has the class");
+        Amounts { capacity: usage.capacity, used: usage.used }
+    }
+
+    fn data(&mut self, provider: usize) -> impl Sized {
+        self.forest.tree.data(&self.forest.providers[provider]).expect("it exists")
+    }
+}
+
+/// A benchmark that takes units never takes none.
+fn amounts(amounts: &[u64; 3]) -> [(provider_tree::ResourceClass, u64); 3] {
+    std::array::from_fn(|class| (CLASSES[class], amounts[class]))
+}
+
+impl Take for Session {
+    fn take(&mut self, provider: usize, taken: &[u64; 3]) -> bool {
+        self.worker.take(&self.forest.providers[provider], &amounts(taken)).is_ok()
+    }
+
+    fn put_back(&mut self, provider: usize, taken: &[u64; 3]) {
+        let provider = &self.forest.providers[provider];
+        self.worker.put_back(provider, &amounts(taken)).expect("it was taken");
+    }
+}
+
+impl Claim for Session {
+    fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> bool {
+        let mut claim = provider_tree::Claim::new(consumer);
+        for line in lines {
+            let provider = &self.forest.providers[line.provider];
+            claim.take_mut(provider, CLASSES[line.class], line.amount);
+        }
+        self.worker.claim(&claim).is_ok()
+    }
+
+    fn release(&mut self, consumer: Uuid) -> bool {
+        self.worker.release(consumer).is_ok()
+    }
+}
+
+impl Index for Session {
+    type Created = Provider;
+
+    fn find_uuid(&mut self, uuid: &Uuid) -> bool {
+        black_box(self.forest.tree.find(uuid)).is_some()
+    }
+
+    fn find_name(&mut self, name: &str) -> bool {
+        black_box(self.forest.tree.find(name)).is_some()
+    }
+
+    fn create(&mut self, uuid: Uuid, name: &str) -> Option<Provider> {
+        self.forest.tree.create_root(name, uuid).ok()
+    }
+
+    fn remove(&mut self, created: Provider) -> bool {
+        self.forest.tree.remove_leaf(&created).is_ok()
+    }
+}
+
+impl Grow for Session {
+    fn come_and_go(&mut self, parent: usize, uuid: Uuid, name: &str) -> bool {
+        let (tree, parent) = (&self.forest.tree, &self.forest.providers[parent]);
+        tree.create_child(parent, name, uuid).is_ok_and(|child| tree.remove_leaf(&child).is_ok())
+    }
+}
+
+impl Snapshot for Session {
+    fn snapshot(&mut self) -> impl Sized {
+        self.forest.tree.snapshot()
+    }
+}

@@ -1,0 +1,75 @@
+//! What is done with ours and with the peers. Each workload is built when its turn comes, and
+//! dropped after it, so that one forest at a time is in memory.
+
+mod claim;
+mod index;
+mod lookup;
+mod mixed;
+mod read;
+mod snapshot;
+mod take;
+
+use crate::measure::Side;
+use crate::random::Skew;
+
+/// As many providers as a cell of a large cloud has hosts.
+const PROVIDERS: usize = 8192;
+
+/// So few that two threads meet all the time.
+const HOT: usize = 4;
+
+/// How calls spread over providers: a name, how many there are, and how one is chosen.
+const SPREADS: [(&str, usize, Skew); 3] = [
+    ("uniform", PROVIDERS, Skew::Uniform),
+    ("Zipf 0.99", PROVIDERS, Skew::Zipf),
+    ("4 hot", HOT, Skew::Uniform),
+];
+
+/// One line of the comparison at each number of threads.
+pub(crate) struct Workload {
+    pub(crate) name: String,
+    /// What one call is.
+    pub(crate) call: &'static str,
+    build: Box<dyn Fn() -> Vec<Side>>,
+}
+
+impl Workload {
+    fn new(
+        name: impl Into<String>,
+        call: &'static str,
+        build: impl Fn() -> Vec<Side> + 'static,
+    ) -> Self {
+        Workload { name: name.into(), call, build: Box::new(build) }
+    }
+
+    /// Ours comes first.
+    pub(crate) fn sides(&self) -> Vec<Side> {
+        (self.build)()
+    }
+}
+
+/// All of them, in the order of the report.
+pub(crate) fn all() -> Vec<Workload> {
+    let mut all = lookup::all();
+    all.extend(read::all());
+    all.extend(take::all());
+    all.extend(claim::all());
+    all.extend(mixed::all());
+    all.extend(snapshot::all());
+    all.extend(index::all());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_differ() {
+        let all = all();
+        let names: BTreeSet<_> = all.iter().map(|workload| &workload.name).collect();
+        assert_eq!(names.len(), all.len());
+    }
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask bench`: ours beside the peers, with both allocators, and instruction counts.
+
+use std::path::PathBuf;
+
+use crate::metadata::Workspace;
+use crate::shell::{self, Failure};
+
+/// The member that measures.
+const PACKAGE: &str = "bench";
+
+/// The options with which the other allocator adds nothing.
+const ONCE: [&str; 6] = ["--count", "--check", "--update", "--list", "--help", "-h"];
+
+/// Builds it with each allocator in turn and hands on the words; it knows what they mean.
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
+    let once = words.iter().any(|word| ONCE.contains(word));
+    build(workspace, &[])?;
+    measure(workspace, words)?;
+    if once {
+        return Ok(());
+    }
+    build(workspace, &["--features", "mimalloc"])?;
+    measure(workspace, &[words, &["--append"]].concat())
+}
+
+/// A run that only shows that everything works. The other allocator needs a C compiler.
+pub(crate) fn briefly(workspace: &Workspace) -> Result<(), Failure> {
+    build(workspace, &[])?;
+    measure(workspace, &["--brief"])
+}
+
+/// As the other benchmarks are built.
+fn build(workspace: &Workspace, features: &[&str]) -> Result<(), Failure> {
+    let mut command = workspace.cargo("build");
+    command.args(["--profile", "bench", "--package", PACKAGE, "--bins"]).args(features);
+    shell::run(&mut command)
+}
+
+fn measure(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
+    let mut command = std::process::Command::new(program(workspace));
+    command.current_dir(workspace.root()).args(words);
+    let placed = words.iter().any(|word| *word == "--out" || word.starts_with("--out="));
+    if !placed {
+        command.arg("--out").arg(workspace.target_directory().join("bench"));
+    }
+    shell::run(&mut command)
+}
+
+/// Where cargo puts what it builds with the profile `bench`.
+fn program(workspace: &Workspace) -> PathBuf {
+    let name = format!("{PACKAGE}{}", std::env::consts::EXE_SUFFIX);
+    workspace.target_directory().join("release").join(name)
+}
