@@ -253,6 +253,9 @@
 //!   are all under heavy use may repeat for long.
 //! - *Millions of short-lived names of classes or traits.* They are never forgotten.
 //!
+//! `COMPARE.md` in the repository says when a lock, a concurrent map or a database is the better
+//! choice, with figures.
+//!
 //! # Where the ideas come from
 //!
 //! The data model is that of OpenStack Placement and of Nova's `ProviderTree`. The core joins known
