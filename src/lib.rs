@@ -125,6 +125,7 @@
 //! | method | progress | cost |
 //! |---|---|---|
 //! | [`find`] | shard lock, shared (1) | O(1) |
+//! | [`Worker::find`] | lock-free for what this worker has found before; else as [`find`] | O(1) |
 //! | [`create_root`], [`create_child`] | shard lock on uuids, on names | O(1) |
 //! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
 //! | [`populate`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers listed and removed |

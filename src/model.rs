@@ -172,10 +172,17 @@ impl Hand {
 
     /// Runs `body` with this hand until it has reached `step` for the `count`th time, and stops it
     /// there for ever: what it holds is never given back. False if it never came so far.
+    ///
+    /// A transaction gives its versions another stamp only if a snapshot is taken meanwhile: if it is
+    /// to stop there, one is.
     pub fn stop_at(mut self, step: Step, count: usize, body: impl FnOnce(&mut Hand)) -> bool {
         struct Stopped;
+        let ledger = Ledger(Arc::clone(self.0.ledger()));
         let mut left = count;
         let visit = move |reached| {
+            if (step, reached) == (Step::Stamped, Step::Prepared) {
+                ledger.snapshot().end();
+            }
             left -= usize::from(reached == step);
             if left == 0 {
                 // Unlike a panic this reports nothing.

@@ -17,10 +17,10 @@ pub enum Step {
     Published,
     /// A descriptor is in one more gate.
     Installed,
+    /// The clock is read for a transaction that is installed; nobody knows of the reading.
+    Timed,
     /// A transaction is committed or aborted.
     Decided,
-    /// A transaction's stamp is agreed on.
-    StampAgreed,
     /// One more new version has its stamp.
     Stamped,
     /// A descriptor is out of one more gate.
@@ -29,7 +29,7 @@ pub enum Step {
     Linked,
     /// The head of a free list and what follows it are read.
     HeadRead,
-    /// A key's cell is absent; no index knows it.
+    /// A key has a cell; no index knows it.
     Occupied,
     /// A key's cell is in the index, and nothing has the key.
     Interned,

@@ -291,8 +291,8 @@ stopped_owner! {
     an_owner_stops_after_publishing: Published, 1;
     an_owner_stops_after_one_install: Installed, 1;
     an_owner_stops_after_all_installs: Installed, 2;
+    an_owner_stops_after_reading_the_clock: Timed, 1;
     an_owner_stops_after_deciding: Decided, 1;
-    an_owner_stops_after_agreeing_on_the_stamp: StampAgreed, 1;
     an_owner_stops_after_one_stamp: Stamped, 1;
     an_owner_stops_after_all_stamps: Stamped, 2;
     an_owner_stops_after_one_release: Released, 1;

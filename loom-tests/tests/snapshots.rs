@@ -237,13 +237,13 @@ fn a_late_stamp_meets_the_next_version() {
 fn helpers_agree_on_a_stamp() {
     Model {
         name: "helpers_agree_on_a_stamp",
-        property: "an owner stopped after its decision, a helper and a snapshot: one stamp for both",
+        property: "an owner stopped before its decision, helpers and a snapshot: one stamp for both",
         threads: 2,
         bound: Some(2),
     }
     .check(|| {
         let (ledger, [a, b]) = Ledger::with_cells([&[0], &[0]]);
-        assert!(ledger.hand().stop_at(Step::Decided, 1, |hand| {
+        assert!(ledger.hand().stop_at(Step::Timed, 1, |hand| {
             hand.transact([a, b], |_| true, |_, _| Some(1));
         }));
         let helper = ledger.clone();
@@ -253,12 +253,39 @@ fn helpers_agree_on_a_stamp() {
             assert_eq!([seen, snapshot.read(b)[0], snapshot.read(a)[0]], [1; 3]);
             snapshot.end();
         });
-        // Committed, and not seen by anyone: it may count as later than the snapshot.
+        // Not seen by anyone: it may count as later than the snapshot.
         let snapshot = ledger.snapshot();
         let first = snapshot.read(b)[0];
         assert_eq!(snapshot.read(a)[0], first, "half a transaction");
         thread.join().expect("no panic in the thread");
         assert_eq!([snapshot.read(a)[0], snapshot.read(b)[0]], [first; 2]);
+        snapshot.end();
+    });
+}
+
+#[test]
+fn a_late_helper_stamps_no_other_version() {
+    Model {
+        name: "a_late_helper_stamps_no_other_version",
+        property: "who is about to stamp a version finds its record used by another, and leaves that",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [a, b, c, d]) = Ledger::with_cells([&[0], &[0], &[0], &[0]]);
+        let mut hand = ledger.hand();
+        // Decided after a snapshot: the version of `b` is still to be given its stamp.
+        assert!(ledger.hand().stop_at(Step::Stamped, 1, |hand| {
+            hand.transact([a, b], |_| true, |_, _| Some(1));
+        }));
+        let helper = ledger.clone();
+        let thread = thread::spawn(move || helper.read(b)[0]);
+        set(&mut hand, b, 2);
+        let snapshot = ledger.snapshot();
+        // Into the record that `b` had.
+        assert!(hand.transact([c, d], |_| true, |_, _| Some(1)));
+        assert!((1..=2).contains(&thread.join().expect("no panic in the thread")));
+        assert_eq!([a, b, c, d].map(|cell| snapshot.read(cell)[0]), [1, 2, 0, 0]);
         snapshot.end();
     });
 }

@@ -104,8 +104,8 @@ fn commit(
             Ok(_) => batch.consumers.len(),
             Err(Refused::Error(_)) => 0,
         };
-        for (consumer, key) in batch.keys().zip(keys).skip(unused) {
-            core.consumers.retire(writer, &consumer, key);
+        for consumer in batch.keys().skip(unused) {
+            core.consumers.give_up(writer, &consumer);
         }
         return committed.map_err(|refused| match refused {
             Refused::Error(error) => error,

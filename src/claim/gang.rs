@@ -94,21 +94,23 @@ impl Worker {
                     Ok(())
                 })
             });
-            let retire = match &done {
-                Ok(()) => made.iter().map(Result::is_err).collect(),
-                Err(Refused::Stale) => Vec::new(),
-                Err(Refused::Error(_)) => vec![true; keys.len()],
+            let is_unused = |position: usize| match &done {
+                Ok(()) => made[position].is_err(),
+                Err(_) => true,
             };
-            for ((claim, key), retire) in members.iter().zip(keys).zip(retire) {
-                if retire {
-                    core.consumers.retire(writer, &claim.consumer(), key);
+            if let Err(Refused::Stale) = done {
+                continue;
+            }
+            for (position, claim) in members.iter().enumerate() {
+                if is_unused(position) {
+                    core.consumers.give_up(writer, &claim.consumer());
                 }
             }
-            match done {
-                Ok(()) => return Ok(made),
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => return Err(error),
-            }
+            return match done {
+                Ok(()) => Ok(made),
+                Err(Refused::Error(error)) => Err(error),
+                Err(Refused::Stale) => unreachable!("tried again above"),
+            };
         }
     }
 

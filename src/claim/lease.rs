@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, set_term};
 use crate::claim::request::Claim;
-use crate::claim::worker::{Receipt, Worker};
+use crate::claim::worker::{Receipt, Supposed, Worker};
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Exhausted};
 use crate::tree::cells::State;
@@ -90,7 +90,7 @@ impl Worker {
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
             let term = self.core.new_term(deadline);
-            self.put(claim, Some(term), &|known| match known {
+            self.put(claim, Supposed::New, Some(term), &|known| match known {
                 None => Ok(1),
                 Some(known) => Err(known.exists(claim.consumer())),
             })
@@ -286,13 +286,14 @@ impl Core {
         let words = self.ledger.peek(cell, copy);
         let words = ConsumerWords(&words);
         match words.life() {
-            life if life.is(State::Absent, incarnation) => Entered::Other,
-            life if life.is(State::Live, incarnation) => match words.term() {
+            life if life.incarnation != incarnation => Entered::Over,
+            life if life.state == State::Live => match words.term() {
                 Some(term) if term == due.term => Entered::InForce,
                 Some(_) => Entered::Other,
                 None => Entered::Over,
             },
-            _ => Entered::Over,
+            // It may be about to begin.
+            _ => Entered::Other,
         }
     }
 }

@@ -48,6 +48,9 @@ pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u6
 
 /// Sorts lines such that each class of each provider comes once.
 pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
+    if lines.is_sorted_by(|line, next| line.key() < next.key()) {
+        return Ok(());
+    }
     lines.sort_unstable_by_key(|line| (line.key(), line.provider.incarnation));
     let mut overflow = None;
     lines.dedup_by(|next, line| {

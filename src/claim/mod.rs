@@ -4,6 +4,7 @@ mod batch;
 mod change;
 mod consumer;
 mod face;
+mod find;
 mod gang;
 mod lease;
 mod lines;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, Held, write_consumer};
+use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub struct Worker {
     held: Vec<Held>,
     /// Its consumer's next words.
     pub(super) words: Vec<u64>,
+    /// The providers that were found.
+    pub(super) found: Found,
     /// What the tallies of this worker's slot were when it began.
     base: Metrics,
     /// Retries and helps that are counted.
@@ -56,6 +59,12 @@ pub(super) struct Known {
     equal: bool,
 }
 
+/// What a consumer is supposed to be before the index is asked.
+pub(super) enum Supposed {
+    New,
+    Known,
+}
+
 impl Worker {
     pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
         let writer = core.ledger.writer()?;
@@ -66,7 +75,8 @@ impl Worker {
         let base = tallies.read();
         let counted = (writer.retries(), writer.helps());
         let (wanted, held, words) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Worker { core, writer, wanted, held, words, base, counted })
+        let found = Found::default();
+        Ok(Worker { core, writer, wanted, held, words, found, base, counted })
     }
 
     /// Gives a consumer that holds nothing all that the claim asks for. The consumer starts at
@@ -106,7 +116,7 @@ impl Worker {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn claim(&mut self, claim: &Claim) -> Result<Receipt> {
-        let claimed = self.put(claim, None, &|known| match known {
+        let claimed = self.put(claim, Supposed::New, None, &|known| match known {
             None => Ok(1),
             Some(known) => Err(known.exists(claim.consumer())),
         });
@@ -126,7 +136,7 @@ impl Worker {
     /// of `ConsumerExists` and `AlreadyHeld`.
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
         let replaced = expect.validate().and_then(|()| {
-            self.put(claim, None, &|known| {
+            self.put(claim, Supposed::Known, None, &|known| {
                 let actual = known.map(|known| known.generation);
                 check_consumer(claim.consumer(), expect, actual)?;
                 Ok(expect.next(actual.unwrap_or(0)))
@@ -194,8 +204,9 @@ impl Worker {
             for &(class, amount) in amounts {
                 check_amount(provider, class, amount)?;
                 let provider = provider.uuid;
-                let at = UsageWords(words).find(class.number());
-                let at = at.ok_or(Error::NoInventory { provider, class })?;
+                let Some(at) = UsageWords(words).find(class.number()) else {
+                    return Err(Error::NoInventory { provider, class }.into());
+                };
                 let taken = at.taken;
                 let Some(left) = taken.checked_sub(amount) else {
                     let requested = amount;
@@ -249,10 +260,12 @@ impl Worker {
     }
 
     /// Sets what a consumer holds, if `admit` accepts what it is, and says its next generation.
-    /// A new consumer is leased for this term, if there is one.
+    /// A new consumer is leased for this term, if there is one. Most often the consumer is as
+    /// supposed.
     pub(super) fn put(
         &mut self,
         claim: &Claim,
+        supposed: Supposed,
         lease: Option<Term>,
         admit: &dyn Fn(Option<&Known>) -> Result<u64>,
     ) -> Result<(Receipt, Interned)> {
@@ -262,8 +275,13 @@ impl Worker {
         wanted.extend_from_slice(&claim.lines);
         sort_out(wanted)?;
         let consumer = claim.consumer();
+        let mut supposed = supposed;
         loop {
-            let mut interned = core.consumers.interned(&core.ledger, &consumer);
+            let mut interned = match std::mem::replace(&mut supposed, Supposed::Known) {
+                // The index notices when it is told.
+                Supposed::New => None,
+                Supposed::Known => core.consumers.interned(&core.ledger, &consumer),
+            };
             let mut entered = None;
             let result = writer.transact(|transaction| {
                 held.clear();
@@ -315,7 +333,14 @@ impl Worker {
                 let (key, place, life) = match (interned, open) {
                     (Some(key), Some((place, life))) => (key, place, life),
                     _ => {
-                        let new = core.consumers.intern(transaction.writer(), &consumer)?;
+                        let new = core.consumers.intern_first(transaction.writer(), &consumer);
+                        let new = match new {
+                            // For a consumer that exists, which nobody has asked yet, no cell is
+                            // needed.
+                            Err(_) if core.consumers.hint(&consumer).is_some() => None,
+                            new => new?,
+                        };
+                        let new = new.ok_or(Abort::Reject(Refused::Stale))?;
                         interned = Some(new);
                         let (place, life) = open_consumer(transaction, new)?;
                         if life.state == State::Live {
@@ -418,7 +443,7 @@ pub(super) fn open_consumer(
 ) -> Result<(Place, Life), Abort<Refused>> {
     let place = transaction.open(interned.cell)?;
     let life = Life::from_word(transaction.word(place, 0));
-    if life.incarnation != interned.incarnation || life.state == State::Free {
+    if life.incarnation != interned.incarnation {
         return Err(Abort::Reject(Refused::Stale));
     }
     Ok((place, life))

@@ -7,8 +7,26 @@ use crate::sync::{CHUNKS, FIRST_CHUNK_BITS, OnceBox};
 /// What is once there stays at its address until the array is dropped, so a position is a
 /// reference that can be kept in a word.
 pub(crate) struct Chunks<T> {
-    chunks: [OnceBox<Box<[T]>>; CHUNKS],
+    chunks: [OnceBox<Chunk<T>>; CHUNKS],
     stride: usize,
+}
+
+struct Chunk<T> {
+    elements: Box<[T]>,
+    /// Those before are skipped, so that the first position is where a cache line begins.
+    start: usize,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl<T> Chunk<T> {
+    fn new(length: usize, make: impl Fn(usize) -> Box<[T]>) -> Self {
+        let most_skipped = LINE.checked_div(size_of::<T>()).unwrap_or(0);
+        let elements = make(length + most_skipped);
+        let start = elements.as_ptr().align_offset(LINE);
+        Chunk { start: if start <= most_skipped { start } else { 0 }, elements }
+    }
 }
 
 impl<T> Chunks<T> {
@@ -21,25 +39,43 @@ impl<T> Chunks<T> {
     #[inline]
     pub(crate) fn get(&self, position: u32) -> Option<&[T]> {
         let (chunk, offset) = locate(position);
-        let start = offset * self.stride;
-        self.chunks.get(chunk)?.get()?.get(start..start + self.stride)
+        let chunk = self.chunks.get(chunk)?.get()?;
+        let start = chunk.start + offset * self.stride;
+        chunk.elements.get(start..start + self.stride)
     }
 
     /// The elements at `position`, allocating its chunk by `make(length)` if need be.
     ///
     /// Lock-free: of several threads that allocate the same chunk one wins, the others drop
     /// theirs and use it.
+    #[inline]
     pub(crate) fn get_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
-        let (chunk, offset) = locate(position);
-        let cell = &self.chunks[chunk];
-        if cell.get().is_none() {
-            let length = self.stride << (chunk as u32 + FIRST_CHUNK_BITS);
-            // A loser's chunk is dropped: the winner's serves both.
-            drop(cell.set(Box::new(make(length))));
-        }
-        let start = offset * self.stride;
-        let elements = cell.get().expect("set above, by this thread or the one that beat it");
-        &elements[start..start + self.stride]
+        &self.run_or_make(position, make)[..self.stride]
+    }
+
+    /// The elements from `position` to the end of its chunk, which is allocated as by
+    /// [`get_or_make`](Self::get_or_make).
+    #[inline]
+    pub(crate) fn run_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
+        let (index, offset) = locate(position);
+        let chunk = match self.chunks[index].get() {
+            Some(chunk) => chunk,
+            None => self.make(index, make),
+        };
+        let start = chunk.start + offset * self.stride;
+        &chunk.elements[start..chunk.start + self.length(index)]
+    }
+
+    #[cold]
+    fn make(&self, index: usize, make: impl Fn(usize) -> Box<[T]>) -> &Chunk<T> {
+        // A loser's chunk is dropped: the winner's serves both.
+        drop(self.chunks[index].set(Box::new(Chunk::new(self.length(index), make))));
+        self.chunks[index].get().expect("set above, by this thread or the one that beat it")
+    }
+
+    /// How many elements a chunk has.
+    fn length(&self, index: usize) -> usize {
+        self.stride << (index as u32 + FIRST_CHUNK_BITS)
     }
 }
 
@@ -80,5 +116,21 @@ mod tests {
         assert_eq!(chunks.get_or_make(70, |length| vec![7; length].into()), [7, 7]);
         assert!(chunks.get(0).is_none());
         assert_eq!(chunks.get(70), Some(&[7, 7][..]));
+    }
+
+    #[test]
+    fn chunks_begin_with_a_cache_line() {
+        let chunks = Chunks::<u64>::new(8);
+        for position in [0, 64, 1 << 14] {
+            let words = chunks.get_or_make(position, |length| vec![0; length].into());
+            assert_eq!(words.as_ptr().addr() % LINE, 0);
+        }
+    }
+
+    #[test]
+    fn a_run_ends_with_its_chunk() {
+        let chunks = Chunks::<u8>::new(3);
+        let run = chunks.run_or_make(61, |length| vec![0; length].into());
+        assert_eq!(run.len(), 3 * 3);
     }
 }

@@ -56,33 +56,37 @@ impl Entry {
     }
 }
 
-/// How far a transaction has come. It is decided once.
+/// How a published transaction stands. It is decided once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    Undecided = 0,
-    Committed = 1,
-    Aborted = 2,
-    /// The owner fills the entries; no gate names the descriptor.
-    Preparing = 3,
+pub(crate) enum Outcome {
+    Undecided,
+    /// With the stamp of all its versions.
+    Committed(Stamp),
+    Aborted,
 }
 
-impl State {
-    fn from_bits(bits: u64) -> State {
-        match bits & 3 {
-            0 => State::Undecided,
-            1 => State::Committed,
-            2 => State::Aborted,
-            _ => State::Preparing,
+/// Stands for [`Outcome::Aborted`]: no reading of the clock, and no token.
+const ABORTED: u64 = 0;
+
+impl Outcome {
+    fn from_bits(bits: u64) -> Outcome {
+        match Stamp::from_bits(bits) {
+            _ if bits == ABORTED => Outcome::Aborted,
+            stamp if stamp.is_token() => Outcome::Undecided,
+            stamp => Outcome::Committed(stamp),
         }
     }
 }
 
+/// Words of an entry.
+const ENTRY: usize = 3;
+
 /// Used again and again by one worker at a time; the sequence tells the uses apart.
 pub(crate) struct Descriptor {
-    /// `sequence | state 2`
+    /// `sequence | whether published 1`
     status: AtomicU64,
-    /// When the transaction took effect: its token until someone has read the clock for it.
-    stamp: AtomicU64,
+    /// The transaction's token until it is decided; then its stamp, or [`ABORTED`].
+    outcome: AtomicU64,
     count: AtomicU64,
     /// Three words each: cell, old, new.
     entries: Chunks<AtomicU64>,
@@ -91,63 +95,90 @@ pub(crate) struct Descriptor {
 impl Descriptor {
     pub(crate) fn new() -> Self {
         Descriptor {
-            status: AtomicU64::new(State::Preparing as u64),
-            stamp: AtomicU64::new(0),
+            status: AtomicU64::new(0),
+            outcome: AtomicU64::new(ABORTED),
             count: AtomicU64::new(0),
-            entries: Chunks::new(3),
+            entries: Chunks::new(ENTRY),
         }
     }
 
     /// The sequence of the last use.
     pub(crate) fn last_sequence(&self) -> u64 {
         // Relaxed: the free list of slots ordered the previous owner's stores before this.
-        self.status.load(Ordering::Relaxed) >> 2
+        self.status.load(Ordering::Relaxed) >> 1
     }
 
     /// Ends the previous use: from here on its helpers find that it is over.
-    pub(crate) fn prepare(&self, ticket: Ticket, entries: impl ExactSizeIterator<Item = Entry>) {
+    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry]) {
         // Release: nothing to publish yet; what matters is that it precedes every store below,
         // each of which is a release: who acquires one of those sees that the sequence has moved.
-        self.status.store(status(ticket, State::Preparing), Ordering::Release);
+        self.status.store(preparing(ticket), Ordering::Release);
         self.count.store(entries.len() as u64, Ordering::Release);
-        self.stamp.store(ticket.token().bits(), Ordering::Release);
-        for (position, entry) in entries.enumerate() {
-            let words = self.entries.get_or_make(position as u32, zeroed_words);
-            // Release: pairs with the acquire in `entry`.
-            words[0].store(u64::from(entry.cell.number()), Ordering::Release);
-            words[1].store(entry.old.bits(), Ordering::Release);
-            words[2].store(entry.new.bits(), Ordering::Release);
+        self.outcome.store(ticket.token().bits(), Ordering::Release);
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let position = entries.len() - rest.len();
+            let places = self.entries.run_or_make(position as u32, zeroed_words);
+            let (now, later) = rest.split_at(rest.len().min(places.len() / ENTRY));
+            for (words, entry) in places.chunks_exact(ENTRY).zip(now) {
+                // Release: pairs with the acquire in `entry`.
+                words[0].store(u64::from(entry.cell.number()), Ordering::Release);
+                words[1].store(entry.old.bits(), Ordering::Release);
+                words[2].store(entry.new.bits(), Ordering::Release);
+            }
+            rest = later;
         }
     }
 
     /// Opens the transaction to helpers.
     pub(crate) fn publish(&self, ticket: Ticket) {
         // Release: the entries; pairs with the acquire in `state`.
-        self.status.store(status(ticket, State::Undecided), Ordering::Release);
+        self.status.store(published(ticket), Ordering::Release);
     }
 
-    /// How far the transaction has come; none if the descriptor has moved on to another.
+    /// Whether the descriptor serves this transaction still.
     #[inline]
-    pub(crate) fn state(&self, ticket: Ticket) -> Option<State> {
-        // Acquire: pairs with `publish` and `decide`.
-        let status = self.status.load(Ordering::Acquire);
-        (status >> 2 == ticket.sequence).then(|| State::from_bits(status))
+    fn serves(&self, ticket: Ticket) -> bool {
+        // Acquire: pairs with `publish`; and with `prepare` for who has read a word of the next use.
+        self.status.load(Ordering::Acquire) == published(ticket)
+    }
+
+    /// How the transaction stands; none if the descriptor has moved on to another.
+    pub(crate) fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
+        let outcome = self.own_outcome();
+        self.serves(ticket).then_some(outcome)
+    }
+
+    /// How the owner's own transaction stands.
+    #[inline]
+    pub(crate) fn own_outcome(&self) -> Outcome {
+        // Acquire: pairs with the exchange in `decide`: the stamp carries its reading of the clock,
+        // and with it the registrations of all snapshots before it.
+        Outcome::from_bits(self.outcome.load(Ordering::Acquire))
     }
 
     /// Decides the transaction, unless it is decided.
-    pub(crate) fn decide(&self, ticket: Ticket, state: State) {
-        let undecided = status(ticket, State::Undecided);
-        // AcqRel: the decision follows the installs that this thread made or saw; pairs with the
-        // acquire in `state`. Failure needs nothing: whoever goes on loads the state.
-        let _ = self.status.compare_exchange(
-            undecided,
-            status(ticket, state),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+    #[inline]
+    pub(crate) fn commit(&self, ticket: Ticket, stamp: Stamp) {
+        self.decide(ticket, stamp.bits());
     }
 
-    /// The number of entries, meaningful while [`state`](Self::state) still answers.
+    /// Decides the transaction, unless it is decided.
+    #[cold]
+    pub(crate) fn abort(&self, ticket: Ticket) {
+        self.decide(ticket, ABORTED);
+    }
+
+    #[inline]
+    fn decide(&self, ticket: Ticket, outcome: u64) {
+        let token = ticket.token().bits();
+        // AcqRel: the decision follows the installs that this thread made or saw, and its reading of
+        // the clock; pairs with the acquire in `own_outcome`. Failure needs nothing: whoever goes on
+        // loads the outcome.
+        let _ = self.outcome.compare_exchange(token, outcome, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// The number of entries, meaningful while [`outcome`](Self::outcome) still answers.
     pub(crate) fn count(&self) -> u64 {
         // Acquire: pairs with the release in `prepare`, so that a count of the next use comes
         // with the next sequence.
@@ -164,34 +195,14 @@ impl Descriptor {
             old: GateWord::from_bits(words[1].load(Ordering::Acquire)),
             new: GateWord::from_bits(words[2].load(Ordering::Acquire)),
         };
-        self.state(ticket).map(|_| entry)
-    }
-
-    /// Agrees on the transaction's stamp: `now`, unless another thread was first. None if the
-    /// descriptor has moved on.
-    pub(crate) fn agree_on_stamp(&self, ticket: Ticket, now: Stamp) -> Option<Stamp> {
-        let token = ticket.token().bits();
-        // AcqRel: the stamp carries its reading of the clock; on failure Acquire for the same.
-        let stamp = match self.stamp.compare_exchange(
-            token,
-            now.bits(),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => now,
-            Err(found) => Stamp::from_bits(found),
-        };
-        self.state(ticket).map(|_| stamp)
-    }
-
-    /// The stamp of the owner's last transaction that has committed.
-    pub(crate) fn agreed_stamp(&self) -> Stamp {
-        // Acquire: the stamp carries its reading of the clock, and with it the registrations of
-        // all snapshots before it.
-        Stamp::from_bits(self.stamp.load(Ordering::Acquire))
+        self.serves(ticket).then_some(entry)
     }
 }
 
-fn status(ticket: Ticket, state: State) -> u64 {
-    ticket.sequence << 2 | state as u64
+fn preparing(ticket: Ticket) -> u64 {
+    ticket.sequence << 1
+}
+
+fn published(ticket: Ticket) -> u64 {
+    preparing(ticket) | 1
 }

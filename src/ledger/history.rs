@@ -13,7 +13,7 @@ use super::chunks::Chunks;
 use super::clock::Stamp;
 use super::gate::{Cell, GateWord};
 use super::record::{Record, RecordNumber, Replaced};
-use super::registry::Kept;
+use super::registry::{Instants, Kept};
 use crate::step::{Step, reached};
 use crate::sync::{OnceBox, Slot};
 
@@ -83,6 +83,7 @@ impl Ledger {
         word: GateWord,
         stamp: Stamp,
         before: Stamp,
+        instants: &mut Instants,
     ) -> Replaced {
         let last = word.record();
         // Before the first snapshot there is nothing that anyone could need.
@@ -95,7 +96,10 @@ impl Ledger {
             // No snapshot came between the two, so nobody needs the one before.
             true => named.earlier,
             false => {
-                self.leave_out(cell, word, named.earlier, before);
+                // Whenever it began.
+                if instants.need(self, Stamp::BEGINNING, before) {
+                    self.leave_out(cell, word, named.earlier, before);
+                }
                 named.last
             }
         };
@@ -106,10 +110,6 @@ impl Ledger {
     /// be named no more.
     #[cold]
     fn leave_out(&self, cell: Cell, word: GateWord, record: RecordNumber, until: Stamp) {
-        // Whenever it began.
-        if self.registry.needing(Stamp::BEGINNING, until).is_none() {
-            return;
-        }
         let Some((from, words)) = self.copy_of_earlier(record, until) else { return };
         // Then the record was that of an earlier version of this cell.
         if self.gates.load_again(cell, word) {
@@ -222,6 +222,9 @@ impl Ledger {
 }
 
 /// The words of the version that came into force then, if the record holds it.
+///
+/// For a version that ended at a later stamp than it began with: the record of any other one may hold
+/// the next with the same stamp.
 pub(super) fn copy_of(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
     if record.stamp() != stamp {
         return None;

@@ -1,46 +1,76 @@
-//! Transactions over several cells: install, decide, stamp, release; by the owner and its helpers
-//! alike.
+//! Transactions over several cells: install, decide, release; by the owner and its helpers alike.
 
 use std::cell::Cell;
 
 use super::Ledger;
 use super::clock::Stamp;
-use super::descriptor::{Descriptor, Entry, State, Ticket};
+use super::descriptor::{Descriptor, Entry, Outcome, Ticket};
 use super::gate::GateWord;
 use crate::step::{Step, reached};
 
-/// Where a participant finds the entries of the transaction.
-pub(super) trait Entries {
+/// What a participant knows of the transaction.
+pub(super) trait Participant {
     fn count(&self) -> u64;
     /// None if the transaction is over, and with it the participant's work.
     fn entry(&self, position: u64) -> Option<Entry>;
+    /// None if the transaction is over.
+    fn outcome(&self) -> Option<Outcome>;
+    /// Whether all new versions are known to be written with this stamp.
+    fn has_written(&self, stamp: Stamp) -> bool;
 }
 
-/// The owner's own copy: always good.
-impl Entries for &[Entry] {
+/// Has a copy of the entries, which is always good.
+pub(super) struct Owner<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) entries: &'a [Entry],
+    /// The stamp that the new versions are written with.
+    pub(super) written: Stamp,
+}
+
+impl Participant for Owner<'_> {
+    #[inline]
     fn count(&self) -> u64 {
-        self.len() as u64
+        self.entries.len() as u64
     }
 
+    #[inline]
     fn entry(&self, position: u64) -> Option<Entry> {
-        self.get(position as usize).copied()
+        self.entries.get(position as usize).copied()
+    }
+
+    #[inline]
+    fn outcome(&self) -> Option<Outcome> {
+        Some(self.descriptor.own_outcome())
+    }
+
+    #[inline]
+    fn has_written(&self, stamp: Stamp) -> bool {
+        self.written == stamp
     }
 }
 
-/// A helper's view: the descriptor, for as long as it has not moved on.
-struct Announced<'a> {
+/// Reads the descriptor, for as long as it has not moved on.
+struct Helper<'a> {
     descriptor: &'a Descriptor,
     ticket: Ticket,
     count: u64,
 }
 
-impl Entries for Announced<'_> {
+impl Participant for Helper<'_> {
     fn count(&self) -> u64 {
         self.count
     }
 
     fn entry(&self, position: u64) -> Option<Entry> {
         self.descriptor.entry(self.ticket, position)
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.descriptor.outcome(self.ticket)
+    }
+
+    fn has_written(&self, _: Stamp) -> bool {
+        false
     }
 }
 
@@ -56,8 +86,8 @@ pub(super) fn helps() -> u64 {
 
 /// How far a participant came.
 pub(super) enum Progress {
-    /// The transaction is over; committed or aborted, unless it was over before.
-    Done(Option<State>),
+    /// The transaction is decided, and in no gate any more; none if it was over before.
+    Done(Option<Outcome>),
     /// Another transaction holds a gate and has to be finished first.
     Blocked(Ticket),
 }
@@ -81,8 +111,8 @@ impl Ledger {
         let mut current = ticket;
         loop {
             let descriptor = self.descriptor(current.slot());
-            let announced = Announced { descriptor, ticket: current, count: descriptor.count() };
-            match self.advance(current, &announced) {
+            let helper = Helper { descriptor, ticket: current, count: descriptor.count() };
+            match self.advance(current, &helper) {
                 Progress::Blocked(by) => current = by,
                 Progress::Done(_) if current == ticket => return,
                 Progress::Done(_) => current = ticket,
@@ -92,40 +122,48 @@ impl Ledger {
 
     /// Takes a published transaction as far as it goes. Owner and helpers may do this at once.
     #[inline]
-    pub(super) fn advance(&self, ticket: Ticket, entries: &impl Entries) -> Progress {
-        let descriptor = self.descriptor(ticket.slot());
-        if descriptor.state(ticket) == Some(State::Undecided) {
-            match self.install(ticket, entries) {
-                Installed::Everywhere => descriptor.decide(ticket, State::Committed),
+    pub(super) fn advance(&self, ticket: Ticket, participant: &impl Participant) -> Progress {
+        let mut outcome = participant.outcome();
+        if outcome == Some(Outcome::Undecided) {
+            match self.install(ticket, participant) {
+                Installed::Everywhere => {
+                    // Nobody sees the old versions any more, and nothing can abort this.
+                    if let Some(stamp) = self.stamp_all_now(participant) {
+                        reached(Step::Timed);
+                        self.descriptor(ticket.slot()).commit(ticket, stamp);
+                    }
+                }
                 // Only what was seen aborts a transaction, never impatience: the cells behind a
                 // mismatch are never reached by anybody, so no late helper can install there.
-                Installed::Mismatch => descriptor.decide(ticket, State::Aborted),
-                Installed::Blocked(by) if descriptor.state(ticket) == Some(State::Undecided) => {
+                Installed::Mismatch => self.descriptor(ticket.slot()).abort(ticket),
+                Installed::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
                     return Progress::Blocked(by);
                 }
                 Installed::Blocked(_) | Installed::Over => {}
             }
+            outcome = participant.outcome();
         }
         reached(Step::Decided);
-        let state = descriptor.state(ticket);
-        match state {
-            Some(State::Committed) => {
-                if self.stamp(descriptor, ticket, entries).is_some() {
-                    self.release(ticket, entries, |entry| entry.new);
+        match outcome {
+            Some(Outcome::Committed(stamp)) => {
+                if self.stamp(participant, stamp).is_some() {
+                    self.release(ticket, participant, |entry| entry.new);
                 }
             }
-            Some(State::Aborted) => self.release(ticket, entries, |entry| entry.old.next_same()),
-            Some(State::Undecided | State::Preparing) | None => {}
+            Some(Outcome::Aborted) => {
+                self.release(ticket, participant, |entry| entry.old.next_same());
+            }
+            Some(Outcome::Undecided) | None => {}
         }
-        Progress::Done(state)
+        Progress::Done(outcome)
     }
 
     /// Puts the descriptor into every gate, in the order of the cells.
     #[inline]
-    fn install(&self, ticket: Ticket, entries: &impl Entries) -> Installed {
+    fn install(&self, ticket: Ticket, participant: &impl Participant) -> Installed {
         let word = GateWord::of_ticket(ticket);
-        for position in 0..entries.count() {
-            let Some(entry) = entries.entry(position) else { return Installed::Over };
+        for position in 0..participant.count() {
+            let Some(entry) = participant.entry(position) else { return Installed::Over };
             match self.gates.exchange(entry.cell, entry.old, word) {
                 Ok(()) => reached(Step::Installed),
                 Err(found) if found == word => {}
@@ -138,17 +176,17 @@ impl Ledger {
         Installed::Everywhere
     }
 
-    /// Gives all new versions one stamp. None if the transaction is over.
+    /// Gives all new versions the transaction's stamp, if a snapshot was taken since they were
+    /// written. None if the transaction is over.
     #[inline]
-    fn stamp(&self, descriptor: &Descriptor, ticket: Ticket, entries: &impl Entries) -> Option<()> {
-        let stamp = descriptor.agree_on_stamp(ticket, self.stamp_all_now(entries)?)?;
-        reached(Step::StampAgreed);
-        for position in 0..entries.count() {
-            let entry = entries.entry(position)?;
+    fn stamp(&self, participant: &impl Participant, stamp: Stamp) -> Option<()> {
+        if participant.has_written(stamp) {
+            return Some(());
+        }
+        for position in 0..participant.count() {
+            let entry = participant.entry(position)?;
             if entry.puts() {
-                let token = Stamp::token(entry.cell, entry.new);
-                // Refused: it has been stamped, by the same stamp.
-                let _ = self.records.get(entry.new.record()).set_stamp(token, stamp);
+                self.records.get(entry.new.record()).raise_stamp(stamp);
                 reached(Step::Stamped);
             }
         }
@@ -158,22 +196,22 @@ impl Ledger {
     /// A stamp for all new versions; see [`stamp_now`](Self::stamp_now). None if the transaction is
     /// over.
     #[inline]
-    fn stamp_all_now(&self, entries: &impl Entries) -> Option<Stamp> {
+    fn stamp_all_now(&self, participant: &impl Participant) -> Option<Stamp> {
         let now = self.clock.now();
         if now == Stamp::BEGINNING {
             return Some(now);
         }
         let mut all_marked = true;
-        for position in 0..entries.count() {
-            let entry = entries.entry(position)?;
+        for position in 0..participant.count() {
+            let entry = participant.entry(position)?;
             all_marked &= !entry.puts() || self.stamp_before(&entry) == now;
         }
         if all_marked {
             return Some(now);
         }
         self.stamp_marked(now, |mark| {
-            for position in 0..entries.count() {
-                let entry = entries.entry(position)?;
+            for position in 0..participant.count() {
+                let entry = participant.entry(position)?;
                 if entry.puts() {
                     self.marks.mark(entry.cell, mark);
                 }
@@ -188,10 +226,15 @@ impl Ledger {
 
     /// Takes the descriptor out of every gate.
     #[inline]
-    fn release(&self, ticket: Ticket, entries: &impl Entries, next: impl Fn(Entry) -> GateWord) {
+    fn release(
+        &self,
+        ticket: Ticket,
+        participant: &impl Participant,
+        next: impl Fn(Entry) -> GateWord,
+    ) {
         let word = GateWord::of_ticket(ticket);
-        for position in 0..entries.count() {
-            let Some(entry) = entries.entry(position) else { return };
+        for position in 0..participant.count() {
+            let Some(entry) = participant.entry(position) else { return };
             // Refused: another participant was first, or an abort never got this far.
             let _ = self.gates.exchange(entry.cell, word, next(entry));
             reached(Step::Released);

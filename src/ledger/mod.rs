@@ -21,6 +21,7 @@ mod past;
 mod read;
 mod record;
 mod registry;
+mod stock;
 mod transaction;
 mod urgency;
 mod writer;

@@ -21,6 +21,22 @@ const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 /// The widths of records, in words. A record's number names its width.
 pub(crate) const WIDTHS: [usize; 8] = [8, 16, 32, 64, 128, 512, 4096, 32768];
 
+const MOST_BITS: usize = WIDTHS[WIDTHS.len() - 1].ilog2() as usize;
+
+/// For each number of bits the narrowest width that so many positions fit.
+const BY_BITS: [u8; MOST_BITS + 1] = {
+    let mut indexes = [0; MOST_BITS + 1];
+    let mut bits = 0;
+    while bits < indexes.len() {
+        indexes[bits] = if bits == 0 { 0 } else { indexes[bits - 1] };
+        while WIDTHS[indexes[bits] as usize] < 1 << bits {
+            indexes[bits] += 1;
+        }
+        bits += 1;
+    }
+    indexes
+};
+
 /// How many spare records of each width move between a worker and the common stock at once.
 const BATCHES: [usize; WIDTHS.len()] =
     if cfg!(provider_tree_loom) { [2; 8] } else { [32, 32, 16, 8, 4, 1, 1, 1] };
@@ -91,8 +107,9 @@ impl Width {
     /// The narrowest width whose payload holds `words`.
     #[inline]
     pub(crate) fn holding(words: usize) -> Result<Width, Exhausted> {
-        match WIDTHS.iter().position(|width| width - HEADER >= words) {
-            Some(index) => Ok(Width(index)),
+        let bits = usize::BITS - (words + HEADER - 1).leading_zeros();
+        match BY_BITS.get(bits as usize) {
+            Some(index) => Ok(Width(usize::from(*index))),
             None => Err(Exhausted::Words),
         }
     }
@@ -191,31 +208,54 @@ impl Record<'_> {
         self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
+    /// Gives a version that nobody has seen yet a later stamp than it was written with.
+    ///
+    /// Without effect on another use of the record: any later one has a token, or a stamp that is
+    /// no earlier than this.
+    pub(crate) fn raise_stamp(self, stamp: Stamp) {
+        let written = self.stamp();
+        if written < stamp {
+            // Refused: another participant was first.
+            let _ = self.set_stamp(written, stamp);
+        }
+    }
+
     /// Appends the payload to `into`; returns the stamp of the version before this one.
     #[inline]
     pub(crate) fn copy_to(self, into: &mut Vec<u64>) -> Stamp {
         let (length, before) = self.lineage();
-        // Acquire: as in `word`.
         let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
-        into.extend(payload.iter().map(|word| word.load(Ordering::Acquire)));
+        // Acquire: as in `word`.
+        let load = |word: &AtomicU64| word.load(Ordering::Acquire);
+        into.extend(payload.iter().map(load));
         before
     }
 
     /// Fills a spare record. The caller owns it: no gate names it.
     ///
-    /// Others may still read it as the version it once was. The token comes first: from then on
-    /// whoever validates by the stamp knows that the words are no longer that version's.
+    /// Others may still read it as the version it once was. The stamp comes first, or the token: from
+    /// then on whoever validates by it knows that the words are no longer that version's. A stamp was
+    /// read from the clock when the record was the caller's.
     #[inline]
-    pub(crate) fn write(self, token: Stamp, replaced: Replaced, before: Stamp, payload: &[u64]) {
+    pub(crate) fn write(self, stamp: Stamp, replaced: Replaced, before: Stamp, payload: &[u64]) {
         // Release, all: each pairs with the acquire of the same word, so that a reader who sees
         // it also sees every gate exchange that made this record spare.
         let Replaced { last, earlier } = replaced;
         let replaced = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
         let lineage = before.bits() | (payload.len() as u64) << STAMP_BITS;
-        self.words[0].store(token.bits(), Ordering::Release);
+        self.words[0].store(stamp.bits(), Ordering::Release);
         self.words[1].store(replaced, Ordering::Release);
         self.words[2].store(lineage, Ordering::Release);
-        for (word, value) in self.words[HEADER..].iter().zip(payload) {
+        let mut rest = (&self.words[HEADER..], payload);
+        // Four at a time takes half the instructions.
+        while let ([a, b, c, d, words @ ..], [e, f, g, h, values @ ..]) = rest {
+            a.store(*e, Ordering::Release);
+            b.store(*f, Ordering::Release);
+            c.store(*g, Ordering::Release);
+            d.store(*h, Ordering::Release);
+            rest = (words, values);
+        }
+        for (word, value) in rest.0.iter().zip(rest.1) {
             word.store(*value, Ordering::Release);
         }
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::Ledger;
 use super::chunks::Chunks;
 use super::clock::{Clock, Stamp};
 use super::free_list::FreeList;
@@ -79,6 +80,38 @@ pub(super) struct Needing {
     slot: u32,
 }
 
+/// The registered instants, as they were at some reading of the clock. For what ended by then this
+/// tells who needs it, without a look at the registry; instants that have ended meanwhile still count.
+pub(super) struct Instants {
+    read_at: Stamp,
+    registered: Vec<Stamp>,
+}
+
+impl Instants {
+    pub(super) fn new() -> Self {
+        Instants { read_at: Stamp::BEGINNING, registered: Vec::new() }
+    }
+
+    /// Whether something may be needed that was in force from one reading of the clock until before
+    /// another one was.
+    #[inline]
+    pub(super) fn need(&mut self, ledger: &Ledger, from: Stamp, until: Stamp) -> bool {
+        if until > self.read_at {
+            self.refresh(ledger);
+        }
+        self.registered.iter().any(|at| from <= *at && *at < until)
+    }
+
+    /// Looks at the registry again.
+    #[cold]
+    pub(super) fn refresh(&mut self, ledger: &Ledger) {
+        // First the clock: every instant before this reading is registered by now.
+        self.read_at = ledger.clock.now();
+        self.registered.clear();
+        self.registered.extend(ledger.registry.instants());
+    }
+}
+
 impl Registry {
     pub(super) fn new() -> Self {
         Registry { slots: Chunks::new(1), handed_out: AtomicU64::new(0), free: FreeList::new() }
@@ -138,18 +171,26 @@ impl Registry {
     /// The earliest registered instant at which something that was in force from one reading of the
     /// clock until before another one was in force. O(most snapshots that were held together).
     pub(super) fn needing(&self, from: Stamp, until: Stamp) -> Option<Needing> {
+        let needs = |needing: &Needing| from.bits() <= needing.at && needing.at < until.bits();
+        self.registered().filter(needs).min()
+    }
+
+    /// The registered instants, each looked at by itself, and some that begin or have ended.
+    fn instants(&self) -> impl Iterator<Item = Stamp> {
+        let held = self.registered().filter(|needing| needing.at != REVOKED);
+        held.map(|needing| Stamp::from_bits(needing.at))
+    }
+
+    fn registered(&self) -> impl Iterator<Item = Needing> {
         // Relaxed: a slot that matters was handed out before its instant's advance of the clock,
-        // which `until` comes after.
+        // which the caller knows a later reading of.
         let bound = self.handed_out.load(Ordering::Relaxed) as u32;
-        (0..bound)
-            .filter_map(|slot| {
-                // SeqCst: partner of the store in `register`. Whoever knows a stamp that is later
-                // than the instant has acquired the clock's advance.
-                let at = self.registration(slot)?.at.load(Ordering::SeqCst);
-                let needs = at != NONE && from.bits() <= at && at < until.bits();
-                needs.then_some(Needing { at, slot })
-            })
-            .min()
+        (0..bound).filter_map(|slot| {
+            // SeqCst: partner of the store in `register`. Whoever knows a stamp that is later than
+            // the instant has acquired the clock's advance.
+            let at = self.registration(slot)?.at.load(Ordering::SeqCst);
+            (at != NONE).then_some(Needing { at, slot })
+        })
     }
 
     /// Notes what is kept, for the earliest instant at which it was in force; false if there is none

@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use super::Ledger;
 use super::clock::Stamp;
-use super::descriptor::Entry;
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
 use super::registry::Moment;
@@ -51,6 +50,7 @@ pub(crate) struct Transaction<'a> {
 
 impl Transaction<'_> {
     /// Reads `cell` into the transaction; once, however often it is opened.
+    #[inline]
     pub(crate) fn open(&mut self, cell: Cell) -> Result<Place, Exhausted> {
         let Writer { ledger, draft, .. } = &mut *self.writer;
         draft.open(ledger, cell)
@@ -122,8 +122,6 @@ pub(super) struct Draft {
     words: Vec<u64>,
     /// Where each opened cell is, once they are too many to look through.
     places: HashMap<Cell, usize, foldhash::fast::FixedState>,
-    /// The transaction as it will be announced.
-    pub(super) entries: Vec<Entry>,
 }
 
 /// A cell in a draft.
@@ -162,11 +160,6 @@ impl Draft {
         self.opened.len()
     }
 
-    /// Sorts the draft by cell, as transactions install. No [`Place`] is valid afterwards.
-    pub(super) fn sort(&mut self) {
-        self.opened.sort_unstable_by_key(|opened| opened.cell);
-    }
-
     pub(super) fn changes(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
         self.opened.iter().map(|opened| Change {
             cell: opened.cell,
@@ -200,7 +193,14 @@ impl Draft {
         self.opened.iter().all(|opened| ledger.gates.load(opened.cell) == opened.word)
     }
 
+    #[inline]
     fn find(&self, cell: Cell) -> Option<usize> {
+        // Most often it is the last: changes come cell by cell.
+        let last = self.opened.len().checked_sub(1)?;
+        if self.opened[last].cell == cell { Some(last) } else { self.find_before(cell) }
+    }
+
+    fn find_before(&self, cell: Cell) -> Option<usize> {
         if self.opened.len() <= FEW {
             self.opened.iter().position(|opened| opened.cell == cell)
         } else {
@@ -208,10 +208,16 @@ impl Draft {
         }
     }
 
+    #[inline]
     fn open(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
         if let Some(place) = self.find(cell) {
             return Ok(Place(place));
         }
+        self.read(ledger, cell)
+    }
+
+    /// Reads a cell that is not open.
+    fn read(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
         if self.opened.len() == MOST_CELLS {
             return Err(Exhausted::Entries);
         }

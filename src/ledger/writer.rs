@@ -1,14 +1,14 @@
-//! What one thread writes with: a descriptor, spare records, spare cells.
+//! What one thread writes with: a descriptor, a stock of records, spare cells.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::clock::Stamp;
-use super::descriptor::{Entry, State, Ticket};
+use super::descriptor::{Entry, Outcome, Ticket};
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
-use super::kcas::{Progress, helps};
-use super::record::{RecordNumber, Replaced, Width};
+use super::kcas::{Owner, Progress, helps};
+use super::record::{Replaced, Width};
+use super::stock::Stock;
 use super::transaction::{Abort, Change, Draft, Transaction};
 use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
@@ -24,10 +24,9 @@ pub(crate) struct Writer {
     pub(super) draft: Draft,
     slot: u32,
     sequence: u64,
-    spares: [Vec<RecordNumber>; Width::COUNT],
-    retired: VecDeque<Retired>,
-    /// Their widths together.
-    retired_words: usize,
+    stock: Stock,
+    /// The transaction as it will be announced.
+    entries: Vec<Entry>,
     cells: [Vec<Cell>; KINDS],
     payload: Vec<u64>,
     retries: u64,
@@ -38,17 +37,6 @@ pub(crate) struct Writer {
     in_flight: bool,
 }
 
-/// A record that is no longer in force, left in place for the snapshots that need it.
-struct Retired {
-    cell: Cell,
-    record: RecordNumber,
-    from: Stamp,
-    until: Stamp,
-}
-
-/// So many words of records a writer leaves in place.
-const MOST_RETIRED: usize = if cfg!(provider_tree_loom) { 8 } else { 1 << 17 };
-
 impl Writer {
     pub(super) fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
         let sequence = ledger.descriptor(slot).last_sequence();
@@ -57,9 +45,8 @@ impl Writer {
             draft: Draft::default(),
             slot,
             sequence,
-            spares: std::array::from_fn(|_| Vec::new()),
-            retired: VecDeque::new(),
-            retired_words: 0,
+            stock: Stock::new(),
+            entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
             payload: Vec::new(),
             retries: 0,
@@ -111,7 +98,8 @@ impl Writer {
                 Err(Abort::Torn) => {}
                 Ok(value) => {
                     let payload = Some(&payload[..]);
-                    match self.exchange(Change { cell, old, stamp, before, payload }) {
+                    let change = Change { cell, old, stamp, before, payload };
+                    match exchange(&self.ledger, &mut self.stock, &mut self.in_flight, change) {
                         Ok(true) => break Ok(value),
                         Ok(false) => {}
                         Err(exhausted) => break Err(exhausted.into()),
@@ -164,6 +152,11 @@ impl Writer {
         // Those of changes that the body made on the way are among them.
         self.helps = helped + (helps() - helps_before);
         result
+    }
+
+    /// Takes back what no snapshot needs any more, before the writer rests.
+    pub(crate) fn rest(&mut self) {
+        self.stock.rest(&self.ledger);
     }
 
     /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,
@@ -223,9 +216,8 @@ impl Writer {
     /// Gives a cell that was never used its first version.
     fn found(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Exhausted> {
         let width = Width::holding(payload.len())?;
-        self.reserve(width, 1)?;
-        let spares = &mut self.spares[width.index()];
-        let spare = spares.pop().expect("just reserved");
+        let spare = self.stock.peek(&self.ledger, width)?;
+        self.stock.take(width);
         let new = GateWord::VACANT.next(spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
@@ -240,235 +232,137 @@ impl Writer {
         Ok(())
     }
 
-    /// The one-cell change: the next version goes into a spare record, the gate is exchanged, the
-    /// old record becomes the spare.
-    #[inline]
-    fn exchange(&mut self, change: Change<'_>) -> Result<bool, Exhausted> {
-        let Change { cell, old, stamp, before, payload } = change;
-        let payload = payload.unwrap_or_default();
-        let replaced = self.ledger.predecessors(cell, old, stamp, before);
-        let width = Width::holding(payload.len())?;
-        if self.spares[width.index()].is_empty() {
-            self.reserve(width, 1)?;
-        }
-        let spares = &mut self.spares[width.index()];
-        let spare = spares.last_mut().expect("just reserved");
-        let new = old.next(*spare);
-        let token = Stamp::token(cell, new);
-        let record = self.ledger.records.get(*spare);
-        record.write(token, replaced, stamp, payload);
-        reached(Step::Written);
-        if self.ledger.gates.exchange(cell, old, new).is_err() {
-            return Ok(false);
-        }
-        self.in_flight = true;
-        reached(Step::Exchanged);
-        let now = self.ledger.stamp_now(cell, stamp);
-        let until = match record.set_stamp(token, now) {
-            Ok(()) => now,
-            // A reader was first; or the gate has moved on, and the record may be another version's.
-            Err(found) => match self.ledger.gates.load_again(cell, new) {
-                true => found,
-                false => self.ledger.ended(cell, old.record(), stamp),
-            },
-        };
-        if until == stamp && old.record().width() == width {
-            *spare = old.record();
-        } else {
-            spares.pop();
-            self.retire(cell, old.record(), stamp, until);
-        }
-        self.in_flight = false;
-        Ok(true)
-    }
-
     /// Commits the draft; false if it has to be made anew.
     fn commit(&mut self) -> Result<bool, Exhausted> {
         if self.draft.is_read_only() {
             return Ok(self.draft.holds(&self.ledger));
         }
-        let mut draft = std::mem::take(&mut self.draft);
-        draft.sort();
-        let result = match draft.single_change() {
-            Some(change) => self.exchange(change),
-            None => self.write_versions(&mut draft).map(|()| self.run(&draft)),
-        };
-        self.draft = draft;
-        result
+        match self.draft.single_change() {
+            Some(change) => exchange(&self.ledger, &mut self.stock, &mut self.in_flight, change),
+            None => self.write_versions().map(|written| self.run(written)),
+        }
     }
 
-    /// Writes the new versions into spares, and the entries beside them. The spares stay in the
-    /// stock until the transaction has committed.
-    fn write_versions(&mut self, draft: &mut Draft) -> Result<(), Exhausted> {
-        let mut needed = [0; Width::COUNT];
-        for payload in draft.changes().filter_map(|change| change.payload) {
-            needed[Width::holding(payload.len())?.index()] += 1;
-        }
-        for (width, needed) in Width::all().zip(needed) {
-            if let Err(exhausted) = self.reserve(width, needed) {
-                // Others may do with less.
-                Width::all().for_each(|width| self.trim(width));
-                return Err(exhausted);
-            }
-        }
-        let mut entries = std::mem::take(&mut draft.entries);
+    /// Writes the new versions of the draft into spares, and the entries beside them; says which
+    /// stamp the versions have for now.
+    #[inline]
+    fn write_versions(&mut self) -> Result<Stamp, Exhausted> {
+        let Writer { ledger, draft, stock, entries, .. } = self;
         entries.clear();
-        // Taken from the end on, without leaving the stock.
-        let mut unused = std::array::from_fn::<_, { Width::COUNT }, _>(|at| self.spares[at].len());
         for change in draft.changes() {
-            let Change { cell, old, stamp, before, .. } = change;
             let new = match change.payload {
-                None => old.next_same(),
+                None => change.old.next_same(),
                 Some(payload) => {
-                    let width = Width::holding(payload.len())?.index();
-                    unused[width] -= 1;
-                    let spare = self.spares[width][unused[width]];
-                    let new = old.next(spare);
-                    let token = Stamp::token(cell, new);
-                    let replaced = self.ledger.predecessors(cell, old, stamp, before);
-                    self.ledger.records.get(spare).write(token, replaced, stamp, payload);
-                    new
+                    let width = Width::holding(payload.len());
+                    let spare = width.and_then(|width| {
+                        let spare = stock.peek(ledger, width)?;
+                        stock.take(width);
+                        Ok(spare)
+                    });
+                    match spare {
+                        Ok(spare) => change.old.next(spare),
+                        Err(exhausted) => {
+                            give_up(ledger, stock, entries);
+                            return Err(exhausted);
+                        }
+                    }
                 }
             };
-            entries.push(Entry { cell, old, new });
+            entries.push(Entry { cell: change.cell, old: change.old, new });
         }
-        draft.entries = entries;
-        Ok(())
+        // After the last spare was taken: whatever its record was before ended no later.
+        let now = ledger.clock.now();
+        for (change, entry) in draft.changes().zip(&entries[..]) {
+            let Change { cell, old, stamp, before, payload } = change;
+            if let Some(payload) = payload {
+                let replaced = ledger.predecessors(cell, old, stamp, before, &mut stock.instants);
+                ledger.records.get(entry.new.record()).write(now, replaced, stamp, payload);
+            }
+        }
+        Ok(now)
     }
 
     /// Announces the transaction and sees it through; true if it committed.
-    fn run(&mut self, draft: &Draft) -> bool {
-        let entries = &draft.entries[..];
+    #[inline]
+    fn run(&mut self, written: Stamp) -> bool {
+        let Writer { ledger, draft, stock, entries, in_flight, .. } = self;
+        entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
-        let descriptor = self.ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries.iter().copied());
+        let descriptor = ledger.descriptor(self.slot);
+        descriptor.prepare(ticket, entries);
         reached(Step::Prepared);
-        self.in_flight = true;
+        *in_flight = true;
         descriptor.publish(ticket);
         reached(Step::Published);
-        let state = loop {
-            match self.ledger.advance(ticket, &entries) {
-                Progress::Blocked(by) => self.ledger.help(by),
-                Progress::Done(state) => break state,
+        let owner = Owner { descriptor, entries, written };
+        let outcome = loop {
+            match ledger.advance(ticket, &owner) {
+                Progress::Blocked(by) => ledger.help(by),
+                Progress::Done(outcome) => break outcome,
             }
         };
-        let committed = state == Some(State::Committed);
-        if committed {
-            let stamp = descriptor.agreed_stamp();
-            self.trade_spares(draft, stamp);
-        }
-        self.in_flight = false;
+        let committed = match outcome {
+            Some(Outcome::Committed(until)) => {
+                for change in draft.changes().filter(|change| change.payload.is_some()) {
+                    let record = change.old.record();
+                    stock.retire(ledger, change.cell, record, [change.stamp, until]);
+                }
+                true
+            }
+            _ => {
+                give_up(ledger, stock, entries);
+                false
+            }
+        };
+        *in_flight = false;
         committed
     }
+}
 
-    /// After a commit: the records put in force leave the stock, those they replace enter it.
-    fn trade_spares(&mut self, draft: &Draft, until: Stamp) {
-        for entry in draft.entries.iter().filter(|entry| entry.puts()) {
-            self.spares[entry.new.record().width().index()].pop();
-        }
-        for change in draft.changes().filter(|change| change.payload.is_some()) {
-            self.retire(change.cell, change.old.record(), change.stamp, until);
-        }
+/// The one-cell change: the next version goes into a spare record, the gate is exchanged, the old
+/// record becomes the spare. False if another change came first.
+#[inline]
+fn exchange(
+    ledger: &Ledger,
+    stock: &mut Stock,
+    in_flight: &mut bool,
+    change: Change<'_>,
+) -> Result<bool, Exhausted> {
+    let Change { cell, old, stamp, before, payload } = change;
+    let payload = payload.unwrap_or_default();
+    let replaced = ledger.predecessors(cell, old, stamp, before, &mut stock.instants);
+    let width = Width::holding(payload.len())?;
+    let spare = stock.peek(ledger, width)?;
+    let new = old.next(spare);
+    let token = Stamp::token(cell, new);
+    let record = ledger.records.get(spare);
+    record.write(token, replaced, stamp, payload);
+    reached(Step::Written);
+    if ledger.gates.exchange(cell, old, new).is_err() {
+        return Ok(false);
     }
+    *in_flight = true;
+    reached(Step::Exchanged);
+    let now = ledger.stamp_now(cell, stamp);
+    let until = match record.set_stamp(token, now) {
+        Ok(()) => now,
+        // A reader was first; or the gate has moved on, and the record may be another version's.
+        Err(found) => match ledger.gates.load_again(cell, new) {
+            true => found,
+            false => ledger.ended(cell, old.record(), stamp),
+        },
+    };
+    stock.trade(ledger, width, cell, old.record(), [stamp, until]);
+    *in_flight = false;
+    Ok(true)
+}
 
-    /// Keeps a record that is no longer in force: as a spare or, for as long as a snapshot needs
-    /// the version that it was, in its place.
-    #[inline]
-    fn retire(&mut self, cell: Cell, record: RecordNumber, from: Stamp, until: Stamp) {
-        if from == until {
-            self.keep_spare(record);
-        } else {
-            self.retire_across(Retired { cell, record, from, until });
-        }
-    }
-
-    /// A snapshot was taken between the two.
-    #[cold]
-    fn retire_across(&mut self, retired: Retired) {
-        // One for one.
-        self.take_back_unneeded();
-        if !self.ledger.is_needed(retired.from, retired.until) {
-            self.keep_spare(retired.record);
-            return;
-        }
-        self.retired_words += retired.record.width().words();
-        self.retired.push_back(retired);
-        while self.retired_words > MOST_RETIRED {
-            self.take_back();
-        }
-    }
-
-    /// Takes back what no snapshot needs any more, before the writer rests.
-    pub(crate) fn rest(&mut self) {
-        while self.take_back_unneeded() {}
-    }
-
-    /// Takes the record back that was retired first, if no snapshot needs it any more.
-    fn take_back_unneeded(&mut self) -> bool {
-        let is_needed = |first: &Retired| self.ledger.is_needed(first.from, first.until);
-        if self.retired.front().is_none_or(is_needed) {
-            return false;
-        }
-        if let Some(first) = self.retired.pop_front() {
-            self.keep_retired(first.record);
-        }
-        true
-    }
-
-    /// Takes the record back that was retired first; snapshots find a copy instead.
-    fn take_back(&mut self) {
-        let Some(Retired { cell, record, from, until }) = self.retired.pop_front() else { return };
-        let mut words = Vec::new();
-        self.ledger.records.get(record).copy_to(&mut words);
-        self.ledger.preserve(cell, from, until, &words);
-        self.keep_retired(record);
-    }
-
-    /// Keeps a record that was retired, however many there are: a transaction may have counted off
-    /// spares already.
-    fn keep_retired(&mut self, record: RecordNumber) {
-        self.retired_words -= record.width().words();
-        self.spares[record.width().index()].push(record);
-    }
-
-    /// Makes sure that `count` spares of `width` are at hand.
-    #[inline]
-    fn reserve(&mut self, width: Width, count: usize) -> Result<(), Exhausted> {
-        while self.spares[width.index()].len() < count {
-            if self.take_back_unneeded() {
-                continue;
-            }
-            let taken = self.ledger.records.take(width, &mut self.spares[width.index()]);
-            if let Err(exhausted) = taken {
-                // What snapshots need can be copied elsewhere.
-                if self.retired.is_empty() {
-                    return Err(exhausted);
-                }
-                self.take_back();
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps a record that is no longer in force, and gives some back if they are many.
-    #[inline]
-    fn keep_spare(&mut self, record: RecordNumber) {
-        let width = record.width();
-        self.spares[width.index()].push(record);
-        self.trim(width);
-    }
-
-    /// Gives spares back if they are many.
-    #[inline]
-    fn trim(&mut self, width: Width) {
-        let spares = &mut self.spares[width.index()];
-        if spares.len() > 4 * width.batch() {
-            while spares.len() > 2 * width.batch() {
-                let batch = spares.drain(spares.len() - width.batch()..);
-                self.ledger.records.give(width, batch);
-            }
-        }
+/// Keeps the records of versions that will never be in force.
+#[cold]
+fn give_up(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
+    for entry in entries.iter().filter(|entry| entry.puts()) {
+        stock.keep(ledger, entry.new.record());
     }
 }
 
@@ -476,7 +370,7 @@ impl Writer {
 impl Writer {
     /// The numbers of the spare records at hand.
     pub(crate) fn spare_numbers(&self) -> Vec<u32> {
-        self.spares.iter().flatten().map(|spare| spare.bits()).collect()
+        self.stock.numbers()
     }
 }
 
@@ -491,17 +385,8 @@ impl Drop for Writer {
             // had stopped.
             return;
         }
-        while !self.retired.is_empty() {
-            self.take_back();
-        }
         let ledger = &self.ledger;
-        for spares in &mut self.spares {
-            while let Some(first) = spares.first() {
-                let width = first.width();
-                let batch = spares.len().min(width.batch());
-                ledger.records.give(width, spares.drain(..batch));
-            }
-        }
+        self.stock.give_back(ledger);
         for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
             while !cells.is_empty() {
                 let batch = cells.len().min(CELL_BATCH);

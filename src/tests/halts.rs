@@ -154,8 +154,8 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
             (Installed, 1),
             (Installed, 2),
             (Installed, 3),
+            (Timed, 1),
             (Decided, 1),
-            (StampAgreed, 1),
             (Stamped, 1),
             (Stamped, 3),
             (Released, 1),
@@ -247,8 +247,8 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
             (Published, 1),
             (Decided, 1),
             (Released, 2),
-            (Written, 2),
-            (Exchanged, 2),
+            (Written, 1),
+            (Exchanged, 1),
             (Published, 2),
             (Released, 4),
             (Freed, 1),
@@ -305,6 +305,14 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
         ],
     ),
 ];
+
+/// What has to happen on the way to a halt: the versions of a transaction get another stamp only if a
+/// snapshot is taken after they were written.
+pub(super) fn on_the_way(tree: &ProviderTree, halt: Step, reached: Step) {
+    if (halt, reached) == (Stamped, Prepared) {
+        drop(tree.snapshot());
+    }
+}
 
 /// Every single halt: its name, the operation, the step.
 pub(super) fn halts() -> impl Iterator<Item = (String, Operation, Step, usize)> {

@@ -1,6 +1,7 @@
-//! Tests that stop threads inside the protocols, for which the crate itself has to be compiled
-//! with its [steps](crate::step).
+//! Tests for which the crate itself has to be compiled: with its [steps](crate::step), at which they
+//! stop threads, and with few cells.
 
+mod exhaustion;
 mod halts;
 mod panics;
 mod stalls;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::step::with_steps;
-use crate::tests::halts::{Cluster, assert_sound, everything_else, halts};
+use crate::tests::halts::{Cluster, assert_sound, everything_else, halts, on_the_way};
 
 struct Injected;
 
@@ -12,7 +12,9 @@ fn a_panic_at_any_step_leaves_the_forest_sound() {
     for (halt, operation, step, count) in halts() {
         let cluster = Cluster::new();
         let mut left = count;
+        let tree = cluster.tree.clone();
         let visit = move |reached| {
+            on_the_way(&tree, step, reached);
             left -= usize::from(reached == step);
             if left == 0 {
                 resume_unwind(Box::new(Injected));

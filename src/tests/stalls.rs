@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::step::{Step, with_steps};
-use crate::tests::halts::{Cluster, Operation, assert_sound, everything_else, halts};
+use crate::tests::halts::{Cluster, Operation, assert_sound, everything_else, halts, on_the_way};
 
 /// Far beyond what anything here takes: who exceeds it waits for somebody.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -31,7 +31,9 @@ impl Parked {
         let cluster = Arc::clone(cluster);
         let thread = thread::spawn(move || {
             let mut left = count;
+            let tree = cluster.tree.clone();
             let visit = move |reached| {
+                on_the_way(&tree, step, reached);
                 left = left.saturating_sub(usize::from(reached == step));
                 if left == 0 && parked.send(()).is_ok() {
                     // Parked until the test has seen what it wants to see. Later halts pass: the

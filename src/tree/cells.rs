@@ -271,18 +271,7 @@ impl<'a> UsageWords<'a> {
     /// The amounts of `class`, if the provider has an inventory of it.
     #[inline]
     pub(crate) fn find(self, class: u16) -> Option<Amounts> {
-        let classes = self.classes();
-        let numbers = self.0.get(FIRST_CLASS..first_amount(classes))?;
-        let mut index = 0;
-        for word in numbers {
-            for lane in 0..CLASSES_PER_WORD {
-                if (word >> (16 * lane)) as u16 == class && index + lane < classes {
-                    return self.amounts(first_amount(classes) + 3 * (index + lane));
-                }
-            }
-            index += CLASSES_PER_WORD;
-        }
-        None
+        self.amounts(place_of(class, self.classes(), |index| self.word(index))?)
     }
 
     /// The amounts of all classes.
@@ -298,6 +287,30 @@ impl<'a> UsageWords<'a> {
         let &[capacity, used, taken] = self.0.get(at..at + 3)? else { return None };
         Some(Amounts { at, capacity, used, taken })
     }
+}
+
+/// Where the amounts of `class` are, in the words of a usage cell with so many classes.
+#[inline]
+fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<usize> {
+    for first in (0..classes).step_by(CLASSES_PER_WORD) {
+        let numbers = word(FIRST_CLASS + first / CLASSES_PER_WORD);
+        for lane in 0..CLASSES_PER_WORD {
+            if (numbers >> (16 * lane)) as u16 == class && first + lane < classes {
+                return Some(first_amount(classes) + 3 * (first + lane));
+            }
+        }
+    }
+    None
+}
+
+/// The life of the usage cell that holds this record, and what it says of `class`.
+#[inline]
+pub(crate) fn usage_in(record: Record<'_>, class: u16) -> (Life, Option<Usage>) {
+    // A torn record may say that there are more classes than it has words for.
+    let classes = ((record.word(2) & (CORDONED - 1)) as usize).min(record.len());
+    let at = place_of(class, classes, |index| record.word(index));
+    let usage = |at| Usage { capacity: record.word(at), used: record.word(at + 1) };
+    (Life::of(record), at.map(usage))
 }
 
 /// What a usage cell holds of one class.

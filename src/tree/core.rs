@@ -53,9 +53,12 @@ impl Core {
         Core {
             id: next_forest(),
             ledger,
-            providers: Keys::new(PROVIDER, |life, uuid| Structure::absent(life, *uuid).to_vec()),
-            names: Keys::new(NAME, |life, _| vec![life.word()]),
-            consumers: Keys::new(CONSUMER, |life, uuid| Structure::absent(life, *uuid).to_vec()),
+            providers: Keys::new(
+                PROVIDER,
+                Some(|life, uuid| Structure::absent(life, *uuid).to_vec()),
+            ),
+            names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
+            consumers: Keys::new(CONSUMER, None),
             configurations: Configurations::new(),
             super_root,
             sharing,

@@ -11,6 +11,9 @@
 //! | absent | free, next incarnation | `retire`, after a failed creation |
 //! | live | free, next incarnation | the transaction that removes |
 //!
+//! For consumers a cell that is free stands for their key as well as one that is absent, as long as
+//! its incarnation is that of the entry: what comes and goes so often saves a step each time.
+//!
 //! Whoever frees a cell removes exactly its entry, then gives the number back. A thread that stops
 //! on the way leaks at most the cells it was about to give back.
 
@@ -33,12 +36,13 @@ pub(crate) struct Interned {
 pub(crate) struct Keys<K> {
     index: Index<K, Interned>,
     kind: Kind,
-    /// The words of a cell that stands for a key which nothing has.
-    absent: fn(Life, &K) -> Vec<u64>,
+    /// The words of a cell that stands for a key which nothing has; none if it may hold what it
+    /// held when it was free.
+    absent: Option<fn(Life, &K) -> Vec<u64>>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Keys<K> {
-    pub(crate) fn new(kind: Kind, absent: fn(Life, &K) -> Vec<u64>) -> Self {
+    pub(crate) fn new(kind: Kind, absent: Option<fn(Life, &K) -> Vec<u64>>) -> Self {
         Keys { index: Index::new(), kind, absent }
     }
 
@@ -57,7 +61,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         loop {
             let hint = self.index.get(key)?;
             let life = ledger.peek(hint.cell, Life::of);
-            if life.incarnation == hint.incarnation && life.state != State::Free {
+            if life.incarnation == hint.incarnation {
                 return Some(hint);
             }
             // What the cell stood for is over; its remover may not have come this far.
@@ -82,21 +86,37 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             if let Some(interned) = self.interned(writer.ledger(), key) {
                 return Ok(interned);
             }
-            let interned = self.occupy(writer, key)?;
-            reached(Step::Occupied);
-            if self.index.insert_if_absent(key.clone(), interned) {
-                reached(Step::Interned);
+            if let Some(interned) = self.intern_first(writer, key)? {
                 return Ok(interned);
             }
-            self.retire(writer, key, interned);
         }
+    }
+
+    /// The cell that stands for `key` from now on; none if one does already. Takes a shard's lock for
+    /// O(1).
+    pub(crate) fn intern_first(
+        &self,
+        writer: &mut Writer,
+        key: &K,
+    ) -> Result<Option<Interned>, Exhausted> {
+        let interned = self.occupy(writer, key)?;
+        reached(Step::Occupied);
+        if self.index.insert_if_absent(key.clone(), interned) {
+            reached(Step::Interned);
+            return Ok(Some(interned));
+        }
+        match self.absent {
+            Some(_) => self.retire(writer, key, interned),
+            None => writer.give_cells(self.kind, interned.cell),
+        }
+        Ok(None)
     }
 
     /// Gives up a key that nothing has; no effect if something has it or another gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
         let freed = writer.update(interned.cell, |words| {
             let life = Life::of_words(words);
-            if !life.is(State::Absent, interned.incarnation) {
+            if life.state == State::Live || life.incarnation != interned.incarnation {
                 return Err(NotAbsent.into());
             }
             words.clear();
@@ -105,6 +125,13 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         });
         if freed.is_ok() {
             self.release(writer, key, interned);
+        }
+    }
+
+    /// Gives up a key, if it is interned and nothing has it.
+    pub(crate) fn give_up(&self, writer: &mut Writer, key: &K) {
+        if let Some(interned) = self.interned(writer.ledger(), key) {
+            self.retire(writer, key, interned);
         }
     }
 
@@ -124,9 +151,13 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
         let first = [Life::first(self.kind).word(); 2];
         let cell = writer.take_cells(self.kind, &first[..RUNS[self.kind.0] as usize])?;
+        let Some(absent) = self.absent else {
+            let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
+            return Ok(Interned { cell, incarnation });
+        };
         let occupied: Result<_, Exhausted> = writer.update(cell, |words| {
             let life = Life::of_words(words).with(State::Absent);
-            *words = (self.absent)(life, key);
+            *words = absent(life, key);
             Ok(Interned { cell, incarnation: life.incarnation })
         });
         if occupied.is_err() {

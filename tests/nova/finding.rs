@@ -56,3 +56,25 @@ fn a_name_that_reads_like_a_uuid_is_a_name() {
     assert_eq!(tree.find(host.uuid()), Some(host));
     assert_eq!(tree.find(&host.uuid().to_string()), Some(named));
 }
+
+#[test]
+fn a_worker_finds_what_it_has_found_before() {
+    let (tree, host) = host();
+    let mut worker = tree.worker().unwrap();
+    assert_eq!(worker.find(Uuid::from_u128(1)), None);
+    for _ in 0..3 {
+        assert_eq!(worker.find(host.uuid()), Some(host));
+    }
+}
+
+#[test]
+fn a_worker_does_not_find_what_has_gone() {
+    let (tree, host) = host();
+    let mut worker = tree.worker().unwrap();
+    assert_eq!(worker.find(host.uuid()), Some(host));
+    tree.remove(&host).unwrap();
+    assert_eq!(worker.find(host.uuid()), None);
+    let next = tree.create_root("next", host.uuid()).unwrap();
+    assert_ne!(next, host);
+    assert_eq!(worker.find(host.uuid()), Some(next));
+}

@@ -43,8 +43,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a failed exchange counts as done",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
-            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(true);",
+            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(false);",
+            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(true);",
         )],
         models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
     },
@@ -52,8 +52,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a record in force is reused after a failed exchange",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            return Ok(false);",
-            "if self.ledger.gates.exchange(cell, old, new).is_err() {\n            *spare = old.record();\n            return Ok(false);",
+            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(false);",
+            "if ledger.gates.exchange(cell, old, new).is_err() {\n        stock.trade(ledger, width, cell, old.record(), [stamp; 2]);\n        return Ok(false);",
         )],
         models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
     },
@@ -61,8 +61,8 @@ const MUTANTS: &[Mutant] = &[
         name: "records are traded before the commit",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "        if committed {\n            let stamp = descriptor.agreed_stamp();\n            self.trade_spares(draft, stamp);\n        }\n",
-            "        let stamp = descriptor.agreed_stamp();\n        self.trade_spares(draft, stamp);\n",
+            "            _ => {\n                give_up(ledger, stock, entries);\n                false\n            }",
+            "            _ => {\n                give_up(ledger, stock, entries);\n                for change in draft.changes().filter(|change| change.payload.is_some()) {\n                    stock.keep(ledger, change.old.record());\n                }\n                false\n            }",
         )],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
@@ -84,15 +84,15 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "cells are installed out of order",
         file: "src/ledger/writer.rs",
-        edits: &[("        draft.sort();\n", "")],
+        edits: &[("        entries.sort_unstable_by_key(|entry| entry.cell);\n", "")],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
     Mutant {
         name: "the tag does not grow on an abort",
         file: "src/ledger/kcas.rs",
         edits: &[(
-            "self.release(ticket, entries, |entry| entry.old.next_same())",
-            "self.release(ticket, entries, |entry| entry.old)",
+            "self.release(ticket, participant, |entry| entry.old.next_same());",
+            "self.release(ticket, participant, |entry| entry.old);",
         )],
         models: ("ledger", &["a_late_helper_of_an_abort_installs_nothing"]),
     },
@@ -100,8 +100,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a decision is a plain store",
         file: "src/ledger/descriptor.rs",
         edits: &[(
-            "let _ = self.status.compare_exchange(\n            undecided,\n            status(ticket, state),\n            Ordering::AcqRel,\n            Ordering::Acquire,\n        );",
-            "let _ = undecided;\n        self.status.store(status(ticket, state), Ordering::Release);",
+            "let _ = self.outcome.compare_exchange(token, outcome, Ordering::AcqRel, Ordering::Acquire);",
+            "let _ = token;\n        self.outcome.store(outcome, Ordering::Release);",
         )],
         models: ("ledger", &["a_descriptor_is_reused_under_a_helper"]),
     },
@@ -109,24 +109,21 @@ const MUTANTS: &[Mutant] = &[
         name: "a transaction is released before it is decided",
         file: "src/ledger/kcas.rs",
         edits: &[(
-            "Installed::Everywhere => descriptor.decide(ticket, State::Committed),",
-            "Installed::Everywhere => {\n                    self.release(ticket, entries, |entry| entry.new);\n                    descriptor.decide(ticket, State::Committed)\n                }",
+            "                        reached(Step::Timed);\n",
+            "                        reached(Step::Timed);\n                        self.release(ticket, participant, |entry| entry.new);\n",
         )],
         models: ("ledger", &["a_pair_against_one_cell_and_a_reader"]),
     },
     Mutant {
         name: "a helper acts on an entry without looking at the sequence again",
         file: "src/ledger/descriptor.rs",
-        edits: &[("self.state(ticket).map(|_| entry)", "Some(entry)")],
+        edits: &[("self.serves(ticket).then_some(entry)", "Some(entry)")],
         models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
         name: "the new sequence is shown after the new entries",
         file: "src/ledger/descriptor.rs",
-        edits: &[(
-            "        self.status.store(status(ticket, State::Preparing), Ordering::Release);\n",
-            "",
-        )],
+        edits: &[("        self.status.store(preparing(ticket), Ordering::Release);\n", "")],
         models: ("ledger", &["a_late_helper_meets_the_owners_next_entries"]),
     },
     Mutant {
@@ -368,8 +365,8 @@ const MUTANTS: &[Mutant] = &[
         name: "the entry of a lease that is about to begin is dropped",
         file: "src/claim/lease.rs",
         edits: &[(
-            "life if life.is(State::Absent, incarnation) => Entered::Other,",
-            "life if life.is(State::Absent, incarnation) => Entered::Over,",
+            "            _ => Entered::Other,\n        }\n    }",
+            "            _ => Entered::Over,\n        }\n    }",
         )],
         models: ("leases", &["a_new_lease_is_found_due"]),
     },
@@ -490,39 +487,93 @@ const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a record is taken back without a copy",
-        file: "src/ledger/writer.rs",
+        file: "src/ledger/stock.rs",
         edits: &[(
-            "        self.ledger.preserve(cell, from, until, &words);\n        self.keep_retired(record);",
-            "        let _ = (cell, from, until);\n        self.keep_retired(record);",
+            "            ledger.preserve(cell, from, until, &words);\n",
+            "            let _ = (cell, from, until);\n",
         )],
         models: ("snapshots", &["a_record_is_taken_back_and_used"]),
     },
     Mutant {
         name: "a record that a snapshot needs becomes a spare",
-        file: "src/ledger/writer.rs",
+        file: "src/ledger/stock.rs",
         edits: &[(
-            "if !self.ledger.is_needed(retired.from, retired.until) {",
-            "if !self.ledger.is_needed(retired.from, retired.until) || true {",
+            "if !self.instants.need(ledger, retired.from, retired.until) {",
+            "if !self.instants.need(ledger, retired.from, retired.until) || true {",
         )],
         models: ("snapshots", &["a_reader_of_the_past_meets_reuse"]),
     },
     Mutant {
+        name: "a writer looks at the registry before it looks at the clock",
+        file: "src/ledger/registry.rs",
+        edits: &[
+            ("        self.read_at = ledger.clock.now();\n", ""),
+            (
+                "        self.registered.extend(ledger.registry.instants());\n",
+                "        self.registered.extend(ledger.registry.instants());\n        self.read_at = ledger.clock.now();\n",
+            ),
+        ],
+        models: ("snapshots", &["a_reader_of_the_past_meets_reuse"]),
+    },
+    Mutant {
+        name: "a writer looks at the registry only once",
+        file: "src/ledger/registry.rs",
+        edits: &[(
+            "        if until > self.read_at {",
+            "        if until > self.read_at && self.read_at == Stamp::BEGINNING {",
+        )],
+        models: ("snapshots", &["what_is_left_out_is_found"]),
+    },
+    Mutant {
         name: "each version of a transaction has a stamp of its own",
         file: "src/ledger/kcas.rs",
+        edits: &[
+            ("if participant.has_written(stamp) {", "if participant.has_written(stamp) && false {"),
+            (
+                "self.records.get(entry.new.record()).raise_stamp(stamp);",
+                "self.records.get(entry.new.record()).raise_stamp(self.clock.now());",
+            ),
+        ],
+        models: ("snapshots", &["a_snapshot_has_a_transaction_whole"]),
+    },
+    Mutant {
+        name: "a transaction keeps the stamp that it was written with",
+        file: "src/ledger/kcas.rs",
         edits: &[(
-            "let _ = self.records.get(entry.new.record()).set_stamp(token, stamp);",
-            "let _ = self.records.get(entry.new.record()).set_stamp(token, self.clock.now());",
+            "if participant.has_written(stamp) {",
+            "if participant.has_written(stamp) || true {",
         )],
+        models: ("snapshots", &["a_snapshot_has_a_transaction_whole"]),
+    },
+    Mutant {
+        name: "a late helper gives a stamp to another version",
+        file: "src/ledger/record.rs",
+        edits: &[("if written < stamp {", "if written != stamp {")],
+        models: ("snapshots", &["a_late_helper_stamps_no_other_version"]),
+    },
+    Mutant {
+        name: "a transaction reads the clock before it is installed",
+        file: "src/ledger/kcas.rs",
+        edits: &[
+            (
+                "            match self.install(ticket, participant) {",
+                "            let early = self.stamp_all_now(participant);\n            match self.install(ticket, participant) {",
+            ),
+            (
+                "if let Some(stamp) = self.stamp_all_now(participant) {",
+                "if let Some(stamp) = early {",
+            ),
+        ],
         models: ("snapshots", &["a_snapshot_has_a_transaction_whole"]),
     },
     Mutant {
         name: "the token is written after the words",
         file: "src/ledger/record.rs",
         edits: &[
-            ("        self.words[0].store(token.bits(), Ordering::Release);\n", ""),
+            ("        self.words[0].store(stamp.bits(), Ordering::Release);\n", ""),
             (
                 "            word.store(*value, Ordering::Release);\n        }\n",
-                "            word.store(*value, Ordering::Release);\n        }\n        self.words[0].store(token.bits(), Ordering::Release);\n",
+                "            word.store(*value, Ordering::Release);\n        }\n        self.words[0].store(stamp.bits(), Ordering::Release);\n",
             ),
         ],
         models: ("snapshots", &["a_record_is_taken_back_and_used"]),
@@ -567,8 +618,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a late writer takes another version's stamp",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "match self.ledger.gates.load_again(cell, new) {",
-            "match self.ledger.gates.load_again(cell, new) || true {",
+            "match ledger.gates.load_again(cell, new) {",
+            "match ledger.gates.load_again(cell, new) || true {",
         )],
         models: ("snapshots", &["a_late_writer_meets_reuse"]),
     },
@@ -576,15 +627,15 @@ const MUTANTS: &[Mutant] = &[
         name: "a late writer takes the present for the end of what it replaced",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "false => self.ledger.ended(cell, old.record(), stamp),",
-            "false => self.ledger.clock.now(),",
+            "false => ledger.ended(cell, old.record(), stamp),",
+            "false => ledger.clock.now(),",
         )],
         models: ("snapshots", &["a_late_writer_preserves_no_version_of_the_same_epoch"]),
     },
     Mutant {
         name: "a late writer takes its own reading for the end of what it replaced",
         file: "src/ledger/writer.rs",
-        edits: &[("false => self.ledger.ended(cell, old.record(), stamp),", "false => now,")],
+        edits: &[("false => ledger.ended(cell, old.record(), stamp),", "false => now,")],
         models: ("snapshots", &["two_writers_of_one_cell_and_a_snapshot"]),
     },
     Mutant {

@@ -3,22 +3,25 @@
 use crate::error::{Error, Result};
 use crate::inventory::Usage;
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::Amounts;
-use crate::tree::core::all_usages;
+use crate::tree::cells::usage_in;
+use crate::tree::core::{Core, all_usages};
 use crate::tree::provider::{Provider, ProviderTree, Version};
 
 /// What is used of one provider.
 impl ProviderTree {
-    /// Capacity and use of one class at one instant. Lock-free, no allocation up to four classes.
+    /// Capacity and use of one class at one instant. Lock-free, without allocation.
     ///
     /// # Errors
     ///
     /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
-        let usage = self
-            .core
-            .read_usage(provider, |words| words.find(class.number()).map(Amounts::usage))?;
-        usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
+        let cell = self.core.usage_cell(provider)?;
+        let (life, usage) = self.core.ledger.peek(cell, |record| usage_in(record, class.number()));
+        Core::check(provider, life)?;
+        match usage {
+            Some(usage) => Ok(usage),
+            None => Err(Error::NoInventory { provider: provider.uuid, class }),
+        }
     }
 
     /// Capacity and use of all classes at one instant, by class. Lock-free.
