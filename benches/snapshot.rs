@@ -126,10 +126,16 @@ fn claiming(rounds: usize, length: Duration) {
                 let run = |beside: &dyn Fn(&AtomicBool)| {
                     throughput(&tree, &providers, threads, length, operation, beside)
                 };
+                // A thread that wakes up each millisecond costs the others something by itself.
+                let awake = |over: &AtomicBool| {
+                    while !over.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                };
                 let mut results = Vec::new();
                 let mut kept = 0;
                 for _ in 0..rounds {
-                    let none = run(&|_| {});
+                    let none = run(&awake);
                     let each = run(&|over| {
                         let mut held = tree.snapshot();
                         while !over.load(Ordering::Relaxed) {
@@ -139,7 +145,7 @@ fn claiming(rounds: usize, length: Duration) {
                         drop(held);
                     });
                     let held = tree.snapshot();
-                    let one = run(&|_| {});
+                    let one = run(&awake);
                     kept = kept.max(held.kept());
                     drop(held);
                     results.push([none, each, each / none, one, one / none]);

@@ -34,7 +34,7 @@ const FLOORS: [Floor; 14] = [
     at(1, "claim and release, 3 classes of one, uniform", "DashMap", 1.1),
     at(2, "claim and release, 3 classes of one, uniform", "DashMap", 1.1),
     at(4, "claim and release, 3 classes of one, uniform", "Mutex", 0.5),
-    at(2, "find by uuid", "papaya", 0.7),
+    at(2, "find by uuid through a worker", "papaya", 0.7),
     always("take and put back, ", "ArcSwap rcu", 0.2),
     always("claim and release, 3 classes of one, ", "ArcSwap rcu", 0.2),
     always("claim and release, k = ", "ArcSwap rcu", 0.2),

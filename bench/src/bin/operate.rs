@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use provider_tree::{
-    Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass, Worker,
+    Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass, Snapshot,
+    Worker,
 };
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ struct Forest {
     tree: ProviderTree,
     providers: Vec<Provider>,
     worker: Worker,
+    snapshot: Option<Snapshot>,
 }
 
 /// An operation, and what has to be so before the first: that is the same however often it is done, so
@@ -38,6 +40,11 @@ const MOST: usize = 16_384;
 
 const OPERATIONS: &[Operation] = &[
     Operation { name: "take, 3 classes", prepare: Forest::take_much, run: Forest::take },
+    Operation {
+        name: "take, 3 classes, first since a snapshot",
+        prepare: Forest::take_much,
+        run: Forest::take_first,
+    },
     Operation { name: "put back, 3 classes", prepare: Forest::take_much, run: Forest::put_back },
     Operation {
         name: "claim, 3 classes of 1 provider",
@@ -66,6 +73,7 @@ const OPERATIONS: &[Operation] = &[
         run: Forest::release,
     },
     Operation { name: "find by uuid", prepare: |_| {}, run: Forest::find },
+    Operation { name: "find through a worker", prepare: |_| {}, run: Forest::find_again },
     Operation { name: "usage", prepare: |_| {}, run: Forest::usage },
     Operation { name: "data", prepare: |_| {}, run: Forest::data },
     Operation { name: "snapshot", prepare: |_| {}, run: Forest::snapshot },
@@ -117,7 +125,7 @@ impl Forest {
         let list: Vec<_> = (0..PROVIDERS).map(spec).collect();
         let providers = tree.populate(&list).expect("a sound list");
         let worker = tree.worker().expect("the first worker");
-        Forest { tree, providers, worker }
+        Forest { tree, providers, worker, snapshot: None }
     }
 
     fn all(&mut self, run: fn(&mut Forest, usize)) {
@@ -136,6 +144,15 @@ impl Forest {
         let amounts = CLASSES.map(|class| (class, 1));
         let provider = &self.providers[number % PROVIDERS];
         self.worker.take(provider, black_box(&amounts)).expect("it fits");
+    }
+
+    /// Each is the first change of its provider since the last snapshot; of those there is one for
+    /// all providers.
+    fn take_first(&mut self, number: usize) {
+        if number.is_multiple_of(PROVIDERS) {
+            self.snapshot = Some(self.tree.snapshot());
+        }
+        self.take(number);
     }
 
     fn put_back(&mut self, number: usize) {
@@ -167,6 +184,10 @@ impl Forest {
 
     fn find(&mut self, number: usize) {
         black_box(self.tree.find(provider_uuid(number % PROVIDERS)).is_some());
+    }
+
+    fn find_again(&mut self, number: usize) {
+        black_box(self.worker.find(provider_uuid(number % PROVIDERS)).is_some());
     }
 
     fn usage(&mut self, number: usize) {

@@ -100,6 +100,10 @@ pub(crate) trait Index {
     /// What is left behind by a creation, to remove by.
     type Created;
     fn find_uuid(&mut self, uuid: &Uuid) -> bool;
+    /// The same for a thread that asks for the same ones again and again.
+    fn find_again(&mut self, uuid: &Uuid) -> bool {
+        self.find_uuid(uuid)
+    }
     fn find_name(&mut self, name: &str) -> bool;
     fn create(&mut self, uuid: Uuid, name: &str) -> Option<Self::Created>;
     fn remove(&mut self, created: Self::Created) -> bool;

@@ -97,6 +97,10 @@ impl Index for Session {
         black_box(self.forest.tree.find(uuid)).is_some()
     }
 
+    fn find_again(&mut self, uuid: &Uuid) -> bool {
+        black_box(self.worker.find(*uuid)).is_some()
+    }
+
     fn find_name(&mut self, name: &str) -> bool {
         black_box(self.forest.tree.find(name)).is_some()
     }

@@ -25,6 +25,16 @@ pub(super) fn all() -> Vec<Workload> {
             by_uuid::<SccMaps>(),
         ]
     };
+    let again = || {
+        vec![
+            again::<Ours>(),
+            again::<MutexMaps>(),
+            again::<RwLockMaps>(),
+            again::<DashMaps>(),
+            again::<PapayaMaps>(),
+            again::<SccMaps>(),
+        ]
+    };
     let by_name = || {
         vec![
             by_name::<Ours>(),
@@ -37,6 +47,7 @@ pub(super) fn all() -> Vec<Workload> {
     };
     vec![
         Workload::new("find by uuid", "one look-up that finds", by_uuid),
+        Workload::new("find by uuid through a worker", "one look-up that finds", again),
         Workload::new("find by name", "one look-up that finds", by_name),
     ]
 }
@@ -47,6 +58,17 @@ fn by_uuid<P: Peer<Session: Index>>() -> Side {
         let mut pick = picks.of(thread);
         move || {
             let found = session.find_uuid(&provider_uuid(pick()));
+            assert!(black_box(found));
+        }
+    })
+}
+
+fn again<P: Peer<Session: Index>>() -> Side {
+    let picks = Picks::new(PROVIDERS, Skew::Uniform);
+    Side::new(&Arc::new(P::new(PROVIDERS)), move |mut session, thread| {
+        let mut pick = picks.of(thread);
+        move || {
+            let found = session.find_again(&provider_uuid(pick()));
             assert!(black_box(found));
         }
     })
