@@ -291,6 +291,29 @@ fn a_late_helper_stamps_no_other_version() {
 }
 
 #[test]
+fn a_snapshot_begins_while_a_writer_looks_for_others() {
+    Model {
+        name: "a_snapshot_begins_while_a_writer_looks_for_others",
+        property: "a writer that looks who is registered keeps what a snapshot needs that begins just then",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0, 0]]);
+        let mut hand = ledger.hand();
+        // So that the first change looks at the registry.
+        let first = ledger.snapshot();
+        let thread = thread::spawn(move || (1..=3).for_each(|value| set(&mut hand, cell, value)));
+        let second = ledger.snapshot();
+        thread.join().expect("no panic in the thread");
+        let seen = second.read(cell);
+        assert_eq!(seen[0], seen[1], "a mix of two versions");
+        assert_eq!(first.read(cell), [0, 0]);
+        end(&ledger, [first, second], &[cell]);
+    });
+}
+
+#[test]
 fn what_is_left_out_is_found() {
     Model {
         name: "what_is_left_out_is_found",

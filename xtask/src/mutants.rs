@@ -513,7 +513,7 @@ const MUTANTS: &[Mutant] = &[
                 "        self.registered.extend(ledger.registry.instants());\n        self.read_at = ledger.clock.now();\n",
             ),
         ],
-        models: ("snapshots", &["a_reader_of_the_past_meets_reuse"]),
+        models: ("snapshots", &["a_snapshot_begins_while_a_writer_looks_for_others"]),
     },
     Mutant {
         name: "a writer looks at the registry only once",
@@ -522,7 +522,7 @@ const MUTANTS: &[Mutant] = &[
             "        if until > self.read_at {",
             "        if until > self.read_at && self.read_at == Stamp::BEGINNING {",
         )],
-        models: ("snapshots", &["what_is_left_out_is_found"]),
+        models: ("snapshots", &["a_snapshot_begins_while_a_writer_looks_for_others"]),
     },
     Mutant {
         name: "each version of a transaction has a stamp of its own",
