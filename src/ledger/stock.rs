@@ -70,13 +70,12 @@ impl Stock {
         record: RecordNumber,
         [from, until]: [Stamp; 2],
     ) {
-        if let (true, true, Some(last)) =
-            (from == until, width == record.width(), self.spares[width.index()].last_mut())
-        {
-            *last = record;
-        } else {
-            self.take(width);
-            self.retire(ledger, cell, record, [from, until]);
+        match self.spares[width.index()].last_mut() {
+            Some(last) if from == until && width == record.width() => *last = record,
+            _ => {
+                self.take(width);
+                self.retire(ledger, cell, record, [from, until]);
+            }
         }
     }
 
