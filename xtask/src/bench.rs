@@ -8,31 +8,34 @@ use crate::shell::{self, Failure};
 /// The member that measures.
 const PACKAGE: &str = "bench";
 
+/// As the other benchmarks are built.
+const MEASURED: &str = "bench";
+
 /// The options with which the other allocator adds nothing.
 const ONCE: [&str; 6] = ["--count", "--check", "--update", "--list", "--help", "-h"];
 
 /// Builds it with each allocator in turn and hands on the words; it knows what they mean.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
     let once = words.iter().any(|word| ONCE.contains(word));
-    build(workspace, &[])?;
+    build(workspace, MEASURED, &[])?;
     measure(workspace, words)?;
     if once {
         return Ok(());
     }
-    build(workspace, &["--features", "mimalloc"])?;
+    build(workspace, MEASURED, &["--features", "mimalloc"])?;
     measure(workspace, &[words, &["--append"]].concat())
 }
 
-/// A run that only shows that everything works. The other allocator needs a C compiler.
+/// A run that only shows that everything works, with what the tests have built. The other
+/// allocator needs a C compiler.
 pub(crate) fn briefly(workspace: &Workspace) -> Result<(), Failure> {
-    build(workspace, &[])?;
+    build(workspace, "release", &[])?;
     measure(workspace, &["--brief"])
 }
 
-/// As the other benchmarks are built.
-fn build(workspace: &Workspace, features: &[&str]) -> Result<(), Failure> {
+fn build(workspace: &Workspace, profile: &str, features: &[&str]) -> Result<(), Failure> {
     let mut command = workspace.cargo("build");
-    command.args(["--profile", "bench", "--package", PACKAGE, "--bins"]).args(features);
+    command.args(["--profile", profile, "--package", PACKAGE, "--bins"]).args(features);
     shell::run(&mut command)
 }
 
@@ -46,7 +49,7 @@ fn measure(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
     shell::run(&mut command)
 }
 
-/// Where cargo puts what it builds with the profile `bench`.
+/// Where cargo puts what it builds with either profile.
 fn program(workspace: &Workspace) -> PathBuf {
     let name = format!("{PACKAGE}{}", std::env::consts::EXE_SUFFIX);
     workspace.target_directory().join("release").join(name)
