@@ -30,7 +30,7 @@ fn main() {
     let clusters: &[_] = if brief { &[(10, 20)] } else { &[(10_000, 10_000), (1_000, 100_000)] };
     reading(clusters);
     let (rounds, length) =
-        if brief { (1, Duration::from_millis(10)) } else { (9, Duration::from_millis(400)) };
+        if brief { (1, Duration::from_millis(10)) } else { (61, Duration::from_millis(60)) };
     claiming(rounds, length);
     differing(if brief { 1_000 } else { 1_000_000 });
     forking(if brief { 10 } else { 20_000 });

@@ -237,8 +237,9 @@
 //! takes as much as it needed at its largest. The names of classes and traits stay for the life of the
 //! process.
 //!
-//! Some counters are finite too. A thread would be misled only if it slept inside one operation while
-//! exactly one cell went through a multiple of 2<sup>35</sup> changes and ended on the same record;
+//! Some counters are finite too. A thread would be misled only if it slept inside one operation, or a
+//! worker did not ask for a provider that it has found, while exactly one cell went through a multiple
+//! of 2<sup>35</sup> changes and ended on the same record;
 //! `src/ledger/PROTOCOL.md` lists all of them.
 //!
 //! # When not to use it

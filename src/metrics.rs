@@ -74,6 +74,7 @@ impl Metrics {
 
 impl Tallies {
     /// Counts a refusal by its reason.
+    #[cold]
     pub(crate) fn refused(&self, error: &Error) {
         let tally = match error {
             Error::CapacityExceeded { .. } | Error::TooFewFit { .. } => &self.over_capacity,

@@ -195,6 +195,32 @@ fn a_provider_is_removed_once() {
 }
 
 #[test]
+fn what_a_worker_has_found_is_gone_for_it_too() {
+    Model {
+        name: "what_a_worker_has_found_is_gone_for_it_too",
+        property: "a worker finds what it has found before until that is renamed and removed, not after",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let host = root(&tree, "host", 1);
+        let mut worker = tree.worker().expect("a worker");
+        assert_eq!(worker.find(uuid(1)), Some(host));
+        let (found, ()) = race(
+            &tree,
+            |_| [worker.find(uuid(1)), worker.find(uuid(1))],
+            move |tree| {
+                tree.rename(&host, "other").expect("is there");
+                assert_eq!(tree.remove(&host), Ok(1));
+            },
+        );
+        assert!(matches!(found, [Some(_), _] | [None, None]), "{found:?}");
+        assert_eq!(worker.find(uuid(1)), None);
+    });
+}
+
+#[test]
 fn moves_never_make_a_cycle() {
     Model {
         name: "moves_never_make_a_cycle",

@@ -1,5 +1,7 @@
-//! A change of what is used of one class of one provider.
+//! Changes of what is used of one class of one provider.
 
+use crate::claim::consumer::Held;
+use crate::claim::request::Line;
 use crate::error::Error;
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
@@ -15,8 +17,47 @@ pub(crate) struct Change<'a> {
     pub(crate) class: u16,
 }
 
+/// Takes what the lines want, none of which is held yet. They are sorted.
+pub(super) fn take_all(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    wanted: &[Line],
+) -> Result<(), Abort<Refused>> {
+    for lines in wanted.chunk_by(|line, next| line.usage() == next.usage()) {
+        let usage = lines[0].usage();
+        let place = transaction.open(usage)?;
+        let words = transaction.words_mut(place);
+        for line in lines {
+            let class = line.class.number();
+            let change = Change { handle: Some(&line.provider), usage, class };
+            let (at, used) = change.checked(words, core, 0, line.amount)?;
+            at.set_used(words, used);
+        }
+    }
+    Ok(())
+}
+
+/// Gives back all that is held. It is sorted.
+pub(super) fn give_back_all(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    held: &[Held],
+) -> Result<(), Abort<Refused>> {
+    for held in held.chunk_by(|held, next| held.usage == next.usage) {
+        let usage = held[0].usage;
+        let place = transaction.open(usage)?;
+        let words = transaction.words_mut(place);
+        for held in held {
+            let change = Change { handle: None, usage, class: held.class };
+            let (at, used) = change.checked(words, core, held.amount, 0)?;
+            at.set_used(words, used);
+        }
+    }
+    Ok(())
+}
+
 impl Change<'_> {
-    /// Puts `wanted` in the place of `held` in a transaction.
+    /// Puts `wanted` in the place of `held` in a transaction, or leaves that as it was.
     pub(super) fn apply(
         &self,
         transaction: &mut Transaction<'_>,
@@ -25,14 +66,24 @@ impl Change<'_> {
         wanted: u64,
     ) -> Result<(), Abort<Refused>> {
         let place = transaction.open(self.usage)?;
-        let words = transaction.words(place);
+        let (at, used) = self.checked(transaction.words(place), core, held, wanted)?;
+        at.set_used(transaction.words_mut(place), used);
+        Ok(())
+    }
+
+    /// As [`used_after`](Self::used_after), if the handle means the provider still.
+    #[inline(always)]
+    pub(super) fn checked(
+        &self,
+        words: &[u64],
+        core: &Core,
+        held: u64,
+        wanted: u64,
+    ) -> Result<(Amounts, u64), Abort<Refused>> {
         if let Some(handle) = self.handle {
             Core::check(handle, UsageWords(words).life())?;
         }
-        let changed = self.used_after(words, core, held, wanted);
-        let (at, used) = changed.map_err(|abort| abort.map(Refused::Error))?;
-        at.set_used(transaction.words_mut(place), used);
-        Ok(())
+        self.used_after(words, core, held, wanted).map_err(|abort| abort.map(Refused::Error))
     }
 
     /// The class's amounts, and how much is used if `wanted` takes the place of `held`.

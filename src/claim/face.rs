@@ -65,7 +65,7 @@ impl ProviderTree {
     pub fn metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
         for slot in 0..self.core.ledger.writer_bound() {
-            if let Some([tallies]) = self.core.tallies.get(slot) {
+            if let Some(tallies) = self.core.tallies.first(slot) {
                 sum += tallies.read();
             }
         }

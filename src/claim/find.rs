@@ -5,32 +5,49 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::claim::worker::Worker;
-use crate::ledger::Ledger;
+use crate::ledger::{GateWord, Ledger};
 use crate::tree::Interned;
 use crate::tree::Provider;
 use crate::tree::cells::{Life, State};
 
-/// The cells of providers that were found. Entries are hints, as those of the index: the cell says
-/// whether the provider is there still.
+/// The cells of providers that were found, by their uuids. Entries are hints, as those of the index:
+/// the cell says whether the provider is there still.
 #[derive(Default)]
-pub(super) struct Found(HashMap<Uuid, Interned, foldhash::fast::RandomState>);
+pub(super) struct Found(HashMap<u128, Entry, foldhash::fast::RandomState>);
+
+struct Entry {
+    interned: Interned,
+    /// A version of the cell in which the provider is there.
+    live: GateWord,
+}
 
 /// So many are remembered; beyond that it begins anew.
 const MOST_FOUND: usize = 1 << 16;
 
 impl Found {
-    fn live(&self, ledger: &Ledger, uuid: &Uuid) -> Option<Interned> {
-        let interned = *self.0.get(uuid)?;
-        let life = ledger.peek(interned.cell, Life::of);
-        life.is(State::Live, interned.incarnation).then_some(interned)
+    #[inline]
+    fn live(&mut self, ledger: &Ledger, uuid: Uuid) -> Option<Interned> {
+        let entry = self.0.get_mut(&uuid.as_u128())?;
+        let interned = entry.interned;
+        // Most often nothing has changed there, and the version need not be read again.
+        if !ledger.is_in_force(interned.cell, entry.live) {
+            entry.live = live_version(ledger, interned)?;
+        }
+        Some(interned)
     }
 
-    fn remember(&mut self, uuid: Uuid, interned: Interned) {
+    fn remember(&mut self, uuid: Uuid, entry: Entry) {
         if self.0.len() == MOST_FOUND {
             self.0.clear();
         }
-        self.0.insert(uuid, interned);
+        self.0.insert(uuid.as_u128(), entry);
     }
+}
+
+/// The version in force, if what was interned so is there in it.
+fn live_version(ledger: &Ledger, interned: Interned) -> Option<GateWord> {
+    let (word, life) = ledger.peek_version(interned.cell, Life::of);
+    life.is(State::Live, interned.incarnation).then_some(word)
 }
 
 impl Worker {
@@ -53,10 +70,11 @@ impl Worker {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn find(&mut self, uuid: Uuid) -> Option<Provider> {
-        let core = &*self.core;
-        let interned = self.found.live(&core.ledger, &uuid).or_else(|| {
-            let interned = core.providers.live(&core.ledger, &uuid)?;
-            self.found.remember(uuid, interned);
+        let Worker { core, found, .. } = self;
+        let interned = found.live(&core.ledger, uuid).or_else(|| {
+            let interned = core.providers.hint(&uuid)?;
+            let live = live_version(&core.ledger, interned)?;
+            found.remember(uuid, Entry { interned, live });
             Some(interned)
         });
         interned.map(|interned| core.handle_of(uuid, interned))
@@ -71,9 +89,9 @@ mod tests {
     #[test]
     fn only_so_many_are_remembered() {
         let mut found = Found::default();
-        let interned = Interned { cell: Cell::new(0), incarnation: 1 };
         for number in 0..=MOST_FOUND as u128 {
-            found.remember(Uuid::from_u128(number), interned);
+            let interned = Interned { cell: Cell::new(0), incarnation: 1 };
+            found.remember(Uuid::from_u128(number), Entry { interned, live: GateWord::VACANT });
             assert!(found.0.len() <= MOST_FOUND);
         }
         assert_eq!(found.0.len(), 1);

@@ -267,8 +267,5 @@ fn check_line(
 ) -> Result<(), Abort<Refused>> {
     let change = change_of(line);
     let place = transaction.open(change.usage)?;
-    let words = transaction.words(place);
-    Core::check(&line.provider, crate::tree::cells::UsageWords(words).life())?;
-    let changed = change.used_after(words, core, 0, line.amount);
-    changed.map(drop).map_err(|no| no.map(Refused::Error))
+    change.checked(transaction.words(place), core, 0, line.amount).map(drop)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::change::Change;
+use crate::claim::change::{Change, give_back_all, take_all};
 use crate::claim::consumer::{ConsumerWords, Held, write_consumer};
 use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
@@ -69,10 +69,7 @@ impl Worker {
     pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
         let writer = core.ledger.writer()?;
         let make = |length| (0..length).map(|_| CachePadded::default()).collect();
-        let [tallies] = core.tallies.get_or_make(writer.slot(), make) else {
-            unreachable!("the tallies of one slot are one element");
-        };
-        let base = tallies.read();
+        let base = core.tallies.get_or_make(writer.slot(), make)[0].read();
         let counted = (writer.retries(), writer.helps());
         let (wanted, held, words) = (Vec::new(), Vec::new(), Vec::new());
         let found = Found::default();
@@ -151,11 +148,14 @@ impl Worker {
     ///
     /// [`ConsumerNotFound`](Error::ConsumerNotFound).
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
-        let released = match self.core.consumers.hint(&consumer) {
-            None => Err(Error::ConsumerNotFound { consumer }),
-            Some(interned) => self
-                .end(consumer, interned, |_| Ok(()))
-                .and_then(|receipt| receipt.ok_or(Error::ConsumerNotFound { consumer })),
+        let ended = match self.core.consumers.hint(&consumer) {
+            None => Ok(None),
+            Some(interned) => self.end(consumer, interned, |_| Ok(())),
+        };
+        let released = match ended {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => Err(Error::ConsumerNotFound { consumer }),
+            Err(error) => Err(error),
         };
         self.counting(released, |tallies| &tallies.releases)
     }
@@ -179,8 +179,7 @@ impl Worker {
                 let change = Change { handle: Some(provider), usage: cell, class: class.number() };
                 let (at, used) = change.used_after(words, core, 0, amount)?;
                 let taken = at.taken + amount;
-                at.set_used(words, used);
-                at.set_taken(words, taken);
+                at.set(words, used, taken);
             }
             Ok(())
         });
@@ -213,8 +212,7 @@ impl Worker {
                     return Err(Error::NotTaken { provider, class, requested, taken }.into());
                 };
                 let used = at.used - amount;
-                at.set_taken(words, left);
-                at.set_used(words, used);
+                at.set(words, used, left);
             }
             Ok(())
         });
@@ -233,8 +231,7 @@ impl Worker {
     }
 
     fn tallies(&self) -> Option<&Tallies> {
-        let [tallies] = self.core.tallies.get(self.writer.slot())? else { return None };
-        Some(tallies)
+        self.core.tallies.first(self.writer.slot()).map(|tallies| &**tallies)
     }
 
     /// Counts an outcome, and what it took.
@@ -333,7 +330,7 @@ impl Worker {
                 let (key, place, life) = match (interned, open) {
                     (Some(key), Some((place, life))) => (key, place, life),
                     _ => {
-                        let new = core.consumers.intern_first(transaction.writer(), &consumer);
+                        let new = core.consumers.intern_open(transaction, &consumer);
                         let new = match new {
                             // For a consumer that exists, which nobody has asked yet, no cell is
                             // needed.
@@ -341,12 +338,8 @@ impl Worker {
                             new => new?,
                         };
                         let new = new.ok_or(Abort::Reject(Refused::Stale))?;
-                        interned = Some(new);
-                        let (place, life) = open_consumer(transaction, new)?;
-                        if life.state == State::Live {
-                            return Err(Abort::Reject(Refused::Stale));
-                        }
-                        (new, place, life)
+                        interned = Some(new.0);
+                        new
                     }
                 };
                 let term = before.map_or(lease, |(_, term)| term);
@@ -394,10 +387,7 @@ impl Worker {
             let (generation, term) = (words.generation(), words.term());
             held.clear();
             held.extend(words.held());
-            for held in held.iter() {
-                let change = Change { handle: None, usage: held.usage, class: held.class };
-                change.apply(transaction, core, held.amount, 0)?;
-            }
+            give_back_all(transaction, core, held)?;
             transaction.rewrite(place, &[life.ended().word()]);
             Ok((generation, term))
         });
@@ -437,6 +427,7 @@ pub(super) fn check_consumer(consumer: Uuid, expect: Expect, actual: Option<u64>
 }
 
 /// Opens a consumer's cell, which has to serve that consumer still.
+#[inline]
 pub(super) fn open_consumer(
     transaction: &mut Transaction<'_>,
     interned: Interned,
@@ -476,6 +467,9 @@ fn exchange_amounts(
     held: &[Held],
     wanted: &[Line],
 ) -> Result<(), Abort<Refused>> {
+    if held.is_empty() {
+        return take_all(transaction, core, wanted);
+    }
     let mut held = held.iter().peekable();
     for line in wanted {
         let key = line.key();

@@ -2,7 +2,7 @@
 
 use crate::sync::{CHUNKS, FIRST_CHUNK_BITS, OnceBox};
 
-/// Positions `0..` in chunks of doubling length, each allocated when first asked for.
+/// Positions `0..` in chunks, each as long as all before it and allocated when first asked for.
 ///
 /// What is once there stays at its address until the array is dropped, so a position is a
 /// reference that can be kept in a word.
@@ -13,19 +13,22 @@ pub(crate) struct Chunks<T> {
 
 struct Chunk<T> {
     elements: Box<[T]>,
-    /// Those before are skipped, so that the first position is where a cache line begins.
-    start: usize,
+    /// Where position 0 would be among the elements, modulo 2^64. A few elements are skipped, so that
+    /// the chunk's first position is where a cache line begins.
+    origin: usize,
 }
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
 impl<T> Chunk<T> {
-    fn new(length: usize, make: impl Fn(usize) -> Box<[T]>) -> Self {
+    /// So many elements, before which there are so many in other chunks.
+    fn new(length: usize, before: usize, make: impl Fn(usize) -> Box<[T]>) -> Self {
         let most_skipped = LINE.checked_div(size_of::<T>()).unwrap_or(0);
         let elements = make(length + most_skipped);
         let start = elements.as_ptr().align_offset(LINE);
-        Chunk { start: if start <= most_skipped { start } else { 0 }, elements }
+        let skipped = if start <= most_skipped { start } else { 0 };
+        Chunk { origin: skipped.wrapping_sub(before), elements }
     }
 }
 
@@ -38,10 +41,22 @@ impl<T> Chunks<T> {
     /// The elements at `position`, if its chunk exists.
     #[inline]
     pub(crate) fn get(&self, position: u32) -> Option<&[T]> {
-        let (chunk, offset) = locate(position);
-        let chunk = self.chunks.get(chunk)?.get()?;
-        let start = chunk.start + offset * self.stride;
+        let chunk = self.chunks.get(chunk_of(position))?.get()?;
+        let start = self.start(chunk, position);
         chunk.elements.get(start..start + self.stride)
+    }
+
+    /// The first element at `position`, if its chunk exists.
+    #[inline]
+    pub(crate) fn first(&self, position: u32) -> Option<&T> {
+        let chunk = self.chunks.get(chunk_of(position))?.get()?;
+        chunk.elements.get(self.start(chunk, position))
+    }
+
+    /// Where the elements at `position` are in its chunk.
+    #[inline]
+    fn start(&self, chunk: &Chunk<T>, position: u32) -> usize {
+        chunk.origin.wrapping_add(position as usize * self.stride)
     }
 
     /// The elements at `position`, allocating its chunk by `make(length)` if need be.
@@ -57,34 +72,41 @@ impl<T> Chunks<T> {
     /// [`get_or_make`](Self::get_or_make).
     #[inline]
     pub(crate) fn run_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
-        let (index, offset) = locate(position);
+        let index = chunk_of(position);
         let chunk = match self.chunks[index].get() {
             Some(chunk) => chunk,
             None => self.make(index, make),
         };
-        let start = chunk.start + offset * self.stride;
-        &chunk.elements[start..chunk.start + self.length(index)]
+        let end = self.stride * (first_of(index) + length_of(index));
+        &chunk.elements[self.start(chunk, position)..chunk.origin.wrapping_add(end)]
     }
 
     #[cold]
     fn make(&self, index: usize, make: impl Fn(usize) -> Box<[T]>) -> &Chunk<T> {
         // A loser's chunk is dropped: the winner's serves both.
-        drop(self.chunks[index].set(Box::new(Chunk::new(self.length(index), make))));
+        let length = self.stride * length_of(index);
+        let before = self.stride * first_of(index);
+        drop(self.chunks[index].set(Box::new(Chunk::new(length, before, make))));
         self.chunks[index].get().expect("set above, by this thread or the one that beat it")
-    }
-
-    /// How many elements a chunk has.
-    fn length(&self, index: usize) -> usize {
-        self.stride << (index as u32 + FIRST_CHUNK_BITS)
     }
 }
 
-/// Chunk `c` holds `first << c` positions, beginning at `first * (2^c - 1)`.
+/// The chunk that `position` is in. Each after the first has as many as all before it.
 #[inline]
-fn locate(position: u32) -> (usize, usize) {
-    let shifted = u64::from(position) + (1 << FIRST_CHUNK_BITS);
-    let top = shifted.ilog2();
-    ((top - FIRST_CHUNK_BITS) as usize, (shifted - (1 << top)) as usize)
+fn chunk_of(position: u32) -> usize {
+    (position >> (FIRST_CHUNK_BITS - 1) | 1).ilog2() as usize
+}
+
+/// The first position in a chunk.
+#[inline]
+fn first_of(chunk: usize) -> usize {
+    if chunk == 0 { 0 } else { length_of(chunk) }
+}
+
+/// How many positions a chunk has.
+#[inline]
+fn length_of(chunk: usize) -> usize {
+    1 << (FIRST_CHUNK_BITS as usize + chunk.saturating_sub(1))
 }
 
 #[cfg(all(test, not(provider_tree_loom)))]
@@ -93,20 +115,38 @@ mod tests {
 
     #[test]
     fn positions_are_dense_across_chunks() {
-        let mut expected = (0, 0);
-        for position in 0..10_000 {
-            assert_eq!(locate(position), expected, "position {position}");
-            expected.1 += 1;
-            if expected.1 == 1 << (expected.0 as u32 + FIRST_CHUNK_BITS) {
-                expected = (expected.0 + 1, 0);
+        let mut first = 0;
+        for chunk in 0..10 {
+            assert_eq!(first_of(chunk), first, "chunk {chunk}");
+            let next = first + length_of(chunk);
+            for position in first..next {
+                assert_eq!(chunk_of(position as u32), chunk, "position {position}");
             }
+            first = next;
         }
     }
 
     #[test]
+    fn positions_have_elements_of_their_own() {
+        let chunks = Chunks::new(3);
+        let number = std::cell::Cell::new(0);
+        let next = |_| number.replace(number.get() + 1);
+        for position in 0..300 {
+            chunks.get_or_make(position, |length| (0..length).map(next).collect());
+        }
+        let mut all: Vec<u32> =
+            (0..300).flat_map(|position| chunks.get(position).unwrap()).copied().collect();
+        assert!((0..300).all(|position| {
+            chunks.first(position) == chunks.get(position).and_then(|words| words.first())
+        }));
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 900);
+    }
+
+    #[test]
     fn the_last_position_has_a_chunk() {
-        let (chunk, _) = locate(u32::MAX);
-        assert!(chunk < CHUNKS);
+        assert_eq!(chunk_of(u32::MAX), CHUNKS - 1);
     }
 
     #[test]
@@ -130,7 +170,9 @@ mod tests {
     #[test]
     fn a_run_ends_with_its_chunk() {
         let chunks = Chunks::<u8>::new(3);
-        let run = chunks.run_or_make(61, |length| vec![0; length].into());
-        assert_eq!(run.len(), 3 * 3);
+        for position in [61, 125] {
+            let run = chunks.run_or_make(position, |length| vec![0; length].into());
+            assert_eq!(run.len(), 3 * 3);
+        }
     }
 }

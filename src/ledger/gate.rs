@@ -39,7 +39,8 @@ impl Cell {
 ///
 /// A version word never comes back: the tag grows with every change, touch, abort and reuse of
 /// the cell. It wraps after 2^35 of them, so a thread would have to sleep inside one operation
-/// through exactly that many, ending on the same record, to be misled. The word 0 is a cell that
+/// through exactly that many, or a worker that has found a provider not to look at it meanwhile,
+/// ending on the same record, to be misled. The word 0 is a cell that
 /// was never used: record 0 is never handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct GateWord(u64);
@@ -112,7 +113,7 @@ impl Gates {
     /// The gate of `cell`; none for a cell that doesn't exist.
     #[inline]
     pub(crate) fn get(&self, cell: Cell) -> Option<Gate<'_>> {
-        self.0.get(cell.number()).map(|gate| Gate { word: &gate[0], cell })
+        self.0.first(cell.number()).map(|word| Gate { word, cell })
     }
 
     /// The word in the gate of `cell`; vacant for a cell that doesn't exist.

@@ -14,6 +14,7 @@ use super::clock::Stamp;
 use super::gate::{Cell, GateWord};
 use super::record::{Record, RecordNumber, Replaced};
 use super::registry::{Instants, Kept};
+use super::transaction::Seen;
 use crate::step::{Step, reached};
 use crate::sync::{OnceBox, Slot};
 
@@ -74,24 +75,15 @@ impl Ledger {
     /// What the next version of a cell names as those before it. What is named no more then is
     /// preserved.
     ///
-    /// `word` names the version in force, `stamp` and `before` are its stamp and that of the one
-    /// before it.
+    /// `seen` is the version in force.
     #[inline]
-    pub(super) fn predecessors(
-        &self,
-        cell: Cell,
-        word: GateWord,
-        stamp: Stamp,
-        before: Stamp,
-        instants: &mut Instants,
-    ) -> Replaced {
+    pub(super) fn predecessors(&self, cell: Cell, seen: Seen, instants: &mut Instants) -> Replaced {
+        let Seen { word, stamp, before, replaced: named } = seen;
         let last = word.record();
         // Before the first snapshot there is nothing that anyone could need.
         if stamp == Stamp::BEGINNING || word == GateWord::VACANT {
             return Replaced { last, earlier: RecordNumber::NONE };
         }
-        // These are right if the word is still the same when it is exchanged.
-        let named = self.records.get(last).replaced();
         let earlier = match stamp == before {
             // No snapshot came between the two, so nobody needs the one before.
             true => named.earlier,

@@ -17,14 +17,25 @@ pub(super) trait Participant {
     fn outcome(&self) -> Option<Outcome>;
     /// Whether all new versions are known to be written with this stamp.
     fn has_written(&self, stamp: Stamp) -> bool;
+    /// Whether all versions that are replaced have this stamp, the present one. None if the
+    /// transaction is over.
+    fn replaces_only(&self, ledger: &Ledger, stamp: Stamp) -> Option<bool>;
 }
 
 /// Has a copy of the entries, which is always good.
 pub(super) struct Owner<'a> {
     pub(super) descriptor: &'a Descriptor,
     pub(super) entries: &'a [Entry],
-    /// The stamp that the new versions are written with.
+    pub(super) stamps: Stamps,
+}
+
+/// What the owner of a transaction knows of its stamps.
+#[derive(Clone, Copy)]
+pub(super) struct Stamps {
+    /// The one that the new versions are written with.
     pub(super) written: Stamp,
+    /// The earliest of the versions that they replace.
+    pub(super) replaced: Stamp,
 }
 
 impl Participant for Owner<'_> {
@@ -45,7 +56,13 @@ impl Participant for Owner<'_> {
 
     #[inline]
     fn has_written(&self, stamp: Stamp) -> bool {
-        self.written == stamp
+        self.stamps.written == stamp
+    }
+
+    #[inline]
+    fn replaces_only(&self, _: &Ledger, stamp: Stamp) -> Option<bool> {
+        // None is later than the present.
+        Some(self.stamps.replaced == stamp)
     }
 }
 
@@ -71,6 +88,17 @@ impl Participant for Helper<'_> {
 
     fn has_written(&self, _: Stamp) -> bool {
         false
+    }
+
+    fn replaces_only(&self, ledger: &Ledger, stamp: Stamp) -> Option<bool> {
+        for position in 0..self.count {
+            let entry = self.entry(position)?;
+            let new = ledger.records.get(entry.new.record());
+            if entry.puts() && new.stamp_before() != stamp {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 }
 
@@ -201,27 +229,28 @@ impl Ledger {
         if now == Stamp::BEGINNING {
             return Some(now);
         }
-        let mut all_marked = true;
-        for position in 0..participant.count() {
-            let entry = participant.entry(position)?;
-            all_marked &= !entry.puts() || self.stamp_before(&entry) == now;
-        }
-        if all_marked {
+        // Those have been marked.
+        if participant.replaces_only(self, now)? {
             return Some(now);
         }
-        self.stamp_marked(now, |mark| {
-            for position in 0..participant.count() {
-                let entry = participant.entry(position)?;
-                if entry.puts() {
-                    self.marks.mark(entry.cell, mark);
-                }
-            }
-            Some(())
-        })
+        self.mark_all(participant, now)?;
+        let again = self.clock.now();
+        if again == now {
+            return Some(now);
+        }
+        self.stamp_marked(again, |mark| self.mark_all(participant, mark))
     }
 
-    fn stamp_before(&self, entry: &Entry) -> Stamp {
-        self.records.get(entry.new.record()).stamp_before()
+    /// Marks all cells that change. None if the transaction is over.
+    #[inline]
+    fn mark_all(&self, participant: &impl Participant, mark: Stamp) -> Option<()> {
+        for position in 0..participant.count() {
+            let entry = participant.entry(position)?;
+            if entry.puts() {
+                self.marks.mark(entry.cell, mark);
+            }
+        }
+        Some(())
     }
 
     /// Takes the descriptor out of every gate.

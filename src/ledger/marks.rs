@@ -26,16 +26,21 @@ impl Marks {
 
     /// A version of `cell` is about to get a stamp up to this one, if the clock's reading is no later
     /// still after this.
-    #[cold]
+    #[inline]
     pub(super) fn mark(&self, cell: Cell, stamp: Stamp) {
-        let block = &self.blocks.get_or_make(cell.number() >> BLOCK_BITS, zeroed_words)[0];
+        let block = self.blocks.first(cell.number() >> BLOCK_BITS);
         // SeqCst: as in `raise`. Whoever made this mark has made that of the district before.
-        if block.load(Ordering::SeqCst) >= stamp.bits() {
-            return;
+        if block.is_none_or(|block| block.load(Ordering::SeqCst) < stamp.bits()) {
+            self.raise_both(cell, stamp);
         }
+    }
+
+    #[cold]
+    fn raise_both(&self, cell: Cell, stamp: Stamp) {
         let districts = self.districts.get_or_make(cell.number() >> DISTRICT_BITS, zeroed_words);
         raise(&districts[0], stamp);
-        raise(block, stamp);
+        let blocks = self.blocks.get_or_make(cell.number() >> BLOCK_BITS, zeroed_words);
+        raise(&blocks[0], stamp);
     }
 
     /// Applies `visit` to the cells below `bound` that may have a version stamped after `since`,

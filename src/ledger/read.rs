@@ -1,5 +1,7 @@
 //! Reading: one version of one cell, or several cells at one instant.
 
+use smallvec::SmallVec;
+
 use super::Ledger;
 use super::clock::Stamp;
 use super::gate::{Cell, Gate, GateWord};
@@ -13,6 +15,23 @@ impl Ledger {
     #[inline]
     pub(crate) fn peek<T>(&self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> T {
         self.read_stamped(cell, extract).2
+    }
+
+    /// Applies `extract` to one version of `cell`, and says which word names that. Lock-free.
+    #[inline]
+    pub(crate) fn peek_version<T>(
+        &self,
+        cell: Cell,
+        extract: impl Fn(Record<'_>) -> T,
+    ) -> (GateWord, T) {
+        let (word, _, value) = self.read_stamped(cell, extract);
+        (word, value)
+    }
+
+    /// Whether the version is in force that `word` names, which was read before. Wait-free.
+    #[inline]
+    pub(crate) fn is_in_force(&self, cell: Cell, word: GateWord) -> bool {
+        self.gates.load(cell) == word
     }
 
     /// The word that names the version in force. Lock-free.
@@ -38,9 +57,19 @@ impl Ledger {
         cell: Cell,
         mut extract: impl FnMut(Record<'_>) -> T,
     ) -> (GateWord, Stamp, T) {
-        let Some(gate) = self.gate(cell) else {
-            return (GateWord::VACANT, self.clock.now(), extract(Record::NOTHING));
-        };
+        match self.gate(cell) {
+            Some(gate) => self.read_behind(gate, extract),
+            None => (GateWord::VACANT, self.clock.now(), extract(Record::NOTHING)),
+        }
+    }
+
+    /// Reads one version of the cell of `gate` and when it came into force.
+    #[inline]
+    pub(super) fn read_behind<T>(
+        &self,
+        gate: Gate<'_>,
+        mut extract: impl FnMut(Record<'_>) -> T,
+    ) -> (GateWord, Stamp, T) {
         loop {
             let word = self.settled(gate);
             if word == GateWord::VACANT {
@@ -109,11 +138,17 @@ impl Ledger {
         if now == before || now == Stamp::BEGINNING {
             return now;
         }
-        self.stamp_marked(now, |mark| {
+        // Most often the block of the cell is marked by now.
+        self.marks.mark(cell, now);
+        let again = self.clock.now();
+        if again == now {
+            return now;
+        }
+        let mark = |mark| {
             self.marks.mark(cell, mark);
             Some(())
-        })
-        .expect("a mark can always be made")
+        };
+        self.stamp_marked(again, mark).expect("a mark can always be made")
     }
 
     /// A stamp no later than a mark that was made before its reading of the clock. None if `mark`
@@ -145,8 +180,8 @@ impl Ledger {
 /// versions were in force together at the moment between the last read and the first comparison.
 pub(crate) struct Collect<'a> {
     ledger: &'a Ledger,
-    seen: Vec<(Cell, GateWord)>,
-    words: Vec<u64>,
+    seen: SmallVec<[(Cell, GateWord); 4]>,
+    words: SmallVec<[u64; 16]>,
 }
 
 /// Reads of several cells that belong together: as they are now, or as they were.
@@ -168,7 +203,7 @@ impl<'a> Collect<'a> {
         ledger: &'a Ledger,
         mut body: impl FnMut(&mut Collect<'a>) -> Option<T>,
     ) -> T {
-        let mut collect = Collect { ledger, seen: Vec::new(), words: Vec::new() };
+        let mut collect = Collect { ledger, seen: SmallVec::new(), words: SmallVec::new() };
         loop {
             collect.seen.clear();
             let value = body(&mut collect);

@@ -187,7 +187,7 @@ impl Record<'_> {
     #[inline]
     pub(crate) fn replaced(self) -> Replaced {
         // Acquire: pairs with the release in `write`.
-        let word = self.words[1].load(Ordering::Acquire);
+        let word = self.words.get(1).map_or(0, |word| word.load(Ordering::Acquire));
         Replaced {
             last: RecordNumber((word & RECORD_MASK) as u32),
             earlier: RecordNumber((word >> RECORD_BITS & RECORD_MASK) as u32),
@@ -222,7 +222,7 @@ impl Record<'_> {
 
     /// Appends the payload to `into`; returns the stamp of the version before this one.
     #[inline]
-    pub(crate) fn copy_to(self, into: &mut Vec<u64>) -> Stamp {
+    pub(crate) fn copy_to(self, into: &mut impl Extend<u64>) -> Stamp {
         let (length, before) = self.lineage();
         let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
         // Acquire: as in `word`.
@@ -243,19 +243,19 @@ impl Record<'_> {
         let Replaced { last, earlier } = replaced;
         let replaced = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
         let lineage = before.bits() | (payload.len() as u64) << STAMP_BITS;
-        self.words[0].store(stamp.bits(), Ordering::Release);
-        self.words[1].store(replaced, Ordering::Release);
-        self.words[2].store(lineage, Ordering::Release);
-        let mut rest = (&self.words[HEADER..], payload);
+        let (header, words) = self.words.split_at(HEADER);
+        header[0].store(stamp.bits(), Ordering::Release);
+        header[1].store(replaced, Ordering::Release);
+        header[2].store(lineage, Ordering::Release);
         // Four at a time takes half the instructions.
-        while let ([a, b, c, d, words @ ..], [e, f, g, h, values @ ..]) = rest {
-            a.store(*e, Ordering::Release);
-            b.store(*f, Ordering::Release);
-            c.store(*g, Ordering::Release);
-            d.store(*h, Ordering::Release);
-            rest = (words, values);
+        let (fours, rest) = words[..payload.len()].as_chunks::<4>();
+        let (four_values, rest_values) = payload.as_chunks::<4>();
+        for (words, values) in fours.iter().zip(four_values) {
+            for (word, value) in words.iter().zip(values) {
+                word.store(*value, Ordering::Release);
+            }
         }
-        for (word, value) in rest.0.iter().zip(rest.1) {
+        for (word, value) in rest.iter().zip(rest_values) {
             word.store(*value, Ordering::Release);
         }
     }

@@ -85,11 +85,15 @@ pub(super) struct Needing {
 pub(super) struct Instants {
     read_at: Stamp,
     registered: Vec<Stamp>,
+    /// The earliest of them, and the latest.
+    earliest: Stamp,
+    latest: Stamp,
 }
 
 impl Instants {
     pub(super) fn new() -> Self {
-        Instants { read_at: Stamp::BEGINNING, registered: Vec::new() }
+        let (earliest, latest) = (Stamp::NEVER, Stamp::BEGINNING);
+        Instants { read_at: Stamp::BEGINNING, registered: Vec::new(), earliest, latest }
     }
 
     /// Whether something may be needed that was in force from one reading of the clock until before
@@ -99,6 +103,14 @@ impl Instants {
         if until > self.read_at {
             self.refresh(ledger);
         }
+        // Most often there are one or two.
+        let may_need = self.earliest < until && from <= self.latest;
+        may_need && (from <= self.earliest || self.latest < until || self.need_within(from, until))
+    }
+
+    /// Whether something is needed by others than the earliest and the latest.
+    #[cold]
+    fn need_within(&self, from: Stamp, until: Stamp) -> bool {
         self.registered.iter().any(|at| from <= *at && *at < until)
     }
 
@@ -109,6 +121,8 @@ impl Instants {
         self.read_at = ledger.clock.now();
         self.registered.clear();
         self.registered.extend(ledger.registry.instants());
+        self.earliest = self.registered.iter().min().copied().unwrap_or(Stamp::NEVER);
+        self.latest = self.registered.iter().max().copied().unwrap_or(Stamp::BEGINNING);
     }
 }
 

@@ -8,6 +8,7 @@ use super::exhausted::Exhausted;
 use super::gate::Cell;
 use super::record::{RecordNumber, Width};
 use super::registry::Instants;
+use super::transaction::Opened;
 
 /// The records of one writer. It trades spares with the others in batches.
 pub(super) struct Stock {
@@ -53,10 +54,12 @@ impl Stock {
         }
     }
 
-    /// Takes the spare that was last peeked at out of the stock.
+    /// Takes a spare out of the stock.
     #[inline]
-    pub(super) fn take(&mut self, width: Width) {
+    pub(super) fn pop(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
+        let spare = self.peek(ledger, width)?;
         self.spares[width.index()].pop();
+        Ok(spare)
     }
 
     /// Puts a record in the place of the spare that was last peeked at: that is in force now instead
@@ -73,32 +76,36 @@ impl Stock {
         match self.spares[width.index()].last_mut() {
             Some(last) if from == until && width == record.width() => *last = record,
             _ => {
-                self.take(width);
-                self.retire(ledger, cell, record, [from, until]);
+                self.spares[width.index()].pop();
+                self.retire_one(ledger, Retired { cell, record, from, until });
             }
         }
     }
 
     /// Keeps a record that was in force from one reading of the clock until another: as a spare or,
     /// for as long as a snapshot needs the version that it was, in its place.
-    #[inline]
-    pub(super) fn retire(
+    #[cold]
+    fn retire_one(&mut self, ledger: &Ledger, retired: Retired) {
+        self.retire(ledger, retired);
+    }
+
+    /// The same for all that a transaction has replaced.
+    #[cold]
+    pub(super) fn retire_all<'a>(
         &mut self,
         ledger: &Ledger,
-        cell: Cell,
-        record: RecordNumber,
-        [from, until]: [Stamp; 2],
+        replaced: impl Iterator<Item = &'a Opened>,
+        until: Stamp,
     ) {
-        if from == until {
-            self.keep(ledger, record);
-        } else {
-            self.retire_across(ledger, Retired { cell, record, from, until });
+        for Opened { cell, seen, .. } in replaced {
+            let (record, from) = (seen.word.record(), seen.stamp);
+            self.retire(ledger, Retired { cell: *cell, record, from, until });
         }
     }
 
-    /// A snapshot was taken between the two.
-    #[cold]
-    fn retire_across(&mut self, ledger: &Ledger, retired: Retired) {
+    #[inline(always)]
+    fn retire(&mut self, ledger: &Ledger, retired: Retired) {
+        // False for an interval without a snapshot.
         if !self.instants.need(ledger, retired.from, retired.until) {
             self.keep(ledger, retired.record);
             return;
@@ -122,12 +129,23 @@ impl Stock {
         }
         let Stock { spares, retired, retired_words, instants } = self;
         instants.refresh(ledger);
-        let mut first = retired.iter().take(most);
-        let needed = first.position(|first| instants.need(ledger, first.from, first.until));
-        let unneeded = needed.unwrap_or(most.min(retired.len()));
-        for Retired { record, .. } in retired.drain(..unneeded) {
-            *retired_words -= record.width().words();
-            spares[record.width().index()].push(record);
+        let mut left = most;
+        loop {
+            let (first, _) = retired.as_slices();
+            let first = &first[..first.len().min(left)];
+            let unneeded = first.iter().take_while(|it| !instants.need(ledger, it.from, it.until));
+            let taken = unneeded
+                .map(|Retired { record, .. }| {
+                    *retired_words -= record.width().words();
+                    spares[record.width().index()].push(*record);
+                })
+                .count();
+            let was_last = taken < first.len() || taken == 0;
+            retired.drain(..taken);
+            left -= taken;
+            if was_last {
+                break;
+            }
         }
         Width::all().for_each(|width| self.trim(ledger, width));
     }

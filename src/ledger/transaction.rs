@@ -7,6 +7,7 @@ use super::Ledger;
 use super::clock::Stamp;
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
+use super::record::Replaced;
 use super::registry::Moment;
 use super::writer::Writer;
 
@@ -71,7 +72,7 @@ impl Transaction<'_> {
     #[inline]
     pub(crate) fn words(&self, place: Place) -> &[u64] {
         let draft = &self.writer.draft;
-        &draft.words[draft.opened[place.0].payload.clone()]
+        draft.payload(&draft.opened[place.0])
     }
 
     /// Changes what the cell will hold, word by word.
@@ -85,7 +86,7 @@ impl Transaction<'_> {
 
     /// Whether what was opened is still what was in force at an instant.
     pub(crate) fn is_unchanged_since(&self, place: Place, moment: &Moment) -> bool {
-        self.writer.draft.opened[place.0].stamp <= moment.at()
+        self.writer.draft.opened[place.0].seen.stamp <= moment.at()
     }
 
     /// Replaces what the cell will hold.
@@ -118,31 +119,29 @@ impl Transaction<'_> {
 /// The transaction's working memory, kept by the writer from one to the next.
 #[derive(Default)]
 pub(super) struct Draft {
-    opened: Vec<Opened>,
+    pub(super) opened: Vec<Opened>,
     words: Vec<u64>,
     /// Where each opened cell is, once they are too many to look through.
     places: HashMap<Cell, usize, foldhash::fast::FixedState>,
 }
 
 /// A cell in a draft.
-struct Opened {
-    cell: Cell,
-    word: GateWord,
-    stamp: Stamp,
-    /// That of the version before.
-    before: Stamp,
+pub(super) struct Opened {
+    pub(super) cell: Cell,
+    pub(super) seen: Seen,
     payload: Range<usize>,
-    changed: bool,
+    /// Else it must merely be unchanged.
+    pub(super) changed: bool,
 }
 
-/// What a draft says of one cell at the commit.
-pub(super) struct Change<'a> {
-    pub(super) cell: Cell,
-    pub(super) old: GateWord,
+/// What was in force when a cell was read.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) word: GateWord,
     pub(super) stamp: Stamp,
+    /// That of the version before.
     pub(super) before: Stamp,
-    /// The new version; none for a cell that must merely be unchanged.
-    pub(super) payload: Option<&'a [u64]>,
+    pub(super) replaced: Replaced,
 }
 
 /// So many opened cells are looked through one by one.
@@ -160,26 +159,10 @@ impl Draft {
         self.opened.len()
     }
 
-    pub(super) fn changes(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
-        self.opened.iter().map(|opened| Change {
-            cell: opened.cell,
-            old: opened.word,
-            stamp: opened.stamp,
-            before: opened.before,
-            payload: opened.changed.then(|| &self.words[opened.payload.clone()]),
-        })
-    }
-
-    /// The only cell opened, if it is changed.
-    pub(super) fn single_change(&self) -> Option<Change<'_>> {
-        match &self.opened[..] {
-            [only] if only.changed => self.changes().next(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_read_only(&self) -> bool {
-        self.opened.iter().all(|opened| !opened.changed)
+    /// What an opened cell will hold.
+    #[inline]
+    pub(super) fn payload(&self, opened: &Opened) -> &[u64] {
+        &self.words[opened.payload.clone()]
     }
 
     /// Whether everything opened is still as it was read. One cell needs no second look: it was
@@ -190,7 +173,7 @@ impl Draft {
 
     /// Whether everything opened, be it one cell, is still as it was read.
     fn holds_still(&self, ledger: &Ledger) -> bool {
-        self.opened.iter().all(|opened| ledger.gates.load(opened.cell) == opened.word)
+        self.opened.iter().all(|opened| ledger.gates.load(opened.cell) == opened.seen.word)
     }
 
     #[inline]
@@ -222,13 +205,14 @@ impl Draft {
             return Err(Exhausted::Entries);
         }
         let start = self.words.len();
-        let (word, stamp, before) = ledger.read_stamped(cell, |record| {
+        let (word, stamp, (before, replaced)) = ledger.read_stamped(cell, |record| {
             self.words.truncate(start);
-            record.copy_to(&mut self.words)
+            (record.copy_to(&mut self.words), record.replaced())
         });
         let place = self.opened.len();
         let payload = start..self.words.len();
-        self.opened.push(Opened { cell, word, stamp, before, payload, changed: false });
+        let seen = Seen { word, stamp, before, replaced };
+        self.opened.push(Opened { cell, seen, payload, changed: false });
         if place == FEW {
             self.places
                 .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::clock::Stamp;
 use super::descriptor::{Entry, Outcome, Ticket};
 use super::exhausted::Exhausted;
-use super::gate::{Cell, GateWord};
-use super::kcas::{Owner, Progress, helps};
+use super::gate::{Cell, Gate, GateWord};
+use super::kcas::{Owner, Progress, Stamps, helps};
 use super::record::{Replaced, Width};
 use super::stock::Stock;
-use super::transaction::{Abort, Change, Draft, Transaction};
+use super::transaction::{Abort, Draft, Opened, Seen, Transaction};
 use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
 use crate::step::{Step, reached};
@@ -85,30 +85,27 @@ impl Writer {
         cell: Cell,
         mut change: impl FnMut(&mut Vec<u64>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let mut payload = std::mem::take(&mut self.payload);
+        let Writer { ledger, stock, payload, in_flight, .. } = self;
+        let gate = ledger.gate(cell).expect(HANDED_OUT);
         let helps_before = helps();
         let result = loop {
-            self.ledger.urgency.give_way(self.asked);
-            let (old, stamp, before) = self.ledger.read_stamped(cell, |record| {
+            ledger.urgency.give_way(self.asked);
+            let (word, stamp, (before, replaced)) = ledger.read_behind(gate, |record| {
                 payload.clear();
-                record.copy_to(&mut payload)
+                (record.copy_to(payload), record.replaced())
             });
-            match change(&mut payload) {
+            let seen = Seen { word, stamp, before, replaced };
+            match change(payload) {
                 Err(Abort::Reject(error)) => break Err(error),
                 Err(Abort::Torn) => {}
-                Ok(value) => {
-                    let payload = Some(&payload[..]);
-                    let change = Change { cell, old, stamp, before, payload };
-                    match exchange(&self.ledger, &mut self.stock, &mut self.in_flight, change) {
-                        Ok(true) => break Ok(value),
-                        Ok(false) => {}
-                        Err(exhausted) => break Err(exhausted.into()),
-                    }
-                }
+                Ok(value) => match exchange(ledger, gate, stock, in_flight, seen, payload) {
+                    Ok(true) => break Ok(value),
+                    Ok(false) => {}
+                    Err(exhausted) => break Err(exhausted.into()),
+                },
             }
             self.retries += 1;
         };
-        self.payload = payload;
         self.helps += helps() - helps_before;
         result
     }
@@ -216,8 +213,7 @@ impl Writer {
     /// Gives a cell that was never used its first version.
     fn found(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Exhausted> {
         let width = Width::holding(payload.len())?;
-        let spare = self.stock.peek(&self.ledger, width)?;
-        self.stock.take(width);
+        let spare = self.stock.pop(&self.ledger, width)?;
         let new = GateWord::VACANT.next(spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
@@ -234,33 +230,32 @@ impl Writer {
 
     /// Commits the draft; false if it has to be made anew.
     fn commit(&mut self) -> Result<bool, Exhausted> {
-        if self.draft.is_read_only() {
-            return Ok(self.draft.holds(&self.ledger));
-        }
-        match self.draft.single_change() {
-            Some(change) => exchange(&self.ledger, &mut self.stock, &mut self.in_flight, change),
-            None => self.write_versions().map(|written| self.run(written)),
+        let Writer { ledger, draft, stock, in_flight, .. } = self;
+        match &draft.opened[..] {
+            [only] if only.changed => {
+                let gate = ledger.gate(only.cell).expect(HANDED_OUT);
+                exchange(ledger, gate, stock, in_flight, only.seen, draft.payload(only))
+            }
+            opened if opened.iter().any(|opened| opened.changed) => {
+                self.write_versions().map(|stamps| self.run(stamps))
+            }
+            _ => Ok(draft.holds(ledger)),
         }
     }
 
-    /// Writes the new versions of the draft into spares, and the entries beside them; says which
-    /// stamp the versions have for now.
+    /// Writes the new versions of the draft into spares, and the entries beside them.
     #[inline]
-    fn write_versions(&mut self) -> Result<Stamp, Exhausted> {
+    fn write_versions(&mut self) -> Result<Stamps, Exhausted> {
         let Writer { ledger, draft, stock, entries, .. } = self;
         entries.clear();
-        for change in draft.changes() {
-            let new = match change.payload {
-                None => change.old.next_same(),
-                Some(payload) => {
-                    let width = Width::holding(payload.len());
-                    let spare = width.and_then(|width| {
-                        let spare = stock.peek(ledger, width)?;
-                        stock.take(width);
-                        Ok(spare)
-                    });
-                    match spare {
-                        Ok(spare) => change.old.next(spare),
+        for opened in &draft.opened {
+            let old = opened.seen.word;
+            let new = match opened.changed {
+                false => old.next_same(),
+                true => {
+                    let width = Width::holding(draft.payload(opened).len());
+                    match width.and_then(|width| stock.pop(ledger, width)) {
+                        Ok(spare) => old.next(spare),
                         Err(exhausted) => {
                             give_up(ledger, stock, entries);
                             return Err(exhausted);
@@ -268,23 +263,26 @@ impl Writer {
                     }
                 }
             };
-            entries.push(Entry { cell: change.cell, old: change.old, new });
+            entries.push(Entry { cell: opened.cell, old, new });
         }
         // After the last spare was taken: whatever its record was before ended no later.
-        let now = ledger.clock.now();
-        for (change, entry) in draft.changes().zip(&entries[..]) {
-            let Change { cell, old, stamp, before, payload } = change;
-            if let Some(payload) = payload {
-                let replaced = ledger.predecessors(cell, old, stamp, before, &mut stock.instants);
-                ledger.records.get(entry.new.record()).write(now, replaced, stamp, payload);
+        let written = ledger.clock.now();
+        let mut replaced = Stamp::NEVER;
+        for (opened, entry) in draft.opened.iter().zip(&entries[..]) {
+            if opened.changed {
+                let Opened { cell, seen, .. } = *opened;
+                let predecessors = ledger.predecessors(cell, seen, &mut stock.instants);
+                let record = ledger.records.get(entry.new.record());
+                record.write(written, predecessors, seen.stamp, draft.payload(opened));
+                replaced = replaced.min(seen.stamp);
             }
         }
-        Ok(now)
+        Ok(Stamps { written, replaced })
     }
 
     /// Announces the transaction and sees it through; true if it committed.
     #[inline]
-    fn run(&mut self, written: Stamp) -> bool {
+    fn run(&mut self, stamps: Stamps) -> bool {
         let Writer { ledger, draft, stock, entries, in_flight, .. } = self;
         entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
@@ -295,7 +293,7 @@ impl Writer {
         *in_flight = true;
         descriptor.publish(ticket);
         reached(Step::Published);
-        let owner = Owner { descriptor, entries, written };
+        let owner = Owner { descriptor, entries, stamps };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
                 Progress::Blocked(by) => ledger.help(by),
@@ -304,9 +302,11 @@ impl Writer {
         };
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
-                for change in draft.changes().filter(|change| change.payload.is_some()) {
-                    let record = change.old.record();
-                    stock.retire(ledger, change.cell, record, [change.stamp, until]);
+                let replaced = draft.opened.iter().filter(|opened| opened.changed);
+                if stamps.replaced == until {
+                    replaced.for_each(|opened| stock.keep(ledger, opened.seen.word.record()));
+                } else {
+                    stock.retire_all(ledger, replaced, until);
                 }
                 true
             }
@@ -320,18 +320,23 @@ impl Writer {
     }
 }
 
+/// Why a cell that is changed has a gate.
+const HANDED_OUT: &str = "a cell is handed out after its gate is made";
+
 /// The one-cell change: the next version goes into a spare record, the gate is exchanged, the old
 /// record becomes the spare. False if another change came first.
 #[inline]
 fn exchange(
     ledger: &Ledger,
+    gate: Gate<'_>,
     stock: &mut Stock,
     in_flight: &mut bool,
-    change: Change<'_>,
+    seen: Seen,
+    payload: &[u64],
 ) -> Result<bool, Exhausted> {
-    let Change { cell, old, stamp, before, payload } = change;
-    let payload = payload.unwrap_or_default();
-    let replaced = ledger.predecessors(cell, old, stamp, before, &mut stock.instants);
+    let Seen { word: old, stamp, .. } = seen;
+    let cell = gate.cell();
+    let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
     let width = Width::holding(payload.len())?;
     let spare = stock.peek(ledger, width)?;
     let new = old.next(spare);
@@ -339,7 +344,7 @@ fn exchange(
     let record = ledger.records.get(spare);
     record.write(token, replaced, stamp, payload);
     reached(Step::Written);
-    if ledger.gates.exchange(cell, old, new).is_err() {
+    if gate.exchange(old, new).is_err() {
         return Ok(false);
     }
     *in_flight = true;
@@ -348,7 +353,7 @@ fn exchange(
     let until = match record.set_stamp(token, now) {
         Ok(()) => now,
         // A reader was first; or the gate has moved on, and the record may be another version's.
-        Err(found) => match ledger.gates.load_again(cell, new) {
+        Err(found) => match gate.still_holds(new) {
             true => found,
             false => ledger.ended(cell, old.record(), stamp),
         },

@@ -20,7 +20,8 @@ pub(crate) use std::sync::atomic::AtomicU64;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Length of the first chunk of every growing array, as a power of two. Later chunks double.
+/// Length of the first chunk of every growing array, as a power of two. Each later one has as many
+/// positions as all before it.
 pub(crate) const FIRST_CHUNK_BITS: u32 = 6;
 
 /// Chunks enough for 2^32 positions.

@@ -292,16 +292,24 @@ impl<'a> UsageWords<'a> {
 /// Where the amounts of `class` are, in the words of a usage cell with so many classes.
 #[inline]
 fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<usize> {
-    for first in (0..classes).step_by(CLASSES_PER_WORD) {
+    let mut first = 0;
+    while first < classes {
         let numbers = word(FIRST_CLASS + first / CLASSES_PER_WORD);
-        for lane in 0..CLASSES_PER_WORD {
-            if (numbers >> (16 * lane)) as u16 == class && first + lane < classes {
-                return Some(first_amount(classes) + 3 * (first + lane));
-            }
+        // All four at once: the lowest bit set is the highest of the first lane that is zero here.
+        let differing = numbers ^ (u64::from(class) * LANES);
+        let equal = differing.wrapping_sub(LANES) & !differing & (LANES << 15);
+        if equal != 0 {
+            let index = first + equal.trailing_zeros() as usize / 16;
+            // Behind the last class its word is zero.
+            return (index < classes).then(|| first_amount(classes) + 3 * index);
         }
+        first += CLASSES_PER_WORD;
     }
     None
 }
+
+/// One in each lane of a word of class numbers.
+const LANES: u64 = 0x0001_0001_0001_0001;
 
 /// The life of the usage cell that holds this record, and what it says of `class`.
 #[inline]
@@ -335,10 +343,11 @@ impl Amounts {
         words[self.at + 1] = used;
     }
 
-    /// Sets what no consumer holds in the words that these amounts were found in.
+    /// Sets what is used, and what of that no consumer holds, in the words that these amounts were
+    /// found in.
     #[inline]
-    pub(crate) fn set_taken(self, words: &mut [u64], taken: u64) {
-        words[self.at + 2] = taken;
+    pub(crate) fn set(self, words: &mut [u64], used: u64, taken: u64) {
+        words[self.at + 1..self.at + 3].copy_from_slice(&[used, taken]);
     }
 }
 

@@ -20,7 +20,7 @@
 use std::hash::Hash;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Writer};
+use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Place, Transaction, Writer};
 use crate::step::{Step, reached};
 use crate::sync::Index;
 use crate::tree::cells::{Life, RUNS, State};
@@ -112,6 +112,35 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Ok(None)
     }
 
+    /// The same for a key whose cell need not say what it stands for, in a transaction that is about
+    /// to say so: the cell is open there, as it was before anyone could know it.
+    pub(crate) fn intern_open(
+        &self,
+        transaction: &mut Transaction<'_>,
+        key: &K,
+    ) -> Result<Option<(Interned, Place, Life)>, Exhausted> {
+        let cell = self.vacant(transaction.writer())?;
+        let opened = transaction.open(cell);
+        let added = opened.map(|place| {
+            let life = Life::of_words(transaction.words(place));
+            let interned = Interned { cell, incarnation: life.incarnation };
+            reached(Step::Occupied);
+            let added = self.index.insert_if_absent(key.clone(), interned);
+            added.then_some((interned, place, life))
+        });
+        match added {
+            Ok(Some(_)) => reached(Step::Interned),
+            Ok(None) | Err(_) => transaction.writer().give_cells(self.kind, cell),
+        }
+        added
+    }
+
+    /// Takes cells that nobody uses.
+    fn vacant(&self, writer: &mut Writer) -> Result<Cell, Exhausted> {
+        let first = [Life::first(self.kind).word(); 2];
+        writer.take_cells(self.kind, &first[..RUNS[self.kind.0] as usize])
+    }
+
     /// Gives up a key that nothing has; no effect if something has it or another gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
         let freed = writer.update(interned.cell, |words| {
@@ -149,8 +178,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Takes a cell into use for `key`, unknown to others yet.
     fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
-        let first = [Life::first(self.kind).word(); 2];
-        let cell = writer.take_cells(self.kind, &first[..RUNS[self.kind.0] as usize])?;
+        let cell = self.vacant(writer)?;
         let Some(absent) = self.absent else {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
             return Ok(Interned { cell, incarnation });

@@ -39,8 +39,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 113,
-            Checker::Shuttle => 111,
+            Checker::Loom => 114,
+            Checker::Shuttle => 112,
         }
     }
 }

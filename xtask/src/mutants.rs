@@ -23,7 +23,61 @@ struct Mutant {
     models: (&'static str, &'static [&'static str]),
 }
 
+/// Cells that have changed since a transaction read them are left as they are, and it goes on.
+const COMMITS_BLINDLY: &[(&str, &str)] = &[(
+    "                    None => return Installed::Mismatch,\n",
+    "                    None => {}\n",
+)];
+
+/// A change of one cell that came too late is taken for done.
+const EXCHANGES_BLINDLY: &[(&str, &str)] = &[(
+    "if gate.exchange(old, new).is_err() {\n        return Ok(false);",
+    "if gate.exchange(old, new).is_err() {\n        return Ok(true);",
+)];
+
 const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "a transaction commits over what it has not seen",
+        file: "src/ledger/kcas.rs",
+        edits: COMMITS_BLINDLY,
+        models: (
+            "ledger",
+            &["a_slot_is_reused_by_the_next_worker", "three_workers_in_a_ring_all_commit"],
+        ),
+    },
+    Mutant {
+        name: "a claim commits over what it has not seen",
+        file: "src/ledger/kcas.rs",
+        edits: COMMITS_BLINDLY,
+        models: (
+            "claims",
+            &[
+                "a_consumers_generation_is_expected_once",
+                "a_replacement_and_a_release_of_one_consumer",
+                "consumers_cross_between_two_providers",
+                "the_last_unit_goes_to_one_of_two",
+            ],
+        ),
+    },
+    Mutant {
+        name: "a change of structure commits over what it has not seen",
+        file: "src/ledger/kcas.rs",
+        edits: COMMITS_BLINDLY,
+        models: (
+            "structure",
+            &[
+                "a_provider_is_removed_once",
+                "moves_never_make_a_cycle",
+                "one_provider_is_created_once",
+            ],
+        ),
+    },
+    Mutant {
+        name: "a failed exchange counts as done for who takes",
+        file: "src/ledger/writer.rs",
+        edits: EXCHANGES_BLINDLY,
+        models: ("claims", &["the_last_unit_is_taken_once"]),
+    },
     Mutant {
         name: "a read is not validated",
         file: "src/ledger/read.rs",
@@ -42,18 +96,18 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a failed exchange counts as done",
         file: "src/ledger/writer.rs",
-        edits: &[(
-            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(false);",
-            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(true);",
-        )],
-        models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
+        edits: EXCHANGES_BLINDLY,
+        models: (
+            "ledger",
+            &["one_cell_against_one_cell_loses_nothing", "spares_and_cells_change_hands"],
+        ),
     },
     Mutant {
         name: "a record in force is reused after a failed exchange",
         file: "src/ledger/writer.rs",
         edits: &[(
-            "if ledger.gates.exchange(cell, old, new).is_err() {\n        return Ok(false);",
-            "if ledger.gates.exchange(cell, old, new).is_err() {\n        stock.trade(ledger, width, cell, old.record(), [stamp; 2]);\n        return Ok(false);",
+            "if gate.exchange(old, new).is_err() {\n        return Ok(false);",
+            "if gate.exchange(old, new).is_err() {\n        stock.trade(ledger, width, cell, old.record(), [stamp; 2]);\n        return Ok(false);",
         )],
         models: ("ledger", &["one_cell_against_one_cell_loses_nothing"]),
     },
@@ -62,7 +116,7 @@ const MUTANTS: &[Mutant] = &[
         file: "src/ledger/writer.rs",
         edits: &[(
             "            _ => {\n                give_up(ledger, stock, entries);\n                false\n            }",
-            "            _ => {\n                give_up(ledger, stock, entries);\n                for change in draft.changes().filter(|change| change.payload.is_some()) {\n                    stock.keep(ledger, change.old.record());\n                }\n                false\n            }",
+            "            _ => {\n                give_up(ledger, stock, entries);\n                for opened in draft.opened.iter().filter(|opened| opened.changed) {\n                    stock.keep(ledger, opened.seen.word.record());\n                }\n                false\n            }",
         )],
         models: ("ledger", &["overlapping_pairs_in_opposite_order_both_commit"]),
     },
@@ -170,6 +224,12 @@ const MUTANTS: &[Mutant] = &[
             "        let _ = (parent, place);\n",
         )],
         models: ("structure", &["a_child_is_created_or_its_parent_removed"]),
+    },
+    Mutant {
+        name: "a worker believes what it has found before",
+        file: "src/claim/find.rs",
+        edits: &[("if !ledger.is_in_force(interned.cell, entry.live) {", "if false {")],
+        models: ("structure", &["what_a_worker_has_found_is_gone_for_it_too"]),
     },
     Mutant {
         name: "a move does not rest on other moves",
@@ -419,8 +479,8 @@ const MUTANTS: &[Mutant] = &[
         name: "a member of a gang that does not fit leaves what it took",
         file: "src/claim/gang.rs",
         edits: &[(
-            "    let changed = change.used_after(words, core, 0, line.amount);\n    changed.map(drop).map_err(|no| no.map(Refused::Error))\n",
-            "    let _ = words;\n    take_line(transaction, core, line)\n",
+            "    change.checked(transaction.words(place), core, 0, line.amount).map(drop)\n",
+            "    let _ = place;\n    take_line(transaction, core, line)\n",
         )],
         models: ("batches", &["a_refused_gang_leaves_nothing_behind"]),
     },
@@ -570,10 +630,10 @@ const MUTANTS: &[Mutant] = &[
         name: "the token is written after the words",
         file: "src/ledger/record.rs",
         edits: &[
-            ("        self.words[0].store(stamp.bits(), Ordering::Release);\n", ""),
+            ("        header[0].store(stamp.bits(), Ordering::Release);\n", ""),
             (
-                "            word.store(*value, Ordering::Release);\n        }\n",
-                "            word.store(*value, Ordering::Release);\n        }\n        self.words[0].store(stamp.bits(), Ordering::Release);\n",
+                "rest_values) {\n            word.store(*value, Ordering::Release);\n        }\n",
+                "rest_values) {\n            word.store(*value, Ordering::Release);\n        }\n        header[0].store(stamp.bits(), Ordering::Release);\n",
             ),
         ],
         models: ("snapshots", &["a_record_is_taken_back_and_used"]),
@@ -617,10 +677,7 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a late writer takes another version's stamp",
         file: "src/ledger/writer.rs",
-        edits: &[(
-            "match ledger.gates.load_again(cell, new) {",
-            "match ledger.gates.load_again(cell, new) || true {",
-        )],
+        edits: &[("match gate.still_holds(new) {", "match gate.still_holds(new) || true {")],
         models: ("snapshots", &["a_late_writer_meets_reuse"]),
     },
     Mutant {
@@ -656,17 +713,14 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a change is marked after the clock was read",
         file: "src/ledger/read.rs",
-        edits: &[(
-            "            now = self.clock.now();\n            if now <= marked {",
-            "            if now <= marked {",
-        )],
-        models: (
-            "snapshots",
-            &[
-                "a_change_is_marked_before_it_is_missed",
-                "a_transaction_is_marked_before_it_is_missed",
-            ],
-        ),
+        edits: &[("        let again = self.clock.now();\n", "        let again = now;\n")],
+        models: ("snapshots", &["a_change_is_marked_before_it_is_missed"]),
+    },
+    Mutant {
+        name: "a transaction is marked after the clock was read",
+        file: "src/ledger/kcas.rs",
+        edits: &[("        let again = self.clock.now();\n", "        let again = now;\n")],
+        models: ("snapshots", &["a_transaction_is_marked_before_it_is_missed"]),
     },
     Mutant {
         name: "a change is not marked",
@@ -683,7 +737,10 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a transaction is not marked",
         file: "src/ledger/kcas.rs",
-        edits: &[("if all_marked {", "if all_marked || true {")],
+        edits: &[(
+            "if participant.replaces_only(self, now)? {",
+            "if participant.replaces_only(self, now)? || true {",
+        )],
         models: ("snapshots", &["a_transaction_is_marked_before_it_is_missed"]),
     },
     Mutant {

@@ -60,6 +60,11 @@ const OPERATIONS: &[Operation] = &[
         run: Forest::release,
     },
     Operation {
+        name: "release, 3 classes of 1 provider, first since a snapshot",
+        prepare: |forest| forest.all(Forest::claim_one),
+        run: Forest::release_first,
+    },
+    Operation {
         name: "claim, 1 class of 3 providers",
         prepare: |forest| {
             forest.all(Forest::claim_three);
@@ -149,10 +154,19 @@ impl Forest {
     /// Each is the first change of its provider since the last snapshot; of those there is one for
     /// all providers.
     fn take_first(&mut self, number: usize) {
+        self.snapshot_before(number);
+        self.take(number);
+    }
+
+    fn release_first(&mut self, number: usize) {
+        self.snapshot_before(number);
+        self.release(number);
+    }
+
+    fn snapshot_before(&mut self, number: usize) {
         if number.is_multiple_of(PROVIDERS) {
             self.snapshot = Some(self.tree.snapshot());
         }
-        self.take(number);
     }
 
     fn put_back(&mut self, number: usize) {
