@@ -133,7 +133,7 @@ impl Ledger {
     #[cold]
     pub(super) fn ended(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
         let (_, stamp, (before, named)) =
-            self.read_stamped(cell, |record| (record.stamp_before(), record.replaced()));
+            self.read_stamped(cell, |record, _| (record.stamp_before(), record.replaced()));
         match record {
             // The gate has moved by a touch or an abort only.
             last if last == named.last => stamp,

@@ -96,7 +96,7 @@ impl Ledger {
         words.clear();
         let Some(gate) = self.gate(cell) else { return Ok(()) };
         loop {
-            let (word, stamp, ()) = self.read_stamped(cell, |record| {
+            let (word, stamp, ()) = self.read_stamped(cell, |record, _| {
                 words.clear();
                 record.copy_to(words);
             });
@@ -155,7 +155,7 @@ impl Ledger {
     pub(crate) fn changed_since(&self, moment: &Moment, mut visit: impl FnMut(Cell)) {
         let at = moment.at();
         self.marks.since(at, self.cell_bound(), |cell| {
-            if self.read_stamped(cell, |_| ()).1 > at {
+            if self.read_stamped(cell, |_, _| ()).1 > at {
                 visit(cell);
             }
         });

@@ -14,7 +14,7 @@ impl Ledger {
     /// the gate was the same before and after. Lock-free.
     #[inline]
     pub(crate) fn peek<T>(&self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> T {
-        self.read_stamped(cell, extract).2
+        self.read_stamped(cell, |record, _| extract(record)).2
     }
 
     /// Applies `extract` to one version of `cell`, and says which word names that. Lock-free.
@@ -24,7 +24,7 @@ impl Ledger {
         cell: Cell,
         extract: impl Fn(Record<'_>) -> T,
     ) -> (GateWord, T) {
-        let (word, _, value) = self.read_stamped(cell, extract);
+        let (word, _, value) = self.read_stamped(cell, |record, _| extract(record));
         (word, value)
     }
 
@@ -37,7 +37,7 @@ impl Ledger {
     /// The word that names the version in force. Lock-free.
     #[inline]
     pub(crate) fn version(&self, cell: Cell) -> GateWord {
-        self.read_stamped(cell, |_| ()).0
+        self.read_stamped(cell, |_, _| ()).0
     }
 
     /// The word in `gate` once no transaction holds it.
@@ -55,29 +55,32 @@ impl Ledger {
     pub(super) fn read_stamped<T>(
         &self,
         cell: Cell,
-        mut extract: impl FnMut(Record<'_>) -> T,
+        mut extract: impl FnMut(Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
-        match self.gate(cell) {
-            Some(gate) => self.read_behind(gate, extract),
-            None => (GateWord::VACANT, self.clock.now(), extract(Record::NOTHING)),
-        }
+        let Some(gate) = self.gate(cell) else {
+            let now = self.clock.now();
+            return (GateWord::VACANT, now, extract(Record::NOTHING, now));
+        };
+        self.read_behind(gate, extract)
     }
 
-    /// Reads one version of the cell of `gate` and when it came into force.
+    /// Reads one version of the cell of `gate` and when it came into force; `extract` is told too,
+    /// unless nobody has noted it yet.
     #[inline]
     pub(super) fn read_behind<T>(
         &self,
         gate: Gate<'_>,
-        mut extract: impl FnMut(Record<'_>) -> T,
+        mut extract: impl FnMut(Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
         loop {
             let word = self.settled(gate);
             if word == GateWord::VACANT {
-                return (word, self.clock.now(), extract(Record::NOTHING));
+                let now = self.clock.now();
+                return (word, now, extract(Record::NOTHING, now));
             }
             let record = self.records.get(word.record());
             let stamp = record.stamp();
-            let value = extract(record);
+            let value = extract(record, stamp);
             if !gate.still_holds(word) {
                 continue;
             }
@@ -217,7 +220,7 @@ impl<'a> Collect<'a> {
 
 impl View for Collect<'_> {
     fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
-        let (word, _, ()) = self.ledger.read_stamped(cell, |record| {
+        let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
             self.words.clear();
             record.copy_to(&mut self.words);
         });

@@ -194,6 +194,13 @@ impl Record<'_> {
         }
     }
 
+    /// The same for a version with this stamp, or token. Before the first snapshot nobody could need
+    /// them.
+    #[inline]
+    pub(crate) fn replaced_by_then(self, stamp: Stamp) -> Replaced {
+        if stamp == Stamp::BEGINNING { Replaced::NOTHING } else { self.replaced() }
+    }
+
     /// How many words of payload this version has.
     #[inline]
     pub(crate) fn len(self) -> usize {

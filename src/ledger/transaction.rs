@@ -205,9 +205,9 @@ impl Draft {
             return Err(Exhausted::Entries);
         }
         let start = self.words.len();
-        let (word, stamp, (before, replaced)) = ledger.read_stamped(cell, |record| {
+        let (word, stamp, (before, replaced)) = ledger.read_stamped(cell, |record, stamp| {
             self.words.truncate(start);
-            (record.copy_to(&mut self.words), record.replaced())
+            (record.copy_to(&mut self.words), record.replaced_by_then(stamp))
         });
         let place = self.opened.len();
         let payload = start..self.words.len();

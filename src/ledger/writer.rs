@@ -90,9 +90,9 @@ impl Writer {
         let helps_before = helps();
         let result = loop {
             ledger.urgency.give_way(self.asked);
-            let (word, stamp, (before, replaced)) = ledger.read_behind(gate, |record| {
+            let (word, stamp, (before, replaced)) = ledger.read_behind(gate, |record, stamp| {
                 payload.clear();
-                (record.copy_to(payload), record.replaced())
+                (record.copy_to(payload), record.replaced_by_then(stamp))
             });
             let seen = Seen { word, stamp, before, replaced };
             match change(payload) {
