@@ -247,13 +247,18 @@ fn helpers_agree_on_a_stamp() {
             hand.transact([a, b], |_| true, |_, _| Some(1));
         }));
         let helper = ledger.clone();
-        let thread = thread::spawn(move || assert_eq!(helper.read(b)[0], 1));
+        let thread = thread::spawn(move || {
+            let seen = helper.read(b)[0];
+            let snapshot = helper.snapshot();
+            assert_eq!([seen, snapshot.read(b)[0], snapshot.read(a)[0]], [1; 3]);
+            snapshot.end();
+        });
         // Not seen by anyone: it may count as later than the snapshot.
         let snapshot = ledger.snapshot();
         let first = snapshot.read(b)[0];
         assert_eq!(snapshot.read(a)[0], first, "half a transaction");
         thread.join().expect("no panic in the thread");
-        assert_eq!(snapshot.read(b)[0], first);
+        assert_eq!([snapshot.read(a)[0], snapshot.read(b)[0]], [first; 2]);
         snapshot.end();
     });
 }

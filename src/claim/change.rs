@@ -24,15 +24,8 @@ pub(super) fn take_all(
     wanted: &[Line],
 ) -> Result<(), Abort<Refused>> {
     for lines in wanted.chunk_by(|line, next| line.usage() == next.usage()) {
-        let usage = lines[0].usage();
-        let place = transaction.open(usage)?;
-        let words = transaction.words_mut(place);
-        for line in lines {
-            let class = line.class.number();
-            let change = Change { handle: Some(&line.provider), usage, class };
-            let (at, used) = change.checked(words, core, 0, line.amount)?;
-            at.set_used(words, used);
-        }
+        let changes = lines.iter().map(|line| (Change::of(line), 0, line.amount));
+        change_one(transaction, core, lines[0].usage(), changes)?;
     }
     Ok(())
 }
@@ -44,16 +37,42 @@ pub(super) fn give_back_all(
     held: &[Held],
 ) -> Result<(), Abort<Refused>> {
     for held in held.chunk_by(|held, next| held.usage == next.usage) {
-        let usage = held[0].usage;
-        let place = transaction.open(usage)?;
-        let words = transaction.words_mut(place);
-        for held in held {
-            let change = Change { handle: None, usage, class: held.class };
-            let (at, used) = change.checked(words, core, held.amount, 0)?;
-            at.set_used(words, used);
-        }
+        let changes = held.iter().map(|held| (Change::of_held(held), held.amount, 0));
+        change_one(transaction, core, held[0].usage, changes)?;
     }
     Ok(())
+}
+
+/// Makes changes of one provider, each with what is held and what is wanted instead.
+#[inline]
+fn change_one<'a>(
+    transaction: &mut Transaction<'_>,
+    core: &Core,
+    usage: Cell,
+    changes: impl Iterator<Item = (Change<'a>, u64, u64)>,
+) -> Result<(), Abort<Refused>> {
+    let place = transaction.open(usage)?;
+    let words = transaction.words_mut(place);
+    for (change, held, wanted) in changes {
+        let (at, used) = change.checked(words, core, held, wanted)?;
+        at.set_used(words, used);
+    }
+    Ok(())
+}
+
+impl<'a> Change<'a> {
+    /// Of what a line names.
+    #[inline]
+    pub(super) fn of(line: &'a Line) -> Self {
+        let class = line.class.number();
+        Change { handle: Some(&line.provider), usage: line.usage(), class }
+    }
+
+    /// Of what is held, by whatever handle it was taken.
+    #[inline]
+    pub(super) fn of_held(held: &Held) -> Self {
+        Change { handle: None, usage: held.usage, class: held.class }
+    }
 }
 
 impl Change<'_> {

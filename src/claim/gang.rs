@@ -12,7 +12,7 @@ use crate::claim::worker::{Receipt, Worker, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::ledger::{Abort, Transaction};
-use crate::tree::cells::{State, usage_of};
+use crate::tree::cells::State;
 use crate::tree::core::Core;
 use crate::tree::{Interned, Refused};
 
@@ -222,18 +222,13 @@ fn try_member(
     Ok(Ok(Receipt { consumer, generation: 1 }))
 }
 
-fn change_of(line: &Line) -> Change<'_> {
-    let usage = usage_of(line.provider.cell);
-    Change { handle: Some(&line.provider), usage, class: line.class.number() }
-}
-
 /// Takes an amount in the transaction, or leaves it as it was.
 fn take_line(
     transaction: &mut Transaction<'_>,
     core: &Core,
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
-    change_of(line).apply(transaction, core, 0, line.amount)
+    Change::of(line).apply(transaction, core, 0, line.amount)
 }
 
 /// Takes an amount in addition to what was taken before, or leaves both as they were.
@@ -254,7 +249,7 @@ fn take_more(
         class: line.class,
         requested: u64::MAX,
     })?;
-    change_of(line).apply(transaction, core, before.amount, together)?;
+    Change::of(line).apply(transaction, core, before.amount, together)?;
     before.amount = together;
     Ok(())
 }
@@ -265,7 +260,7 @@ fn check_line(
     core: &Core,
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
-    let change = change_of(line);
+    let change = Change::of(line);
     let place = transaction.open(change.usage)?;
     change.checked(transaction.words(place), core, 0, line.amount).map(drop)
 }

@@ -474,18 +474,14 @@ fn exchange_amounts(
     for line in wanted {
         let key = line.key();
         while let Some(gone) = held.next_if(|held| (held.usage, held.class) < key) {
-            let change = Change { handle: None, usage: gone.usage, class: gone.class };
-            change.apply(transaction, core, gone.amount, 0)?;
+            Change::of_held(gone).apply(transaction, core, gone.amount, 0)?;
         }
         let before = held.next_if(|held| (held.usage, held.class) == key);
         let before = before.map_or(0, |held| held.amount);
-        let change =
-            Change { handle: Some(&line.provider), usage: key.0, class: line.class.number() };
-        change.apply(transaction, core, before, line.amount)?;
+        Change::of(line).apply(transaction, core, before, line.amount)?;
     }
     for gone in held {
-        let change = Change { handle: None, usage: gone.usage, class: gone.class };
-        change.apply(transaction, core, gone.amount, 0)?;
+        Change::of_held(gone).apply(transaction, core, gone.amount, 0)?;
     }
     Ok(())
 }

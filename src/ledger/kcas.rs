@@ -233,24 +233,15 @@ impl Ledger {
         if participant.replaces_only(self, now)? {
             return Some(now);
         }
-        self.mark_all(participant, now)?;
-        let again = self.clock.now();
-        if again == now {
-            return Some(now);
-        }
-        self.stamp_marked(again, |mark| self.mark_all(participant, mark))
-    }
-
-    /// Marks all cells that change. None if the transaction is over.
-    #[inline]
-    fn mark_all(&self, participant: &impl Participant, mark: Stamp) -> Option<()> {
-        for position in 0..participant.count() {
-            let entry = participant.entry(position)?;
-            if entry.puts() {
-                self.marks.mark(entry.cell, mark);
+        self.stamp_marked(now, |mark| {
+            for position in 0..participant.count() {
+                let entry = participant.entry(position)?;
+                if entry.puts() {
+                    self.marks.mark(entry.cell, mark);
+                }
             }
-        }
-        Some(())
+            Some(())
+        })
     }
 
     /// Takes the descriptor out of every gate.

@@ -64,8 +64,8 @@ impl Ledger {
         self.read_behind(gate, extract)
     }
 
-    /// Reads one version of the cell of `gate` and when it came into force; `extract` is told too,
-    /// unless nobody has noted it yet.
+    /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the stamp
+    /// too, or the token if nobody has noted it yet.
     #[inline]
     pub(super) fn read_behind<T>(
         &self,
@@ -141,30 +141,36 @@ impl Ledger {
         if now == before || now == Stamp::BEGINNING {
             return now;
         }
-        // Most often the block of the cell is marked by now.
-        self.marks.mark(cell, now);
-        let again = self.clock.now();
-        if again == now {
-            return now;
-        }
         let mark = |mark| {
             self.marks.mark(cell, mark);
             Some(())
         };
-        self.stamp_marked(again, mark).expect("a mark can always be made")
+        self.stamp_marked(now, mark).expect("a mark can always be made")
     }
 
     /// A stamp no later than a mark that was made before its reading of the clock. None if `mark`
     /// says so.
-    #[cold]
+    #[inline]
     pub(super) fn stamp_marked(
+        &self,
+        now: Stamp,
+        mut mark: impl FnMut(Stamp) -> Option<()>,
+    ) -> Option<Stamp> {
+        mark(now)?;
+        let again = self.clock.now();
+        if again == now { Some(now) } else { self.stamp_marked_ahead(again, mark) }
+    }
+
+    /// The same after a mark that was too early.
+    #[cold]
+    fn stamp_marked_ahead(
         &self,
         mut now: Stamp,
         mut mark: impl FnMut(Stamp) -> Option<()>,
     ) -> Option<Stamp> {
         // Ever later marks, so that snapshots in quick succession don't make this go on: a mark that
         // is too late only makes some look in vain.
-        let mut ahead = 0;
+        let mut ahead = 1;
         loop {
             let marked = now.later(ahead);
             mark(marked)?;
