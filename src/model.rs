@@ -124,7 +124,12 @@ pub struct Hand(Writer);
 impl Hand {
     pub fn new_cell(&mut self, words: &[u64]) -> Cell {
         let cell = self.0.take_cells(ALONE, &[0]).expect("a model has few cells");
-        self.update(Cell(cell), |content| *content = words.to_vec());
+        let written: Result<(), Exhausted> = self.0.transact(|transaction| {
+            let place = transaction.open(cell)?;
+            transaction.rewrite(place, words);
+            Ok(())
+        });
+        written.expect("a model has few records");
         Cell(cell)
     }
 
@@ -132,12 +137,30 @@ impl Hand {
         self.0.give_cells(ALONE, cell.0);
     }
 
-    pub fn update(&mut self, cell: Cell, mut change: impl FnMut(&mut Vec<u64>)) {
+    /// Changes each word of a cell.
+    pub fn update(&mut self, cell: Cell, mut change: impl FnMut(u64) -> u64) {
         let changed: Result<(), Exhausted> = self.0.update(cell.0, |words| {
-            change(words);
+            (0..words.len()).for_each(|index| words.set(index, [change(words.word(index))]));
             Ok(())
         });
         changed.expect("a model has few records");
+    }
+
+    /// Runs `body` with this hand; when it has reached `step` for the first time, `meanwhile` runs
+    /// before it goes on.
+    pub fn interrupted(
+        &mut self,
+        step: Step,
+        meanwhile: impl FnOnce() + 'static,
+        body: impl FnOnce(&mut Hand),
+    ) {
+        let mut meanwhile = Some(meanwhile);
+        let visit = move |reached| {
+            if let Some(meanwhile) = meanwhile.take_if(|_| reached == step) {
+                meanwhile();
+            }
+        };
+        crate::step::with_steps(visit, || body(self));
     }
 
     /// Changes several cells as one: `change` gets the words of each; None leaves a cell as a

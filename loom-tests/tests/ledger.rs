@@ -6,7 +6,7 @@ use loom_tests::{Model, thread};
 use provider_tree::model::{Cell, FreeNumbers, Hand, Ledger, Step};
 
 fn increment(hand: &mut Hand, cell: Cell) {
-    hand.update(cell, |words| words.iter_mut().for_each(|word| *word += 1));
+    hand.update(cell, |word| word + 1);
 }
 
 fn increment_both(hand: &mut Hand, cells: [Cell; 2]) {

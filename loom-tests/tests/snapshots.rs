@@ -2,15 +2,18 @@
 
 #![cfg(provider_tree_loom)]
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use loom_tests::{Model, thread};
 use provider_tree::model::{Cell, Hand, Ledger, Snapshot, Step};
 
 fn increment(hand: &mut Hand, cell: Cell) {
-    hand.update(cell, |words| words.iter_mut().for_each(|word| *word += 1));
+    hand.update(cell, |word| word + 1);
 }
 
 fn set(hand: &mut Hand, cell: Cell, value: u64) {
-    hand.update(cell, |words| words.fill(value));
+    hand.update(cell, |_| value);
 }
 
 /// Ends them all: then nothing is kept for anyone.
@@ -219,7 +222,7 @@ fn a_late_stamp_meets_the_next_version() {
     .check(|| {
         let (ledger, [cell]) = Ledger::with_cells([&[0]]);
         let mut other = ledger.hand();
-        let thread = thread::spawn(move || other.update(cell, |words| words[0] += 10));
+        let thread = thread::spawn(move || other.update(cell, |word| word + 10));
         let mut hand = ledger.hand();
         increment(&mut hand, cell);
         let snapshot = ledger.snapshot();
@@ -433,14 +436,26 @@ fn a_transaction_leaves_versions_out() {
 
 #[test]
 fn a_record_is_taken_back_and_used() {
+    taken_back_and_used("a_record_is_taken_back_and_used", set);
+}
+
+#[test]
+fn a_record_is_taken_back_and_used_by_a_transaction() {
+    let name = "a_record_is_taken_back_and_used_by_a_transaction";
+    taken_back_and_used(name, |hand, cell, value| {
+        hand.transact([cell], |_| true, |_, _| Some(value));
+    });
+}
+
+fn taken_back_and_used(name: &'static str, set_other: fn(&mut Hand, Cell, u64)) {
     Model {
-        name: "a_record_is_taken_back_and_used",
+        name,
         property: "what was in a record that its writer takes back and fills is in the history before",
         threads: 2,
         bound: Some(2),
     }
-    .check(|| {
-        let (ledger, [cell, other]) = Ledger::with_cells([&[0, 0], &[0, 0]]);
+    .check(move || {
+        let (ledger, [cell, other]) = Ledger::with_cells([&[0, 0], &[7, 7]]);
         let mut hand = ledger.hand();
         let replaced = ledger.record_of(cell);
         let first = ledger.snapshot();
@@ -450,7 +465,7 @@ fn a_record_is_taken_back_and_used() {
         let thread = thread::spawn(move || {
             set(&mut hand, cell, 2);
             // Into the record of the first version, which is named still.
-            set(&mut hand, other, 3);
+            set_other(&mut hand, other, 3);
             hand
         });
         assert_eq!(first.read(cell), [0, 0]);
@@ -461,6 +476,53 @@ fn a_record_is_taken_back_and_used() {
         assert_eq!(ledger.preserved(cell), 2);
         end(&ledger, [first, second], &[cell]);
         drop(hand);
+    });
+}
+
+#[test]
+fn a_spare_that_was_the_next_version() {
+    Model {
+        name: "a_spare_that_was_the_next_version",
+        property: "a spare that was the version of the same number is no longer taken for it",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let ledger = Ledger::default();
+        let mut first = ledger.hand();
+        let cell = first.new_cell(&[0]);
+        // Has spares of its own.
+        let mut late = ledger.hand();
+        set(&mut late, cell, 0);
+        // One spare for whoever asks for one.
+        drop(first);
+        let thread = thread::spawn(move || {
+            set(&mut late, cell, 5);
+            std::mem::forget(late);
+        });
+        let taken = Rc::new(RefCell::new(None));
+        let meanwhile = {
+            let (ledger, taken) = (ledger.clone(), Rc::clone(&taken));
+            move || {
+                // Stamps what it finds.
+                ledger.read(cell);
+                let snapshot = ledger.snapshot();
+                let seen = snapshot.read(cell);
+                // The version goes to the history, its record to whoever asks for one.
+                set(&mut ledger.hand(), cell, 9);
+                *taken.borrow_mut() = Some((snapshot, seen));
+            }
+        };
+        // Its stock is empty: it takes a spare after it has read the cell.
+        ledger.hand().interrupted(Step::HeadRead, meanwhile, |hand| {
+            // Gives up when it runs again.
+            let mut first = true;
+            hand.transact([cell], |_| std::mem::take(&mut first), |_, word| Some(word + 2));
+        });
+        thread.join().expect("no panic in the thread");
+        let (snapshot, seen) = taken.take().expect("there was a spare");
+        assert_eq!(snapshot.read(cell), seen);
+        snapshot.end();
     });
 }
 

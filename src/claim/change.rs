@@ -5,7 +5,7 @@ use crate::claim::request::Line;
 use crate::error::Error;
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, UsageWords};
+use crate::tree::cells::{Amounts, UsageWords, Words};
 use crate::tree::core::Core;
 use crate::tree::{Provider, Refused};
 
@@ -107,9 +107,9 @@ impl Change<'_> {
 
     /// The class's amounts, and how much is used if `wanted` takes the place of `held`.
     #[inline(always)]
-    pub(crate) fn used_after(
+    pub(crate) fn used_after<W: Words>(
         &self,
-        words: &[u64],
+        words: W,
         core: &Core,
         held: u64,
         wanted: u64,
@@ -137,7 +137,12 @@ impl Change<'_> {
     }
 
     #[cold]
-    fn not_to_be_had(&self, usage: UsageWords<'_>, requested: u64, free: u64) -> Abort<Error> {
+    fn not_to_be_had<W: Words>(
+        &self,
+        usage: UsageWords<W>,
+        requested: u64,
+        free: u64,
+    ) -> Abort<Error> {
         let Some(handle) = self.handle else { return Abort::Torn };
         if usage.is_cordoned() {
             return Error::Cordoned { provider: handle.uuid }.into();
@@ -187,9 +192,9 @@ impl Change<'_> {
 
     /// Checks `wanted` against the inventory that the words rest on.
     #[cold]
-    fn check_units(
+    fn check_units<W: Words>(
         &self,
-        usage: UsageWords<'_>,
+        usage: UsageWords<W>,
         core: &Core,
         wanted: u64,
     ) -> Result<(), Abort<Error>> {

@@ -239,15 +239,20 @@ impl Worker {
         change: impl Fn(Option<u64>) -> Result<Option<Option<Term>>, Left>,
     ) -> Result<(Receipt, Option<Term>)> {
         let consumer = lease.consumer();
-        let changed = self.writer.update(lease.interned.cell, |words| {
-            let now = ConsumerWords(words);
+        let Worker { writer, words, .. } = self;
+        let changed = writer.transact(|transaction| {
+            let place = transaction.open(lease.interned.cell).map_err(Left::from)?;
+            let now = ConsumerWords(transaction.words(place));
             if !now.life().is(State::Live, lease.interned.incarnation) {
                 return Err(Abort::Reject(Left::Ended));
             }
             let (mut generation, before) = (now.generation(), now.term());
             if let Some(term) = change(now.deadline())? {
                 generation += 1;
+                words.clear();
+                words.extend_from_slice(now.0);
                 set_term(words, generation, term);
+                transaction.rewrite(place, words);
             }
             Ok((Receipt { consumer, generation }, before))
         });

@@ -49,7 +49,7 @@ pub(crate) use free_list::FreeList;
 pub(crate) use gate::{Cell, GateWord};
 pub(crate) use past::Past;
 pub(crate) use read::{Collect, View};
-pub(crate) use record::{MOST_WORDS, Record};
+pub(crate) use record::{MOST_WORDS, Making, Record};
 pub(crate) use registry::Moment;
 pub(crate) use transaction::{Abort, MOST_CELLS, Place, Transaction};
 pub(crate) use writer::Writer;

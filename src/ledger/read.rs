@@ -61,26 +61,27 @@ impl Ledger {
             let now = self.clock.now();
             return (GateWord::VACANT, now, extract(Record::NOTHING, now));
         };
-        self.read_behind(gate, extract)
+        self.read_behind(gate, |_, record, stamp| extract(record, stamp))
     }
 
-    /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the stamp
-    /// too, or the token if nobody has noted it yet.
+    /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the word
+    /// that names it and the stamp too, or the token if nobody has noted it yet.
     #[inline]
     pub(super) fn read_behind<T>(
         &self,
         gate: Gate<'_>,
-        mut extract: impl FnMut(Record<'_>, Stamp) -> T,
+        mut extract: impl FnMut(GateWord, Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
         loop {
             let word = self.settled(gate);
-            if word == GateWord::VACANT {
-                let now = self.clock.now();
-                return (word, now, extract(Record::NOTHING, now));
-            }
-            let record = self.records.get(word.record());
-            let stamp = record.stamp();
-            let value = extract(record, stamp);
+            let (record, stamp) = match word {
+                GateWord::VACANT => (Record::NOTHING, self.clock.now()),
+                _ => {
+                    let record = self.records.get(word.record());
+                    (record, record.stamp())
+                }
+            };
+            let value = extract(word, record, stamp);
             if !gate.still_holds(word) {
                 continue;
             }

@@ -145,14 +145,14 @@ pub(crate) struct Record<'a> {
     words: &'a [AtomicU64],
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// What a cell that was never used holds: nothing.
     pub(crate) const NOTHING: Record<'static> = Record { words: &[] };
 
     /// When this version came into force, or the token that says nobody has noted it yet.
     #[inline]
     pub(crate) fn stamp(self) -> Stamp {
-        // Acquire: pairs with the release in `write` and the exchange in `set_stamp`.
+        // Acquire: pairs with the release of the same word, and with the exchange in `set_stamp`.
         Stamp::from_bits(self.words[0].load(Ordering::Acquire))
     }
 
@@ -170,7 +170,7 @@ impl Record<'_> {
     /// The length of the payload, and the stamp of the version before this one.
     #[inline]
     fn lineage(self) -> (usize, Stamp) {
-        // Acquire: pairs with the release in `write`.
+        // Acquire: pairs with the release of the same word.
         let word = self.words.get(2).map_or(0, |word| word.load(Ordering::Acquire));
         // A torn read may pair a length with another version's record.
         let length = ((word >> STAMP_BITS) as usize).min(self.words.len().saturating_sub(HEADER));
@@ -186,7 +186,7 @@ impl Record<'_> {
     /// The records of the versions before this one.
     #[inline]
     pub(crate) fn replaced(self) -> Replaced {
-        // Acquire: pairs with the release in `write`.
+        // Acquire: pairs with the release of the same word.
         let word = self.words.get(1).map_or(0, |word| word.load(Ordering::Acquire));
         Replaced {
             last: RecordNumber((word & RECORD_MASK) as u32),
@@ -210,7 +210,7 @@ impl Record<'_> {
     /// The `index`th word of the payload; 0 beyond the record's width.
     #[inline]
     pub(crate) fn word(self, index: usize) -> u64 {
-        // Acquire: pairs with the release in `write`, so that whoever sees a word of a later
+        // Acquire: pairs with the release of the same word, so that whoever sees a word of a later
         // version also sees that the gate has moved.
         self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))
     }
@@ -245,25 +245,90 @@ impl Record<'_> {
     /// read from the clock when the record was the caller's.
     #[inline]
     pub(crate) fn write(self, stamp: Stamp, replaced: Replaced, before: Stamp, payload: &[u64]) {
-        // Release, all: each pairs with the acquire of the same word, so that a reader who sees
-        // it also sees every gate exchange that made this record spare.
+        // Release: as in `Making::set`.
+        self.words[0].store(stamp.bits(), Ordering::Release);
+        self.set_lineage(replaced, before, payload.len());
+        self.fill(payload, |value| *value);
+    }
+
+    /// Begins the next version of a cell in a spare record of the same width, as [`write`](Self::write)
+    /// does, with the words of a version, to be changed. What comes before the next version is yet to
+    /// be [set](Self::set_lineage). Returns the stamp of the version before, too.
+    #[inline]
+    pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (Making<'a>, Stamp) {
+        // Release: as in `Making::set`.
+        self.words[0].store(token.bits(), Ordering::Release);
+        let (length, before) = version.lineage();
+        // Acquire: as in `word`.
+        let load = |word: &AtomicU64| word.load(Ordering::Acquire);
+        match (<&[_; 16]>::try_from(version.words), <&[_; 16]>::try_from(self.words)) {
+            // The commonest width; as a whole it takes half the instructions.
+            (Ok(words), Ok(_)) => self.fill(&words[HEADER..], load),
+            _ => self.fill(version.words.get(HEADER..HEADER + length).unwrap_or_default(), load),
+        }
+        (Making(Record { words: &self.words[..HEADER + length] }), before)
+    }
+
+    /// Sets the records of the versions before this one, which the caller makes, the stamp of the one
+    /// directly before, and the length of the payload.
+    #[inline]
+    pub(crate) fn set_lineage(self, replaced: Replaced, before: Stamp, length: usize) {
         let Replaced { last, earlier } = replaced;
         let replaced = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
-        let lineage = before.bits() | (payload.len() as u64) << STAMP_BITS;
-        let (header, words) = self.words.split_at(HEADER);
-        header[0].store(stamp.bits(), Ordering::Release);
-        header[1].store(replaced, Ordering::Release);
-        header[2].store(lineage, Ordering::Release);
+        let lineage = before.bits() | (length as u64) << STAMP_BITS;
+        // Release, both: as in `Making::set`.
+        self.words[1].store(replaced, Ordering::Release);
+        self.words[2].store(lineage, Ordering::Release);
+    }
+
+    /// Sets the first words of the payload.
+    #[inline]
+    fn fill<T>(self, from: &[T], value: impl Fn(&T) -> u64) {
+        // Release: as in `Making::set`.
+        let store = |(word, from): (&AtomicU64, &T)| word.store(value(from), Ordering::Release);
         // Four at a time takes half the instructions.
-        let (fours, rest) = words[..payload.len()].as_chunks::<4>();
-        let (four_values, rest_values) = payload.as_chunks::<4>();
-        for (words, values) in fours.iter().zip(four_values) {
-            for (word, value) in words.iter().zip(values) {
-                word.store(*value, Ordering::Release);
-            }
+        let (fours, rest) = self.words[HEADER..HEADER + from.len()].as_chunks::<4>();
+        let (fours_from, rest_from) = from.as_chunks::<4>();
+        for (words, from) in fours.iter().zip(fours_from) {
+            words.iter().zip(from).for_each(store);
         }
-        for (word, value) in rest.iter().zip(rest_values) {
-            word.store(*value, Ordering::Release);
+        rest.iter().zip(rest_from).for_each(store);
+    }
+}
+
+/// The payload of a version that the caller makes, in a spare record.
+#[derive(Clone, Copy)]
+pub(crate) struct Making<'a>(Record<'a>);
+
+impl Making<'_> {
+    /// How many words there are.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.0.words.len() - HEADER
+    }
+
+    /// The `index`th word; 0 beyond their end.
+    #[inline]
+    pub(crate) fn word(self, index: usize) -> u64 {
+        self.0.word(index)
+    }
+
+    /// So many words from the `first`, if there are.
+    #[inline]
+    pub(crate) fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
+        let words = self.0.words.get(HEADER + first..HEADER + first + N)?.first_chunk::<N>()?;
+        // Acquire: as in `word`.
+        Some(std::array::from_fn(|index| words[index].load(Ordering::Acquire)))
+    }
+
+    /// Sets so many words from the `first`, which are there.
+    #[inline]
+    pub(crate) fn set<const N: usize>(self, first: usize, values: [u64; N]) {
+        let words = &self.0.words[HEADER + first..HEADER + first + N];
+        for (word, value) in words.iter().zip(values) {
+            // Release: pairs with the acquire of the same word, so that a reader who sees this also
+            // sees every gate exchange that made the record spare.
+            word.store(value, Ordering::Release);
         }
     }
 }

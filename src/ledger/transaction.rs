@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Ledger;
 use super::clock::Stamp;
 use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
 use super::record::Replaced;
 use super::registry::Moment;
 use super::writer::Writer;
+use super::{Kind, Ledger};
 
 /// The most cells that one transaction may open.
 pub(crate) const MOST_CELLS: usize = 1 << 22;
@@ -104,9 +104,15 @@ impl Transaction<'_> {
         }
     }
 
-    /// The same writer, for changes of their own beside this transaction.
-    pub(crate) fn writer(&mut self) -> &mut Writer {
-        self.writer
+    /// Takes cells that nobody uses, whether the transaction commits or not; see
+    /// [`Writer::take_cells`].
+    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Exhausted> {
+        self.writer.take_cells(kind, first)
+    }
+
+    /// Gives cells back; see [`Writer::give_cells`].
+    pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
+        self.writer.give_cells(kind, cell);
     }
 
     /// Whether everything opened so far is still as it was read, and so was in force at any

@@ -7,10 +7,9 @@ use super::descriptor::{Entry, Outcome, Ticket};
 use super::exhausted::Exhausted;
 use super::gate::{Cell, Gate, GateWord};
 use super::kcas::{Owner, Progress, Stamps, helps};
-use super::record::{Replaced, Width};
+use super::record::{Making, Record, Replaced, Width};
 use super::stock::Stock;
 use super::transaction::{Abort, Draft, Opened, Seen, Transaction};
-use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
 use crate::step::{Step, reached};
 use crate::sync::Ordering;
@@ -28,11 +27,8 @@ pub(crate) struct Writer {
     /// The transaction as it will be announced.
     entries: Vec<Entry>,
     cells: [Vec<Cell>; KINDS],
-    payload: Vec<u64>,
     retries: u64,
     helps: u64,
-    /// Asked for by the transaction at hand; changes that its body makes are part of it.
-    asked: Option<Asked>,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
 }
@@ -48,10 +44,8 @@ impl Writer {
             stock: Stock::new(),
             entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
-            payload: Vec::new(),
             retries: 0,
             helps: 0,
-            asked: None,
             in_flight: false,
         }
     }
@@ -75,7 +69,8 @@ impl Writer {
         self.helps
     }
 
-    /// Changes one cell: `change` gets its words and edits them, or gives up.
+    /// Changes one cell: `change` gets the next version, as long as the one in force and with the same
+    /// words, and sets some of them, or gives up.
     ///
     /// The words are one version's, and a rejection rests on the version in force when it was
     /// read. Lock-free; `change` is called again if another change came first.
@@ -83,26 +78,37 @@ impl Writer {
     pub(crate) fn update<T, E: From<Exhausted>>(
         &mut self,
         cell: Cell,
-        mut change: impl FnMut(&mut Vec<u64>) -> Result<T, Abort<E>>,
+        mut change: impl FnMut(Making<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let Writer { ledger, stock, payload, in_flight, .. } = self;
+        let Writer { ledger, stock, in_flight, .. } = self;
         let gate = ledger.gate(cell).expect(HANDED_OUT);
         let helps_before = helps();
         let result = loop {
-            ledger.urgency.give_way(self.asked);
-            let (word, stamp, (before, replaced)) = ledger.read_behind(gate, |record, stamp| {
-                payload.clear();
-                (record.copy_to(payload), record.replaced_by_then(stamp))
+            ledger.urgency.give_way(None);
+            let (word, stamp, begun) = ledger.read_behind(gate, |word, record, stamp| {
+                let next = Next::new(ledger, stock, gate, word, word.record().width())?;
+                Ok::<_, Exhausted>(next.map(|next| {
+                    let (words, before) = next.record.begin(next.token, record);
+                    (next, words, before, record.replaced_by_then(stamp))
+                }))
             });
-            let seen = Seen { word, stamp, before, replaced };
-            match change(payload) {
+            let (next, words, before, replaced) = match begun {
+                Ok(Some(begun)) => begun,
+                // The gate has moved, as the reading has noticed too.
+                Ok(None) => continue,
+                Err(exhausted) => break Err(exhausted.into()),
+            };
+            match change(words) {
                 Err(Abort::Reject(error)) => break Err(error),
                 Err(Abort::Torn) => {}
-                Ok(value) => match exchange(ledger, gate, stock, in_flight, seen, payload) {
-                    Ok(true) => break Ok(value),
-                    Ok(false) => {}
-                    Err(exhausted) => break Err(exhausted.into()),
-                },
+                Ok(value) => {
+                    let seen = Seen { word, stamp, before, replaced };
+                    let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
+                    next.record.set_lineage(replaced, stamp, words.len());
+                    if exchange(ledger, gate, stock, in_flight, seen, next) {
+                        break Ok(value);
+                    }
+                }
             }
             self.retries += 1;
         };
@@ -120,9 +126,10 @@ impl Writer {
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let mut losses = 0;
-        let (helped, helps_before) = (self.helps, helps());
+        let mut asked = None;
+        let helps_before = helps();
         let result = loop {
-            self.ledger.urgency.give_way(self.asked);
+            self.ledger.urgency.give_way(asked);
             self.draft.clear();
             match body(&mut Transaction { writer: self }) {
                 Ok(value) => match self.commit() {
@@ -139,15 +146,14 @@ impl Writer {
             }
             self.retries += 1;
             losses += 1;
-            if self.asked.is_none() {
-                self.asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
+            if asked.is_none() {
+                asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
             }
         };
-        if let Some(asked) = self.asked.take() {
+        if let Some(asked) = asked {
             self.ledger.urgency.done(asked);
         }
-        // Those of changes that the body made on the way are among them.
-        self.helps = helped + (helps() - helps_before);
+        self.helps += helps() - helps_before;
         result
     }
 
@@ -230,17 +236,30 @@ impl Writer {
 
     /// Commits the draft; false if it has to be made anew.
     fn commit(&mut self) -> Result<bool, Exhausted> {
-        let Writer { ledger, draft, stock, in_flight, .. } = self;
+        let Writer { ledger, draft, .. } = self;
         match &draft.opened[..] {
-            [only] if only.changed => {
-                let gate = ledger.gate(only.cell).expect(HANDED_OUT);
-                exchange(ledger, gate, stock, in_flight, only.seen, draft.payload(only))
-            }
+            [only] if only.changed => self.commit_one(),
             opened if opened.iter().any(|opened| opened.changed) => {
                 self.write_versions().map(|stamps| self.run(stamps))
             }
             _ => Ok(draft.holds(ledger)),
         }
+    }
+
+    /// The same for a single cell, which changes.
+    #[inline(never)]
+    fn commit_one(&mut self) -> Result<bool, Exhausted> {
+        let Writer { ledger, draft, stock, in_flight, .. } = self;
+        let Opened { cell, seen, .. } = draft.opened[0];
+        let payload = draft.payload(&draft.opened[0]);
+        let gate = ledger.gate(cell).expect(HANDED_OUT);
+        let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
+        let width = Width::holding(payload.len())?;
+        let Some(next) = Next::new(ledger, stock, gate, seen.word, width)? else {
+            return Ok(false);
+        };
+        next.record.write(next.token, replaced, seen.stamp, payload);
+        Ok(exchange(ledger, gate, stock, in_flight, seen, next))
     }
 
     /// Writes the new versions of the draft into spares, and the entries beside them.
@@ -323,29 +342,56 @@ impl Writer {
 /// Why a cell that is changed has a gate.
 const HANDED_OUT: &str = "a cell is handed out after its gate is made";
 
-/// The one-cell change: the next version goes into a spare record, the gate is exchanged, the old
-/// record becomes the spare. False if another change came first.
-#[inline]
+/// The next version of a cell, which is made in a spare record.
+struct Next<'a> {
+    word: GateWord,
+    /// The version's, until it is stamped.
+    token: Stamp,
+    record: Record<'a>,
+}
+
+impl<'a> Next<'a> {
+    /// The one after `old`, in the spare that the next [trade](Stock::trade) takes out of the stock.
+    /// None if `old` is in force no more.
+    #[inline]
+    fn new(
+        ledger: &'a Ledger,
+        stock: &mut Stock,
+        gate: Gate<'_>,
+        old: GateWord,
+        width: Width,
+    ) -> Result<Option<Self>, Exhausted> {
+        let spare = stock.peek(ledger, width)?;
+        // It may have come into the stock just now, and may have held just this version before: one
+        // that another writer made, that is replaced by now, and that somebody is still about to
+        // stamp. They would take this token for theirs. But whoever gave the record away has
+        // exchanged the gate first.
+        if !gate.still_holds(old) {
+            return Ok(None);
+        }
+        let word = old.next(spare);
+        let token = Stamp::token(gate.cell(), word);
+        Ok(Some(Next { word, token, record: ledger.records.get(spare) }))
+    }
+}
+
+/// The one-cell change: the gate is exchanged for the next version, the old record becomes the spare.
+/// False if another change came first.
+#[inline(always)]
 fn exchange(
     ledger: &Ledger,
     gate: Gate<'_>,
     stock: &mut Stock,
     in_flight: &mut bool,
     seen: Seen,
-    payload: &[u64],
-) -> Result<bool, Exhausted> {
+    next: Next<'_>,
+) -> bool {
     let Seen { word: old, stamp, .. } = seen;
+    let Next { word: new, token, record } = next;
     let cell = gate.cell();
-    let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
-    let width = Width::holding(payload.len())?;
-    let spare = stock.peek(ledger, width)?;
-    let new = old.next(spare);
-    let token = Stamp::token(cell, new);
-    let record = ledger.records.get(spare);
-    record.write(token, replaced, stamp, payload);
     reached(Step::Written);
     if gate.exchange(old, new).is_err() {
-        return Ok(false);
+        return false;
     }
     *in_flight = true;
     reached(Step::Exchanged);
@@ -358,9 +404,9 @@ fn exchange(
             false => ledger.ended(cell, old.record(), stamp),
         },
     };
-    stock.trade(ledger, width, cell, old.record(), [stamp, until]);
+    stock.trade(ledger, new.record().width(), cell, old.record(), [stamp, until]);
     *in_flight = false;
-    Ok(true)
+    true
 }
 
 /// Keeps the records of versions that will never be in force.

@@ -14,7 +14,7 @@
 use uuid::Uuid;
 
 use crate::inventory::Usage;
-use crate::ledger::{Cell, Kind, Record};
+use crate::ledger::{Cell, Kind, Making, Record};
 
 /// A structure cell and, next to it, its usage cell.
 pub(crate) const PROVIDER: Kind = Kind(0);
@@ -210,9 +210,42 @@ fn unpack(word: u64) -> (Option<Cell>, Option<Cell>) {
 
 const HALF: u32 = (1 << 30) - 1;
 
+/// Words of a cell, to look at.
+pub(crate) trait Words: Copy {
+    /// The `index`th; 0 beyond their end.
+    fn word(self, index: usize) -> u64;
+
+    /// So many from the `first`, if there are.
+    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]>;
+}
+
+impl Words for &[u64] {
+    #[inline]
+    fn word(self, index: usize) -> u64 {
+        self.get(index).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
+        self.get(first..first + N)?.first_chunk().copied()
+    }
+}
+
+impl Words for Making<'_> {
+    #[inline]
+    fn word(self, index: usize) -> u64 {
+        Making::word(self, index)
+    }
+
+    #[inline]
+    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
+        Making::words(self, first)
+    }
+}
+
 /// The words of a usage cell, to look at.
 #[derive(Clone, Copy)]
-pub(crate) struct UsageWords<'a>(pub(crate) &'a [u64]);
+pub(crate) struct UsageWords<W>(pub(crate) W);
 
 const FIRST_CLASS: usize = 3;
 const CLASSES_PER_WORD: usize = 4;
@@ -232,9 +265,10 @@ const CORDONED: u64 = 1 << 14;
 pub(crate) const CONFIGURATION_BITS: u32 = 48;
 const CONFIGURATION_SHIFT: u32 = u64::BITS - CONFIGURATION_BITS;
 
-impl<'a> UsageWords<'a> {
+impl<W: Words> UsageWords<W> {
+    #[inline]
     fn word(self, index: usize) -> u64 {
-        self.0.get(index).copied().unwrap_or(0)
+        self.0.word(index)
     }
 
     pub(crate) fn life(self) -> Life {
@@ -275,7 +309,7 @@ impl<'a> UsageWords<'a> {
     }
 
     /// The amounts of all classes.
-    pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> + 'a {
+    pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> {
         let classes = self.classes();
         let first = first_amount(classes);
         (0..classes)
@@ -284,7 +318,7 @@ impl<'a> UsageWords<'a> {
 
     #[inline]
     fn amounts(self, at: usize) -> Option<Amounts> {
-        let &[capacity, used, taken] = self.0.get(at..at + 3)? else { return None };
+        let [capacity, used, taken] = self.0.words(at)?;
         Some(Amounts { at, capacity, used, taken })
     }
 }
@@ -343,11 +377,11 @@ impl Amounts {
         words[self.at + 1] = used;
     }
 
-    /// Sets what is used, and what of that no consumer holds, in the words that these amounts were
+    /// Sets what is used, and what of that no consumer holds, in the version that these amounts were
     /// found in.
     #[inline]
-    pub(crate) fn set(self, words: &mut [u64], used: u64, taken: u64) {
-        words[self.at + 1..self.at + 3].copy_from_slice(&[used, taken]);
+    pub(crate) fn set(self, words: Making<'_>, used: u64, taken: u64) {
+        words.set(self.at + 1, [used, taken]);
     }
 }
 
@@ -451,7 +485,7 @@ mod tests {
             let life = Life::first(PROVIDER).with(State::Live);
             let cordoned = classes.len() % 2 == 0;
             write_usage(&mut words, life, 9, 1 << 47, cordoned, &classes);
-            let usage = UsageWords(&words);
+            let usage = UsageWords(&words[..]);
             assert_eq!((usage.life().with(State::Live), usage.generation()), (usage.life(), 9));
             assert!(usage.life().is_usage() && usage.life().is(State::Live, life.incarnation));
             assert_eq!(usage.configuration(), 1 << 47);
@@ -466,11 +500,11 @@ mod tests {
             }
             assert!(usage.find(1).is_none());
             set_configuration(&mut words, 10, 3);
-            let usage = UsageWords(&words);
+            let usage = UsageWords(&words[..]);
             assert_eq!((usage.generation(), usage.configuration()), (10, 3));
             assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), cordoned));
             set_cordoned(&mut words, !cordoned);
-            let usage = UsageWords(&words);
+            let usage = UsageWords(&words[..]);
             assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), !cordoned));
         }
     }

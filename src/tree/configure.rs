@@ -44,7 +44,7 @@ impl Core {
         loop {
             let words =
                 self.ledger.peek(cell, |record| [record.word(0), record.word(1), record.word(2)]);
-            let usage = UsageWords(&words);
+            let usage = UsageWords(&words[..]);
             Core::check(provider, usage.life())?;
             let version = usage.configuration();
             // Not there: another version has been put in force since; read again.
@@ -134,7 +134,7 @@ impl Core {
 }
 
 /// Whether of any class more is used than there is.
-fn is_overcommitted(usage: UsageWords<'_>) -> bool {
+fn is_overcommitted(usage: UsageWords<&[u64]>) -> bool {
     usage.all().any(|(_, amounts)| amounts.used > amounts.capacity)
 }
 
@@ -154,7 +154,7 @@ impl StillUsed {
 ///
 /// Both are sorted by class.
 pub(crate) fn relayout(
-    usage: UsageWords<'_>,
+    usage: UsageWords<&[u64]>,
     capacities: &[ClassCapacity],
 ) -> Result<Vec<ClassWords>, StillUsed> {
     let mut before = usage.all().peekable();

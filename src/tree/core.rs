@@ -138,7 +138,7 @@ impl Core {
     pub(crate) fn read_usage<T>(
         &self,
         provider: &Provider,
-        read: impl FnOnce(UsageWords<'_>) -> T,
+        read: impl FnOnce(UsageWords<&[u64]>) -> T,
     ) -> Result<T> {
         let cell = self.usage_cell(provider)?;
         let words = self.ledger.peek(cell, |record| {
@@ -146,14 +146,14 @@ impl Core {
             words.extend((0..record.len()).map(|index| record.word(index)));
             words
         });
-        let usage = UsageWords(&words);
+        let usage = UsageWords(&words[..]);
         Core::check(provider, usage.life())?;
         Ok(read(usage))
     }
 }
 
 /// All classes in the words of a usage cell.
-pub(crate) fn all_usages(words: UsageWords<'_>) -> Vec<(ResourceClass, Usage)> {
+pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
     words.all().map(usage).collect()
@@ -176,13 +176,14 @@ fn found_super_root(writer: &mut Writer) -> Cell {
     };
     let found = |writer: &mut Writer| -> Result<Cell> {
         let cell = writer.take_cells(PROVIDER, &[first.word(); 2])?;
-        writer.update::<_, Error>(cell, |words| {
-            *words = root.words().to_vec();
-            Ok(())
-        })?;
-        writer.update::<_, Error>(usage_of(cell), |words| {
-            // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
-            write_usage(words, first, 0, 0, false, &[]);
+        // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
+        let mut usage = Vec::new();
+        write_usage(&mut usage, first, 0, 0, false, &[]);
+        writer.transact::<_, Error>(|transaction| {
+            let place = transaction.open(cell)?;
+            transaction.rewrite(place, &root.words());
+            let place = transaction.open(usage_of(cell))?;
+            transaction.rewrite(place, &usage);
             Ok(())
         })?;
         Ok(cell)

@@ -119,7 +119,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         transaction: &mut Transaction<'_>,
         key: &K,
     ) -> Result<Option<(Interned, Place, Life)>, Exhausted> {
-        let cell = self.vacant(transaction.writer())?;
+        let cell = self.vacant(|kind, first| transaction.take_cells(kind, first))?;
         let opened = transaction.open(cell);
         let added = opened.map(|place| {
             let life = Life::of_words(transaction.words(place));
@@ -130,26 +130,29 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         });
         match added {
             Ok(Some(_)) => reached(Step::Interned),
-            Ok(None) | Err(_) => transaction.writer().give_cells(self.kind, cell),
+            Ok(None) | Err(_) => transaction.give_cells(self.kind, cell),
         }
         added
     }
 
     /// Takes cells that nobody uses.
-    fn vacant(&self, writer: &mut Writer) -> Result<Cell, Exhausted> {
+    fn vacant(
+        &self,
+        take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Exhausted>,
+    ) -> Result<Cell, Exhausted> {
         let first = [Life::first(self.kind).word(); 2];
-        writer.take_cells(self.kind, &first[..RUNS[self.kind.0] as usize])
+        take(self.kind, &first[..RUNS[self.kind.0] as usize])
     }
 
     /// Gives up a key that nothing has; no effect if something has it or another gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
-        let freed = writer.update(interned.cell, |words| {
-            let life = Life::of_words(words);
+        let freed = writer.transact(|transaction| {
+            let place = transaction.open(interned.cell).map_err(NotAbsent::from)?;
+            let life = Life::of_words(transaction.words(place));
             if life.state == State::Live || life.incarnation != interned.incarnation {
                 return Err(NotAbsent.into());
             }
-            words.clear();
-            words.push(life.ended().word());
+            transaction.rewrite(place, &[life.ended().word()]);
             Ok(())
         });
         if freed.is_ok() {
@@ -178,14 +181,15 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Takes a cell into use for `key`, unknown to others yet.
     fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
-        let cell = self.vacant(writer)?;
+        let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
         let Some(absent) = self.absent else {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
             return Ok(Interned { cell, incarnation });
         };
-        let occupied: Result<_, Exhausted> = writer.update(cell, |words| {
-            let life = Life::of_words(words).with(State::Absent);
-            *words = absent(life, key);
+        let occupied: Result<_, Exhausted> = writer.transact(|transaction| {
+            let place = transaction.open(cell)?;
+            let life = Life::of_words(transaction.words(place)).with(State::Absent);
+            transaction.rewrite(place, &absent(life, key));
             Ok(Interned { cell, incarnation: life.incarnation })
         });
         if occupied.is_err() {

@@ -33,7 +33,7 @@ impl Core {
         view: &mut impl View,
         cell: Cell,
         structure: &Structure,
-        extract: impl FnOnce(UsageWords<'_>) -> T,
+        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
     ) -> Option<(ProviderData, T)> {
         let parent = self.uuid_of_parent(view, structure)?;
         let (life, generation, version, extracted) = view.read(usage_of(cell), |words| {
@@ -70,7 +70,7 @@ impl Core {
         &self,
         view: &mut impl View,
         provider: &Provider,
-        extract: impl FnOnce(UsageWords<'_>) -> T,
+        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
     ) -> Option<Result<T>> {
         let cell = match self.usage_cell(provider) {
             Ok(cell) => cell,

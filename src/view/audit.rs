@@ -107,7 +107,7 @@ impl Snapshot {
         Ok(found)
     }
 
-    fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<'_>)) -> Result<()> {
+    fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<&[u64]>)) -> Result<()> {
         let core = &self.frozen().core;
         self.read(|past| {
             for provider in core.forest(past)? {
@@ -119,7 +119,7 @@ impl Snapshot {
     }
 }
 
-fn overcommits(provider: Uuid, words: UsageWords<'_>) -> impl Iterator<Item = Overcommit> + '_ {
+fn overcommits(provider: Uuid, words: UsageWords<&[u64]>) -> impl Iterator<Item = Overcommit> + '_ {
     let usages = words.all().map(|(class, amounts)| (class, amounts.usage()));
     usages.filter(|(_, usage)| usage.used > usage.capacity).map(move |(class, usage)| Overcommit {
         provider,
@@ -145,7 +145,7 @@ type ClassSums = HashMap<u16, u128, foldhash::fast::FixedState>;
 type Sums = HashMap<Cell, ClassSums, foldhash::fast::FixedState>;
 
 impl Audit {
-    fn compare(&mut self, provider: &Provider, words: UsageWords<'_>, sums: Option<ClassSums>) {
+    fn compare(&mut self, provider: &Provider, words: UsageWords<&[u64]>, sums: Option<ClassSums>) {
         self.providers += 1;
         let provider = provider.uuid;
         let mut sums = sums.unwrap_or_default();

@@ -187,7 +187,7 @@ impl Fork {
     pub fn set_inventories(&mut self, provider: &Provider, inventories: Inventories) -> Result<()> {
         let mut words = self.words(provider)?;
         let capacities = inventories.capacities()?;
-        let usage = UsageWords(&words);
+        let usage = UsageWords(&words[..]);
         let (life, generation) = (usage.life(), usage.generation());
         let cordoned = usage.is_cordoned();
         let classes = relayout(usage, &capacities).map_err(|used| used.error(provider.uuid))?;
@@ -246,7 +246,7 @@ impl Fork {
     /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let words = self.words(provider)?;
-        let usage = UsageWords(&words).find(class.number()).map(Amounts::usage);
+        let usage = UsageWords(&words[..]).find(class.number()).map(Amounts::usage);
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
 
@@ -256,7 +256,7 @@ impl Fork {
     ///
     /// [`Removed`](Error::Removed).
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        Ok(all_usages(UsageWords(&self.words(provider)?)))
+        Ok(all_usages(UsageWords(&self.words(provider)?[..])))
     }
 
     /// Whether `provider` or an ancestor is cordoned.
@@ -265,7 +265,7 @@ impl Fork {
     ///
     /// [`Removed`](Error::Removed).
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
-        Ok(UsageWords(&self.words(provider)?).is_cordoned())
+        Ok(UsageWords(&self.words(provider)?[..]).is_cordoned())
     }
 
     /// What `consumer` holds; none if nothing. One that has changed in the fork is a generation
@@ -384,7 +384,7 @@ impl Fork {
     fn words(&self, provider: &Provider) -> Result<Vec<u64>> {
         let cell = self.core().usage_cell(provider)?;
         let words = self.words_of(cell, provider.uuid)?;
-        Core::check(provider, UsageWords(&words).life())?;
+        Core::check(provider, UsageWords(&words[..]).life())?;
         Ok(words)
     }
 
@@ -439,7 +439,7 @@ impl Fork {
         check_claim(self.core(), claim)?;
         let lines = self.expand(claim)?;
         for (provider, expected) in &claim.conditions {
-            let actual = UsageWords(&self.words(provider)?).generation();
+            let actual = UsageWords(&self.words(provider)?[..]).generation();
             if actual != *expected {
                 let (provider, expected) = (provider.uuid, *expected);
                 return Err(Error::GenerationConflict { provider, expected, actual });
@@ -487,7 +487,7 @@ impl Fork {
         chained.extend(self.base.ancestors(&chain.provider)?);
         for provider in chained {
             self.note(provider.cell, Seen::Provider(provider.uuid));
-            if UsageWords(&self.words(&provider)?).find(chain.class.number()).is_some() {
+            if UsageWords(&self.words(&provider)?[..]).find(chain.class.number()).is_some() {
                 lines.push(Line { provider, ..*chain });
             }
         }
@@ -509,7 +509,7 @@ impl Fork {
             let part = parts.entry(line.key()).or_default();
             if let Some(other) = part.1.replace(line) {
                 // Two handles of one cell are two providers, of which one is gone.
-                Core::check(&other.provider, UsageWords(&self.words(&line.provider)?).life())?;
+                Core::check(&other.provider, UsageWords(&self.words(&line.provider)?[..]).life())?;
             }
         }
         let mut staged = Map::default();
@@ -525,10 +525,10 @@ impl Fork {
             let wanted = line.map_or(0, |line| line.amount);
             let handle = line.map(|line| &line.provider);
             if let Some(handle) = handle {
-                Core::check(handle, UsageWords(words).life())?;
+                Core::check(handle, UsageWords(&words[..]).life())?;
             }
             let change = Change { handle, usage: cell, class };
-            let changed = change.used_after(words, self.core(), held, wanted);
+            let changed = change.used_after(&words[..], self.core(), held, wanted);
             let (at, used) = changed.map_err(|abort| match abort {
                 Abort::Reject(error) => error,
                 // All is of one instant, so that nothing can contradict itself.
@@ -589,7 +589,7 @@ impl Fork {
             let now = itself || inherited;
             holds.insert(below.cell, now);
             let mut words = self.words(below)?;
-            if UsageWords(&words).is_cordoned() != now {
+            if UsageWords(&words[..]).is_cordoned() != now {
                 set_cordoned(&mut words, now);
                 staged.push((usage_of(below.cell), words));
             }

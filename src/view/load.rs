@@ -171,11 +171,14 @@ impl Core {
         held.sort_unstable_by_key(|held| (held.usage, held.class));
         let term = consumer.deadline.map(|deadline| self.new_term(deadline));
         let interned = self.consumers.intern(writer, &consumer.consumer)?;
-        writer.update::<_, Error>(interned.cell, |words| {
-            let life = Life::of_words(words);
+        let mut words = Vec::new();
+        writer.transact::<_, Error>(|transaction| {
+            let place = transaction.open(interned.cell)?;
+            let life = Life::of_words(transaction.words(place));
             let held = held.iter().copied();
             let Allocations { consumer, generation, .. } = *consumer;
-            write_consumer(words, life, consumer, generation, term, held);
+            write_consumer(&mut words, life, consumer, generation, term, held);
+            transaction.rewrite(place, &words);
             Ok(())
         })?;
         if let Some(term) = term {
