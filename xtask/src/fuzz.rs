@@ -46,11 +46,16 @@ impl Request {
         }
         Ok(request)
     }
+}
 
-    /// Every target for so long.
-    pub(crate) fn everything(seconds: u64) -> Request {
-        Request { seconds, target: None }
+/// Runs every target on random bytes for so many seconds. The build for libFuzzer would take far longer
+/// than that.
+pub(crate) fn briefly(workspace: &Workspace, seconds: u64) -> Result<String, Failure> {
+    for target in TARGETS {
+        heading(&format!("fuzz {target}"));
+        on_random_bytes(workspace, target, seconds)?;
     }
+    Ok(format!("{seconds} s each on random bytes"))
 }
 
 /// Runs the targets; says how.
@@ -63,17 +68,19 @@ pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<String, Fa
         heading(&format!("fuzz {target}"));
         match compiler {
             Some(_) => under_libfuzzer(workspace, target, request.seconds)?,
-            None => {
-                let seconds = request.seconds.to_string();
-                let arguments = ["--package", "fuzz", "--bin", "random", "--", target, &seconds];
-                shell::run(workspace.cargo("run").arg("--release").args(arguments))?;
-            }
+            None => on_random_bytes(workspace, target, request.seconds)?,
         }
     }
     Ok(match compiler {
         Some(_) => format!("{} s each under libFuzzer", request.seconds),
         None => format!("{} s each on random bytes: no C++ compiler", request.seconds),
     })
+}
+
+fn on_random_bytes(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
+    let seconds = seconds.to_string();
+    let arguments = ["--package", "fuzz", "--bin", "random", "--", target, &seconds];
+    shell::run(workspace.cargo("run").arg("--release").args(arguments))
 }
 
 fn under_libfuzzer(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {

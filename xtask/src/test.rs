@@ -160,7 +160,7 @@ fn benches(workspace: &Workspace) -> Result<Note, Failure> {
 }
 
 fn fuzz(workspace: &Workspace) -> Result<Note, Failure> {
-    crate::fuzz::run(workspace, &crate::fuzz::Request::everything(5))
+    crate::fuzz::briefly(workspace, 5)
 }
 
 fn replay(workspace: &Workspace) -> Result<Note, Failure> {
