@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::ledger::{Cell, Collect, Ledger, Record, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::Term;
-use crate::tree::cells::{CONSUMER, Life, State, Structure, structure_of};
+use crate::tree::cells::{CONSUMER, Life, State, Structure, Words, structure_of};
 use crate::tree::core::Core;
 
 /// What a consumer holds, at one instant.
@@ -59,7 +59,7 @@ pub(crate) struct ConsumerWords<'a>(pub(crate) &'a [u64]);
 
 impl<'a> ConsumerWords<'a> {
     fn word(self, index: usize) -> u64 {
-        self.0.get(index).copied().unwrap_or(0)
+        self.0.word(index)
     }
 
     pub(crate) fn life(self) -> Life {

@@ -105,7 +105,7 @@ impl Life {
 
     /// The life of the cell that holds these words.
     pub(crate) fn of_words(words: &[u64]) -> Life {
-        Life::from_word(words.first().copied().unwrap_or(0))
+        Life::from_word(words.word(0))
     }
 }
 
@@ -189,7 +189,7 @@ impl Structure {
     }
 
     pub(crate) fn of_words(words: &[u64]) -> Structure {
-        Structure::from_words(|index| words.get(index).copied().unwrap_or(0))
+        Structure::from_words(|index| words.word(index))
     }
 
     pub(crate) fn is_live(&self) -> bool {

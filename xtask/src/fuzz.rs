@@ -77,10 +77,17 @@ pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<String, Fa
     })
 }
 
+/// With debug assertions, as under libFuzzer.
 fn on_random_bytes(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
     let seconds = seconds.to_string();
     let arguments = ["--package", "fuzz", "--bin", "random", "--", target, &seconds];
-    shell::run(workspace.cargo("run").arg("--release").args(arguments))
+    let mut command = workspace.cargo("run");
+    command
+        .arg("--release")
+        .args(arguments)
+        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+        .env("CARGO_TARGET_DIR", workspace.target_directory().join("fuzz"));
+    shell::run(&mut command)
 }
 
 fn under_libfuzzer(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
