@@ -225,10 +225,11 @@
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
-//! Each version of a cell is a record, of 8, 16, 32, 64, 128, 512, 4,096 or 32,768 words. A provider's
-//! place in the tree, its usage if it has one to three classes, and a consumer of one to four amounts,
-//! or of one to three that are leased, take 16 words each. So there is room for at most 2<sup>24</sup> such providers, or fewer with
-//! consumers, before the number of cells is exhausted.
+//! Each version of a cell is a record, of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words; there are
+//! at most 2<sup>25</sup> of each width. A provider's place in the tree, its name, its usage if it has up
+//! to three classes, and a consumer of up to four amounts, or of up to three that are leased, take 16
+//! words each. So there is room for at most eleven million such providers, or fewer with consumers,
+//! before the number of cells is exhausted.
 //!
 //! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up to
 //! four of them when they are idle.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Moment, View, Writer};
 
 pub use crate::step::Step;
-pub use crate::sync::AtomicU64;
+pub use crate::sync::{AtomicU64, threads};
 
 /// Cells that stand alone.
 const ALONE: Kind = Kind(1);

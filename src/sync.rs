@@ -28,8 +28,8 @@ pub(crate) use real::*;
 #[cfg(provider_tree_loom)]
 mod model;
 #[cfg(provider_tree_loom)]
-pub use model::AtomicU64;
-#[cfg(provider_tree_loom)]
 pub(crate) use model::*;
+#[cfg(provider_tree_loom)]
+pub use model::{AtomicU64, threads};
 
 pub(crate) use std::sync::atomic::Ordering;

@@ -14,10 +14,39 @@
 
 use std::time::Instant;
 
-#[cfg(not(provider_tree_shuttle))]
-pub use loom::thread;
-#[cfg(provider_tree_shuttle)]
-pub use shuttle::thread;
+use provider_tree::model::threads;
+
+/// The checker's threads, counted.
+pub mod thread {
+    #[cfg(not(provider_tree_shuttle))]
+    use loom::thread;
+    #[cfg(provider_tree_shuttle)]
+    use shuttle::thread;
+
+    use super::threads;
+
+    /// A thread that was started.
+    pub struct JoinHandle<T>(thread::JoinHandle<T>);
+
+    /// Starts a thread.
+    pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        threads::start();
+        JoinHandle(thread::spawn(body))
+    }
+
+    impl<T: 'static> JoinHandle<T> {
+        /// Waits for the thread to end.
+        ///
+        /// # Errors
+        ///
+        /// What it panicked with.
+        pub fn join(self) -> std::thread::Result<T> {
+            let ended = self.0.join();
+            threads::joined();
+            ended
+        }
+    }
+}
 
 /// What is checked, and how far.
 pub struct Model {
@@ -74,6 +103,7 @@ fn explore(bound: Option<usize>, body: impl Fn() + Send + Sync + 'static) -> u64
     builder.max_branches = 50_000;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
+        threads::begin();
         body();
     });
     iterations.load(Ordering::Relaxed)
@@ -89,5 +119,9 @@ fn explore(_bound: Option<usize>, body: impl Fn() + Send + Sync + 'static) -> u6
     // A forest is built on the stack before it is boxed.
     config.stack_size = 1 << 20;
     let scheduler = shuttle::scheduler::RandomScheduler::new(iterations);
+    let body = move || {
+        threads::begin();
+        body();
+    };
     shuttle::Runner::new(scheduler, config).run(body) as u64
 }

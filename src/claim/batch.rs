@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::change::Change;
-use crate::claim::consumer::{ConsumerWords, write_consumer};
+use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
 use crate::claim::lines::{check_claim, check_conditions, expand};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange, Line};
 use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
@@ -43,8 +43,8 @@ impl Worker {
     /// [fork](crate::Fork::difference_if_unchanged) has read.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
         let committed = check_batch(&self.core, batch).and_then(|capacities| {
-            let Worker { core, writer, words, .. } = self;
-            commit(core, writer, batch, &capacities, words)
+            let Worker { core, writer, .. } = self;
+            commit(core, writer, batch, &capacities)
         });
         self.counting(committed, |tallies| &tallies.claims)
     }
@@ -69,7 +69,9 @@ fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
         return Err(Error::InvalidEntries { faults });
     }
     for change in &batch.consumers {
-        change.claim.iter().try_for_each(|claim| check_claim(core, claim))?;
+        if let Some(claim) = &change.claim {
+            check_claim(core, claim)?;
+        }
         change.before.expect().map_or(Ok(()), |expect| expect.validate())?;
     }
     for change in &batch.cordons {
@@ -91,13 +93,11 @@ fn commit(
     writer: &mut Writer,
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
-    words: &mut Vec<u64>,
 ) -> Result<Vec<Receipt>> {
     loop {
         let mut keys = Vec::with_capacity(batch.consumers.len());
         let committed = intern(core, writer, batch, &mut keys).map_err(Refused::Error);
-        let committed =
-            committed.and_then(|()| attempt(core, writer, batch, capacities, &keys, words));
+        let committed = committed.and_then(|()| attempt(core, writer, batch, capacities, &keys));
         let unused = match &committed {
             Err(Refused::Stale) => continue,
             // Those of consumers that were only to be absent.
@@ -181,7 +181,6 @@ fn attempt(
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
     keys: &[Interned],
-    words: &mut Vec<u64>,
 ) -> Result<Vec<Receipt>, Refused> {
     let mut prepared = Vec::with_capacity(batch.inventories.len());
     for (change, capacities) in batch.inventories.iter().zip(capacities) {
@@ -217,10 +216,10 @@ fn attempt(
         for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
             if change.claim.is_some() {
                 let held = wanted[index].iter().map(Line::held);
-                let Opened { life, generation, term, .. } = *opened;
+                let Opened { place, life, generation, term, .. } = *opened;
                 let term = term.filter(|_| !change.ends());
-                write_consumer(words, life, change.consumer, generation, term, held);
-                transaction.rewrite(opened.place, words);
+                let consumer = change.consumer;
+                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
             } else {
                 transaction.rewrite(opened.place, &[opened.life.ended().word()]);
             }
@@ -414,7 +413,7 @@ impl Exchange {
         for part in &self.parts {
             let Some(handle) = &part.handle else { continue };
             Core::check(handle, UsageWords(words).life())?;
-            let change = Change { handle: Some(handle), usage: self.usage, class: self.class };
+            let change = Change { handle: Some(handle), class: self.class };
             change
                 .check(words, core, part.held, part.wanted)
                 .map_err(|no| no.map(Refused::Error))?;
@@ -425,7 +424,7 @@ impl Exchange {
                 requested: u64::MAX,
             })?;
         }
-        let change = Change { handle: Some(&handle), usage: self.usage, class: self.class };
+        let change = Change { handle: Some(&handle), class: self.class };
         let taken = change.taken_together(words, self.held(), wanted);
         let (at, used) = taken.map_err(|no| no.map(Refused::Error))?;
         at.set_used(transaction.words_mut(place), used);

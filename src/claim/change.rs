@@ -5,19 +5,20 @@ use crate::claim::request::Line;
 use crate::error::Error;
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, UsageWords, Words};
+use crate::tree::cells::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::tree::core::Core;
 use crate::tree::{Provider, Refused};
 
 /// A change of what is used of one class of one provider.
+#[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
     /// The caller's handle; none for what is held already.
     pub(crate) handle: Option<&'a Provider>,
-    pub(crate) usage: Cell,
     pub(crate) class: u16,
 }
 
 /// Takes what the lines want, none of which is held yet. They are sorted.
+#[inline(never)]
 pub(super) fn take_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -31,6 +32,7 @@ pub(super) fn take_all(
 }
 
 /// Gives back all that is held. It is sorted.
+#[inline(never)]
 pub(super) fn give_back_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -53,8 +55,11 @@ fn change_one<'a>(
 ) -> Result<(), Abort<Refused>> {
     let place = transaction.open(usage)?;
     let words = transaction.words_mut(place);
+    let (life, head) = (UsageWords(&*words).life(), UsageWords(&*words).head());
     for (change, held, wanted) in changes {
-        let (at, used) = change.checked(words, core, held, wanted)?;
+        change.check_handle(life)?;
+        let changed = change.used_after(head, &*words, core, held, wanted);
+        let (at, used) = changed.map_err(|abort| abort.map(Refused::Error))?;
         at.set_used(words, used);
     }
     Ok(())
@@ -64,85 +69,87 @@ impl<'a> Change<'a> {
     /// Of what a line names.
     #[inline]
     pub(super) fn of(line: &'a Line) -> Self {
-        let class = line.class.number();
-        Change { handle: Some(&line.provider), usage: line.usage(), class }
+        Change { handle: Some(&line.provider), class: line.class.number() }
     }
 
     /// Of what is held, by whatever handle it was taken.
     #[inline]
     pub(super) fn of_held(held: &Held) -> Self {
-        Change { handle: None, usage: held.usage, class: held.class }
+        Change { handle: None, class: held.class }
     }
 }
 
 impl Change<'_> {
-    /// Puts `wanted` in the place of `held` in a transaction, or leaves that as it was.
+    /// Puts `wanted` in the place of `held` in a transaction, in this usage cell, or leaves that as it
+    /// was.
     pub(super) fn apply(
-        &self,
+        self,
         transaction: &mut Transaction<'_>,
         core: &Core,
+        usage: Cell,
         held: u64,
         wanted: u64,
     ) -> Result<(), Abort<Refused>> {
-        let place = transaction.open(self.usage)?;
+        let place = transaction.open(usage)?;
         let (at, used) = self.checked(transaction.words(place), core, held, wanted)?;
         at.set_used(transaction.words_mut(place), used);
         Ok(())
     }
 
     /// As [`used_after`](Self::used_after), if the handle means the provider still.
-    #[inline(always)]
     pub(super) fn checked(
-        &self,
+        self,
         words: &[u64],
         core: &Core,
         held: u64,
         wanted: u64,
     ) -> Result<(Amounts, u64), Abort<Refused>> {
-        if let Some(handle) = self.handle {
-            Core::check(handle, UsageWords(words).life())?;
-        }
-        self.used_after(words, core, held, wanted).map_err(|abort| abort.map(Refused::Error))
+        let usage = UsageWords(words);
+        self.check_handle(usage.life())?;
+        let changed = self.used_after(usage.head(), words, core, held, wanted);
+        changed.map_err(|abort| abort.map(Refused::Error))
     }
 
-    /// The class's amounts, and how much is used if `wanted` takes the place of `held`.
+    /// Whether the handle means the provider still whose usage cell has this life.
+    #[inline]
+    fn check_handle(self, life: Life) -> Result<(), Error> {
+        self.handle.map_or(Ok(()), |handle| Core::check(handle, life))
+    }
+
+    /// The class's amounts in these words with this head, and how much is used if `wanted` takes the
+    /// place of `held`.
     #[inline(always)]
-    pub(crate) fn used_after<W: Words>(
-        &self,
-        words: W,
+    pub(crate) fn used_after(
+        self,
+        head: UsageHead,
+        words: impl Words,
         core: &Core,
         held: u64,
         wanted: u64,
     ) -> Result<(Amounts, u64), Abort<Error>> {
-        let usage = UsageWords(words);
-        let Some(amounts) = usage.find(self.class) else { return Err(self.no_inventory()) };
+        let Some(amounts) = head.find(words, self.class) else { return Err(self.no_inventory()) };
         // What is held is part of what is used, if both were read at one instant.
         let Some(others) = amounts.used.checked_sub(held) else { return Err(Abort::Torn) };
         let free = amounts.capacity.saturating_sub(others);
-        if wanted > held && (wanted > free || usage.is_cordoned()) {
-            return Err(self.not_to_be_had(usage, wanted, free));
+        if wanted > held && (wanted > free || head.is_cordoned()) {
+            return Err(self.not_to_be_had(head, wanted, free));
         }
-        if usage.has_units() && wanted != held {
-            self.check_units(usage, core, wanted)?;
+        if head.has_units() && wanted != held {
+            self.check_units(head, core, wanted)?;
         }
         // Can't overflow: either within the capacity, or no more than was used.
         Ok((amounts, others + wanted))
     }
 
     #[cold]
-    fn no_inventory(&self) -> Abort<Error> {
+    fn no_inventory(self) -> Abort<Error> {
         let Some(handle) = self.handle else { return Abort::Torn };
         let class = ResourceClass::from_number(self.class);
         Error::NoInventory { provider: handle.uuid, class }.into()
     }
 
     #[cold]
-    fn not_to_be_had<W: Words>(
-        &self,
-        usage: UsageWords<W>,
-        requested: u64,
-        free: u64,
-    ) -> Abort<Error> {
+    fn not_to_be_had(self, usage: UsageHead, requested: u64, free: u64) -> Abort<Error> {
         let Some(handle) = self.handle else { return Abort::Torn };
         if usage.is_cordoned() {
             return Error::Cordoned { provider: handle.uuid }.into();
@@ -153,14 +160,14 @@ impl Change<'_> {
 
     /// Whether one of several consumers may have `wanted` for what it held, but for capacity.
     pub(super) fn check(
-        &self,
+        self,
         words: &[u64],
         core: &Core,
         held: u64,
         wanted: u64,
     ) -> Result<(), Abort<Error>> {
-        let usage = UsageWords(words);
-        if usage.find(self.class).is_none() {
+        let usage = UsageWords(words).head();
+        if usage.find(words, self.class).is_none() {
             return Err(self.no_inventory());
         }
         if wanted > held && usage.is_cordoned() {
@@ -175,13 +182,13 @@ impl Change<'_> {
     /// The class's amounts, and how much is used if several consumers take `wanted` together.
     /// `held` was given back before.
     pub(super) fn taken_together(
-        &self,
+        self,
         words: &[u64],
         held: u64,
         wanted: u64,
     ) -> Result<(Amounts, u64), Abort<Error>> {
-        let usage = UsageWords(words);
-        let Some(amounts) = usage.find(self.class) else { return Err(self.no_inventory()) };
+        let usage = UsageWords(words).head();
+        let Some(amounts) = usage.find(words, self.class) else { return Err(self.no_inventory()) };
         let free = amounts.capacity.saturating_sub(amounts.used);
         if wanted > held && wanted > free {
             return Err(self.not_to_be_had(usage, wanted, free));
@@ -192,17 +199,12 @@ impl Change<'_> {
 
     /// Checks `wanted` against the inventory that the words rest on.
     #[cold]
-    fn check_units<W: Words>(
-        &self,
-        usage: UsageWords<W>,
-        core: &Core,
-        wanted: u64,
-    ) -> Result<(), Abort<Error>> {
+    fn check_units(self, usage: UsageHead, core: &Core, wanted: u64) -> Result<(), Abort<Error>> {
         // Without a handle something is given back, which obeys no units.
         let Some(handle) = self.handle else { return Ok(()) };
         let class = ResourceClass::from_number(self.class);
         let version = usage.configuration();
-        let checked = core.configurations.with(self.usage, version, |configuration| {
+        let checked = core.configurations.with(usage_of(handle.cell), version, |configuration| {
             let inventory = configuration.inventories.get(class)?;
             (!inventory.allows(wanted)).then_some(Error::UnitViolation {
                 provider: handle.uuid,

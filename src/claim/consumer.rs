@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::ledger::{Cell, Collect, Ledger, Record, View};
+use crate::ledger::{Cell, Collect, Ledger, Place, Record, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::Term;
 use crate::tree::cells::{CONSUMER, Life, State, Structure, Words, structure_of};
@@ -95,23 +95,30 @@ impl<'a> ConsumerWords<'a> {
     }
 }
 
-/// Writes all words of a consumer's cell.
-pub(crate) fn write_consumer(
-    words: &mut Vec<u64>,
-    life: Life,
+/// Makes the cell that is open that of a consumer which holds so much.
+#[inline]
+pub(crate) fn rewrite_consumer(
+    transaction: &mut Transaction<'_>,
+    (place, life): (Place, Life),
     uuid: Uuid,
     generation: u64,
     term: Option<Term>,
-    held: impl Iterator<Item = Held>,
+    held: impl ExactSizeIterator<Item = Held>,
 ) {
+    let length = HEADER + 2 * held.len() + usize::from(term.is_some());
+    let words = transaction.renew(place, length);
+    let Some((header, words)) = words.split_first_chunk_mut() else { return };
     let (high, low) = uuid.as_u64_pair();
-    words.clear();
     let deadline = term.map_or(NEVER, |term| term.deadline);
-    words.extend([life.with(State::Live).word(), high, low, generation, deadline]);
-    let entry =
-        |held: Held| [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
-    words.extend(held.flat_map(entry));
-    words.extend(term.map(|term| term.ticket));
+    *header = [life.with(State::Live).word(), high, low, generation, deadline];
+    const { assert!(HEADER == 5) };
+    let (pairs, rest) = words.as_chunks_mut();
+    for (pair, held) in pairs.iter_mut().zip(held) {
+        *pair = [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
+    }
+    if let (Some(last), Some(term)) = (rest.first_mut(), term) {
+        *last = term.ticket;
+    }
 }
 
 pub(super) fn copy(record: Record<'_>) -> Vec<u64> {
@@ -123,14 +130,6 @@ pub(super) fn copy(record: Record<'_>) -> Vec<u64> {
 /// Whether a cell of this life is that of a consumer which holds something.
 pub(crate) fn is_live_consumer(life: Life) -> bool {
     life.is_kind(CONSUMER) && life.state == State::Live
-}
-
-/// Sets the generation and the term in the words of a lease, and keeps the rest.
-pub(crate) fn set_term(words: &mut Vec<u64>, generation: u64, term: Option<Term>) {
-    words.pop();
-    words[3] = generation;
-    words[4] = term.map_or(NEVER, |term| term.deadline);
-    words.extend(term.map(|term| term.ticket));
 }
 
 /// All cells that serve consumers, or did.

@@ -5,7 +5,7 @@
 //! the others were made.
 
 use crate::claim::change::Change;
-use crate::claim::consumer::{ConsumerWords, write_consumer};
+use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
 use crate::claim::lines::{check_claim, check_conditions, expand};
 use crate::claim::request::{Claim, Line};
 use crate::claim::worker::{Receipt, Worker, open_consumer};
@@ -72,8 +72,10 @@ impl Worker {
         if !faults.is_empty() {
             return Err(Error::InvalidEntries { faults });
         }
-        let Worker { core, writer, wanted, words, .. } = self;
-        members.iter().try_for_each(|claim| check_claim(core, claim))?;
+        let Worker { core, writer, wanted, .. } = self;
+        for claim in members {
+            check_claim(core, claim)?;
+        }
         loop {
             let mut keys = Vec::with_capacity(members.len());
             let mut made = Vec::with_capacity(members.len());
@@ -85,7 +87,7 @@ impl Worker {
                 writer.transact(|transaction| {
                     made.clear();
                     for (claim, key) in members.iter().zip(&keys) {
-                        made.push(try_member(transaction, core, claim, *key, wanted, words)?);
+                        made.push(try_member(transaction, core, claim, *key, wanted)?);
                     }
                     let fit = made.iter().filter(|member| member.is_ok()).count();
                     if fit < at_least {
@@ -128,7 +130,7 @@ impl Worker {
     }
 
     fn partly(&mut self, claim: &Claim) -> Result<Partial> {
-        let Worker { core, writer, wanted, words, .. } = self;
+        let Worker { core, writer, wanted, .. } = self;
         check_claim(core, claim)?;
         let consumer = claim.consumer();
         let chains = claim.without_lines();
@@ -164,8 +166,7 @@ impl Worker {
                 }
                 wanted.sort_unstable_by_key(Line::key);
                 let held = wanted.iter().map(Line::held);
-                write_consumer(words, life, consumer, 1, None, held);
-                transaction.rewrite(place, words);
+                rewrite_consumer(transaction, (place, life), consumer, 1, None, held);
                 Ok(refused)
             });
             match done {
@@ -198,7 +199,6 @@ fn try_member(
     claim: &Claim,
     key: Interned,
     lines: &mut Vec<Line>,
-    words: &mut Vec<u64>,
 ) -> Result<Result<Receipt>, Abort<Refused>> {
     let consumer = claim.consumer();
     let (place, life) = open_consumer(transaction, key)?;
@@ -217,8 +217,8 @@ fn try_member(
     for line in lines.iter() {
         take_line(transaction, core, line)?;
     }
-    write_consumer(words, life, consumer, 1, None, lines.iter().map(Line::held));
-    transaction.rewrite(place, words);
+    let held = lines.iter().map(Line::held);
+    rewrite_consumer(transaction, (place, life), consumer, 1, None, held);
     Ok(Ok(Receipt { consumer, generation: 1 }))
 }
 
@@ -228,7 +228,7 @@ fn take_line(
     core: &Core,
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
-    Change::of(line).apply(transaction, core, 0, line.amount)
+    Change::of(line).apply(transaction, core, line.usage(), 0, line.amount)
 }
 
 /// Takes an amount in addition to what was taken before, or leaves both as they were.
@@ -249,7 +249,7 @@ fn take_more(
         class: line.class,
         requested: u64::MAX,
     })?;
-    Change::of(line).apply(transaction, core, before.amount, together)?;
+    Change::of(line).apply(transaction, core, line.usage(), before.amount, together)?;
     before.amount = together;
     Ok(())
 }
@@ -260,7 +260,6 @@ fn check_line(
     core: &Core,
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
-    let change = Change::of(line);
-    let place = transaction.open(change.usage)?;
-    change.checked(transaction.words(place), core, 0, line.amount).map(drop)
+    let place = transaction.open(line.usage())?;
+    Change::of(line).checked(transaction.words(place), core, 0, line.amount).map(drop)
 }

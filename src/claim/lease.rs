@@ -7,7 +7,7 @@
 
 use uuid::Uuid;
 
-use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, set_term};
+use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, rewrite_consumer};
 use crate::claim::request::Claim;
 use crate::claim::worker::{Receipt, Supposed, Worker};
 use crate::error::{Error, Result};
@@ -239,20 +239,21 @@ impl Worker {
         change: impl Fn(Option<u64>) -> Result<Option<Option<Term>>, Left>,
     ) -> Result<(Receipt, Option<Term>)> {
         let consumer = lease.consumer();
-        let Worker { writer, words, .. } = self;
+        let Worker { writer, held, .. } = self;
         let changed = writer.transact(|transaction| {
             let place = transaction.open(lease.interned.cell).map_err(Left::from)?;
             let now = ConsumerWords(transaction.words(place));
-            if !now.life().is(State::Live, lease.interned.incarnation) {
+            let life = now.life();
+            if !life.is(State::Live, lease.interned.incarnation) {
                 return Err(Abort::Reject(Left::Ended));
             }
             let (mut generation, before) = (now.generation(), now.term());
             if let Some(term) = change(now.deadline())? {
                 generation += 1;
-                words.clear();
-                words.extend_from_slice(now.0);
-                set_term(words, generation, term);
-                transaction.rewrite(place, words);
+                held.clear();
+                held.extend(now.held());
+                let held = held.iter().copied();
+                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
             }
             Ok((Receipt { consumer, generation }, before))
         });

@@ -10,35 +10,59 @@ use crate::tree::core::Core;
 use crate::tree::{Provider, Refused, open_live, structure_at};
 
 impl Line {
+    #[inline]
     pub(super) fn usage(&self) -> Cell {
         usage_of(self.provider.cell)
     }
 
+    /// What lines and what is held are sorted by, as one number.
+    #[inline]
+    fn order(&self) -> u64 {
+        u64::from(self.usage().number()) << 16 | u64::from(self.class.number())
+    }
+
     /// What lines and what is held are sorted by.
+    #[inline]
     pub(crate) fn key(&self) -> (Cell, u16) {
         (self.usage(), self.class.number())
     }
 
+    #[inline]
     pub(crate) fn held(&self) -> Held {
         Held { usage: self.usage(), class: self.class.number(), amount: self.amount }
     }
 }
 
-/// Checks the claim's own sense.
-pub(crate) fn check_claim(core: &Core, claim: &Claim) -> Result<()> {
+/// Checks the claim's own sense; says whether its lines are [sorted out](sort_out) already.
+#[inline]
+pub(crate) fn check_claim(core: &Core, claim: &Claim) -> Result<bool> {
     if claim.is_empty() {
         return Err(Error::EmptyClaim { consumer: claim.consumer() });
     }
-    for line in claim.lines.iter().chain(&claim.chains) {
-        core.usage_cell(&line.provider)?;
-        check_amount(&line.provider, line.class, line.amount)?;
+    let mut is_sorted = true;
+    // No usage cell is the first of all cells.
+    let mut before = 0;
+    for line in &claim.lines {
+        check_line(core, line)?;
+        is_sorted &= before < line.order();
+        before = line.order();
+    }
+    for chain in &claim.chains {
+        check_line(core, chain)?;
     }
     for (provider, _) in &claim.conditions {
         core.usage_cell(provider)?;
     }
-    Ok(())
+    Ok(is_sorted)
 }
 
+#[inline]
+fn check_line(core: &Core, line: &Line) -> Result<()> {
+    core.usage_cell(&line.provider)?;
+    check_amount(&line.provider, line.class, line.amount)
+}
+
+#[inline]
 pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u64) -> Result<()> {
     match amount {
         0 => Err(Error::InvalidAmount { provider: provider.uuid, class, requested: 0 }),
@@ -48,13 +72,10 @@ pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u6
 
 /// Sorts lines such that each class of each provider comes once.
 pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
-    if lines.is_sorted_by(|line, next| line.key() < next.key()) {
-        return Ok(());
-    }
-    lines.sort_unstable_by_key(|line| (line.key(), line.provider.incarnation));
+    lines.sort_unstable_by_key(|line| (line.order(), line.provider.incarnation));
     let mut overflow = None;
     lines.dedup_by(|next, line| {
-        let same = next.provider == line.provider && next.class == line.class;
+        let same = next.order() == line.order() && next.provider == line.provider;
         if same {
             match line.amount.checked_add(next.amount) {
                 Some(sum) => line.amount = sum,

@@ -19,7 +19,7 @@ pub use worker::{Receipt, Worker};
 
 pub(crate) use change::Change;
 pub(crate) use consumer::{
-    ConsumerWords, Held, LATEST_DEADLINE, consumer_cells, is_live_consumer, write_consumer,
+    ConsumerWords, Held, LATEST_DEADLINE, consumer_cells, is_live_consumer, rewrite_consumer,
 };
 pub(crate) use lines::{check_claim, sort_out};
 pub(crate) use request::{Basis, Line, Seen};

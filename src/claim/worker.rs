@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::change::{Change, give_back_all, take_all};
-use crate::claim::consumer::{ConsumerWords, Held, write_consumer};
+use crate::claim::consumer::{ConsumerWords, Held, rewrite_consumer};
 use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
@@ -31,12 +31,12 @@ pub struct Worker {
     /// What the claim at hand asks for: by usage cell and class, each once.
     pub(super) wanted: Vec<Line>,
     /// What its consumer holds before.
-    held: Vec<Held>,
-    /// Its consumer's next words.
-    pub(super) words: Vec<u64>,
+    pub(super) held: Vec<Held>,
     /// The providers that were found.
     pub(super) found: Found,
-    /// What the tallies of this worker's slot were when it began.
+    /// Those of this worker's slot.
+    tallies: Arc<CachePadded<Tallies>>,
+    /// What they were when it began.
     base: Metrics,
     /// Retries and helps that are counted.
     counted: (u64, u64),
@@ -68,12 +68,13 @@ pub(super) enum Supposed {
 impl Worker {
     pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
         let writer = core.ledger.writer()?;
-        let make = |length| (0..length).map(|_| CachePadded::default()).collect();
-        let base = core.tallies.get_or_make(writer.slot(), make)[0].read();
+        let make = |length| (0..length).map(|_| Arc::default()).collect();
+        let tallies = Arc::clone(&core.tallies.get_or_make(writer.slot(), make)[0]);
+        let base = tallies.read();
         let counted = (writer.retries(), writer.helps());
-        let (wanted, held, words) = (Vec::new(), Vec::new(), Vec::new());
+        let (wanted, held) = (Vec::new(), Vec::new());
         let found = Found::default();
-        Ok(Worker { core, writer, wanted, held, words, found, base, counted })
+        Ok(Worker { core, writer, wanted, held, found, tallies, base, counted })
     }
 
     /// Gives a consumer that holds nothing all that the claim asks for. The consumer starts at
@@ -174,10 +175,11 @@ impl Worker {
         let core = &*self.core;
         let taken = self.writer.update(cell, |words| {
             Core::check(provider, UsageWords(words).life())?;
+            let head = UsageWords(words).head();
             for &(class, amount) in amounts {
                 check_amount(provider, class, amount)?;
-                let change = Change { handle: Some(provider), usage: cell, class: class.number() };
-                let (at, used) = change.used_after(words, core, 0, amount)?;
+                let change = Change { handle: Some(provider), class: class.number() };
+                let (at, used) = change.used_after(head, words, core, 0, amount)?;
                 let taken = at.taken + amount;
                 at.set(words, used, taken);
             }
@@ -200,10 +202,11 @@ impl Worker {
         let cell = self.core.usage_cell(provider)?;
         let put_back = self.writer.update(cell, |words| {
             Core::check(provider, UsageWords(words).life())?;
+            let head = UsageWords(words).head();
             for &(class, amount) in amounts {
                 check_amount(provider, class, amount)?;
                 let provider = provider.uuid;
-                let Some(at) = UsageWords(words).find(class.number()) else {
+                let Some(at) = head.find(words, class.number()) else {
                     return Err(Error::NoInventory { provider, class }.into());
                 };
                 let taken = at.taken;
@@ -227,31 +230,26 @@ impl Worker {
 
     /// What this worker has done since it began. Wait-free.
     pub fn metrics(&self) -> Metrics {
-        self.tallies().map_or_else(Metrics::default, Tallies::read) - self.base
-    }
-
-    fn tallies(&self) -> Option<&Tallies> {
-        self.core.tallies.first(self.writer.slot()).map(|tallies| &**tallies)
+        self.tallies.read() - self.base
     }
 
     /// Counts an outcome, and what it took.
+    #[inline]
     pub(super) fn counting<T>(
         &mut self,
         outcome: Result<T>,
         tally: impl FnOnce(&Tallies) -> &Tally,
     ) -> Result<T> {
-        let counted = (self.writer.retries(), self.writer.helps());
-        if let Some(tallies) = self.tallies() {
-            match &outcome {
-                Ok(_) => tally(tallies).add(1),
-                Err(error) => tallies.refused(error),
-            }
-            if counted != self.counted {
-                tallies.retries.add(counted.0 - self.counted.0);
-                tallies.helps.add(counted.1 - self.counted.1);
-            }
+        match &outcome {
+            Ok(_) => tally(&self.tallies).add(1),
+            Err(error) => self.tallies.refused(error),
         }
-        self.counted = counted;
+        let counted = (self.writer.retries(), self.writer.helps());
+        if counted != self.counted {
+            self.tallies.retries.add(counted.0 - self.counted.0);
+            self.tallies.helps.add(counted.1 - self.counted.1);
+            self.counted = counted;
+        }
         trace(&outcome);
         outcome
     }
@@ -266,11 +264,14 @@ impl Worker {
         lease: Option<Term>,
         admit: &dyn Fn(Option<&Known>) -> Result<u64>,
     ) -> Result<(Receipt, Interned)> {
-        let Worker { core, writer, wanted, held, words, .. } = self;
-        check_claim(core, claim)?;
-        wanted.clear();
-        wanted.extend_from_slice(&claim.lines);
-        sort_out(wanted)?;
+        let Worker { core, writer, wanted, held, .. } = self;
+        // Most often the claim's own lines will do.
+        let are_ready = check_claim(core, claim)? && claim.chains.is_empty();
+        if !are_ready {
+            wanted.clear();
+            wanted.extend_from_slice(&claim.lines);
+            sort_out(wanted)?;
+        }
         let consumer = claim.consumer();
         let mut supposed = supposed;
         loop {
@@ -298,6 +299,7 @@ impl Worker {
                         true => Ok(()),
                         false => expand(transaction, core, claim, wanted),
                     };
+                    let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                     // First whether it is held already: a retry is to hear that, even if what the
                     // claim rests on has changed since.
                     let known = match before {
@@ -348,9 +350,9 @@ impl Worker {
                     entered = Some(Due::new(term, key));
                     core.agenda.insert(Due::new(term, key), consumer);
                 }
+                let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                 let held = wanted.iter().map(Line::held);
-                write_consumer(words, life, consumer, generation, term, held);
-                transaction.rewrite(place, words);
+                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
                 Ok((generation, key))
             });
             if let (Err(_), Some(due)) = (&result, entered) {
@@ -474,14 +476,14 @@ fn exchange_amounts(
     for line in wanted {
         let key = line.key();
         while let Some(gone) = held.next_if(|held| (held.usage, held.class) < key) {
-            Change::of_held(gone).apply(transaction, core, gone.amount, 0)?;
+            Change::of_held(gone).apply(transaction, core, gone.usage, gone.amount, 0)?;
         }
         let before = held.next_if(|held| (held.usage, held.class) == key);
         let before = before.map_or(0, |held| held.amount);
-        Change::of(line).apply(transaction, core, before, line.amount)?;
+        Change::of(line).apply(transaction, core, line.usage(), before, line.amount)?;
     }
     for gone in held {
-        Change::of_held(gone).apply(transaction, core, gone.amount, 0)?;
+        Change::of_held(gone).apply(transaction, core, gone.usage, gone.amount, 0)?;
     }
     Ok(())
 }

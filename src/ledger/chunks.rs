@@ -65,29 +65,20 @@ impl<T> Chunks<T> {
     /// theirs and use it.
     #[inline]
     pub(crate) fn get_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
-        &self.run_or_make(position, make)[..self.stride]
-    }
-
-    /// The elements from `position` to the end of its chunk, which is allocated as by
-    /// [`get_or_make`](Self::get_or_make).
-    #[inline]
-    pub(crate) fn run_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
-        let index = chunk_of(position);
-        let chunk = match self.chunks[index].get() {
-            Some(chunk) => chunk,
-            None => self.make(index, make),
-        };
-        let end = self.stride * (first_of(index) + length_of(index));
-        &chunk.elements[self.start(chunk, position)..chunk.origin.wrapping_add(end)]
+        match self.get(position) {
+            Some(elements) => elements,
+            None => self.make(position, make),
+        }
     }
 
     #[cold]
-    fn make(&self, index: usize, make: impl Fn(usize) -> Box<[T]>) -> &Chunk<T> {
+    fn make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
         // A loser's chunk is dropped: the winner's serves both.
+        let index = chunk_of(position);
         let length = self.stride * length_of(index);
         let before = self.stride * first_of(index);
         drop(self.chunks[index].set(Box::new(Chunk::new(length, before, make))));
-        self.chunks[index].get().expect("set above, by this thread or the one that beat it")
+        self.get(position).expect("set above, by this thread or the one that beat it")
     }
 }
 
@@ -128,11 +119,12 @@ mod tests {
 
     #[test]
     fn positions_have_elements_of_their_own() {
-        let chunks = Chunks::new(3);
         let number = std::cell::Cell::new(0);
         let next = |_| number.replace(number.get() + 1);
+        let make = |length| (0..length).map(next).collect();
+        let chunks = Chunks::new(3);
         for position in 0..300 {
-            chunks.get_or_make(position, |length| (0..length).map(next).collect());
+            chunks.get_or_make(position, make);
         }
         let mut all: Vec<u32> =
             (0..300).flat_map(|position| chunks.get(position).unwrap()).copied().collect();
@@ -164,15 +156,6 @@ mod tests {
         for position in [0, 64, 1 << 14] {
             let words = chunks.get_or_make(position, |length| vec![0; length].into());
             assert_eq!(words.as_ptr().addr() % LINE, 0);
-        }
-    }
-
-    #[test]
-    fn a_run_ends_with_its_chunk() {
-        let chunks = Chunks::<u8>::new(3);
-        for position in [61, 125] {
-            let run = chunks.run_or_make(position, |length| vec![0; length].into());
-            assert_eq!(run.len(), 3 * 3);
         }
     }
 }

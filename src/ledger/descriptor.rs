@@ -3,7 +3,7 @@
 use super::chunks::Chunks;
 use super::clock::Stamp;
 use super::gate::{Cell, GateWord};
-use crate::sync::{AtomicU64, Ordering, zeroed_words};
+use crate::sync::{AtomicU64, Ordering};
 
 /// One use of one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,9 +78,6 @@ impl Outcome {
     }
 }
 
-/// Words of an entry.
-const ENTRY: usize = 3;
-
 /// Used again and again by one worker at a time; the sequence tells the uses apart.
 pub(crate) struct Descriptor {
     /// `sequence | whether published 1`
@@ -88,9 +85,16 @@ pub(crate) struct Descriptor {
     /// The transaction's token until it is decided; then its stamp, or [`ABORTED`].
     outcome: AtomicU64,
     count: AtomicU64,
-    /// Three words each: cell, old, new.
-    entries: Chunks<AtomicU64>,
+    first: [Place; FIRST],
+    /// The entries behind these.
+    later: Chunks<Place>,
 }
+
+/// Where an entry is: cell, old, new.
+type Place = [AtomicU64; 3];
+
+/// So many entries are in the descriptor itself.
+const FIRST: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 
 impl Descriptor {
     pub(crate) fn new() -> Self {
@@ -98,7 +102,8 @@ impl Descriptor {
             status: AtomicU64::new(0),
             outcome: AtomicU64::new(ABORTED),
             count: AtomicU64::new(0),
-            entries: Chunks::new(ENTRY),
+            first: std::array::from_fn(|_| vacant()),
+            later: Chunks::new(1),
         }
     }
 
@@ -115,18 +120,19 @@ impl Descriptor {
         self.status.store(preparing(ticket), Ordering::Release);
         self.count.store(entries.len() as u64, Ordering::Release);
         self.outcome.store(ticket.token().bits(), Ordering::Release);
-        let mut rest = entries;
-        while !rest.is_empty() {
-            let position = entries.len() - rest.len();
-            let places = self.entries.run_or_make(position as u32, zeroed_words);
-            let (now, later) = rest.split_at(rest.len().min(places.len() / ENTRY));
-            for (words, entry) in places.chunks_exact(ENTRY).zip(now) {
-                // Release: pairs with the acquire in `entry`.
-                words[0].store(u64::from(entry.cell.number()), Ordering::Release);
-                words[1].store(entry.old.bits(), Ordering::Release);
-                words[2].store(entry.new.bits(), Ordering::Release);
-            }
-            rest = later;
+        for (place, entry) in self.first.iter().zip(entries) {
+            fill(place, entry);
+        }
+        if entries.len() > FIRST {
+            self.prepare_later(&entries[FIRST..]);
+        }
+    }
+
+    #[cold]
+    fn prepare_later(&self, entries: &[Entry]) {
+        let make = |length| (0..length).map(|_| vacant()).collect();
+        for (position, entry) in (0..).zip(entries) {
+            fill(&self.later.get_or_make(position, make)[0], entry);
         }
     }
 
@@ -187,16 +193,31 @@ impl Descriptor {
 
     /// The `position`th entry; none if the descriptor has moved on.
     pub(crate) fn entry(&self, ticket: Ticket, position: u64) -> Option<Entry> {
-        let words = self.entries.get(position as u32)?;
-        // Acquire: pairs with the release in `prepare`, so that a word of the next use comes
-        // with the next sequence.
+        let [cell, old, new] = match self.first.get(position as usize) {
+            Some(place) => place,
+            None => self.later.first(position as u32 - FIRST as u32)?,
+        };
+        // Acquire: pairs with the release in `fill`, so that a word of the next use comes with the
+        // next sequence.
         let entry = Entry {
-            cell: Cell::new(words[0].load(Ordering::Acquire) as u32),
-            old: GateWord::from_bits(words[1].load(Ordering::Acquire)),
-            new: GateWord::from_bits(words[2].load(Ordering::Acquire)),
+            cell: Cell::new(cell.load(Ordering::Acquire) as u32),
+            old: GateWord::from_bits(old.load(Ordering::Acquire)),
+            new: GateWord::from_bits(new.load(Ordering::Acquire)),
         };
         self.serves(ticket).then_some(entry)
     }
+}
+
+fn vacant() -> Place {
+    std::array::from_fn(|_| AtomicU64::new(0))
+}
+
+#[inline]
+fn fill([cell, old, new]: &Place, entry: &Entry) {
+    // Release: pairs with the acquire in `Descriptor::entry`.
+    cell.store(u64::from(entry.cell.number()), Ordering::Release);
+    old.store(entry.old.bits(), Ordering::Release);
+    new.store(entry.new.bits(), Ordering::Release);
 }
 
 fn preparing(ticket: Ticket) -> u64 {

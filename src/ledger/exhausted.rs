@@ -2,6 +2,7 @@
 
 /// A bound of the ledger that was met. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)] // As wide as a cell or a record's number: a result of either stays in registers.
 pub(crate) enum Exhausted {
     /// Cells.
     Cells,

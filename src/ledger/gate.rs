@@ -1,9 +1,9 @@
 //! Gates: the one word per cell that decides.
 
-use super::chunks::Chunks;
 use super::descriptor::Ticket;
+use super::pages::{Pages, Single};
 use super::record::RecordNumber;
-use crate::sync::{AtomicU64, Ordering, model_fence, zeroed_words};
+use crate::sync::{AtomicU64, Ordering, model_fence};
 
 /// Names a fact that changes as one: its position among the gates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -98,22 +98,32 @@ impl GateWord {
 }
 
 /// All gates, dense.
-pub(crate) struct Gates(Chunks<AtomicU64>);
+pub(crate) struct Gates {
+    words: Pages<Single>,
+    /// Stands for the gates that there aren't.
+    vacant: AtomicU64,
+}
 
 impl Gates {
     pub(crate) fn new() -> Self {
-        Gates(Chunks::new(1))
+        Gates { words: Pages::new(), vacant: AtomicU64::new(GateWord::VACANT.0) }
     }
 
     /// Makes room for `cell`; its gate is vacant.
     pub(crate) fn make(&self, cell: Cell) {
-        self.0.get_or_make(cell.number(), zeroed_words);
+        self.words.make(cell.number());
     }
 
     /// The gate of `cell`; none for a cell that doesn't exist.
     #[inline]
     pub(crate) fn get(&self, cell: Cell) -> Option<Gate<'_>> {
-        self.0.first(cell.number()).map(|word| Gate { word, cell })
+        let word = self.words.get(cell.number())?.first()?;
+        Some(Gate { word, cell })
+    }
+
+    /// The same; one to look at for a cell that doesn't exist.
+    pub(crate) fn get_or_vacant(&self, cell: Cell) -> Gate<'_> {
+        self.get(cell).unwrap_or(Gate { word: &self.vacant, cell })
     }
 
     /// The word in the gate of `cell`; vacant for a cell that doesn't exist.

@@ -10,6 +10,7 @@ use crate::step::{Step, reached};
 
 /// What a participant knows of the transaction.
 pub(super) trait Participant {
+    fn descriptor(&self) -> &Descriptor;
     fn count(&self) -> u64;
     /// None if the transaction is over, and with it the participant's work.
     fn entry(&self, position: u64) -> Option<Entry>;
@@ -39,6 +40,11 @@ pub(super) struct Stamps {
 }
 
 impl Participant for Owner<'_> {
+    #[inline]
+    fn descriptor(&self) -> &Descriptor {
+        self.descriptor
+    }
+
     #[inline]
     fn count(&self) -> u64 {
         self.entries.len() as u64
@@ -74,6 +80,10 @@ struct Helper<'a> {
 }
 
 impl Participant for Helper<'_> {
+    fn descriptor(&self) -> &Descriptor {
+        self.descriptor
+    }
+
     fn count(&self) -> u64 {
         self.count
     }
@@ -158,12 +168,12 @@ impl Ledger {
                     // Nobody sees the old versions any more, and nothing can abort this.
                     if let Some(stamp) = self.stamp_all_now(participant) {
                         reached(Step::Timed);
-                        self.descriptor(ticket.slot()).commit(ticket, stamp);
+                        participant.descriptor().commit(ticket, stamp);
                     }
                 }
                 // Only what was seen aborts a transaction, never impatience: the cells behind a
                 // mismatch are never reached by anybody, so no late helper can install there.
-                Installed::Mismatch => self.descriptor(ticket.slot()).abort(ticket),
+                Installed::Mismatch => participant.descriptor().abort(ticket),
                 Installed::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
                     return Progress::Blocked(by);
                 }

@@ -17,6 +17,7 @@ mod gate;
 mod history;
 mod kcas;
 mod marks;
+mod pages;
 mod past;
 mod read;
 mod record;

@@ -94,9 +94,10 @@ impl Ledger {
     ) -> Result<(), TooOld> {
         let at = moment.at();
         words.clear();
-        let Some(gate) = self.gate(cell) else { return Ok(()) };
         loop {
-            let (word, stamp, ()) = self.read_stamped(cell, |record, _| {
+            // Each time anew: the cell may come into use.
+            let gate = self.gate(cell);
+            let (word, stamp, ()) = self.read_behind(gate, |_, record, _| {
                 words.clear();
                 record.copy_to(words);
             });

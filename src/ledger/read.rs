@@ -57,11 +57,7 @@ impl Ledger {
         cell: Cell,
         mut extract: impl FnMut(Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
-        let Some(gate) = self.gate(cell) else {
-            let now = self.clock.now();
-            return (GateWord::VACANT, now, extract(Record::NOTHING, now));
-        };
-        self.read_behind(gate, |_, record, stamp| extract(record, stamp))
+        self.read_behind(self.gate(cell), |_, record, stamp| extract(record, stamp))
     }
 
     /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the word
@@ -74,12 +70,10 @@ impl Ledger {
     ) -> (GateWord, Stamp, T) {
         loop {
             let word = self.settled(gate);
-            let (record, stamp) = match word {
-                GateWord::VACANT => (Record::NOTHING, self.clock.now()),
-                _ => {
-                    let record = self.records.get(word.record());
-                    (record, record.stamp())
-                }
+            let record = self.records.get(word.record());
+            let stamp = match word {
+                GateWord::VACANT => self.clock.now(),
+                _ => record.stamp(),
             };
             let value = extract(word, record, stamp);
             if !gate.still_holds(word) {
@@ -94,20 +88,23 @@ impl Ledger {
         }
     }
 
-    /// The gate of `cell`; none if there is none at the time of the call.
+    /// The gate of `cell`; for a cell that there isn't at the time of the call one that stays vacant, so
+    /// that whoever looks again has to ask for it again.
     #[inline]
-    pub(super) fn gate(&self, cell: Cell) -> Option<Gate<'_>> {
-        self.gates.get(cell).or_else(|| self.gate_made(cell))
+    pub(super) fn gate(&self, cell: Cell) -> Gate<'_> {
+        match self.gates.get(cell) {
+            Some(gate) => gate,
+            None => self.gate_made(cell),
+        }
     }
 
     /// Whoever made the gate may have done so without this thread having learned of it.
     #[cold]
-    fn gate_made(&self, cell: Cell) -> Option<Gate<'_>> {
-        if cell.number() >= self.cell_bound() {
-            return None;
+    fn gate_made(&self, cell: Cell) -> Gate<'_> {
+        if cell.number() < self.cell_bound() {
+            self.gates.make(cell);
         }
-        self.gates.make(cell);
-        self.gates.get(cell)
+        self.gates.get_or_vacant(cell)
     }
 
     /// Makes sure that a version about to be shown has its stamp: else one could see a change,

@@ -1,9 +1,10 @@
-//! Records: the versions of cells, in slabs by width.
+//! Records: the versions of cells, by width.
 
 use super::chunks::Chunks;
 use super::clock::{STAMP_BITS, Stamp};
 use super::exhausted::Exhausted;
 use super::free_list::FreeList;
+use super::pages::{Aligned, Pages};
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
 /// Words before the payload.
@@ -15,11 +16,20 @@ use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 /// ```
 const HEADER: usize = 3;
 
+/// Words of payload in a record of the commonest width. Copied as a whole they take half the
+/// instructions, be they fewer.
+const COMMON: usize = 16 - HEADER;
+
 const RECORD_BITS: u32 = 28;
 const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 
-/// The widths of records, in words. A record's number names its width.
-pub(crate) const WIDTHS: [usize; 8] = [8, 16, 32, 64, 128, 512, 4096, 32768];
+/// The widths of records, in words. A record's number names its width. The narrowest holds nearly
+/// everything: a provider's place, its usage with up to three classes, a consumer of up to four amounts.
+#[cfg(not(provider_tree_loom))]
+pub(crate) const WIDTHS: [usize; 8] = [16, 32, 64, 128, 256, 1024, 4096, 32768];
+/// Less of both: each width and each word costs every execution of a model its objects.
+#[cfg(provider_tree_loom)]
+pub(crate) const WIDTHS: [usize; 4] = [8, 16, 32, 64];
 
 const MOST_BITS: usize = WIDTHS[WIDTHS.len() - 1].ilog2() as usize;
 
@@ -38,8 +48,10 @@ const BY_BITS: [u8; MOST_BITS + 1] = {
 };
 
 /// How many spare records of each width move between a worker and the common stock at once.
-const BATCHES: [usize; WIDTHS.len()] =
-    if cfg!(provider_tree_loom) { [2; 8] } else { [32, 32, 16, 8, 4, 1, 1, 1] };
+#[cfg(not(provider_tree_loom))]
+const BATCHES: [usize; WIDTHS.len()] = [32, 16, 8, 4, 2, 1, 1, 1];
+#[cfg(provider_tree_loom)]
+const BATCHES: [usize; WIDTHS.len()] = [2; WIDTHS.len()];
 
 /// Words of payload in the widest record.
 pub(crate) const MOST_WORDS: usize = WIDTHS[WIDTHS.len() - 1] - HEADER;
@@ -52,7 +64,7 @@ const POSITION_BITS: u32 = 25;
 const POSITIONS: u32 = 1 << POSITION_BITS;
 
 impl RecordNumber {
-    /// No record has this number.
+    /// Names a record that nobody ever writes to: without payload.
     pub(crate) const NONE: RecordNumber = RecordNumber(0);
 
     #[inline]
@@ -146,9 +158,6 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// What a cell that was never used holds: nothing.
-    pub(crate) const NOTHING: Record<'static> = Record { words: &[] };
-
     /// When this version came into force, or the token that says nobody has noted it yet.
     #[inline]
     pub(crate) fn stamp(self) -> Stamp {
@@ -228,7 +237,6 @@ impl<'a> Record<'a> {
     }
 
     /// Appends the payload to `into`; returns the stamp of the version before this one.
-    #[inline]
     pub(crate) fn copy_to(self, into: &mut impl Extend<u64>) -> Stamp {
         let (length, before) = self.lineage();
         let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
@@ -238,34 +246,58 @@ impl<'a> Record<'a> {
         before
     }
 
+    /// Copies the payload into `into` from the `first` word; returns its length, and the stamp of the
+    /// version before this one. What is behind it there means nothing.
+    #[inline(always)]
+    pub(crate) fn copy_into(self, into: &mut Vec<u64>, first: usize) -> (usize, Stamp) {
+        let (length, before) = self.lineage();
+        let payload = &self.words[HEADER..];
+        let end = first + length.max(COMMON);
+        if into.len() < end {
+            into.resize(end, 0);
+        }
+        let into = &mut into[first..];
+        // Acquire: as in `word`.
+        let copy = |(word, from): (&mut u64, &AtomicU64)| *word = from.load(Ordering::Acquire);
+        match (<&[_; COMMON]>::try_from(payload), into.first_chunk_mut::<COMMON>()) {
+            (Ok(payload), Some(into)) => into.iter_mut().zip(payload).for_each(copy),
+            _ => into.iter_mut().zip(&payload[..length]).for_each(copy),
+        }
+        (length, before)
+    }
+
     /// Fills a spare record. The caller owns it: no gate names it.
     ///
     /// Others may still read it as the version it once was. The stamp comes first, or the token: from
     /// then on whoever validates by it knows that the words are no longer that version's. A stamp was
-    /// read from the clock when the record was the caller's.
+    /// read from the clock when the record was the caller's. The payload is the first of `words`; what
+    /// is behind it means nothing.
     #[inline]
-    pub(crate) fn write(self, stamp: Stamp, replaced: Replaced, before: Stamp, payload: &[u64]) {
+    pub(crate) fn write(
+        self,
+        stamp: Stamp,
+        replaced: Replaced,
+        before: Stamp,
+        words: &[u64],
+        length: usize,
+    ) {
         // Release: as in `Making::set`.
         self.words[0].store(stamp.bits(), Ordering::Release);
-        self.set_lineage(replaced, before, payload.len());
-        self.fill(payload, |value| *value);
+        self.set_lineage(replaced, before, length);
+        self.fill(words, length, |value| *value);
     }
 
     /// Begins the next version of a cell in a spare record of the same width, as [`write`](Self::write)
     /// does, with the words of a version, to be changed. What comes before the next version is yet to
     /// be [set](Self::set_lineage). Returns the stamp of the version before, too.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (Making<'a>, Stamp) {
         // Release: as in `Making::set`.
         self.words[0].store(token.bits(), Ordering::Release);
         let (length, before) = version.lineage();
         // Acquire: as in `word`.
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
-        match (<&[_; 16]>::try_from(version.words), <&[_; 16]>::try_from(self.words)) {
-            // The commonest width; as a whole it takes half the instructions.
-            (Ok(words), Ok(_)) => self.fill(&words[HEADER..], load),
-            _ => self.fill(version.words.get(HEADER..HEADER + length).unwrap_or_default(), load),
-        }
+        self.fill(version.words.get(HEADER..).unwrap_or_default(), length, load);
         (Making(Record { words: &self.words[..HEADER + length] }), before)
     }
 
@@ -281,18 +313,16 @@ impl<'a> Record<'a> {
         self.words[2].store(lineage, Ordering::Release);
     }
 
-    /// Sets the first words of the payload.
+    /// Sets the first words of the payload, so many, from the first of others.
     #[inline]
-    fn fill<T>(self, from: &[T], value: impl Fn(&T) -> u64) {
+    fn fill<T>(self, from: &[T], length: usize, value: impl Fn(&T) -> u64) {
         // Release: as in `Making::set`.
         let store = |(word, from): (&AtomicU64, &T)| word.store(value(from), Ordering::Release);
-        // Four at a time takes half the instructions.
-        let (fours, rest) = self.words[HEADER..HEADER + from.len()].as_chunks::<4>();
-        let (fours_from, rest_from) = from.as_chunks::<4>();
-        for (words, from) in fours.iter().zip(fours_from) {
-            words.iter().zip(from).for_each(store);
+        let words = &self.words[HEADER..];
+        match (<&[_; COMMON]>::try_from(words), from.first_chunk::<COMMON>()) {
+            (Ok(words), Some(from)) => words.iter().zip(from).for_each(store),
+            _ => words.iter().zip(&from[..length]).for_each(store),
         }
-        rest.iter().zip(rest_from).for_each(store);
     }
 }
 
@@ -333,33 +363,60 @@ impl Making<'_> {
     }
 }
 
-/// All records: a slab for each width.
+/// All records, by width and position.
 pub(crate) struct Records {
-    slabs: [Slab; WIDTHS.len()],
+    /// Those of the narrowest width.
+    narrow: Pages<Aligned<{ WIDTHS[0] }>>,
+    wide: [Chunks<AtomicU64>; WIDTHS.len() - 1],
+    supplies: [Supply; WIDTHS.len()],
 }
 
-struct Slab {
-    words: Chunks<AtomicU64>,
+/// The records of one width that nobody has.
+struct Supply {
     handed_out: CachePadded<AtomicU64>,
     spare: FreeList,
 }
 
 impl Records {
     pub(crate) fn new() -> Self {
-        Records {
-            slabs: WIDTHS.map(|width| Slab {
-                words: Chunks::new(width),
+        let records = Records {
+            narrow: Pages::new(),
+            wide: std::array::from_fn(|index| Chunks::new(WIDTHS[index + 1])),
+            supplies: WIDTHS.map(|_| Supply {
                 // Position 0 stays unused, so that no version word is 0.
                 handed_out: CachePadded::new(AtomicU64::new(1)),
                 spare: FreeList::new(),
             }),
-        }
+        };
+        records.make(RecordNumber::NONE);
+        records
     }
 
     #[inline]
     pub(crate) fn get(&self, number: RecordNumber) -> Record<'_> {
-        let words = self.slabs[number.width().0].words.get(number.position());
-        Record { words: words.expect("a number is handed out after its chunk is made") }
+        // The number of a record of the narrowest width is its position.
+        match self.narrow.get_in_page(number.bits()) {
+            Some(words) => Record { words },
+            None => self.get_elsewhere(number),
+        }
+    }
+
+    #[inline(never)]
+    fn get_elsewhere(&self, number: RecordNumber) -> Record<'_> {
+        let position = number.position();
+        let words = match number.width() {
+            Width(0) => self.narrow.get(position),
+            Width(index) => self.wide[index - 1].get(position),
+        };
+        Record { words: words.expect("a number is handed out after there is room for its words") }
+    }
+
+    fn make(&self, number: RecordNumber) {
+        let position = number.position();
+        match number.width() {
+            Width(0) => self.narrow.make(position),
+            Width(index) => drop(self.wide[index - 1].get_or_make(position, zeroed_words)),
+        }
     }
 
     /// Adds spare records to `stock`: from those given back, else new ones.
@@ -368,27 +425,27 @@ impl Records {
         width: Width,
         stock: &mut Vec<RecordNumber>,
     ) -> Result<(), Exhausted> {
-        let slab = &self.slabs[width.0];
-        if slab.spare.pop(|position| stock.push(RecordNumber::new(width, position))) {
+        let supply = &self.supplies[width.0];
+        if supply.spare.pop(|position| stock.push(RecordNumber::new(width, position))) {
             return Ok(());
         }
         let count = width.batch() as u64;
-        // Relaxed: only the uniqueness of the answer matters; the chunk publishes itself.
-        let first = slab.handed_out.fetch_add(count, Ordering::Relaxed);
+        // Relaxed: only the uniqueness of the answer matters; the room publishes itself.
+        let first = supply.handed_out.fetch_add(count, Ordering::Relaxed);
         if first + count > u64::from(POSITIONS) {
             return Err(Exhausted::Records);
         }
         for position in first..first + count {
-            let position = position as u32;
-            slab.words.get_or_make(position, zeroed_words);
-            stock.push(RecordNumber::new(width, position));
+            let number = RecordNumber::new(width, position as u32);
+            self.make(number);
+            stock.push(number);
         }
         Ok(())
     }
 
     /// Gives spare records of one width back for others to take.
     pub(crate) fn give(&self, width: Width, spares: impl Iterator<Item = RecordNumber>) {
-        self.slabs[width.0].spare.push(spares.map(RecordNumber::position));
+        self.supplies[width.0].spare.push(spares.map(RecordNumber::position));
     }
 }
 
@@ -398,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_width_holds_what_it_says() {
-        for (words, width) in [(0, 0), (5, 0), (6, 1), (13, 1), (14, 2), (MOST_WORDS, 7)] {
+        for (words, width) in [(0, 0), (13, 0), (14, 1), (29, 1), (30, 2), (MOST_WORDS, 7)] {
             assert_eq!(Width::holding(words), Ok(Width(width)), "{words} words");
         }
         assert_eq!(Width::holding(MOST_WORDS + 1), Err(Exhausted::Words));

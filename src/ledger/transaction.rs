@@ -1,7 +1,6 @@
 //! Transactions as their authors see them: open cells, look, change, commit.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::clock::Stamp;
 use super::exhausted::Exhausted;
@@ -41,7 +40,20 @@ impl<E> From<E> for Abort<E> {
 
 /// A cell that the transaction has opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place(usize);
+pub(crate) struct Place(u32);
+
+impl Place {
+    #[inline]
+    fn new(index: usize) -> Self {
+        const { assert!(MOST_CELLS <= u32::MAX as usize) };
+        Place(index as u32)
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A transaction being prepared. Cells that are opened and not changed must merely be unchanged
 /// when it commits.
@@ -72,36 +84,43 @@ impl Transaction<'_> {
     #[inline]
     pub(crate) fn words(&self, place: Place) -> &[u64] {
         let draft = &self.writer.draft;
-        draft.payload(&draft.opened[place.0])
+        draft.payload(&draft.opened[place.index()])
     }
 
     /// Changes what the cell will hold, word by word.
     #[inline]
     pub(crate) fn words_mut(&mut self, place: Place) -> &mut [u64] {
         let Draft { opened, words, .. } = &mut self.writer.draft;
-        let opened = &mut opened[place.0];
+        let opened = &mut opened[place.index()];
         opened.changed = true;
-        &mut words[opened.payload.clone()]
+        &mut words[opened.first..][..opened.length]
     }
 
     /// Whether what was opened is still what was in force at an instant.
     pub(crate) fn is_unchanged_since(&self, place: Place, moment: &Moment) -> bool {
-        self.writer.draft.opened[place.0].seen.stamp <= moment.at()
+        self.writer.draft.opened[place.index()].seen.stamp <= moment.at()
     }
 
     /// Replaces what the cell will hold.
     pub(crate) fn rewrite(&mut self, place: Place, payload: &[u64]) {
-        let Draft { opened, words, .. } = &mut self.writer.draft;
-        let opened = &mut opened[place.0];
+        self.renew(place, payload.len()).copy_from_slice(payload);
+    }
+
+    /// Replaces what the cell will hold by so many words, for the caller to set all of them.
+    #[inline]
+    pub(crate) fn renew(&mut self, place: Place, length: usize) -> &mut [u64] {
+        let Draft { opened, words, end, .. } = &mut self.writer.draft;
+        let opened = &mut opened[place.index()];
         opened.changed = true;
-        if payload.len() <= opened.payload.len() {
-            opened.payload.end = opened.payload.start + payload.len();
-            words[opened.payload.clone()].copy_from_slice(payload);
-        } else {
-            let start = words.len();
-            words.extend_from_slice(payload);
-            opened.payload = start..words.len();
+        if length > opened.length {
+            opened.first = *end;
+            *end += length;
+            if words.len() < *end {
+                words.resize(*end, 0);
+            }
         }
+        opened.length = length;
+        &mut words[opened.first..][..length]
     }
 
     /// Takes cells that nobody uses, whether the transaction commits or not; see
@@ -126,7 +145,9 @@ impl Transaction<'_> {
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) opened: Vec<Opened>,
+    /// What the cells will hold, and room for more from `end`.
     words: Vec<u64>,
+    end: usize,
     /// Where each opened cell is, once they are too many to look through.
     places: HashMap<Cell, usize, foldhash::fast::FixedState>,
 }
@@ -135,7 +156,9 @@ pub(super) struct Draft {
 pub(super) struct Opened {
     pub(super) cell: Cell,
     pub(super) seen: Seen,
-    payload: Range<usize>,
+    /// Where its words are in the draft, and how many.
+    first: usize,
+    pub(super) length: usize,
     /// Else it must merely be unchanged.
     pub(super) changed: bool,
 }
@@ -156,8 +179,10 @@ const FEW: usize = 16;
 impl Draft {
     pub(super) fn clear(&mut self) {
         self.opened.clear();
-        self.words.clear();
-        self.places.clear();
+        self.end = 0;
+        if !self.places.is_empty() {
+            self.places.clear();
+        }
     }
 
     /// How many cells are opened.
@@ -168,7 +193,13 @@ impl Draft {
     /// What an opened cell will hold.
     #[inline]
     pub(super) fn payload(&self, opened: &Opened) -> &[u64] {
-        &self.words[opened.payload.clone()]
+        &self.words_from(opened)[..opened.length]
+    }
+
+    /// The same with whatever is behind it.
+    #[inline]
+    pub(super) fn words_from(&self, opened: &Opened) -> &[u64] {
+        &self.words[opened.first..]
     }
 
     /// Whether everything opened is still as it was read. One cell needs no second look: it was
@@ -183,24 +214,24 @@ impl Draft {
     }
 
     #[inline]
-    fn find(&self, cell: Cell) -> Option<usize> {
+    fn find(&self, cell: Cell) -> Option<Place> {
         // Most often it is the last: changes come cell by cell.
         let last = self.opened.len().checked_sub(1)?;
-        if self.opened[last].cell == cell { Some(last) } else { self.find_before(cell) }
+        if self.opened[last].cell == cell { Some(Place::new(last)) } else { self.find_before(cell) }
     }
 
-    fn find_before(&self, cell: Cell) -> Option<usize> {
-        if self.opened.len() <= FEW {
-            self.opened.iter().position(|opened| opened.cell == cell)
-        } else {
-            self.places.get(&cell).copied()
-        }
+    fn find_before(&self, cell: Cell) -> Option<Place> {
+        let found = match self.opened.len() {
+            ..=FEW => self.opened.iter().position(|opened| opened.cell == cell),
+            _ => self.places.get(&cell).copied(),
+        };
+        found.map(Place::new)
     }
 
     #[inline]
     fn open(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
         if let Some(place) = self.find(cell) {
-            return Ok(Place(place));
+            return Ok(place);
         }
         self.read(ledger, cell)
     }
@@ -210,21 +241,21 @@ impl Draft {
         if self.opened.len() == MOST_CELLS {
             return Err(Exhausted::Entries);
         }
-        let start = self.words.len();
-        let (word, stamp, (before, replaced)) = ledger.read_stamped(cell, |record, stamp| {
-            self.words.truncate(start);
-            (record.copy_to(&mut self.words), record.replaced_by_then(stamp))
-        });
-        let place = self.opened.len();
-        let payload = start..self.words.len();
+        let (place, first) = (self.opened.len(), self.end);
+        let (word, stamp, (length, before, replaced)) =
+            ledger.read_stamped(cell, |record, stamp| {
+                let (length, before) = record.copy_into(&mut self.words, first);
+                (length, before, record.replaced_by_then(stamp))
+            });
         let seen = Seen { word, stamp, before, replaced };
-        self.opened.push(Opened { cell, seen, payload, changed: false });
+        self.opened.push(Opened { cell, seen, first, length, changed: false });
+        self.end += length;
         if place == FEW {
             self.places
                 .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));
         } else if place > FEW {
             self.places.insert(cell, place);
         }
-        Ok(Place(place))
+        Ok(Place::new(place))
     }
 }

@@ -81,7 +81,7 @@ impl Writer {
         mut change: impl FnMut(Making<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let Writer { ledger, stock, in_flight, .. } = self;
-        let gate = ledger.gate(cell).expect(HANDED_OUT);
+        let gate = ledger.gate(cell);
         let helps_before = helps();
         let result = loop {
             ledger.urgency.give_way(None);
@@ -224,7 +224,7 @@ impl Writer {
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
         // Nothing is before this, at any instant.
-        record.write(token, Replaced::NOTHING, Stamp::NEVER, payload);
+        record.write(token, Replaced::NOTHING, Stamp::NEVER, payload, payload.len());
         self.ledger
             .gates
             .exchange(cell, GateWord::VACANT, new)
@@ -250,15 +250,15 @@ impl Writer {
     #[inline(never)]
     fn commit_one(&mut self) -> Result<bool, Exhausted> {
         let Writer { ledger, draft, stock, in_flight, .. } = self;
-        let Opened { cell, seen, .. } = draft.opened[0];
-        let payload = draft.payload(&draft.opened[0]);
-        let gate = ledger.gate(cell).expect(HANDED_OUT);
+        let Opened { cell, seen, length, .. } = draft.opened[0];
+        let words = draft.words_from(&draft.opened[0]);
+        let gate = ledger.gate(cell);
         let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
-        let width = Width::holding(payload.len())?;
+        let width = Width::holding(length)?;
         let Some(next) = Next::new(ledger, stock, gate, seen.word, width)? else {
             return Ok(false);
         };
-        next.record.write(next.token, replaced, seen.stamp, payload);
+        next.record.write(next.token, replaced, seen.stamp, words, length);
         Ok(exchange(ledger, gate, stock, in_flight, seen, next))
     }
 
@@ -269,10 +269,11 @@ impl Writer {
         entries.clear();
         for opened in &draft.opened {
             let old = opened.seen.word;
+            debug_assert!(old != GateWord::VACANT || !opened.changed, "{FOUNDED}");
             let new = match opened.changed {
                 false => old.next_same(),
                 true => {
-                    let width = Width::holding(draft.payload(opened).len());
+                    let width = Width::holding(opened.length);
                     match width.and_then(|width| stock.pop(ledger, width)) {
                         Ok(spare) => old.next(spare),
                         Err(exhausted) => {
@@ -289,10 +290,10 @@ impl Writer {
         let mut replaced = Stamp::NEVER;
         for (opened, entry) in draft.opened.iter().zip(&entries[..]) {
             if opened.changed {
-                let Opened { cell, seen, .. } = *opened;
+                let Opened { cell, seen, length, .. } = *opened;
                 let predecessors = ledger.predecessors(cell, seen, &mut stock.instants);
                 let record = ledger.records.get(entry.new.record());
-                record.write(written, predecessors, seen.stamp, draft.payload(opened));
+                record.write(written, predecessors, seen.stamp, draft.words_from(opened), length);
                 replaced = replaced.min(seen.stamp);
             }
         }
@@ -339,8 +340,8 @@ impl Writer {
     }
 }
 
-/// Why a cell that is changed has a gate.
-const HANDED_OUT: &str = "a cell is handed out after its gate is made";
+/// Why a cell that is changed is not vacant. The record of a vacant one is nobody's to give away.
+const FOUNDED: &str = "whoever takes a cell gives it a first version";
 
 /// The next version of a cell, which is made in a spare record.
 struct Next<'a> {
@@ -353,7 +354,7 @@ struct Next<'a> {
 impl<'a> Next<'a> {
     /// The one after `old`, in the spare that the next [trade](Stock::trade) takes out of the stock.
     /// None if `old` is in force no more.
-    #[inline]
+    #[inline(always)]
     fn new(
         ledger: &'a Ledger,
         stock: &mut Stock,
@@ -389,6 +390,7 @@ fn exchange(
     let Seen { word: old, stamp, .. } = seen;
     let Next { word: new, token, record } = next;
     let cell = gate.cell();
+    debug_assert_ne!(old, GateWord::VACANT, "{FOUNDED}");
     reached(Step::Written);
     if gate.exchange(old, new).is_err() {
         return false;

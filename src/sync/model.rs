@@ -20,6 +20,12 @@ use super::Ordering;
 /// Two positions in the first chunk, so that the models meet growth in a few steps.
 pub(crate) const FIRST_CHUNK_BITS: u32 = 1;
 
+/// The same in a page.
+pub(crate) const PAGE_BITS: u32 = 1;
+
+/// So that the models meet what is behind the pages, too.
+pub(crate) const PAGES: usize = 1;
+
 /// Few, as each costs every execution an object.
 pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 };
 
@@ -30,6 +36,7 @@ pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 
 /// read-modify-write of its own: every two accesses conflict, all orders are explored, and as it
 /// is relaxed it adds no happens-before that could hide a missing one. `loom-tests` checks that
 /// with litmus programs.
+#[derive(Default)]
 pub struct AtomicU64 {
     companion: AtomicUsize,
     word: checker::sync::atomic::AtomicU64,
@@ -44,8 +51,9 @@ impl AtomicU64 {
     }
 
     fn conflict(&self) {
-        // shuttle picks among all threads at every access anyway.
-        if cfg!(provider_tree_shuttle) {
+        // shuttle picks among all threads at every access anyway; and a thread that is alone conflicts
+        // with nobody.
+        if cfg!(provider_tree_shuttle) || threads::is_alone() {
             return;
         }
         self.companion.fetch_add(1, Ordering::Relaxed);
@@ -86,9 +94,43 @@ pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
     (0..count).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// Stands for what `SeqCst` means beyond acquire and release.
+/// Stands for what `SeqCst` means beyond acquire and release: nothing to a thread that is alone.
 pub(crate) fn model_fence() {
-    fence(Ordering::SeqCst);
+    if !threads::is_alone() {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// How many threads a model has started and not joined.
+///
+/// While there are none, what the first one does needs no more of the checker than what loom and
+/// shuttle do by themselves: it happens before all that the others do, or after.
+pub mod threads {
+    use std::cell::Cell;
+
+    thread_local! {
+        // The threads of a model are coroutines, all on the real thread that runs the model.
+        static OTHERS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// An execution begins.
+    pub fn begin() {
+        OTHERS.set(0);
+    }
+
+    /// Another thread is about to start.
+    pub fn start() {
+        OTHERS.set(OTHERS.get() + 1);
+    }
+
+    /// Another thread has been joined.
+    pub fn joined() {
+        OTHERS.set(OTHERS.get() - 1);
+    }
+
+    pub(super) fn is_alone() -> bool {
+        OTHERS.get() == 0
+    }
 }
 
 /// Padding means nothing to a model.

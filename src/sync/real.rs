@@ -24,6 +24,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// positions as all before it.
 pub(crate) const FIRST_CHUNK_BITS: u32 = 6;
 
+/// Length of a page, as a power of two.
+pub(crate) const PAGE_BITS: u32 = 7;
+
+/// Pages enough for the records of some ten thousand providers.
+pub(crate) const PAGES: usize = 512;
+
 /// Chunks enough for 2^32 positions.
 pub(crate) const CHUNKS: usize = 27;
 

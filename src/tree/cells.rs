@@ -265,10 +265,50 @@ const CORDONED: u64 = 1 << 14;
 pub(crate) const CONFIGURATION_BITS: u32 = 48;
 const CONFIGURATION_SHIFT: u32 = u64::BITS - CONFIGURATION_BITS;
 
+/// What a usage cell says before the amounts: which configuration is in force, how many classes there
+/// are, and what to look at before something is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct UsageHead(u64);
+
+impl UsageHead {
+    /// The version of the configuration in force.
+    pub(crate) fn configuration(self) -> u64 {
+        self.0 >> CONFIGURATION_SHIFT
+    }
+
+    #[inline]
+    pub(crate) fn has_units(self) -> bool {
+        self.0 & HAS_UNITS != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_cordoned(self) -> bool {
+        self.0 & CORDONED != 0
+    }
+
+    #[inline]
+    pub(crate) fn classes(self) -> usize {
+        (self.0 & (CORDONED - 1)) as usize
+    }
+
+    /// The amounts of `class` in the words that this is the head of, if the provider has an inventory
+    /// of it.
+    #[inline]
+    pub(crate) fn find(self, words: impl Words, class: u16) -> Option<Amounts> {
+        let at = place_of(class, self.classes(), |index| words.word(index))?;
+        Amounts::at(words, at)
+    }
+}
+
 impl<W: Words> UsageWords<W> {
     #[inline]
     fn word(self, index: usize) -> u64 {
         self.0.word(index)
+    }
+
+    #[inline]
+    pub(crate) fn head(self) -> UsageHead {
+        UsageHead(self.word(2))
     }
 
     pub(crate) fn life(self) -> Life {
@@ -281,20 +321,15 @@ impl<W: Words> UsageWords<W> {
 
     /// The version of the configuration in force.
     pub(crate) fn configuration(self) -> u64 {
-        self.word(2) >> CONFIGURATION_SHIFT
-    }
-
-    pub(crate) fn has_units(self) -> bool {
-        self.word(2) & HAS_UNITS != 0
+        self.head().configuration()
     }
 
     pub(crate) fn classes(self) -> usize {
-        (self.word(2) & (CORDONED - 1)) as usize
+        self.head().classes()
     }
 
-    #[inline]
     pub(crate) fn is_cordoned(self) -> bool {
-        self.word(2) & CORDONED != 0
+        self.head().is_cordoned()
     }
 
     pub(crate) fn class(self, index: usize) -> u16 {
@@ -305,21 +340,16 @@ impl<W: Words> UsageWords<W> {
     /// The amounts of `class`, if the provider has an inventory of it.
     #[inline]
     pub(crate) fn find(self, class: u16) -> Option<Amounts> {
-        self.amounts(place_of(class, self.classes(), |index| self.word(index))?)
+        self.head().find(self.0, class)
     }
 
     /// The amounts of all classes.
     pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> {
         let classes = self.classes();
         let first = first_amount(classes);
-        (0..classes)
-            .filter_map(move |index| Some((self.class(index), self.amounts(first + 3 * index)?)))
-    }
-
-    #[inline]
-    fn amounts(self, at: usize) -> Option<Amounts> {
-        let [capacity, used, taken] = self.0.words(at)?;
-        Some(Amounts { at, capacity, used, taken })
+        (0..classes).filter_map(move |index| {
+            Some((self.class(index), Amounts::at(self.0, first + 3 * index)?))
+        })
     }
 }
 
@@ -366,6 +396,12 @@ pub(crate) struct Amounts {
 }
 
 impl Amounts {
+    #[inline]
+    fn at(words: impl Words, at: usize) -> Option<Self> {
+        let [capacity, used, taken] = words.words(at)?;
+        Some(Amounts { at, capacity, used, taken })
+    }
+
     /// What a reader is to know of them.
     pub(crate) fn usage(self) -> Usage {
         Usage { capacity: self.capacity, used: self.used }
@@ -489,7 +525,7 @@ mod tests {
             assert_eq!((usage.life().with(State::Live), usage.generation()), (usage.life(), 9));
             assert!(usage.life().is_usage() && usage.life().is(State::Live, life.incarnation));
             assert_eq!(usage.configuration(), 1 << 47);
-            assert_eq!(usage.has_units(), classes.len() > 2);
+            assert_eq!(usage.head().has_units(), classes.len() > 2);
             assert_eq!(usage.is_cordoned(), cordoned);
             assert_eq!(usage.all().count(), classes.len());
             for class in &classes {

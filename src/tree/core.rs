@@ -37,7 +37,7 @@ pub(crate) struct Core {
     pub(crate) agenda: Agenda<Due, Uuid>,
     tickets: CachePadded<AtomicU64>,
     /// What each worker has counted, by its slot.
-    pub(crate) tallies: Chunks<CachePadded<Tallies>>,
+    pub(crate) tallies: Chunks<Arc<CachePadded<Tallies>>>,
     idle_writers: IdlePool<Writer>,
 }
 

@@ -527,8 +527,14 @@ impl Fork {
             if let Some(handle) = handle {
                 Core::check(handle, UsageWords(&words[..]).life())?;
             }
-            let change = Change { handle, usage: cell, class };
-            let changed = change.used_after(&words[..], self.core(), held, wanted);
+            let change = Change { handle, class };
+            let changed = change.used_after(
+                UsageWords(&words[..]).head(),
+                &words[..],
+                self.core(),
+                held,
+                wanted,
+            );
             let (at, used) = changed.map_err(|abort| match abort {
                 Abort::Reject(error) => error,
                 // All is of one instant, so that nothing can contradict itself.

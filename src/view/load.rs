@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Held, LATEST_DEADLINE, write_consumer};
+use crate::claim::{Allocations, Held, LATEST_DEADLINE, rewrite_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::ledger::{Cell, Writer};
@@ -171,14 +171,12 @@ impl Core {
         held.sort_unstable_by_key(|held| (held.usage, held.class));
         let term = consumer.deadline.map(|deadline| self.new_term(deadline));
         let interned = self.consumers.intern(writer, &consumer.consumer)?;
-        let mut words = Vec::new();
         writer.transact::<_, Error>(|transaction| {
             let place = transaction.open(interned.cell)?;
             let life = Life::of_words(transaction.words(place));
             let held = held.iter().copied();
             let Allocations { consumer, generation, .. } = *consumer;
-            write_consumer(&mut words, life, consumer, generation, term, held);
-            transaction.rewrite(place, &words);
+            rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
             Ok(())
         })?;
         if let Some(term) = term {

@@ -485,7 +485,7 @@ const MUTANTS: &[Mutant] = &[
         name: "a member of a gang that does not fit leaves what it took",
         file: "src/claim/gang.rs",
         edits: &[(
-            "    change.checked(transaction.words(place), core, 0, line.amount).map(drop)\n",
+            "    Change::of(line).checked(transaction.words(place), core, 0, line.amount).map(drop)\n",
             "    let _ = place;\n    take_line(transaction, core, line)\n",
         )],
         models: ("batches", &["a_refused_gang_leaves_nothing_behind"]),
@@ -638,8 +638,8 @@ const MUTANTS: &[Mutant] = &[
         edits: &[
             ("        self.words[0].store(stamp.bits(), Ordering::Release);\n", ""),
             (
-                "        self.fill(payload, |value| *value);\n",
-                "        self.fill(payload, |value| *value);\n        self.words[0].store(stamp.bits(), Ordering::Release);\n",
+                "        self.fill(words, length, |value| *value);\n",
+                "        self.fill(words, length, |value| *value);\n        self.words[0].store(stamp.bits(), Ordering::Release);\n",
             ),
         ],
         models: ("snapshots", &["a_record_is_taken_back_and_used_by_a_transaction"]),
