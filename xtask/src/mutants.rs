@@ -729,6 +729,19 @@ const MUTANTS: &[Mutant] = &[
         models: ("snapshots", &["a_late_writer_meets_a_touch"]),
     },
     Mutant {
+        name: "a reader of an instant keeps the gate of a cell that comes into use",
+        file: "src/ledger/past.rs",
+        edits: &[
+            ("            let gate = self.gate(cell);\n", ""),
+            ("self.read_behind(gate, |_, record, _| {", "self.read_stamped(cell, |record, _| {"),
+            (
+                "        let at = moment.at();\n        words.clear();\n",
+                "        let (at, gate) = (moment.at(), self.gate(cell));\n        words.clear();\n",
+            ),
+        ],
+        models: ("snapshots", &["a_cell_comes_into_use_beside_a_snapshot"]),
+    },
+    Mutant {
         name: "a change is marked after the clock was read",
         file: "src/ledger/read.rs",
         edits: &[("        let again = self.clock.now();\n", "        let again = now;\n")],
