@@ -18,7 +18,7 @@ pub(crate) struct Change<'a> {
 }
 
 /// Takes what the lines want, none of which is held yet. They are sorted.
-#[inline(never)]
+#[inline(never)] // By itself the loop has registers enough.
 pub(super) fn take_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -32,7 +32,7 @@ pub(super) fn take_all(
 }
 
 /// Gives back all that is held. It is sorted.
-#[inline(never)]
+#[inline(never)] // As above.
 pub(super) fn give_back_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -91,23 +91,23 @@ impl Change<'_> {
         wanted: u64,
     ) -> Result<(), Abort<Refused>> {
         let place = transaction.open(usage)?;
-        let (at, used) = self.checked(transaction.words(place), core, held, wanted)?;
+        let changed = self.checked(transaction.words(place), core, held, wanted);
+        let (at, used) = changed.map_err(|abort| abort.map(Refused::Error))?;
         at.set_used(transaction.words_mut(place), used);
         Ok(())
     }
 
     /// As [`used_after`](Self::used_after), if the handle means the provider still.
-    pub(super) fn checked(
+    pub(crate) fn checked(
         self,
         words: &[u64],
         core: &Core,
         held: u64,
         wanted: u64,
-    ) -> Result<(Amounts, u64), Abort<Refused>> {
+    ) -> Result<(Amounts, u64), Abort<Error>> {
         let usage = UsageWords(words);
         self.check_handle(usage.life())?;
-        let changed = self.used_after(usage.head(), words, core, held, wanted);
-        changed.map_err(|abort| abort.map(Refused::Error))
+        self.used_after(usage.head(), words, core, held, wanted)
     }
 
     /// Whether the handle means the provider still whose usage cell has this life.
@@ -119,7 +119,7 @@ impl Change<'_> {
     /// The class's amounts in these words with this head, and how much is used if `wanted` takes the
     /// place of `held`.
     #[inline(always)]
-    pub(crate) fn used_after(
+    pub(super) fn used_after(
         self,
         head: UsageHead,
         words: impl Words,

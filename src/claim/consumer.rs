@@ -107,11 +107,10 @@ pub(crate) fn rewrite_consumer(
 ) {
     let length = HEADER + 2 * held.len() + usize::from(term.is_some());
     let words = transaction.renew(place, length);
-    let Some((header, words)) = words.split_first_chunk_mut() else { return };
+    let (header, words) = words.split_at_mut(HEADER);
     let (high, low) = uuid.as_u64_pair();
     let deadline = term.map_or(NEVER, |term| term.deadline);
-    *header = [life.with(State::Live).word(), high, low, generation, deadline];
-    const { assert!(HEADER == 5) };
+    header.copy_from_slice(&[life.with(State::Live).word(), high, low, generation, deadline]);
     let (pairs, rest) = words.as_chunks_mut();
     for (pair, held) in pairs.iter_mut().zip(held) {
         *pair = [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];

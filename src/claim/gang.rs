@@ -261,5 +261,6 @@ fn check_line(
     line: &Line,
 ) -> Result<(), Abort<Refused>> {
     let place = transaction.open(line.usage())?;
-    Change::of(line).checked(transaction.words(place), core, 0, line.amount).map(drop)
+    let checked = Change::of(line).checked(transaction.words(place), core, 0, line.amount);
+    checked.map(drop).map_err(|abort| abort.map(Refused::Error))
 }

@@ -294,12 +294,12 @@ impl Worker {
                     }
                     open = Some((place, life));
                 }
+                let expanded = match claim.chains.is_empty() {
+                    true => Ok(()),
+                    false => expand(transaction, core, claim, wanted),
+                };
+                let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                 let prepared = (|| {
-                    let expanded = match claim.chains.is_empty() {
-                        true => Ok(()),
-                        false => expand(transaction, core, claim, wanted),
-                    };
-                    let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                     // First whether it is held already: a retry is to hear that, even if what the
                     // claim rests on has changed since.
                     let known = match before {
@@ -350,7 +350,6 @@ impl Worker {
                     entered = Some(Due::new(term, key));
                     core.agenda.insert(Due::new(term, key), consumer);
                 }
-                let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                 let held = wanted.iter().map(Line::held);
                 rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
                 Ok((generation, key))

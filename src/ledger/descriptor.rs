@@ -85,13 +85,13 @@ pub(crate) struct Descriptor {
     /// The transaction's token until it is decided; then its stamp, or [`ABORTED`].
     outcome: AtomicU64,
     count: AtomicU64,
-    first: [Place; FIRST],
+    first: [EntryWords; FIRST],
     /// The entries behind these.
-    later: Chunks<Place>,
+    later: Chunks<EntryWords>,
 }
 
-/// Where an entry is: cell, old, new.
-type Place = [AtomicU64; 3];
+/// An entry: cell, old, new.
+type EntryWords = [AtomicU64; 3];
 
 /// So many entries are in the descriptor itself.
 const FIRST: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
@@ -120,8 +120,8 @@ impl Descriptor {
         self.status.store(preparing(ticket), Ordering::Release);
         self.count.store(entries.len() as u64, Ordering::Release);
         self.outcome.store(ticket.token().bits(), Ordering::Release);
-        for (place, entry) in self.first.iter().zip(entries) {
-            fill(place, entry);
+        for (words, entry) in self.first.iter().zip(entries) {
+            fill(words, entry);
         }
         if entries.len() > FIRST {
             self.prepare_later(&entries[FIRST..]);
@@ -194,7 +194,7 @@ impl Descriptor {
     /// The `position`th entry; none if the descriptor has moved on.
     pub(crate) fn entry(&self, ticket: Ticket, position: u64) -> Option<Entry> {
         let [cell, old, new] = match self.first.get(position as usize) {
-            Some(place) => place,
+            Some(words) => words,
             None => self.later.first(position as u32 - FIRST as u32)?,
         };
         // Acquire: pairs with the release in `fill`, so that a word of the next use comes with the
@@ -208,12 +208,12 @@ impl Descriptor {
     }
 }
 
-fn vacant() -> Place {
+fn vacant() -> EntryWords {
     std::array::from_fn(|_| AtomicU64::new(0))
 }
 
 #[inline]
-fn fill([cell, old, new]: &Place, entry: &Entry) {
+fn fill([cell, old, new]: &EntryWords, entry: &Entry) {
     // Release: pairs with the acquire in `Descriptor::entry`.
     cell.store(u64::from(entry.cell.number()), Ordering::Release);
     old.store(entry.old.bits(), Ordering::Release);

@@ -91,11 +91,11 @@ impl<R: Run> Pages<R> {
             None => drop(self.later.get_or_make(position, zeroed_words)),
             Some(page) if page.get().is_some() => {}
             Some(page) => {
+                // Collected, not boxed: it is large for a small stack.
                 let runs: Box<[R]> = (0..PAGE).map(|_| R::default()).collect();
-                if let Ok(runs) = runs.try_into() {
-                    // A loser's page is dropped.
-                    drop(page.set(runs));
-                }
+                let Ok(runs) = runs.try_into() else { unreachable!("they are a page") };
+                // A loser's page is dropped.
+                drop(page.set(runs));
             }
         }
     }

@@ -57,10 +57,12 @@ impl Stock {
     /// Takes a spare out of the stock.
     #[inline]
     pub(super) fn pop(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
-        match self.spares[width.index()].pop() {
-            Some(spare) => Ok(spare),
-            None => self.refill_and_pop(ledger, width),
+        if let Some(spare) = self.spares[width.index()].pop() {
+            return Ok(spare);
         }
+        let spare = self.refill(ledger, width)?;
+        self.spares[width.index()].pop();
+        Ok(spare)
     }
 
     /// Puts a record in the place of the spare that was last peeked at: that is in force now instead
@@ -180,13 +182,6 @@ impl Stock {
                 self.take_back(ledger);
             }
         }
-    }
-
-    #[cold]
-    fn refill_and_pop(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
-        let spare = self.refill(ledger, width)?;
-        self.spares[width.index()].pop();
-        Ok(spare)
     }
 
     /// Keeps a record that is no longer in force, and gives some back if they are many.

@@ -180,9 +180,7 @@ impl Draft {
     pub(super) fn clear(&mut self) {
         self.opened.clear();
         self.end = 0;
-        if !self.places.is_empty() {
-            self.places.clear();
-        }
+        self.places.clear();
     }
 
     /// How many cells are opened.

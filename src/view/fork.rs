@@ -523,18 +523,8 @@ impl Fork {
                 }
             };
             let wanted = line.map_or(0, |line| line.amount);
-            let handle = line.map(|line| &line.provider);
-            if let Some(handle) = handle {
-                Core::check(handle, UsageWords(&words[..]).life())?;
-            }
-            let change = Change { handle, class };
-            let changed = change.used_after(
-                UsageWords(&words[..]).head(),
-                &words[..],
-                self.core(),
-                held,
-                wanted,
-            );
+            let change = Change { handle: line.map(|line| &line.provider), class };
+            let changed = change.checked(words, self.core(), held, wanted);
             let (at, used) = changed.map_err(|abort| match abort {
                 Abort::Reject(error) => error,
                 // All is of one instant, so that nothing can contradict itself.

@@ -37,6 +37,12 @@ const EXCHANGES_BLINDLY: &[(&str, &str)] = &[(
 
 const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "the checker takes every thread for one that is alone",
+        file: "src/sync/model.rs",
+        edits: &[("        OTHERS.get() == 0\n", "        true\n")],
+        models: ("litmus", &["load_and_exchange_interleave"]),
+    },
+    Mutant {
         name: "a transaction commits over what it has not seen",
         file: "src/ledger/kcas.rs",
         edits: COMMITS_BLINDLY,
@@ -485,7 +491,7 @@ const MUTANTS: &[Mutant] = &[
         name: "a member of a gang that does not fit leaves what it took",
         file: "src/claim/gang.rs",
         edits: &[(
-            "    Change::of(line).checked(transaction.words(place), core, 0, line.amount).map(drop)\n",
+            "    let checked = Change::of(line).checked(transaction.words(place), core, 0, line.amount);\n    checked.map(drop).map_err(|abort| abort.map(Refused::Error))\n",
             "    let _ = place;\n    take_line(transaction, core, line)\n",
         )],
         models: ("batches", &["a_refused_gang_leaves_nothing_behind"]),
