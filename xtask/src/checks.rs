@@ -82,7 +82,7 @@ fn compile_with(workspace: &Workspace, toolchain: &str) -> Result<String, Failur
 pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
     let sources = workspace.root().join("src");
     let mut faults = Vec::new();
-    let files = rust_files(&sources)?;
+    let files = files_below(&sources, "rs")?;
     for path in &files {
         let text = std::fs::read_to_string(path)
             .map_err(|error| failed(format!("{}: {error}", path.display())))?;
@@ -128,14 +128,15 @@ fn may_name_primitives(path: &Path) -> bool {
     path == Path::new("sync.rs") || path.starts_with("sync") || path == Path::new("interner.rs")
 }
 
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The files below this folder with this extension, in the order of their paths.
+pub(crate) fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error| failed(format!("{}: {error}", folder.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
-            files.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.extend(files_below(&path, extension)?);
+        } else if path.extension().is_some_and(|its| its == extension) {
             files.push(path);
         }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Checker {
 }
 
 impl Checker {
-    fn flags(self) -> &'static str {
+    pub(crate) fn flags(self) -> &'static str {
         match self {
             Checker::Loom => "--cfg provider_tree_loom",
             Checker::Shuttle => "--cfg provider_tree_loom --cfg provider_tree_shuttle",

@@ -25,7 +25,7 @@ Usage: cargo xtask <command>
 Commands:
   test                       everything that must pass, in order, up to the first failure
   loom [--list] [filter]     the models whose name contains the filter; --list only names them
-  loom --mutants [filter]    that each seeded bug is caught by the models named beside it
+  loom --mutants [filter]    that each bug of xtask/mutants is caught by what it names
   shuttle [--list] [filter]  the same models and larger ones, in random interleavings
   fuzz [--seconds N] [name]  random calls beside a model, and random dumps
   soak [--minutes M]         one storm of everything, for 10 minutes or so many

@@ -68,7 +68,7 @@ fn format(workspace: &Workspace) -> Result<Note, Failure> {
 }
 
 /// The library's features. The fuzzer's own needs a C++ compiler.
-const FEATURES: [&str; 2] = ["--features", "provider-tree/serde,provider-tree/tracing"];
+pub(crate) const FEATURES: [&str; 2] = ["--features", "provider-tree/serde,provider-tree/tracing"];
 
 fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
     let strict = ["--all-targets", "--", "-D", "warnings"];
