@@ -142,7 +142,7 @@
 //! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
 //! | [`update_resources`], [`have_resources_changed`] | lock-free, but for the caller's comparison | O(classes) |
 //! | [`has_sharing_provider`] | lock-free | O(classes that are shared) |
-//! | [`snapshot`] | lock-free | O(1) (11) |
+//! | [`snapshot`] | lock-free | O(log *h*), *h* snapshots held (11) |
 //! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); O(cells ever used) once, for what has gone since |
 //! | all other reads of a [`Snapshot`] | lock-free (12) | as the same reads of the forest |
 //! | [`Snapshot::audit`], [`Snapshot::dump`], [`Snapshot::consumers`], [`Snapshot::holders`] | lock-free (12) | O(cells ever used) |
@@ -189,9 +189,10 @@
 //! 9. The first name in the process that is not a standard one also sets up the index of names; others
 //!    wait for that.
 //! 10. Those that change which classes have sharing providers make one another start over.
-//! 11. Dropping it: O(what was kept for it). While snapshots are held, the first change of a cell after
-//!     each costs up to O(most snapshots that were held together), and a copy of an older version if it
-//!     can't be left in place.
+//! 11. Dropping it: O(log *k*) amortised for each of *k* versions kept that no other snapshot needs, and
+//!     O(log *h*). While snapshots are held, the first change of a cell after each costs O(log *h*), and
+//!     a copy of an older version if it can't be left in place. Snapshots that are held no more cost
+//!     nothing.
 //! 12. Repeats only while the cell at hand changes.
 //!
 //! A transaction over 64 cells or more that has lost twice asks the others to wait for about as long as

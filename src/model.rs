@@ -62,6 +62,11 @@ impl Ledger {
         Snapshot { ledger: self.clone(), moment: self.0.moment() }
     }
 
+    /// How many snapshots have not ended.
+    pub fn snapshots(&self) -> usize {
+        self.0.moments()
+    }
+
     /// How many older versions of the cell are in its history.
     pub fn preserved(&self, cell: Cell) -> usize {
         self.0.preserved(cell.0)

@@ -4,12 +4,14 @@
 //! Without the test harness, as each part measures the memory of a process of its own. To be run
 //! with optimisation, `cargo test --release --test scale`; without it, forests are smaller.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use provider_tree::{
     Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
+    Snapshot, Worker,
 };
 use uuid::Uuid;
 
@@ -17,8 +19,13 @@ const MANY: usize = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
 
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 4] =
-    [("chain", chain), ("children of one parent", children), ("roots", roots), ("cost", costs)];
+const PARTS: [Part; 5] = [
+    ("chain", chain),
+    ("children of one parent", children),
+    ("roots", roots),
+    ("cost", costs),
+    ("snapshots held", snapshots_held),
+];
 
 fn main() {
     let wanted = std::env::var(PART).ok();
@@ -272,6 +279,115 @@ impl Forest {
             drop(tree.populate(&self.list).unwrap());
         });
         costs
+    }
+}
+
+/// How much more a change may cost, and the end of a snapshot, with the most snapshots held than with
+/// the fewest.
+const MOST_FOR_HELD: f64 = 2.0;
+
+/// What a change costs and the end of a snapshot, with ever more of them held, each with a change of
+/// every provider before it: of amounts, and of configurations.
+fn snapshots_held() {
+    let held = [100, 1_000, 10_000];
+    println!("  {:44} {}", "held", held.map(|held| format!("{held:>9}")).join(""));
+    for (what, change) in [("amounts", take as Change), ("inventories", configure as Change)] {
+        for providers in [1, 30] {
+            let columns = held.map(|held| Ring::new(providers, held, change).costs());
+            for (row, (operation, _)) in columns[0].iter().enumerate() {
+                let times = columns.each_ref().map(|column| column[row].1);
+                let operation = format!("{operation}, {what} of {providers}");
+                let columns = times.map(|time| format!("{time:9.0}")).join("");
+                let growth = times[times.len() - 1] / times[0];
+                println!("  {operation:44} {columns} ns, {growth:.2}");
+                assert!(growth < MOST_FOR_HELD, "{operation}: {growth:.2} times");
+            }
+        }
+    }
+    once_held();
+}
+
+/// What was held once costs nothing: neither the next snapshots, nor changes.
+fn once_held() {
+    let mut ring = Ring::new(1, 1, take);
+    let before = ring.costs();
+    let many: Vec<_> = (0..MANY).map(|_| ring.tree.snapshot()).collect();
+    timed("a snapshot dropped of as many as providers", MANY, || drop(many));
+    for ((operation, before), (_, after)) in before.iter().zip(ring.costs()) {
+        println!("  {operation:44} {before:9.0} {after:9.0} ns");
+        assert!(after < MOST_FOR_HELD * before, "{operation}: {before:.0} ns, then {after:.0}");
+    }
+}
+
+/// Changes a provider for the so manieth time.
+type Change = fn(&ProviderTree, &mut Worker, &Provider, u64);
+
+fn take(_: &ProviderTree, worker: &mut Worker, provider: &Provider, _: u64) {
+    worker.take(provider, &[(ResourceClass::VCPU, 1)]).unwrap();
+}
+
+fn configure(tree: &ProviderTree, _: &mut Worker, provider: &Provider, number: u64) {
+    let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1 + number));
+    tree.set_inventories(provider, vcpu, Expect::Any).unwrap();
+}
+
+/// A forest of which so many snapshots are held, the oldest of which goes when another one is taken.
+struct Ring {
+    tree: ProviderTree,
+    worker: Worker,
+    providers: Vec<Provider>,
+    change: Change,
+    number: u64,
+    held: VecDeque<Snapshot>,
+}
+
+impl Ring {
+    fn new(providers: usize, held: usize, change: Change) -> Self {
+        let tree = ProviderTree::new();
+        let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1 << 40));
+        let spec = |number: usize| {
+            ProviderSpec::new(uuid(number as u64), number.to_string())
+                .with_inventories(vcpu.clone())
+        };
+        let providers = tree.populate(&(0..providers).map(spec).collect::<Vec<_>>()).unwrap();
+        let worker = tree.worker().unwrap();
+        let mut ring = Ring { tree, worker, providers, change, number: 0, held: VecDeque::new() };
+        while ring.held.len() < held {
+            ring.change_all();
+            ring.held.push_back(ring.tree.snapshot());
+        }
+        ring
+    }
+
+    fn change_all(&mut self) {
+        self.number += 1;
+        for provider in &self.providers {
+            (self.change)(&self.tree, &mut self.worker, provider, self.number);
+        }
+    }
+
+    /// Nanoseconds for the change of a provider, and for the end of a snapshot by what goes with it: the
+    /// best of several batches, in which each version that is kept goes as another one is kept.
+    fn costs(&mut self) -> [(&'static str, f64); 2] {
+        const ROUNDS: usize = 300;
+        let providers = self.providers.len() as f64;
+        let batch = |_| {
+            let mut times = [Duration::ZERO; 2];
+            for _ in 0..ROUNDS {
+                let begin = Instant::now();
+                self.change_all();
+                times[0] += begin.elapsed();
+                self.held.push_back(self.tree.snapshot());
+                let oldest = self.held.pop_front();
+                let begin = Instant::now();
+                drop(oldest);
+                times[1] += begin.elapsed();
+            }
+            times.map(|time| time.as_nanos() as f64 / ROUNDS as f64 / providers)
+        };
+        let best = |one: [f64; 2], other: [f64; 2]| [one[0].min(other[0]), one[1].min(other[1])];
+        let [change, end] = (0..10).map(batch).fold([f64::INFINITY; 2], best);
+        [("a change", change), ("the end of a snapshot", end)]
     }
 }
 

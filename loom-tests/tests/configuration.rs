@@ -67,6 +67,51 @@ fn an_inventory_swap_is_atomic_against_claims() {
 }
 
 #[test]
+fn a_snapshots_configuration_moves_to_the_history() {
+    Model {
+        name: "a_snapshots_configuration_moves_to_the_history",
+        property: "a snapshot finds its configuration while another one replaces it, and then nothing is kept",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let before = tree.snapshot();
+        let read = |_: &ProviderTree| before.data(&host).map(|data| data.inventories);
+        let four = vcpu(Inventory::new(4));
+        let (found, swapped) = swap_against(&tree, host, vcpu(Inventory::new(5)), read);
+        assert_eq!(swapped, Ok(2));
+        assert_eq!(found.as_deref(), Ok(&four));
+        assert_eq!(before.data(&host).map(|data| data.inventories).as_deref(), Ok(&four));
+        // Of the usage too: a worker that goes leaves nothing in place.
+        assert_eq!(before.kept(), 2);
+        let after = tree.snapshot();
+        drop(before);
+        assert_eq!(after.kept(), 0, "kept for nobody");
+    });
+}
+
+#[test]
+fn a_snapshot_amid_a_change_keeps_one_configuration() {
+    Model {
+        name: "a_snapshot_amid_a_change_keeps_one_configuration",
+        property: "of a provider that is configured as a snapshot is taken it keeps one configuration",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let five = vcpu(Inventory::new(5));
+        let (snapshot, swapped) = swap_against(&tree, host, five, ProviderTree::snapshot);
+        assert_eq!(swapped, Ok(2));
+        let six = tree.set_inventories(&host, vcpu(Inventory::new(6)), Expect::Any);
+        assert_eq!(six.map(|set| set.generation), Ok(3));
+        // And one version of its usage: a worker that goes leaves nothing in place.
+        assert_eq!(snapshot.kept(), 2);
+    });
+}
+
+#[test]
 fn a_reader_finds_the_configuration_in_force() {
     Model {
         name: "a_reader_finds_the_configuration_in_force",

@@ -562,6 +562,58 @@ fn a_stopped_writers_version_is_left_out() {
 }
 
 #[test]
+fn two_snapshots_are_taken_at_once() {
+    Model {
+        name: "two_snapshots_are_taken_at_once",
+        property: "each of two snapshots taken at once has an instant of its own, and ends for good",
+        threads: 2,
+        bound: Some(3),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0]]);
+        let mut hand = ledger.hand();
+        let shared = ledger.clone();
+        let thread = thread::spawn(move || shared.snapshot().end());
+        ledger.snapshot().end();
+        let last = ledger.snapshot();
+        thread.join().expect("no panic in the thread");
+        assert_eq!(ledger.snapshots(), 1, "registered for nobody");
+        increment(&mut hand, cell);
+        assert_eq!(last.read(cell), [0]);
+        end(&ledger, [last], &[cell]);
+        assert_eq!(ledger.snapshots(), 0);
+        drop(hand);
+    });
+}
+
+#[test]
+fn a_snapshot_ends_as_it_is_revoked() {
+    Model {
+        name: "a_snapshot_ends_as_it_is_revoked",
+        property: "a snapshot that ends while more would be kept for it than may be is counted no more",
+        threads: 2,
+        bound: Some(3),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0, 0]]);
+        let ([mut hand, other], [first, second, third]) =
+            two_changes(&ledger, |hand| increment(hand, only()));
+        first.keep_at_most(0);
+        let thread = thread::spawn(move || {
+            increment(&mut hand, cell);
+            hand
+        });
+        first.end();
+        let hands = [thread.join().expect("no panic in the thread"), other];
+        assert_eq!(ledger.snapshots(), 2);
+        assert_eq!([second.read(cell), third.read(cell)], [[1, 1], [2, 2]]);
+        end(&ledger, [second, third], &[cell]);
+        assert_eq!(ledger.snapshots(), 0);
+        drop(hands);
+    });
+}
+
+#[test]
 fn a_version_of_the_same_epoch_is_passed_over() {
     Model {
         name: "a_version_of_the_same_epoch_is_passed_over",

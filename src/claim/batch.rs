@@ -192,7 +192,8 @@ fn attempt(
         prepared.push(Prepared { change, capacities, replaced, current, next, candidate });
     }
     let mut outcomes = Vec::with_capacity(keys.len());
-    writer.transact(|transaction| {
+    let candidates = prepared.iter().map(|prepared| &prepared.candidate);
+    let ((), at) = Candidate::decide(candidates, writer, |transaction| {
         outcomes.clear();
         check_basis(transaction, batch, keys)?;
         let opened = open_consumers(transaction, batch, keys)?;
@@ -227,9 +228,9 @@ fn attempt(
         }
         Ok::<_, Abort<Refused>>(())
     })?;
-    for Prepared { candidate, replaced, .. } in prepared {
-        candidate.replaces(replaced);
-    }
+    // Dropped when there is nothing left to do.
+    let replaces = |prepared: Prepared<'_>| prepared.candidate.replaces(prepared.replaced, at);
+    let _gone: Vec<_> = prepared.into_iter().map(replaces).collect();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if let Some(term) = term.filter(|_| change.ends()) {
             core.agenda.remove(&Due::new(term, *key));

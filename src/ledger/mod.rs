@@ -16,12 +16,16 @@ mod free_list;
 mod gate;
 mod history;
 mod kcas;
+mod kept;
 mod marks;
+mod ordered;
 mod pages;
 mod past;
+mod preserve;
 mod read;
 mod record;
 mod registry;
+mod slots;
 mod stock;
 mod transaction;
 mod urgency;
@@ -34,7 +38,6 @@ use descriptor::{Descriptor, Ticket};
 #[cfg(not(provider_tree_loom))]
 use free_list::FreeList;
 use gate::Gates;
-use history::Histories;
 use marks::Marks;
 use record::Records;
 use registry::Registry;
@@ -48,10 +51,13 @@ pub(crate) use exhausted::Exhausted;
 #[cfg(provider_tree_loom)]
 pub(crate) use free_list::FreeList;
 pub(crate) use gate::{Cell, GateWord};
+pub(crate) use history::{Histories, Span};
+pub(crate) use kept::Kept;
 pub(crate) use past::Past;
 pub(crate) use read::{Collect, View};
 pub(crate) use record::{MOST_WORDS, Making, Record};
 pub(crate) use registry::Moment;
+pub(crate) use slots::Slots;
 pub(crate) use transaction::{Abort, MOST_CELLS, Place, Transaction};
 pub(crate) use writer::Writer;
 
@@ -68,7 +74,7 @@ pub(crate) struct Ledger {
     records: Records,
     clock: Clock,
     registry: Registry,
-    histories: Histories,
+    histories: Histories<Arc<[u64]>>,
     marks: Marks,
     urgency: Urgency,
     descriptors: Chunks<CachePadded<Descriptor>>,

@@ -3,9 +3,10 @@
 use super::Ledger;
 use super::clock::Stamp;
 use super::gate::{Cell, GateWord};
-use super::history::copy_of;
+use super::kept::Kept;
+use super::preserve::{copy_of, words_at};
 use super::read::View;
-use super::registry::{Kept, Moment};
+use super::registry::Moment;
 
 /// The instant has been revoked: more would have to be kept for it than may be.
 #[derive(Debug)]
@@ -30,17 +31,18 @@ impl View for Past<'_> {
 }
 
 impl Ledger {
-    /// Ends the present, so that what was in force in it can be read from now on. Lock-free, O(1).
+    /// Ends the present, so that what was in force in it can be read from now on. Lock-free,
+    /// O(log moments).
     pub(crate) fn moment(&self) -> Moment {
         self.registry.register(&self.clock)
     }
 
-    /// Nobody reads there any more. `beside` learns beside which cells something was kept by
-    /// [`keep_beside`](Self::keep_beside), and for which instant. O(kept for it).
-    pub(crate) fn end_moment(&self, moment: &Moment, mut beside: impl FnMut(Cell, Stamp)) {
-        self.registry.end(moment, |kept, at| match kept {
-            Kept::Version(cell) => self.let_go(cell, at),
-            Kept::Beside(cell) => beside(cell, at),
+    /// Nobody reads there any more. `beside` learns what nobody needs any more of what was kept beside
+    /// cells, by the cell and its number. O(log n) for each thing that goes, amortised.
+    pub(crate) fn end_moment(&self, moment: &Moment, mut beside: impl FnMut(Cell, u64)) {
+        self.registry.end(moment, |kept| match kept {
+            Kept::Version(cell, from) => drop(self.histories.remove(cell, from.bits())),
+            Kept::Beside(cell, number) => beside(cell, number),
         });
     }
 
@@ -67,18 +69,6 @@ impl Ledger {
     /// The clock's reading.
     pub(crate) fn now(&self) -> Stamp {
         self.clock.now()
-    }
-
-    /// Whether anyone may still read what was in force from one reading of the clock until before
-    /// another.
-    pub(crate) fn is_needed(&self, from: Stamp, until: Stamp) -> bool {
-        self.registry.needing(from, until).is_some()
-    }
-
-    /// Notes that something is kept beside a cell which was in force then, for whoever may read it;
-    /// false if nobody may any more.
-    pub(crate) fn keep_beside(&self, cell: Cell, from: Stamp, until: Stamp) -> bool {
-        self.registry.keep(from, until, Kept::Beside(cell))
     }
 
     /// Replaces `words` by those of the version of `cell` that was in force at an instant: none if
@@ -124,16 +114,8 @@ impl Ledger {
                 *words = found;
                 return Ok(());
             }
-            let found = self.histories.get(cell).is_some_and(|history| {
-                history.with(|history| match history.and_then(|history| history.at(at)) {
-                    Some(found) => {
-                        words.extend_from_slice(found);
-                        true
-                    }
-                    None => false,
-                })
-            });
-            if found {
+            if let Some(found) = self.histories.with(cell, |history| words_at(history, at)) {
+                words.extend_from_slice(&found);
                 return Ok(());
             }
             // What isn't kept was not there, or is not kept any more.

@@ -2,22 +2,24 @@
 //!
 //! A snapshot is an instant: a reading of the clock, which it advances. It is registered before it
 //! advances the clock, so that whoever stamps a version later than the snapshot finds it here.
+//!
+//! What is kept is noted with the earliest instant that needs it. When that ends, what the next one
+//! does not need goes, and the rest is noted with the next one, all at once. So a snapshot costs what
+//! is kept for it, whatever other snapshots there are.
 
 use std::sync::Arc;
 
 use super::Ledger;
-use super::chunks::Chunks;
 use super::clock::{Clock, Stamp};
-use super::free_list::FreeList;
-use super::gate::Cell;
+use super::kept::{Heap, Kept};
+use super::ordered::Ordered;
 use crate::step::{Step, reached};
-use crate::sync::{AtomicU64, CachePadded, Ordering, Slot};
+use crate::sync::{AtomicU64, Ordering, Slot};
 
 /// An instant that is registered: what was in force then can be read until it ends.
-#[derive(Debug)]
 pub(crate) struct Moment {
-    slot: u32,
     at: Stamp,
+    registration: Arc<Registration>,
 }
 
 impl Moment {
@@ -28,64 +30,117 @@ impl Moment {
 }
 
 /// All registered instants.
-pub(super) struct Registry {
-    slots: Chunks<CachePadded<Registration>>,
-    handed_out: AtomicU64,
-    free: FreeList,
+///
+/// None before the first snapshot, and never again: none would be the same as before, and whoever replaces
+/// what he has seen rests on it that nothing else came between.
+pub(super) struct Registry(Slot<Registered>);
+
+/// The registered instants, in their order. A change copies what it changes, and shares the rest.
+#[derive(Clone)]
+struct Registered {
+    instants: Ordered<Arc<Registration>>,
+    /// How many have been revoked, and have not ended.
+    revoked: usize,
 }
 
+/// What belongs to one instant.
 struct Registration {
-    /// The instant; [`NONE`], or [`REVOKED`].
-    at: AtomicU64,
-    /// How many things are kept for it, of how many that may be.
-    kept: AtomicU64,
+    state: AtomicU64,
+    /// How many things may be kept for it.
     limit: AtomicU64,
-    bag: Slot<Bag>,
+    kept: Slot<Bag>,
 }
 
-const NONE: u64 = 0;
-const REVOKED: u64 = u64::MAX;
+const HELD: u64 = 0;
+const REVOKED: u64 = 1;
+const ENDED: u64 = 2;
 
-/// What is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kept {
-    /// A version of the cell, in its history.
-    Version(Cell),
-    /// Something that the layer above keeps beside the cell.
-    Beside(Cell),
-}
-
-/// What is kept for one instant, as a list that shares its tail.
-struct Bag {
-    kept: Kept,
-    /// The instant. That of the registration may have become a later one meanwhile.
+/// An instant, and what belongs to it.
+pub(super) struct Needing {
     at: Stamp,
-    next: Option<Arc<Bag>>,
+    registration: Arc<Registration>,
 }
 
-impl Drop for Bag {
-    /// Link by link: a long list must not be dropped by recursion.
-    fn drop(&mut self) {
-        let mut next = self.next.take();
-        while let Some(bag) = next {
-            next = Arc::into_inner(bag).and_then(|mut bag| bag.next.take());
+/// What is kept for one instant; none before anything is.
+enum Bag {
+    Open(Heap),
+    /// The instant has ended; its successor has what there was.
+    Closed,
+}
+
+/// What became of an attempt to keep more for an instant.
+enum Added {
+    Yes,
+    TooMany,
+    /// The instant has ended.
+    Ended,
+}
+
+impl Registration {
+    fn new() -> Self {
+        Registration {
+            state: AtomicU64::new(HELD),
+            limit: AtomicU64::new(u64::MAX),
+            kept: Slot::empty(),
         }
+    }
+
+    /// Adds to what is kept, unless that would be more than may be.
+    fn add(&self, things: &Heap) -> Added {
+        // Relaxed: whoever keeps the next thing, or the one after it, sees it.
+        let limit = self.limit.load(Ordering::Relaxed);
+        let mut added = Added::Yes;
+        self.kept.update(|bag| {
+            let mut all = match bag.map(|bag| &**bag) {
+                Some(Bag::Closed) => {
+                    added = Added::Ended;
+                    return bag.cloned();
+                }
+                Some(Bag::Open(heap)) => heap.clone(),
+                None => Heap::default(),
+            };
+            if all.len() + things.len() > limit {
+                added = Added::TooMany;
+                return bag.cloned();
+            }
+            added = Added::Yes;
+            all.meld(things.clone());
+            Some(Arc::new(Bag::Open(all)))
+        });
+        added
+    }
+
+    /// Takes all that is kept; from now on nothing can be added.
+    fn close(&self) -> Heap {
+        let mut all = None;
+        self.kept.update(|bag| {
+            all = bag.cloned();
+            Some(Arc::new(Bag::Closed))
+        });
+        match all.map(Arc::try_unwrap) {
+            Some(Ok(Bag::Open(heap))) => heap,
+            // Somebody who was about to add something looks at it still.
+            Some(Err(shared)) => match &*shared {
+                Bag::Open(heap) => heap.clone(),
+                Bag::Closed => Heap::default(),
+            },
+            Some(Ok(Bag::Closed)) | None => Heap::default(),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.kept.with(|bag| match bag {
+            Some(Bag::Open(heap)) => heap.len(),
+            Some(Bag::Closed) | None => 0,
+        })
     }
 }
 
-/// The registration that something is kept for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Needing {
-    at: u64,
-    slot: u32,
-}
-
-/// The registered instants, as they were at some reading of the clock. For what ended by then this
-/// tells who needs it, without a look at the registry; instants that have ended meanwhile still count.
+/// The earliest and the latest registered instant, as they were at some reading of the clock. For what
+/// ended by then this tells most often who needs it, without a look at the registry; instants that have
+/// ended meanwhile still count.
 pub(super) struct Instants {
     read_at: Stamp,
-    registered: Vec<Stamp>,
-    /// The earliest of them, and the latest.
     earliest: Stamp,
     latest: Stamp,
 }
@@ -93,7 +148,7 @@ pub(super) struct Instants {
 impl Instants {
     pub(super) fn new() -> Self {
         let (earliest, latest) = (Stamp::NEVER, Stamp::BEGINNING);
-        Instants { read_at: Stamp::BEGINNING, registered: Vec::new(), earliest, latest }
+        Instants { read_at: Stamp::BEGINNING, earliest, latest }
     }
 
     /// Whether something may be needed that was in force from one reading of the clock until before
@@ -105,13 +160,8 @@ impl Instants {
         }
         // Most often there are one or two.
         let may_need = self.earliest < until && from <= self.latest;
-        may_need && (from <= self.earliest || self.latest < until || self.need_within(from, until))
-    }
-
-    /// Whether something is needed by others than the earliest and the latest.
-    #[cold]
-    fn need_within(&self, from: Stamp, until: Stamp) -> bool {
-        self.registered.iter().any(|at| from <= *at && *at < until)
+        may_need
+            && (from <= self.earliest || self.latest < until || ledger.registry.needs(from, until))
     }
 
     /// Looks at the registry again.
@@ -119,163 +169,202 @@ impl Instants {
     pub(super) fn refresh(&mut self, ledger: &Ledger) {
         // First the clock: every instant before this reading is registered by now.
         self.read_at = ledger.clock.now();
-        self.registered.clear();
-        self.registered.extend(ledger.registry.instants());
-        self.earliest = self.registered.iter().min().copied().unwrap_or(Stamp::NEVER);
-        self.latest = self.registered.iter().max().copied().unwrap_or(Stamp::BEGINNING);
+        let ends = ledger.registry.ends();
+        (self.earliest, self.latest) = ends.unwrap_or((Stamp::NEVER, Stamp::BEGINNING));
     }
 }
 
 impl Registry {
     pub(super) fn new() -> Self {
-        Registry { slots: Chunks::new(1), handed_out: AtomicU64::new(0), free: FreeList::new() }
+        Registry(Slot::empty())
     }
 
-    /// Registers the present and ends it: what is stamped from now on came later. Lock-free.
+    /// Registers the present and ends it: what is stamped from now on came later. Lock-free,
+    /// O(log snapshots).
     pub(super) fn register(&self, clock: &Clock) -> Moment {
-        let slot = self.slot();
-        let registration = self.registration(slot).expect("its chunk was just made");
-        // Relaxed, both: the instant below publishes them.
-        registration.kept.store(0, Ordering::Relaxed);
-        registration.limit.store(u64::MAX, Ordering::Relaxed);
         loop {
             let at = clock.now();
-            // SeqCst: before the clock's advance, so that whoever reads the clock after that finds
-            // this; partner of `needing`.
-            registration.at.store(at.bits(), Ordering::SeqCst);
+            let Some(registration) = self.enter(at, clock) else { continue };
             reached(Step::Registered);
             if clock.advance(at) {
-                return Moment { slot, at };
+                return Moment { at, registration };
             }
         }
     }
 
-    fn slot(&self) -> u32 {
-        let mut free = None;
-        // One at a time: each was pushed alone.
-        self.free.pop(|slot| free = Some(slot));
-        let slot = free.unwrap_or_else(|| {
-            // Relaxed: a new slot is published with the clock's advance.
-            self.handed_out.fetch_add(1, Ordering::Relaxed) as u32
+    /// The registration of the present, `at`, which all share who are about to end that; none if it is
+    /// over. It becomes the one's who advances the clock: nobody can take it away before.
+    fn enter(&self, at: Stamp, clock: &Clock) -> Option<Arc<Registration>> {
+        let new = Arc::new(Registration::new());
+        let mut entered = None;
+        self.0.update(|registered| {
+            let current = registered.map(|registered| &registered.instants);
+            if let Some(known) = current.and_then(|instants| instants.get(at.bits())) {
+                entered = Some(Arc::clone(known));
+                return registered.cloned();
+            }
+            // After the instants were loaded: if this is still the present, nobody has had it, so
+            // that nobody has ended it either. If it ends before this is exchanged, it was entered
+            // before, and the exchange fails.
+            if clock.now() != at {
+                entered = None;
+                return registered.cloned();
+            }
+            entered = Some(Arc::clone(&new));
+            let mut next = registered.map_or_else(Registered::new, |now| (**now).clone());
+            next.instants.insert(at.bits(), Arc::clone(&new));
+            Some(Arc::new(next))
         });
-        self.slots.get_or_make(slot, |length| {
-            let new = || Registration {
-                at: AtomicU64::new(NONE),
-                kept: AtomicU64::new(0),
-                limit: AtomicU64::new(u64::MAX),
-                bag: Slot::empty(),
-            };
-            (0..length).map(|_| CachePadded::new(new())).collect()
-        });
-        slot
-    }
-
-    fn registration(&self, slot: u32) -> Option<&Registration> {
-        Some(&self.slots.get(slot)?[0])
+        entered
     }
 
     /// Whether what was in force then can still be read.
     pub(super) fn holds(&self, moment: &Moment) -> bool {
-        // SeqCst: after what was read; partner of the exchange in `keep`, which comes before what
+        // SeqCst: after what was read; partner of the exchange in `revoke`, which comes before anything
         // is taken away.
-        self.registration(moment.slot)
-            .is_some_and(|found| found.at.load(Ordering::SeqCst) == moment.at.bits())
+        moment.registration.state.load(Ordering::SeqCst) == HELD
     }
 
-    /// The earliest registered instant at which something that was in force from one reading of the
-    /// clock until before another one was in force. O(most snapshots that were held together).
+    /// Whether any registered instant needs what was in force from one reading of the clock until
+    /// before another one was. O(log snapshots).
+    pub(super) fn needs(&self, from: Stamp, until: Stamp) -> bool {
+        self.needing(from, until).is_some()
+    }
+
+    /// The earliest registered instant that needs it. Whoever knows a stamp later than an instant has
+    /// acquired the clock's advance, and with it the registration.
     pub(super) fn needing(&self, from: Stamp, until: Stamp) -> Option<Needing> {
-        let needs = |needing: &Needing| from.bits() <= needing.at && needing.at < until.bits();
-        self.registered().filter(needs).min()
-    }
-
-    /// The registered instants, each looked at by itself, and some that begin or have ended.
-    fn instants(&self) -> impl Iterator<Item = Stamp> {
-        let held = self.registered().filter(|needing| needing.at != REVOKED);
-        held.map(|needing| Stamp::from_bits(needing.at))
-    }
-
-    fn registered(&self) -> impl Iterator<Item = Needing> {
-        // Relaxed: a slot that matters was handed out before its instant's advance of the clock,
-        // which the caller knows a later reading of.
-        let bound = self.handed_out.load(Ordering::Relaxed) as u32;
-        (0..bound).filter_map(|slot| {
-            // SeqCst: partner of the store in `register`. Whoever knows a stamp that is later than
-            // the instant has acquired the clock's advance.
-            let at = self.registration(slot)?.at.load(Ordering::SeqCst);
-            (at != NONE).then_some(Needing { at, slot })
+        self.0.with(|registered| {
+            let (at, registration) = registered?.instants.first_from(from.bits())?;
+            let at = Stamp::from_bits(at);
+            (at < until).then(|| Needing { at, registration: Arc::clone(registration) })
         })
     }
 
-    /// Notes what is kept, for the earliest instant at which it was in force; false if there is none
-    /// any more. Beyond its limit an instant is revoked.
-    pub(super) fn keep(&self, from: Stamp, until: Stamp, kept: Kept) -> bool {
-        // Repeated only because a snapshot has ended, or was revoked.
-        while let Some(needing) = self.needing(from, until) {
-            if self.keep_for(needing, kept) {
+    /// The earliest and the latest registered instant.
+    fn ends(&self) -> Option<(Stamp, Stamp)> {
+        self.0.with(|registered| {
+            let (first, last) = registered?.instants.ends()?;
+            Some((Stamp::from_bits(first), Stamp::from_bits(last)))
+        })
+    }
+
+    /// Notes what is kept that was in force from one reading of the clock until before another, for the
+    /// earliest instant that needs it, which was `needing`; false if there is none any more. Beyond its
+    /// limit an instant is revoked. O(log snapshots), O(1) if it has not ended meanwhile.
+    pub(super) fn note(&self, kept: Kept, from: Stamp, until: Stamp, needing: Needing) -> bool {
+        let thing = Heap::of(kept, until);
+        let mut next = Some(needing);
+        // Repeated only because an instant has ended, or was revoked.
+        while let Some(needing) = next {
+            if self.add(&needing, &thing) {
                 return true;
             }
+            next = self.needing(from, until);
         }
         false
     }
 
-    /// False if the instant has ended meanwhile.
-    fn keep_for(&self, needing: Needing, kept: Kept) -> bool {
-        let Some(registration) = self.registration(needing.slot) else { return false };
-        let at = Stamp::from_bits(needing.at);
-        registration.bag.update(|bag| Some(Arc::new(Bag { kept, at, next: bag.cloned() })));
-        // Relaxed: a count orders nothing.
-        let count = registration.kept.fetch_add(1, Ordering::Relaxed) + 1;
-        if count > registration.limit.load(Ordering::Relaxed) {
-            // SeqCst: before anything is taken away for it; partner of `holds`.
-            let _ = registration.at.compare_exchange(
-                needing.at,
-                REVOKED,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            );
+    /// False if the instant has ended, or is revoked now.
+    fn add(&self, needing: &Needing, things: &Heap) -> bool {
+        match needing.registration.add(things) {
+            Added::Yes => true,
+            Added::TooMany => {
+                self.revoke(needing);
+                false
+            }
+            Added::Ended => false,
         }
-        // SeqCst: after the bag has it; partner of the store in `end`.
-        registration.at.load(Ordering::SeqCst) == needing.at
+    }
+
+    /// From now on nothing more is kept for the instant's sake; what is, at most its limit, goes when it
+    /// ends.
+    fn revoke(&self, needing: &Needing) {
+        let Needing { at, registration } = needing;
+        // SeqCst: before anything is taken away for it; partner of `holds`. Refused: it has ended, or
+        // was revoked before.
+        let _ =
+            registration.state.compare_exchange(HELD, REVOKED, Ordering::SeqCst, Ordering::SeqCst);
+        // In any case: whoever was first may have stopped before this, and nobody waits for that.
+        self.remove(*at, |registered| registered.revoked += 1);
+    }
+
+    /// Takes an instant out, and does something more if it was there; says whether it was.
+    fn remove(&self, at: Stamp, more: impl Fn(&mut Registered)) -> bool {
+        let mut was_there = false;
+        self.0.update(|registered| {
+            let mut next = (**registered?).clone();
+            was_there = next.instants.remove(at.bits()).is_some();
+            if !was_there {
+                return registered.cloned();
+            }
+            more(&mut next);
+            Some(Arc::new(next))
+        });
+        was_there
     }
 
     /// Bounds how many things may be kept for an instant.
     pub(super) fn limit(&self, moment: &Moment, limit: u64) {
-        if let Some(registration) = self.registration(moment.slot) {
-            // Relaxed: whoever keeps the next thing, or the one after it, sees it.
-            registration.limit.store(limit, Ordering::Relaxed);
-        }
+        // Relaxed: whoever keeps the next thing, or the one after it, sees it.
+        moment.registration.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// How many things have been kept for an instant.
+    /// How many things are kept for an instant.
     pub(super) fn kept(&self, moment: &Moment) -> u64 {
-        // Relaxed: a count orders nothing.
-        self.registration(moment.slot).map_or(0, |found| found.kept.load(Ordering::Relaxed))
+        moment.registration.count()
     }
 
-    /// Ends an instant; `each` learns what was kept for it, and for which instant exactly.
-    pub(super) fn end(&self, moment: &Moment, mut each: impl FnMut(Kept, Stamp)) {
-        let Some(registration) = self.registration(moment.slot) else { return };
-        // SeqCst: before the bag is emptied; partner of the load in `keep`.
-        registration.at.store(NONE, Ordering::SeqCst);
-        reached(Step::Ended);
-        let mut bag = registration.bag.take();
-        while let Some(kept) = bag {
-            each(kept.kept, kept.at);
-            bag = kept.next.clone();
+    /// Ends an instant; `each` learns what nobody needs any more of what was kept for it. O(log) for
+    /// each of that, amortised, and O(log snapshots).
+    pub(super) fn end(&self, moment: &Moment, mut each: impl FnMut(Kept)) {
+        let Moment { at, registration } = moment;
+        // SeqCst: as in `revoke`, which is refused from now on.
+        registration.state.store(ENDED, Ordering::SeqCst);
+        let was_there = self.remove(*at, |_| {});
+        if !was_there {
+            self.forget_revoked();
         }
-        self.free.push(std::iter::once(moment.slot));
+        reached(Step::Ended);
+        let mut things = registration.close();
+        // Repeated only because the next instant has ended too, or was revoked.
+        loop {
+            let next = self.needing(*at, Stamp::NEVER);
+            let by = next.as_ref().map_or(Stamp::NEVER, |next| next.at);
+            while let Some(kept) = things.pop_ended(by) {
+                each(kept);
+            }
+            let Some(next) = next.filter(|_| !things.is_empty()) else { return };
+            if self.add(&next, &things) {
+                return;
+            }
+        }
     }
 
-    /// How many instants are registered, each looked at by itself.
+    /// An instant has ended that was revoked.
+    fn forget_revoked(&self) {
+        self.0.update(|registered| {
+            let mut next = (**registered?).clone();
+            next.revoked = next.revoked.saturating_sub(1);
+            Some(Arc::new(next))
+        });
+    }
+
+    /// Whether no instant is registered that began before the caller's last reading of the clock.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.with(|registered| registered.is_none_or(|registered| registered.instants.is_empty()))
+    }
+
+    /// How many instants are registered, or were and have been revoked.
     pub(super) fn count(&self) -> usize {
-        // Relaxed: advice.
-        let bound = self.handed_out.load(Ordering::Relaxed) as u32;
-        let is_held = |slot: &u32| {
-            // Relaxed: as above.
-            let at = self.registration(*slot).map(|found| found.at.load(Ordering::Relaxed));
-            at.is_some_and(|at| at != NONE)
-        };
-        (0..bound).filter(is_held).count()
+        self.0.with(|registered| {
+            registered.map_or(0, |registered| registered.instants.len() + registered.revoked)
+        })
+    }
+}
+
+impl Registered {
+    fn new() -> Self {
+        Registered { instants: Ordered::new(), revoked: 0 }
     }
 }

@@ -156,10 +156,12 @@ impl Stock {
     /// Takes the record back that was retired first; snapshots find a copy instead.
     fn take_back(&mut self, ledger: &Ledger) {
         let Some(Retired { cell, record, from, until }) = self.retired.pop_front() else { return };
-        if ledger.is_needed(from, until) {
+        // Most often it was copied when it was named no more.
+        let is_there = ledger.is_preserved(cell, from);
+        if !is_there && self.instants.need(ledger, from, until) {
             let mut words = Vec::new();
             ledger.records.get(record).copy_to(&mut words);
-            ledger.preserve(cell, from, until, &words);
+            ledger.preserve(cell, from, until, words);
         }
         self.retired_words -= record.width().words();
         self.keep(ledger, record);

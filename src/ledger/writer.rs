@@ -31,6 +31,10 @@ pub(crate) struct Writer {
     helps: u64,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
+    /// Whether the transaction is made through the descriptor even if it changes one cell, and the
+    /// stamp of the last one that was.
+    stamped: bool,
+    committed_at: Stamp,
 }
 
 impl Writer {
@@ -47,6 +51,8 @@ impl Writer {
             retries: 0,
             helps: 0,
             in_flight: false,
+            stamped: false,
+            committed_at: Stamp::BEGINNING,
         }
     }
 
@@ -157,6 +163,18 @@ impl Writer {
         result
     }
 
+    /// As [`transact`](Self::transact), and says since when the change is in force. The stamp of a
+    /// change of one cell would be known to who reads it only, so it is made as one of several.
+    pub(crate) fn transact_stamped<T, E: From<Exhausted>>(
+        &mut self,
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<(T, Stamp), E> {
+        self.stamped = true;
+        let result = self.transact(body);
+        self.stamped = false;
+        result.map(|value| (value, self.committed_at))
+    }
+
     /// Takes back what no snapshot needs any more, before the writer rests.
     pub(crate) fn rest(&mut self) {
         self.stock.rest(&self.ledger);
@@ -238,7 +256,7 @@ impl Writer {
     fn commit(&mut self) -> Result<bool, Exhausted> {
         let Writer { ledger, draft, .. } = self;
         match &draft.opened[..] {
-            [only] if only.changed => self.commit_one(),
+            [only] if only.changed && !self.stamped => self.commit_one(),
             opened if opened.iter().any(|opened| opened.changed) => {
                 self.write_versions().map(|stamps| self.run(stamps))
             }
@@ -303,7 +321,7 @@ impl Writer {
     /// Announces the transaction and sees it through; true if it committed.
     #[inline]
     fn run(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, draft, stock, entries, in_flight, .. } = self;
+        let Writer { ledger, draft, stock, entries, in_flight, committed_at, .. } = self;
         entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
@@ -322,6 +340,7 @@ impl Writer {
         };
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
+                *committed_at = until;
                 let replaced = draft.opened.iter().filter(|opened| opened.changed);
                 if stamps.replaced == until {
                     replaced.for_each(|opened| stock.keep(ledger, opened.seen.word.record()));

@@ -248,10 +248,6 @@ impl<T> Slot<T> {
             }
         }
     }
-
-    pub(crate) fn take(&self) -> Option<Arc<T>> {
-        self.0.write().expect("no panic under the lock").take()
-    }
 }
 
 fn is_same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {

@@ -177,11 +177,6 @@ impl<T> Slot<T> {
             current = found;
         }
     }
-
-    /// Leaves nothing behind.
-    pub(crate) fn take(&self) -> Option<Arc<T>> {
-        self.0.swap(None)
-    }
 }
 
 fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {

@@ -172,7 +172,15 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
     (
         "set_inventories",
         set_inventories,
-        &[(ConfigurationPublished, 1), (Written, 1), (Exchanged, 1)],
+        &[
+            (ConfigurationPublished, 1),
+            (Prepared, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Timed, 1),
+            (Decided, 1),
+            (Released, 1),
+        ],
     ),
     (
         "create",

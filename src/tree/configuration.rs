@@ -5,8 +5,9 @@
 //! publishes its version first, commits the usage cell naming it, then takes away exactly the
 //! version it replaced, or its own if it failed. So whoever reads a usage cell finds the
 //! configuration that was in force with it, or else the cell has changed. What a snapshot needs
-//! stays until that has ended.
+//! moves from the slot to the provider's history, until the snapshot has ended.
 
+use std::cell::Cell as Flag;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,10 +15,12 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::inventory::Inventories;
-use crate::ledger::{Cell, Chunks, Ledger, Stamp};
+use crate::ledger::{
+    Abort, Cell, Exhausted, Histories, Kept, Ledger, Slots, Span, Stamp, Transaction, Writer,
+};
 use crate::resources::Resources;
 use crate::step::{Step, reached};
-use crate::sync::{AtomicU64, CachePadded, Ordering, Slot};
+use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::traits::Trait;
 use crate::tree::cells::CONFIGURATION_BITS;
 
@@ -31,29 +34,39 @@ pub(crate) struct Configuration {
     pub(crate) resources: Resources,
 }
 
-/// A configuration that is in force, about to be, or was and is kept for snapshots.
+/// A configuration that is in force, or about to be.
 #[derive(Clone)]
 struct Version {
     number: u64,
     configuration: Arc<Configuration>,
-    /// The clock's reading before it was in force.
-    since: Stamp,
-    /// The clock's reading after another one was in force.
-    until: Option<Stamp>,
+    /// When it came into force. Until that is known a reading of the clock before it did: what is kept
+    /// too long is kept for nobody, what is not kept long enough is missed.
+    from: Stamp,
 }
 
-/// The versions of one provider.
+/// The version in force of one provider, and those about to be.
 type Versions = SmallVec<[Version; 1]>;
+
+/// A configuration that is in force no more. It holds values of the caller's own types, so whoever has
+/// it drops it when there is nothing left to do that a panic in there could skip.
+#[must_use = "to be dropped last"]
+pub(crate) struct Gone(#[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>);
 
 /// The configurations of all providers.
 pub(crate) struct Configurations {
-    slots: Chunks<Slot<Versions>>,
+    slots: Slots<Versions>,
+    /// Those in force before, by number, that snapshots need.
+    histories: Histories<Arc<Configuration>>,
     versions: CachePadded<AtomicU64>,
 }
 
 impl Configurations {
     pub(crate) fn new() -> Self {
-        Configurations { slots: Chunks::new(1), versions: CachePadded::new(AtomicU64::new(1)) }
+        Configurations {
+            slots: Slots::new(),
+            histories: Histories::new(),
+            versions: CachePadded::new(AtomicU64::new(1)),
+        }
     }
 
     /// Publishes a candidate; nothing is in force until a usage cell names it.
@@ -66,18 +79,20 @@ impl Configurations {
         // Relaxed: only the uniqueness of the answer matters.
         let version =
             self.versions.fetch_add(1, Ordering::Relaxed) & ((1 << CONFIGURATION_BITS) - 1);
-        let since = ledger.now();
-        self.slot(usage).update(|versions| {
+        let from = ledger.now();
+        self.slots.get_or_make(usage).update(|versions| {
             let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());
             let configuration = Arc::clone(&configuration);
-            versions.push(Version { number: version, configuration, since, until: None });
+            versions.push(Version { number: version, configuration, from });
             Some(Arc::new(versions))
         });
         reached(Step::ConfigurationPublished);
-        Candidate { configurations: self, ledger, usage, version, in_force: false }
+        let state = Flag::new(State::Candidate);
+        Candidate { configurations: self, ledger, usage, version, state }
     }
 
-    /// The configuration that `usage` names as `version`; none if it has been replaced.
+    /// The configuration that `usage` names as `version`; none if it has been replaced, and no snapshot
+    /// needs it.
     pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
         self.with(usage, version, Arc::clone)
     }
@@ -89,96 +104,53 @@ impl Configurations {
         version: u64,
         read: impl FnOnce(&Arc<Configuration>) -> R,
     ) -> Option<R> {
-        let [slot] = self.slots.get(usage.number())? else { return None };
-        slot.with(|versions| {
+        let mut read = Some(read);
+        let found = self.slots.get(usage)?.with(|versions| {
             let found = versions?.iter().find(|candidate| candidate.number == version)?;
-            Some(read(&found.configuration))
+            read.take().map(|read| read(&found.configuration))
+        });
+        // Whoever takes it out of the slot has put it into the history before.
+        found.or_else(|| {
+            let read = read?;
+            self.histories.with(usage, |history| Some(read(&history.get(version)?.value)))
         })
     }
 
-    /// Takes away exactly the version that a committed change has put out of force; or keeps it for
+    /// Takes away exactly the version that a change has put out of force at `until`, or keeps it for
     /// the snapshots that need it.
-    pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64) {
-        // After the commit, so no earlier than its stamp.
-        let until = ledger.now();
-        let mut kept = None;
-        self.slot(usage).update(|versions| {
-            kept = None;
-            let mut versions = (**versions?).clone();
-            versions.retain(|candidate| {
-                let is_replaced = candidate.number == version;
-                if is_replaced {
-                    candidate.until = Some(until);
-                }
-                let is_needed = candidate.is_needed(ledger);
-                if is_replaced && is_needed {
-                    kept = Some(candidate.since);
-                }
-                is_needed
-            });
-            (!versions.is_empty()).then(|| Arc::new(versions))
-        });
-        if let Some(since) = kept
-            && !ledger.keep_beside(usage, since, until)
-        {
-            self.prune(ledger, usage);
-        }
+    pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64, until: Stamp) -> Gone {
+        self.replace(ledger, usage, version, until, None)
     }
 
-    /// Forgets what is kept beside `usage` for snapshots that have ended.
-    pub(crate) fn prune(&self, ledger: &Ledger, usage: Cell) {
-        let Some([slot]) = self.slots.get(usage.number()) else { return };
+    /// The same; from then on the version with the number `by` is in force.
+    fn replace(
+        &self,
+        ledger: &Ledger,
+        usage: Cell,
+        version: u64,
+        until: Stamp,
+        by: Option<u64>,
+    ) -> Gone {
+        let Some(slot) = self.slots.get(usage) else { return Gone(None) };
+        let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
+        if let Some(Version { configuration, from, .. }) = &gone {
+            let span = Span { from: *from, until };
+            ledger.keep(&self.histories, Kept::Beside(usage, version), span, configuration);
+        }
         slot.update(|versions| {
-            let current = versions?;
-            if current.iter().all(|version| version.is_needed(ledger)) {
-                return versions.cloned();
-            }
-            let mut versions = (**current).clone();
-            versions.retain(|version| version.is_needed(ledger));
-            (!versions.is_empty()).then(|| Arc::new(versions))
-        });
-    }
-
-    /// As [`prune`](Self::prune), after the snapshot of this instant, for which something was kept,
-    /// has ended; what others need is kept for them.
-    pub(crate) fn let_go(&self, ledger: &Ledger, usage: Cell, at: Stamp) {
-        self.prune(ledger, usage);
-        let Some([slot]) = self.slots.get(usage.number()) else { return };
-        let kept = slot.with(|versions| {
-            let was_needed = |version: &&Version| {
-                version.since <= at && version.until.is_some_and(|until| at < until)
-            };
-            let others = versions.into_iter().flatten().filter(was_needed);
-            others.map(|version| (version.since, version.until)).collect::<Vec<_>>()
-        });
-        for (since, until) in kept {
-            if let Some(until) = until
-                && !ledger.keep_beside(usage, since, until)
-            {
-                self.prune(ledger, usage);
-            }
-        }
-    }
-
-    /// Takes away a version that was never in force.
-    fn withdraw(&self, usage: Cell, version: u64) {
-        self.slot(usage).update(|versions| {
             let mut versions = (**versions?).clone();
             versions.retain(|candidate| candidate.number != version);
+            if let Some(next) = versions.iter_mut().find(|next| Some(next.number) == by) {
+                next.from = until;
+            }
             (!versions.is_empty()).then(|| Arc::new(versions))
         });
+        Gone(gone.map(|gone| gone.configuration))
     }
 
-    fn slot(&self, usage: Cell) -> &Slot<Versions> {
-        let make = |length| (0..length).map(|_| Slot::empty()).collect();
-        &self.slots.get_or_make(usage.number(), make)[0]
-    }
-}
-
-impl Version {
-    /// Whether it is, or may come to be, in force, or was when a snapshot was taken.
-    fn is_needed(&self, ledger: &Ledger) -> bool {
-        self.until.is_none_or(|until| ledger.is_needed(self.since, until))
+    /// Takes away what no snapshot needs any more of what was kept beside `usage`.
+    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
+        Gone(self.histories.remove(usage, version))
     }
 }
 
@@ -188,27 +160,58 @@ pub(crate) struct Candidate<'a> {
     ledger: &'a Ledger,
     usage: Cell,
     pub(crate) version: u64,
-    in_force: bool,
+    state: Flag<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No usage cell names it.
+    Candidate,
+    /// A change is under way that may put it in force.
+    Undecided,
+    InForce,
 }
 
 impl Candidate<'_> {
-    /// The usage cell names this version now, instead of `replaced`.
-    pub(crate) fn replaces(mut self, replaced: u64) {
-        self.in_force = true;
-        self.configurations.retire(self.ledger, self.usage, replaced);
+    /// Makes the transaction that puts all of the candidates in force or none; says since when. If it
+    /// unwinds nobody knows which, and they stay.
+    pub(crate) fn decide<'c, T, E: From<Exhausted>>(
+        candidates: impl Iterator<Item = &'c Self> + Clone,
+        writer: &mut Writer,
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<(T, Stamp), E>
+    where
+        Self: 'c,
+    {
+        candidates.clone().for_each(|candidate| candidate.state.set(State::Undecided));
+        let decided = writer.transact_stamped(body);
+        candidates.for_each(|candidate| candidate.state.set(State::Candidate));
+        decided
+    }
+
+    /// The usage cell names this version now, since `at`, instead of `replaced`.
+    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> Gone {
+        self.state.set(State::InForce);
+        let Candidate { configurations, ledger, usage, version, .. } = self;
+        configurations.replace(ledger, usage, replaced, at, Some(version))
     }
 
     /// The usage cell names this version now, and named none before.
-    pub(crate) fn begins(mut self) {
-        self.in_force = true;
+    pub(crate) fn begins(self) {
+        self.state.set(State::InForce);
     }
 }
 
 impl Drop for Candidate<'_> {
+    /// Takes a version away that was never in force.
     fn drop(&mut self) {
-        // Unwinding from inside the protocol, nobody knows which version is in force: keep all.
-        if !self.in_force && !std::thread::panicking() {
-            self.configurations.withdraw(self.usage, self.version);
+        if self.state.get() != State::Candidate {
+            return;
         }
+        self.configurations.slots.get_or_make(self.usage).update(|versions| {
+            let mut versions = (**versions?).clone();
+            versions.retain(|candidate| candidate.number != self.version);
+            (!versions.is_empty()).then(|| Arc::new(versions))
+        });
     }
 }

@@ -9,7 +9,7 @@ use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
-use crate::tree::configuration::Configuration;
+use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 use crate::tree::keys::Refused;
@@ -91,7 +91,7 @@ impl Core {
             let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
             let sharing = SharingChange::between(&current, &next);
             let candidate = self.configurations.publish(&self.ledger, cell, next);
-            let put_in_force = writer.transact(|transaction| {
+            let put_in_force = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
                 let place = transaction.open(cell)?;
                 let usage = UsageWords(transaction.words(place));
                 Core::check(provider, usage.life()).map_err(Refused::Error)?;
@@ -122,8 +122,9 @@ impl Core {
                 Ok::<_, Abort<Refused>>((generation, overcommitted))
             });
             match put_in_force {
-                Ok((generation, overcommitted)) => {
-                    candidate.replaces(replaced);
+                Ok(((generation, overcommitted), at)) => {
+                    // Nothing is left to do when it goes.
+                    let _gone = candidate.replaces(replaced, at);
                     return Ok(Updated { changed, generation, overcommitted });
                 }
                 Err(Refused::Stale) => {}

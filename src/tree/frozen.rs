@@ -11,7 +11,7 @@ pub(crate) struct Frozen {
 }
 
 impl Frozen {
-    /// The present, from now on the past. Lock-free, O(1).
+    /// The present, from now on the past. Lock-free, O(log snapshots).
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Frozen { core: Arc::clone(core), moment: core.ledger.moment() }
     }
@@ -52,6 +52,10 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         let Core { ledger, configurations, .. } = &*self.core;
-        ledger.end_moment(&self.moment, |usage, at| configurations.let_go(ledger, usage, at));
+        // Dropped when everything is let go.
+        let mut all_gone = Vec::new();
+        ledger.end_moment(&self.moment, |usage, version| {
+            all_gone.push(configurations.let_go(usage, version));
+        });
     }
 }

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Place, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Exhausted, Place, Stamp, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::{
     Cordon, Life, State, Structure, UsageWords, set_configuration, usage_of, write_usage,
 };
-use crate::tree::configuration::Configuration;
+use crate::tree::configuration::{Candidate, Configuration, Gone};
 use crate::tree::cordon::inherit;
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
@@ -89,7 +89,7 @@ impl Core {
             let usage = usage_of(structure.cell);
             let candidate =
                 self.configurations.publish(&self.ledger, usage, Arc::new(configuration));
-            let created = writer.transact(|transaction| {
+            let created = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
                 take_key(transaction, structure, || Error::UuidExists { uuid })?;
                 let label =
                     take_key(transaction, label, || Error::NameExists { name: name.to_string() })?;
@@ -104,7 +104,7 @@ impl Core {
                 link_new(transaction, new, candidate.version)
             });
             match created {
-                Ok(()) => {
+                Ok(((), _)) => {
                     candidate.begins();
                     return Ok(self.handle_of(uuid, structure));
                 }
@@ -129,7 +129,7 @@ impl Core {
     ) -> Result<usize> {
         let top = self.structure_cell(provider)?;
         let mut removed = Vec::new();
-        writer.transact(|transaction| {
+        let ((), at) = writer.transact_stamped(|transaction| {
             removed.clear();
             let mut sharing = SharingChange::default();
             let (place, structure) = open_live(transaction, top, provider)?;
@@ -162,9 +162,8 @@ impl Core {
             sharing.apply(transaction, self.sharing)?;
             Ok::<_, Abort<Error>>(())
         })?;
-        for gone in &removed {
-            self.forget(writer, gone);
-        }
+        // Dropped when all are forgotten.
+        let _gone: Vec<_> = removed.iter().map(|it| self.forget(writer, it, at)).collect();
         Ok(removed.len())
     }
 
@@ -180,15 +179,16 @@ impl Core {
         found.ok_or(Abort::Torn)
     }
 
-    /// After a removal: the indexes, the configuration, then the numbers.
-    pub(crate) fn forget(&self, writer: &mut Writer, gone: &Removed) {
+    /// After a removal at `at`: the indexes, the configuration, then the numbers.
+    pub(crate) fn forget(&self, writer: &mut Writer, gone: &Removed, at: Stamp) -> Gone {
         let usage = usage_of(gone.structure.cell);
         let configuration = self.configurations.find(usage, gone.configuration);
         if let (Some(configuration), Some(name)) = (configuration, gone.name) {
             self.names.release(writer, &*configuration.name, name);
         }
-        self.configurations.retire(&self.ledger, usage, gone.configuration);
+        let retired = self.configurations.retire(&self.ledger, usage, gone.configuration, at);
         self.providers.release(writer, &gone.uuid, gone.structure);
+        retired
     }
 
     pub(crate) fn reparent(
@@ -278,7 +278,7 @@ impl Core {
             let label = self.names.intern(writer, &name)?;
             let renamed = Configuration { name: Arc::clone(&name), ..(*current).clone() };
             let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(renamed));
-            let result = writer.transact(|transaction| {
+            let result = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
                 let (place, mut structure) = open_live(transaction, cell, provider)?;
                 let words = transaction.open(usage)?;
                 let before = UsageWords(transaction.words(words));
@@ -305,8 +305,8 @@ impl Core {
                 Ok((replaced, Interned { cell: old, incarnation: life.incarnation }))
             });
             match result {
-                Ok((replaced, old)) => {
-                    candidate.replaces(replaced);
+                Ok(((replaced, old), at)) => {
+                    let _gone = candidate.replaces(replaced, at);
                     self.names.release(writer, &*current.name, old);
                     return Ok(());
                 }

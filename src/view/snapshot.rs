@@ -26,7 +26,7 @@ use crate::view::lookup::{ConsumerIndex, ProviderIndex};
 /// share between threads; the last one that is dropped ends it. Handles of providers are the same
 /// as the forest's.
 ///
-/// Taking one is O(1) and stops nobody. Of each cell that changes afterwards one older version is
+/// Taking one is O(log n) for n snapshots that are held, and stops nobody. Of each cell that changes afterwards one older version is
 /// kept for it, if that can't be left in place; see [`keep_at_most`](Self::keep_at_most). Reading
 /// costs about what reading the forest costs, and is lock-free, but for a shard's read lock for O(1)
 /// in [`find`](Self::find) and [`allocations`](Self::allocations).
@@ -73,7 +73,7 @@ impl fmt::Debug for Snapshot {
 
 impl ProviderTree {
     /// The whole forest as it is at one instant during the call, to be read from now on. Lock-free;
-    /// O(1), whatever there is.
+    /// O(log n) for n snapshots that are held, whatever else there is.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             inner: Arc::new(Inner {
@@ -84,7 +84,7 @@ impl ProviderTree {
         }
     }
 
-    /// How many snapshots are held now. O(most that were held together).
+    /// How many snapshots are held now. O(1).
     pub fn snapshots(&self) -> usize {
         self.core.ledger.moments()
     }
@@ -102,12 +102,13 @@ impl Snapshot {
     /// [`SnapshotTooOld`](Error::SnapshotTooOld), except where all that they need is still there.
     ///
     /// Versions that several snapshots need count for the oldest of them, and for the next when
-    /// that ends; one that is kept just as a snapshot ends may count twice. Those that can be left in place, about 8,000 for each worker, are not counted.
+    /// that ends. Those that can be left in place, about 8,000 for each worker, are not counted.
+    /// Configurations that were replaced count as versions do.
     pub fn keep_at_most(&self, versions: u64) {
         self.inner.frozen.limit_kept(versions);
     }
 
-    /// How many older versions have been kept for this snapshot.
+    /// How many older versions are kept for this snapshot.
     pub fn kept(&self) -> u64 {
         self.inner.frozen.kept()
     }

@@ -234,6 +234,67 @@ fn configurations_stay_readable_in_any_order_of_dropping() {
 }
 
 #[test]
+fn of_each_provider_one_configuration_is_kept() {
+    let tree = ProviderTree::new();
+    let hosts = ["one", "other"].map(|name| tree.create_root(name, None).unwrap());
+    let mut held = VecDeque::new();
+    for number in 0..500 {
+        // Several for each snapshot, of which at most the last is needed.
+        for part in 0..3 {
+            set(&tree, &hosts[0], numbered(3 * number + part));
+        }
+        set(&tree, &hosts[usize::from(number % 7 == 0)], numbered(number));
+        held.push_back(tree.snapshot());
+        if held.len() > 20 {
+            // From either side, and from the middle.
+            held.remove([0, held.len() - 1, held.len() / 2][number as usize % 3]);
+        }
+        // Of each provider a version, and a configuration.
+        let kept: u64 = held.iter().map(Snapshot::kept).sum();
+        assert!(kept <= 4 * held.len() as u64, "{kept} after {number}");
+    }
+    let usages = |snapshot: &Snapshot| hosts.map(|host| snapshot.usages(&host).unwrap());
+    let capacities: Vec<_> = held.iter().map(usages).collect();
+    for (snapshot, usages) in held.iter().zip(capacities) {
+        for (host, usages) in hosts.iter().zip(usages) {
+            let data = snapshot.data(host).unwrap();
+            let capacity = data.inventories.get(VCPU).map(|inventory| inventory.total);
+            assert_eq!(capacity, usages.first().map(|(_, usage)| usage.capacity));
+        }
+    }
+}
+
+#[test]
+fn snapshots_dropped_in_any_order_leave_nothing() {
+    for seed in 0..5 {
+        let tree = ProviderTree::new();
+        let hosts: Vec<_> =
+            (0..10).map(|number| tree.create_root(&number.to_string(), None).unwrap()).collect();
+        for host in &hosts {
+            set(&tree, host, numbered(1_000_000));
+        }
+        let mut rng = Rng::new(seed);
+        let mut held = Vec::new();
+        for _ in 0..2_000 {
+            let host = &hosts[rng.below(10) as usize];
+            match rng.below(4) {
+                0 => set(&tree, host, numbered(1_000_000 + rng.below(5))),
+                1 => held.push((tree.snapshot(), tree.dump())),
+                2 if !held.is_empty() => {
+                    drop(held.swap_remove(rng.below(held.len() as u64) as usize))
+                }
+                _ => tree.worker().unwrap().take(host, &[(VCPU, 1)]).unwrap(),
+            }
+        }
+        while let Some((snapshot, dump)) = held.pop() {
+            assert_eq!(snapshot.dump().unwrap(), dump);
+        }
+        let last = tree.snapshot();
+        assert_eq!((tree.snapshots(), last.kept()), (1, 0));
+    }
+}
+
+#[test]
 fn a_configuration_that_failed_is_in_no_snapshot() {
     let it = Estate::new();
     let before = it.tree.snapshot();

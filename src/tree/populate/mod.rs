@@ -11,10 +11,10 @@ mod spec;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::ledger::Writer;
+use crate::ledger::{Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::cells::usage_of;
-use crate::tree::configuration::Configuration;
+use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
 use crate::tree::keys::{Interned, Refused};
 use crate::tree::provider::Provider;
@@ -83,19 +83,20 @@ impl Core {
             })
             .collect();
         let attempt = Attempt { core: self, plan, used, keys, candidates: &candidates };
-        let outcome = writer.transact(|transaction| attempt.body(transaction))?;
+        let body = |transaction: &mut Transaction<'_>| attempt.body(transaction);
+        let (outcome, at) = Candidate::decide(candidates.iter(), writer, body)?;
+        // Dropped when everything is forgotten.
+        let mut all_gone = Vec::new();
         for (candidate, replaced) in candidates.into_iter().zip(outcome.replaced) {
             match replaced {
-                Some(version) => candidate.replaces(version),
+                Some(version) => all_gone.push(candidate.replaces(version, at)),
                 None => candidate.begins(),
             }
         }
         for (name, label) in &outcome.names {
             self.names.release(writer, &**name, *label);
         }
-        for gone in &outcome.dropped {
-            self.forget(writer, gone);
-        }
+        all_gone.extend(outcome.dropped.iter().map(|gone| self.forget(writer, gone, at)));
         Ok(())
     }
 }

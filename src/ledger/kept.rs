@@ -1,0 +1,166 @@
+//! What is kept for one snapshot, in the order in which it ends.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::clock::Stamp;
+use super::gate::Cell;
+
+/// Names what is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kept {
+    /// The version of a cell that came into force then, in the cell's history.
+    Version(Cell, Stamp),
+    /// What the layer above keeps beside a cell under this number.
+    Beside(Cell, u64),
+}
+
+/// Things that are kept, the one that ended first on top: a pairing heap that shares its nodes with
+/// its copies.
+///
+/// Adding to it and melding two are O(1), taking the top is O(log n) amortised. So when a snapshot
+/// ends, what nobody needs any more is taken off the top, and the rest passes to the next snapshot as
+/// a whole.
+///
+/// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*, 1986.
+#[derive(Clone, Default)]
+pub(super) struct Heap {
+    top: Option<Arc<Node>>,
+    length: u64,
+}
+
+#[derive(Clone)]
+struct Node {
+    kept: Kept,
+    /// When it was in force no more.
+    until: Stamp,
+    /// The first of those below, each of which is no earlier.
+    child: Option<Arc<Node>>,
+    /// The next of those below the same one.
+    sibling: Option<Arc<Node>>,
+}
+
+impl Drop for Node {
+    /// Node by node: a long chain must not be dropped by recursion.
+    fn drop(&mut self) {
+        let mut rest: Vec<_> = self.child.take().into_iter().chain(self.sibling.take()).collect();
+        while let Some(mut node) = rest.pop().and_then(Arc::into_inner) {
+            rest.extend(node.child.take());
+            rest.extend(node.sibling.take());
+        }
+    }
+}
+
+impl Heap {
+    pub(super) fn of(kept: Kept, until: Stamp) -> Self {
+        Heap { top: Some(Arc::new(Node { kept, until, child: None, sibling: None })), length: 1 }
+    }
+
+    /// How many things there are.
+    pub(super) fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.top.is_none()
+    }
+
+    /// Adds all of `other`. O(1).
+    pub(super) fn meld(&mut self, other: Heap) {
+        self.length += other.length;
+        self.top = match (self.top.take(), other.top) {
+            (Some(one), Some(other)) => Some(meld(one, other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Takes the thing that ended first off, if it ended no later than `by`. Amortised O(log n).
+    pub(super) fn pop_ended(&mut self, by: Stamp) -> Option<Kept> {
+        let mut top = self.top.take_if(|top| top.until <= by)?;
+        self.length -= 1;
+        let kept = top.kept;
+        // Pairs from the first to the last, then all from the last to the first.
+        let mut rest = Arc::make_mut(&mut top).child.take();
+        let mut pairs = Vec::new();
+        while let Some(mut one) = rest {
+            let mut sibling = Arc::make_mut(&mut one).sibling.take();
+            rest = sibling.as_mut().and_then(|other| Arc::make_mut(other).sibling.take());
+            pairs.push(match sibling {
+                Some(other) => meld(one, other),
+                None => one,
+            });
+        }
+        self.top = pairs.into_iter().rev().reduce(meld);
+        Some(kept)
+    }
+}
+
+/// One above the other. Neither has siblings.
+fn meld(one: Arc<Node>, other: Arc<Node>) -> Arc<Node> {
+    let (mut above, mut below) = match one.until.cmp(&other.until) {
+        Ordering::Greater => (other, one),
+        Ordering::Less | Ordering::Equal => (one, other),
+    };
+    let node = Arc::make_mut(&mut above);
+    // The first of those below may be shared; then `below` is copied, and it is not.
+    Arc::make_mut(&mut below).sibling = node.child.take();
+    node.child = Some(below);
+    above
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    fn kept(number: u64) -> Kept {
+        Kept::Beside(Cell::new(0), number)
+    }
+
+    fn drain(heap: &mut Heap, by: Stamp) -> Vec<Kept> {
+        std::iter::from_fn(|| heap.pop_ended(by)).collect()
+    }
+
+    #[test]
+    fn things_come_off_as_they_ended_and_no_sooner() {
+        let mut heap = Heap::default();
+        // Every number below 1,009 once, in no order.
+        for number in (0..1_009).map(|step| step * 422 % 1_009) {
+            heap.meld(Heap::of(kept(number), Stamp::from_bits(number)));
+        }
+        assert_eq!(heap.len(), 1_009);
+        for by in [0, 1, 17, 500] {
+            drain(&mut heap, Stamp::from_bits(by));
+            assert_eq!(heap.len(), 1_009 - by - 1);
+        }
+        let rest: Vec<_> = (501..1_009).map(kept).collect();
+        assert_eq!(drain(&mut heap, Stamp::NEVER), rest);
+        assert!(heap.is_empty() && heap.len() == 0);
+    }
+
+    #[test]
+    fn a_copy_is_its_own() {
+        let mut heap = Heap::default();
+        for number in 0..100 {
+            heap.meld(Heap::of(kept(number), Stamp::from_bits(number % 10)));
+        }
+        let mut copy = heap.clone();
+        copy.meld(Heap::of(kept(100), Stamp::from_bits(0)));
+        assert_eq!(drain(&mut copy, Stamp::from_bits(4)).len(), 51);
+        let mut other = heap.clone();
+        assert_eq!(drain(&mut other, Stamp::NEVER).len(), 100);
+        assert_eq!(drain(&mut heap, Stamp::from_bits(8)).len(), 90);
+        assert_eq!((heap.len(), copy.len(), other.len()), (10, 50, 0));
+    }
+
+    #[test]
+    fn a_long_chain_is_dropped_without_recursion() {
+        let mut heap = Heap::default();
+        // Each goes above the one before: a chain of children.
+        for number in (0..1_000_000).rev() {
+            heap.meld(Heap::of(kept(number), Stamp::from_bits(number)));
+        }
+        drop(heap.clone());
+        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(kept(0)));
+        drop(heap);
+    }
+}

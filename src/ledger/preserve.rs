@@ -1,0 +1,130 @@
+//! Versions that are no longer in force, and that snapshots need: which are named, and which are
+//! copied aside.
+//!
+//! A replaced version stays in its own record for as long as a snapshot needs it: that costs its
+//! writer another spare, and nothing else. Each version names the one before it, and the newest one
+//! before that with another stamp, as those between them are in no snapshot. A version that is
+//! about to be named no more, or whose writer wants the record back, is *preserved*: copied to the
+//! history of its cell, by the stamp with which it came into force.
+
+use std::sync::Arc;
+
+use super::Ledger;
+use super::clock::Stamp;
+use super::gate::{Cell, GateWord};
+use super::history::{History, Span};
+use super::kept::Kept;
+use super::record::{Record, RecordNumber, Replaced};
+use super::registry::Instants;
+use super::transaction::Seen;
+
+impl Ledger {
+    /// What the next version of a cell names as those before it. What is named no more then is
+    /// preserved.
+    ///
+    /// `seen` is the version in force.
+    #[inline]
+    pub(super) fn predecessors(&self, cell: Cell, seen: Seen, instants: &mut Instants) -> Replaced {
+        let Seen { word, stamp, before, replaced: named } = seen;
+        let last = word.record();
+        // Before the first snapshot there is nothing that anyone could need.
+        if stamp == Stamp::BEGINNING || word == GateWord::VACANT {
+            return Replaced { last, earlier: RecordNumber::NONE };
+        }
+        let earlier = match stamp == before {
+            // No snapshot came between the two, so nobody needs the one before.
+            true => named.earlier,
+            false => {
+                // Whenever it began.
+                if instants.need(self, Stamp::BEGINNING, before) {
+                    self.leave_out(cell, word, named.earlier, before);
+                }
+                named.last
+            }
+        };
+        Replaced { last, earlier }
+    }
+
+    /// Preserves a version that was in force until `until`, if a snapshot needs it, as it is about to
+    /// be named no more.
+    #[cold]
+    fn leave_out(&self, cell: Cell, word: GateWord, record: RecordNumber, until: Stamp) {
+        let Some((from, words)) = self.copy_of_earlier(record, until) else { return };
+        // Then the record was that of an earlier version of this cell.
+        if self.gates.load_again(cell, word) {
+            self.preserve(cell, from, until, words);
+        }
+    }
+
+    /// An earlier version that ended at `until`, if its record still holds it: its stamp, its words.
+    /// Any later use of the record has a token, or a stamp that is not less.
+    pub(super) fn copy_of_earlier(
+        &self,
+        record: RecordNumber,
+        until: Stamp,
+    ) -> Option<(Stamp, Vec<u64>)> {
+        if record == RecordNumber::NONE {
+            return None;
+        }
+        let record = self.records.get(record);
+        let from = record.stamp();
+        let is_later = from.is_token() || from >= until;
+        if is_later { None } else { Some((from, copy_of(record, from)?)) }
+    }
+
+    /// When a version ended that the caller has replaced, and whose record is the caller's still;
+    /// `from`, when it began, if no snapshot needs the record any more.
+    ///
+    /// The clock would not do instead: by it a version that is in no snapshot, as the next has the
+    /// same stamp, could seem to be in one.
+    #[cold]
+    pub(super) fn ended(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
+        let (_, stamp, (before, named)) =
+            self.read_stamped(cell, |record, _| (record.stamp_before(), record.replaced()));
+        match record {
+            // The gate has moved by a touch or an abort only.
+            last if last == named.last => stamp,
+            earlier if earlier == named.earlier => before,
+            // The next version had the same stamp; or it is named no more, and has been preserved.
+            _ => from,
+        }
+    }
+
+    /// Adds a version to the history of its cell, if a snapshot needs it.
+    pub(super) fn preserve(&self, cell: Cell, from: Stamp, until: Stamp, words: Vec<u64>) {
+        let (kept, span) = (Kept::Version(cell, from), Span { from, until });
+        self.keep(&self.histories, kept, span, &Arc::from(words));
+    }
+
+    /// Whether the version of the cell is in its history that came into force then.
+    pub(super) fn is_preserved(&self, cell: Cell, from: Stamp) -> bool {
+        let found = self.histories.with(cell, |history| history.get(from.bits()).map(drop));
+        found.is_some()
+    }
+
+    /// How many older versions of the cell are in its history.
+    #[cfg(provider_tree_loom)]
+    pub(crate) fn preserved(&self, cell: Cell) -> usize {
+        self.histories.with(cell, |history| Some(history.len())).unwrap_or(0)
+    }
+}
+
+/// The words that were in force at an instant, if they are in the history.
+pub(super) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> Option<Arc<[u64]>> {
+    let (_, past) = history.last_to(at.bits())?;
+    (at < past.until).then(|| Arc::clone(&past.value))
+}
+
+/// The words of the version that came into force then, if the record holds it.
+///
+/// For a version that ended at a later stamp than it began with: the record of any other one may hold
+/// the next with the same stamp.
+pub(super) fn copy_of(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
+    if record.stamp() != stamp {
+        return None;
+    }
+    let mut words = Vec::with_capacity(record.len());
+    record.copy_to(&mut words);
+    // The next use of a record begins with its stamp: unchanged, the words were that version's.
+    (record.stamp() == stamp).then_some(words)
+}

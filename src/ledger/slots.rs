@@ -1,0 +1,44 @@
+//! A slot for each cell, made as they are needed.
+
+use super::chunks::Chunks;
+use super::gate::Cell;
+use crate::sync::{OnceBox, Slot};
+
+/// Slots by cell, in pages of a fixed size: of several threads that make the same page at once each
+/// wastes one at most, however many cells there are.
+pub(crate) struct Slots<T>(Chunks<OnceBox<Page<T>>>);
+
+type Page<T> = [Slot<T>; PAGE];
+
+/// How many slots are in a page.
+const PAGE: usize = if cfg!(provider_tree_loom) { 2 } else { 1024 };
+
+impl<T> Slots<T> {
+    pub(crate) fn new() -> Self {
+        Slots(Chunks::new(1))
+    }
+
+    /// The slot of `cell`, if its page is made.
+    #[inline]
+    pub(crate) fn get(&self, cell: Cell) -> Option<&Slot<T>> {
+        let (page, offset) = locate(cell);
+        Some(&self.0.first(page)?.get()?[offset])
+    }
+
+    /// The slot of `cell`. Lock-free.
+    pub(crate) fn get_or_make(&self, cell: Cell) -> &Slot<T> {
+        let (page, offset) = locate(cell);
+        let new = |length| (0..length).map(|_| OnceBox::new()).collect();
+        let page = &self.0.get_or_make(page, new)[0];
+        if page.get().is_none() {
+            // A loser's page is dropped: the winner's serves both.
+            drop(page.set(Box::new(std::array::from_fn(|_| Slot::empty()))));
+        }
+        &page.get().expect("set above, by this thread or the one that beat it")[offset]
+    }
+}
+
+fn locate(cell: Cell) -> (u32, usize) {
+    let number = cell.number() as usize;
+    ((number / PAGE) as u32, number % PAGE)
+}
