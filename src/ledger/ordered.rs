@@ -1,6 +1,7 @@
 //! An ordered map whose copies share what they have in common.
 
 use rpds::RedBlackTreeMapSync;
+use smallvec::SmallVec;
 
 /// Values by number, for readers that go on with a copy while somebody changes another one.
 ///
@@ -9,18 +10,19 @@ use rpds::RedBlackTreeMapSync;
 /// tree at all. Copying costs the array; all else is O(log n).
 #[derive(Clone)]
 pub(crate) struct Ordered<V> {
-    recent: Vec<(u64, V)>,
+    recent: SmallVec<[(u64, V); FEW]>,
     rest: RedBlackTreeMapSync<u64, V>,
     /// No number in the tree is higher. Most often whoever looks for something recent needs no tree.
     highest: u64,
 }
 
-/// So many values are in the array at most.
+/// So many values are in the array at most, and so many without an allocation of its own.
 const RECENT: usize = 8;
+const FEW: usize = 2;
 
 impl<V: Clone> Ordered<V> {
     pub(crate) fn new() -> Self {
-        Ordered { recent: Vec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
+        Ordered { recent: SmallVec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
     }
 
     /// How many values there are.

@@ -112,12 +112,7 @@ impl Registration {
 
     /// Takes all that is kept; from now on nothing can be added.
     fn close(&self) -> Heap {
-        let mut all = None;
-        self.kept.update(|bag| {
-            all = bag.cloned();
-            Some(Arc::new(Bag::Closed))
-        });
-        match all.map(Arc::try_unwrap) {
+        match self.kept.swap(Arc::new(Bag::Closed)).map(Arc::try_unwrap) {
             Some(Ok(Bag::Open(heap))) => heap,
             // Somebody who was about to add something looks at it still.
             Some(Err(shared)) => match &*shared {
@@ -327,6 +322,9 @@ impl Registry {
         }
         reached(Step::Ended);
         let mut things = registration.close();
+        if things.is_empty() {
+            return;
+        }
         // Repeated only because the next instant has ended too, or was revoked.
         loop {
             let next = self.needing(*at, Stamp::NEVER);

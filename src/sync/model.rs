@@ -248,6 +248,10 @@ impl<T> Slot<T> {
             }
         }
     }
+
+    pub(crate) fn swap(&self, new: Arc<T>) -> Option<Arc<T>> {
+        self.0.write().expect("no panic under the lock").replace(new)
+    }
 }
 
 fn is_same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {

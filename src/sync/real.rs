@@ -177,6 +177,11 @@ impl<T> Slot<T> {
             current = found;
         }
     }
+
+    /// Replaces the value, whatever it is; returns what it was.
+    pub(crate) fn swap(&self, new: Arc<T>) -> Option<Arc<T>> {
+        self.0.swap(Some(new))
+    }
 }
 
 fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
