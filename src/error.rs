@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::fault::{Fault, Listed};
-use crate::ledger::{Exhausted, MOST_CELLS, MOST_WORDS};
+use crate::ledger::{Cell, Exhausted, MOST_CELLS, MOST_WORDS};
 use crate::resource_class::ResourceClass;
 
 /// The result of everything that can fail.
@@ -295,7 +295,8 @@ pub enum Error {
         faults: Vec<Fault>,
     },
 
-    /// A documented bound was met.
+    /// A [documented bound](crate#limits) was met. Nothing that only gives back is refused so: a release
+    /// in a full forest succeeds, and then there is room again.
     #[error("too large: at most {limit} {what}")]
     TooLarge {
         /// What there can't be more of.
@@ -345,8 +346,8 @@ pub enum InventoryFault {
 impl From<Exhausted> for Error {
     fn from(exhausted: Exhausted) -> Self {
         let (what, limit) = match exhausted {
-            Exhausted::Cells => ("cells in the forest", 1 << 28),
-            Exhausted::Records => ("records of one width", 1 << 25),
+            Exhausted::Cells => ("cells in the forest", Cell::LIMIT.into()),
+            Exhausted::Records(width) => ("cells of one size in the forest", width.half().into()),
             Exhausted::Workers => ("workers at the same time", 1 << 15),
             Exhausted::Words => ("words in one cell", MOST_WORDS as u64),
             Exhausted::Entries => ("cells in one transaction", MOST_CELLS as u64),

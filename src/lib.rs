@@ -214,8 +214,8 @@
 //!
 //! | bound | |
 //! |---|---|
-//! | cells in a forest | 2<sup>28</sup> = 268,435,456; a provider takes three, a consumer one |
-//! | records of one width in a forest | just under 2<sup>25</sup> = 33,554,432; see below |
+//! | cells in a forest | 2<sup>26</sup> = 67,108,864; a provider takes three, a consumer one |
+//! | of them, larger ones of one size | 2<sup>25</sup> = 33,554,432 of the next size, and fewer from one to the next; see below |
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
 //! | amounts that one consumer holds | 16,380; 16,379 of a lease |
 //! | classes of one provider | 10,080 |
@@ -226,11 +226,17 @@
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
-//! Each version of a cell is a record, of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words; there are
-//! at most 2<sup>25</sup> of each width. A provider's place in the tree, its name, its usage if it has up
-//! to three classes, and a consumer of up to four amounts, or of up to three that are leased, take 16
-//! words each. So there is room for at most eleven million such providers, or fewer with consumers,
-//! before the number of cells is exhausted.
+//! Each version of a cell is a record, of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A
+//! provider's place in the tree, its name, its usage if it has up to three classes, and a consumer of up
+//! to four amounts, or of up to three that are leased, take 16 words each, and all cells have room as such:
+//! for ten million providers, say, with 37 million consumers. Of the larger sizes, up to
+//! 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>, 2<sup>22</sup>, 2<sup>21</sup>, 2<sup>20</sup> and
+//! 2<sup>20</sup> cells can be in use, less what workers keep in stock.
+//!
+//! As many records again are there for changes. So what gives something back - a release, a removal, the
+//! end of a lease - finds room in a full forest too, and what it gives back can be claimed again. It takes
+//! transactions over millions of cells, of which many stop half way or run at the same time, to use those
+//! up; `src/ledger/PROTOCOL.md` has the figures.
 //!
 //! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up to
 //! four of them when they are idle.

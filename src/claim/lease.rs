@@ -187,8 +187,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](Error::TooLarge) when the forest has no room for a change; what was ended
-    /// before stays ended.
+    /// [`TooLarge`](Error::TooLarge) in no forest that is merely full: when changes over very many cells
+    /// have stopped half way; see [limits](crate#limits). What was ended before stays ended.
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
         let mut next = self.core.agenda.first();

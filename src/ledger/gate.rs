@@ -10,11 +10,14 @@ use crate::sync::{AtomicU64, Ordering, model_fence};
 pub(crate) struct Cell(u32);
 
 /// Cell numbers fit the tokens of unstamped records.
-pub(crate) const CELL_BITS: u32 = 28;
+const CELL_BITS: u32 = 28;
+const _: () = assert!(Cell::LIMIT <= 1 << CELL_BITS);
 
 impl Cell {
-    /// How many cells there can be; few in the crate's own tests, which come to the end of them.
-    pub(crate) const LIMIT: u32 = if cfg!(test) { 1 << 12 } else { 1 << CELL_BITS };
+    /// How many cells there can be, each with a version in force: that leaves as many records of the
+    /// narrowest width to the changes in progress. Few in the crate's own tests, which come to the end of
+    /// them.
+    pub(crate) const LIMIT: u32 = if cfg!(test) { 1 << 12 } else { 1 << 26 };
 
     pub(crate) fn new(number: u32) -> Cell {
         Cell(number)

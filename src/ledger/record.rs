@@ -1,9 +1,18 @@
 //! Records: the versions of cells, by width.
+//!
+//! Every change needs a spare for the next version and gives back the record of the one before. So
+//! that who gives something back always finds a spare, cells in force have only half of each width:
+//! there are as many [cells](super::Cell::LIMIT), which all fit the narrowest width, as half of its
+//! records, and no cell [grows](Records::have_room) into a wider one of which half is out. `PROTOCOL.md`
+//! says what may be out of the other half.
+
+use std::ops::Range;
 
 use super::chunks::Chunks;
 use super::clock::{STAMP_BITS, Stamp};
 use super::exhausted::Exhausted;
 use super::free_list::FreeList;
+use super::gate::Cell;
 use super::pages::{Aligned, Pages};
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
@@ -34,17 +43,17 @@ pub(crate) const WIDTHS: [usize; 4] = [8, 16, 32, 64];
 const MOST_BITS: usize = WIDTHS[WIDTHS.len() - 1].ilog2() as usize;
 
 /// For each number of bits the narrowest width that so many positions fit.
-const BY_BITS: [u8; MOST_BITS + 1] = {
-    let mut indexes = [0; MOST_BITS + 1];
-    let mut bits = 0;
-    while bits < indexes.len() {
-        indexes[bits] = if bits == 0 { 0 } else { indexes[bits - 1] };
-        while WIDTHS[indexes[bits] as usize] < 1 << bits {
-            indexes[bits] += 1;
+const BY_BITS: [Width; MOST_BITS + 1] = {
+    let mut widths = [Width::Narrowest; MOST_BITS + 1];
+    let (mut bits, mut index) = (0, 0);
+    while bits < widths.len() {
+        while WIDTHS[index] < 1 << bits {
+            index += 1;
         }
+        widths[bits] = Width::ALL[index];
         bits += 1;
     }
-    indexes
+    widths
 };
 
 /// How many spare records of each width move between a worker and the common stock at once.
@@ -56,12 +65,18 @@ const BATCHES: [usize; WIDTHS.len()] = [2; WIDTHS.len()];
 /// Words of payload in the widest record.
 pub(crate) const MOST_WORDS: usize = WIDTHS[WIDTHS.len() - 1] - HEADER;
 
-/// Names a record: width in the upper 3 bits, position in the lower 25.
+/// Names a record: a width, as so many ones, and a position among those of that width. Most are of the
+/// narrowest, whose numbers are their positions.
+///
+/// ```text
+/// 0 | position 27         the narrowest width
+/// 10 | position 26        the next
+///  ...
+/// 1111110 | position 21   the widest but one
+/// 1111111 | position 21   the widest
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RecordNumber(u32);
-
-const POSITION_BITS: u32 = 25;
-const POSITIONS: u32 = 1 << POSITION_BITS;
 
 impl RecordNumber {
     /// Names a record that nobody ever writes to: without payload.
@@ -69,17 +84,26 @@ impl RecordNumber {
 
     #[inline]
     fn new(width: Width, position: u32) -> Self {
-        RecordNumber((width.0 as u32) << POSITION_BITS | position)
+        RecordNumber(width.first_number() | position)
     }
 
     #[inline]
     pub(crate) fn width(self) -> Width {
-        Width((self.0 >> POSITION_BITS) as usize & (WIDTHS.len() - 1))
+        match self.0 < 1 << Width::Narrowest.position_bits() {
+            true => Width::Narrowest,
+            false => self.wide(),
+        }
+    }
+
+    /// The width, if it is not the narrowest.
+    fn wide(self) -> Width {
+        let ones = (!self.0 << (u32::BITS - RECORD_BITS)).leading_zeros();
+        Width::ALL[(ones as usize).min(Width::COUNT - 1)]
     }
 
     #[inline]
     fn position(self) -> u32 {
-        self.0 & (POSITIONS - 1)
+        self.0 - self.width().first_number()
     }
 
     #[inline]
@@ -109,44 +133,95 @@ impl Replaced {
         Replaced { last: RecordNumber::NONE, earlier: RecordNumber::NONE };
 }
 
-/// One of [`WIDTHS`], by its index.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Width(usize);
+/// One of [`WIDTHS`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u32)] // As wide as a record's number; see `Exhausted`.
+pub(crate) enum Width {
+    /// Every cell that has been given back fits it.
+    Narrowest,
+    W1,
+    W2,
+    W3,
+    #[cfg(not(provider_tree_loom))]
+    W4,
+    #[cfg(not(provider_tree_loom))]
+    W5,
+    #[cfg(not(provider_tree_loom))]
+    W6,
+    #[cfg(not(provider_tree_loom))]
+    W7,
+}
 
 impl Width {
     pub(crate) const COUNT: usize = WIDTHS.len();
+
+    #[cfg(not(provider_tree_loom))]
+    pub(crate) const ALL: [Width; Self::COUNT] = {
+        use Width::*;
+        [Narrowest, W1, W2, W3, W4, W5, W6, W7]
+    };
+    #[cfg(provider_tree_loom)]
+    pub(crate) const ALL: [Width; Self::COUNT] =
+        [Width::Narrowest, Width::W1, Width::W2, Width::W3];
 
     /// The narrowest width whose payload holds `words`.
     #[inline]
     pub(crate) fn holding(words: usize) -> Result<Width, Exhausted> {
         let bits = usize::BITS - (words + HEADER - 1).leading_zeros();
         match BY_BITS.get(bits as usize) {
-            Some(index) => Ok(Width(usize::from(*index))),
+            Some(width) => Ok(*width),
             None => Err(Exhausted::Words),
         }
     }
 
-    pub(crate) fn all() -> impl Iterator<Item = Width> {
-        (0..Self::COUNT).map(Width)
+    #[inline]
+    pub(crate) const fn is_narrowest(self) -> bool {
+        matches!(self, Width::Narrowest)
     }
 
     #[inline]
-    pub(crate) fn index(self) -> usize {
-        self.0
+    pub(crate) const fn index(self) -> usize {
+        self as usize
     }
 
     /// Header and payload.
     #[inline]
-    pub(crate) fn words(self) -> usize {
-        WIDTHS[self.0]
+    pub(crate) const fn words(self) -> usize {
+        WIDTHS[self.index()]
     }
 
     /// How many spare records move between a worker and the common stock at once.
     #[inline]
-    pub(crate) fn batch(self) -> usize {
-        BATCHES[self.0]
+    pub(crate) const fn batch(self) -> usize {
+        BATCHES[self.index()]
+    }
+
+    /// Half of the records there can be: so many cells are in force, and what else is out is in the other
+    /// half.
+    pub(crate) const fn half(self) -> u32 {
+        let half = 1 << (self.position_bits() - 1);
+        if cfg!(test) { half >> FEWER_IN_TESTS } else { half }
+    }
+
+    /// The number of the record at position 0.
+    #[inline]
+    const fn first_number(self) -> u32 {
+        (1 << RECORD_BITS) - (1 << RECORD_BITS >> self.index())
+    }
+
+    #[inline]
+    const fn position_bits(self) -> u32 {
+        // The last two differ in one bit.
+        let zero = if self.index() < Self::COUNT - 1 { 1 } else { 0 };
+        RECORD_BITS - self as u32 - zero
     }
 }
+
+/// The crate's own tests come to the end of all records.
+const FEWER_IN_TESTS: u32 = 14;
+
+/// All cells have room in the narrowest width, and leave as much to the changes in progress.
+const _: () = assert!(Width::Narrowest.half() == Cell::LIMIT);
 
 /// One version of one cell, as its words are now.
 ///
@@ -369,12 +444,34 @@ pub(crate) struct Records {
     narrow: Pages<Aligned<{ WIDTHS[0] }>>,
     wide: [Chunks<AtomicU64>; WIDTHS.len() - 1],
     supplies: [Supply; WIDTHS.len()],
+    /// How many spares each of the wide widths has in its list, or a few more.
+    listed: [CachePadded<AtomicU64>; WIDTHS.len() - 1],
 }
 
 /// The records of one width that nobody has.
 struct Supply {
+    /// The first position that was never handed out.
     handed_out: CachePadded<AtomicU64>,
     spare: FreeList,
+}
+
+impl Supply {
+    /// Up to so many positions, each below a limit and never handed out before. Lock-free.
+    fn hand_out(&self, count: u64, limit: u64) -> Option<Range<u64>> {
+        // Relaxed, here and below: only the uniqueness of the answer matters; the room publishes itself.
+        let mut first = self.handed_out.load(Ordering::Relaxed);
+        loop {
+            if first >= limit {
+                return None;
+            }
+            let end = limit.min(first + count);
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.handed_out.compare_exchange(first, end, success, failure) {
+                Ok(_) => return Some(first..end),
+                Err(found) => first = found,
+            }
+        }
+    }
 }
 
 impl Records {
@@ -387,6 +484,7 @@ impl Records {
                 handed_out: CachePadded::new(AtomicU64::new(1)),
                 spare: FreeList::new(),
             }),
+            listed: std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0))),
         };
         records.make(RecordNumber::NONE);
         records
@@ -405,8 +503,8 @@ impl Records {
     fn get_elsewhere(&self, number: RecordNumber) -> Record<'_> {
         let position = number.position();
         let words = match number.width() {
-            Width(0) => self.narrow.get(position),
-            Width(index) => self.wide[index - 1].get(position),
+            Width::Narrowest => self.narrow.get(position),
+            wide => self.wide[wide.index() - 1].get(position),
         };
         Record { words: words.expect("a number is handed out after there is room for its words") }
     }
@@ -414,8 +512,8 @@ impl Records {
     fn make(&self, number: RecordNumber) {
         let position = number.position();
         match number.width() {
-            Width(0) => self.narrow.make(position),
-            Width(index) => drop(self.wide[index - 1].get_or_make(position, zeroed_words)),
+            Width::Narrowest => self.narrow.make(position),
+            wide => drop(self.wide[wide.index() - 1].get_or_make(position, zeroed_words)),
         }
     }
 
@@ -425,17 +523,16 @@ impl Records {
         width: Width,
         stock: &mut Vec<RecordNumber>,
     ) -> Result<(), Exhausted> {
-        let supply = &self.supplies[width.0];
+        let supply = &self.supplies[width.index()];
+        let before = stock.len();
         if supply.spare.pop(|position| stock.push(RecordNumber::new(width, position))) {
+            let popped = stock.len() - before;
+            self.count_listed(width, (popped as u64).wrapping_neg());
             return Ok(());
         }
-        let count = width.batch() as u64;
-        // Relaxed: only the uniqueness of the answer matters; the room publishes itself.
-        let first = supply.handed_out.fetch_add(count, Ordering::Relaxed);
-        if first + count > u64::from(POSITIONS) {
-            return Err(Exhausted::Records);
-        }
-        for position in first..first + count {
+        let limit = 2 * u64::from(width.half());
+        let new = supply.hand_out(width.batch() as u64, limit).ok_or(Exhausted::Records(width))?;
+        for position in new {
             let number = RecordNumber::new(width, position as u32);
             self.make(number);
             stock.push(number);
@@ -444,8 +541,27 @@ impl Records {
     }
 
     /// Gives spare records of one width back for others to take.
-    pub(crate) fn give(&self, width: Width, spares: impl Iterator<Item = RecordNumber>) {
-        self.supplies[width.0].spare.push(spares.map(RecordNumber::position));
+    pub(crate) fn give(&self, width: Width, spares: impl ExactSizeIterator<Item = RecordNumber>) {
+        // Before they are there: the count is never below zero.
+        self.count_listed(width, spares.len() as u64);
+        self.supplies[width.index()].spare.push(spares.map(RecordNumber::position));
+    }
+
+    fn count_listed(&self, width: Width, by: u64) {
+        // Nobody asks of the narrowest width: no more cells can be in force than are half of it.
+        if let Some(wide) = width.index().checked_sub(1) {
+            // Relaxed: a count orders nothing.
+            self.listed[wide].fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether cells may grow into a width, other than the narrowest: if less than half of its records
+    /// are out, not counting so many that the caller has.
+    pub(crate) fn have_room(&self, width: Width, own: usize) -> bool {
+        // Relaxed, both: who looks too early lets one more cell in; so can each writer once.
+        let listed = self.listed[width.index() - 1].load(Ordering::Relaxed);
+        let handed_out = self.supplies[width.index()].handed_out.load(Ordering::Relaxed);
+        handed_out.saturating_sub(listed + own as u64) < u64::from(width.half())
     }
 }
 
@@ -456,7 +572,7 @@ mod tests {
     #[test]
     fn a_width_holds_what_it_says() {
         for (words, width) in [(0, 0), (13, 0), (14, 1), (29, 1), (30, 2), (MOST_WORDS, 7)] {
-            assert_eq!(Width::holding(words), Ok(Width(width)), "{words} words");
+            assert_eq!(Width::holding(words), Ok(Width::ALL[width]), "{words} words");
         }
         assert_eq!(Width::holding(MOST_WORDS + 1), Err(Exhausted::Words));
     }
@@ -464,7 +580,7 @@ mod tests {
     #[test]
     fn records_given_back_are_taken_again() {
         let records = Records::new();
-        let width = Width(0);
+        let width = Width::Narrowest;
         let mut stock = Vec::new();
         records.take(width, &mut stock).unwrap();
         let given = stock.clone();
@@ -472,5 +588,71 @@ mod tests {
         records.take(width, &mut stock).unwrap();
         stock.sort_by_key(|number| number.bits());
         assert_eq!(stock, given);
+    }
+
+    #[test]
+    fn numbers_name_their_width_and_position() {
+        let mut next = 0;
+        for (index, width) in Width::ALL.into_iter().enumerate() {
+            let bits = [27, 26, 25, 24, 23, 22, 21, 21][index];
+            let last = (1_u32 << bits) - 1;
+            assert_eq!(width.half() << FEWER_IN_TESTS, last / 2 + 1, "{width:?}");
+            for position in [0, 1, last / 2, last / 2 + 1, last - 1, last] {
+                let number = RecordNumber::new(width, position);
+                assert_eq!(number.bits(), next + position, "{width:?} {position}");
+                assert_eq!((number.width(), number.position()), (width, position));
+                assert_eq!(RecordNumber::from_bits(number.bits()), number);
+            }
+            next += last + 1;
+        }
+        assert_eq!(next, 1 << RECORD_BITS);
+        // Found by its number alone.
+        assert_eq!(RecordNumber::new(Width::Narrowest, 77).bits(), 77);
+        assert_eq!(RecordNumber::NONE, RecordNumber::new(Width::Narrowest, 0));
+    }
+
+    /// Takes all there are of a width.
+    fn take_all(records: &Records, width: Width) -> Vec<RecordNumber> {
+        let mut all = Vec::new();
+        while records.take(width, &mut all).is_ok() {}
+        all
+    }
+
+    #[test]
+    fn each_record_but_the_first_is_handed_out_once() {
+        for width in Width::ALL {
+            let records = Records::new();
+            let mut all = take_all(&records, width);
+            assert_eq!(all.len() as u32, 2 * width.half() - 1, "{width:?}");
+            assert_eq!(records.take(width, &mut all), Err(Exhausted::Records(width)));
+            all.sort_by_key(|number| number.bits());
+            all.dedup();
+            assert_eq!(all.len() as u32, 2 * width.half() - 1, "{width:?}");
+            assert!(all.iter().all(|number| number.width() == width && number.position() > 0));
+            let (few, many) = all.split_at(3);
+            records.give(width, few.iter().copied());
+            records.give(width, many.iter().copied());
+            assert_eq!(take_all(&records, width).len(), all.len());
+        }
+    }
+
+    #[test]
+    fn there_is_room_to_grow_up_to_half() {
+        let records = Records::new();
+        let width = Width::W2;
+        let half = width.half() as usize;
+        let mut stock = Vec::new();
+        while records.have_room(width, 0) {
+            records.take(width, &mut stock).unwrap();
+        }
+        assert!((half - width.batch()..half + width.batch()).contains(&stock.len()));
+        // What the caller has and does not use counts for nothing.
+        assert!(records.have_room(width, width.batch()));
+        stock.append(&mut take_all(&records, width));
+        assert!(!records.have_room(width, half - 1) && records.have_room(width, half + 1));
+        records.give(width, stock.drain(half - 2..));
+        assert!(records.have_room(width, 0));
+        records.take(width, &mut stock).unwrap();
+        assert!(!records.have_room(width, 0));
     }
 }

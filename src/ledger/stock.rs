@@ -14,8 +14,9 @@ use super::transaction::Opened;
 pub(super) struct Stock {
     spares: [Vec<RecordNumber>; Width::COUNT],
     retired: VecDeque<Retired>,
-    /// Their widths together.
+    /// Their widths together, and the most that may be.
     retired_words: usize,
+    most_retired: usize,
     /// Whom they may wait for.
     pub(super) instants: Instants,
 }
@@ -28,40 +29,83 @@ struct Retired {
     until: Stamp,
 }
 
-/// So many words of records a writer leaves in place.
-const MOST_RETIRED: usize = if cfg!(provider_tree_loom) { 8 } else { 1 << 17 };
+/// The first so many writers leave so many words of records in place, each of the others the other
+/// number. They keep them while they do nothing, and for ever if they stop: so a part of all records
+/// is set aside for them.
+const FIRST_WRITERS: u32 = if cfg!(test) { 8 } else { 1 << 11 };
+const MOST_RETIRED: [usize; 2] = match (cfg!(provider_tree_loom), cfg!(test)) {
+    (true, _) => [8; 2],
+    (false, true) => [1 << 11, 0],
+    (false, false) => [1 << 17, 1 << 13],
+};
+
+/// So many batches of each width a writer keeps.
+const MOST_BATCHES: usize = 4;
+
+/// What changes in progress can have of each width when all writers there can be keep as much as they
+/// may, and half is in force.
+#[cfg(not(any(test, provider_tree_loom)))]
+const fn left_for_changes(width: Width) -> u64 {
+    let (slots, first) = (super::Ticket::SLOTS as u64, FIRST_WRITERS as u64);
+    let kept = slots * (MOST_BATCHES * width.batch()) as u64;
+    let words = first * MOST_RETIRED[0] as u64 + (slots - first) * MOST_RETIRED[1] as u64;
+    // Position 0 is nobody's; each writer can be late to see that half is out.
+    let lost = if width.is_narrowest() { 1 } else { slots };
+    width.half() as u64 - kept - words / width.words() as u64 - lost
+}
+
+#[cfg(not(any(test, provider_tree_loom)))]
+const _: () = {
+    let mut index = 0;
+    while index < Width::COUNT {
+        assert!(left_for_changes(Width::ALL[index]) >= 750_000);
+        index += 1;
+    }
+};
 
 impl Stock {
-    pub(super) fn new() -> Self {
+    /// The stock of the writer in a slot.
+    pub(super) fn new(slot: u32) -> Self {
         Stock {
             spares: std::array::from_fn(|_| Vec::new()),
             retired: VecDeque::new(),
             retired_words: 0,
+            most_retired: MOST_RETIRED[usize::from(slot >= FIRST_WRITERS)],
             instants: Instants::new(),
         }
     }
 
-    /// A spare, which stays in the stock until it is [traded](Self::trade).
+    /// A spare of `width` for the next version of a cell, to come after the one in `replaced`; as wide
+    /// as that if the next is narrower and there is no other. It stays in the stock until it is
+    /// [traded](Self::trade).
     #[inline]
     pub(super) fn peek(
         &mut self,
         ledger: &Ledger,
         width: Width,
+        replaced: RecordNumber,
     ) -> Result<RecordNumber, Exhausted> {
         match self.spares[width.index()].last() {
-            Some(spare) => Ok(*spare),
-            None => self.refill(ledger, width),
+            Some(spare) if is_granted(width, replaced) => Ok(*spare),
+            _ => self.refill(ledger, width, replaced),
         }
     }
 
-    /// Takes a spare out of the stock.
+    /// Takes such a spare out of the stock.
     #[inline]
-    pub(super) fn pop(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
-        if let Some(spare) = self.spares[width.index()].pop() {
+    pub(super) fn pop(
+        &mut self,
+        ledger: &Ledger,
+        width: Width,
+        replaced: RecordNumber,
+    ) -> Result<RecordNumber, Exhausted> {
+        if is_granted(width, replaced)
+            && let Some(spare) = self.spares[width.index()].pop()
+        {
             return Ok(spare);
         }
-        let spare = self.refill(ledger, width)?;
-        self.spares[width.index()].pop();
+        let spare = self.refill(ledger, width, replaced)?;
+        self.spares[spare.width().index()].pop();
         Ok(spare)
     }
 
@@ -115,7 +159,7 @@ impl Stock {
         }
         self.retired_words += retired.record.width().words();
         self.retired.push_back(retired);
-        while self.retired_words > MOST_RETIRED {
+        while self.retired_words > self.most_retired {
             self.take_back(ledger);
         }
     }
@@ -130,7 +174,7 @@ impl Stock {
         if self.retired.is_empty() {
             return;
         }
-        let Stock { spares, retired, retired_words, instants } = self;
+        let Stock { spares, retired, retired_words, instants, .. } = self;
         instants.refresh(ledger);
         let mut left = most;
         loop {
@@ -150,7 +194,7 @@ impl Stock {
                 break;
             }
         }
-        Width::all().for_each(|width| self.trim(ledger, width));
+        Width::ALL.into_iter().for_each(|width| self.trim(ledger, width));
     }
 
     /// Takes the record back that was retired first; snapshots find a copy instead.
@@ -167,10 +211,42 @@ impl Stock {
         self.keep(ledger, record);
     }
 
-    /// Adds spares of `width`, of which there are none, and says which is the last.
+    /// The spare that [`peek`](Self::peek) finds when it has to look further.
     #[cold]
-    fn refill(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
-        self.take_back_unneeded(ledger, 2 * width.batch());
+    fn refill(
+        &mut self,
+        ledger: &Ledger,
+        width: Width,
+        replaced: RecordNumber,
+    ) -> Result<RecordNumber, Exhausted> {
+        let before = replaced.width();
+        let spare = match is_granted(width, replaced) || self.may_grow(ledger, width) {
+            true => self.last(ledger, width),
+            false => Err(Exhausted::Records(width)),
+        };
+        match spare {
+            Err(_) if width < before => self.last(ledger, before),
+            spare => spare,
+        }
+    }
+
+    /// Whether a cell may come to have a record of `width` in force.
+    fn may_grow(&mut self, ledger: &Ledger, width: Width) -> bool {
+        while !ledger.records.have_room(width, self.spares[width.index()].len()) {
+            // What snapshots need can be copied elsewhere.
+            if self.retired.is_empty() {
+                return false;
+            }
+            self.take_back(ledger);
+        }
+        true
+    }
+
+    /// The last spare of `width`. Adds some if there are none.
+    fn last(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
+        if self.spares[width.index()].is_empty() {
+            self.take_back_unneeded(ledger, 2 * width.batch());
+        }
         loop {
             if let Some(spare) = self.spares[width.index()].last() {
                 return Ok(*spare);
@@ -192,7 +268,7 @@ impl Stock {
         let width = record.width();
         let spares = &mut self.spares[width.index()];
         spares.push(record);
-        if spares.len() > 4 * width.batch() {
+        if spares.len() > MOST_BATCHES * width.batch() {
             self.trim(ledger, width);
         }
     }
@@ -201,7 +277,7 @@ impl Stock {
     #[cold]
     fn trim(&mut self, ledger: &Ledger, width: Width) {
         let spares = &mut self.spares[width.index()];
-        if spares.len() <= 4 * width.batch() {
+        if spares.len() <= MOST_BATCHES * width.batch() {
             return;
         }
         while spares.len() > 2 * width.batch() {
@@ -215,7 +291,7 @@ impl Stock {
         while !self.retired.is_empty() {
             self.take_back(ledger);
         }
-        for width in Width::all() {
+        for width in Width::ALL {
             let spares = &mut self.spares[width.index()];
             while !spares.is_empty() {
                 let batch = spares.len().min(width.batch());
@@ -229,4 +305,11 @@ impl Stock {
     pub(super) fn numbers(&self) -> Vec<u32> {
         self.spares.iter().flatten().map(|spare| spare.bits()).collect()
     }
+}
+
+/// Whether the version after the one in `replaced` may have any record of `width`: one of the narrowest,
+/// or the like of what it gives back. Else its cell grows.
+#[inline]
+fn is_granted(width: Width, replaced: RecordNumber) -> bool {
+    width.is_narrowest() || width == replaced.width()
 }

@@ -7,7 +7,7 @@ use super::descriptor::{Entry, Outcome, Ticket};
 use super::exhausted::Exhausted;
 use super::gate::{Cell, Gate, GateWord};
 use super::kcas::{Owner, Progress, Stamps, helps};
-use super::record::{Making, Record, Replaced, Width};
+use super::record::{Making, Record, RecordNumber, Replaced, Width};
 use super::stock::Stock;
 use super::transaction::{Abort, Draft, Opened, Seen, Transaction};
 use super::{KINDS, Kind, Ledger};
@@ -45,7 +45,7 @@ impl Writer {
             draft: Draft::default(),
             slot,
             sequence,
-            stock: Stock::new(),
+            stock: Stock::new(slot),
             entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
             retries: 0,
@@ -237,7 +237,7 @@ impl Writer {
     /// Gives a cell that was never used its first version.
     fn found(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Exhausted> {
         let width = Width::holding(payload.len())?;
-        let spare = self.stock.pop(&self.ledger, width)?;
+        let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
         let new = GateWord::VACANT.next(spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
@@ -292,7 +292,7 @@ impl Writer {
                 false => old.next_same(),
                 true => {
                     let width = Width::holding(opened.length);
-                    match width.and_then(|width| stock.pop(ledger, width)) {
+                    match width.and_then(|width| stock.pop(ledger, width, old.record())) {
                         Ok(spare) => old.next(spare),
                         Err(exhausted) => {
                             give_up(ledger, stock, entries);
@@ -381,7 +381,7 @@ impl<'a> Next<'a> {
         old: GateWord,
         width: Width,
     ) -> Result<Option<Self>, Exhausted> {
-        let spare = stock.peek(ledger, width)?;
+        let spare = stock.peek(ledger, width, old.record())?;
         // It may have come into the stock just now, and may have held just this version before: one
         // that another writer made, that is replaced by now, and that somebody is still about to
         // stamp. They would take this token for theirs. But whoever gave the record away has

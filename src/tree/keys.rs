@@ -236,11 +236,12 @@ impl From<Exhausted> for Abort<Error> {
     }
 }
 
-/// The key's cell is live, or was given up already, or there is no record to say so; in the last
-/// case the key stays interned, which harms nobody.
+/// The key's cell is live, or was given up already.
 struct NotAbsent;
 
 impl From<Exhausted> for NotAbsent {
+    /// One word in one cell always finds a record, as long as half of the narrowest are not withheld; see
+    /// I19 in `PROTOCOL.md`. If they are, the key stays interned, which harms nobody.
     fn from(_: Exhausted) -> Self {
         NotAbsent
     }
