@@ -10,11 +10,11 @@ use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Place, Transaction, Writer};
+use crate::ledger::{Abort, Making, Place, Transaction, Writer};
 use crate::metrics::{Metrics, Tallies};
 use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
-use crate::tree::cells::{Life, State, UsageWords};
+use crate::tree::cells::{Life, State, UsageWords, usage_of};
 use crate::tree::core::Core;
 use crate::tree::{Due, Expect, Interned, Provider, Refused, Term};
 
@@ -173,18 +173,8 @@ impl Worker {
     pub fn take(&mut self, provider: &Provider, amounts: &[(ResourceClass, u64)]) -> Result<()> {
         let cell = self.core.usage_cell(provider)?;
         let core = &*self.core;
-        let taken = self.writer.update(cell, |words| {
-            Core::check(provider, UsageWords(words).life())?;
-            let head = UsageWords(words).head();
-            for &(class, amount) in amounts {
-                check_amount(provider, class, amount)?;
-                let change = Change { handle: Some(provider), class: class.number() };
-                let (at, used) = change.used_after(head, words, core, 0, amount)?;
-                let taken = at.taken + amount;
-                at.set(words, used, taken);
-            }
-            Ok(())
-        });
+        let taken = self.writer.update(cell, |words| take_from(words, core, provider, amounts));
+        let taken = taken.map_err(|error| self.why_not_taken(error, provider, amounts));
         self.counting(taken, |tallies| &tallies.claims)
     }
 
@@ -200,26 +190,42 @@ impl Worker {
         amounts: &[(ResourceClass, u64)],
     ) -> Result<()> {
         let cell = self.core.usage_cell(provider)?;
-        let put_back = self.writer.update(cell, |words| {
-            Core::check(provider, UsageWords(words).life())?;
-            let head = UsageWords(words).head();
-            for &(class, amount) in amounts {
-                check_amount(provider, class, amount)?;
-                let provider = provider.uuid;
-                let Some(at) = head.find(words, class.number()) else {
-                    return Err(Error::NoInventory { provider, class }.into());
-                };
-                let taken = at.taken;
-                let Some(left) = taken.checked_sub(amount) else {
-                    let requested = amount;
-                    return Err(Error::NotTaken { provider, class, requested, taken }.into());
-                };
-                let used = at.used - amount;
-                at.set(words, used, left);
-            }
-            Ok(())
-        });
+        let put_back = self.writer.update(cell, |words| put_back_to(words, provider, amounts));
+        let put_back = put_back.map_err(|error| self.why_not_put_back(error, provider, amounts));
         self.counting(put_back, |tallies| &tallies.releases)
+    }
+
+    /// The error for what was not taken: who would be refused anyway is to hear why, also when there is
+    /// no room for the change.
+    #[cold]
+    #[inline(never)]
+    fn why_not_taken(
+        &mut self,
+        error: Error,
+        provider: &Provider,
+        amounts: &[(ResourceClass, u64)],
+    ) -> Error {
+        let Worker { core, writer, .. } = self;
+        let is_full = matches!(error, Error::TooLarge { .. });
+        let look = |words: Making<'_>| take_from(words, core, provider, amounts);
+        let refusal = if is_full { writer.ask(usage_of(provider.cell), look).err() } else { None };
+        refusal.unwrap_or(error)
+    }
+
+    /// The same for what was not put back.
+    #[cold]
+    #[inline(never)]
+    fn why_not_put_back(
+        &mut self,
+        error: Error,
+        provider: &Provider,
+        amounts: &[(ResourceClass, u64)],
+    ) -> Error {
+        let is_full = matches!(error, Error::TooLarge { .. });
+        let look = |words: Making<'_>| put_back_to(words, provider, amounts);
+        let cell = usage_of(provider.cell);
+        let refusal = if is_full { self.writer.ask(cell, look).err() } else { None };
+        refusal.unwrap_or(error)
     }
 
     /// How often a change was prepared in vain since this worker began, because another thread's
@@ -404,6 +410,52 @@ impl Worker {
             Err(Refused::Error(error)) => Err(error),
         }
     }
+}
+
+/// Takes amounts for no consumer in the next version of a provider's usage.
+#[inline(always)] // Called in two places, one of them cold.
+fn take_from(
+    words: Making<'_>,
+    core: &Core,
+    provider: &Provider,
+    amounts: &[(ResourceClass, u64)],
+) -> Result<(), Abort<Error>> {
+    Core::check(provider, UsageWords(words).life())?;
+    let head = UsageWords(words).head();
+    for &(class, amount) in amounts {
+        check_amount(provider, class, amount)?;
+        let change = Change { handle: Some(provider), class: class.number() };
+        let (at, used) = change.used_after(head, words, core, 0, amount)?;
+        let taken = at.taken + amount;
+        at.set(words, used, taken);
+    }
+    Ok(())
+}
+
+/// Gives such amounts back.
+#[inline(always)] // As above.
+fn put_back_to(
+    words: Making<'_>,
+    provider: &Provider,
+    amounts: &[(ResourceClass, u64)],
+) -> Result<(), Abort<Error>> {
+    Core::check(provider, UsageWords(words).life())?;
+    let head = UsageWords(words).head();
+    for &(class, amount) in amounts {
+        check_amount(provider, class, amount)?;
+        let provider = provider.uuid;
+        let Some(at) = head.find(words, class.number()) else {
+            return Err(Error::NoInventory { provider, class }.into());
+        };
+        let taken = at.taken;
+        let Some(left) = taken.checked_sub(amount) else {
+            let requested = amount;
+            return Err(Error::NotTaken { provider, class, requested, taken }.into());
+        };
+        let used = at.used - amount;
+        at.set(words, used, left);
+    }
+    Ok(())
 }
 
 impl Known {

@@ -406,6 +406,13 @@ impl<'a> Record<'a> {
 pub(crate) struct Making<'a>(Record<'a>);
 
 impl Making<'_> {
+    /// Applies `look` to a copy of some words, in no record.
+    pub(crate) fn of_copy<T>(words: &[u64], look: impl FnOnce(Making<'_>) -> T) -> T {
+        let all = [0; HEADER].iter().chain(words);
+        let words: Box<[AtomicU64]> = all.map(|word| AtomicU64::new(*word)).collect();
+        look(Making(Record { words: &words }))
+    }
+
     /// How many words there are.
     #[inline]
     pub(crate) fn len(self) -> usize {

@@ -122,6 +122,29 @@ impl Writer {
         result
     }
 
+    /// What a change of one cell would say, and changes nothing: for one that there was no record for, but
+    /// that may be refused anyway.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn ask<T, E>(
+        &mut self,
+        cell: Cell,
+        mut change: impl FnMut(Making<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        let mut words = Vec::new();
+        loop {
+            self.ledger.read_stamped(cell, |record, _| {
+                words.clear();
+                record.copy_to(&mut words);
+            });
+            match Making::of_copy(&words, &mut change) {
+                Ok(value) => break Ok(value),
+                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Torn) => self.retries += 1,
+            }
+        }
+    }
+
     /// Changes several cells as one. `body` opens and changes them, or gives up.
     ///
     /// A rejection is final only if everything it rests on was in force at one instant; else

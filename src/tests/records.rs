@@ -310,3 +310,39 @@ fn providers_with_many_classes_leave_room_to_their_changes() {
         assert_eq!(gone, GROWN[1] + 1);
     }
 }
+
+#[test]
+fn who_would_be_refused_anyway_hears_why() {
+    let forest = Forest::new(2, 3);
+    let [host, other] = [forest.hosts[0], forest.hosts[1]];
+    // Many more workers for so few records than there can be: they withhold all of them.
+    let mut workers = Vec::new();
+    loop {
+        let mut worker = forest.worker();
+        match worker.take(&host, &[(class(0), 1)]) {
+            Ok(()) => workers.push(worker),
+            Err(Error::TooLarge { .. }) => break,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let mut worker = forest.worker();
+    let free = (1 << 40) - workers.len() as u64;
+    let refused = worker.take(&host, &[(class(1), 1), (class(0), free + 1)]);
+    let (provider, class_0) = (host.uuid(), class(0));
+    let requested = free + 1;
+    let expected = Error::CapacityExceeded { provider, class: class_0, requested, free };
+    assert_eq!(refused, Err(expected));
+    let refused = worker.put_back(&other, &[(class(2), 1)]);
+    let (provider, class_2) = (other.uuid(), class(2));
+    let expected = Error::NotTaken { provider, class: class_2, requested: 1, taken: 0 };
+    assert_eq!(refused, Err(expected));
+    too_large(worker.take(&host, &[(class(0), 1)]));
+    too_large(worker.put_back(&host, &[(class(0), 1)]));
+    let taken = workers.len() as u64;
+    assert_eq!(forest.tree.usage(&host, class(0)).unwrap().used, taken);
+    assert_eq!(forest.tree.usage(&host, class(1)).unwrap().used, 0);
+    // Whoever has a spare needs no other, and whoever goes leaves them.
+    workers[0].put_back(&host, &[(class(0), 1)]).unwrap();
+    workers.pop();
+    worker.put_back(&host, &[(class(0), taken - 1)]).unwrap();
+}
