@@ -130,28 +130,6 @@ fn intern(core: &Core, writer: &mut Writer, batch: &Batch, keys: &mut Vec<Intern
     Ok(())
 }
 
-/// Whether nothing that the batch rests on has changed.
-fn check_basis(
-    transaction: &mut Transaction<'_>,
-    batch: &Batch,
-    keys: &[Interned],
-) -> Result<(), Abort<Refused>> {
-    let Some(basis) = &batch.basis else { return Ok(()) };
-    for &(cell, seen) in &basis.seen {
-        let place = transaction.open(cell)?;
-        if !basis.frozen.is_still(transaction, place) {
-            return Err(seen.changed().into());
-        }
-    }
-    for (&consumer, key) in basis.absent.iter().zip(&keys[batch.consumers.len()..]) {
-        let (_, life) = open_consumer(transaction, *key)?;
-        if life.state == State::Live {
-            return Err(Error::ConsumerChanged { consumer }.into());
-        }
-    }
-    Ok(())
-}
-
 /// Begins the batch's cordons, or ends those that it ends.
 fn change_cordons(
     transaction: &mut Transaction<'_>,
@@ -195,7 +173,9 @@ fn attempt(
     let candidates = prepared.iter().map(|prepared| &prepared.candidate);
     let ((), at) = Candidate::decide(candidates, writer, |transaction| {
         outcomes.clear();
-        check_basis(transaction, batch, keys)?;
+        if let Some(basis) = &batch.basis {
+            basis.check(transaction, core, &keys[batch.consumers.len()..])?;
+        }
         let opened = open_consumers(transaction, batch, keys)?;
         for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
             check_conditions(transaction, claim)?;

@@ -1,5 +1,6 @@
 //! Claims: what consumers take from providers, and the proof that it adds up.
 
+mod basis;
 mod batch;
 mod change;
 mod consumer;
@@ -17,9 +18,10 @@ pub use lease::Lease;
 pub use request::{Batch, Claim};
 pub use worker::{Receipt, Worker};
 
+pub(crate) use basis::{Basis, Fact, Facts, units_of, usages};
 pub(crate) use change::Change;
 pub(crate) use consumer::{
     ConsumerWords, Held, LATEST_DEADLINE, consumer_cells, is_live_consumer, rewrite_consumer,
 };
 pub(crate) use lines::{check_claim, sort_out};
-pub(crate) use request::{Basis, Line, Seen};
+pub(crate) use request::Line;

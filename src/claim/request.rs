@@ -1,16 +1,12 @@
 //! Requests: what a consumer wants, and what several changes want together.
 
-use std::fmt;
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::claim::basis::Basis;
 use crate::inventory::Inventories;
-use crate::ledger::Cell;
 use crate::resource_class::ResourceClass;
-use crate::tree::{Expect, Frozen, Provider};
+use crate::tree::{Expect, Provider};
 
 /// What one consumer wants: amounts of classes, from any number of providers, as one.
 ///
@@ -188,43 +184,6 @@ pub(crate) struct InventoriesChange {
 pub(crate) struct CordonChange {
     pub(crate) provider: Provider,
     pub(crate) own: bool,
-}
-
-/// What a batch rests on, in a snapshot: it must not have changed since.
-#[derive(Clone)]
-pub(crate) struct Basis {
-    pub(crate) frozen: Arc<Frozen>,
-    pub(crate) seen: Vec<(Cell, Seen)>,
-    /// Consumers that held nothing.
-    pub(crate) absent: Vec<Uuid>,
-}
-
-/// What a cell was seen to serve.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seen {
-    Provider(Uuid),
-    Consumer(Uuid),
-}
-
-impl Seen {
-    /// The error for what has changed since.
-    pub(crate) fn changed(self) -> Error {
-        match self {
-            Seen::Provider(provider) => Error::ProviderChanged { provider },
-            Seen::Consumer(consumer) => Error::ConsumerChanged { consumer },
-        }
-    }
-}
-
-impl fmt::Debug for Basis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Basis { frozen, seen, absent } = self;
-        f.debug_struct("Basis")
-            .field("version", &frozen.number())
-            .field("seen", seen)
-            .field("absent", absent)
-            .finish()
-    }
 }
 
 impl Batch {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::claim::{
-    Allocation, Allocations, Basis, Batch, Change, Claim, ConsumerWords, Held, Line, Seen,
-    check_claim, sort_out,
+    Allocation, Allocations, Basis, Batch, Change, Claim, ConsumerWords, Fact, Facts, Held, Line,
+    check_claim, sort_out, units_of, usages,
 };
 use crate::error::{Error, Result};
 use crate::inventory::{Inventories, Usage};
@@ -107,10 +107,12 @@ struct Cordoning {
     now: bool,
 }
 
-/// What a fork has read of the snapshot.
+/// What a fork was asked, as it is in the snapshot.
 #[derive(Clone, Debug, Default)]
 struct Read {
-    seen: Map<Cell, Seen>,
+    providers: Map<Provider, Facts>,
+    /// By their cells.
+    consumers: Map<Cell, Uuid>,
     absent: BTreeSet<Uuid>,
 }
 
@@ -187,6 +189,7 @@ impl Fork {
     pub fn set_inventories(&mut self, provider: &Provider, inventories: Inventories) -> Result<()> {
         let mut words = self.words(provider)?;
         let capacities = inventories.capacities()?;
+        self.note_inventories(provider, &inventories)?;
         let usage = UsageWords(&words[..]);
         let (life, generation) = (usage.life(), usage.generation());
         let cordoned = usage.is_cordoned();
@@ -246,6 +249,7 @@ impl Fork {
     /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let words = self.words(provider)?;
+        self.note_usage(provider, class.number())?;
         let usage = UsageWords(&words[..]).find(class.number()).map(Amounts::usage);
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
@@ -256,7 +260,10 @@ impl Fork {
     ///
     /// [`Removed`](Error::Removed).
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        Ok(all_usages(UsageWords(&self.words(provider)?[..])))
+        let words = self.words(provider)?;
+        let known = self.in_snapshot(provider, |words| usages(words).collect())?;
+        self.note(provider, Fact::Usages(known));
+        Ok(all_usages(UsageWords(&words[..])))
     }
 
     /// Whether `provider` or an ancestor is cordoned.
@@ -265,7 +272,9 @@ impl Fork {
     ///
     /// [`Removed`](Error::Removed).
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
-        Ok(UsageWords(&self.words(provider)?[..]).is_cordoned())
+        let words = self.words(provider)?;
+        self.note_cordon(provider)?;
+        Ok(UsageWords(&words[..]).is_cordoned())
     }
 
     /// What `consumer` holds; none if nothing. One that has changed in the fork is a generation
@@ -333,23 +342,41 @@ impl Fork {
         batch
     }
 
-    /// The same, which succeeds only if nothing has changed of what was asked of the fork or changed
-    /// in it: usages, configurations and cordons of those providers, chains of ancestors, consumers,
-    /// also those that held nothing. What was read of the [snapshot](Self::snapshot) is not part of
-    /// that.
+    /// The same, which succeeds only if what was asked of the fork, or changed in it, is at the commit
+    /// as it was in the snapshot:
+    ///
+    /// - whether a provider exists, and its generation, where a claim rests on it or inventories are
+    ///   set;
+    /// - capacity and use of each class that was asked for, taken or given back, and the units of
+    ///   what was taken;
+    /// - whether a provider is cordoned, where that was asked or more was taken; its place, if the fork
+    ///   has cordoned anything; and what was below that which it has cordoned;
+    /// - the ancestors of a [chain](Claim::take_chain), and which of them have an inventory of its
+    ///   class;
+    /// - consumers, also those that held nothing.
+    ///
+    /// What has changed beside that is no reason to refuse: a sibling or a child that came or went,
+    /// another's name, a claim of another class. Nor is what was read of the
+    /// [snapshot](Self::snapshot).
     ///
     /// Otherwise the commit is refused with [`ProviderChanged`](Error::ProviderChanged) or
     /// [`ConsumerChanged`](Error::ConsumerChanged).
     pub fn difference_if_unchanged(&self) -> Batch {
-        let Read { seen, absent } = &*self.read.borrow();
+        let Read { providers, consumers, absent } = &*self.read.borrow();
         let mut batch = self.difference();
         let absent = absent.iter().filter(|consumer| {
             // Those that it adds are part of the batch anyway.
             !batch.consumers.iter().any(|change| change.consumer == **consumer)
         });
         let absent = absent.copied().collect();
-        let seen = seen.iter().map(|(cell, seen)| (*cell, *seen)).collect();
-        batch.basis = Some(Basis { frozen: self.base.frozen().clone(), seen, absent });
+        let mut providers: Vec<_> =
+            providers.iter().map(|(provider, facts)| (*provider, facts.clone())).collect();
+        // In one order, so that of several changes the same is named.
+        providers.sort_unstable_by_key(|(provider, _)| (provider.cell, provider.incarnation));
+        let mut consumers: Vec<_> = consumers.iter().map(|(cell, uuid)| (*cell, *uuid)).collect();
+        consumers.sort_unstable();
+        let frozen = self.base.frozen().clone();
+        batch.basis = Some(Basis { frozen, providers, consumers, absent });
         batch
     }
 }
@@ -370,26 +397,25 @@ impl Fork {
         &self.base.frozen().core
     }
 
-    fn note(&self, cell: Cell, seen: Seen) {
-        self.read.borrow_mut().seen.insert(cell, seen);
+    /// The provider with this usage cell, from which something is held.
+    fn provider_of(&self, usage: Cell) -> Result<Provider> {
+        let cell = structure_of(usage);
+        Ok(self.core().handle(cell, &self.structure(cell)?))
     }
 
     /// The uuid of the provider with this usage cell, from which something is held.
     fn uuid_of(&self, usage: Cell) -> Result<Uuid> {
-        self.base
-            .read(|past| past.read(structure_of(usage), |words| Structure::of_words(words).uuid))
+        self.provider_of(usage).map(|provider| provider.uuid)
     }
 
     /// The words of the provider's usage cell.
     fn words(&self, provider: &Provider) -> Result<Vec<u64>> {
-        let cell = self.core().usage_cell(provider)?;
-        let words = self.words_of(cell, provider.uuid)?;
-        Core::check(provider, UsageWords(&words[..]).life())?;
+        let words = self.words_of(self.core().usage_cell(provider)?)?;
+        self.noting_existence(provider, Core::check(provider, UsageWords(&words[..]).life()))?;
         Ok(words)
     }
 
-    fn words_of(&self, cell: Cell, uuid: Uuid) -> Result<Vec<u64>> {
-        self.note(cell, Seen::Provider(uuid));
+    fn words_of(&self, cell: Cell) -> Result<Vec<u64>> {
         if let Some(words) = self.usages.get(&cell) {
             return Ok(words.clone());
         }
@@ -407,7 +433,7 @@ impl Fork {
             self.read.borrow_mut().absent.insert(consumer);
             return Ok(Tenancy::default());
         };
-        self.note(cell, Seen::Consumer(consumer));
+        self.read.borrow_mut().consumers.insert(cell, consumer);
         self.base.read(|past| {
             past.read(cell, |words| {
                 let words = ConsumerWords(words);
@@ -440,6 +466,7 @@ impl Fork {
         let lines = self.expand(claim)?;
         for (provider, expected) in &claim.conditions {
             let actual = UsageWords(&self.words(provider)?[..]).generation();
+            self.note_generation(provider)?;
             if actual != *expected {
                 let (provider, expected) = (provider.uuid, *expected);
                 return Err(Error::GenerationConflict { provider, expected, actual });
@@ -483,11 +510,14 @@ impl Fork {
     /// A line for each provider of the chain that has an inventory of the class.
     fn climb(&self, chain: &Line, lines: &mut Vec<Line>) -> Result<()> {
         let before = lines.len();
-        let mut chained = vec![chain.provider];
-        chained.extend(self.base.ancestors(&chain.provider)?);
-        for provider in chained {
-            self.note(provider.cell, Seen::Provider(provider.uuid));
-            if UsageWords(&self.words(&provider)?[..]).find(chain.class.number()).is_some() {
+        let class = chain.class.number();
+        for provider in self.noted_chain(&chain.provider)? {
+            let has = UsageWords(&self.words(&provider)?[..]).find(class).is_some();
+            // Those that the fork has set rest on the generation.
+            if !self.inventories.contains_key(&usage_of(provider.cell)) {
+                self.note(&provider, Fact::Has(class, has));
+            }
+            if has {
                 lines.push(Line { provider, ..*chain });
             }
         }
@@ -509,20 +539,26 @@ impl Fork {
             let part = parts.entry(line.key()).or_default();
             if let Some(other) = part.1.replace(line) {
                 // Two handles of one cell are two providers, of which one is gone.
-                Core::check(&other.provider, UsageWords(&self.words(&line.provider)?[..]).life())?;
+                self.words(&line.provider)?;
+                self.words(&other.provider)?;
             }
         }
         let mut staged = Map::default();
         for ((cell, class), (held, line)) in parts {
             let words = match staged.entry(cell) {
                 std::collections::hash_map::Entry::Occupied(staged) => staged.into_mut(),
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    let uuid =
-                        line.map_or_else(|| self.uuid_of(cell), |it| Ok(it.provider.uuid))?;
-                    new.insert(self.words_of(cell, uuid)?)
-                }
+                std::collections::hash_map::Entry::Vacant(new) => new.insert(self.words_of(cell)?),
             };
+            let provider = line.map_or_else(|| self.provider_of(cell), |line| Ok(line.provider))?;
             let wanted = line.map_or(0, |line| line.amount);
+            self.noting_existence(
+                &provider,
+                Core::check(&provider, UsageWords(&words[..]).life()),
+            )?;
+            self.note_usage(&provider, class)?;
+            if wanted > held {
+                self.note_cordon(&provider)?;
+            }
             let change = Change { handle: line.map(|line| &line.provider), class };
             let changed = change.checked(words, self.core(), held, wanted);
             let (at, used) = changed.map_err(|abort| match abort {
@@ -545,7 +581,10 @@ impl Fork {
             None => {
                 let core = self.core();
                 let found = self.base.read(|past| core.configuration_at(past, &provider))??;
-                found.inventories.get(class).copied()
+                let inventory = found.inventories.get(class).copied();
+                let units = inventory.as_ref().map(units_of);
+                self.note(&provider, Fact::Units(class.number(), units));
+                inventory
             }
         };
         match inventory {
@@ -562,9 +601,8 @@ impl Fork {
     }
 
     fn set_cordon(&mut self, provider: &Provider, own: bool) -> Result<bool> {
-        let subtree = self.base.subtree(provider)?;
-        self.note(provider.cell, Seen::Provider(provider.uuid));
-        let was = self.own_cordon(provider.cell)?;
+        let subtree = self.noting_existence(provider, self.base.subtree(provider))?;
+        let was = self.own_cordon(provider)?;
         if was == own {
             return Ok(false);
         }
@@ -575,12 +613,12 @@ impl Fork {
         let mut staged = Vec::with_capacity(subtree.len());
         // Parents come before their children.
         for below in &subtree {
-            self.note(below.cell, Seen::Provider(below.uuid));
             let parent = self.structure(below.cell)?.parent;
+            self.note(below, Fact::Parent(parent));
             let inherited = parent.and_then(|it| holds.get(&it).copied()).unwrap_or(inherited);
             let itself = match below.cell == provider.cell {
                 true => own,
-                false => self.own_cordon(below.cell)?,
+                false => self.own_cordon(below)?,
             };
             let now = itself || inherited;
             holds.insert(below.cell, now);
@@ -595,14 +633,93 @@ impl Fork {
         Ok(true)
     }
 
-    fn own_cordon(&self, cell: Cell) -> Result<bool> {
-        match self.cordons.get(&cell) {
-            Some(cordoning) => Ok(cordoning.now),
-            None => Ok(self.structure(cell)?.cordon.own),
+    fn own_cordon(&self, provider: &Provider) -> Result<bool> {
+        if let Some(cordoning) = self.cordons.get(&provider.cell) {
+            return Ok(cordoning.now);
         }
+        let own = self.structure(provider.cell)?.cordon.own;
+        self.note(provider, Fact::OwnCordon(own));
+        Ok(own)
     }
 
     fn structure(&self, cell: Cell) -> Result<Structure> {
         self.base.read(|past| past.read(cell, Structure::of_words))
+    }
+}
+
+/// Noting what the fork's answers rest on, as it is in the snapshot.
+impl Fork {
+    fn note(&self, provider: &Provider, fact: Fact) {
+        let mut read = self.read.borrow_mut();
+        read.providers.entry(*provider).or_insert_with(|| Facts::of(true)).add(fact);
+    }
+
+    /// Notes from an answer whether the provider exists.
+    fn noting_existence<T>(&self, provider: &Provider, answer: Result<T>) -> Result<T> {
+        let exists = match answer {
+            Ok(_) => true,
+            Err(Error::Removed { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        let mut read = self.read.borrow_mut();
+        read.providers.entry(*provider).or_insert_with(|| Facts::of(exists));
+        answer
+    }
+
+    /// What the words of the provider's usage cell are in the snapshot.
+    fn in_snapshot<T>(
+        &self,
+        provider: &Provider,
+        read: impl FnOnce(UsageWords<&[u64]>) -> T,
+    ) -> Result<T> {
+        let cell = usage_of(provider.cell);
+        self.base.read(|past| past.read(cell, |words| read(UsageWords(words))))
+    }
+
+    fn note_usage(&self, provider: &Provider, class: u16) -> Result<()> {
+        let usage = self.in_snapshot(provider, |words| words.find(class).map(Amounts::usage))?;
+        self.note(provider, Fact::Usage(class, usage));
+        Ok(())
+    }
+
+    fn note_generation(&self, provider: &Provider) -> Result<()> {
+        let generation = self.in_snapshot(provider, |words| words.generation())?;
+        self.note(provider, Fact::Generation(generation));
+        Ok(())
+    }
+
+    /// Notes what setting inventories rests on: the generation, and whether that which is dropped is
+    /// used.
+    fn note_inventories(&self, provider: &Provider, new: &Inventories) -> Result<()> {
+        self.note_generation(provider)?;
+        let known: Vec<_> = self.in_snapshot(provider, |words| usages(words).collect())?;
+        for (class, usage) in known {
+            if new.get(ResourceClass::from_number(class)).is_none() {
+                self.note(provider, Fact::Usage(class, Some(usage)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes whether the provider is cordoned, and where it is: the fork may have cordoned what is
+    /// above it.
+    fn note_cordon(&self, provider: &Provider) -> Result<()> {
+        let cordoned = self.in_snapshot(provider, |words| words.is_cordoned())?;
+        self.note(provider, Fact::Cordoned(cordoned));
+        if !self.cordons.is_empty() {
+            self.noted_chain(provider)?;
+        }
+        Ok(())
+    }
+
+    /// The provider and its ancestors, noted as such.
+    fn noted_chain(&self, provider: &Provider) -> Result<Vec<Provider>> {
+        let mut chain = vec![*provider];
+        chain.extend(self.noting_existence(provider, self.base.ancestors(provider))?);
+        let above = chain.iter().skip(1).map(|parent| parent.cell);
+        for (one, parent) in chain.iter().zip(above.chain([self.core().super_root])) {
+            self.note(one, Fact::Parent(Some(parent)));
+        }
+        Ok(chain)
     }
 }
