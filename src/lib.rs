@@ -107,9 +107,13 @@
 //!
 //! **Generations.** A provider's generation begins at 0 and grows by one with each change of its
 //! inventories, traits, aggregates, name or parent, and never with a claim. A change can rest on it
-//! with [`Expect::Generation`]. A consumer's generation begins at 1 and grows with each replacement. It
-//! ends with the release: a consumer that claims again begins at 1 again, so a generation does not
-//! tell two lives of a consumer apart.
+//! with [`Expect::Generation`]. A consumer's generation grows by one with each change of what it
+//! holds, and of its lease. It ends with the release; a consumer that claims again begins above every
+//! generation that it has had, so that what rests on one never acts on another life of the consumer.
+//! To know that, consumers share 4,096 numbers: the first life of a consumer begins at 1, unless one
+//! that has the same number has come further. Two things keep no such promise: a generation that
+//! [`Expect::Mirror`] sets, and a forest that is loaded from a dump, which knows of no lives but those
+//! in the dump.
 //!
 //! # Progress
 //!

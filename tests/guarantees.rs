@@ -9,6 +9,7 @@
 //! | `reshapes` | what is held moves to other providers under live claims |
 //! | `quotas` | chains of ancestors |
 //! | `leases` | deadlines, confirmations, expiry |
+//! | `lives` | generations of consumers that end and begin again |
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `counts` | metrics |
@@ -35,6 +36,8 @@ mod crowds;
 mod leases;
 #[path = "guarantees/lines.rs"]
 mod lines;
+#[path = "guarantees/lives.rs"]
+mod lives;
 #[path = "guarantees/overcommit.rs"]
 mod overcommit;
 #[path = "guarantees/quotas.rs"]

@@ -13,6 +13,7 @@
 #[allow(dead_code, reason = "shared with the histories")]
 mod history;
 #[path = "linearizability/model.rs"]
+#[allow(dead_code, reason = "shared with the histories")]
 mod model;
 #[path = "linearizability/operation.rs"]
 #[allow(dead_code, reason = "shared with the histories")]

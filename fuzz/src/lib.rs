@@ -14,6 +14,7 @@ use serde_json::Value;
 #[allow(dead_code, reason = "shared with the tests")]
 mod history;
 #[path = "../../tests/linearizability/model.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
 mod model;
 #[path = "../../tests/linearizability/operation.rs"]
 #[allow(dead_code, reason = "shared with the tests")]

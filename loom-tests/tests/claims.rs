@@ -4,7 +4,8 @@
 
 use loom_tests::{Model, thread};
 use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Worker,
+    Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, Receipt,
+    ResourceClass, Worker,
 };
 use uuid::Uuid;
 
@@ -203,6 +204,99 @@ fn a_consumers_generation_is_expected_once() {
         };
         assert_eq!(used(&tree, &host), amount);
         assert!(tree.audit().holds());
+    });
+}
+
+#[test]
+fn a_life_is_not_taken_for_the_one_before() {
+    Model {
+        name: "a_life_is_not_taken_for_the_one_before",
+        property: "what rests on a generation never acts on a consumer that has begun again",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [a, b]) = hosts([1, 1]);
+        let mut worker = tree.worker().expect("few workers");
+        let first = worker.claim(&of(ONE, &a, 1)).expect("fits").generation;
+        let (again, ended) = race(
+            &tree,
+            move |worker| {
+                let released = worker.release(ONE).map(drop);
+                (released, worker.claim(&of(ONE, &b, 1)))
+            },
+            move |worker| {
+                let batch = Batch::new().release(ONE, Expect::Generation(first));
+                worker.commit(&batch).map(drop)
+            },
+        );
+        // One of the two has ended the first life, and nobody the second.
+        let (released, begun) = again;
+        let generation = begun.expect("fits in either order").generation;
+        assert!(generation > first);
+        let not_found = Err(Error::ConsumerNotFound { consumer: ONE });
+        match (released, ended) {
+            (Ok(()), Err(Error::ConsumerConflict { actual, .. })) => {
+                assert!(actual.is_none_or(|actual| actual == generation));
+            }
+            (released, Ok(())) => assert_eq!(released, not_found),
+            other => panic!("{other:?}"),
+        }
+        let held = tree.allocations(ONE).expect("nobody has ended the second life");
+        assert_eq!((held.generation, held.allocations[0].provider), (generation, b.uuid()));
+        assert_eq!((used(&tree, &a), used(&tree, &b)), (0, 1));
+    });
+}
+
+/// Fails unless a claim that was made beside the release of the first life was refused or begins the
+/// second.
+fn check_second_life(begun: Result<Receipt, Error>, released: Result<Receipt, Error>) {
+    assert_eq!(released, Ok(Receipt { consumer: ONE, generation: 1 }));
+    match begun {
+        Ok(Receipt { generation, .. }) => assert_eq!(generation, 2),
+        Err(error) => assert_eq!(error, Error::ConsumerExists { consumer: ONE, generation: 1 }),
+    }
+}
+
+// Twice, as the thread that starts the other needs one preemption less.
+#[test]
+fn a_life_begins_above_the_one_before() {
+    Model {
+        name: "a_life_begins_above_the_one_before",
+        property: "a life that is about to begin begins above one that ends meanwhile",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        // Of another provider: else the release would be in the claim's way there.
+        let (tree, [host, other]) = hosts([1, 1]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        let (begun, released) =
+            race(&tree, |worker| worker.claim(&of(ONE, &other, 1)), |worker| worker.release(ONE));
+        check_second_life(begun, released);
+    });
+}
+
+#[test]
+fn a_life_that_ends_is_below_the_next() {
+    Model {
+        name: "a_life_that_ends_is_below_the_next",
+        property: "a life begins above one whose end is just being seen",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        // Of another provider: else the release would be in the claim's way there.
+        let (tree, [host, other]) = hosts([1, 1]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        let (released, begun) = race(
+            &tree,
+            |worker| worker.release(ONE),
+            move |worker| worker.claim(&of(ONE, &other, 1)),
+        );
+        check_second_life(begun, released);
     });
 }
 

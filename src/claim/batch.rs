@@ -21,7 +21,9 @@ use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
-use crate::tree::{Due, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in};
+use crate::tree::{
+    Due, Expect, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in,
+};
 
 impl Worker {
     /// Makes all changes of a batch at one instant, or none; returns a receipt for each consumer,
@@ -195,16 +197,22 @@ fn attempt(
         }
         change_cordons(transaction, batch, true)?;
         for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
-            if change.claim.is_some() {
+            let Opened { place, life, before, term } = *opened;
+            let consumer = change.consumer;
+            let generation = if change.claim.is_some() {
+                let expect = change.before.expect().unwrap_or(Expect::Any);
+                let generation = core.next_generation(consumer, expect, before);
+                let kept = term.filter(|_| !change.ends());
                 let held = wanted[index].iter().map(Line::held);
-                let Opened { place, life, generation, term, .. } = *opened;
-                let term = term.filter(|_| !change.ends());
-                let consumer = change.consumer;
-                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
+                rewrite_consumer(transaction, (place, life), consumer, generation, kept, held);
+                generation
             } else {
-                transaction.rewrite(opened.place, &[opened.life.ended().word()]);
-            }
-            outcomes.push((opened.generation, opened.term));
+                let last = before.expect("only what holds something is released");
+                core.floors.raise(consumer, last);
+                transaction.rewrite(place, &[life.ended().word()]);
+                last
+            };
+            outcomes.push((generation, term));
         }
         Ok::<_, Abort<Refused>>(())
     })?;
@@ -237,8 +245,8 @@ impl ConsumerChange {
 struct Opened {
     place: Place,
     life: Life,
-    /// The next generation; the last one for a consumer that goes.
-    generation: u64,
+    /// Its generation, if it holds something.
+    before: Option<u64>,
     term: Option<Term>,
 }
 
@@ -254,24 +262,23 @@ fn open_consumers(
         let is_live = life.state == State::Live;
         let before = is_live.then(|| words.generation());
         let term = is_live.then(|| words.term()).flatten();
-        let generation = generation(change, before)?;
-        opened.push(Opened { place, life, generation, term });
+        check_before(change, before)?;
+        opened.push(Opened { place, life, before, term });
     }
     Ok(opened)
 }
 
-/// The generation after the change, if the one before is as expected.
-fn generation(change: &ConsumerChange, before: Option<u64>) -> Result<u64> {
+/// Checks the generation before the change; none if the consumer holds nothing.
+fn check_before(change: &ConsumerChange, before: Option<u64>) -> Result<()> {
     let consumer = change.consumer;
     match (change.before, before) {
-        (Before::Nothing, None) => Ok(1),
+        (Before::Nothing, None) => Ok(()),
         (Before::Nothing, Some(generation)) => Err(Error::ConsumerExists { consumer, generation }),
         (Before::Expected(expect) | Before::Ended(expect), _) => {
             check_consumer(consumer, expect, before)?;
             match (&change.claim, before) {
-                (Some(_), _) => Ok(expect.next(before.unwrap_or(0))),
-                (None, Some(generation)) => Ok(generation),
                 (None, None) => Err(Error::ConsumerNotFound { consumer }),
+                _ => Ok(()),
             }
         }
     }

@@ -15,7 +15,8 @@ use crate::tree::core::Core;
 pub struct Allocations {
     /// The consumer.
     pub consumer: Uuid,
-    /// Grows with each change of what the consumer holds; a new consumer starts at 1.
+    /// Grows with each change of what the consumer holds. Begins at 1 or above, and above every
+    /// generation that the consumer had before it held nothing.
     pub generation: u64,
     /// Until when it is a lease; none if it is held for good. In the caller's own time.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]

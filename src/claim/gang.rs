@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::ledger::{Abort, Transaction};
 use crate::tree::cells::State;
 use crate::tree::core::Core;
-use crate::tree::{Interned, Refused};
+use crate::tree::{Expect, Interned, Refused};
 
 /// What was had of a claim, and what was not.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,13 +166,12 @@ impl Worker {
                 }
                 wanted.sort_unstable_by_key(Line::key);
                 let held = wanted.iter().map(Line::held);
-                rewrite_consumer(transaction, (place, life), consumer, 1, None, held);
-                Ok(refused)
+                let generation = core.next_generation(consumer, Expect::Any, None);
+                rewrite_consumer(transaction, (place, life), consumer, generation, None, held);
+                Ok(Partial { receipt: Receipt { consumer, generation }, refused })
             });
             match done {
-                Ok(refused) => {
-                    return Ok(Partial { receipt: Receipt { consumer, generation: 1 }, refused });
-                }
+                Ok(made) => return Ok(made),
                 Err(Refused::Stale) => {}
                 Err(Refused::Error(error)) => {
                     core.consumers.retire(writer, &consumer, key);
@@ -218,8 +217,9 @@ fn try_member(
         take_line(transaction, core, line)?;
     }
     let held = lines.iter().map(Line::held);
-    rewrite_consumer(transaction, (place, life), consumer, 1, None, held);
-    Ok(Ok(Receipt { consumer, generation: 1 }))
+    let generation = core.next_generation(consumer, Expect::Any, None);
+    rewrite_consumer(transaction, (place, life), consumer, generation, None, held);
+    Ok(Ok(Receipt { consumer, generation }))
 }
 
 /// Takes an amount in the transaction, or leaves it as it was.

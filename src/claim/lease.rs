@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Abort, Exhausted};
 use crate::tree::cells::State;
 use crate::tree::core::Core;
-use crate::tree::{Due, Interned, Term};
+use crate::tree::{Due, Expect, Interned, Term};
 
 /// What a consumer holds until a deadline, unless it is confirmed before. Means exactly this lease:
 /// after its end no other.
@@ -57,7 +57,8 @@ impl Lease {
         self.receipt.consumer
     }
 
-    /// The consumer, and its generation when the lease began.
+    /// The consumer, and its generation when the lease began. That of the consumer's next lease is
+    /// another.
     pub fn receipt(&self) -> Receipt {
         self.receipt
     }
@@ -91,7 +92,7 @@ impl Worker {
         let leased = check_deadline(deadline).and_then(|()| {
             let term = self.core.new_term(deadline);
             self.put(claim, Supposed::New, Some(term), &|known| match known {
-                None => Ok(1),
+                None => Ok(Expect::Any),
                 Some(known) => Err(known.exists(claim.consumer())),
             })
         });

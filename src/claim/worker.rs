@@ -43,6 +43,9 @@ pub struct Worker {
 }
 
 /// The proof that a consumer's allocations have changed.
+///
+/// No other change of the consumer has the same, not even when it has ended and begun again; but see
+/// [`Expect::Mirror`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Receipt {
@@ -77,8 +80,8 @@ impl Worker {
         Ok(Worker { core, writer, wanted, held, found, tallies, base, counted })
     }
 
-    /// Gives a consumer that holds nothing all that the claim asks for. The consumer starts at
-    /// generation 1.
+    /// Gives a consumer that holds nothing all that the claim asks for. Its generation begins above
+    /// all that it has had.
     ///
     /// Of several claims of one consumer exactly one succeeds.
     ///
@@ -115,7 +118,7 @@ impl Worker {
     /// ```
     pub fn claim(&mut self, claim: &Claim) -> Result<Receipt> {
         let claimed = self.put(claim, Supposed::New, None, &|known| match known {
-            None => Ok(1),
+            None => Ok(Expect::Any),
             Some(known) => Err(known.exists(claim.consumer())),
         });
         self.counting(claimed, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
@@ -137,7 +140,7 @@ impl Worker {
             self.put(claim, Supposed::Known, None, &|known| {
                 let actual = known.map(|known| known.generation);
                 check_consumer(claim.consumer(), expect, actual)?;
-                Ok(expect.next(actual.unwrap_or(0)))
+                Ok(expect)
             })
         });
         self.counting(replaced, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
@@ -260,15 +263,15 @@ impl Worker {
         outcome
     }
 
-    /// Sets what a consumer holds, if `admit` accepts what it is, and says its next generation.
-    /// A new consumer is leased for this term, if there is one. Most often the consumer is as
+    /// Sets what a consumer holds, if `admit` accepts what it is, and says what its next generation
+    /// follows from. A new consumer is leased for this term, if there is one. Most often the consumer is as
     /// supposed.
     pub(super) fn put(
         &mut self,
         claim: &Claim,
         supposed: Supposed,
         lease: Option<Term>,
-        admit: &dyn Fn(Option<&Known>) -> Result<u64>,
+        admit: &dyn Fn(Option<&Known>) -> Result<Expect>,
     ) -> Result<(Receipt, Interned)> {
         let Worker { core, writer, wanted, held, .. } = self;
         // Most often the claim's own lines will do.
@@ -316,11 +319,11 @@ impl Worker {
                         }
                         None => None,
                     };
-                    let generation = admit(known.as_ref())?;
+                    let expect = admit(known.as_ref())?;
                     expanded?;
                     check_conditions(transaction, claim)?;
                     exchange_amounts(transaction, core, held, wanted)?;
-                    Ok(generation)
+                    Ok(expect)
                 })();
                 if let (Err(Abort::Reject(_)), None) = (&prepared, open) {
                     // The refusal rests on the absence of the consumer too, which no cell of the
@@ -333,7 +336,7 @@ impl Worker {
                         return Err(Abort::Torn);
                     }
                 }
-                let generation = prepared?;
+                let expect = prepared?;
                 // Interned last: a claim that is refused leaves the index alone.
                 let (key, place, life) = match (interned, open) {
                     (Some(key), Some((place, life))) => (key, place, life),
@@ -357,6 +360,8 @@ impl Worker {
                     core.agenda.insert(Due::new(term, key), consumer);
                 }
                 let held = wanted.iter().map(Line::held);
+                let before = before.map(|(generation, _)| generation);
+                let generation = core.next_generation(consumer, expect, before);
                 rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
                 Ok((generation, key))
             });
@@ -395,6 +400,7 @@ impl Worker {
             held.clear();
             held.extend(words.held());
             give_back_all(transaction, core, held)?;
+            core.floors.raise(consumer, generation);
             transaction.rewrite(place, &[life.ended().word()]);
             Ok((generation, term))
         });

@@ -29,6 +29,9 @@ pub(crate) const PAGES: usize = 1;
 /// Few, as each costs every execution an object.
 pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 };
 
+/// Shared by all consumers of a model.
+pub(crate) const FLOORS: usize = 1;
+
 /// A loom atomic that loom can't overlook.
 ///
 /// loom 0.7 remembers one last access per object, and a plain load overwrites it, so that some
@@ -75,6 +78,12 @@ impl AtomicU64 {
     pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
         self.conflict();
         self.word.fetch_add(value, ordering)
+    }
+
+    #[track_caller]
+    pub fn fetch_max(&self, value: u64, ordering: Ordering) -> u64 {
+        self.conflict();
+        self.word.fetch_max(value, ordering)
     }
 
     #[track_caller]

@@ -33,6 +33,9 @@ pub(crate) const PAGES: usize = 512;
 /// Chunks enough for 2^32 positions.
 pub(crate) const CHUNKS: usize = 27;
 
+/// How many words consumers share to keep where their generations begin.
+pub(crate) const FLOORS: usize = 1 << 12;
+
 /// `count` words, all zero. The pages come from the allocator untouched: what is never used costs
 /// address space, not memory.
 pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {

@@ -17,6 +17,7 @@ use crate::tree::cells::{
 };
 use crate::tree::configuration::Configurations;
 use crate::tree::due::{Due, Term};
+use crate::tree::floors::Floors;
 use crate::tree::keys::{Interned, Keys, Name};
 use crate::tree::provider::Provider;
 
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(crate) providers: Keys<Uuid>,
     pub(crate) names: Keys<Name>,
     pub(crate) consumers: Keys<Uuid>,
+    pub(crate) floors: Floors,
     pub(crate) configurations: Configurations,
     /// The parent of all roots. It has no uuid and no name, and is never shown.
     pub(crate) super_root: Cell,
@@ -59,6 +61,7 @@ impl Core {
             ),
             names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
             consumers: Keys::new(CONSUMER, None),
+            floors: Floors::new(),
             configurations: Configurations::new(),
             super_root,
             sharing,

@@ -9,10 +9,11 @@ use crate::error::{Error, Result};
 pub enum Expect {
     /// Nothing: the change is made to whatever is there.
     Any,
-    /// The generation is this one.
+    /// The generation is this one. A consumer's never comes again when it has ended, but by a mirror.
     Generation(u64),
     /// Nothing; and the generation becomes this one, be it lower, instead of growing by one. For a
-    /// mirror of an outside authority that counts the generations. At most 2<sup>63</sup> - 1.
+    /// mirror of an outside authority that counts the generations, and sees to it that none of a
+    /// consumer comes twice. At most 2<sup>63</sup> - 1.
     Mirror(u64),
 }
 

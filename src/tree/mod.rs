@@ -7,6 +7,7 @@ mod cordon;
 pub(crate) mod core;
 mod due;
 mod face;
+mod floors;
 mod frozen;
 mod generation;
 mod keys;

@@ -15,7 +15,7 @@ use crate::view::snapshot::Snapshot;
 /// What differs between two snapshots: see [`Snapshot::changes_since`].
 ///
 /// It is the difference of two states, not a history: what has changed and changed back is not in
-/// it.
+/// it. A consumer that has ended and begun again is, by its generation, whatever it holds.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Changes {

@@ -278,7 +278,8 @@ impl Fork {
     }
 
     /// What `consumer` holds; none if nothing. One that has changed in the fork is a generation
-    /// ahead of the snapshot.
+    /// ahead of the snapshot. One that the fork adds is at 1: which generation it begins at in the
+    /// forest says the receipt of the commit.
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let tenancy = self.tenancy(consumer)?;
         if !tenancy.is_live() {

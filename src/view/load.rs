@@ -25,6 +25,7 @@ impl ProviderTree {
     /// A new forest that holds exactly what the dump says.
     ///
     /// A capacity below what is used is accepted, as it can come about by a smaller inventory.
+    /// Consumers go on at their generations. Those that had ended before the dump was made are new.
     /// O(n) for n entries.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ fn g04_of_two_who_create_a_consumer_one_wins() {
         let outcomes =
             together(2, |seat| tree.worker().unwrap().claim(&cpus(id(1), &host, amount(seat))));
         let winner = usize::from(outcomes[1].is_ok());
-        let (consumer, generation) = (id(1), 1);
+        let (consumer, generation) = (id(1), round + 1);
         let loser = match round % 2 {
             0 => Error::AlreadyHeld { consumer, generation },
             _ => Error::ConsumerExists { consumer, generation },

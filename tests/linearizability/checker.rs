@@ -34,7 +34,7 @@ pub(crate) fn linearize(history: &History) -> Result<Vec<usize>, Rejection<'_>> 
     assert!(history.events.len() <= MOST_EVENTS, "too many events to check");
     let mut search =
         Search { history, order: Vec::new(), longest: Vec::new(), led_nowhere: HashMap::new() };
-    match search.extend(0, Model::default()) {
+    match search.extend(0, Model::new(&history.floors)) {
         true => Ok(search.order),
         false => Err(Rejection { history, longest: search.longest }),
     }
@@ -44,7 +44,7 @@ pub(crate) fn linearize(history: &History) -> Result<Vec<usize>, Rejection<'_>> 
 pub(crate) fn explained_by_responses(history: &History) -> bool {
     let mut order: Vec<_> = history.events.iter().collect();
     order.sort_by_key(|event| event.responded);
-    let mut model = Model::default();
+    let mut model = Model::new(&history.floors);
     order.into_iter().all(|event| model.allows(&event.op, &event.outcome))
 }
 

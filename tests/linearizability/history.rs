@@ -1,5 +1,6 @@
 //! Histories: what was called when, and what came back when.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use uuid::Uuid;
@@ -16,10 +17,15 @@ pub(crate) struct Event {
     pub(crate) outcome: Outcome<Handle>,
 }
 
-/// All calls on a forest from its first on, by invocation.
+/// The greatest generation that each consumer has ended with.
+pub(crate) type Floors = BTreeMap<Uuid, u64>;
+
+/// All calls on a forest that is empty, by invocation.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct History {
     pub(crate) seed: u64,
+    /// As the forest has come to them before.
+    pub(crate) floors: Floors,
     pub(crate) events: Vec<Event>,
 }
 

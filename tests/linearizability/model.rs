@@ -13,6 +13,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::history::Floors;
 use crate::operation::{
     Answer, Handle, Item, Line, Listing, Op, Outcome, Said, SetOp, Stock, Stocks, inventories,
     resources,
@@ -25,6 +26,9 @@ pub(crate) struct Model {
     nodes: BTreeMap<Uuid, Node>,
     roots: Vec<Uuid>,
     consumers: BTreeMap<Uuid, Consumer>,
+    /// The greatest generation of each consumer's earlier lives. None of the consumers here share a
+    /// floor.
+    floors: Floors,
     /// All handles that a creation has returned: none may come again.
     born: BTreeSet<Handle>,
     /// The last lease of each consumer: which of all leases it was.
@@ -60,6 +64,11 @@ struct Consumer {
 }
 
 impl Model {
+    /// An empty forest whose consumers have had lives before.
+    pub(crate) fn new(floors: &Floors) -> Self {
+        Model { floors: floors.clone(), ..Model::default() }
+    }
+
     /// Whether the operation can have this outcome now. Then it has happened; else the model is
     /// not to be used any more.
     pub(crate) fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
@@ -586,7 +595,7 @@ impl Model {
             },
             Op::Forget(consumer) => match self.leases.contains_key(consumer) {
                 true => {
-                    let generation = self.consumers.remove(consumer)?.generation;
+                    let generation = self.end(*consumer)?;
                     Answer::Receipt(Receipt { consumer: *consumer, generation })
                 }
                 false => Answer::Nothing,
@@ -597,7 +606,9 @@ impl Model {
                 let due: Vec<_> = due
                     .map(|(uuid, held)| Receipt { consumer: *uuid, generation: held.generation })
                     .collect();
-                due.iter().for_each(|gone| drop(self.consumers.remove(&gone.consumer)));
+                for gone in &due {
+                    self.end(gone.consumer)?;
+                }
                 Answer::Receipts(due)
             }
             Op::Commit(items) => self.commit(items)?,
@@ -624,7 +635,7 @@ impl Model {
                 Answer::Receipt(self.put(*consumer, lines, *expect))
             }
             Op::Release(consumer) => {
-                let generation = self.consumers.remove(consumer)?.generation;
+                let generation = self.end(*consumer)?;
                 Answer::Receipt(Receipt { consumer: *consumer, generation })
             }
             Op::Take(handle, amounts) => {
@@ -789,8 +800,12 @@ impl Model {
     }
 
     fn put(&mut self, consumer: Uuid, lines: &[Line<Handle>], expect: Expect) -> Receipt {
-        let before = self.consumers.get(&consumer).map_or(0, |before| before.generation);
+        let floor = self.floors.get(&consumer).copied().unwrap_or(0);
+        let before = self.consumers.get(&consumer).map_or(floor, |before| before.generation);
         let generation = next(expect, before);
+        if generation < before {
+            self.raise(consumer, before);
+        }
         let (deadline, lease) = self
             .consumers
             .get(&consumer)
@@ -799,6 +814,19 @@ impl Model {
         let held = summed(lines).into_iter().map(of_uuid).collect();
         self.consumers.insert(consumer, Consumer { generation, deadline, lease, held });
         Receipt { consumer, generation }
+    }
+
+    /// Ends a consumer's life; its last generation.
+    fn end(&mut self, consumer: Uuid) -> Option<u64> {
+        let generation = self.consumers.remove(&consumer)?.generation;
+        self.raise(consumer, generation);
+        Some(generation)
+    }
+
+    /// The next life begins above.
+    fn raise(&mut self, consumer: Uuid, generation: u64) {
+        let floor = self.floors.entry(consumer).or_default();
+        *floor = generation.max(*floor);
     }
 
     fn take(&mut self, handle: Handle, class: ResourceClass, amount: u64) {
@@ -882,7 +910,7 @@ impl Model {
                     receipts.push(self.put(*consumer, lines, *expect));
                 }
                 Item::Release(consumer, _) => {
-                    let generation = self.consumers.remove(consumer)?.generation;
+                    let generation = self.end(*consumer)?;
                     receipts.push(Receipt { consumer: *consumer, generation });
                 }
                 Item::SetInventories(handle, stocks, expect) => {

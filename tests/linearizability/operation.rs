@@ -10,6 +10,8 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::history::Floors;
+
 /// How many handles each thread keeps.
 pub(crate) const SLOTS: usize = 4;
 
@@ -215,6 +217,31 @@ pub(crate) enum Op<H> {
 }
 
 impl<H: Copy> Op<H> {
+    /// The same with what is expected of consumers' generations counted from those that they have
+    /// ended with before.
+    pub(crate) fn counted_from(mut self, floors: &Floors) -> Self {
+        let raise = |consumer: &Uuid, expect: &mut Expect| {
+            if let Expect::Generation(generation) = expect {
+                *generation += floors.get(consumer).copied().unwrap_or(0);
+            }
+        };
+        match &mut self {
+            Op::Replace(consumer, _, expect) => raise(consumer, expect),
+            Op::Commit(items) => {
+                for item in items {
+                    match item {
+                        Item::Replace(consumer, _, expect) | Item::Release(consumer, expect) => {
+                            raise(consumer, expect);
+                        }
+                        Item::Claim(..) | Item::SetInventories(..) => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// The same operation with every handle translated.
     pub(crate) fn map<G>(&self, mut to: impl FnMut(H) -> G) -> Op<G> {
         match self {

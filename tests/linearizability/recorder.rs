@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, Worker};
+use provider_tree::{Batch, Claim, Error, Expect, Lease, Provider, ProviderTree, Worker};
 use uuid::Uuid;
 
-use crate::history::{Event, History};
+use crate::history::{Event, Floors, History};
 use crate::operation::{
-    Answer, Handle, Item, Listing, Op, Outcome, SLOTS, SetOp, Slot, inventories, partial, resources,
+    Answer, Handle, Item, Listing, Op, Outcome, SLOTS, SetOp, Slot, Stock, Stocks, inventories,
+    partial, resources,
 };
-use crate::plan::{Pause, Plan, Step, consumers};
+use crate::plan::{CLASSES, Pause, Plan, Step, consumers};
 use crate::stall::stalling;
 
 /// How long all histories of one recording may take together.
@@ -45,7 +46,8 @@ pub(crate) fn record(plans: &[Plan], call: Caller) -> Vec<History> {
         }
         seats.into_iter().map(|seat| seat.join().expect("a thread failed")).collect::<Vec<_>>()
     });
-    assemble(plans, seats)
+    let floors = stage.floors().clone();
+    assemble(plans, seats, floors)
 }
 
 /// What the threads of a recording share.
@@ -57,6 +59,8 @@ struct Stage {
     barrier: Barrier,
     /// The handles that each thread starts a history with.
     slots: Mutex<Option<[Provider; SLOTS]>>,
+    /// Those that each history began with.
+    floors: Mutex<Vec<Floors>>,
 }
 
 impl Stage {
@@ -67,6 +71,7 @@ impl Stage {
             seed: AtomicU64::new(0),
             barrier: Barrier::new(threads as u64),
             slots: Mutex::new(None),
+            floors: Mutex::new(vec![Floors::new()]),
         }
     }
 
@@ -91,6 +96,10 @@ impl Stage {
 
     fn slots(&self) -> MutexGuard<'_, Option<[Provider; SLOTS]>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn floors(&self) -> MutexGuard<'_, Vec<Floors>> {
+        self.floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,12 +134,15 @@ struct Player<'a> {
     call: Caller,
     worker: Worker,
     slots: Option<[Provider; SLOTS]>,
+    floors: Floors,
     notes: Vec<Note>,
 }
 
 impl<'a> Player<'a> {
     fn new(stage: &'a Stage, seat: usize, call: Caller) -> Self {
-        Player { stage, seat, call, worker: stage.worker(), slots: None, notes: Vec::new() }
+        let worker = stage.worker();
+        let (slots, floors, notes) = (None, Floors::new(), Vec::new());
+        Player { stage, seat, call, worker, slots, floors, notes }
     }
 
     /// This thread's notes of each plan.
@@ -144,11 +156,13 @@ impl<'a> Player<'a> {
         if leads {
             self.stage.seed.store(plan.seed, Ordering::SeqCst);
             self.slots = None;
+            self.take_floors();
             self.make(&plan.prelude);
             *self.stage.slots() = self.slots;
         }
         self.stage.barrier.wait()?;
         self.slots = *self.stage.slots();
+        self.take_floors();
         // A new one has to allocate, and so stalls within its calls.
         self.worker = self.stage.worker();
         self.stage.barrier.wait()?;
@@ -157,6 +171,7 @@ impl<'a> Player<'a> {
         if leads {
             self.make(&plan.finale);
             self.clear();
+            self.find_floors();
         }
         Some(std::mem::take(&mut self.notes))
     }
@@ -166,7 +181,7 @@ impl<'a> Player<'a> {
     }
 
     fn make_one(&mut self, step: &Step) {
-        let op = step.op.map(|slot| self.handle(slot));
+        let op = step.op.map(|slot| self.handle(slot)).counted_from(&self.floors);
         match step.pause {
             Pause::Spin(times) => (0..times).for_each(|_| std::hint::spin_loop()),
             Pause::Yield => std::thread::yield_now(),
@@ -182,6 +197,26 @@ impl<'a> Player<'a> {
 
     fn handle(&self, slot: Slot) -> Provider {
         self.slots.expect("the prelude begins with a creation")[slot]
+    }
+
+    fn take_floors(&mut self) {
+        self.floors = self.stage.floors().last().cloned().unwrap_or_default();
+    }
+
+    /// Finds what consumers have come to: a life more, and its end.
+    fn find_floors(&mut self) {
+        let tree = &self.stage.tree;
+        let root = tree.create_root("floor", None).expect("the forest is empty");
+        let stocks = Stocks::from([(CLASSES[0], Stock::of(1))]);
+        tree.set_inventories(&root, inventories(&stocks), Expect::Any).expect("nothing is used");
+        let mut floors = Floors::new();
+        for consumer in consumers() {
+            let claimed = self.worker.claim(&Claim::new(consumer).take(&root, CLASSES[0], 1));
+            floors.insert(consumer, claimed.expect("it fits").generation);
+            let _receipt = self.worker.release(consumer).expect("it exists");
+        }
+        tree.remove(&root).expect("it is not used");
+        self.stage.floors().push(floors);
     }
 
     /// Empties the forest, through the right calls.
@@ -206,9 +241,9 @@ impl<'a> Player<'a> {
 }
 
 /// Puts the notes of all seats together.
-fn assemble(plans: &[Plan], seats: Vec<Vec<Vec<Note>>>) -> Vec<History> {
+fn assemble(plans: &[Plan], seats: Vec<Vec<Vec<Note>>>, floors: Vec<Floors>) -> Vec<History> {
     let mut seats: Vec<_> = seats.into_iter().map(Vec::into_iter).collect();
-    let history = |plan: &Plan| {
+    let history = |(plan, floors): (&Plan, Floors)| {
         let notes = seats.iter_mut().enumerate().flat_map(|(seat, notes)| {
             let notes = notes.next().unwrap_or_default();
             notes.into_iter().map(move |note| (seat, note))
@@ -218,9 +253,9 @@ fn assemble(plans: &[Plan], seats: Vec<Vec<Vec<Note>>>) -> Vec<History> {
         let began = notes.first().map_or(0, |(_, note)| note.invoked);
         let mut names = Names { began, ..Names::default() };
         let events = notes.into_iter().map(|(seat, note)| names.event(seat, note)).collect();
-        History { seed: plan.seed, events }
+        History { seed: plan.seed, floors, events }
     };
-    plans.iter().map(history).collect()
+    plans.iter().zip(floors).map(history).collect()
 }
 
 /// What stands for the recording's times and providers in one history.

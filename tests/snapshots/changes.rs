@@ -290,8 +290,6 @@ fn what_has_changed_back_is_nothing() {
     let changes = changes_of(|it| {
         claim(&mut it.worker, id(3), &it.host, 4);
         release(&mut it.worker, id(3));
-        release(&mut it.worker, id(1));
-        let _receipt = it.worker.claim(&cpus(id(1), &it.host, 4).take(&it.gpu, GPU, 1)).unwrap();
         it.worker.take(&it.host, &[(VCPU, 1)]).unwrap();
         it.worker.put_back(&it.host, &[(VCPU, 1)]).unwrap();
         it.tree.cordon(&it.host).unwrap();
@@ -300,6 +298,22 @@ fn what_has_changed_back_is_nothing() {
         it.tree.remove(&gone).unwrap();
     });
     assert!(changes.is_empty(), "{changes:?}");
+}
+
+#[test]
+fn a_consumer_that_has_begun_again_is_another() {
+    let changes = changes_of(|it| {
+        release(&mut it.worker, id(1));
+        let _receipt = it.worker.claim(&cpus(id(1), &it.host, 4).take(&it.gpu, GPU, 1)).unwrap();
+    });
+    let [ConsumerChange { consumer, before: Some(before), after: Some(after) }] =
+        &changes.consumers[..]
+    else {
+        panic!("{changes:?}")
+    };
+    assert_eq!((*consumer, before.generation, after.generation), (id(1), 1, 2));
+    assert_eq!(before.allocations, after.allocations);
+    assert!(changes.providers.is_empty(), "{changes:?}");
 }
 
 #[test]

@@ -167,6 +167,45 @@ fn a_difference_is_refused_when_a_consumer_has_changed() {
 }
 
 #[test]
+fn a_difference_never_acts_on_another_life() {
+    let changes: [fn(&mut Fork, &Provider); 3] = [
+        |fork, _| fork.release(id(1)).unwrap(),
+        |fork, host| fork.replace(&cpus(id(1), host, 1)).unwrap(),
+        |fork, host| {
+            fork.release(id(1)).unwrap();
+            fork.claim(&cpus(id(1), host, 2)).unwrap();
+        },
+    ];
+    for change in changes {
+        let (tree, [host, other], mut worker) = two_hosts(8);
+        claim(&mut worker, id(1), &host, 4);
+        let mut fork = tree.snapshot().fork();
+        change(&mut fork, &host);
+        release(&mut worker, id(1));
+        claim(&mut worker, id(1), &other, 4);
+        let conflict = Error::ConsumerConflict { consumer: id(1), expected: 1, actual: Some(2) };
+        assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict);
+        // Even if it is where the first was.
+        release(&mut worker, id(1));
+        claim(&mut worker, id(1), &host, 4);
+        let conflict = Error::ConsumerConflict { consumer: id(1), expected: 1, actual: Some(3) };
+        assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict);
+    }
+}
+
+#[test]
+fn a_consumer_of_a_fork_begins_where_the_forest_says() {
+    let (tree, [host, _], mut worker) = two_hosts(8);
+    claim(&mut worker, id(1), &host, 4);
+    release(&mut worker, id(1));
+    let mut fork = tree.snapshot().fork();
+    fork.claim(&cpus(id(1), &host, 2)).unwrap();
+    assert_eq!(fork.allocations(id(1)).unwrap().unwrap().generation, 1);
+    let receipts = worker.commit(&fork.difference()).unwrap();
+    assert_eq!(receipts[0].generation, 2);
+}
+
+#[test]
 fn a_difference_is_refused_when_capacity_went() {
     let (tree, [_, other], mut worker, fork) = moved();
     worker.take(&other, &[(VCPU, 5)]).unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use provider_tree::{
     Batch, Claim, Dump, Error, Expect, Inventories, Inventory, Mirror, Provider, ProviderTree,
-    Snapshot, Worker,
+    Receipt, Snapshot, Worker,
 };
 use uuid::Uuid;
 
@@ -423,7 +423,8 @@ impl Cluster {
             assert_eq!(held, None);
             return;
         };
-        assert_eq!(held.expect("just claimed").generation, 1);
+        let generation = held.expect("just claimed").generation;
+        assert!(receipts.contains(&Receipt { consumer, generation }));
         gust.add("evicted", receipts.len() as u64 - 1);
         gust.expect("release", worker.release(consumer), |_| false);
     }

@@ -309,9 +309,10 @@ impl<'a> Client<'a> {
         let mut worker = site.tree.worker().expect("a worker");
         let resident = gust.rng.uuid();
         let settled = worker.claim(&wanted(resident, &[(corner.shapes[0], VCPU, CPUS)]));
-        gust.expect("settle", settled, |_| false);
+        let settled = gust.expect("settle", settled, |_| false).expect("it fits");
         let (books, leases) = (Vec::new(), Vec::new());
-        Client { site, corner, worker, books, leases, resident: (resident, 1), home: 0 }
+        let resident = (resident, settled.generation);
+        Client { site, corner, worker, books, leases, resident, home: 0 }
     }
 
     fn act(&mut self, gust: &mut Gust<'_>) {
@@ -366,9 +367,10 @@ impl<'a> Client<'a> {
         let site = self.site;
         match gust.expect(what, made, |error| site.explains(error) || explained(error)) {
             Some(receipt) => {
-                assert_eq!(receipt, Receipt { consumer, generation: 1 });
-                assert_eq!(self.held(consumer), Some((1, sum(lines))));
-                self.books.push((consumer, 1));
+                let Receipt { consumer: made, generation } = receipt;
+                assert_eq!(made, consumer);
+                assert_eq!(self.held(consumer), Some((generation, sum(lines))));
+                self.books.push((consumer, generation));
             }
             None => assert_eq!(self.held(consumer), None, "a refused {what}"),
         }
@@ -378,9 +380,9 @@ impl<'a> Client<'a> {
         let (consumer, lines) = (gust.rng.uuid(), self.site.some_lines(&mut gust.rng));
         let claim = wanted(consumer, &lines);
         let made = self.worker.claim(&claim);
-        if made.is_ok() && gust.rng.percent(10) {
+        if let (Ok(Receipt { generation, .. }), true) = (&made, gust.rng.percent(10)) {
             let again = self.worker.claim(&claim);
-            assert_eq!(again, Err(Error::AlreadyHeld { consumer, generation: 1 }));
+            assert_eq!(again, Err(Error::AlreadyHeld { consumer, generation: *generation }));
         }
         self.conclude(gust, "claim", (consumer, &lines), made, |_| false);
     }
@@ -407,13 +409,14 @@ impl<'a> Client<'a> {
         let host = *gust.rng.pick(&site.hosts);
         let claim = wanted(consumer, &[(host, VCPU, amount)]).take_chain(&site.desk, VCPU, amount);
         let made = self.worker.claim(&claim);
-        if gust.expect("claim along a chain", made, |error| site.explains(error)).is_some() {
+        let made = gust.expect("claim along a chain", made, |error| site.explains(error));
+        if let Some(Receipt { generation, .. }) = made {
             let held = self.held(consumer).expect("just claimed");
             let along =
                 |team: Provider| sum(&[host, site.organisation, team].map(|it| (it, VCPU, amount)));
-            let [one, other] = site.teams.map(along);
-            assert!(held == (1, one) || held == (1, other), "not one chain: {held:?}");
-            self.books.push((consumer, 1));
+            let chains = site.teams.map(|team| (generation, along(team)));
+            assert!(chains.contains(&held), "not one chain: {held:?}");
+            self.books.push((consumer, generation));
         }
     }
 
@@ -437,8 +440,9 @@ impl<'a> Client<'a> {
         assert!(all_explained(&made.refused), "{made:?}");
         let is_had = |at: &usize| made.refused.iter().all(|(refused, _)| refused != at);
         let had = (0..lines.len()).filter(is_had).map(|at| &lines[at]);
-        assert_eq!(self.held(consumer), Some((1, sum(had))));
-        self.books.push((consumer, 1));
+        let generation = made.receipt.generation;
+        assert_eq!(self.held(consumer), Some((generation, sum(had))));
+        self.books.push((consumer, generation));
     }
 
     fn claim_as_a_gang(&mut self, gust: &mut Gust<'_>) {
@@ -465,9 +469,9 @@ impl<'a> Client<'a> {
         for (at, (consumer, lines)) in members.iter().enumerate() {
             match made.as_ref().map(|made| &made[at]) {
                 Some(Ok(receipt)) => {
-                    assert_eq!(*receipt, Receipt { consumer: *consumer, generation: 1 });
-                    assert_eq!(self.held(*consumer), Some((1, sum(lines))));
-                    self.books.push((*consumer, 1));
+                    assert_eq!(receipt.consumer, *consumer);
+                    assert_eq!(self.held(*consumer), Some((receipt.generation, sum(lines))));
+                    self.books.push((*consumer, receipt.generation));
                 }
                 refused => {
                     let reason = refused.and_then(|refused| refused.as_ref().err());
@@ -529,12 +533,26 @@ impl<'a> Client<'a> {
         receipts: &[(Uuid, u64)],
         explained: impl Fn(&Error) -> bool,
     ) -> bool {
-        let made = gust.expect(what, self.worker.commit(batch), explained);
-        let receipt = |&(consumer, generation): &_| Receipt { consumer, generation };
-        if let Some(made) = &made {
-            assert_eq!(*made, receipts.iter().map(receipt).collect::<Vec<_>>());
+        let receipts: Vec<_> = receipts.iter().map(|&(uuid, of)| (uuid, Some(of))).collect();
+        self.commit_new(gust, what, batch, &receipts, explained).is_some()
+    }
+
+    /// Commits a batch that begins lives: without a generation, whichever it is. Returns the receipts.
+    fn commit_new(
+        &mut self,
+        gust: &mut Gust<'_>,
+        what: &'static str,
+        batch: &Batch,
+        receipts: &[(Uuid, Option<u64>)],
+        explained: impl Fn(&Error) -> bool,
+    ) -> Option<Vec<Receipt>> {
+        let made = gust.expect(what, self.worker.commit(batch), explained)?;
+        assert_eq!(made.len(), receipts.len());
+        for (receipt, (consumer, generation)) in made.iter().zip(receipts) {
+            assert_eq!(receipt.consumer, *consumer);
+            assert!(generation.is_none_or(|expected| receipt.generation == expected));
         }
-        made.is_some()
+        Some(made)
     }
 
     fn relocate(&mut self, gust: &mut Gust<'_>) {
@@ -575,10 +593,10 @@ impl<'a> Client<'a> {
         let (new, lines) = (gust.rng.uuid(), self.lines_of(old));
         let batch =
             Batch::new().release(old, Expect::Generation(generation)).claim(wanted(new, &lines));
-        let receipts = [(old, generation), (new, 1)];
-        let made = self.commit(gust, "evict and place", &batch, &receipts, self_made_room);
-        let (stays, goes) = if made { (new, old) } else { (old, new) };
-        let generation = if made { 1 } else { generation };
+        let receipts = [(old, Some(generation)), (new, None)];
+        let made = self.commit_new(gust, "evict and place", &batch, &receipts, self_made_room);
+        let (stays, goes) = if made.is_some() { (new, old) } else { (old, new) };
+        let generation = made.map_or(generation, |made| made[1].generation);
         assert_eq!(self.held(stays), Some((generation, sum(&lines))));
         assert_eq!(self.held(goes), None);
         self.books.push((stays, generation));
@@ -628,8 +646,9 @@ impl<'a> Client<'a> {
         let leased = self.worker.lease(&wanted(consumer, &lines), deadline);
         match gust.expect("lease", leased, |error| site.explains(error)) {
             Some(lease) => {
-                assert_eq!(lease.receipt(), Receipt { consumer, generation: 1 });
-                self.leases.push(Leased { lease, generation: 1, deadline });
+                let Receipt { consumer: leased, generation } = lease.receipt();
+                assert_eq!(leased, consumer);
+                self.leases.push(Leased { lease, generation, deadline });
             }
             None => assert_eq!(self.held(consumer), None, "a refused lease"),
         }

@@ -22,6 +22,8 @@ pub(crate) struct Tenant {
     worker: Worker,
     consumers: Vec<Uuid>,
     holdings: HashMap<Uuid, Holding>,
+    /// The greatest generations of those that have held something.
+    floors: HashMap<Uuid, u64>,
     taken: Vec<Line>,
 }
 
@@ -40,6 +42,7 @@ impl Tenant {
             worker: tree.worker().expect("a worker"),
             consumers: (0..consumers).map(consumer).collect(),
             holdings: HashMap::new(),
+            floors: HashMap::new(),
             taken: Vec::new(),
         }
     }
@@ -101,8 +104,9 @@ impl Tenant {
             Ok(receipt) => assert_eq!(Some(receipt.generation), self.generation(consumer)),
             Err(error) => self.check_refusal(consumer, &[], error),
         }
-        if result.is_ok() {
+        if let Ok(receipt) = &result {
             self.holdings.remove(&consumer);
+            self.floors.insert(consumer, receipt.generation);
         }
         self.check(consumer);
         result.map(|_| ())
@@ -177,9 +181,11 @@ impl Tenant {
         self.holdings.get(&consumer).map(|holding| holding.generation)
     }
 
-    /// The consumer's generation, or one that it is not at.
+    /// The consumer's generation, or one that it is not at: be it of a life that is over.
     fn guess(&self, consumer: Uuid, rng: &mut Rng) -> Expect {
-        let actual = self.generation(consumer).unwrap_or(1);
+        let over = self.floors.get(&consumer).copied().unwrap_or(1);
+        let actual = self.generation(consumer).unwrap_or(over);
+        let actual = if rng.percent(10) { over } else { actual };
         Expect::Generation(if rng.percent(70) { actual } else { actual + rng.up_to(2) })
     }
 
@@ -187,8 +193,12 @@ impl Tenant {
     fn conclude(&mut self, consumer: Uuid, lines: &[Line], result: Result<Receipt>) -> Result<()> {
         match &result {
             Ok(receipt) => {
-                let generation = self.generation(consumer).unwrap_or(0) + 1;
-                assert_eq!(*receipt, Receipt { consumer, generation });
+                let generation = receipt.generation;
+                assert_eq!(receipt.consumer, consumer);
+                match self.generation(consumer) {
+                    Some(before) => assert_eq!(generation, before + 1),
+                    None => assert!(self.floors.get(&consumer).is_none_or(|it| generation > *it)),
+                }
                 self.holdings.insert(consumer, Holding { generation, lines: lines.to_vec() });
             }
             Err(error) => self.check_refusal(consumer, lines, error),
