@@ -1,9 +1,12 @@
 //! What can go wrong, in fields that a caller can act on.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::fault::{Fault, Listed};
 use crate::ledger::{Cell, Exhausted, MOST_CELLS, MOST_WORDS};
+use crate::quoted::{Quoted, beginning};
 use crate::resource_class::ResourceClass;
 
 /// The result of everything that can fail.
@@ -38,17 +41,19 @@ pub enum Error {
     },
 
     /// A provider with this name exists.
-    #[error("a provider named {name:?} exists")]
+    #[error("a provider named {} exists", Quoted::whole(name))]
     NameExists {
         /// The name asked for.
         name: String,
     },
 
     /// The name is not one that this kind of thing can have.
-    #[error("{name:?} can't be a name: {reason}")]
+    #[error("{} can't be a name: {reason}", Quoted::cut(name, *length))]
     InvalidName {
-        /// The name given.
+        /// The first 60 characters of the name given.
         name: String,
+        /// The length of the whole name, in bytes.
+        length: usize,
         /// What is wrong with it.
         reason: &'static str,
     },
@@ -150,15 +155,28 @@ pub enum Error {
         step_size: u64,
     },
 
-    /// An amount of zero, or amounts of one class that add up to more than a `u64`.
-    #[error("{requested} is no amount of {class} that can be asked from provider {provider}")]
-    InvalidAmount {
+    /// An amount of zero, to be taken or given back.
+    #[error("an amount of {class} of provider {provider} is 0, and has to be at least 1")]
+    ZeroAmount {
         /// The provider.
         provider: Uuid,
         /// The class.
         class: ResourceClass,
-        /// The amount, saturated.
-        requested: u64,
+    },
+
+    /// The amounts of one class that one call asks from one provider add up to more than a `u64`.
+    #[error(
+        "the amounts of {class} asked from provider {provider} add up to {sum}, and can be at most \
+         {} together",
+        u64::MAX
+    )]
+    SumTooLarge {
+        /// The provider.
+        provider: Uuid,
+        /// The class.
+        class: ResourceClass,
+        /// How much is asked for.
+        sum: u128,
     },
 
     /// More is given back than was taken without a consumer.
@@ -233,7 +251,7 @@ pub enum Error {
     },
 
     /// The consumer's generation is not the expected one; `actual` is none if it holds nothing.
-    #[error("consumer {consumer} is at generation {actual:?}, not {expected}")]
+    #[error("consumer {consumer} {}, not at generation {expected}", At(*actual))]
     ConsumerConflict {
         /// The consumer.
         consumer: Uuid,
@@ -297,11 +315,11 @@ pub enum Error {
 
     /// A [documented bound](crate#limits) was met. Nothing that only gives back is refused so: a release
     /// in a full forest succeeds, and then there is room again.
-    #[error("too large: at most {limit} {what}")]
+    #[error("too large: {what} (at most {limit})")]
     TooLarge {
-        /// What there can't be more of.
+        /// What is too large, or too many.
         what: &'static str,
-        /// How many there can be.
+        /// How large it can be, or how many there can be.
         limit: u64,
     },
 }
@@ -343,15 +361,59 @@ pub enum InventoryFault {
     CapacityOverflow,
 }
 
+impl Error {
+    /// That this can't be a name.
+    pub(crate) fn invalid_name(name: &str, reason: &'static str) -> Self {
+        Error::InvalidName { name: beginning(name).to_owned(), length: name.len(), reason }
+    }
+}
+
+/// What a consumer is at, in a message.
+struct At(Option<u64>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(generation) => write!(f, "is at generation {generation}"),
+            None => f.write_str("holds nothing"),
+        }
+    }
+}
+
 impl From<Exhausted> for Error {
     fn from(exhausted: Exhausted) -> Self {
         let (what, limit) = match exhausted {
-            Exhausted::Cells => ("cells in the forest", Cell::LIMIT.into()),
-            Exhausted::Records(width) => ("cells of one size in the forest", width.half().into()),
+            Exhausted::Cells => (
+                "the forest, in which a provider counts three times and a consumer once",
+                Cell::LIMIT.into(),
+            ),
+            Exhausted::Records(width) => {
+                ("the providers and consumers of about one size", width.half().into())
+            }
             Exhausted::Workers => ("workers at the same time", 1 << 15),
-            Exhausted::Words => ("words in one cell", MOST_WORDS as u64),
-            Exhausted::Entries => ("cells in one transaction", MOST_CELLS as u64),
+            // What one provider or one consumer can have is checked where that is known.
+            Exhausted::Words => ("classes with a sharing provider", MOST_WORDS as u64 - 1),
+            Exhausted::Entries => (
+                "one change, in which a provider counts up to three times and a consumer once",
+                MOST_CELLS as u64,
+            ),
         };
         Error::TooLarge { what, limit }
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bound_is_told_in_the_words_of_the_ledger() {
+        use Exhausted::{Cells, Entries, Records, Words, Workers};
+        for exhausted in [Cells, Records, Workers, Words, Entries] {
+            let message = Error::from(exhausted).to_string();
+            for word in ["cell", "record", "word", "width", "entr", "transaction"] {
+                assert!(!message.contains(word), "{message}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::InventoryFault;
+use crate::quoted::Quoted;
 use crate::resource_class::ResourceClass;
 
 /// What is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
@@ -17,16 +18,16 @@ pub enum Fault {
     },
 
     /// Another entry has the same name. There is one such fault for each of them.
-    #[error("provider {provider} shares its name {name:?} with another entry")]
+    #[error("provider {provider} shares its name {} with another entry", Quoted::whole(name))]
     DuplicateName {
         /// The provider.
         provider: Uuid,
-        /// The name.
+        /// The name; the first 60 characters of one that no provider can have.
         name: String,
     },
 
     /// A provider that is not listed, and stays, has the name.
-    #[error("provider {provider} can't be named {name:?}: another provider is")]
+    #[error("provider {provider} can't be named {}: another provider is", Quoted::whole(name))]
     NameExists {
         /// The provider.
         provider: Uuid,
@@ -35,12 +36,14 @@ pub enum Fault {
     },
 
     /// The name is not one that a provider can have.
-    #[error("provider {provider} can't be named {name:?}: {reason}")]
+    #[error("provider {provider} can't be named {}: {reason}", Quoted::cut(name, *length))]
     InvalidName {
         /// The provider.
         provider: Uuid,
-        /// The name.
+        /// The first 60 characters of the name.
         name: String,
+        /// The length of the whole name, in bytes.
+        length: usize,
         /// What is wrong with it.
         reason: &'static str,
     },

@@ -31,6 +31,9 @@ pub struct Inventory {
     pub allocation_ratio: f64,
 }
 
+/// How many classes one provider can have.
+pub(crate) const MOST_CLASSES: usize = 10_080;
+
 /// The ratio counts in these.
 const BILLIONTHS: f64 = 1e9;
 
@@ -169,8 +172,19 @@ impl Inventories {
         self.0.is_empty()
     }
 
+    /// Checks that one provider can have so many classes.
+    pub(crate) fn check_count(&self) -> Result<()> {
+        match self.len() <= MOST_CLASSES {
+            true => Ok(()),
+            false => {
+                Err(Error::TooLarge { what: "classes of one provider", limit: MOST_CLASSES as u64 })
+            }
+        }
+    }
+
     /// The capacity of each class.
     pub(crate) fn capacities(&self) -> Result<Vec<ClassCapacity>> {
+        self.check_count()?;
         let capacity = |(class, inventory): (ResourceClass, &Inventory)| {
             let capacity = inventory.capacity();
             let capacity = capacity.map_err(|fault| Error::InvalidInventory { class, fault })?;

@@ -350,6 +350,7 @@ mod interner;
 mod inventory;
 mod metrics;
 mod partial_inventory;
+mod quoted;
 mod resource_class;
 mod resources;
 mod traits;

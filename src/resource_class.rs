@@ -75,10 +75,13 @@ impl ResourceClass {
     /// `_ . / - :`; [`TooLarge`](Error::TooLarge) beyond 65,536 classes.
     pub fn new(name: &str) -> Result<Self> {
         if let Some(reason) = interner::fault(name) {
-            return Err(Error::InvalidName { name: name.to_owned(), reason });
+            return Err(Error::invalid_name(name, reason));
         }
         let number = CLASSES.intern(name);
-        let number = number.ok_or(Error::TooLarge { what: "classes", limit: LIMIT as u64 })?;
+        let number = number.ok_or(Error::TooLarge {
+            what: "resource classes in the process",
+            limit: LIMIT as u64,
+        })?;
         Ok(ResourceClass(number as u16))
     }
 

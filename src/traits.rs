@@ -29,10 +29,12 @@ impl Trait {
     /// `_ . / - :`.
     pub fn new(name: &str) -> Result<Self> {
         if let Some(reason) = interner::fault(name) {
-            return Err(Error::InvalidName { name: name.to_owned(), reason });
+            return Err(Error::invalid_name(name, reason));
         }
         let number = TRAITS.intern(name);
-        number.map(Trait).ok_or(Error::TooLarge { what: "traits", limit: LIMIT as u64 })
+        number
+            .map(Trait)
+            .ok_or(Error::TooLarge { what: "traits in the process", limit: LIMIT as u64 })
     }
 
     /// The name. Wait-free.

@@ -103,7 +103,7 @@ fn asking_twice_asks_for_the_sum() {
     let overflow = Claim::new(consumer(2)).take(&host, VCPU, u64::MAX).take(&host, VCPU, 1);
     let refused = worker.claim(&overflow);
     let (provider, class) = (host.uuid(), VCPU);
-    assert_eq!(refused, Err(Error::InvalidAmount { provider, class, requested: u64::MAX }));
+    assert_eq!(refused, Err(Error::SumTooLarge { provider, class, sum: 1 << 64 }));
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn nothing_can_not_be_claimed() {
     assert_eq!(empty, Err(Error::EmptyClaim { consumer: consumer(1) }));
     let zero = worker.claim(&Claim::new(consumer(1)).take(&host, VCPU, 0));
     let (provider, class) = (host.uuid(), VCPU);
-    assert_eq!(zero, Err(Error::InvalidAmount { provider, class, requested: 0 }));
+    assert_eq!(zero, Err(Error::ZeroAmount { provider, class }));
     let taken = worker.take(&host, &[(VCPU, 0)]);
-    assert_eq!(taken, Err(Error::InvalidAmount { provider, class, requested: 0 }));
+    assert_eq!(taken, Err(Error::ZeroAmount { provider, class }));
 }
 
 #[test]

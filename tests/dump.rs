@@ -350,7 +350,7 @@ fn a_name_that_is_listed_again_is_refused() {
 #[test]
 fn a_name_that_no_provider_can_have_is_refused() {
     let (name, reason) = (String::new(), "it is empty");
-    let fault = Fault::InvalidName { provider: id("gpu"), name, reason };
+    let fault = Fault::InvalidName { provider: id("gpu"), name, length: 0, reason };
     assert_refused(|dump| provider(dump, "gpu").data.name = "".into(), id("gpu"), vec![fault]);
 }
 

@@ -13,6 +13,7 @@
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `counts` | metrics |
+//! | `messages` | what refusals say |
 //! | `crowds` | one large claim among many small ones |
 //!
 //! The library has no candidates and no search: of these lines it keeps what concerns walks, dumps
@@ -38,6 +39,8 @@ mod leases;
 mod lines;
 #[path = "guarantees/lives.rs"]
 mod lives;
+#[path = "guarantees/messages.rs"]
+mod messages;
 #[path = "guarantees/overcommit.rs"]
 mod overcommit;
 #[path = "guarantees/quotas.rs"]

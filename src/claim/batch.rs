@@ -11,13 +11,14 @@ use uuid::Uuid;
 
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
-use crate::claim::lines::{check_claim, check_conditions, expand};
+use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange, Line};
 use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
+use crate::resource_class::ResourceClass;
 use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
@@ -204,7 +205,7 @@ fn attempt(
                 let generation = core.next_generation(consumer, expect, before);
                 let kept = term.filter(|_| !change.ends());
                 let held = wanted[index].iter().map(Line::held);
-                rewrite_consumer(transaction, (place, life), consumer, generation, kept, held);
+                rewrite_consumer(transaction, (place, life), consumer, generation, kept, held)?;
                 generation
             } else {
                 let last = before.expect("only what holds something is released");
@@ -397,7 +398,6 @@ impl Exchange {
         let Some(handle) = self.parts.iter().find_map(|part| part.handle) else { return Ok(()) };
         let place = transaction.open(self.usage)?;
         let words = transaction.words(place);
-        let mut wanted = 0_u64;
         for part in &self.parts {
             let Some(handle) = &part.handle else { continue };
             Core::check(handle, UsageWords(words).life())?;
@@ -405,13 +405,9 @@ impl Exchange {
             change
                 .check(words, core, part.held, part.wanted)
                 .map_err(|no| no.map(Refused::Error))?;
-            let class = crate::ResourceClass::from_number(self.class);
-            wanted = wanted.checked_add(part.wanted).ok_or(Error::InvalidAmount {
-                provider: handle.uuid,
-                class,
-                requested: u64::MAX,
-            })?;
         }
+        let class = ResourceClass::from_number(self.class);
+        let wanted = sum_of(&handle, class, self.parts.iter().map(|part| part.wanted))?;
         let change = Change { handle: Some(&handle), class: self.class };
         let taken = change.taken_together(words, self.held(), wanted);
         let (at, used) = taken.map_err(|no| no.map(Refused::Error))?;

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::ledger::{Cell, Collect, Ledger, Place, Record, Transaction, View};
+use crate::error::{Error, Result};
+use crate::ledger::{Cell, Collect, Ledger, MOST_WORDS, Place, Record, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::Term;
 use crate::tree::cells::{CONSUMER, Life, State, Structure, Words, structure_of};
@@ -47,6 +48,29 @@ pub(crate) struct Held {
 }
 
 const HEADER: usize = 5;
+
+/// How many amounts a consumer can hold, leased or not.
+fn most_amounts(is_leased: bool) -> usize {
+    (MOST_WORDS - HEADER - usize::from(is_leased)) / 2
+}
+
+/// Checks that a consumer can hold so many amounts.
+#[inline]
+pub(crate) fn check_count(amounts: usize, is_leased: bool) -> Result<()> {
+    match amounts <= most_amounts(is_leased) {
+        true => Ok(()),
+        false => Err(too_many_amounts(is_leased)),
+    }
+}
+
+#[cold]
+fn too_many_amounts(is_leased: bool) -> Error {
+    let what = match is_leased {
+        true => "amounts that one consumer leases",
+        false => "amounts that one consumer holds",
+    };
+    Error::TooLarge { what, limit: most_amounts(is_leased) as u64 }
+}
 
 /// Stands for no deadline.
 const NEVER: u64 = u64::MAX;
@@ -96,7 +120,7 @@ impl<'a> ConsumerWords<'a> {
     }
 }
 
-/// Makes the cell that is open that of a consumer which holds so much.
+/// Makes the cell that is open that of a consumer which holds so much, if it can.
 #[inline]
 pub(crate) fn rewrite_consumer(
     transaction: &mut Transaction<'_>,
@@ -105,7 +129,8 @@ pub(crate) fn rewrite_consumer(
     generation: u64,
     term: Option<Term>,
     held: impl ExactSizeIterator<Item = Held>,
-) {
+) -> Result<()> {
+    check_count(held.len(), term.is_some())?;
     let length = HEADER + 2 * held.len() + usize::from(term.is_some());
     let words = transaction.renew(place, length);
     let (header, words) = words.split_at_mut(HEADER);
@@ -119,6 +144,7 @@ pub(crate) fn rewrite_consumer(
     if let (Some(last), Some(term)) = (rest.first_mut(), term) {
         *last = term.ticket;
     }
+    Ok(())
 }
 
 pub(super) fn copy(record: Record<'_>) -> Vec<u64> {

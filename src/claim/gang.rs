@@ -6,7 +6,7 @@
 
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
-use crate::claim::lines::{check_claim, check_conditions, expand};
+use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
 use crate::claim::request::{Claim, Line};
 use crate::claim::worker::{Receipt, Worker, open_consumer};
 use crate::error::{Error, Result};
@@ -167,7 +167,7 @@ impl Worker {
                 wanted.sort_unstable_by_key(Line::key);
                 let held = wanted.iter().map(Line::held);
                 let generation = core.next_generation(consumer, Expect::Any, None);
-                rewrite_consumer(transaction, (place, life), consumer, generation, None, held);
+                rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
                 Ok(Partial { receipt: Receipt { consumer, generation }, refused })
             });
             match done {
@@ -218,7 +218,7 @@ fn try_member(
     }
     let held = lines.iter().map(Line::held);
     let generation = core.next_generation(consumer, Expect::Any, None);
-    rewrite_consumer(transaction, (place, life), consumer, generation, None, held);
+    rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
     Ok(Ok(Receipt { consumer, generation }))
 }
 
@@ -244,11 +244,8 @@ fn take_more(
         taken.push(*line);
         return Ok(());
     };
-    let together = before.amount.checked_add(line.amount).ok_or(Error::InvalidAmount {
-        provider: line.provider.uuid,
-        class: line.class,
-        requested: u64::MAX,
-    })?;
+    let amounts = [before.amount, line.amount].into_iter();
+    let together = sum_of(&line.provider, line.class, amounts)?;
     Change::of(line).apply(transaction, core, line.usage(), before.amount, together)?;
     before.amount = together;
     Ok(())

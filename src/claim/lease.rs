@@ -254,7 +254,8 @@ impl Worker {
                 held.clear();
                 held.extend(now.held());
                 let held = held.iter().copied();
-                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
+                rewrite_consumer(transaction, (place, life), consumer, generation, term, held)
+                    .map_err(Left::Error)?;
             }
             Ok((Receipt { consumer, generation }, before))
         });

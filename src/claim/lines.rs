@@ -65,32 +65,47 @@ fn check_line(core: &Core, line: &Line) -> Result<()> {
 #[inline]
 pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u64) -> Result<()> {
     match amount {
-        0 => Err(Error::InvalidAmount { provider: provider.uuid, class, requested: 0 }),
+        0 => Err(Error::ZeroAmount { provider: provider.uuid, class }),
         _ => Ok(()),
     }
+}
+
+/// The sum of amounts that one call asks for.
+pub(super) fn sum_of(
+    provider: &Provider,
+    class: ResourceClass,
+    amounts: impl Iterator<Item = u64>,
+) -> Result<u64> {
+    let sum = amounts.map(u128::from).sum();
+    u64::try_from(sum).map_err(|_| Error::SumTooLarge { provider: provider.uuid, class, sum })
 }
 
 /// Sorts lines such that each class of each provider comes once.
 pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
     lines.sort_unstable_by_key(|line| (line.order(), line.provider.incarnation));
-    let mut overflow = None;
+    let mut overflow: Option<(Line, u128)> = None;
     lines.dedup_by(|next, line| {
         let same = next.order() == line.order() && next.provider == line.provider;
         if same {
             match line.amount.checked_add(next.amount) {
                 Some(sum) => line.amount = sum,
-                None => overflow = Some(*line),
+                None => {
+                    let (of, sum) = overflow.get_or_insert((*line, line.amount.into()));
+                    if (of.order(), of.provider) == (line.order(), line.provider) {
+                        *sum += u128::from(next.amount);
+                    }
+                    // So that what follows overflows, too.
+                    line.amount = u64::MAX;
+                }
             }
         }
         same
     });
     match overflow {
         None => Ok(()),
-        Some(line) => Err(Error::InvalidAmount {
-            provider: line.provider.uuid,
-            class: line.class,
-            requested: u64::MAX,
-        }),
+        Some((Line { provider, class, .. }, sum)) => {
+            Err(Error::SumTooLarge { provider: provider.uuid, class, sum })
+        }
     }
 }
 

@@ -21,7 +21,8 @@ pub use worker::{Receipt, Worker};
 pub(crate) use basis::{Basis, Fact, Facts, units_of, usages};
 pub(crate) use change::Change;
 pub(crate) use consumer::{
-    ConsumerWords, Held, LATEST_DEADLINE, consumer_cells, is_live_consumer, rewrite_consumer,
+    ConsumerWords, Held, LATEST_DEADLINE, check_count, consumer_cells, is_live_consumer,
+    rewrite_consumer,
 };
 pub(crate) use lines::{check_claim, sort_out};
 pub(crate) use request::Line;

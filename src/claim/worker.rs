@@ -93,8 +93,8 @@ impl Worker {
     /// [`GenerationConflict`](Error::GenerationConflict) if the claim
     /// [rests on](Claim::rest_on) another generation, [`ConsumerExists`](Error::ConsumerExists),
     /// [`AlreadyHeld`](Error::AlreadyHeld) if the consumer holds exactly this, as after a reply that
-    /// was lost, [`EmptyClaim`](Error::EmptyClaim), [`InvalidAmount`](Error::InvalidAmount),
-    /// [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
+    /// was lost, [`EmptyClaim`](Error::EmptyClaim), [`ZeroAmount`](Error::ZeroAmount),
+    /// [`SumTooLarge`](Error::SumTooLarge), [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -186,7 +186,7 @@ impl Worker {
     /// # Errors
     ///
     /// [`NotTaken`](Error::NotTaken) if less is taken, [`NoInventory`](Error::NoInventory),
-    /// [`Removed`](Error::Removed), [`InvalidAmount`](Error::InvalidAmount).
+    /// [`Removed`](Error::Removed), [`ZeroAmount`](Error::ZeroAmount).
     pub fn put_back(
         &mut self,
         provider: &Provider,
@@ -362,7 +362,7 @@ impl Worker {
                 let held = wanted.iter().map(Line::held);
                 let before = before.map(|(generation, _)| generation);
                 let generation = core.next_generation(consumer, expect, before);
-                rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
+                rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
                 Ok((generation, key))
             });
             if let (Err(_), Some(due)) = (&result, entered) {

@@ -13,8 +13,8 @@
 
 use uuid::Uuid;
 
-use crate::inventory::Usage;
-use crate::ledger::{Cell, Kind, Making, Record};
+use crate::inventory::{MOST_CLASSES, Usage};
+use crate::ledger::{Cell, Kind, MOST_WORDS, Making, Record};
 
 /// A structure cell and, next to it, its usage cell.
 pub(crate) const PROVIDER: Kind = Kind(0);
@@ -251,8 +251,19 @@ const FIRST_CLASS: usize = 3;
 const CLASSES_PER_WORD: usize = 4;
 
 /// Where the amounts of the classes begin.
-fn first_amount(classes: usize) -> usize {
+const fn first_amount(classes: usize) -> usize {
     FIRST_CLASS + classes.div_ceil(CLASSES_PER_WORD)
+}
+
+// One class more, and they fit no cell.
+const _: () = assert!(
+    words_of(MOST_CLASSES) <= MOST_WORDS && words_of(MOST_CLASSES + 1) > MOST_WORDS,
+    "as many classes as fit one cell"
+);
+
+/// How many words a provider with so many classes takes.
+const fn words_of(classes: usize) -> usize {
+    first_amount(classes) + 3 * classes
 }
 
 /// Some amounts within the capacity may be refused: the configuration has to be asked.

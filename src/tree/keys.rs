@@ -257,7 +257,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         1..=LONGEST_NAME => return Ok(()),
         _ => "it is longer than 1024 bytes",
     };
-    Err(Error::InvalidName { name: name.to_owned(), reason })
+    Err(Error::invalid_name(name, reason))
 }
 
 const LONGEST_NAME: usize = 1024;

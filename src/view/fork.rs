@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::claim::{
     Allocation, Allocations, Basis, Batch, Change, Claim, ConsumerWords, Fact, Facts, Held, Line,
-    check_claim, sort_out, units_of, usages,
+    check_claim, check_count, sort_out, units_of, usages,
 };
 use crate::error::{Error, Result};
 use crate::inventory::{Inventories, Usage};
@@ -239,7 +239,7 @@ impl Fork {
     ///
     /// Why it would not.
     pub fn fits(&self, claim: &Claim) -> Result<()> {
-        self.stage(claim, &[]).map(|_| ())
+        self.stage(claim, &[], false).map(|_| ())
     }
 
     /// Capacity and use of one class.
@@ -452,7 +452,8 @@ impl Fork {
 
     /// Puts the claim in the place of what the consumer holds.
     fn put(&mut self, claim: &Claim, mut tenancy: Tenancy) -> Result<()> {
-        let (staged, lines) = self.stage(claim, &tenancy.held)?;
+        let is_leased = tenancy.deadline.is_some();
+        let (staged, lines) = self.stage(claim, &tenancy.held, is_leased)?;
         self.usages.extend(staged);
         tenancy.held = lines.iter().map(Line::held).collect();
         tenancy.claim = Some(claim.clone());
@@ -462,7 +463,7 @@ impl Fork {
     }
 
     /// What the usage cells would hold, and the claim's lines.
-    fn stage(&self, claim: &Claim, held: &[Held]) -> Result<(Staged, Vec<Line>)> {
+    fn stage(&self, claim: &Claim, held: &[Held], is_leased: bool) -> Result<(Staged, Vec<Line>)> {
         check_claim(self.core(), claim)?;
         let lines = self.expand(claim)?;
         for (provider, expected) in &claim.conditions {
@@ -474,6 +475,7 @@ impl Fork {
             }
         }
         let staged = self.exchange(held, &lines)?;
+        check_count(lines.len(), is_leased)?;
         Ok((staged, lines))
     }
 

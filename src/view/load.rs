@@ -177,7 +177,7 @@ impl Core {
             let life = Life::of_words(transaction.words(place));
             let held = held.iter().copied();
             let Allocations { consumer, generation, .. } = *consumer;
-            rewrite_consumer(transaction, (place, life), consumer, generation, term, held);
+            rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
             Ok(())
         })?;
         if let Some(term) = term {

@@ -44,6 +44,7 @@ impl Core {
         plan: &Plan<'_>,
         used: &[Used],
     ) -> Result<Vec<Provider>> {
+        plan.entries.iter().try_for_each(|entry| entry.spec.inventories.check_count())?;
         loop {
             let mut keys = PlanKeys::default();
             let populated = match keys.intern(self, writer, plan) {

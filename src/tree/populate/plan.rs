@@ -121,14 +121,17 @@ fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
             shared[earlier] = true;
             shared[position] = true;
         }
-        if let Err(Error::InvalidName { name, reason }) = check_name(&spec.name) {
-            faults.push(Fault::InvalidName { provider: spec.uuid, name, reason });
+        if let Err(Error::InvalidName { name, length, reason }) = check_name(&spec.name) {
+            faults.push(Fault::InvalidName { provider: spec.uuid, name, length, reason });
         }
     }
     let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
     faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
         provider: spec.uuid,
-        name: spec.name.to_string(),
+        name: match check_name(&spec.name) {
+            Err(Error::InvalidName { name, .. }) => name,
+            _ => spec.name.to_string(),
+        },
     }));
 }
 
