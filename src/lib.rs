@@ -213,8 +213,9 @@
 //!
 //! # Limits
 //!
-//! A call that meets a bound returns [`Error::TooLarge`] or [`Error::InvalidName`] and has changed
-//! nothing.
+//! A call that meets a bound returns [`Error::TooLarge`], [`Error::SumTooLarge`] or
+//! [`Error::InvalidName`] and has changed nothing. The messages call nothing a cell or a record: they
+//! say what the forest, one change, or one provider or consumer has no room for.
 //!
 //! | bound | |
 //! |---|---|
@@ -223,6 +224,7 @@
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
 //! | amounts that one consumer holds | 16,380; 16,379 of a lease |
 //! | classes of one provider | 10,080 |
+//! | amounts of one class that one call asks of one provider, together | 2<sup>64</sup> - 1 |
 //! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
 //! | generations | 2<sup>63</sup> - 1 where [`Expect::Mirror`] sets them, 2<sup>62</sup> more in a list or a dump |
 //! | resource classes in the process | 65,536 |

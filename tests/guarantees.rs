@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lines` | the promises in order, `g01` to `g15` |
 //! | `conflicts` | what a claim rests on, and how much of it has to fit |
+//! | `bounds` | bounds, one below, at, and one above |
 //! | `batches` | several consumers, and inventories, in one commit |
 //! | `replies` | what a retry after a lost reply is told |
 //! | `reshapes` | what is held moves to other providers under live claims |
@@ -25,6 +26,8 @@
 
 #[path = "guarantees/batches.rs"]
 mod batches;
+#[path = "guarantees/bounds.rs"]
+mod bounds;
 #[path = "guarantees/conflicts.rs"]
 mod conflicts;
 #[path = "guarantees/cordons.rs"]

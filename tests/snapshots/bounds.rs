@@ -77,6 +77,69 @@ fn beyond_the_bound_it_is_too_old_for_good() {
     }
 }
 
+/// Fails unless, of changes that each keep one thing more for a snapshot, sooner or later, the snapshot
+/// is bound to `bound` of them exactly. What is kept is counted beside it, without a bound.
+fn check_bound(bound: u64, mut changes: impl Iterator<Item = usize>, change: fn(&Twin, usize)) {
+    let [free, bounded] = [(); 2].map(|()| Twin::new());
+    let snapshots = [&free, &bounded].map(|twin| twin.tree.snapshot());
+    snapshots[1].keep_at_most(bound);
+    let before = snapshots[0].dump().unwrap();
+    let mut exact = false;
+    while snapshots[0].kept() <= bound {
+        let at = changes.next().expect("enough changes");
+        assert!(!snapshots[1].is_too_old(), "{} kept of {bound}", snapshots[0].kept());
+        if snapshots[0].kept() == bound && !exact {
+            exact = true;
+            assert!(snapshots[1].dump().is_ok_and(|dump| dump == before));
+        }
+        change(&free, at);
+        change(&bounded, at);
+    }
+    assert!(exact);
+    assert_eq!(snapshots[0].kept(), bound + 1);
+    assert!(snapshots[1].is_too_old());
+    // All that it needs may be there still.
+    match snapshots[1].dump() {
+        Ok(dump) => assert!(dump == before),
+        Err(error) => {
+            assert_eq!(error, Error::SnapshotTooOld { version: snapshots[1].version() });
+        }
+    }
+    assert!(snapshots[0].dump().is_ok_and(|dump| dump == before));
+}
+
+/// One of two forests that do the same.
+struct Twin {
+    tree: ProviderTree,
+    providers: Vec<Provider>,
+    worker: std::cell::RefCell<provider_tree::Worker>,
+}
+
+impl Twin {
+    fn new() -> Self {
+        let (tree, providers) = many();
+        let worker = tree.worker().unwrap().into();
+        Twin { tree, providers, worker }
+    }
+}
+
+#[test]
+fn a_bound_is_met_by_one_version_more() {
+    for bound in [0, 1, 10] {
+        // More than are left in place.
+        check_bound(bound, 0..MANY, |twin, at| {
+            twin.worker.borrow_mut().take(&twin.providers[at], &[(VCPU, 1)]).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_bound_is_met_by_one_configuration_more() {
+    for bound in [0, 1, 10] {
+        check_bound(bound, 0..MANY, |twin, at| set(&twin.tree, &twin.providers[at], of(VCPU, 7)));
+    }
+}
+
 #[test]
 fn reads_are_right_or_too_old() {
     for bound in [0, 1, 3, 100] {
