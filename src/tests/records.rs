@@ -68,8 +68,11 @@ impl Forest {
         self.assert_holds(consumers, amounts);
         let (what, limit) = too_large(worker.claim(&self.claim(consumers, amounts)));
         match amounts {
-            ..=4 => assert_eq!((what, limit), ("cells in the forest", 1 << 12)),
-            _ => assert_eq!(what, "cells of one size in the forest"),
+            ..=4 => assert_eq!(
+                (what, limit),
+                ("the forest, in which a provider counts three times and a consumer once", 1 << 12)
+            ),
+            _ => assert_eq!(what, "the providers and consumers of about one size"),
         }
         self.assert_holds(consumers, amounts);
         consumers
@@ -288,7 +291,7 @@ fn providers_with_many_classes_leave_room_to_their_changes() {
     let list: Vec<_> = (0..GROWN[1] + 1).map(spec).collect();
     for _ in 0..3 {
         let (what, limit) = too_large(forest.tree.populate(&list));
-        assert_eq!((what, limit), ("cells of one size in the forest", 1 << 10));
+        assert_eq!((what, limit), ("the providers and consumers of about one size", 1 << 10));
         assert!(forest.tree.providers().is_empty());
         let hosts = forest.tree.populate(&list[..GROWN[1]]).unwrap();
         let small = forest.tree.create_root("small", None).unwrap();
