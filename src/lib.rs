@@ -61,6 +61,7 @@
 //! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
 //! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Fork::difference`] commits it |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
+//! | see what it costs in memory, and what holds it | [`memory`] |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Everything else is called on the
@@ -176,6 +177,7 @@
 //! | [`next_deadline`] | lock-free | O(log *m*) |
 //! | [`lease_of`] | shard lock on consumers, shared | O(*a*) |
 //! | [`metrics`] | wait-free | O(workers at the same time) |
+//! | [`memory`] | shard locks of all indexes, shared, one after the other | O(cells ever used) |
 //! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
 //! | [`consumers`] | lock-free | O(cells ever used) |
 //! | [`Provider::uuid`] | wait-free | O(1) |
@@ -337,6 +339,7 @@
 //! [`next_deadline`]: ProviderTree::next_deadline
 //! [`lease_of`]: ProviderTree::lease_of
 //! [`metrics`]: ProviderTree::metrics
+//! [`memory`]: ProviderTree::memory
 //! [`consumers`]: ProviderTree::consumers
 //! [`audit`]: ProviderTree::audit
 #![forbid(unsafe_code)]
@@ -390,7 +393,8 @@ pub use resource_class::ResourceClass;
 pub use resources::Resources;
 pub use traits::Trait;
 pub use tree::{
-    Expect, Provider, ProviderData, ProviderKey, ProviderSpec, ProviderTree, Updated, Version,
+    ByteCounts, CellCounts, Expect, Memory, Provider, ProviderData, ProviderKey, ProviderSpec,
+    ProviderTree, RecordCounts, Updated, Version,
 };
 pub use view::{
     Audit, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Mirror, Overcommit,

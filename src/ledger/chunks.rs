@@ -59,6 +59,18 @@ impl<T> Chunks<T> {
         chunk.origin.wrapping_add(position as usize * self.stride)
     }
 
+    /// All elements whose chunks exist, and those before the first position of a chunk, which nobody
+    /// sets.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().filter_map(OnceBox::get).flat_map(|chunk| chunk.elements.iter())
+    }
+
+    /// What all elements take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let chunks = self.chunks.iter().filter_map(OnceBox::get);
+        chunks.map(|chunk| size_of_val(&*chunk.elements) as u64).sum()
+    }
+
     /// The elements at `position`, allocating its chunk by `make(length)` if need be.
     ///
     /// Lock-free: of several threads that allocate the same chunk one wins, the others drop

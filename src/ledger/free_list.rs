@@ -92,6 +92,30 @@ impl FreeList {
         }
     }
 
+    /// How many numbers there are, but not more than `most`. Exact while nobody changes the list; else
+    /// about so many, as it leads through chains that others take apart. Wait-free, O(numbers).
+    pub(crate) fn count(&self, most: u64) -> u64 {
+        // Acquire: pairs with the exchange in `push`, which publishes the links.
+        let mut first = self.head.load(Ordering::Acquire) & FIRST;
+        let mut count = 0;
+        while first != 0 && count < most {
+            // Relaxed, both: as in `pop`. Every link that was ever stored names numbers of this list.
+            let link = self.link((first - 1) as u32).load(Ordering::Relaxed);
+            let mut next = link & LOW;
+            count += 1;
+            while next != 0 && count < most {
+                next = self.link((next - 1) as u32).load(Ordering::Relaxed) & LOW;
+                count += 1;
+            }
+            first = link >> 32;
+        }
+        count
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.links.bytes()
+    }
+
     /// Hands out a chain that is this thread's alone.
     fn take_chain(&self, first: u64, link: u64, take: &mut impl FnMut(u32)) {
         take((first - 1) as u32);
@@ -129,8 +153,11 @@ mod tests {
         list.push([0, 1, 2].into_iter());
         list.push([7].into_iter());
         list.push(std::iter::empty());
+        assert_eq!((list.count(9), list.count(4), list.count(2)), (4, 4, 2));
         assert_eq!(pop(&list), [7]);
+        assert_eq!(list.count(9), 3);
         assert_eq!(pop(&list), [2, 1, 0]);
+        assert_eq!(list.count(9), 0);
         assert!(pop(&list).is_empty());
     }
 

@@ -117,6 +117,11 @@ impl Gates {
         self.words.make(cell.number());
     }
 
+    /// What all gates take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.words.bytes()
+    }
+
     /// The gate of `cell`; none for a cell that doesn't exist.
     #[inline]
     pub(crate) fn get(&self, cell: Cell) -> Option<Gate<'_>> {

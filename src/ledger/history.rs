@@ -44,6 +44,17 @@ impl<V: Clone> Histories<V> {
         self.0.get(cell)?.with(|history| read(history?))
     }
 
+    /// How many values are kept. O(cells).
+    pub(crate) fn count(&self) -> u64 {
+        let length = |history: Option<&History<V>>| history.map_or(0, History::len) as u64;
+        self.0.iter().map(|slot| slot.with(length)).sum()
+    }
+
+    /// What the slots take, without what is in them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+
     /// Adds a value, unless it is there or nobody needs it; says who does if it was added.
     fn add<N>(
         &self,

@@ -134,7 +134,8 @@ mod tests {
         }
         let rest: Vec<_> = (501..1_009).map(kept).collect();
         assert_eq!(drain(&mut heap, Stamp::NEVER), rest);
-        assert!(heap.is_empty() && heap.len() == 0);
+        assert!(heap.is_empty());
+        assert_eq!(heap.len(), 0);
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Marks {
         Marks { blocks: Chunks::new(1), districts: Chunks::new(1) }
     }
 
+    /// What all marks take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.blocks.bytes() + self.districts.bytes()
+    }
+
     /// A version of `cell` is about to get a stamp up to this one, if the clock's reading is no later
     /// still after this.
     #[inline]

@@ -8,6 +8,7 @@
 //!
 //! The ledger knows words, not providers.
 
+mod census;
 mod chunks;
 mod clock;
 mod descriptor;
@@ -45,6 +46,7 @@ use urgency::Urgency;
 
 use crate::sync::{AtomicU64, CachePadded, Ordering, model_fence};
 
+pub(crate) use census::Spares;
 pub(crate) use chunks::Chunks;
 pub(crate) use clock::Stamp;
 pub(crate) use exhausted::Exhausted;

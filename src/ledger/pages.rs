@@ -84,6 +84,12 @@ impl<R: Run> Pages<R> {
         if is_later { self.later.get(position) } else { None }
     }
 
+    /// What all runs take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let pages = self.pages.iter().filter_map(OnceBox::get).count();
+        (pages * size_of::<[R; PAGE]>()) as u64 + self.later.bytes()
+    }
+
     /// Makes room for the words at `position`: all zero. Lock-free: of several threads that do so one
     /// wins, and the others use what it has made.
     pub(crate) fn make(&self, position: u32) {

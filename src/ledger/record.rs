@@ -547,6 +547,28 @@ impl Records {
         Ok(())
     }
 
+    /// How many records of one width there are.
+    pub(crate) fn made(&self, width: Width) -> u64 {
+        // Relaxed: a figure for someone to look at. Position 0 is no record.
+        let next = self.supplies[width.0].handed_out.load(Ordering::Relaxed);
+        next.min(POSITIONS.into()) - 1
+    }
+
+    /// How many spare ones of one width were given back; see [`FreeList::count`].
+    pub(crate) fn spare(&self, width: Width) -> u64 {
+        self.supplies[width.0].spare.count(self.made(width))
+    }
+
+    /// What all records take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.narrow.bytes() + self.wide.iter().map(Chunks::bytes).sum::<u64>()
+    }
+
+    /// What the lists of spare records take.
+    pub(crate) fn list_bytes(&self) -> u64 {
+        self.supplies.iter().map(|supply| supply.spare.bytes()).sum()
+    }
+
     /// Gives spare records of one width back for others to take.
     pub(crate) fn give(&self, width: Width, spares: impl ExactSizeIterator<Item = RecordNumber>) {
         // Before they are there: the count is never below zero.

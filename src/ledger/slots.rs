@@ -25,6 +25,17 @@ impl<T> Slots<T> {
         Some(&self.0.first(page)?.get()?[offset])
     }
 
+    /// All slots whose pages are made.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot<T>> {
+        self.0.iter().filter_map(OnceBox::get).flatten()
+    }
+
+    /// What the slots take, without what is in them.
+    pub(crate) fn bytes(&self) -> u64 {
+        let pages = self.0.iter().filter_map(OnceBox::get).count();
+        (pages * size_of::<Page<T>>()) as u64 + self.0.bytes()
+    }
+
     /// The slot of `cell`. Lock-free.
     pub(crate) fn get_or_make(&self, cell: Cell) -> &Slot<T> {
         let (page, offset) = locate(cell);

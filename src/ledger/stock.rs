@@ -300,6 +300,13 @@ impl Stock {
         }
     }
 
+    /// Adds how many spares there are of each width.
+    pub(super) fn count_spares(&self, counts: &mut [u64; Width::COUNT]) {
+        for (count, spares) in counts.iter_mut().zip(&self.spares) {
+            *count += spares.len() as u64;
+        }
+    }
+
     /// The numbers of the spares.
     #[cfg(provider_tree_loom)]
     pub(super) fn numbers(&self) -> Vec<u32> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::census::Spares;
 use super::clock::Stamp;
 use super::descriptor::{Entry, Outcome, Ticket};
 use super::exhausted::Exhausted;
@@ -201,6 +202,14 @@ impl Writer {
     /// Takes back what no snapshot needs any more, before the writer rests.
     pub(crate) fn rest(&mut self) {
         self.stock.rest(&self.ledger);
+    }
+
+    /// Adds what this writer has in stock.
+    pub(crate) fn count_spares(&self, spares: &mut Spares) {
+        for (count, cells) in spares.runs.iter_mut().zip(&self.cells) {
+            *count += cells.len() as u64;
+        }
+        self.stock.count_spares(&mut spares.records);
     }
 
     /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,

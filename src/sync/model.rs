@@ -226,6 +226,16 @@ impl<K: Ord, V: Copy + PartialEq> Index<K, V> {
     }
 }
 
+impl<K, V> Index<K, V> {
+    pub(crate) fn len(&self) -> u64 {
+        self.0.read().expect("no panic under the lock").len() as u64
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.len() * size_of::<(K, V)>() as u64
+    }
+}
+
 /// The configuration slot as a lock around the pointer. Readers leave with their own `Arc`, as
 /// with arc-swap.
 pub(crate) struct Slot<T>(RwLock<Option<Arc<T>>>);
@@ -271,6 +281,9 @@ fn is_same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
     }
 }
 
+/// What the pool would keep.
+pub(crate) const IDLE: usize = 0;
+
 /// Keeps nothing: a model meets the common stock every time.
 pub(crate) struct IdlePool<T>(std::marker::PhantomData<T>);
 
@@ -307,6 +320,10 @@ impl<K: Ord + Copy, V: Copy> Agenda<K, V> {
 
     pub(crate) fn remove(&self, key: &K) {
         self.0.write().expect("no panic under the lock").remove(key);
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.read().expect("no panic under the lock").len() as u64
     }
 
     pub(crate) fn first(&self) -> Option<(K, V)> {

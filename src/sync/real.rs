@@ -82,6 +82,18 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
     {
         self.0.remove_if(key, |_, current| *current == value);
     }
+
+    /// How many entries there are. Takes each shard's read lock for O(1).
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// About what the entries take, and those for which there is room. Takes each shard's read lock for
+    /// O(1).
+    pub(crate) fn bytes(&self) -> u64 {
+        // The map has a byte beside each entry.
+        (self.0.capacity() * (size_of::<(K, V)>() + 1)) as u64
+    }
 }
 
 /// An ordered set of things to come, each with a value. Lock-free.
@@ -98,6 +110,10 @@ impl<K: Ord + Copy + Send + 'static, V: Copy + Send + 'static> Agenda<K, V> {
 
     pub(crate) fn remove(&self, key: &K) {
         self.0.remove(key);
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
     }
 
     pub(crate) fn first(&self) -> Option<(K, V)> {
@@ -195,8 +211,11 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     }
 }
 
+/// So many values an [`IdlePool`] keeps.
+pub(crate) const IDLE: usize = 4;
+
 /// A few values that are worth keeping for whoever comes next. Lock-free.
-pub(crate) struct IdlePool<T>([AtomicCell<Option<Box<T>>>; 4]);
+pub(crate) struct IdlePool<T>([AtomicCell<Option<Box<T>>>; IDLE]);
 
 impl<T> IdlePool<T> {
     pub(crate) fn new() -> Self {
@@ -241,6 +260,6 @@ mod tests {
         assert_eq!(pool.take(), None);
         (0..9).for_each(|value| pool.put(value));
         let kept: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
-        assert_eq!(kept.len(), 4);
+        assert_eq!(kept.len(), IDLE);
     }
 }

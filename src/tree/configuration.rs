@@ -148,6 +148,18 @@ impl Configurations {
         Gone(gone.map(|gone| gone.configuration))
     }
 
+    /// How many there are, in force or about to be, and how many are kept for snapshots. O(cells).
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let length = |versions: Option<&Versions>| versions.map_or(0, |it| it.len()) as u64;
+        let published = self.slots.iter().map(|slot| slot.with(length)).sum();
+        (published, self.histories.count())
+    }
+
+    /// What the slots take, without what is in them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots.bytes() + self.histories.bytes()
+    }
+
     /// Takes away what no snapshot needs any more of what was kept beside `usage`.
     pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
         Gone(self.histories.remove(usage, version))

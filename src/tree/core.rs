@@ -8,9 +8,9 @@ use crate::metrics::Tallies;
 
 use crate::error::{Error, Result};
 use crate::inventory::Usage;
-use crate::ledger::{Cell, Chunks, Ledger, Writer};
+use crate::ledger::{Cell, Chunks, Ledger, Spares, Writer};
 use crate::resource_class::ResourceClass;
-use crate::sync::{Agenda, AtomicU64, CachePadded, IdlePool, Ordering, next_forest};
+use crate::sync::{Agenda, AtomicU64, CachePadded, IDLE, IdlePool, Ordering, next_forest};
 use crate::tree::cells::{
     Amounts, CONSUMER, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
     write_usage,
@@ -98,6 +98,21 @@ impl Core {
         writer.rest();
         self.idle_writers.put(writer);
         result
+    }
+
+    /// What nobody uses: in the common stock, and with the writers that are idle, which take back first
+    /// what no snapshot needs any more.
+    pub(crate) fn spares(&self) -> Spares {
+        let mut spares = Spares::default();
+        // No more than there are: another thread may put its own back meanwhile.
+        let idle: Vec<_> = (0..IDLE).map_while(|_| self.idle_writers.take()).collect();
+        for mut writer in idle {
+            writer.rest();
+            writer.count_spares(&mut spares);
+            self.idle_writers.put(writer);
+        }
+        self.ledger.count_spares(&mut spares);
+        spares
     }
 
     /// The structure cell that the handle names.

@@ -46,6 +46,11 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Keys { index: Index::new(), kind, absent }
     }
 
+    /// How many keys are in the index, and about what that takes.
+    pub(crate) fn index_size(&self) -> (u64, u64) {
+        (self.index.len(), self.index.bytes())
+    }
+
     /// The cell that may stand for `key`; if it doesn't any more, nothing had the key at some
     /// instant since the call. Takes a shard's read lock for O(1).
     pub(crate) fn hint<Q>(&self, key: &Q) -> Option<Interned>

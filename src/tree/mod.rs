@@ -11,6 +11,7 @@ mod floors;
 mod frozen;
 mod generation;
 mod keys;
+mod memory;
 mod populate;
 mod provider;
 mod sharing;
@@ -20,6 +21,7 @@ mod walk;
 
 pub use configure::Updated;
 pub use generation::Expect;
+pub use memory::{ByteCounts, CellCounts, Memory, RecordCounts};
 pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, ProviderTree, Version};
 

@@ -1,0 +1,275 @@
+//! Memory: what a forest has taken, and what it is for.
+
+use std::fmt;
+
+use crate::ledger::{Cell, Ledger};
+use crate::tree::cells::{CONSUMER, Life, NAME, PROVIDER, RUNS, State};
+use crate::tree::core::Core;
+use crate::tree::provider::ProviderTree;
+
+/// What a forest has in memory; see [`ProviderTree::memory`].
+///
+/// All figures are counts, but those of [`bytes`](Self::bytes). Its `Display` is a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Pairs of cells, each for one provider.
+    pub providers: CellCounts,
+    /// Cells for names of providers.
+    pub names: CellCounts,
+    /// Cells for consumers.
+    pub consumers: CellCounts,
+    /// Cells that the caller's workers have in stock, or are about to give back.
+    pub cells_with_workers: u64,
+    /// Versions of cells, by width, those that were ever needed.
+    pub records: Vec<RecordCounts>,
+    /// Uuids of providers in their index.
+    pub uuid_entries: u64,
+    /// Names of providers in their index.
+    pub name_entries: u64,
+    /// Consumers in their index.
+    pub consumer_entries: u64,
+    /// Configurations of providers that are in force, or about to be: inventories, traits, aggregates,
+    /// resources.
+    pub configurations: u64,
+    /// Configurations that are no more in force, kept for snapshots.
+    pub kept_configurations: u64,
+    /// Copies of older versions, kept for snapshots. Versions that could be left in place are with the
+    /// workers.
+    pub kept_versions: u64,
+    /// Deadlines that are noted: one for each lease.
+    pub leases: u64,
+    /// Snapshots that are held.
+    pub snapshots: u64,
+    /// What the arrays and indexes take.
+    pub bytes: ByteCounts,
+}
+
+/// What the cells of one kind are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CellCounts {
+    /// Those of what exists.
+    pub live: u64,
+    /// Those of keys that a call is about to give to something, which nothing has yet.
+    pub absent: u64,
+    /// Those that nothing uses, for the next that comes.
+    pub free: u64,
+}
+
+/// What the records of one width are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordCounts {
+    /// The width, in words of 8 bytes.
+    pub words: u64,
+    /// How many there are.
+    pub made: u64,
+    /// Those that hold the version of a cell that is in force.
+    pub in_force: u64,
+    /// Those that nothing uses, for the next version of any cell.
+    pub spare: u64,
+    /// The others: what the caller's workers have in stock, and what was left in place for snapshots.
+    pub with_workers: u64,
+}
+
+/// Bytes that were allocated. What of the largest arrays was never used costs address space only, where
+/// the system gives memory when it is first written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ByteCounts {
+    /// One word for each cell and what is looked up beside it: configurations, histories, marks.
+    pub cells: u64,
+    /// All records.
+    pub records: u64,
+    /// The entries of the indexes, about, and those for which they have room.
+    pub indexes: u64,
+    /// What workers announce their changes in, and the lists of what is free or spare.
+    pub rest: u64,
+}
+
+impl ByteCounts {
+    /// All together.
+    pub fn total(&self) -> u64 {
+        self.cells + self.records + self.indexes + self.rest
+    }
+}
+
+impl ProviderTree {
+    /// What the forest has in memory, and what for: to see what it costs, and whether something holds
+    /// memory that should have gone, such as a snapshot.
+    ///
+    /// Each figure is read by itself, beside all other threads: together they are exact only while
+    /// nothing changes. Then, if there are no workers and no snapshots, everything that was made is
+    /// either in force or free.
+    ///
+    /// Not counted are the callers' own values, what configurations and copies of older versions take
+    /// beyond their number, the names of classes and traits, the nodes of the agenda of leases, and
+    /// what the allocator itself needs.
+    ///
+    /// Lock-free, but for a read lock of each shard of the indexes, one after the other, for O(1).
+    /// O(cells ever used), so rather for a report each minute than for every change.
+    ///
+    /// ```
+    /// use provider_tree::ProviderTree;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let memory = tree.memory();
+    /// assert_eq!((memory.providers.live, memory.configurations), (1, 1));
+    ///
+    /// let before = tree.snapshot();
+    /// tree.remove(&host)?;
+    /// assert_eq!(tree.memory().kept_configurations, 1);
+    /// drop(before);
+    /// assert_eq!(tree.memory().kept_configurations, 0);
+    /// println!("{}", tree.memory());
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn memory(&self) -> Memory {
+        self.core.memory()
+    }
+}
+
+/// What the cells are for, and which records they name.
+struct CellCensus {
+    /// By kind: live, absent.
+    kinds: [[u64; 2]; RUNS.len()],
+    /// By width.
+    in_force: [u64; Ledger::WIDTHS.len()],
+}
+
+/// The pair of the super-root, and the cell that counts sharing providers.
+const OWN_CELLS: u64 = 3;
+
+impl Core {
+    fn memory(&self) -> Memory {
+        let Core { ledger, configurations, .. } = self;
+        let CellCensus { kinds, in_force } = self.cell_census();
+        let [uuids, names, consumers] =
+            [self.providers.index_size(), self.names.index_size(), self.consumers.index_size()];
+        let spares = self.spares();
+        let cells = |kind: usize| CellCounts {
+            live: kinds[kind][0],
+            absent: kinds[kind][1],
+            free: spares.runs[kind],
+        };
+        let [providers, labels] = [PROVIDER, NAME].map(|kind| cells(kind.0));
+        // Until it holds something, the cell of a consumer does not say that it stands for a key.
+        let live = kinds[CONSUMER.0][0];
+        let absent = consumers.0.saturating_sub(live);
+        let holders = CellCounts { absent, ..cells(CONSUMER.0) };
+        let runs = [providers, labels, holders].into_iter().zip(RUNS);
+        let known = runs.map(|(counts, run)| counts.total() * u64::from(run)).sum::<u64>();
+        let made = ledger.records_made();
+        let records = (0..made.len()).filter(|width| made[*width] > 0).map(|width| {
+            let (made, in_force, spare) = (made[width], in_force[width], spares.records[width]);
+            let with_workers = made.saturating_sub(in_force + spare);
+            let words = Ledger::WIDTHS[width] as u64;
+            RecordCounts { words, made, in_force, spare, with_workers }
+        });
+        let (published, kept_configurations) = configurations.count();
+        let bytes = ledger.bytes();
+        Memory {
+            providers,
+            names: labels,
+            consumers: holders,
+            cells_with_workers: u64::from(ledger.cell_bound()).saturating_sub(known + OWN_CELLS),
+            records: records.collect(),
+            uuid_entries: uuids.0,
+            name_entries: names.0,
+            consumer_entries: consumers.0,
+            configurations: published,
+            kept_configurations,
+            kept_versions: ledger.versions_kept(),
+            leases: self.agenda.len(),
+            snapshots: ledger.moments() as u64,
+            bytes: ByteCounts {
+                cells: bytes.cells + configurations.bytes(),
+                records: bytes.records,
+                indexes: uuids.1 + names.1 + consumers.1,
+                rest: bytes.rest + self.tallies.bytes(),
+            },
+        }
+    }
+
+    /// Looks at every cell. A pair counts by its structure cell: a usage cell says that it is one as
+    /// long as it is live.
+    fn cell_census(&self) -> CellCensus {
+        let mut census = CellCensus { kinds: [[0; 2]; 3], in_force: [0; Ledger::WIDTHS.len()] };
+        for cell in (0..self.ledger.cell_bound()).map(Cell::new) {
+            let (word, life) = self.ledger.peek_version(cell, Life::of);
+            let Some(width) = word.width() else { continue };
+            census.in_force[width] += 1;
+            let kind = [PROVIDER, NAME, CONSUMER].into_iter().find(|kind| life.is_kind(*kind));
+            let Some(kind) = kind.filter(|_| cell != self.super_root) else { continue };
+            match life.state {
+                State::Live => census.kinds[kind.0][0] += 1,
+                State::Absent => census.kinds[kind.0][1] += 1,
+                State::Free => {}
+            }
+        }
+        census
+    }
+}
+
+impl CellCounts {
+    fn total(&self) -> u64 {
+        self.live + self.absent + self.free
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:20}{:>12}{:>12}{:>12}", "cells of", "live", "absent", "free")?;
+        let kinds =
+            [("providers", self.providers), ("names", self.names), ("consumers", self.consumers)];
+        for (kind, CellCounts { live, absent, free }) in kinds {
+            writeln!(f, "{kind:20}{live:>12}{absent:>12}{free:>12}")?;
+        }
+        writeln!(f, "{:20}{:>12}", "with workers", self.cells_with_workers)?;
+        let columns = ("records of", "made", "in force", "spare", "with workers");
+        let (records, made, in_force, spare, with_workers) = columns;
+        writeln!(f, "\n{records:20}{made:>12}{in_force:>12}{spare:>12}{with_workers:>14}")?;
+        for record in &self.records {
+            let RecordCounts { words, made, in_force, spare, with_workers } = record;
+            let width = format!("{words} words");
+            writeln!(f, "{width:20}{made:>12}{in_force:>12}{spare:>12}{with_workers:>14}")?;
+        }
+        let ByteCounts { cells, records, indexes, rest } = self.bytes;
+        let groups: [(_, &[_]); 5] = [
+            (
+                "index entries",
+                &[
+                    ("uuids", self.uuid_entries),
+                    ("names", self.name_entries),
+                    ("consumers", self.consumer_entries),
+                ],
+            ),
+            ("configurations", &[("in force", self.configurations)]),
+            (
+                "kept for snapshots",
+                &[
+                    ("snapshots", self.snapshots),
+                    ("versions", self.kept_versions),
+                    ("configurations", self.kept_configurations),
+                ],
+            ),
+            ("leases", &[("noted", self.leases)]),
+            (
+                "bytes",
+                &[
+                    ("cells", cells),
+                    ("records", records),
+                    ("indexes", indexes),
+                    ("rest", rest),
+                    ("all", self.bytes.total()),
+                ],
+            ),
+        ];
+        groups.iter().try_for_each(|(group, figures)| {
+            write!(f, "\n{group:18}")?;
+            figures.iter().try_for_each(|(what, figure)| write!(f, "  {what} {figure}"))
+        })
+    }
+}
