@@ -9,6 +9,8 @@
 //!
 //! A failing sequence is shrunk, and printed call by call. `PROPTEST_CASES` sets how many are tried.
 
+#[path = "leaks/books.rs"]
+mod books;
 #[path = "linearizability/history.rs"]
 #[allow(dead_code, reason = "shared with the histories")]
 mod history;

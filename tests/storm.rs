@@ -16,6 +16,8 @@
 //! | `forks_preempt` | what forks commit fits, or is refused, and nobody is evicted for nothing |
 //! | `workers_come_and_go` | workers pass between threads and leave no memory behind |
 //!
+//! At the end of each, when all threads have joined, the forest has exactly what it holds in memory.
+//!
 //! Each storm prints its seed. `STORM_SEED` runs the same choices again, though not the same
 //! interleaving of threads. `STORM_SECONDS` sets how long each storm lasts. An error that the race
 //! does not explain fails the test. Storms run one after the other, however many threads the test
@@ -25,6 +27,8 @@
     reason = "tests start and stop their threads with std's atomics"
 )]
 
+#[path = "leaks/books.rs"]
+mod books;
 #[path = "storm/capacity.rs"]
 mod capacity;
 #[path = "storm/contests.rs"]

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use provider_tree::{Dump, Error, ProviderTree};
 use serde_json::Value;
 
+#[path = "../../tests/leaks/books.rs"]
+mod books;
 #[path = "../../tests/linearizability/history.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod history;
@@ -92,6 +94,7 @@ fn check(dump: &Dump) {
         Ok(tree) => {
             let audit = tree.audit();
             assert!(audit.holds(), "{audit:?} of {dump:?}");
+            books::assert_no_leaks(&tree);
             let loaded = tree.dump();
             assert_eq!(canonical(&loaded), canonical(dump));
             let text = serde_json::to_string(&loaded).expect("a dump can be written");

@@ -6,6 +6,7 @@ use std::fmt;
 use provider_tree::{Provider, ProviderTree};
 use uuid::Uuid;
 
+use crate::books::find_leaks;
 use crate::model::Model;
 use crate::operation::{Answer, Handle, Op, Outcome, SLOTS, Slot};
 use crate::plan::{self, CLASSES, Rng, providers};
@@ -37,7 +38,12 @@ impl Sequence {
             }
             run.look().map_err(|wrong| format!("after call {number}: {wrong}"))?;
         }
-        Ok(())
+        let Run { tree, worker, .. } = run;
+        drop(worker);
+        match &find_leaks(&tree)[..] {
+            [] => Ok(()),
+            leaks => Err(format!("at the end: {leaks:?}")),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Storm};
 use crate::{THREADS, VCPU};
 
@@ -556,4 +557,5 @@ fn one_winner_each() {
     let tally = storm.run();
     assert!(CONTESTS.iter().all(|(name, _)| tally.of(name) > 0));
     assert!(ring.tree.audit().holds());
+    assert_no_leaks(&ring.tree);
 }

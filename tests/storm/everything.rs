@@ -4,6 +4,7 @@
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree};
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::forest::{check_amid_changes, check_forest, check_walk, data, distinct};
 use crate::rig::{Gust, Rng, Storm};
 use crate::tenant::{Line, Tenant, check_books};
@@ -224,4 +225,5 @@ fn everything_at_once() {
     let remove = |root: &Provider| site.tree.remove(root).expect("nothing is held any more");
     assert_eq!(site.tree.roots().iter().map(remove).sum::<usize>() as u64, left);
     assert!(site.tree.providers().is_empty());
+    assert_no_leaks(&site.tree);
 }

@@ -8,6 +8,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Rng, Storm};
 use crate::tenant::{Line, Tenant, check_books};
 use crate::usage::reconfigure;
@@ -488,4 +489,5 @@ fn forks_preempt() {
     assert!(tree.consumers().iter().all(|consumer| consumer.as_u64_pair().0 == LOW));
     let audit = tree.audit();
     assert!(audit.holds() && audit.overcommitted.is_empty(), "{audit:?}");
+    assert_no_leaks(tree);
 }

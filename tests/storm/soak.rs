@@ -18,6 +18,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::forest::{check_amid_changes, check_forest, check_walk};
 use crate::rig::{Gust, Rng, Storm, Tally};
 use crate::stall::stalling;
@@ -1101,6 +1102,7 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     let mut worker = site.tree.worker().expect("a worker");
     assert_eq!(worker.expire(u64::MAX - 1), Ok(vec![]));
     assert_eq!(site.tree.next_deadline(), None);
+    drop(worker);
 
     check_forest(&site.tree);
     check_books(&site.tree, tenants);
@@ -1116,6 +1118,7 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     }
     let remove = |root: &Provider| site.tree.remove(root).expect("nothing is held any more");
     assert_eq!(site.tree.roots().iter().map(remove).sum::<usize>(), dump.providers.len());
+    assert_no_leaks(&site.tree);
 }
 
 /// How much was done of everything, and what was refused for which reason.

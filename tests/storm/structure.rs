@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree};
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::forest::{check_amid_changes, check_forest, check_walk, data};
 use crate::rig::{Gust, Rng, Storm, Tally};
 use crate::tenant::{Tenant, check_books};
@@ -219,6 +220,7 @@ fn clear(tree: &ProviderTree) {
     }
     check_keys(tree);
     check_forest(tree);
+    assert_no_leaks(tree);
 }
 
 fn check_counts(tally: &Tally, tree: &ProviderTree) {

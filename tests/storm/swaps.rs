@@ -6,6 +6,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Storm};
 use crate::{GPU, THREADS, VCPU};
 
@@ -197,6 +198,8 @@ fn swap(name: &'static str, gangs: u64, fit: u64) {
         assert!(worker.release(consumer(gang)).is_ok());
     }
     assert_eq!(board.gangs_in_providers(), [[0; SIZE]; 2]);
+    drop(workers);
+    assert_no_leaks(&board.tree);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Rng};
 
 /// An amount of one class of one provider.
@@ -292,4 +293,6 @@ pub(crate) fn check_books(tree: &ProviderTree, mut tenants: Vec<Tenant>) {
     assert_eq!(usages(tree), Sums::new());
     assert!(tree.consumers().is_empty());
     assert!(tree.audit().holds());
+    drop(tenants);
+    assert_no_leaks(tree);
 }

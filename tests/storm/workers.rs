@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use provider_tree::{Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, Worker};
 use uuid::Uuid;
 
+use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Storm};
 use crate::{MEMORY, THREADS, VCPU};
 
@@ -167,4 +168,5 @@ fn workers_come_and_go() {
     assert!(office.tree.consumers().is_empty());
     assert!(office.tree.audit().holds());
     assert_eq!(office.tree.providers(), office.providers);
+    assert_no_leaks(&office.tree);
 }
