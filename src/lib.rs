@@ -370,6 +370,8 @@ mod view;
 mod json;
 
 #[cfg(all(test, not(provider_tree_loom)))]
+extern crate self as provider_tree;
+#[cfg(all(test, not(provider_tree_loom)))]
 mod tests;
 
 #[doc = include_str!("coming_from_nova.md")]

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::step::{Step, with_steps};
+use crate::tests::books::find_leaks;
 use crate::tests::halts::{Cluster, Operation, assert_sound, everything_else, halts, on_the_way};
 
 /// Far beyond what anything here takes: who exceeds it waits for somebody.
@@ -86,6 +87,7 @@ fn one_parked_thread_stops_nobody() {
         must_end(&halt, &cluster, everything_else);
         parked.go_on();
         assert_sound(&cluster, &halt);
+        assert_eq!(find_leaks(&cluster.tree), [""; 0], "{halt}");
     }
 }
 
@@ -111,5 +113,6 @@ fn three_parked_threads_stop_nobody() {
         must_end(&names, &cluster, everything_else);
         parked.into_iter().for_each(Parked::go_on);
         assert_sound(&cluster, &names);
+        assert_eq!(find_leaks(&cluster.tree), [""; 0], "{names}");
     }
 }
