@@ -97,10 +97,13 @@ fn commit(
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
 ) -> Result<Vec<Receipt>> {
+    // Dropped when all keys are given up: they hold values of the caller's, whose own drop may panic.
+    let mut replaced = Vec::new();
     loop {
         let mut keys = Vec::with_capacity(batch.consumers.len());
         let committed = intern(core, writer, batch, &mut keys).map_err(Refused::Error);
-        let committed = committed.and_then(|()| attempt(core, writer, batch, capacities, &keys));
+        let committed =
+            committed.and_then(|()| attempt(core, writer, batch, capacities, &keys, &mut replaced));
         let unused = match &committed {
             Err(Refused::Stale) => continue,
             // Those of consumers that were only to be absent.
@@ -162,10 +165,12 @@ fn attempt(
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
     keys: &[Interned],
+    all_replaced: &mut Vec<Arc<Configuration>>,
 ) -> Result<Vec<Receipt>, Refused> {
     let mut prepared = Vec::with_capacity(batch.inventories.len());
     for (change, capacities) in batch.inventories.iter().zip(capacities) {
         let (_, replaced, current) = core.configuration_in_force(&change.provider)?;
+        all_replaced.push(Arc::clone(&current));
         let inventories = Arc::new(change.inventories.clone());
         let next = Arc::new(Configuration { inventories, ..(*current).clone() });
         let usage = usage_of(change.provider.cell);

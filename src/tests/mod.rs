@@ -6,6 +6,7 @@
 mod books;
 mod exhaustion;
 mod halts;
+mod leaks;
 mod panics;
 mod records;
 mod stalls;

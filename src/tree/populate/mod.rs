@@ -60,7 +60,7 @@ impl Core {
                 }
                 Err(Refused::Stale) => {}
                 Err(Refused::Error(error)) => {
-                    keys.retire(self, writer, plan);
+                    plan.give_up(self, writer);
                     return Err(error);
                 }
             }
@@ -137,17 +137,17 @@ impl PlanKeys {
         }
         Ok(())
     }
+}
 
-    /// Gives up those that nothing has.
-    fn retire(&self, core: &Core, writer: &mut Writer, plan: &Plan<'_>) {
-        for (entry, key) in plan.entries.iter().zip(&self.structures) {
-            core.providers.retire(writer, &entry.spec.uuid, *key);
+impl Plan<'_> {
+    /// Gives up the keys that nothing has, also those that an earlier attempt has interned.
+    fn give_up(&self, core: &Core, writer: &mut Writer) {
+        for entry in &self.entries {
+            core.providers.give_up(writer, &entry.spec.uuid);
+            core.names.give_up(writer, &entry.spec.name);
         }
-        for (entry, key) in plan.entries.iter().zip(&self.labels) {
-            core.names.retire(writer, &entry.spec.name, *key);
-        }
-        for (parent, key) in plan.outside.iter().zip(&self.outside) {
-            core.providers.retire(writer, parent, *key);
+        for parent in &self.outside {
+            core.providers.give_up(writer, parent);
         }
     }
 }
