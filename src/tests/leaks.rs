@@ -93,8 +93,12 @@ fn wanted(cluster: &Cluster, consumer: Uuid, amount: u64) -> Claim {
     Claim::new(consumer).take(&cluster.host, VCPU, amount)
 }
 
-/// What others do meanwhile: everything; only take the keys; only remove.
-const OTHERS: [Operation; 3] = [everything_else, take_keys, remove_all];
+/// What others do meanwhile: everything; only take the keys; only remove; only refuse.
+const OTHERS: [Operation; 4] = [everything_else, take_keys, remove_all, cordon];
+
+fn cordon(cluster: &Cluster) {
+    cluster.tree.cordon(&cluster.host).map(drop).unwrap();
+}
 
 fn take_keys(cluster: &Cluster) {
     let Cluster { tree, other, .. } = cluster;
@@ -147,8 +151,7 @@ fn nothing_is_left_whatever_others_do_between_two_steps() {
                 if reached.get() < at {
                     break;
                 }
-                // Each step of a few, and some of the many that take and give back cells.
-                at += if at < 60 { 1 } else { 7 };
+                at += 1;
             }
         }
     }

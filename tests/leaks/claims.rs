@@ -189,7 +189,7 @@ pub(crate) fn leases(site: &Site) {
     let new = |number| cpus(id(number), host, 1);
     refuses!(worker.lease(&new(9), u64::MAX), Error::TooLarge { .. });
     let mut lease = |number, deadline| worker.lease(&new(number), deadline).unwrap();
-    let [one, two, three, four] = [(1, 10), (2, 20), (3, 30), (4, 40)].map(|(n, at)| lease(n, at));
+    let [one, two, three, four] = [(1, 100), (2, 20), (3, 30), (4, 40)].map(|(n, at)| lease(n, at));
     refuses!(worker.lease(&new(1), 50), Error::AlreadyHeld { .. });
     refuses!(worker.lease(&cpus(id(1), host, 2), 50), Error::ConsumerExists { .. });
     refuses!(worker.claim(&cpus(id(1), host, 2)), Error::ConsumerExists { .. });

@@ -32,13 +32,14 @@ fn of_populations_nothing_is_left() {
 pub(crate) fn create(site: &Site) {
     let Site { tree, rack, gone, foreign, .. } = site;
     let new = tree.create_child(rack, "new", id(1)).unwrap();
-    refuses!(tree.create_root("other", id(1)), Error::UuidExists { .. });
-    refuses!(tree.create_root("new", id(2)), Error::NameExists { .. });
+    // Each with keys of its own, that nothing has later.
+    refuses!(tree.create_root("free 1", id(1)), Error::UuidExists { .. });
+    refuses!(tree.create_root("new", id(11)), Error::NameExists { .. });
     refuses!(tree.create_child(rack, "new", id(1)), Error::UuidExists { .. });
-    refuses!(tree.create_root("", id(2)), Error::InvalidName { .. });
-    refuses!(tree.create_root(&site.long_name(), id(2)), Error::InvalidName { .. });
-    refuses!(tree.create_child(gone, "other", id(2)), Error::Removed { .. });
-    refuses!(tree.create_child(foreign, "other", id(2)), Error::ForeignProvider { .. });
+    refuses!(tree.create_root("", id(12)), Error::InvalidName { .. });
+    refuses!(tree.create_root(&site.long_name(), id(13)), Error::InvalidName { .. });
+    refuses!(tree.create_child(gone, "free 2", id(14)), Error::Removed { .. });
+    refuses!(tree.create_child(foreign, "free 3", id(15)), Error::ForeignProvider { .. });
     let below = tree.create_child(&new, "below", id(2)).unwrap();
     tree.create_child(&below, "far below", id(3)).unwrap();
     assert_eq!(tree.remove(&new), Ok(3));
