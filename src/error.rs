@@ -405,11 +405,13 @@ impl From<Exhausted> for Error {
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests {
     use super::*;
+    use crate::ledger::Width;
 
     #[test]
     fn no_bound_is_told_in_the_words_of_the_ledger() {
         use Exhausted::{Cells, Entries, Records, Words, Workers};
-        for exhausted in [Cells, Records, Workers, Words, Entries] {
+        let records = Records(Width::ALL[1]);
+        for exhausted in [Cells, records, Workers, Words, Entries] {
             let message = Error::from(exhausted).to_string();
             for word in ["cell", "record", "word", "width", "entr", "transaction"] {
                 assert!(!message.contains(word), "{message}");

@@ -250,7 +250,7 @@
 //! four of them when they are idle.
 //!
 //! Memory is used again but not given back before the last handle of the forest is dropped: a forest
-//! takes as much as it needed at its largest. The names of classes and traits stay for the life of the
+//! takes as much as it needed at its largest; [`memory`] says what for. The names of classes and traits stay for the life of the
 //! process.
 //!
 //! Some counters are finite too. A thread would be misled only if it slept inside one operation, or a

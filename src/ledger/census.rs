@@ -40,16 +40,14 @@ impl Ledger {
         for (count, (_, free)) in spares.runs.iter_mut().zip(&self.kinds) {
             *count += free.count(self.cell_bound().into());
         }
-        for (count, width) in spares.records.iter_mut().zip(Width::all()) {
+        for (count, width) in spares.records.iter_mut().zip(Width::ALL) {
             *count += self.records.spare(width);
         }
     }
 
     /// How many records of each width were ever made.
     pub(crate) fn records_made(&self) -> [u64; Width::COUNT] {
-        let mut made = [0; Width::COUNT];
-        Width::all().for_each(|width| made[width.index()] = self.records.made(width));
-        made
+        Width::ALL.map(|width| self.records.made(width))
     }
 
     /// How many older versions are in histories. O(cells).

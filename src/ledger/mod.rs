@@ -57,6 +57,8 @@ pub(crate) use history::{Histories, Span};
 pub(crate) use kept::Kept;
 pub(crate) use past::Past;
 pub(crate) use read::{Collect, View};
+#[cfg(all(test, not(provider_tree_loom)))]
+pub(crate) use record::Width;
 pub(crate) use record::{MOST_WORDS, Making, Record};
 pub(crate) use registry::Moment;
 pub(crate) use slots::Slots;

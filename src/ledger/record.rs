@@ -550,13 +550,12 @@ impl Records {
     /// How many records of one width there are.
     pub(crate) fn made(&self, width: Width) -> u64 {
         // Relaxed: a figure for someone to look at. Position 0 is no record.
-        let next = self.supplies[width.0].handed_out.load(Ordering::Relaxed);
-        next.min(POSITIONS.into()) - 1
+        self.supplies[width.index()].handed_out.load(Ordering::Relaxed) - 1
     }
 
     /// How many spare ones of one width were given back; see [`FreeList::count`].
     pub(crate) fn spare(&self, width: Width) -> u64 {
-        self.supplies[width.0].spare.count(self.made(width))
+        self.supplies[width.index()].spare.count(self.made(width))
     }
 
     /// What all records take.
