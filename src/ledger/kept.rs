@@ -44,9 +44,12 @@ impl Drop for Node {
     /// Node by node: a long chain must not be dropped by recursion.
     fn drop(&mut self) {
         let mut rest: Vec<_> = self.child.take().into_iter().chain(self.sibling.take()).collect();
-        while let Some(mut node) = rest.pop().and_then(Arc::into_inner) {
-            rest.extend(node.child.take());
-            rest.extend(node.sibling.take());
+        while let Some(node) = rest.pop() {
+            // Another heap has it otherwise, with all below and beside it.
+            if let Some(mut node) = Arc::into_inner(node) {
+                rest.extend(node.child.take());
+                rest.extend(node.sibling.take());
+            }
         }
     }
 }
@@ -163,5 +166,22 @@ mod tests {
         drop(heap.clone());
         assert_eq!(heap.pop_ended(Stamp::NEVER), Some(kept(0)));
         drop(heap);
+    }
+
+    #[test]
+    fn a_heap_that_is_shared_in_part_is_dropped_without_recursion() {
+        const MANY: u64 = 400_000;
+        let mut heap = Heap::of(kept(0), Stamp::from_bits(0));
+        // Each pair is below the top, before the pair that ended earlier.
+        for number in (1..=MANY).rev() {
+            let mut pair = Heap::of(kept(number), Stamp::from_bits(number));
+            pair.meld(Heap::of(kept(number), Stamp::from_bits(MANY + 1)));
+            heap.meld(pair);
+        }
+        // Somebody who was about to add something looks at it still.
+        let shared = heap.clone();
+        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(kept(0)));
+        drop(heap);
+        drop(shared);
     }
 }
