@@ -3,10 +3,12 @@
 #![cfg(provider_tree_loom)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use loom_tests::{Model, thread};
 use provider_tree::{
-    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait, Usage,
+    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Resources, Trait,
+    Usage,
 };
 use uuid::Uuid;
 
@@ -229,5 +231,80 @@ fn a_generation_is_expected_once() {
             }
             other => panic!("{other:?}"),
         }
+    });
+}
+
+/// Resources that tell for how long a configuration holds them.
+fn counted(value: &Arc<()>) -> Resources {
+    Resources::new().with(VCPU, Arc::clone(value))
+}
+
+/// How many configurations hold it.
+fn held(value: &Arc<()>) -> usize {
+    Arc::strong_count(value) - 1
+}
+
+/// A forest with one provider, at generation 2, whose configuration holds a value.
+fn counted_host() -> (ProviderTree, Provider, Arc<()>) {
+    let (tree, host) = host(4);
+    let value = Arc::new(());
+    let set = tree.update_resources(&host, counted(&value), Expect::Any);
+    assert_eq!(set.map(|updated| updated.generation), Ok(2));
+    (tree, host, value)
+}
+
+/// Drops the resources in a thread of its own.
+fn drop_resources(tree: &ProviderTree, host: &Provider) -> thread::JoinHandle<u64> {
+    let (tree, host) = (tree.clone(), host.clone());
+    thread::spawn(move || {
+        let dropped = tree.update_resources(&host, Resources::new(), Expect::Any);
+        dropped.expect("no condition").generation
+    })
+}
+
+#[test]
+fn a_snapshot_has_the_configuration_of_its_instant() {
+    Model {
+        name: "a_snapshot_has_the_configuration_of_its_instant",
+        property: "a snapshot reads one configuration, and that is kept until it ends and no longer",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host, value) = counted_host();
+        let thread = drop_resources(&tree, &host);
+        let snapshot = tree.snapshot();
+        let read = || {
+            let data = snapshot.data(&host).expect("is there");
+            (data.generation, !data.resources.is_empty())
+        };
+        let seen = read();
+        assert!([(2, true), (3, false)].contains(&seen), "{seen:?}");
+        assert_eq!(thread.join().expect("no panic in the thread"), 3);
+        assert_eq!(read(), seen);
+        assert_eq!(held(&value), usize::from(seen.1));
+        drop(snapshot);
+        assert_eq!(held(&value), 0, "kept for nobody");
+    });
+}
+
+#[test]
+fn a_snapshot_ends_while_a_configuration_is_replaced() {
+    Model {
+        name: "a_snapshot_ends_while_a_configuration_is_replaced",
+        property: "a configuration that is replaced while a snapshot ends is the next's, or goes",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host, value) = counted_host();
+        let (first, second) = (tree.snapshot(), tree.snapshot());
+        let thread = drop_resources(&tree, &host);
+        drop(first);
+        assert_eq!(thread.join().expect("no panic in the thread"), 3);
+        assert!(!second.data(&host).expect("is there").resources.is_empty());
+        assert_eq!(held(&value), 1);
+        drop(second);
+        assert_eq!(held(&value), 0, "kept for nobody");
     });
 }

@@ -972,6 +972,62 @@ fn a_snapshot_is_registered_twice() {
 }
 
 #[test]
+fn a_snapshot_begins_while_another_comes_and_goes() {
+    Model {
+        name: "a_snapshot_begins_while_another_comes_and_goes",
+        property: "nobody registers an instant that has ended, even if none is registered",
+        threads: 2,
+        bound: Some(3),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0]]);
+        let shared = ledger.clone();
+        let thread = thread::spawn(move || shared.snapshot());
+        ledger.snapshot().end();
+        let other = thread.join().expect("no panic in the thread");
+        assert_eq!(ledger.snapshots(), 1, "an instant that has ended is registered");
+        end(&ledger, [other], &[cell]);
+        assert_eq!(ledger.snapshots(), 0);
+    });
+}
+
+#[test]
+fn a_snapshot_ends_while_it_is_revoked() {
+    Model {
+        name: "a_snapshot_ends_while_it_is_revoked",
+        property: "a snapshot counts until it ends, revoked or not, and once",
+        threads: 3,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [one, other]) = Ledger::with_cells([&[0], &[0]]);
+        let mut hands = [ledger.hand(), ledger.hand()];
+        let first = ledger.snapshot();
+        first.keep_at_most(0);
+        increment(&mut hands[0], one);
+        increment(&mut hands[1], other);
+        let second = ledger.snapshot();
+        assert!(first.try_read(one).is_some(), "not revoked yet");
+        let threads = [one, other].into_iter().zip(hands).map(|(cell, mut hand)| {
+            thread::spawn(move || {
+                increment(&mut hand, cell);
+                hand
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        first.end();
+        let hands =
+            threads.into_iter().map(|thread| thread.join().expect("no panic in the thread"));
+        let hands: Vec<_> = hands.collect();
+        assert_eq!(ledger.snapshots(), 1);
+        assert_eq!([second.read(one), second.read(other)], [[1], [1]]);
+        end(&ledger, [second], &[one, other]);
+        assert_eq!(ledger.snapshots(), 0);
+        drop(hands);
+    });
+}
+
+#[test]
 fn a_revoked_snapshot_says_so() {
     Model {
         name: "a_revoked_snapshot_says_so",
