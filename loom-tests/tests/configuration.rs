@@ -308,3 +308,27 @@ fn a_snapshot_ends_while_a_configuration_is_replaced() {
         assert_eq!(held(&value), 0, "kept for nobody");
     });
 }
+
+#[test]
+fn a_snapshot_has_the_first_configuration() {
+    Model {
+        name: "a_snapshot_has_the_first_configuration",
+        property: "a configuration that came into force with its provider is kept as others are",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
+        let snapshot = tree.snapshot();
+        let other = tree.clone();
+        let thread = thread::spawn(move || {
+            let set = other.set_inventories(&host, vcpu(Inventory::new(4)), Expect::Any);
+            set.map(|set| set.generation)
+        });
+        assert_eq!(snapshot.data(&host).map(|data| data.generation), Ok(0));
+        assert_eq!(thread.join().expect("no panic in the thread"), Ok(1));
+        let data = snapshot.data(&host).expect("is there");
+        assert_eq!((data.generation, data.inventories.get(VCPU)), (0, None));
+    });
+}

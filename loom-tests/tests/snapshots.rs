@@ -369,6 +369,8 @@ fn two_leave_out_the_same_version() {
             assert_eq!(snapshot.read(cell), [value]);
         }
         assert_eq!(ledger.read(cell), [4]);
+        let kept: u64 = snapshots.iter().map(Snapshot::kept).sum();
+        assert_eq!(kept, ledger.preserved(cell) as u64, "counted twice");
         end(&ledger, snapshots, &[cell]);
         drop([hand, other]);
     });
@@ -1054,6 +1056,63 @@ fn a_revoked_snapshot_says_so() {
         assert_eq!(second.read(cell), [1, 1]);
         assert_eq!(ledger.preserved(cell), 0, "kept for nobody");
         end(&ledger, [first, second], &[cell]);
+        drop(hand);
+    });
+}
+
+#[test]
+fn a_revoked_snapshot_reads_nothing_of_an_earlier_one() {
+    Model {
+        name: "a_revoked_snapshot_reads_nothing_of_an_earlier_one",
+        property: "what is kept for an earlier snapshot is not taken for a revoked one's",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0, 0]]);
+        let mut hand = ledger.hand();
+        let before = ledger.snapshot();
+        set(&mut hand, cell, 1);
+        let revoked = ledger.snapshot();
+        revoked.keep_at_most(0);
+        set(&mut hand, cell, 2);
+        let after = ledger.snapshot();
+        let thread = thread::spawn(move || {
+            (3..=4).for_each(|value| set(&mut hand, cell, value));
+            hand
+        });
+        if let Some(words) = revoked.try_read(cell) {
+            assert_eq!(words, [1, 1]);
+        }
+        let hand = thread.join().expect("no panic in the thread");
+        assert_eq!(revoked.try_read(cell), None);
+        assert_eq!([before.read(cell), after.read(cell)], [[0, 0], [2, 2]]);
+        end(&ledger, [revoked, before, after], &[cell]);
+        drop(hand);
+    });
+}
+
+#[test]
+fn versions_of_several_cells_are_kept_apart() {
+    Model {
+        name: "versions_of_several_cells_are_kept_apart",
+        property: "what is preserved of one cell is found there, and not beside another",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, cells) = Ledger::with_cells([&[10], &[20], &[30]]);
+        let mut hand = ledger.hand();
+        let snapshot = ledger.snapshot();
+        let thread = thread::spawn(move || {
+            cells.iter().for_each(|cell| increment(&mut hand, *cell));
+            hand
+        });
+        assert_eq!(cells.map(|cell| snapshot.read(cell)[0]), [10, 20, 30]);
+        let hand = thread.join().expect("no panic in the thread");
+        assert_eq!(cells.map(|cell| ledger.preserved(cell)), [1, 1, 0]);
+        assert_eq!(cells.map(|cell| snapshot.read(cell)[0]), [10, 20, 30]);
+        end(&ledger, [snapshot], &cells);
         drop(hand);
     });
 }
