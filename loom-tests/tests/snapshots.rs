@@ -589,33 +589,6 @@ fn two_snapshots_are_taken_at_once() {
 }
 
 #[test]
-fn a_snapshot_ends_as_it_is_revoked() {
-    Model {
-        name: "a_snapshot_ends_as_it_is_revoked",
-        property: "a snapshot that ends while more would be kept for it than may be is counted no more",
-        threads: 2,
-        bound: Some(3),
-    }
-    .check(|| {
-        let (ledger, [cell]) = Ledger::with_cells([&[0, 0]]);
-        let ([mut hand, other], [first, second, third]) =
-            two_changes(&ledger, |hand| increment(hand, only()));
-        first.keep_at_most(0);
-        let thread = thread::spawn(move || {
-            increment(&mut hand, cell);
-            hand
-        });
-        first.end();
-        let hands = [thread.join().expect("no panic in the thread"), other];
-        assert_eq!(ledger.snapshots(), 2);
-        assert_eq!([second.read(cell), third.read(cell)], [[1, 1], [2, 2]]);
-        end(&ledger, [second, third], &[cell]);
-        assert_eq!(ledger.snapshots(), 0);
-        drop(hands);
-    });
-}
-
-#[test]
 fn a_version_of_the_same_epoch_is_passed_over() {
     Model {
         name: "a_version_of_the_same_epoch_is_passed_over",
@@ -970,26 +943,6 @@ fn a_snapshot_is_registered_twice() {
         assert_eq!([first.read(cell), second.read(cell)], [[0], [1]]);
         end(&ledger, [second, first], &[cell]);
         drop(hand);
-    });
-}
-
-#[test]
-fn a_snapshot_begins_while_another_comes_and_goes() {
-    Model {
-        name: "a_snapshot_begins_while_another_comes_and_goes",
-        property: "nobody registers an instant that has ended, even if none is registered",
-        threads: 2,
-        bound: Some(3),
-    }
-    .check(|| {
-        let (ledger, [cell]) = Ledger::with_cells([&[0]]);
-        let shared = ledger.clone();
-        let thread = thread::spawn(move || shared.snapshot());
-        ledger.snapshot().end();
-        let other = thread.join().expect("no panic in the thread");
-        assert_eq!(ledger.snapshots(), 1, "an instant that has ended is registered");
-        end(&ledger, [other], &[cell]);
-        assert_eq!(ledger.snapshots(), 0);
     });
 }
 
