@@ -369,8 +369,7 @@ fn two_leave_out_the_same_version() {
             assert_eq!(snapshot.read(cell), [value]);
         }
         assert_eq!(ledger.read(cell), [4]);
-        let kept: u64 = snapshots.iter().map(Snapshot::kept).sum();
-        assert_eq!(kept, ledger.preserved(cell) as u64, "counted twice");
+        assert!(snapshots.iter().all(|snapshot| snapshot.kept() <= 1), "kept twice");
         end(&ledger, snapshots, &[cell]);
         drop([hand, other]);
     });
@@ -1058,7 +1057,8 @@ fn versions_of_several_cells_are_kept_apart() {
         let mut hand = ledger.hand();
         let snapshot = ledger.snapshot();
         let thread = thread::spawn(move || {
-            cells.iter().for_each(|cell| increment(&mut hand, *cell));
+            // The second time in records that were the first versions'.
+            cells.iter().chain(&cells).for_each(|cell| increment(&mut hand, *cell));
             hand
         });
         assert_eq!(cells.map(|cell| snapshot.read(cell)[0]), [10, 20, 30]);
