@@ -82,6 +82,7 @@ impl<V: Clone> Histories<V> {
     pub(crate) fn remove(&self, cell: Cell, number: u64) -> Option<V> {
         let mut removed = None;
         self.0.get(cell)?.update(|history| {
+            removed = None;
             let mut next = (**history?).clone();
             removed = next.remove(number);
             if removed.is_none() {

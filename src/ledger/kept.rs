@@ -18,11 +18,12 @@ pub(crate) enum Kept {
 /// Things that are kept, the one that ended first on top: a pairing heap that shares its nodes with
 /// its copies.
 ///
-/// Adding to it and melding two are O(1), taking the top is O(log n) amortised. So when a snapshot
-/// ends, what nobody needs any more is taken off the top, and the rest passes to the next snapshot as
-/// a whole.
+/// Adding to it and melding two take a few steps, taking the top O(log n), amortised over the life of
+/// the heap. So when a snapshot ends, what nobody needs any more is taken off the top, and the rest
+/// passes to the next snapshot as a whole.
 ///
-/// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*, 1986.
+/// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*, 1986;
+/// Iacono: *Improved upper bounds for pairing heaps*, 2000.
 #[derive(Clone, Default)]
 pub(super) struct Heap {
     top: Option<Arc<Node>>,

@@ -17,7 +17,7 @@ pub(crate) struct Ordered<V> {
 }
 
 /// So many values are in the array at most, and so many without an allocation of its own.
-const RECENT: usize = 8;
+const RECENT: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 const FEW: usize = 2;
 
 impl<V: Clone> Ordered<V> {

@@ -288,6 +288,7 @@ impl Registry {
     fn remove(&self, at: Stamp, more: impl Fn(&mut Registered)) -> bool {
         let mut was_there = false;
         self.0.update(|registered| {
+            was_there = false;
             let mut next = (**registered?).clone();
             was_there = next.instants.remove(at.bits()).is_some();
             if !was_there {

@@ -88,7 +88,7 @@ impl Configurations {
         });
         reached(Step::ConfigurationPublished);
         let state = Flag::new(State::Candidate);
-        Candidate { configurations: self, ledger, usage, version, state }
+        Candidate { configurations: self, ledger, usage, version, from, state }
     }
 
     /// The configuration that `usage` names as `version`; none if it has been replaced, and no snapshot
@@ -172,6 +172,8 @@ pub(crate) struct Candidate<'a> {
     ledger: &'a Ledger,
     usage: Cell,
     pub(crate) version: u64,
+    /// A reading of the clock before it was published.
+    from: Stamp,
     state: Flag<State>,
 }
 
@@ -208,22 +210,33 @@ impl Candidate<'_> {
         configurations.replace(ledger, usage, replaced, at, Some(version))
     }
 
-    /// The usage cell names this version now, and named none before.
-    pub(crate) fn begins(self) {
+    /// The usage cell names this version now, since `at`, and named none before.
+    pub(crate) fn begins(self, at: Stamp) {
         self.state.set(State::InForce);
+        // Most often no snapshot was taken meanwhile.
+        if at != self.from {
+            self.change(|versions| {
+                if let Some(this) = versions.iter_mut().find(|it| it.number == self.version) {
+                    this.from = at;
+                }
+            });
+        }
+    }
+
+    fn change(&self, change: impl Fn(&mut Versions)) {
+        self.configurations.slots.get_or_make(self.usage).update(|versions| {
+            let mut versions = (**versions?).clone();
+            change(&mut versions);
+            (!versions.is_empty()).then(|| Arc::new(versions))
+        });
     }
 }
 
 impl Drop for Candidate<'_> {
     /// Takes a version away that was never in force.
     fn drop(&mut self) {
-        if self.state.get() != State::Candidate {
-            return;
+        if self.state.get() == State::Candidate {
+            self.change(|versions| versions.retain(|it| it.number != self.version));
         }
-        self.configurations.slots.get_or_make(self.usage).update(|versions| {
-            let mut versions = (**versions?).clone();
-            versions.retain(|candidate| candidate.number != self.version);
-            (!versions.is_empty()).then(|| Arc::new(versions))
-        });
     }
 }

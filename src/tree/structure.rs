@@ -104,8 +104,8 @@ impl Core {
                 link_new(transaction, new, candidate.version)
             });
             match created {
-                Ok(((), _)) => {
-                    candidate.begins();
+                Ok(((), at)) => {
+                    candidate.begins(at);
                     return Ok(self.handle_of(uuid, structure));
                 }
                 Err(Refused::Stale) => {

@@ -103,7 +103,8 @@ impl Snapshot {
     ///
     /// Versions that several snapshots need count for the oldest of them, and for the next when
     /// that ends. Those that can be left in place, about 8,000 for each worker, are not counted.
-    /// Configurations that were replaced count as versions do.
+    /// Configurations that were replaced count as versions do; of one whose thread is overtaken by the
+    /// next change, before it has noted since when it is in force, one more may be kept.
     pub fn keep_at_most(&self, versions: u64) {
         self.inner.frozen.limit_kept(versions);
     }

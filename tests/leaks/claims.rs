@@ -134,12 +134,12 @@ pub(crate) fn batches(site: &Site) {
     let mut worker = site.worker();
     let two = Batch::new().claim(cpus(id(1), host, 1)).claim(cpus(id(2), host, 1));
     let lease = worker.lease(&cpus(id(3), host, 1), 5).unwrap();
-    worker.commit(&two).unwrap();
+    let receipts = worker.commit(&two).unwrap();
     refuses!(worker.commit(&two), Error::ConsumerExists { .. });
     let both = Batch::new()
         .release(id(1), Expect::Any)
         .release(lease.consumer(), Expect::Any)
-        .replace(cpus(id(2), host, 3), Expect::Generation(1))
+        .replace(cpus(id(2), host, 3), Expect::Generation(receipts[1].generation))
         .claim(cpus(id(4), pool, 1).rest_on(pool, u64::MAX));
     refuses!(worker.commit(&both), Error::GenerationConflict { .. });
     for refused in refusals(site) {

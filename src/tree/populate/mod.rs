@@ -91,7 +91,7 @@ impl Core {
         for (candidate, replaced) in candidates.into_iter().zip(outcome.replaced) {
             match replaced {
                 Some(version) => all_gone.push(candidate.replaces(version, at)),
-                None => candidate.begins(),
+                None => candidate.begins(at),
             }
         }
         for (name, label) in &outcome.names {
