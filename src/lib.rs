@@ -127,6 +127,9 @@
 //!   or insertion; nothing else runs under it. A thread that the system stops at just that moment
 //!   holds up those that need this shard. Apart from that the call is lock-free.
 //!
+//! A thread that is stopped for ever also keeps no memory but of what there was then: a version of a
+//! thing or two, what its worker had in stock, what a snapshot that it holds needs.
+//!
 //! | method | progress | cost |
 //! |---|---|---|
 //! | [`find`] | shard lock, shared (1) | O(1) |
@@ -201,9 +204,10 @@
 //!     nothing.
 //! 12. Repeats only while the cell at hand changes.
 //!
-//! A transaction over 64 cells or more that has lost twice asks the others to wait for about as long as
-//! it needs, before they begin anew. That is courtesy, not a lock: nobody waits longer, and a thread
-//! that asked and was stopped costs each of the others one such moment.
+//! A transaction over 64 cells or more that has lost twice asks the others to wait before they begin
+//! anew, for as long as they see it go on. That is courtesy, not a lock: who has asked and is not seen to
+//! go on for a millisecond is waited for no more. So a thread that asked and was stopped costs the others
+//! about a millisecond, together and once, and no more until it goes on.
 //!
 //! Costs are those of one attempt, without repetitions. O(1) is on average over many calls: arrays grow
 //! by doubling, and an insertion that makes a shard's table grow moves that shard's entries under its

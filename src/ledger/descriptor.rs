@@ -113,8 +113,9 @@ impl Descriptor {
         self.status.load(Ordering::Relaxed) >> 1
     }
 
-    /// Ends the previous use: from here on its helpers find that it is over.
-    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry]) {
+    /// Ends the previous use: from here on its helpers find that it is over. Many entries call `step`
+    /// for each of them.
+    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], step: impl FnMut()) {
         // Release: nothing to publish yet; what matters is that it precedes every store below,
         // each of which is a release: who acquires one of those sees that the sequence has moved.
         self.status.store(preparing(ticket), Ordering::Release);
@@ -124,15 +125,16 @@ impl Descriptor {
             fill(words, entry);
         }
         if entries.len() > FIRST {
-            self.prepare_later(&entries[FIRST..]);
+            self.prepare_later(&entries[FIRST..], step);
         }
     }
 
     #[cold]
-    fn prepare_later(&self, entries: &[Entry]) {
+    fn prepare_later(&self, entries: &[Entry], mut step: impl FnMut()) {
         let make = |length| (0..length).map(|_| vacant()).collect();
         for (position, entry) in (0..).zip(entries) {
             fill(&self.later.get_or_make(position, make)[0], entry);
+            step();
         }
     }
 

@@ -6,6 +6,7 @@ use super::Ledger;
 use super::clock::Stamp;
 use super::descriptor::{Descriptor, Entry, Outcome, Ticket};
 use super::gate::GateWord;
+use super::urgency::Asked;
 use crate::step::{Step, reached};
 
 /// What a participant knows of the transaction.
@@ -21,6 +22,8 @@ pub(super) trait Participant {
     /// Whether all versions that are replaced have this stamp, the present one. None if the
     /// transaction is over.
     fn replaces_only(&self, ledger: &Ledger, stamp: Stamp) -> Option<bool>;
+    /// The descriptor is about to go into one more gate.
+    fn goes_on(&self, ledger: &Ledger);
 }
 
 /// Has a copy of the entries, which is always good.
@@ -28,6 +31,7 @@ pub(super) struct Owner<'a> {
     pub(super) descriptor: &'a Descriptor,
     pub(super) entries: &'a [Entry],
     pub(super) stamps: Stamps,
+    pub(super) asked: &'a Cell<Option<Asked>>,
 }
 
 /// What the owner of a transaction knows of its stamps.
@@ -70,6 +74,14 @@ impl Participant for Owner<'_> {
         // None is later than the present.
         Some(self.stamps.replaced == stamp)
     }
+
+    #[inline]
+    fn goes_on(&self, ledger: &Ledger) {
+        if let Some(mut asked) = self.asked.get() {
+            ledger.urgency.step(&mut asked);
+            self.asked.set(Some(asked));
+        }
+    }
 }
 
 /// Reads the descriptor, for as long as it has not moved on.
@@ -110,6 +122,8 @@ impl Participant for Helper<'_> {
         }
         Some(true)
     }
+
+    fn goes_on(&self, _: &Ledger) {}
 }
 
 thread_local! {
@@ -202,6 +216,7 @@ impl Ledger {
         let word = GateWord::of_ticket(ticket);
         for position in 0..participant.count() {
             let Some(entry) = participant.entry(position) else { return Installed::Over };
+            participant.goes_on(self);
             match self.gates.exchange(entry.cell, entry.old, word) {
                 Ok(()) => reached(Step::Installed),
                 Err(found) if found == word => {}

@@ -7,6 +7,7 @@ use super::exhausted::Exhausted;
 use super::gate::{Cell, GateWord};
 use super::record::Replaced;
 use super::registry::Moment;
+use super::urgency::Asked;
 use super::writer::Writer;
 use super::{Kind, Ledger};
 
@@ -65,8 +66,8 @@ impl Transaction<'_> {
     /// Reads `cell` into the transaction; once, however often it is opened.
     #[inline]
     pub(crate) fn open(&mut self, cell: Cell) -> Result<Place, Exhausted> {
-        let Writer { ledger, draft, .. } = &mut *self.writer;
-        draft.open(ledger, cell)
+        let Writer { ledger, draft, asked, .. } = &mut *self.writer;
+        draft.open(ledger, asked, cell)
     }
 
     /// Whether the transaction has opened `cell` before.
@@ -132,6 +133,13 @@ impl Transaction<'_> {
     /// Gives cells back; see [`Writer::give_cells`].
     pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
         self.writer.give_cells(kind, cell);
+    }
+
+    /// Lets those who wait for the transaction know that its body goes on. Opening cells does so, too;
+    /// this is for what may take long between.
+    pub(crate) fn goes_on(&mut self) {
+        let Writer { ledger, asked, .. } = &mut *self.writer;
+        ledger.urgency.goes_on(asked);
     }
 
     /// Whether everything opened so far is still as it was read, and so was in force at any
@@ -227,15 +235,25 @@ impl Draft {
     }
 
     #[inline]
-    fn open(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
+    fn open(
+        &mut self,
+        ledger: &Ledger,
+        asked: &mut Option<Asked>,
+        cell: Cell,
+    ) -> Result<Place, Exhausted> {
         if let Some(place) = self.find(cell) {
             return Ok(place);
         }
-        self.read(ledger, cell)
+        self.read(ledger, asked, cell)
     }
 
     /// Reads a cell that is not open.
-    fn read(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
+    fn read(
+        &mut self,
+        ledger: &Ledger,
+        asked: &mut Option<Asked>,
+        cell: Cell,
+    ) -> Result<Place, Exhausted> {
         if self.opened.len() == MOST_CELLS {
             return Err(Exhausted::Entries);
         }
@@ -253,6 +271,7 @@ impl Draft {
                 .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));
         } else if place > FEW {
             self.places.insert(cell, place);
+            ledger.urgency.goes_on(asked);
         }
         Ok(Place::new(place))
     }

@@ -2,15 +2,22 @@
 //!
 //! A transaction over a thousand cells takes so much longer to prepare than one over two that among
 //! many of those it would hardly ever find all its cells unchanged. After it has lost a few times it
-//! asks for a moment of quiet; the others wait before their next attempt, for about as long as the
-//! large one needs. That is advice: nothing rests on it, and a thread that asked and was stopped
-//! costs each of the others one such moment.
+//! asks for quiet, and *beats* as it goes on; the others wait before their next attempt, for as long
+//! as they hear it beat. That is advice: nothing rests on it. Who hears no beat for the time of
+//! [`SILENCE`] takes the asker for stopped and withdraws its request, for all: so a thread that asked
+//! and was stopped costs the others that time, together and once. Its next beat, if there ever is one,
+//! asks anew.
+//!
+//! Nobody waits for itself, and two that ask don't wait for each other: only one request stands, and
+//! who has it does not wait. Who waits holds no gate.
+
+use std::time::{Duration, Instant};
 
 use crate::sync::Hint;
 
 /// ```text
 /// 0                                   nobody asks
-/// number 24 | cells 24 | slot + 1 16  who asks, and for how much
+/// beat 24 | number 24 | slot + 1 16   who asks, for which time, and how far it has come
 /// ```
 #[derive(Default)]
 pub(super) struct Urgency(Hint);
@@ -21,49 +28,216 @@ const LARGE: usize = 64;
 /// So often it has lost before it asks.
 const LOSSES: u64 = 2;
 
-/// How often the others give up their turn, for each cell of the large transaction.
-const TURNS_PER_CELL: u64 = 4;
+/// So many steps go by from one beat to the next: many fewer than make up the silence, and so many
+/// that a beat costs nothing beside them.
+const STEPS: u32 = 256;
 
-/// What a writer has asked for.
+/// Who is silent for so long counts as stopped. By the clock: with more threads than processors,
+/// giving up one's turn a thousand times can take seconds.
+const SILENCE: Duration = Duration::from_millis(1);
+
+const BEAT: u64 = 1 << 40;
+
+/// What a writer has asked for. It may have been withdrawn meanwhile.
 #[derive(Clone, Copy)]
-pub(super) struct Asked(u64);
+pub(super) struct Asked {
+    word: u64,
+    steps: u32,
+}
 
 impl Urgency {
-    /// Asks for quiet, if that is due and nobody else does.
+    /// Asks for quiet, if that is due and nobody else does. The number tells requests from one slot
+    /// apart.
     #[cold]
-    pub(super) fn ask(&self, slot: u32, cells: usize, losses: u64) -> Option<Asked> {
+    pub(super) fn ask(&self, slot: u32, number: u64, cells: usize, losses: u64) -> Option<Asked> {
         if cells < LARGE || losses < LOSSES {
             return None;
         }
-        let cells = cells as u64 & 0xff_ffff;
-        let word = losses << 40 | cells << 16 | (u64::from(slot) + 1);
-        self.0.exchange(0, word).then_some(Asked(word))
+        let word = ((number << 16) % BEAT) | (u64::from(slot) + 1);
+        self.0.exchange(0, word).then_some(Asked { word, steps: 0 })
+    }
+
+    /// A step of a writer that may have asked.
+    #[inline]
+    pub(super) fn goes_on(&self, asked: &mut Option<Asked>) {
+        if let Some(asked) = asked {
+            self.step(asked);
+        }
+    }
+
+    /// The asker has come one step further.
+    #[cold]
+    pub(super) fn step(&self, asked: &mut Asked) {
+        asked.steps += 1;
+        if asked.steps == STEPS {
+            self.beat(asked);
+        }
+    }
+
+    /// Lets the others know that the asker goes on; asks anew if the request was withdrawn and nobody
+    /// else has asked since.
+    fn beat(&self, asked: &mut Asked) {
+        let next = asked.word.wrapping_add(BEAT);
+        let _ = self.0.exchange(asked.word, next) || self.0.exchange(0, next);
+        *asked = Asked { word: next, steps: 0 };
     }
 
     /// The transaction is over.
+    #[cold]
     pub(super) fn done(&self, asked: Asked) {
-        self.0.exchange(asked.0, 0);
+        self.0.exchange(asked.word, 0);
     }
 
-    /// Waits a while if another writer asks for it.
+    /// Waits a while if somebody asks for it.
     #[inline]
-    pub(super) fn give_way(&self, mine: Option<Asked>) {
+    pub(super) fn give_way(&self) {
         let word = self.0.get();
-        if word != 0 && mine.is_none_or(|mine| mine.0 != word) {
+        if word != 0 {
+            self.wait(word);
+        }
+    }
+
+    /// Begins another attempt of the asker, after a while if somebody else asks for it by now.
+    #[cold]
+    pub(super) fn try_again(&self, asked: &mut Asked) {
+        self.beat(asked);
+        let word = self.0.get();
+        if word != 0 && !is_same_request(word, asked.word) {
             self.wait(word);
         }
     }
 
     #[cold]
-    fn wait(&self, word: u64) {
-        let cells = word >> 16 & 0xff_ffff;
-        for _ in 0..TURNS_PER_CELL * cells {
+    fn wait(&self, mut word: u64) {
+        let mut heard = Instant::now();
+        loop {
             std::thread::yield_now();
-            if self.0.get() != word {
+            let current = self.0.get();
+            if !is_same_request(current, word) {
+                return;
+            }
+            if current != word {
+                (word, heard) = (current, Instant::now());
+            } else if heard.elapsed() >= SILENCE && self.0.exchange(word, 0) {
                 return;
             }
         }
-        // It takes too long, or its thread has stopped.
-        self.0.exchange(word, 0);
+    }
+}
+
+/// Whether two words differ in their beat at most.
+fn is_same_request(one: u64, other: u64) -> bool {
+    one % BEAT == other % BEAT
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Far less than giving up one's turn as often as a large transaction has cells could take, far
+    /// more than the silence.
+    const SOON: Duration = Duration::from_millis(500);
+
+    fn asked(urgency: &Urgency, slot: u32) -> Asked {
+        urgency.ask(slot, 7, 1 << 22, LOSSES).expect("nobody else asks")
+    }
+
+    fn time(body: impl FnOnce()) -> Duration {
+        let start = Instant::now();
+        body();
+        start.elapsed()
+    }
+
+    #[test]
+    fn only_large_transactions_that_have_lost_ask_and_one_at_a_time() {
+        let urgency = Urgency::default();
+        assert!(urgency.ask(3, 1, LARGE - 1, LOSSES).is_none());
+        assert!(urgency.ask(3, 1, LARGE, LOSSES - 1).is_none());
+        let first = urgency.ask(3, 1, LARGE, LOSSES).unwrap();
+        assert!(urgency.ask(4, 1, LARGE, LOSSES).is_none());
+        urgency.done(first);
+        assert!(urgency.ask(4, 1, LARGE, LOSSES).is_some());
+    }
+
+    #[test]
+    fn a_silent_asker_is_waited_for_once() {
+        let urgency = Urgency::default();
+        let mut stopped = asked(&urgency, 3);
+        let first = time(|| urgency.give_way());
+        assert!(SILENCE <= first && first < SOON, "{first:?}");
+        assert_eq!(urgency.0.get(), 0, "withdrawn for all");
+
+        // It goes on: one silence more, and again only one.
+        urgency.beat(&mut stopped);
+        assert_eq!(urgency.0.get(), stopped.word);
+        let second = time(|| urgency.give_way());
+        assert!(SILENCE <= second && second < SOON, "{second:?}");
+        assert_eq!(urgency.0.get(), 0);
+        urgency.done(stopped);
+    }
+
+    #[test]
+    fn who_waits_together_waits_one_silence() {
+        let urgency = Urgency::default();
+        let _stopped = asked(&urgency, 3);
+        let waited = time(|| {
+            thread::scope(|scope| {
+                (0..8).for_each(|_| drop(scope.spawn(|| urgency.give_way())));
+            });
+        });
+        assert!(waited < SOON, "{waited:?}");
+        assert_eq!(urgency.0.get(), 0);
+    }
+
+    #[test]
+    fn an_asker_that_goes_on_is_waited_for() {
+        let urgency = Urgency::default();
+        // Whether the asker was never out of its turn for a silence, as it may be on a busy machine.
+        let goes_on = || {
+            let mut asker = asked(&urgency, 3);
+            let (begins, begun) = std::sync::mpsc::channel();
+            thread::scope(|scope| {
+                let urgency = &urgency;
+                let waiter = scope.spawn(move || {
+                    begins.send(()).unwrap();
+                    urgency.give_way();
+                });
+                begun.recv().unwrap();
+                let (mut longest, mut is_left) = (Duration::ZERO, false);
+                let (start, mut last) = (Instant::now(), Instant::now());
+                while start.elapsed() < 4 * SILENCE {
+                    is_left |= urgency.0.get() != asker.word || waiter.is_finished();
+                    (0..STEPS).for_each(|_| urgency.step(&mut asker));
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+                urgency.done(asker);
+                assert!(longest >= SILENCE || !is_left, "silent for {longest:?} at most");
+                longest < SILENCE
+            })
+        };
+        assert!((0..500).filter(|_| goes_on()).take(20).count() > 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_itself_and_an_asker_waits_for_who_came_after_it() {
+        let urgency = Urgency::default();
+        let mut first = asked(&urgency, 3);
+        let word = first.word;
+        urgency.try_again(&mut first);
+        assert_eq!(urgency.0.get(), first.word, "still asks");
+        assert_ne!(first.word, word, "with another beat");
+
+        urgency.give_way();
+        let second = asked(&urgency, 4);
+        urgency.try_again(&mut first);
+        assert_eq!(urgency.0.get(), 0, "the second was silent, too");
+        urgency.done(second);
+        urgency.try_again(&mut first);
+        assert_eq!(urgency.0.get(), first.word, "asks anew");
+        urgency.done(first);
+        assert_eq!(urgency.0.get(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What one thread writes with: a descriptor, a stock of records, spare cells.
 
+use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
 use super::census::Spares;
@@ -11,6 +12,7 @@ use super::kcas::{Owner, Progress, Stamps, helps};
 use super::record::{Making, Record, RecordNumber, Replaced, Width};
 use super::stock::Stock;
 use super::transaction::{Abort, Draft, Opened, Seen, Transaction};
+use super::urgency::Asked;
 use super::{KINDS, Kind, Ledger};
 use crate::step::{Step, reached};
 use crate::sync::Ordering;
@@ -30,6 +32,8 @@ pub(crate) struct Writer {
     cells: [Vec<Cell>; KINDS],
     retries: u64,
     helps: u64,
+    /// For what quiet the transaction at hand has asked.
+    pub(super) asked: Option<Asked>,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
     /// Whether the transaction is made through the descriptor even if it changes one cell, and the
@@ -51,6 +55,7 @@ impl Writer {
             cells: std::array::from_fn(|_| Vec::new()),
             retries: 0,
             helps: 0,
+            asked: None,
             in_flight: false,
             stamped: false,
             committed_at: Stamp::BEGINNING,
@@ -91,7 +96,7 @@ impl Writer {
         let gate = ledger.gate(cell);
         let helps_before = helps();
         let result = loop {
-            ledger.urgency.give_way(None);
+            ledger.urgency.give_way();
             let (word, stamp, begun) = ledger.read_behind(gate, |word, record, stamp| {
                 let next = Next::new(ledger, stock, gate, word, word.record().width())?;
                 Ok::<_, Exhausted>(next.map(|next| {
@@ -156,10 +161,12 @@ impl Writer {
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let mut losses = 0;
-        let mut asked = None;
         let helps_before = helps();
         let result = loop {
-            self.ledger.urgency.give_way(asked);
+            match &mut self.asked {
+                None => self.ledger.urgency.give_way(),
+                Some(asked) => self.ledger.urgency.try_again(asked),
+            }
             self.draft.clear();
             match body(&mut Transaction { writer: self }) {
                 Ok(value) => match self.commit() {
@@ -176,11 +183,12 @@ impl Writer {
             }
             self.retries += 1;
             losses += 1;
-            if asked.is_none() {
-                asked = self.ledger.urgency.ask(self.slot, self.draft.cells(), losses);
+            if self.asked.is_none() {
+                let (number, cells) = (self.retries, self.draft.cells());
+                self.asked = self.ledger.urgency.ask(self.slot, number, cells, losses);
             }
         };
-        if let Some(asked) = asked {
+        if let Some(asked) = self.asked.take() {
             self.ledger.urgency.done(asked);
         }
         self.helps += helps() - helps_before;
@@ -315,9 +323,10 @@ impl Writer {
     /// Writes the new versions of the draft into spares, and the entries beside them.
     #[inline]
     fn write_versions(&mut self) -> Result<Stamps, Exhausted> {
-        let Writer { ledger, draft, stock, entries, .. } = self;
+        let Writer { ledger, draft, stock, entries, asked, .. } = self;
         entries.clear();
         for opened in &draft.opened {
+            ledger.urgency.goes_on(asked);
             let old = opened.seen.word;
             debug_assert!(old != GateWord::VACANT || !opened.changed, "{FOUNDED}");
             let new = match opened.changed {
@@ -339,6 +348,7 @@ impl Writer {
         let written = ledger.clock.now();
         let mut replaced = Stamp::NEVER;
         for (opened, entry) in draft.opened.iter().zip(&entries[..]) {
+            ledger.urgency.goes_on(asked);
             if opened.changed {
                 let Opened { cell, seen, length, .. } = *opened;
                 let predecessors = ledger.predecessors(cell, seen, &mut stock.instants);
@@ -353,17 +363,22 @@ impl Writer {
     /// Announces the transaction and sees it through; true if it committed.
     #[inline]
     fn run(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, draft, stock, entries, in_flight, committed_at, .. } = self;
+        let Writer { ledger, draft, stock, entries, in_flight, asked, committed_at, .. } = self;
+        if let Some(asked) = asked {
+            sort_and_beat(ledger, entries, asked);
+        }
+        // No more than a look at each, if they are sorted by now.
         entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let descriptor = ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries);
+        descriptor.prepare(ticket, entries, || ledger.urgency.goes_on(asked));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
         reached(Step::Published);
-        let owner = Owner { descriptor, entries, stamps };
+        let asked = StdCell::from_mut(asked);
+        let owner = Owner { descriptor, entries, stamps, asked };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
                 Progress::Blocked(by) => ledger.help(by),
@@ -389,6 +404,14 @@ impl Writer {
         *in_flight = false;
         committed
     }
+}
+
+#[cold]
+fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], asked: &mut Asked) {
+    entries.sort_unstable_by_key(|entry| {
+        ledger.urgency.step(asked);
+        entry.cell
+    });
 }
 
 /// Why a cell that is changed is not vacant. The record of a vacant one is nobody's to give away.

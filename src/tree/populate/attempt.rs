@@ -86,6 +86,7 @@ impl Attempt<'_> {
             transaction.rewrite(found.usage, &[usage.ended().word()]);
         }
         for (position, (found, usage)) in listed.iter().zip(usages).enumerate() {
+            transaction.goes_on();
             let structure = Structure {
                 life: found.structure.life.with(State::Live),
                 name: Some(self.keys.labels[position].cell),
@@ -102,6 +103,7 @@ impl Attempt<'_> {
             outcome.replaced.push(found.configuration);
         }
         for (found, parent) in listed.iter().zip(parents) {
+            transaction.goes_on();
             let previous = append(transaction, parent, found.cell)?;
             let structure = Structure { previous, ..structure_at(transaction, found.place) };
             transaction.rewrite(found.place, &structure.words());
@@ -201,12 +203,13 @@ impl Attempt<'_> {
     /// What the usage cells of the listed providers are to hold.
     fn usages(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &mut Transaction<'_>,
         listed: &[Found],
         cordons: &[Cordon],
         faults: &mut Vec<Fault>,
     ) -> Vec<Vec<u64>> {
         let usage = |(position, found): (usize, &Found)| {
+            transaction.goes_on();
             let entry = &self.plan.entries[position];
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
@@ -391,6 +394,7 @@ impl Attempt<'_> {
             });
         }
         for (found, label) in listed.iter().zip(&self.keys.labels) {
+            transaction.goes_on();
             let (place, life) = open_key(transaction, *label)?;
             let live = life.with(State::Live).word();
             transaction.rewrite(place, &[live, found.cell.number().into()]);
