@@ -10,7 +10,7 @@
 //! | primitive | real | under loom | not seen by a model |
 //! |---|---|---|---|
 //! | `Index` | `DashMap` | `RwLock<BTreeMap>` | shard locks, resizing: the storm tests |
-//! | `Agenda` | `SkipMap` | `RwLock<BTreeMap>` | the skip list's own protocol: the storm tests |
+//! | `Agenda` | persistent trees, in `Slot`s | `RwLock<BTreeMap>` | looks at one shard after another: the storm tests |
 //! | `Tally`, `Hint` | a word each | nothing | nothing rests on them |
 //! | `Slot` | `ArcSwapOption` | `RwLock<Option<Arc>>` | arc-swap's own protocol: the storm tests, with both of its strategies |
 //! | `OnceBox` | `once_cell::race::OnceBox` | the same behind a loom flag | nothing |

@@ -183,8 +183,8 @@ impl Worker {
     /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own; says
     /// which this call has ended.
     ///
-    /// Any number of threads may do so at once. A lease that is renewed to an earlier deadline during
-    /// the call may be left for the next one. O(n log m) for n leases that are due and m in all.
+    /// Any number of threads may do so at once. A lease that begins or is renewed to an earlier deadline
+    /// during the call may be left for the next one. O(n log m) for n leases that are due and m in all.
     ///
     /// # Errors
     ///
@@ -192,13 +192,11 @@ impl Worker {
     /// have stopped half way; see [limits](crate#limits). What was ended before stays ended.
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
-        let mut next = self.core.agenda.first();
-        while let Some((due, consumer)) = next.filter(|(due, _)| due.term.deadline <= now) {
+        for (due, consumer) in self.core.agenda.due(|due| due.term.deadline <= now) {
             if let Some(receipt) = self.expire_one(due, consumer)? {
                 ended.push(receipt);
                 let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
             }
-            next = self.core.agenda.after(&due);
         }
         Ok(ended)
     }

@@ -331,10 +331,10 @@ impl<K: Ord + Copy, V: Copy> Agenda<K, V> {
         map.first_key_value().map(|(key, value)| (*key, *value))
     }
 
-    pub(crate) fn after(&self, key: &K) -> Option<(K, V)> {
-        use std::ops::Bound::{Excluded, Unbounded};
+    pub(crate) fn due(&self, is_due: impl Fn(&K) -> bool) -> Vec<(K, V)> {
         let map = self.0.read().expect("no panic under the lock");
-        map.range((Excluded(key), Unbounded)).next().map(|(key, value)| (*key, *value))
+        let all = map.iter().map(|(key, value)| (*key, *value));
+        all.take_while(|(key, _)| is_due(key)).collect()
     }
 }
 

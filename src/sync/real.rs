@@ -6,13 +6,14 @@
 )]
 
 use std::borrow::Borrow;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapAny;
 use crossbeam::atomic::AtomicCell;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use rpds::RedBlackTreeMapSync;
 
 pub(crate) use crossbeam::utils::CachePadded;
 pub(crate) use once_cell::race::OnceBox;
@@ -97,33 +98,75 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
 }
 
 /// An ordered set of things to come, each with a value. Lock-free.
-pub(crate) struct Agenda<K, V>(crossbeam_skiplist::SkipMap<K, V>);
+///
+/// Each change of a shard puts a new version in the place of the old one. So whoever is stopped in here
+/// keeps one version from being freed, of what there was then, and nothing that comes later.
+pub(crate) struct Agenda<K, V>([Slot<Tree<K, V>>; SHARDS]);
 
-impl<K: Ord + Copy + Send + 'static, V: Copy + Send + 'static> Agenda<K, V> {
+/// A version shares with the one before it all but one path.
+type Tree<K, V> = RedBlackTreeMapSync<K, V>;
+
+/// Enough that threads seldom make each other start over.
+const SHARDS: usize = 64;
+
+impl<K: Ord + Hash + Copy, V: Copy> Agenda<K, V> {
     pub(crate) fn new() -> Self {
-        Agenda(crossbeam_skiplist::SkipMap::new())
+        Agenda(std::array::from_fn(|_| Slot::empty()))
     }
 
+    /// Inserts a key that is not in here.
     pub(crate) fn insert(&self, key: K, value: V) {
-        self.0.insert(key, value);
+        self.shard(&key).update(|things| {
+            let mut next = things.map_or_else(Tree::new_sync, |things| (**things).clone());
+            next.insert_mut(key, value);
+            Some(Arc::new(next))
+        });
     }
 
     pub(crate) fn remove(&self, key: &K) {
-        self.0.remove(key);
+        self.shard(key).update(|things| {
+            let mut next = (**things?).clone();
+            match next.remove_mut(key) {
+                true => (!next.is_empty()).then(|| Arc::new(next)),
+                false => things.cloned(),
+            }
+        });
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.0.len() as u64
+        let sizes = self.0.iter().map(|shard| shard.with(|things| things.map_or(0, Tree::size)));
+        sizes.sum::<usize>() as u64
     }
 
+    /// The least of all keys, each shard looked at by itself.
     pub(crate) fn first(&self) -> Option<(K, V)> {
-        self.0.front().map(|entry| (*entry.key(), *entry.value()))
+        let firsts =
+            self.0.iter().filter_map(|shard| shard.with(|things| things?.first().map(copied)));
+        firsts.min_by_key(|(key, _)| *key)
     }
 
-    pub(crate) fn after(&self, key: &K) -> Option<(K, V)> {
-        let entry = self.0.lower_bound(std::ops::Bound::Excluded(key))?;
-        Some((*entry.key(), *entry.value()))
+    /// All that is due, in order, each shard looked at by itself. What comes after something that is
+    /// not due isn't either.
+    pub(crate) fn due(&self, is_due: impl Fn(&K) -> bool) -> Vec<(K, V)> {
+        let mut due = Vec::new();
+        for shard in &self.0 {
+            shard.with(|things| {
+                let all = things.into_iter().flatten().map(copied);
+                due.extend(all.take_while(|(key, _)| is_due(key)));
+            });
+        }
+        due.sort_unstable_by_key(|(key, _)| *key);
+        due
     }
+
+    fn shard(&self, key: &K) -> &Slot<Tree<K, V>> {
+        let hash = foldhash::fast::FixedState::default().hash_one(key);
+        &self.0[hash as usize % SHARDS]
+    }
+}
+
+fn copied<K: Copy, V: Copy>((key, value): (&K, &V)) -> (K, V) {
+    (*key, *value)
 }
 
 /// A count that one thread makes and all may read.
@@ -252,6 +295,25 @@ mod tests {
     #[test]
     fn idle_values_are_exchanged_without_a_lock() {
         assert!(AtomicCell::<Option<Box<[u64; 9]>>>::is_lock_free());
+    }
+
+    #[test]
+    fn an_agenda_is_ordered_over_all_shards() {
+        let agenda = Agenda::new();
+        let everything = || agenda.due(|_| true);
+        assert_eq!((agenda.first(), everything()), (None, Vec::new()));
+        let keys = (0..1000).map(|number| number * 389 % 1000);
+        keys.clone().for_each(|key| agenda.insert(key, 2 * key));
+        assert!(agenda.0.iter().all(|shard| shard.with(|things| things.is_some())));
+        assert_eq!(agenda.first(), Some((0, 0)));
+        assert!(agenda.due(|key| *key < 300).into_iter().eq((0..300).map(|key| (key, 2 * key))));
+
+        keys.filter(|key| key % 3 != 1).for_each(|key| agenda.remove(&key));
+        agenda.remove(&0);
+        assert_eq!(agenda.first(), Some((1, 2)));
+        assert!(everything().into_iter().map(|(key, _)| key).eq((1..1000).step_by(3)));
+        (0..1000).for_each(|key| agenda.remove(&key));
+        assert!(agenda.0.iter().all(|shard| shard.with(|things| things.is_none())));
     }
 
     #[test]

@@ -5,14 +5,14 @@ use crate::tree::keys::Interned;
 
 /// Until when something is leased. The ticket is that of one call, which has set the deadline: so a
 /// deadline that is set anew is another term, even if it is the same.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Term {
     pub(crate) deadline: u64,
     pub(crate) ticket: u64,
 }
 
 /// A term of one life of one consumer: never means another.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Due {
     pub(crate) term: Term,
     cell: Cell,
