@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::step::{Step, with_steps};
 use crate::tests::books::find_leaks;
-use crate::tests::halts::{
-    Cluster, MEMORY, NEW, OLD, Operation, VCPU, assert_sound, everything_else, inventories,
+use crate::tests::cluster::{
+    Cluster, MEMORY, NEW, OLD, VCPU, assert_sound, everything_else, inventories,
 };
+use crate::tests::halts::Operation;
 use crate::{Batch, Claim, Error, Expect, ProviderSpec, Resources};
 
 fn id(number: u128) -> Uuid {

@@ -4,6 +4,7 @@
 /// Shared with the tests outside, which name the crate.
 #[path = "../../tests/leaks/books.rs"]
 mod books;
+mod cluster;
 mod exhaustion;
 mod halts;
 mod leaks;

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::step::with_steps;
-use crate::tests::halts::{Cluster, assert_sound, everything_else, halts, on_the_way};
+use crate::tests::cluster::{Cluster, assert_sound, everything_else};
+use crate::tests::halts::{halts, on_the_way};
 
 struct Injected;
 

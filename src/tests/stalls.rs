@@ -5,9 +5,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use uuid::Uuid;
+
+use crate::ProviderSpec;
 use crate::step::{Step, with_steps};
 use crate::tests::books::find_leaks;
-use crate::tests::halts::{Cluster, Operation, assert_sound, everything_else, halts, on_the_way};
+use crate::tests::cluster::{Cluster, VCPU, assert_sound, everything_else};
+use crate::tests::halts::{Operation, halts, on_the_way};
 
 /// Far beyond what anything here takes: who exceeds it waits for somebody.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -27,16 +31,26 @@ impl Parked {
         step: Step,
         count: usize,
     ) -> Option<Parked> {
+        let (tree, mut left) = (cluster.tree.clone(), count);
+        Parked::when(cluster, operation, move |reached| {
+            on_the_way(&tree, step, reached);
+            left = left.saturating_sub(usize::from(reached == step));
+            left == 0
+        })
+    }
+
+    /// The same up to the first step of which `is_there`.
+    fn when(
+        cluster: &Arc<Cluster>,
+        operation: Operation,
+        mut is_there: impl FnMut(Step) -> bool + Send + 'static,
+    ) -> Option<Parked> {
         let (parked, is_parked) = channel();
         let (go_on, may_go_on) = channel();
         let cluster = Arc::clone(cluster);
         let thread = thread::spawn(move || {
-            let mut left = count;
-            let tree = cluster.tree.clone();
             let visit = move |reached| {
-                on_the_way(&tree, step, reached);
-                left = left.saturating_sub(usize::from(reached == step));
-                if left == 0 && parked.send(()).is_ok() {
+                if is_there(reached) && parked.send(()).is_ok() {
                     // Parked until the test has seen what it wants to see. Later halts pass: the
                     // other end is gone.
                     let _ = may_go_on.recv();
@@ -88,6 +102,52 @@ fn one_parked_thread_stops_nobody() {
         parked.go_on();
         assert_sound(&cluster, &halt);
         assert_eq!(find_leaks(&cluster.tree), [""; 0], "{halt}");
+    }
+}
+
+/// A transaction over many cells reaches its steps many times; after some losses it asks for quiet.
+#[test]
+fn a_large_parked_transaction_stops_nobody() {
+    const BELOW: u128 = 100;
+    let steps = [
+        (Step::Prepared, 1),
+        (Step::Published, 1),
+        (Step::Installed, 1),
+        (Step::Installed, 150),
+        (Step::Timed, 1),
+        (Step::Decided, 1),
+        (Step::Released, 1),
+        (Step::Released, 150),
+    ];
+    for (losses, (step, count)) in [0, 2].into_iter().flat_map(|it| steps.map(|at| (it, at))) {
+        let halt = format!("large, {losses} losses, at {step:?} {count}");
+        let cluster = Arc::new(Cluster::new());
+        let Cluster { tree, leaf, .. } = &*cluster;
+        let below = |number| {
+            ProviderSpec::new(Uuid::from_u128(1_000 + number), format!("below-{number}"))
+                .with_parent(leaf.uuid())
+        };
+        tree.populate(&(0..BELOW).map(below).collect::<Vec<_>>()).unwrap();
+        let (tree, leaf) = (tree.clone(), *leaf);
+        let (mut attempts, mut left): (_, usize) = (0, count);
+        let is_there = move |reached| {
+            attempts += usize::from(reached == Step::Prepared);
+            if attempts <= losses {
+                if reached == Step::Prepared {
+                    tree.worker().unwrap().take(&leaf, &[(VCPU, 1)]).unwrap();
+                }
+                return false;
+            }
+            left = left.saturating_sub(usize::from(reached == step));
+            left == 0
+        };
+        let cordon: Operation = |cluster| assert!(cluster.tree.cordon(&cluster.leaf).unwrap());
+        let parked = Parked::when(&cluster, cordon, is_there)
+            .unwrap_or_else(|| panic!("{halt} is never reached"));
+        must_end(&halt, &cluster, everything_else);
+        must_end(&halt, &cluster, everything_else);
+        parked.go_on();
+        assert_sound(&cluster, &halt);
     }
 }
 

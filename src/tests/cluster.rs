@@ -1,0 +1,127 @@
+//! A small forest, everything that can be done with it, and what has to hold afterwards.
+//!
+//! By public calls alone: `tests/stops.rs` uses this file, too.
+
+use uuid::Uuid;
+
+use crate::{
+    Batch, Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
+    ResourceClass, Trait,
+};
+
+pub(super) const VCPU: ResourceClass = ResourceClass::VCPU;
+pub(super) const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
+
+/// Consumers: one that holds something from the start, and one that may come.
+pub(super) const OLD: Uuid = Uuid::from_u128(101);
+pub(super) const NEW: Uuid = Uuid::from_u128(102);
+
+/// ```text
+/// host (VCPU, MEMORY_MB; OLD holds 1 VCPU)
+/// +- leaf
+/// other
+/// ```
+pub(super) struct Cluster {
+    pub(super) tree: ProviderTree,
+    pub(super) host: Provider,
+    pub(super) leaf: Provider,
+    pub(super) other: Provider,
+}
+
+pub(super) fn inventories(total: u64) -> Inventories {
+    // Units, so that claims look at the configuration.
+    let inventory = Inventory::new(total).with_max_unit(total - 1);
+    Inventories::new().with(VCPU, inventory).with(MEMORY, Inventory::new(total))
+}
+
+impl Cluster {
+    pub(super) fn new() -> Self {
+        let tree = ProviderTree::new();
+        let host = tree.create_root("host", None).unwrap();
+        let leaf = tree.create_child(&host, "leaf", None).unwrap();
+        let other = tree.create_root("other", None).unwrap();
+        for provider in [host, leaf, other] {
+            tree.set_inventories(&provider, inventories(1000), Expect::Any).unwrap();
+        }
+        let claim = Claim::new(OLD).take(&host, VCPU, 1);
+        tree.worker().unwrap().claim(&claim).map(drop).unwrap();
+        Cluster { tree, host, leaf, other }
+    }
+}
+
+/// Everything that others do meanwhile, on the same providers and keys. Nothing here may wait;
+/// what it answers depends on how far the stopped thread came.
+pub(super) fn everything_else(cluster: &Cluster) {
+    let Cluster { tree, host, leaf, other } = cluster;
+    let mut worker = tree.worker().unwrap();
+    tree.uncordon(host).map(drop).unwrap();
+    for provider in [host, leaf, other] {
+        if worker.take(provider, &[(VCPU, 1), (MEMORY, 1)]).is_ok() {
+            worker.put_back(provider, &[(VCPU, 1), (MEMORY, 1)]).unwrap();
+        }
+        let _ = (tree.usage(provider, VCPU), tree.usages(provider), tree.data(provider));
+        let _ = tree.set_inventories(provider, inventories(3000), Expect::Any);
+        let _ = tree.set_traits(provider, [], Expect::Any);
+        let _ = tree.add_traits(provider, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any);
+        let _ = tree.has_sharing_provider(VCPU);
+    }
+    let below = |uuid, name| ProviderSpec::new(uuid, name).with_parent(host.uuid());
+    let leaf_again = below(leaf.uuid(), "leaf").with_inventories(inventories(1000));
+    let _ = tree.populate(&[leaf_again, below(Uuid::from_u128(11), "new")]);
+    let _ = tree.populate(&[below(Uuid::from_u128(12), "listed leaf")]);
+    let _ = tree.populate(&[below(Uuid::from_u128(13), "renamed")]);
+    for consumer in [OLD, NEW] {
+        let claim = Claim::new(consumer).take(host, VCPU, 2).take(other, VCPU, 2);
+        let _ = tree.allocations(consumer);
+        let _ = worker.claim(&claim);
+        worker.replace(&claim, Expect::Any).map(drop).unwrap();
+        worker.release(consumer).map(drop).unwrap();
+    }
+    let now = 30;
+    worker.expire(now).map(drop).unwrap();
+    let third = Uuid::from_u128(103);
+    let lease = worker.lease(&Claim::new(third).take(other, VCPU, 1), now + 1).unwrap();
+    worker.confirm(&lease, now).map(drop).unwrap();
+    worker.commit(&Batch::new().release(third, Expect::Any)).map(drop).unwrap();
+    let _ = (tree.cordon(host), tree.uncordon(host), tree.holders(host), tree.metrics());
+    for (name, uuid) in [("new", 7), ("renamed", 8), ("leaf", 9), ("fresh", 10)] {
+        let _ = (tree.find(name), tree.find(Uuid::from_u128(uuid)));
+        if let Ok(created) = tree.create_child(other, name, Uuid::from_u128(uuid)) {
+            tree.reparent(&created, Some(host)).unwrap();
+            tree.remove(&created).unwrap();
+        }
+    }
+    let (before, vcpu) = (tree.snapshot(), tree.usages(host));
+    let claim = Claim::new(third).take(other, VCPU, 1);
+    let mut fork = before.fork();
+    fork.claim(&claim).unwrap();
+    worker.commit(&fork.difference()).map(drop).unwrap();
+    let changes = tree.snapshot().changes_since(&before).unwrap();
+    assert!(changes.consumers.iter().any(|change| change.consumer == third));
+    worker.release(third).map(drop).unwrap();
+    assert_eq!(before.usages(host).ok(), vcpu.ok());
+    let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit(), tree.dump());
+}
+
+/// What has to hold when nothing is in flight any more.
+pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
+    let tree = &cluster.tree;
+    let audit = tree.audit();
+    assert!(audit.holds() && audit.overcommitted.is_empty(), "{halt}: {audit:?}");
+    let dump = tree.dump();
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump, "{halt}");
+    let all = tree.providers();
+    for provider in &all {
+        assert_eq!(tree.find(provider.uuid()), Some(*provider), "{halt}");
+        assert_eq!(tree.find(&tree.name(provider).unwrap()), Some(*provider), "{halt}");
+        let siblings = match tree.parent(provider).unwrap() {
+            Some(parent) => tree.children(&parent).unwrap(),
+            None => tree.roots(),
+        };
+        assert_eq!(siblings.iter().filter(|it| *it == provider).count(), 1, "{halt}");
+    }
+    for consumer in tree.consumers() {
+        tree.worker().unwrap().release(consumer).map(drop).unwrap();
+    }
+    assert!(tree.consumers().is_empty(), "{halt}");
+}
