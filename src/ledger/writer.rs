@@ -36,9 +36,7 @@ pub(crate) struct Writer {
     pub(super) asked: Option<Asked>,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
-    /// Whether the transaction is made through the descriptor even if it changes one cell, and the
-    /// stamp of the last one that was.
-    stamped: bool,
+    /// Since when the last transaction is in force that was made through the descriptor.
     committed_at: Stamp,
 }
 
@@ -57,7 +55,6 @@ impl Writer {
             helps: 0,
             asked: None,
             in_flight: false,
-            stamped: false,
             committed_at: Stamp::BEGINNING,
         }
     }
@@ -158,6 +155,14 @@ impl Writer {
     /// between the first word that others can see and the end of the protocol but the protocol's.
     pub(crate) fn transact<T, E: From<Exhausted>>(
         &mut self,
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        self.see_through(false, body)
+    }
+
+    fn see_through<T, E: From<Exhausted>>(
+        &mut self,
+        stamped: bool,
         mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let mut losses = 0;
@@ -169,7 +174,7 @@ impl Writer {
             }
             self.draft.clear();
             match body(&mut Transaction { writer: self }) {
-                Ok(value) => match self.commit() {
+                Ok(value) => match self.commit(stamped) {
                     Ok(true) => break Ok(value),
                     Ok(false) => {}
                     Err(exhausted) => break Err(exhausted.into()),
@@ -201,10 +206,7 @@ impl Writer {
         &mut self,
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
     ) -> Result<(T, Stamp), E> {
-        self.stamped = true;
-        let result = self.transact(body);
-        self.stamped = false;
-        result.map(|value| (value, self.committed_at))
+        self.see_through(true, body).map(|value| (value, self.committed_at))
     }
 
     /// Takes back what no snapshot needs any more, before the writer rests.
@@ -292,11 +294,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits the draft; false if it has to be made anew.
-    fn commit(&mut self) -> Result<bool, Exhausted> {
+    /// Commits the draft, through the descriptor if it has to be `stamped`; false if it has to be made
+    /// anew.
+    fn commit(&mut self, stamped: bool) -> Result<bool, Exhausted> {
         let Writer { ledger, draft, .. } = self;
         match &draft.opened[..] {
-            [only] if only.changed && !self.stamped => self.commit_one(),
+            [only] if only.changed && !stamped => self.commit_one(),
             opened if opened.iter().any(|opened| opened.changed) => {
                 self.write_versions().map(|stamps| self.run(stamps))
             }
