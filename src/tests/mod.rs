@@ -11,3 +11,4 @@ mod leaks;
 mod panics;
 mod records;
 mod stalls;
+mod weak;
