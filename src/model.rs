@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Moment, View, Writer};
+use crate::tree::cells::Structure;
+use crate::tree::{Provider, ProviderTree};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -151,8 +153,27 @@ impl Hand {
         changed.expect("a model has few records");
     }
 
+    /// Gives a cell other words, be they more or fewer.
+    pub fn rewrite(&mut self, cell: Cell, words: &[u64]) {
+        let written: Result<(), Exhausted> = self.0.transact(|transaction| {
+            let place = transaction.open(cell.0)?;
+            transaction.rewrite(place, words);
+            Ok(())
+        });
+        written.expect("a model has few records");
+    }
+
+    /// The words of a cell as a transaction reads them.
+    pub fn read(&mut self, cell: Cell) -> Vec<u64> {
+        let words: Result<_, Exhausted> = self.0.transact(|transaction| {
+            let place = transaction.open(cell.0)?;
+            Ok(transaction.words(place).to_vec())
+        });
+        words.expect("a model has few cells")
+    }
+
     /// Runs `body` with this hand; when it has reached `step` for the first time, `meanwhile` runs
-    /// before it goes on.
+    /// before it goes on. It may start threads: nobody is visited any more by then.
     pub fn interrupted(
         &mut self,
         step: Step,
@@ -231,6 +252,22 @@ impl Hand {
     pub fn spares(&self) -> Vec<u32> {
         self.0.spare_numbers()
     }
+}
+
+/// The numbers of the cells of a provider that is there: its structure and its name.
+pub fn cells_of(tree: &ProviderTree, provider: &Provider) -> [u32; 2] {
+    let structure = tree.core.ledger.peek(provider.cell, Structure::of);
+    [provider.cell.number(), structure.name.expect("it is there").number()]
+}
+
+/// How many uuids, names and consumers have a cell, whether or not anything has them.
+pub fn interned(tree: &ProviderTree) -> [usize; 3] {
+    tree.core.interned()
+}
+
+/// Whether there is an entry for a lease, be it in force or not.
+pub fn is_anything_due(tree: &ProviderTree) -> bool {
+    tree.core.agenda.first().is_some()
 }
 
 /// A free list alone.

@@ -3,6 +3,7 @@
 #![cfg(provider_tree_loom)]
 
 use loom_tests::{Model, thread};
+use provider_tree::model::{interned, is_anything_due};
 use provider_tree::{
     Claim, Error, Expect, Inventories, Inventory, Lease, Provider, ProviderTree, ResourceClass,
 };
@@ -54,6 +55,29 @@ fn a_lease_is_confirmed_or_expires() {
         }
         assert_eq!(used(&tree, &host), 0);
         assert_eq!(worker.expire(u64::MAX), Ok(vec![]));
+    });
+}
+
+#[test]
+fn a_refused_lease_leaves_the_agenda() {
+    Model {
+        name: "a_refused_lease_leaves_the_agenda",
+        property: "a lease that another leaves no room for is entered nowhere once it is refused",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
+        let inventories = Inventories::new().with(VCPU, Inventory::new(4));
+        tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
+        let mut other = tree.worker().expect("few workers");
+        let thread = thread::spawn(move || other.take(&host, &[(VCPU, 2)]).is_ok());
+        let claim = Claim::new(ONE).take(&host, VCPU, 3);
+        let leased = tree.worker().expect("few workers").lease(&claim, 10).is_ok();
+        let taken = thread.join().expect("no panic in the thread");
+        assert!(leased != taken, "both or neither");
+        assert_eq!((is_anything_due(&tree), interned(&tree)[2]), (leased, usize::from(leased)));
     });
 }
 

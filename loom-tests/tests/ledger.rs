@@ -439,6 +439,42 @@ fn a_cell_opened_twice_is_one() {
 }
 
 #[test]
+fn a_version_grows_under_a_reader() {
+    Model {
+        name: "a_version_grows_under_a_reader",
+        property: "of versions that differ in length a reader, a draft and a snapshot have one whole",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[1]]);
+        let mut other = ledger.hand();
+        // The last is in a wider record, the others take turns in those of the first.
+        let versions: [&[u64]; 3] = [&[1], &[2; 4], &[3; 6]];
+        let thread = thread::spawn(move || {
+            other.rewrite(cell, &[2; 4]);
+            other.rewrite(cell, &[1]);
+            other.rewrite(cell, &[3; 6]);
+        });
+        let snapshot = ledger.snapshot();
+        let then = snapshot.read(cell);
+        let read = ledger.read(cell);
+        let drafted = ledger.hand().read(cell);
+        for words in [&then, &read, &drafted] {
+            assert!(versions.contains(&&words[..]), "a mix of two versions: {words:?}");
+        }
+        thread.join().expect("no panic in the thread");
+        assert_eq!(snapshot.read(cell), then);
+        snapshot.end();
+        let mut hand = ledger.hand();
+        for words in [versions[0], versions[2]].repeat(3) {
+            hand.rewrite(cell, words);
+            assert_eq!(ledger.read(cell), words);
+        }
+    });
+}
+
+#[test]
 fn a_free_number_goes_to_one() {
     Model {
         name: "a_free_number_goes_to_one",

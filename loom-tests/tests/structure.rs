@@ -3,6 +3,7 @@
 #![cfg(provider_tree_loom)]
 
 use loom_tests::{Model, thread};
+use provider_tree::model::{cells_of, interned};
 use provider_tree::{Error, Provider, ProviderTree};
 use uuid::Uuid;
 
@@ -217,6 +218,80 @@ fn what_a_worker_has_found_is_gone_for_it_too() {
         );
         assert!(matches!(found, [Some(_), _] | [None, None]), "{found:?}");
         assert_eq!(worker.find(uuid(1)), None);
+    });
+}
+
+#[test]
+fn a_name_is_found_while_its_cells_come_to_serve_another() {
+    Model {
+        name: "a_name_is_found_while_its_cells_come_to_serve_another",
+        property: "who asks for a name never gets a provider that has had another one all its life",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let old = root(&tree, "a", 1);
+        let cells = cells_of(&tree, &old);
+        let (found, new) = race(
+            &tree,
+            |tree| tree.find("a"),
+            move |tree| {
+                assert_eq!(tree.remove(&old), Ok(1));
+                root(tree, "b", 2)
+            },
+        );
+        assert!(found.is_none_or(|found| found == old), "{found:?}");
+        assert_eq!(cells_of(&tree, &new), cells, "other cells");
+        assert_eq!((tree.find("a"), tree.find("b")), (None, Some(new)));
+    });
+}
+
+#[test]
+fn a_uuid_is_given_up_by_two() {
+    Model {
+        name: "a_uuid_is_given_up_by_two",
+        property: "two refused creations of one uuid give up one cell once, for one to have it next",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let first = root(&tree, "a", 1);
+        let create = |tree: &ProviderTree| tree.create_root("a", uuid(2));
+        let (mine, theirs) = race(&tree, create, create);
+        assert_eq!([mine, theirs], [(); 2].map(|()| Err(Error::NameExists { name: "a".into() })));
+        assert_eq!(interned(&tree), [1, 1, 0], "interned for nobody");
+        // Takes its cells from where the others have left theirs.
+        let (second, third) = (root(&tree, "b", 2), root(&tree, "c", 3));
+        let found = [1, 2, 3].map(|number| tree.find(uuid(number)));
+        assert_eq!(found, [first, second, third].map(Some));
+        assert_sound(&tree, 3);
+    });
+}
+
+#[test]
+fn a_uuid_is_given_up_by_one_and_taken_by_another() {
+    Model {
+        name: "a_uuid_is_given_up_by_one_and_taken_by_another",
+        property: "a refused creation of a uuid gives up what it interned, and nothing of who has it",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let first = root(&tree, "a", 1);
+        let (refused, created) = race(
+            &tree,
+            |tree| tree.create_root("a", uuid(2)),
+            |tree| tree.create_root("b", uuid(2)).expect("both are free"),
+        );
+        let taken = Error::NameExists { name: "a".into() };
+        // It may have come when the other was there already.
+        assert!(refused == Err(taken) || refused == Err(Error::UuidExists { uuid: uuid(2) }));
+        assert_eq!(interned(&tree), [2, 2, 0], "interned for nobody");
+        assert_eq!([1, 2].map(|number| tree.find(uuid(number))), [first, created].map(Some));
+        assert_sound(&tree, 2);
     });
 }
 

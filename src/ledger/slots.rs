@@ -53,3 +53,23 @@ fn locate(cell: Cell) -> (u32, usize) {
     let number = cell.number() as usize;
     ((number / PAGE) as u32, number % PAGE)
 }
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn cells_have_slots_of_their_own() {
+        let slots = Slots::new();
+        let cells = || (0..3).chain(PAGE as u32 - 2..PAGE as u32 + 2).map(Cell::new);
+        for cell in cells() {
+            slots.get_or_make(cell).update(|_| Some(Arc::new(cell)));
+        }
+        for cell in cells() {
+            assert_eq!(slots.get(cell).unwrap().with(|found| found.copied()), Some(cell));
+        }
+        assert!(slots.get(Cell::new(2 * PAGE as u32)).is_none());
+    }
+}

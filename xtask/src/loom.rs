@@ -39,8 +39,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 123,
-            Checker::Shuttle => 121,
+            Checker::Loom => 132,
+            Checker::Shuttle => 130,
         }
     }
 }
