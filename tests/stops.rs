@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+// `cluster` finds these here, as it does in the crate.
 use provider_tree::{
     Batch, Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
     ResourceClass, Trait,
@@ -42,13 +43,13 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Runs `body` in a thread of its own, and fails if it does not come to an end.
-fn must_end(within: Duration, what: &str, body: impl FnOnce() + Send + 'static) {
+fn must_end(what: &str, body: impl FnOnce() + Send + 'static) {
     let (done, is_done) = channel();
     let thread = thread::spawn(move || {
         body();
         let _ = done.send(());
     });
-    if is_done.recv_timeout(within).is_err() {
+    if is_done.recv_timeout(FOR_EVER).is_err() {
         assert!(thread.is_finished(), "{what}: others wait for the stopped thread");
     }
     if let Err(panic) = thread.join() {
@@ -112,7 +113,7 @@ fn a_thread_stopped_in_the_allocator_stops_nobody() {
             } else {
                 stops += 1;
                 let cluster = Arc::clone(&stopped.cluster);
-                must_end(FOR_EVER, &what, move || everything_else(&cluster));
+                must_end(&what, move || everything_else(&cluster));
             }
             assert_sound(&stopped.go_on(), &what);
         }
@@ -147,7 +148,7 @@ fn a_thread_stopped_in_a_lease_keeps_no_memory_of_others() {
         if !stopped.has_lock() {
             stops += 1;
             let cluster = Arc::clone(&stopped.cluster);
-            must_end(FOR_EVER, "churn", move || {
+            must_end("churn", move || {
                 churn(&cluster, 200);
                 let before = live();
                 churn(&cluster, 2_000);
@@ -217,7 +218,7 @@ fn an_asker_stopped_in_the_allocator_is_waited_for_once() {
         .collect();
     let others = Arc::clone(&cluster);
     let start = Instant::now();
-    must_end(FOR_EVER, "beside an asker", move || {
+    must_end("beside an asker", move || {
         let change = |cluster: &Cluster| {
             let mut worker = cluster.tree.worker().unwrap();
             for _ in 0..50 {

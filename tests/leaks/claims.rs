@@ -171,7 +171,7 @@ pub(crate) fn batches(site: &Site) {
     let both = Batch::new()
         .release(id(1), Expect::Any)
         .release(lease.consumer(), Expect::Any)
-        .release(id(2), Expect::Generation(1))
+        .release(id(2), Expect::Generation(tree.allocations(id(2)).unwrap().generation))
         .set_inventories(pool, of(DISK, 90), Expect::Any)
         .cordon(pool);
     assert_eq!(worker.commit(&both).unwrap().len(), 3);

@@ -91,7 +91,6 @@ pub(crate) fn forks(site: &Site) {
     let _receipt = worker.claim(&cpus(id(2), host, 1)).unwrap();
     refuses!(worker.commit(&batch), Error::ProviderChanged { .. } | Error::ConsumerChanged { .. });
     let _receipt = worker.release(id(2)).unwrap();
-    refuses!(worker.commit(&batch), Error::ProviderChanged { .. } | Error::ConsumerChanged { .. });
     tree.set_inventories(pool, of(DISK, 100), Expect::Any).unwrap();
     refuses!(worker.commit(&fork.difference()), Error::GenerationConflict { .. });
 
