@@ -261,8 +261,10 @@ pub fn cells_of(tree: &ProviderTree, provider: &Provider) -> [u32; 2] {
 }
 
 /// How many uuids, names and consumers have a cell, whether or not anything has them.
-pub fn interned(tree: &ProviderTree) -> [usize; 3] {
-    tree.core.interned()
+pub fn interned(tree: &ProviderTree) -> [u64; 3] {
+    let core = &tree.core;
+    [core.providers.index_size(), core.names.index_size(), core.consumers.index_size()]
+        .map(|(entries, _)| entries)
 }
 
 /// Whether there is an entry for a lease, be it in force or not.

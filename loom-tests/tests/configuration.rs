@@ -255,7 +255,7 @@ fn counted_host() -> (ProviderTree, Provider, Arc<()>) {
 
 /// Drops the resources in a thread of its own.
 fn drop_resources(tree: &ProviderTree, host: &Provider) -> thread::JoinHandle<u64> {
-    let (tree, host) = (tree.clone(), host.clone());
+    let (tree, host) = (tree.clone(), *host);
     thread::spawn(move || {
         let dropped = tree.update_resources(&host, Resources::new(), Expect::Any);
         dropped.expect("no condition").generation

@@ -77,7 +77,7 @@ fn a_refused_lease_leaves_the_agenda() {
         let leased = tree.worker().expect("few workers").lease(&claim, 10).is_ok();
         let taken = thread.join().expect("no panic in the thread");
         assert!(leased != taken, "both or neither");
-        assert_eq!((is_anything_due(&tree), interned(&tree)[2]), (leased, usize::from(leased)));
+        assert_eq!((is_anything_due(&tree), interned(&tree)[2]), (leased, u64::from(leased)));
     });
 }
 

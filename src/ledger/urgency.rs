@@ -138,7 +138,7 @@ mod tests {
 
     /// Far less than giving up one's turn as often as a large transaction has cells could take, far
     /// more than the silence.
-    const SOON: Duration = Duration::from_millis(500);
+    const SOON: Duration = Duration::from_secs(3);
 
     fn asked(urgency: &Urgency, slot: u32) -> Asked {
         urgency.ask(slot, 7, 1 << 22, LOSSES).expect("nobody else asks")
@@ -196,29 +196,27 @@ mod tests {
         let urgency = Urgency::default();
         // Whether the asker was never out of its turn for a silence, as it may be on a busy machine.
         let goes_on = || {
+            let start = Instant::now();
+            let mut last = start;
             let mut asker = asked(&urgency, 3);
-            let (begins, begun) = std::sync::mpsc::channel();
             thread::scope(|scope| {
-                let urgency = &urgency;
-                let waiter = scope.spawn(move || {
-                    begins.send(()).unwrap();
-                    urgency.give_way();
-                });
-                begun.recv().unwrap();
+                let waiter = scope.spawn(|| urgency.give_way());
                 let (mut longest, mut is_left) = (Duration::ZERO, false);
-                let (start, mut last) = (Instant::now(), Instant::now());
-                while start.elapsed() < 4 * SILENCE {
+                while start.elapsed() < 8 * SILENCE {
                     is_left |= urgency.0.get() != asker.word || waiter.is_finished();
                     (0..STEPS).for_each(|_| urgency.step(&mut asker));
-                    longest = longest.max(last.elapsed());
-                    last = Instant::now();
+                    let now = Instant::now();
+                    longest = longest.max(now - last);
+                    last = now;
                 }
                 urgency.done(asker);
-                assert!(longest >= SILENCE || !is_left, "silent for {longest:?} at most");
-                longest < SILENCE
+                // Between two beats there is at most one look at the clock.
+                let is_heard = 2 * longest < SILENCE;
+                assert!(!is_heard || !is_left, "silent for {longest:?} at most");
+                is_heard
             })
         };
-        assert!((0..500).filter(|_| goes_on()).take(20).count() > 0);
+        assert!((0..300).filter(|_| goes_on()).take(20).count() > 0);
     }
 
     #[test]

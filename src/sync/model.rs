@@ -29,8 +29,8 @@ pub(crate) const PAGES: usize = 1;
 /// Few, as each costs every execution an object.
 pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 };
 
-/// Shared by all consumers of a model.
-pub(crate) const FLOORS: usize = 1;
+/// Shared by many consumers, as in the real one.
+pub(crate) const FLOORS: usize = 2;
 
 /// A loom atomic that loom can't overlook.
 ///
