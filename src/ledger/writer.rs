@@ -301,7 +301,8 @@ impl Writer {
         match &draft.opened[..] {
             [only] if only.changed && !stamped => self.commit_one(),
             opened if opened.iter().any(|opened| opened.changed) => {
-                self.write_versions().map(|stamps| self.run(stamps))
+                let stamps = self.write_versions()?;
+                Ok(stamps.is_some_and(|stamps| self.run(stamps)))
             }
             _ => Ok(draft.holds(ledger)),
         }
@@ -323,9 +324,10 @@ impl Writer {
         Ok(exchange(ledger, gate, stock, in_flight, seen, next))
     }
 
-    /// Writes the new versions of the draft into spares, and the entries beside them.
+    /// Writes the new versions of the draft into spares, and the entries beside them. None if the draft
+    /// has to be made anew.
     #[inline]
-    fn write_versions(&mut self) -> Result<Stamps, Exhausted> {
+    fn write_versions(&mut self) -> Result<Option<Stamps>, Exhausted> {
         let Writer { ledger, draft, stock, entries, asked, .. } = self;
         entries.clear();
         for opened in &draft.opened {
@@ -337,6 +339,13 @@ impl Writer {
                 true => {
                     let width = Width::holding(opened.length);
                     match width.and_then(|width| stock.pop(ledger, width, old.record())) {
+                        // What was in force when the draft read it is a spare by now. Its entry
+                        // would be taken for a touch, and the spare be lost.
+                        Ok(spare) if spare == old.record() => {
+                            stock.keep(ledger, spare);
+                            give_up(ledger, stock, entries);
+                            return Ok(None);
+                        }
                         Ok(spare) => old.next(spare),
                         Err(exhausted) => {
                             give_up(ledger, stock, entries);
@@ -360,7 +369,7 @@ impl Writer {
                 replaced = replaced.min(seen.stamp);
             }
         }
-        Ok(Stamps { written, replaced })
+        Ok(Some(Stamps { written, replaced }))
     }
 
     /// Announces the transaction and sees it through; true if it committed.

@@ -10,5 +10,6 @@ mod halts;
 mod leaks;
 mod panics;
 mod records;
+mod spares;
 mod stalls;
 mod weak;
