@@ -39,6 +39,8 @@ mod everything;
 mod forest;
 #[path = "storm/rig.rs"]
 mod rig;
+#[path = "storm/ring.rs"]
+mod ring;
 #[path = "storm/snapshots.rs"]
 mod snapshots;
 #[path = "storm/soak.rs"]

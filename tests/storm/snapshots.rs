@@ -207,7 +207,7 @@ fn is_no_room(error: &Error) -> bool {
 }
 
 /// All ways to ask lead to the same; what it says.
-fn check_snapshot(snapshot: &Snapshot) -> Dump {
+pub(crate) fn check_snapshot(snapshot: &Snapshot) -> Dump {
     let audit = snapshot.audit().expect("unbounded");
     assert!(audit.holds(), "{audit:?}");
     let dump = snapshot.dump().expect("unbounded");

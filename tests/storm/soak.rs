@@ -2,8 +2,8 @@
 //!
 //! Each client keeps books of consumers that only it changes, so that it knows what the forest has
 //! to say of them. Expirers end its leases meanwhile, a keeper configures, a builder changes the
-//! structure, and a watcher checks what must hold for all. Threads stop at random, also within
-//! calls; what the library calls back panics at random.
+//! structure, an archivist holds hundreds of snapshots, and a watcher checks what must hold for all.
+//! Threads stop at random, also within calls; what the library calls back panics at random.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::books::assert_no_leaks;
 use crate::forest::{check_amid_changes, check_forest, check_walk};
 use crate::rig::{Gust, Rng, Storm, Tally};
+use crate::ring::{self, Ring};
 use crate::stall::stalling;
 use crate::tenant::{Line, Sums, Tenant, check_books};
 use crate::usage::some_inventories;
@@ -83,6 +84,11 @@ const OTHERS: [&str; 18] = [
     "audit",
     "dump",
 ];
+
+/// All that is ever counted.
+fn everything() -> Vec<&'static str> {
+    [&CLAIMS[..], &RELEASES, &CONFIRMATIONS, &OTHERS, &ring::DONE].concat()
+}
 
 /// Everything that threads share.
 struct Site {
@@ -1093,7 +1099,7 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     assert_eq!(metrics.releases, done(&RELEASES));
     assert_eq!(metrics.confirmations, done(&CONFIRMATIONS));
     assert_eq!(metrics.expirations, tally.of("expired"));
-    let all = [&CLAIMS[..], &RELEASES, &CONFIRMATIONS, &OTHERS].concat();
+    let all = everything();
     let never: Vec<_> = all.iter().filter(|what| tally.of(what) == 0).collect();
     assert!(never.is_empty(), "never done: {never:?}");
 
@@ -1126,7 +1132,7 @@ fn report(tally: &Tally, metrics: &Metrics, seconds: f64) {
     let line = |what: &str, count: u64| {
         eprintln!("{what:<25} {count:>12} {:>10.0} /s", count as f64 / seconds);
     };
-    for what in [&CLAIMS[..], &RELEASES, &CONFIRMATIONS, &OTHERS].concat() {
+    for what in everything() {
         line(what, tally.of(what));
     }
     line("refused: over capacity", metrics.over_capacity);
@@ -1185,6 +1191,14 @@ fn all_guarantees_hold() {
         while site.goes_on(gust) {
             let at = gust.rng.below(40) as u32;
             stalling(at, || site.expire(gust, &mut worker));
+            pause(&mut gust.rng);
+        }
+    });
+    storm.thread("archivist", |gust| {
+        let mut ring = Ring::new(&site.tree);
+        while gust.blows() {
+            let at = gust.rng.below(100) as u32;
+            stalling(at, || ring.act(gust, |rng| site.someone(rng)));
             pause(&mut gust.rng);
         }
     });

@@ -113,6 +113,8 @@ impl Copy {
             Harness::Loom => {
                 let mut command = loom::cargo(workspace, Checker::Loom, "test");
                 command.env("RUSTFLAGS", format!("{} {allowing}", Checker::Loom.flags()));
+                // Each build differs from the one before in a few lines.
+                command.env("CARGO_PROFILE_LOOM_INCREMENTAL", "true");
                 command
             }
             Harness::Test => {
