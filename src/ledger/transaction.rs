@@ -66,8 +66,8 @@ impl Transaction<'_> {
     /// Reads `cell` into the transaction; once, however often it is opened.
     #[inline]
     pub(crate) fn open(&mut self, cell: Cell) -> Result<Place, Exhausted> {
-        let Writer { ledger, draft, asked, .. } = &mut *self.writer;
-        draft.open(ledger, asked, cell)
+        let Writer { ledger, draft, .. } = &mut *self.writer;
+        draft.open(ledger, cell)
     }
 
     /// Whether the transaction has opened `cell` before.
@@ -138,8 +138,8 @@ impl Transaction<'_> {
     /// Lets those who wait for the transaction know that its body goes on. Opening cells does so, too;
     /// this is for what may take long between.
     pub(crate) fn goes_on(&mut self) {
-        let Writer { ledger, asked, .. } = &mut *self.writer;
-        ledger.urgency.goes_on(asked);
+        let Writer { ledger, draft, .. } = &mut *self.writer;
+        ledger.urgency.goes_on(&mut draft.asked);
     }
 
     /// Whether everything opened so far is still as it was read, and so was in force at any
@@ -154,10 +154,12 @@ impl Transaction<'_> {
 pub(super) struct Draft {
     pub(super) opened: Vec<Opened>,
     /// What the cells will hold, and room for more from `end`.
-    words: Vec<u64>,
+    pub(super) words: Vec<u64>,
     end: usize,
     /// Where each opened cell is, once they are too many to look through.
     places: HashMap<Cell, usize, foldhash::fast::FixedState>,
+    /// For what quiet the transaction at hand has asked.
+    pub(super) asked: Option<Asked>,
 }
 
 /// A cell in a draft.
@@ -169,6 +171,14 @@ pub(super) struct Opened {
     pub(super) length: usize,
     /// Else it must merely be unchanged.
     pub(super) changed: bool,
+}
+
+impl Opened {
+    /// What the cell will hold, with whatever is behind it, in the draft's words.
+    #[inline]
+    pub(super) fn words_from<'w>(&self, words: &'w [u64]) -> &'w [u64] {
+        &words[self.first..]
+    }
 }
 
 /// What was in force when a cell was read.
@@ -205,7 +215,7 @@ impl Draft {
     /// The same with whatever is behind it.
     #[inline]
     pub(super) fn words_from(&self, opened: &Opened) -> &[u64] {
-        &self.words[opened.first..]
+        opened.words_from(&self.words)
     }
 
     /// Whether everything opened is still as it was read. One cell needs no second look: it was
@@ -235,25 +245,15 @@ impl Draft {
     }
 
     #[inline]
-    fn open(
-        &mut self,
-        ledger: &Ledger,
-        asked: &mut Option<Asked>,
-        cell: Cell,
-    ) -> Result<Place, Exhausted> {
+    fn open(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
         if let Some(place) = self.find(cell) {
             return Ok(place);
         }
-        self.read(ledger, asked, cell)
+        self.read(ledger, cell)
     }
 
     /// Reads a cell that is not open.
-    fn read(
-        &mut self,
-        ledger: &Ledger,
-        asked: &mut Option<Asked>,
-        cell: Cell,
-    ) -> Result<Place, Exhausted> {
+    fn read(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Exhausted> {
         if self.opened.len() == MOST_CELLS {
             return Err(Exhausted::Entries);
         }
@@ -271,7 +271,7 @@ impl Draft {
                 .extend(self.opened.iter().enumerate().map(|(at, opened)| (opened.cell, at)));
         } else if place > FEW {
             self.places.insert(cell, place);
-            ledger.urgency.goes_on(asked);
+            ledger.urgency.goes_on(&mut self.asked);
         }
         Ok(Place::new(place))
     }

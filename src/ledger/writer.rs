@@ -32,8 +32,6 @@ pub(crate) struct Writer {
     cells: [Vec<Cell>; KINDS],
     retries: u64,
     helps: u64,
-    /// For what quiet the transaction at hand has asked.
-    pub(super) asked: Option<Asked>,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
     /// Since when the last transaction is in force that was made through the descriptor.
@@ -53,7 +51,6 @@ impl Writer {
             cells: std::array::from_fn(|_| Vec::new()),
             retries: 0,
             helps: 0,
-            asked: None,
             in_flight: false,
             committed_at: Stamp::BEGINNING,
         }
@@ -168,7 +165,7 @@ impl Writer {
         let mut losses = 0;
         let helps_before = helps();
         let result = loop {
-            match &mut self.asked {
+            match &mut self.draft.asked {
                 None => self.ledger.urgency.give_way(),
                 Some(asked) => self.ledger.urgency.try_again(asked),
             }
@@ -188,12 +185,12 @@ impl Writer {
             }
             self.retries += 1;
             losses += 1;
-            if self.asked.is_none() {
+            if self.draft.asked.is_none() {
                 let (number, cells) = (self.retries, self.draft.cells());
-                self.asked = self.ledger.urgency.ask(self.slot, number, cells, losses);
+                self.draft.asked = self.ledger.urgency.ask(self.slot, number, cells, losses);
             }
         };
-        if let Some(asked) = self.asked.take() {
+        if let Some(asked) = self.draft.asked.take() {
             self.ledger.urgency.done(asked);
         }
         self.helps += helps() - helps_before;
@@ -328,9 +325,10 @@ impl Writer {
     /// has to be made anew.
     #[inline]
     fn write_versions(&mut self) -> Result<Option<Stamps>, Exhausted> {
-        let Writer { ledger, draft, stock, entries, asked, .. } = self;
+        let Writer { ledger, draft, stock, entries, .. } = self;
+        let Draft { opened: all, words, asked, .. } = draft;
         entries.clear();
-        for opened in &draft.opened {
+        for opened in &*all {
             ledger.urgency.goes_on(asked);
             let old = opened.seen.word;
             debug_assert!(old != GateWord::VACANT || !opened.changed, "{FOUNDED}");
@@ -359,13 +357,13 @@ impl Writer {
         // After the last spare was taken: whatever its record was before ended no later.
         let written = ledger.clock.now();
         let mut replaced = Stamp::NEVER;
-        for (opened, entry) in draft.opened.iter().zip(&entries[..]) {
+        for (opened, entry) in all.iter().zip(&entries[..]) {
             ledger.urgency.goes_on(asked);
             if opened.changed {
                 let Opened { cell, seen, length, .. } = *opened;
                 let predecessors = ledger.predecessors(cell, seen, &mut stock.instants);
                 let record = ledger.records.get(entry.new.record());
-                record.write(written, predecessors, seen.stamp, draft.words_from(opened), length);
+                record.write(written, predecessors, seen.stamp, opened.words_from(words), length);
                 replaced = replaced.min(seen.stamp);
             }
         }
@@ -375,7 +373,8 @@ impl Writer {
     /// Announces the transaction and sees it through; true if it committed.
     #[inline]
     fn run(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, draft, stock, entries, in_flight, asked, committed_at, .. } = self;
+        let Writer { ledger, draft, stock, entries, in_flight, committed_at, .. } = self;
+        let Draft { opened, asked, .. } = draft;
         if let Some(asked) = asked {
             sort_and_beat(ledger, entries, asked);
         }
@@ -400,7 +399,7 @@ impl Writer {
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
-                let replaced = draft.opened.iter().filter(|opened| opened.changed);
+                let replaced = opened.iter().filter(|opened| opened.changed);
                 if stamps.replaced == until {
                     replaced.for_each(|opened| stock.keep(ledger, opened.seen.word.record()));
                 } else {
