@@ -66,7 +66,7 @@ impl Urgency {
     }
 
     /// The asker has come one step further.
-    #[cold]
+    #[inline]
     pub(super) fn step(&self, asked: &mut Asked) {
         asked.steps += 1;
         if asked.steps == STEPS {
@@ -76,6 +76,7 @@ impl Urgency {
 
     /// Lets the others know that the asker goes on; asks anew if the request was withdrawn and nobody
     /// else has asked since.
+    #[cold]
     fn beat(&self, asked: &mut Asked) {
         let next = asked.word.wrapping_add(BEAT);
         let _ = self.0.exchange(asked.word, next) || self.0.exchange(0, next);

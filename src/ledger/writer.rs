@@ -375,11 +375,7 @@ impl Writer {
     fn run(&mut self, stamps: Stamps) -> bool {
         let Writer { ledger, draft, stock, entries, in_flight, committed_at, .. } = self;
         let Draft { opened, asked, .. } = draft;
-        if let Some(asked) = asked {
-            sort_and_beat(ledger, entries, asked);
-        }
-        // No more than a look at each, if they are sorted by now.
-        entries.sort_unstable_by_key(|entry| entry.cell);
+        sort(ledger, entries, asked);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let descriptor = ledger.descriptor(self.slot);
@@ -417,12 +413,17 @@ impl Writer {
     }
 }
 
-#[cold]
-fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], asked: &mut Asked) {
-    entries.sort_unstable_by_key(|entry| {
-        ledger.urgency.step(asked);
-        entry.cell
-    });
+/// Sorts entries by their cells. Most often they are sorted but for the last: a consumer's cell comes
+/// after those that it takes from. The stable sort makes use of that.
+#[inline]
+fn sort(ledger: &Ledger, entries: &mut [Entry], asked: &mut Option<Asked>) {
+    match asked {
+        None => entries.sort_by_key(|entry| entry.cell),
+        Some(asked) => entries.sort_by(|one, other| {
+            ledger.urgency.step(asked);
+            one.cell.cmp(&other.cell)
+        }),
+    }
 }
 
 /// Why a cell that is changed is not vacant. The record of a vacant one is nobody's to give away.
