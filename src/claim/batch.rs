@@ -24,6 +24,7 @@ use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
 use crate::tree::{
     Due, Expect, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in,
+    while_stale,
 };
 
 impl Worker {
@@ -99,41 +100,21 @@ fn commit(
 ) -> Result<Vec<Receipt>> {
     // Dropped when all keys are given up: they hold values of the caller's, whose own drop may panic.
     let mut replaced = Vec::new();
-    loop {
-        let mut keys = Vec::with_capacity(batch.consumers.len());
-        let committed = intern(core, writer, batch, &mut keys).map_err(Refused::Error);
-        let committed =
-            committed.and_then(|()| attempt(core, writer, batch, capacities, &keys, &mut replaced));
-        let unused = match &committed {
-            Err(Refused::Stale) => continue,
-            // Those of consumers that were only to be absent.
-            Ok(_) => batch.consumers.len(),
-            Err(Refused::Error(_)) => 0,
-        };
-        for consumer in batch.keys().skip(unused) {
-            core.consumers.give_up(writer, &consumer);
-        }
-        return committed.map_err(|refused| match refused {
-            Refused::Error(error) => error,
-            Refused::Stale => unreachable!("tried again above"),
-        });
-    }
+    let keys: Vec<Uuid> = batch.keys().collect();
+    while_stale(|| {
+        core.consumers.with_keys(writer, keys.iter(), |writer, keys| {
+            attempt(core, writer, batch, capacities, keys, &mut replaced)
+        })
+    })
 }
 
 impl Batch {
-    /// The consumers it changes, then those that have to be absent.
+    /// The consumers it changes, then those that have to be absent: each has a key, so that the
+    /// transaction can rest on its absence too.
     fn keys(&self) -> impl Iterator<Item = Uuid> {
         let absent = self.basis.iter().flat_map(|basis| basis.absent.iter().copied());
         self.consumers.iter().map(|change| change.consumer).chain(absent)
     }
-}
-
-/// Each consumer's key, so that the transaction can rest on its absence too.
-fn intern(core: &Core, writer: &mut Writer, batch: &Batch, keys: &mut Vec<Interned>) -> Result<()> {
-    for consumer in batch.keys() {
-        keys.push(core.consumers.intern(writer, &consumer)?);
-    }
-    Ok(())
 }
 
 /// Begins the batch's cordons, or ends those that it ends.

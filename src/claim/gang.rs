@@ -4,6 +4,8 @@
 //! was refused for is part of the transaction, so each refusal was true at the same instant at which
 //! the others were made.
 
+use uuid::Uuid;
+
 use crate::claim::change::Change;
 use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
 use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
@@ -14,7 +16,7 @@ use crate::fault::Fault;
 use crate::ledger::{Abort, Transaction};
 use crate::tree::cells::State;
 use crate::tree::core::Core;
-use crate::tree::{Expect, Interned, Refused};
+use crate::tree::{Expect, Interned, Refused, while_stale};
 
 /// What was had of a claim, and what was not.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,44 +78,22 @@ impl Worker {
         for claim in members {
             check_claim(core, claim)?;
         }
-        loop {
-            let mut keys = Vec::with_capacity(members.len());
-            let mut made = Vec::with_capacity(members.len());
-            let interned = members.iter().try_for_each(|claim| {
-                keys.push(core.consumers.intern(writer, &claim.consumer())?);
-                Ok::<_, Error>(())
-            });
-            let done = interned.map_err(Refused::Error).and_then(|()| {
+        let consumers: Vec<Uuid> = members.iter().map(Claim::consumer).collect();
+        while_stale(|| {
+            core.consumers.with_keys(writer, consumers.iter(), |writer, keys| {
                 writer.transact(|transaction| {
-                    made.clear();
-                    for (claim, key) in members.iter().zip(&keys) {
+                    let mut made = Vec::with_capacity(members.len());
+                    for (claim, key) in members.iter().zip(keys) {
                         made.push(try_member(transaction, core, claim, *key, wanted)?);
                     }
                     let fit = made.iter().filter(|member| member.is_ok()).count();
                     if fit < at_least {
                         return Err(too_few(fit, at_least, &made).into());
                     }
-                    Ok(())
+                    Ok(made)
                 })
-            });
-            let is_unused = |position: usize| match &done {
-                Ok(()) => made[position].is_err(),
-                Err(_) => true,
-            };
-            if let Err(Refused::Stale) = done {
-                continue;
-            }
-            for (position, claim) in members.iter().enumerate() {
-                if is_unused(position) {
-                    core.consumers.give_up(writer, &claim.consumer());
-                }
-            }
-            return match done {
-                Ok(()) => Ok(made),
-                Err(Refused::Error(error)) => Err(error),
-                Err(Refused::Stale) => unreachable!("tried again above"),
-            };
-        }
+            })
+        })
     }
 
     /// Gives a consumer that holds nothing as much of the claim as fits, amount by amount: each
@@ -134,51 +114,44 @@ impl Worker {
         check_claim(core, claim)?;
         let consumer = claim.consumer();
         let chains = claim.without_lines();
-        loop {
-            let key = core.consumers.intern(writer, &consumer)?;
-            let done = writer.transact(|transaction| {
-                let (place, life) = open_consumer(transaction, key)?;
-                if life.state == State::Live {
-                    let generation = ConsumerWords(transaction.words(place)).generation();
-                    return Err(Error::ConsumerExists { consumer, generation }.into());
-                }
-                check_conditions(transaction, claim)?;
-                wanted.clear();
-                if !chains.is_empty() {
-                    expand(transaction, core, &chains, wanted)?;
-                    for line in wanted.iter() {
-                        take_line(transaction, core, line)?;
+        while_stale(|| {
+            core.consumers.with_keys(writer, std::iter::once(&consumer), |writer, keys| {
+                writer.transact(|transaction| {
+                    let (place, life) = open_consumer(transaction, keys[0])?;
+                    if life.state == State::Live {
+                        let generation = ConsumerWords(transaction.words(place)).generation();
+                        return Err(Error::ConsumerExists { consumer, generation }.into());
                     }
-                }
-                let mut refused = Vec::new();
-                for (position, line) in claim.lines.iter().enumerate() {
-                    match take_more(transaction, core, line, wanted) {
-                        Ok(()) => {}
-                        Err(Abort::Reject(Refused::Error(error))) => {
-                            refused.push((position, error));
+                    check_conditions(transaction, claim)?;
+                    wanted.clear();
+                    if !chains.is_empty() {
+                        expand(transaction, core, &chains, wanted)?;
+                        for line in wanted.iter() {
+                            take_line(transaction, core, line)?;
                         }
-                        Err(other) => return Err(other),
                     }
-                }
-                let fit = claim.lines.len() - refused.len();
-                if fit == 0 && !claim.lines.is_empty() {
-                    return Err(Error::TooFewFit { fit, at_least: 1, refused }.into());
-                }
-                wanted.sort_unstable_by_key(Line::key);
-                let held = wanted.iter().map(Line::held);
-                let generation = core.next_generation(consumer, Expect::Any, None);
-                rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
-                Ok(Partial { receipt: Receipt { consumer, generation }, refused })
-            });
-            match done {
-                Ok(made) => return Ok(made),
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => {
-                    core.consumers.retire(writer, &consumer, key);
-                    return Err(error);
-                }
-            }
-        }
+                    let mut refused = Vec::new();
+                    for (position, line) in claim.lines.iter().enumerate() {
+                        match take_more(transaction, core, line, wanted) {
+                            Ok(()) => {}
+                            Err(Abort::Reject(Refused::Error(error))) => {
+                                refused.push((position, error));
+                            }
+                            Err(other) => return Err(other),
+                        }
+                    }
+                    let fit = claim.lines.len() - refused.len();
+                    if fit == 0 && !claim.lines.is_empty() {
+                        return Err(Error::TooFewFit { fit, at_least: 1, refused }.into());
+                    }
+                    wanted.sort_unstable_by_key(Line::key);
+                    let held = wanted.iter().map(Line::held);
+                    let generation = core.next_generation(consumer, Expect::Any, None);
+                    rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
+                    Ok(Partial { receipt: Receipt { consumer, generation }, refused })
+                })
+            })
+        })
     }
 }
 

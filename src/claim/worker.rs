@@ -16,7 +16,7 @@ use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
 use crate::tree::cells::{Life, State, UsageWords, usage_of};
 use crate::tree::core::Core;
-use crate::tree::{Due, Expect, Interned, Provider, Refused, Term};
+use crate::tree::{Due, Expect, Interned, Provider, Refused, Term, while_stale};
 
 /// What one thread claims and releases with.
 ///
@@ -283,7 +283,7 @@ impl Worker {
         }
         let consumer = claim.consumer();
         let mut supposed = supposed;
-        loop {
+        while_stale(|| {
             let mut interned = match std::mem::replace(&mut supposed, Supposed::Known) {
                 // The index notices when it is told.
                 Supposed::New => None,
@@ -368,17 +368,11 @@ impl Worker {
             if let (Err(_), Some(due)) = (&result, entered) {
                 core.agenda.remove(&due);
             }
-            match result {
-                Ok((generation, key)) => return Ok((Receipt { consumer, generation }, key)),
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => {
-                    if let Some(interned) = interned {
-                        core.consumers.retire(writer, &consumer, interned);
-                    }
-                    return Err(error);
-                }
+            if let (Err(Refused::Error(_)), Some(interned)) = (&result, interned) {
+                core.consumers.retire(writer, &consumer, interned);
             }
-        }
+            result.map(|(generation, key)| (Receipt { consumer, generation }, key))
+        })
     }
 
     /// Ends exactly this life of a consumer, if `admit` accepts its words; none if it is over.

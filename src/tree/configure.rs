@@ -12,7 +12,7 @@ use crate::tree::cells::{Amounts, ClassWords, UsageWords, set_configuration, wri
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
-use crate::tree::keys::Refused;
+use crate::tree::keys::{Refused, while_stale};
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 
@@ -69,7 +69,7 @@ impl Core {
     ) -> Result<Updated> {
         expect.validate()?;
         let cell: Cell = self.usage_cell(provider)?;
-        loop {
+        while_stale(|| {
             let (generation, replaced, current) = self.configuration_in_force(provider)?;
             expect.check(provider.uuid, generation)?;
             let next = change(&current);
@@ -78,59 +78,54 @@ impl Core {
                 let (now, overcommitted) = self.read_usage(provider, |words| {
                     ((words.generation(), words.configuration()), is_overcommitted(words))
                 })?;
-                match now == (generation, replaced) {
-                    true => return Ok(Updated { changed, generation, overcommitted }),
-                    false => continue,
-                }
+                return match now == (generation, replaced) {
+                    true => Ok(Updated { changed, generation, overcommitted }),
+                    false => Err(Refused::Stale),
+                };
             }
             let capacities = match capacities.filter(|_| changed) {
-                Some(Err(invalid)) => return Err(invalid.clone()),
+                Some(Err(invalid)) => return Err(invalid.clone().into()),
                 Some(Ok(capacities)) => Some(capacities),
                 None => None,
             };
             let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
             let sharing = SharingChange::between(&current, &next);
             let candidate = self.configurations.publish(&self.ledger, cell, next);
-            let put_in_force = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
-                let place = transaction.open(cell)?;
-                let usage = UsageWords(transaction.words(place));
-                Core::check(provider, usage.life()).map_err(Refused::Error)?;
-                expect.check(provider.uuid, usage.generation()).map_err(Refused::Error)?;
-                if usage.configuration() != replaced {
-                    return Err(Refused::Stale.into());
-                }
-                let generation = expect.next(usage.generation());
-                let overcommitted;
-                match capacities {
-                    None => {
-                        overcommitted = is_overcommitted(usage);
-                        let words = transaction.words_mut(place);
-                        set_configuration(words, generation, candidate.version);
+            let ((generation, overcommitted), at) =
+                Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+                    let place = transaction.open(cell)?;
+                    let usage = UsageWords(transaction.words(place));
+                    Core::check(provider, usage.life()).map_err(Refused::Error)?;
+                    expect.check(provider.uuid, usage.generation()).map_err(Refused::Error)?;
+                    if usage.configuration() != replaced {
+                        return Err(Refused::Stale.into());
                     }
-                    Some(capacities) => {
-                        let classes = relayout(usage, capacities);
-                        let classes = classes.map_err(|used| used.error(provider.uuid))?;
-                        overcommitted = classes.iter().any(|class| class.used > class.capacity);
-                        let (life, cordoned) = (usage.life(), usage.is_cordoned());
-                        let version = candidate.version;
-                        let mut words = Vec::new();
-                        write_usage(&mut words, life, generation, version, cordoned, &classes);
-                        transaction.rewrite(place, &words);
+                    let generation = expect.next(usage.generation());
+                    let overcommitted;
+                    match capacities {
+                        None => {
+                            overcommitted = is_overcommitted(usage);
+                            let words = transaction.words_mut(place);
+                            set_configuration(words, generation, candidate.version);
+                        }
+                        Some(capacities) => {
+                            let classes = relayout(usage, capacities);
+                            let classes = classes.map_err(|used| used.error(provider.uuid))?;
+                            overcommitted = classes.iter().any(|class| class.used > class.capacity);
+                            let (life, cordoned) = (usage.life(), usage.is_cordoned());
+                            let version = candidate.version;
+                            let mut words = Vec::new();
+                            write_usage(&mut words, life, generation, version, cordoned, &classes);
+                            transaction.rewrite(place, &words);
+                        }
                     }
-                }
-                sharing.apply(transaction, self.sharing)?;
-                Ok::<_, Abort<Refused>>((generation, overcommitted))
-            });
-            match put_in_force {
-                Ok(((generation, overcommitted), at)) => {
-                    // Nothing is left to do when it goes.
-                    let _gone = candidate.replaces(replaced, at);
-                    return Ok(Updated { changed, generation, overcommitted });
-                }
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => return Err(error),
-            }
-        }
+                    sharing.apply(transaction, self.sharing)?;
+                    Ok::<_, Abort<Refused>>((generation, overcommitted))
+                })?;
+            // Nothing is left to do when it goes.
+            let _gone = candidate.replaces(replaced, at);
+            Ok(Updated { changed, generation, overcommitted })
+        })
     }
 }
 

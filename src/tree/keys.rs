@@ -19,6 +19,8 @@
 
 use std::hash::Hash;
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Place, Transaction, Writer};
 use crate::step::{Step, reached};
@@ -165,8 +167,45 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         }
     }
 
+    /// Runs `attempt` with the interned `keys`, in their order. Afterwards no key stays interned that
+    /// nothing has, unless the attempt is refused as stale: [`while_stale`] repeats it then, and the
+    /// attempt that ends the call gives up the keys of all attempts. (If each gave up its keys at once,
+    /// two callers of the same keys could make each other's stale for ever.)
+    ///
+    /// O(keys), beside the attempt.
+    pub(crate) fn with_keys<'k, T>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K> + Clone,
+        attempt: impl FnOnce(&mut Writer, &[Interned]) -> Result<T, Refused>,
+    ) -> Result<T, Refused>
+    where
+        K: 'k,
+    {
+        let mut interned = SmallVec::<[Interned; 2]>::new();
+        let done = keys.clone().try_for_each(|key| {
+            interned.push(self.intern(writer, key)?);
+            Ok(())
+        });
+        let outcome = done.and_then(|()| attempt(writer, &interned));
+        match &outcome {
+            Ok(_) => {
+                for (key, interned) in keys.zip(interned) {
+                    let life = writer.ledger().peek(interned.cell, Life::of);
+                    if life.incarnation == interned.incarnation && life.state != State::Live {
+                        self.retire(writer, key, interned);
+                    }
+                }
+            }
+            Err(Refused::Stale) => {}
+            // By key: an earlier attempt may have come further.
+            Err(Refused::Error(_)) => keys.for_each(|key| self.give_up(writer, key)),
+        }
+        outcome
+    }
+
     /// Gives up a key, if it is interned and nothing has it.
-    pub(crate) fn give_up(&self, writer: &mut Writer, key: &K) {
+    fn give_up(&self, writer: &mut Writer, key: &K) {
         if let Some(interned) = self.interned(writer.ledger(), key) {
             self.retire(writer, key, interned);
         }
@@ -209,6 +248,19 @@ pub(crate) enum Refused {
     /// The key's cell has been given up: intern it again.
     Stale,
     Error(Error),
+}
+
+/// Repeats an attempt until it is not refused as stale.
+///
+/// Lock-free: a key becomes stale only when another call that had interned it ends.
+pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<T> {
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Refused::Error(error)) => return Err(error),
+            Err(Refused::Stale) => {}
+        }
+    }
 }
 
 impl From<Exhausted> for Refused {

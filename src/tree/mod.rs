@@ -30,7 +30,7 @@ pub(crate) use cordon::set_cordon_in;
 pub(crate) use due::{Due, Term};
 pub(crate) use frozen::Frozen;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
-pub(crate) use keys::{Interned, Name, Refused};
+pub(crate) use keys::{Interned, Name, Refused, while_stale};
 pub(crate) use populate::{Plan, Used, UsedClass};
 pub(crate) use sharing::{SharingChange, has_sharing_provider};
 pub(crate) use structure::{open_live, structure_at};

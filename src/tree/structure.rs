@@ -23,7 +23,7 @@ use crate::tree::configuration::{Candidate, Configuration, Gone};
 use crate::tree::cordon::inherit;
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
-use crate::tree::keys::{Interned, Name, Refused, check_name};
+use crate::tree::keys::{Interned, Name, Refused, check_name, while_stale};
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 
@@ -76,49 +76,44 @@ impl Core {
             None => self.super_root,
         };
         let name: Name = Arc::from(name);
-        loop {
-            let structure = self.providers.intern(writer, &uuid)?;
-            let label = match self.names.intern(writer, &name) {
-                Ok(label) => label,
-                Err(exhausted) => {
-                    self.providers.retire(writer, &uuid, structure);
-                    return Err(exhausted.into());
-                }
+        while_stale(|| {
+            self.providers.with_keys(writer, std::iter::once(&uuid), |writer, structures| {
+                self.names.with_keys(writer, std::iter::once(&name), |writer, labels| {
+                    let new =
+                        New { structure: structures[0], label: labels[0], parent_cell, parent };
+                    self.create_interned(writer, new, &name, uuid)
+                })
+            })
+        })
+    }
+
+    fn create_interned(
+        &self,
+        writer: &mut Writer,
+        new: New<'_>,
+        name: &Name,
+        uuid: Uuid,
+    ) -> Result<Provider, Refused> {
+        let New { structure, label, parent_cell, parent } = new;
+        let configuration = Configuration { name: Arc::clone(name), ..Default::default() };
+        let usage = usage_of(structure.cell);
+        let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(configuration));
+        let ((), at) = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+            take_key(transaction, structure, || Error::UuidExists { uuid })?;
+            let exists = || Error::NameExists { name: name.to_string() };
+            let label = take_key(transaction, label, exists)?;
+            transaction.rewrite(label.place, &[label.live(), structure.cell.number().into()]);
+            let new = Linked {
+                cell: structure.cell,
+                parent: parent_cell,
+                handle: parent,
+                uuid,
+                name: label.cell,
             };
-            let configuration = Configuration { name: Arc::clone(&name), ..Default::default() };
-            let usage = usage_of(structure.cell);
-            let candidate =
-                self.configurations.publish(&self.ledger, usage, Arc::new(configuration));
-            let created = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
-                take_key(transaction, structure, || Error::UuidExists { uuid })?;
-                let label =
-                    take_key(transaction, label, || Error::NameExists { name: name.to_string() })?;
-                transaction.rewrite(label.place, &[label.live(), structure.cell.number().into()]);
-                let new = Linked {
-                    cell: structure.cell,
-                    parent: parent_cell,
-                    handle: parent,
-                    uuid,
-                    name: label.cell,
-                };
-                link_new(transaction, new, candidate.version)
-            });
-            match created {
-                Ok(((), at)) => {
-                    candidate.begins(at);
-                    return Ok(self.handle_of(uuid, structure));
-                }
-                Err(Refused::Stale) => {
-                    drop(candidate);
-                    self.names.retire(writer, &name, label);
-                }
-                Err(Refused::Error(error)) => {
-                    self.providers.retire(writer, &uuid, structure);
-                    self.names.retire(writer, &name, label);
-                    return Err(error);
-                }
-            }
-        }
+            link_new(transaction, new, candidate.version)
+        })?;
+        candidate.begins(at);
+        Ok(self.handle_of(uuid, structure))
     }
 
     pub(crate) fn remove(
@@ -267,24 +262,41 @@ impl Core {
         name: &str,
     ) -> Result<()> {
         check_name(name)?;
-        let cell = self.structure_cell(provider)?;
-        let usage = usage_of(cell);
         let name: Name = Arc::from(name);
-        loop {
-            let (_, current) = self.configuration(provider)?;
-            if current.name == name {
-                return Ok(());
-            }
-            let label = self.names.intern(writer, &name)?;
-            let renamed = Configuration { name: Arc::clone(&name), ..(*current).clone() };
-            let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(renamed));
-            let result = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+        // Dropped when the key is given up: they hold values of the caller's, whose own drop may panic.
+        let mut replaced = Vec::new();
+        while_stale(|| {
+            self.names.with_keys(writer, std::iter::once(&name), |writer, labels| {
+                let (_, current) = self.configuration(provider)?;
+                replaced.push(Arc::clone(&current));
+                match current.name == name {
+                    true => Ok(()),
+                    false => self.rename_interned(writer, provider, &current, &name, labels[0]),
+                }
+            })
+        })
+    }
+
+    /// Gives a provider another name, if `current` is still its configuration.
+    fn rename_interned(
+        &self,
+        writer: &mut Writer,
+        provider: &Provider,
+        current: &Arc<Configuration>,
+        name: &Name,
+        label: Interned,
+    ) -> Result<(), Refused> {
+        let (cell, usage) = (provider.cell, usage_of(provider.cell));
+        let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
+        let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(renamed));
+        let ((replaced, old), at) =
+            Candidate::decide([&candidate].into_iter(), writer, |transaction| {
                 let (place, mut structure) = open_live(transaction, cell, provider)?;
                 let words = transaction.open(usage)?;
                 let before = UsageWords(transaction.words(words));
                 let (generation, replaced) = (before.generation(), before.configuration());
                 let in_force =
-                    self.configurations.with(usage, replaced, |found| Arc::ptr_eq(found, &current));
+                    self.configurations.with(usage, replaced, |found| Arc::ptr_eq(found, current));
                 if in_force != Some(true) {
                     return Err(Abort::Reject(Refused::Stale));
                 }
@@ -303,23 +315,10 @@ impl Core {
                 let generation = Expect::Any.next(generation);
                 set_configuration(transaction.words_mut(words), generation, next);
                 Ok((replaced, Interned { cell: old, incarnation: life.incarnation }))
-            });
-            match result {
-                Ok(((replaced, old), at)) => {
-                    let _gone = candidate.replaces(replaced, at);
-                    self.names.release(writer, &*current.name, old);
-                    return Ok(());
-                }
-                Err(Refused::Stale) => {
-                    drop(candidate);
-                    self.names.retire(writer, &name, label);
-                }
-                Err(Refused::Error(error)) => {
-                    self.names.retire(writer, &name, label);
-                    return Err(error);
-                }
-            }
-        }
+            })?;
+        let _gone = candidate.replaces(replaced, at);
+        self.names.release(writer, &*current.name, old);
+        Ok(())
     }
 }
 
@@ -351,6 +350,14 @@ fn take_key(
         return Err(exists().into());
     }
     Ok(Key { place, cell: interned.cell, life })
+}
+
+/// What a new provider is made of.
+struct New<'a> {
+    structure: Interned,
+    label: Interned,
+    parent_cell: Cell,
+    parent: Option<&'a Provider>,
 }
 
 /// A provider about to be linked into the forest.

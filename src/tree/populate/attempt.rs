@@ -27,7 +27,7 @@ pub(super) struct Attempt<'a> {
     pub(super) core: &'a Core,
     pub(super) plan: &'a Plan<'a>,
     pub(super) used: &'a [Used],
-    pub(super) keys: &'a PlanKeys,
+    pub(super) keys: &'a PlanKeys<'a>,
     pub(super) candidates: &'a [Candidate<'a>],
 }
 
@@ -116,7 +116,7 @@ impl Attempt<'_> {
 impl Attempt<'_> {
     fn open_listed(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Found>, Abort<Refused>> {
         let mut listed = Vec::with_capacity(self.keys.structures.len());
-        for key in &self.keys.structures {
+        for key in self.keys.structures {
             let (place, life) = open_key(transaction, *key)?;
             let structure = structure_at(transaction, place);
             let usage = transaction.open(usage_of(key.cell))?;
@@ -138,7 +138,7 @@ impl Attempt<'_> {
         old_names: &Map<Cell, OldName>,
         faults: &mut Vec<Fault>,
     ) -> Result<(), Abort<Refused>> {
-        for (entry, key) in self.plan.entries.iter().zip(&self.keys.labels) {
+        for (entry, key) in self.plan.entries.iter().zip(self.keys.labels) {
             let (_, life) = open_key(transaction, *key)?;
             if life.state == State::Live && !old_names.contains_key(&key.cell) {
                 let provider = entry.spec.uuid;
@@ -157,7 +157,7 @@ impl Attempt<'_> {
     ) -> Result<Vec<Cell>, Abort<Refused>> {
         let dropped: Set<Cell> = dropped.iter().map(|found| found.cell).collect();
         let mut stays = Vec::with_capacity(self.keys.outside.len());
-        for key in &self.keys.outside {
+        for key in self.keys.outside {
             let (_, life) = open_key(transaction, *key)?;
             stays.push(life.state == State::Live && !dropped.contains(&key.cell));
         }
@@ -393,7 +393,7 @@ impl Attempt<'_> {
                 configuration: found.configuration.ok_or(Abort::Torn)?,
             });
         }
-        for (found, label) in listed.iter().zip(&self.keys.labels) {
+        for (found, label) in listed.iter().zip(self.keys.labels) {
             transaction.goes_on();
             let (place, life) = open_key(transaction, *label)?;
             let live = life.with(State::Live).word();

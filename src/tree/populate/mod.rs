@@ -16,7 +16,7 @@ use crate::resource_class::ResourceClass;
 use crate::tree::cells::usage_of;
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
-use crate::tree::keys::{Interned, Refused};
+use crate::tree::keys::{Interned, Refused, while_stale};
 use crate::tree::provider::Provider;
 use attempt::Attempt;
 use plan::Entry;
@@ -45,26 +45,22 @@ impl Core {
         used: &[Used],
     ) -> Result<Vec<Provider>> {
         plan.entries.iter().try_for_each(|entry| entry.spec.inventories.check_count())?;
-        loop {
-            let mut keys = PlanKeys::default();
-            let populated = match keys.intern(self, writer, plan) {
-                Ok(()) => self.populate_interned(writer, plan, used, &keys),
-                Err(error) => Err(Refused::Error(error)),
-            };
-            match populated {
-                Ok(()) => {
-                    let handle = |(entry, key): (&Entry<'_>, &Interned)| {
-                        self.handle_of(entry.spec.uuid, *key)
-                    };
-                    return Ok(plan.entries.iter().zip(&keys.structures).map(handle).collect());
-                }
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => {
-                    plan.give_up(self, writer);
-                    return Err(error);
-                }
-            }
-        }
+        let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid);
+        let names = plan.entries.iter().map(|entry| &entry.spec.name);
+        while_stale(|| {
+            self.providers.with_keys(writer, uuids.clone(), |writer, structures| {
+                self.names.with_keys(writer, names.clone(), |writer, labels| {
+                    self.providers.with_keys(writer, plan.outside.iter(), |writer, outside| {
+                        let keys = PlanKeys { structures, labels, outside };
+                        self.populate_interned(writer, plan, used, &keys)?;
+                        let handle = |(entry, key): (&Entry<'_>, &Interned)| {
+                            self.handle_of(entry.spec.uuid, *key)
+                        };
+                        Ok(plan.entries.iter().zip(structures).map(handle).collect())
+                    })
+                })
+            })
+        })
     }
 
     fn populate_interned(
@@ -72,12 +68,12 @@ impl Core {
         writer: &mut Writer,
         plan: &Plan<'_>,
         used: &[Used],
-        keys: &PlanKeys,
+        keys: &PlanKeys<'_>,
     ) -> Result<(), Refused> {
         let candidates: Vec<_> = plan
             .entries
             .iter()
-            .zip(&keys.structures)
+            .zip(keys.structures)
             .map(|(entry, key)| {
                 let configuration = Arc::new(entry.configuration());
                 self.configurations.publish(&self.ledger, usage_of(key.cell), configuration)
@@ -115,39 +111,12 @@ impl Entry<'_> {
 }
 
 /// The cells of all keys that a plan names.
-#[derive(Default)]
-struct PlanKeys {
+struct PlanKeys<'a> {
     /// For each entry, the cell of its uuid.
-    structures: Vec<Interned>,
+    structures: &'a [Interned],
     /// For each entry, the cell of its name.
-    labels: Vec<Interned>,
+    labels: &'a [Interned],
     /// For each parent outside, the cell of its uuid: so that the transaction can rest on its
     /// absence too.
-    outside: Vec<Interned>,
-}
-
-impl PlanKeys {
-    fn intern(&mut self, core: &Core, writer: &mut Writer, plan: &Plan<'_>) -> Result<()> {
-        for entry in &plan.entries {
-            self.structures.push(core.providers.intern(writer, &entry.spec.uuid)?);
-            self.labels.push(core.names.intern(writer, &entry.spec.name)?);
-        }
-        for parent in &plan.outside {
-            self.outside.push(core.providers.intern(writer, parent)?);
-        }
-        Ok(())
-    }
-}
-
-impl Plan<'_> {
-    /// Gives up the keys that nothing has, also those that an earlier attempt has interned.
-    fn give_up(&self, core: &Core, writer: &mut Writer) {
-        for entry in &self.entries {
-            core.providers.give_up(writer, &entry.spec.uuid);
-            core.names.give_up(writer, &entry.spec.name);
-        }
-        for parent in &self.outside {
-            core.providers.give_up(writer, parent);
-        }
-    }
+    outside: &'a [Interned],
 }
