@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Moment, View, Writer};
-use crate::tree::cells::Structure;
+use crate::tree::layout::Structure;
 use crate::tree::{Provider, ProviderTree};
 
 pub use crate::step::Step;

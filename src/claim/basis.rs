@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::inventory::{Inventory, Usage};
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, State, Structure, UsageWords, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{Amounts, State, Structure, UsageWords, usage_of};
 use crate::tree::{Frozen, Interned, Provider, Refused, structure_at};
 
 /// What a batch rests on, in a snapshot.

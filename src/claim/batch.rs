@@ -19,9 +19,9 @@ use crate::fault::Fault;
 use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
+use crate::tree::layout::{Life, State, UsageWords, usage_of, write_usage};
 use crate::tree::{
     Due, Expect, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in,
     while_stale,

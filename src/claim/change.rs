@@ -5,8 +5,8 @@ use crate::claim::request::Line;
 use crate::error::Error;
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::tree::{Provider, Refused};
 
 /// A change of what is used of one class of one provider.

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::ledger::{Cell, Collect, Ledger, MOST_WORDS, Place, Record, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::Term;
-use crate::tree::cells::{CONSUMER, Life, State, Structure, Words, structure_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{CellKind, Life, State, Structure, Words, structure_of};
 
 /// What a consumer holds, at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,14 +155,14 @@ pub(super) fn copy(record: Record<'_>) -> Vec<u64> {
 
 /// Whether a cell of this life is that of a consumer which holds something.
 pub(crate) fn is_live_consumer(life: Life) -> bool {
-    life.is_kind(CONSUMER) && life.state == State::Live
+    life.kind() == CellKind::Consumer && life.state == State::Live
 }
 
 /// All cells that serve consumers, or did.
 pub(crate) fn consumer_cells(ledger: &Ledger) -> impl Iterator<Item = Cell> + '_ {
     let cells = (0..ledger.cell_bound()).map(Cell::new);
     // A cell serves things of one kind for good.
-    cells.filter(|cell| ledger.peek(*cell, Life::of).is_kind(CONSUMER))
+    cells.filter(|cell| ledger.peek(*cell, Life::of).kind() == CellKind::Consumer)
 }
 
 impl Core {

@@ -8,7 +8,7 @@ use crate::claim::worker::Worker;
 use crate::ledger::{GateWord, Ledger};
 use crate::tree::Interned;
 use crate::tree::Provider;
-use crate::tree::cells::{Life, State};
+use crate::tree::layout::{Life, State};
 
 /// The cells of providers that were found, by their uuids. Entries are hints, as those of the index:
 /// the cell says whether the provider is there still.

@@ -14,8 +14,8 @@ use crate::claim::worker::{Receipt, Worker, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::ledger::{Abort, Transaction};
-use crate::tree::cells::State;
 use crate::tree::core::Core;
+use crate::tree::layout::State;
 use crate::tree::{Expect, Interned, Refused, while_stale};
 
 /// What was had of a claim, and what was not.

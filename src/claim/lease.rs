@@ -12,8 +12,8 @@ use crate::claim::request::Claim;
 use crate::claim::worker::{Receipt, Supposed, Worker};
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Exhausted};
-use crate::tree::cells::State;
 use crate::tree::core::Core;
+use crate::tree::layout::State;
 use crate::tree::{Due, Expect, Interned, Term};
 
 /// What a consumer holds until a deadline, unless it is confirmed before. Means exactly this lease:

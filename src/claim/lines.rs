@@ -5,8 +5,8 @@ use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{UsageWords, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{UsageWords, usage_of};
 use crate::tree::{Provider, Refused, open_live, structure_at};
 
 impl Line {

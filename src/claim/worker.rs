@@ -14,8 +14,8 @@ use crate::ledger::{Abort, Making, Place, Transaction, Writer};
 use crate::metrics::{Metrics, Tallies};
 use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
-use crate::tree::cells::{Life, State, UsageWords, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{Life, State, UsageWords, usage_of};
 use crate::tree::{Due, Expect, Interned, Provider, Refused, Term, while_stale};
 
 /// What one thread claims and releases with.

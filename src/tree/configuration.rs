@@ -22,7 +22,7 @@ use crate::resources::Resources;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::traits::Trait;
-use crate::tree::cells::CONFIGURATION_BITS;
+use crate::tree::layout::CONFIGURATION_BITS;
 
 /// Everything about a provider that only configuration changes.
 #[derive(Clone, Debug, Default, PartialEq)]

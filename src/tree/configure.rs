@@ -8,11 +8,11 @@ use crate::error::{Error, Result};
 use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 use crate::tree::keys::{Refused, while_stale};
+use crate::tree::layout::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 

@@ -7,8 +7,8 @@
 
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Exhausted, Transaction, Writer};
-use crate::tree::cells::{State, UsageWords, set_cordoned, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{State, UsageWords, set_cordoned, usage_of};
 use crate::tree::provider::Provider;
 use crate::tree::structure::{open_live, structure_at};
 

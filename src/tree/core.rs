@@ -11,14 +11,14 @@ use crate::inventory::Usage;
 use crate::ledger::{Cell, Chunks, Ledger, Spares, Writer};
 use crate::resource_class::ResourceClass;
 use crate::sync::{Agenda, AtomicU64, CachePadded, IDLE, IdlePool, Ordering, next_forest};
-use crate::tree::cells::{
-    Amounts, CONSUMER, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords, usage_of,
-    write_usage,
-};
 use crate::tree::configuration::Configurations;
 use crate::tree::due::{Due, Term};
 use crate::tree::floors::Floors;
 use crate::tree::keys::{Interned, Keys, Name};
+use crate::tree::layout::{
+    Amounts, CONSUMER, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
+    first_words, usage_of, write_usage,
+};
 use crate::tree::provider::Provider;
 
 /// The forest itself.
@@ -48,7 +48,7 @@ impl Core {
         let ledger = Arc::new(Ledger::new(RUNS));
         let mut writer = ledger.writer().expect("a new ledger has room for a worker");
         let super_root = found_super_root(&mut writer);
-        let sharing = writer.take_cells(NAME, &[Life::first(NAME).word()]);
+        let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
         let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
         idle_writers.put(writer);
@@ -179,8 +179,7 @@ pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage
 
 /// Takes the first pair of cells for the parent of all roots and the moves cell.
 fn found_super_root(writer: &mut Writer) -> Cell {
-    let first = Life::first(PROVIDER);
-    let life = first.with(State::Live);
+    let life = Life::first(CellKind::Structure).with(State::Live);
     let root = Structure {
         life,
         uuid: Uuid::nil(),
@@ -193,10 +192,10 @@ fn found_super_root(writer: &mut Writer) -> Cell {
         cordon: Cordon::default(),
     };
     let found = |writer: &mut Writer| -> Result<Cell> {
-        let cell = writer.take_cells(PROVIDER, &[first.word(); 2])?;
+        let cell = writer.take_cells(PROVIDER, first_words(PROVIDER))?;
         // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
         let mut usage = Vec::new();
-        write_usage(&mut usage, first, 0, 0, false, &[]);
+        write_usage(&mut usage, Life::first(CellKind::Usage), 0, 0, false, &[]);
         writer.transact::<_, Error>(|transaction| {
             let place = transaction.open(cell)?;
             transaction.rewrite(place, &root.words());

@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Place, Transaction, Writer};
 use crate::step::{Step, reached};
 use crate::sync::Index;
-use crate::tree::cells::{Life, RUNS, State};
+use crate::tree::layout::{Life, State, first_words};
 
 /// The cell that stands for a key, as it was when the key was looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,8 +147,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Exhausted>,
     ) -> Result<Cell, Exhausted> {
-        let first = [Life::first(self.kind).word(); 2];
-        take(self.kind, &first[..RUNS[self.kind.0] as usize])
+        take(self.kind, first_words(self.kind))
     }
 
     /// Gives up a key that nothing has; no effect if something has it or another gave it up.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::ledger::{Cell, Ledger};
-use crate::tree::cells::{CONSUMER, Life, NAME, PROVIDER, RUNS, State};
 use crate::tree::core::Core;
+use crate::tree::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
 use crate::tree::provider::ProviderTree;
 
 /// What a forest has in memory; see [`ProviderTree::memory`].
@@ -201,11 +201,15 @@ impl Core {
             let (word, life) = self.ledger.peek_version(cell, Life::of);
             let Some(width) = word.width() else { continue };
             census.in_force[width] += 1;
-            let kind = [PROVIDER, NAME, CONSUMER].into_iter().find(|kind| life.is_kind(*kind));
-            let Some(kind) = kind.filter(|_| cell != self.super_root) else { continue };
+            let run = match life.kind() {
+                CellKind::Structure if cell != self.super_root => PROVIDER,
+                CellKind::Name => NAME,
+                CellKind::Consumer => CONSUMER,
+                CellKind::Structure | CellKind::Usage | CellKind::Sharing => continue,
+            };
             match life.state {
-                State::Live => census.kinds[kind.0][0] += 1,
-                State::Absent => census.kinds[kind.0][1] += 1,
+                State::Live => census.kinds[run.0][0] += 1,
+                State::Absent => census.kinds[run.0][1] += 1,
                 State::Free => {}
             }
         }

@@ -1,6 +1,5 @@
 //! The forest: providers, their structure, their configurations.
 
-pub(crate) mod cells;
 pub(crate) mod configuration;
 mod configure;
 mod cordon;
@@ -11,6 +10,7 @@ mod floors;
 mod frozen;
 mod generation;
 mod keys;
+pub(crate) mod layout;
 mod memory;
 mod populate;
 mod provider;

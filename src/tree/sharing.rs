@@ -1,9 +1,5 @@
 //! Sharing providers: how many there are with each class, in one cell of the forest.
 //!
-//! ```text
-//! life | (class 16, count 48) each
-//! ```
-//!
 //! Whoever changes what is counted, changes the cell in the same transaction. So the answer to
 //! whether there is one is a single read, true at one instant.
 
@@ -13,8 +9,7 @@ use crate::ledger::{Abort, Cell, Exhausted, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::traits::Trait;
 use crate::tree::configuration::Configuration;
-
-const COUNT_BITS: u32 = 48;
+use crate::tree::layout::{read_counts, shares, sharing_words};
 
 /// By how much the counts of a transaction change.
 #[derive(Default)]
@@ -63,17 +58,13 @@ impl SharingChange {
         let place = transaction.open(sharing)?;
         let words = transaction.words(place);
         let life = words.first().copied().unwrap_or(0);
-        let count = |word: &u64| ((word >> COUNT_BITS) as u16, word & ((1 << COUNT_BITS) - 1));
-        let mut counts: BTreeMap<u16, u64> = words.iter().skip(1).map(count).collect();
+        let mut counts = read_counts(words);
         for (class, by) in &self.0 {
             let count = counts.entry(*class).or_default();
             // Below zero: the configuration and the counts were read at different instants.
             *count = count.checked_add_signed(*by).ok_or(Abort::Torn)?;
         }
-        let word = |(class, count): (u16, u64)| u64::from(class) << COUNT_BITS | count;
-        let counts = counts.into_iter().filter(|(_, count)| *count > 0).map(word);
-        let words: Vec<_> = std::iter::once(life).chain(counts).collect();
-        transaction.rewrite(place, &words);
+        transaction.rewrite(place, &sharing_words(life, &counts));
         Ok(())
     }
 }
@@ -84,7 +75,5 @@ pub(crate) fn has_sharing_provider(
     sharing: Cell,
     class: ResourceClass,
 ) -> Option<bool> {
-    view.read(sharing, |words| {
-        words.iter().skip(1).any(|word| word >> COUNT_BITS == class.number().into())
-    })
+    view.read(sharing, |words| shares(words, class.number()))
 }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::ledger::{Cell, View};
-use crate::tree::cells::{State, Structure, UsageWords, usage_of};
 use crate::tree::configuration::Configuration;
 use crate::tree::core::Core;
+use crate::tree::layout::{State, Structure, UsageWords, usage_of};
 use crate::tree::provider::{Provider, ProviderData};
 
 impl Core {

@@ -16,14 +16,15 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Exhausted, Place, Stamp, Transaction, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{
-    Cordon, Life, State, Structure, UsageWords, set_configuration, usage_of, write_usage,
-};
 use crate::tree::configuration::{Candidate, Configuration, Gone};
 use crate::tree::cordon::inherit;
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 use crate::tree::keys::{Interned, Name, Refused, check_name, while_stale};
+use crate::tree::layout::{
+    Cordon, Life, State, Structure, UsageWords, name_words, owner_of, set_configuration, usage_of,
+    write_usage,
+};
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 
@@ -45,9 +46,7 @@ impl Core {
     pub(crate) fn find_by_name(&self, name: &str) -> Option<Provider> {
         loop {
             let label = self.names.hint(name)?;
-            let (life, owner) = self
-                .ledger
-                .peek(label.cell, |record| (Life::of(record), Cell::new(record.word(1) as u32)));
+            let (life, owner) = self.ledger.peek(label.cell, owner_of);
             if !life.is(State::Live, label.incarnation) {
                 return None;
             }
@@ -102,7 +101,7 @@ impl Core {
             take_key(transaction, structure, || Error::UuidExists { uuid })?;
             let exists = || Error::NameExists { name: name.to_string() };
             let label = take_key(transaction, label, exists)?;
-            transaction.rewrite(label.place, &[label.live(), structure.cell.number().into()]);
+            transaction.rewrite(label.place, &name_words(label.life, structure.cell));
             let new = Linked {
                 cell: structure.cell,
                 parent: parent_cell,
@@ -302,7 +301,7 @@ impl Core {
                 }
                 let taken = || Error::NameExists { name: name.to_string() };
                 let label = take_key(transaction, label, taken)?;
-                transaction.rewrite(label.place, &[label.live(), cell.number().into()]);
+                transaction.rewrite(label.place, &name_words(label.life, cell));
                 let old = structure.name.replace(label.cell).ok_or(Abort::Torn)?;
                 let place_of_old = transaction.open(old)?;
                 let life = Life::from_word(transaction.word(place_of_old, 0));
@@ -327,12 +326,6 @@ struct Key {
     place: Place,
     cell: Cell,
     life: Life,
-}
-
-impl Key {
-    fn live(&self) -> u64 {
-        self.life.with(State::Live).word()
-    }
 }
 
 /// Opens a key's cell, which has to be absent.

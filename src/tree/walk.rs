@@ -4,8 +4,8 @@
 
 use crate::error::Result;
 use crate::ledger::{Cell, View};
-use crate::tree::cells::Structure;
 use crate::tree::core::Core;
+use crate::tree::layout::Structure;
 use crate::tree::provider::Provider;
 
 impl Core {

@@ -9,7 +9,7 @@ use crate::inventory::Usage;
 use crate::ledger::Cell;
 use crate::resource_class::ResourceClass;
 use crate::tree::Provider;
-use crate::tree::cells::{UsageWords, usage_of};
+use crate::tree::layout::{UsageWords, usage_of};
 use crate::view::snapshot::Snapshot;
 
 /// What an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).

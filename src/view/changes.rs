@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::claim::{Allocations, ConsumerWords, is_live_consumer};
 use crate::error::{Error, Result};
 use crate::ledger::{Cell, Past, View};
-use crate::tree::cells::{CONSUMER, Life, PROVIDER, Structure, structure_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{CellKind, Life, Structure, structure_of};
 use crate::view::dump::ProviderDump;
 use crate::view::snapshot::Snapshot;
 
@@ -114,13 +114,11 @@ impl Snapshot {
         let (mut structures, mut consumers) = (Vec::new(), Vec::new());
         older.frozen().changed_since(|cell| {
             // A cell serves things of one kind for good.
-            let life = core.ledger.peek(cell, Life::of);
-            if life.is_kind(CONSUMER) {
-                consumers.push(cell);
-            } else if life.is_usage() {
-                structures.push(structure_of(cell));
-            } else if life.is_kind(PROVIDER) {
-                structures.push(cell);
+            match core.ledger.peek(cell, Life::of).kind() {
+                CellKind::Consumer => consumers.push(cell),
+                CellKind::Usage => structures.push(structure_of(cell)),
+                CellKind::Structure => structures.push(cell),
+                CellKind::Name | CellKind::Sharing => {}
             }
         });
         structures.retain(|cell| *cell != core.super_root);

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::ledger::{Cell, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::ProviderData;
-use crate::tree::cells::Structure;
 use crate::tree::core::Core;
+use crate::tree::layout::Structure;
 use crate::view::snapshot::Snapshot;
 
 /// A whole forest at one instant, as plain values.

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::inventory::{Inventories, Usage};
 use crate::ledger::{Abort, Cell, View};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{
+use crate::tree::core::{Core, all_usages};
+use crate::tree::layout::{
     Amounts, Structure, UsageWords, clear_units, set_cordoned, structure_of, usage_of, write_usage,
 };
-use crate::tree::core::{Core, all_usages};
 use crate::tree::{Expect, Provider, relayout};
 use crate::view::snapshot::Snapshot;
 

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::ledger::{Cell, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{Life, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{Life, usage_of};
 use crate::tree::{
     Due, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass,
 };

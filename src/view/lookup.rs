@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::claim::{ConsumerWords, consumer_cells, is_live_consumer};
 use crate::error::Result;
 use crate::ledger::{Cell, Past, View};
-use crate::tree::cells::{Life, State, Structure, UsageWords, usage_of};
 use crate::tree::core::Core;
+use crate::tree::layout::{Life, State, Structure, UsageWords, usage_of};
 use crate::tree::{Name, Provider, ProviderKey};
 use crate::view::snapshot::Snapshot;
 

@@ -11,8 +11,8 @@ use crate::inventory::Usage;
 use crate::ledger::{Cell, Past, View};
 use crate::resource_class::ResourceClass;
 use crate::sync::OnceBox;
-use crate::tree::cells::{Amounts, Life};
 use crate::tree::core::all_usages;
+use crate::tree::layout::{Amounts, Life};
 use crate::tree::{
     Frozen, Provider, ProviderData, ProviderKey, ProviderTree, has_sharing_provider,
 };

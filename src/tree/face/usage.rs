@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::inventory::Usage;
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::usage_in;
 use crate::tree::core::{Core, all_usages};
+use crate::tree::layout::usage_in;
 use crate::tree::provider::{Provider, ProviderTree, Version};
 
 /// What is used of one provider.

@@ -9,13 +9,13 @@ use crate::fault::Fault;
 use crate::inventory::ClassCapacity;
 use crate::ledger::{Abort, Cell, Place, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::cells::{
-    ClassWords, Cordon, Life, State, Structure, UsageWords, usage_of, write_usage,
-};
 use crate::tree::configuration::Candidate;
 use crate::tree::configure::relayout;
 use crate::tree::core::Core;
 use crate::tree::keys::{Interned, Name, Refused};
+use crate::tree::layout::{
+    ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
+};
 use crate::tree::sharing::SharingChange;
 use crate::tree::structure::{Removed, append, structure_at, unlink};
 
@@ -396,8 +396,7 @@ impl Attempt<'_> {
         for (found, label) in listed.iter().zip(self.keys.labels) {
             transaction.goes_on();
             let (place, life) = open_key(transaction, *label)?;
-            let live = life.with(State::Live).word();
-            transaction.rewrite(place, &[live, found.cell.number().into()]);
+            transaction.rewrite(place, &name_words(life, found.cell));
         }
         Ok(())
     }

@@ -1,0 +1,137 @@
+//! The life of a cell: its first word, which every kind of cell has.
+//!
+//! ```text
+//! incarnation 58 | kind 4 | state 2
+//! ```
+
+use crate::ledger::Record;
+use crate::tree::layout::words::Words;
+
+/// What a cell holds the words of. Each kind has its layout in a file of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum CellKind {
+    /// A provider's place in the forest; see [`Structure`](super::structure::Structure).
+    Structure,
+    /// What is used of a provider; see [`UsageWords`](super::usage::UsageWords).
+    Usage,
+    /// Who has a name; see [`owner_of`](super::name::owner_of).
+    Name,
+    /// What a consumer holds; see [`ConsumerWords`](crate::claim::ConsumerWords).
+    Consumer,
+    /// How many providers share each class; see [`sharing`](super::sharing).
+    Sharing,
+}
+
+impl CellKind {
+    /// As many as the bits of the kind can tell, so that every word is one of some kind. The words of
+    /// a torn record may name one that there is not.
+    const ALL: [CellKind; 1 << KIND_BITS] = {
+        use CellKind::*;
+        let mut all = [Structure; 1 << KIND_BITS];
+        let kinds = [Structure, Usage, Name, Consumer, Sharing];
+        let mut number = 0;
+        while number < kinds.len() {
+            assert!(kinds[number] as usize == number, "kinds stand in the order of their numbers");
+            all[number] = kinds[number];
+            number += 1;
+        }
+        all
+    };
+}
+
+const KIND_SHIFT: u32 = 2;
+const KIND_BITS: u32 = 4;
+const INCARNATION_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
+
+/// Whether something has a place here, is about to exist, or exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// The cell serves nothing; its number may be waiting to be used again.
+    Free,
+    /// The cell stands for a key that nothing has.
+    Absent,
+    /// The thing exists.
+    Live,
+}
+
+/// What a cell serves. A cell number is used again only with a higher incarnation, so that a
+/// handle of what it served before is known for what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Life {
+    pub(crate) state: State,
+    kind: CellKind,
+    pub(crate) incarnation: u64,
+}
+
+impl Life {
+    /// Returns the life of a cell of `kind` that was never used.
+    pub(crate) const fn first(kind: CellKind) -> Life {
+        Life { state: State::Free, kind, incarnation: 1 }
+    }
+
+    pub(crate) fn is(self, state: State, incarnation: u64) -> bool {
+        self.state == state && self.incarnation == incarnation
+    }
+
+    pub(crate) fn with(self, state: State) -> Life {
+        Life { state, ..self }
+    }
+
+    /// Free again: no handle of what the cell served is good any more.
+    pub(crate) fn ended(self) -> Life {
+        Life { state: State::Free, incarnation: self.incarnation + 1, ..self }
+    }
+
+    /// Returns the life of a cell of another kind beside this one.
+    pub(crate) fn of_kind(self, kind: CellKind) -> Life {
+        Life { kind, ..self }
+    }
+
+    /// Says what the cell serves. A cell serves one kind for good.
+    pub(crate) fn kind(self) -> CellKind {
+        self.kind
+    }
+
+    pub(crate) const fn word(self) -> u64 {
+        self.incarnation << INCARNATION_SHIFT | (self.kind as u64) << KIND_SHIFT | self.state as u64
+    }
+
+    pub(crate) fn from_word(word: u64) -> Life {
+        let state = match word & 3 {
+            0 => State::Free,
+            1 => State::Absent,
+            _ => State::Live,
+        };
+        let kind = CellKind::ALL[(word >> KIND_SHIFT) as usize % CellKind::ALL.len()];
+        Life { state, kind, incarnation: word >> INCARNATION_SHIFT }
+    }
+
+    /// The life of the cell that holds this record.
+    pub(crate) fn of(record: Record<'_>) -> Life {
+        Life::from_word(record.word(0))
+    }
+
+    /// The life of the cell that holds these words.
+    pub(crate) fn of_words(words: &[u64]) -> Life {
+        Life::from_word(words.word(0))
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_goes_through_its_word() {
+        for kind in CellKind::ALL {
+            for state in [State::Free, State::Absent, State::Live] {
+                let life = Life { incarnation: 77, ..Life::first(kind) }.with(state);
+                assert_eq!(Life::from_word(life.word()), life);
+                assert!(life.kind() == kind && life.is(state, 77));
+            }
+        }
+        let ended = Life::first(CellKind::Name).with(State::Live).ended();
+        assert!(ended.is(State::Free, 2) && ended.kind() == CellKind::Name);
+    }
+}
