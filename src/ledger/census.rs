@@ -2,9 +2,9 @@
 //!
 //! Each figure is read by itself, so all together are exact only while nobody changes anything.
 
-use super::gate::GateWord;
-use super::record::{WIDTHS, Width};
-use super::{KINDS, Ledger};
+use super::limits::{WIDTHS, Width};
+use super::state::Ledger;
+use super::word::{GateWord, KINDS};
 
 /// How many cells and records nobody uses.
 #[derive(Default)]

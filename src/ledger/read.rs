@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::gate::{Cell, Gate, GateWord};
-use super::record::Record;
+use super::state::Ledger;
+use super::store::gate::Gate;
+use super::store::record::{Record, Replaced};
+use super::word::{Cell, GateWord, Stamp};
 
 impl Ledger {
     /// Applies `extract` to one version of `cell`.
@@ -52,7 +52,7 @@ impl Ledger {
 
     /// Reads one version of `cell` and when it came into force.
     #[inline]
-    pub(super) fn read_stamped<T>(
+    pub(in crate::ledger) fn read_stamped<T>(
         &self,
         cell: Cell,
         mut extract: impl FnMut(Record<'_>, Stamp) -> T,
@@ -63,7 +63,7 @@ impl Ledger {
     /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the word
     /// that names it and the stamp too, or the token if nobody has noted it yet.
     #[inline]
-    pub(super) fn read_behind<T>(
+    pub(in crate::ledger) fn read_behind<T>(
         &self,
         gate: Gate<'_>,
         mut extract: impl FnMut(GateWord, Record<'_>, Stamp) -> T,
@@ -91,7 +91,7 @@ impl Ledger {
     /// The gate of `cell`; for a cell that there isn't at the time of the call one that stays vacant, so
     /// that whoever looks again has to ask for it again.
     #[inline]
-    pub(super) fn gate(&self, cell: Cell) -> Gate<'_> {
+    pub(in crate::ledger) fn gate(&self, cell: Cell) -> Gate<'_> {
         match self.gates.get(cell) {
             Some(gate) => gate,
             None => self.gate_made(cell),
@@ -133,7 +133,7 @@ impl Ledger {
     /// A stamp for a version of `cell` that is in force, or about to be, after one with the stamp
     /// `before`.
     #[inline]
-    pub(super) fn stamp_now(&self, cell: Cell, before: Stamp) -> Stamp {
+    pub(in crate::ledger) fn stamp_now(&self, cell: Cell, before: Stamp) -> Stamp {
         let now = self.clock.now();
         // No snapshot was taken since the version before: that has been marked.
         if now == before || now == Stamp::BEGINNING {
@@ -149,7 +149,7 @@ impl Ledger {
     /// A stamp no later than a mark that was made before its reading of the clock. None if `mark`
     /// says so.
     #[inline]
-    pub(super) fn stamp_marked(
+    pub(in crate::ledger) fn stamp_marked(
         &self,
         now: Stamp,
         mut mark: impl FnMut(Stamp) -> Option<()>,
@@ -179,6 +179,16 @@ impl Ledger {
             ahead = 2 * ahead + 1;
         }
     }
+}
+
+/// What was in force when a cell was read.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct Seen {
+    pub(in crate::ledger) word: GateWord,
+    pub(in crate::ledger) stamp: Stamp,
+    /// That of the version before.
+    pub(in crate::ledger) before: Stamp,
+    pub(in crate::ledger) replaced: Replaced,
 }
 
 /// Several cells at one instant: reads that are compared with the gates once more at the end.

@@ -5,12 +5,11 @@
 //! advances the clock past the stamp finds the mark. A version whose predecessor has the same stamp
 //! needs no mark of its own: between two snapshots each cell is marked once.
 
-use super::chunks::Chunks;
-use super::clock::Stamp;
-use super::gate::Cell;
+use crate::ledger::store::chunks::Chunks;
+use crate::ledger::word::{Cell, Stamp};
 use crate::sync::{AtomicU64, Ordering, zeroed_words};
 
-pub(super) struct Marks {
+pub(in crate::ledger) struct Marks {
     blocks: Chunks<AtomicU64>,
     districts: Chunks<AtomicU64>,
 }
@@ -20,19 +19,19 @@ const BLOCK_BITS: u32 = 6;
 const DISTRICT_BITS: u32 = 2 * BLOCK_BITS;
 
 impl Marks {
-    pub(super) fn new() -> Self {
+    pub(in crate::ledger) fn new() -> Self {
         Marks { blocks: Chunks::new(1), districts: Chunks::new(1) }
     }
 
     /// What all marks take.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::ledger) fn bytes(&self) -> u64 {
         self.blocks.bytes() + self.districts.bytes()
     }
 
     /// A version of `cell` is about to get a stamp up to this one, if the clock's reading is no later
     /// still after this.
     #[inline]
-    pub(super) fn mark(&self, cell: Cell, stamp: Stamp) {
+    pub(in crate::ledger) fn mark(&self, cell: Cell, stamp: Stamp) {
         let block = self.blocks.first(cell.number() >> BLOCK_BITS);
         // SeqCst: as in `raise`. Whoever made this mark has made that of the district before.
         if block.is_none_or(|block| block.load(Ordering::SeqCst) < stamp.bits()) {
@@ -50,7 +49,7 @@ impl Marks {
 
     /// Applies `visit` to the cells below `bound` that may have a version stamped after `since`,
     /// and to others of their blocks.
-    pub(super) fn since(&self, since: Stamp, bound: u32, mut visit: impl FnMut(Cell)) {
+    pub(in crate::ledger) fn since(&self, since: Stamp, bound: u32, mut visit: impl FnMut(Cell)) {
         let is_marked = |marks: &Chunks<AtomicU64>, position: u32| {
             // Made, not got: a mark made elsewhere is in the same place then.
             let mark = &marks.get_or_make(position, zeroed_words)[0];

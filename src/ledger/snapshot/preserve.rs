@@ -9,14 +9,42 @@
 
 use std::sync::Arc;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::gate::{Cell, GateWord};
-use super::history::{History, Span};
-use super::kept::Kept;
-use super::record::{Record, RecordNumber, Replaced};
-use super::registry::Instants;
-use super::transaction::Seen;
+use super::heap::Kept;
+use super::history::{Former, Histories, History, Span};
+use super::pinned_range::Instants;
+use crate::ledger::read::Seen;
+use crate::ledger::state::Ledger;
+use crate::ledger::store::record::{Record, Replaced};
+use crate::ledger::word::{Cell, GateWord, RecordNumber, Stamp};
+use crate::step::{Step, reached};
+
+impl Ledger {
+    /// Keeps a value for as long as a snapshot needs it, if one does. O(log n) for n values of the
+    /// cell.
+    pub(crate) fn keep<V: Clone>(
+        &self,
+        histories: &Histories<V>,
+        kept: Kept,
+        span: Span,
+        value: &V,
+    ) {
+        let Span { from, until } = span;
+        let (cell, number) = match kept {
+            Kept::Version(cell, from) => (cell, from.bits()),
+            Kept::Beside(cell, number) => (cell, number),
+        };
+        // Most often there is no snapshot at all.
+        if !self.registry.is_empty() {
+            let needing = || self.registry.needing(from, until);
+            let former = || Former { until, value: value.clone() };
+            let Some(needing) = histories.add(cell, number, needing, former) else { return };
+            reached(Step::Preserved);
+            if !self.registry.note(kept, from, until, needing) {
+                drop(histories.remove(cell, number));
+            }
+        }
+    }
+}
 
 impl Ledger {
     /// What the next version of a cell names as those before it. What is named no more then is
@@ -24,7 +52,12 @@ impl Ledger {
     ///
     /// `seen` is the version in force.
     #[inline]
-    pub(super) fn predecessors(&self, cell: Cell, seen: Seen, instants: &mut Instants) -> Replaced {
+    pub(in crate::ledger) fn predecessors(
+        &self,
+        cell: Cell,
+        seen: Seen,
+        instants: &mut Instants,
+    ) -> Replaced {
         let Seen { word, stamp, before, replaced: named } = seen;
         let last = word.record();
         // Before the first snapshot there is nothing that anyone could need.
@@ -58,7 +91,7 @@ impl Ledger {
 
     /// An earlier version that ended at `until`, if its record still holds it: its stamp, its words.
     /// Any later use of the record has a token, or a stamp that is not less.
-    pub(super) fn copy_of_earlier(
+    pub(in crate::ledger) fn copy_of_earlier(
         &self,
         record: RecordNumber,
         until: Stamp,
@@ -78,7 +111,7 @@ impl Ledger {
     /// The clock would not do instead: by it a version that is in no snapshot, as the next has the
     /// same stamp, could seem to be in one.
     #[cold]
-    pub(super) fn ended(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
+    pub(in crate::ledger) fn ended(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
         let (_, stamp, (before, named)) =
             self.read_stamped(cell, |record, _| (record.stamp_before(), record.replaced()));
         match record {
@@ -91,13 +124,19 @@ impl Ledger {
     }
 
     /// Adds a version to the history of its cell, if a snapshot needs it.
-    pub(super) fn preserve(&self, cell: Cell, from: Stamp, until: Stamp, words: Vec<u64>) {
+    pub(in crate::ledger) fn preserve(
+        &self,
+        cell: Cell,
+        from: Stamp,
+        until: Stamp,
+        words: Vec<u64>,
+    ) {
         let (kept, span) = (Kept::Version(cell, from), Span { from, until });
         self.keep(&self.histories, kept, span, &Arc::from(words));
     }
 
     /// Whether the version of the cell is in its history that came into force then.
-    pub(super) fn is_preserved(&self, cell: Cell, from: Stamp) -> bool {
+    pub(in crate::ledger) fn is_preserved(&self, cell: Cell, from: Stamp) -> bool {
         let found = self.histories.with(cell, |history| history.get(from.bits()).map(drop));
         found.is_some()
     }
@@ -110,7 +149,7 @@ impl Ledger {
 }
 
 /// The words that were in force at an instant, if they are in the history.
-pub(super) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> Option<Arc<[u64]>> {
+pub(in crate::ledger) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> Option<Arc<[u64]>> {
     let (_, past) = history.last_to(at.bits())?;
     (at < past.until).then(|| Arc::clone(&past.value))
 }
@@ -119,7 +158,7 @@ pub(super) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> Option<Arc<[
 ///
 /// For a version that ended at a later stamp than it began with: the record of any other one may hold
 /// the next with the same stamp.
-pub(super) fn copy_of(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
+pub(in crate::ledger) fn copy_of(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
     if record.stamp() != stamp {
         return None;
     }

@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::clock::Stamp;
-use super::gate::Cell;
+use crate::ledger::word::{Cell, Stamp};
 
 /// Names what is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +24,7 @@ pub(crate) enum Kept {
 /// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*, 1986;
 /// Iacono: *Improved upper bounds for pairing heaps*, 2000.
 #[derive(Clone, Default)]
-pub(super) struct Heap {
+pub(in crate::ledger) struct Heap {
     top: Option<Arc<Node>>,
     length: u64,
 }
@@ -56,21 +55,21 @@ impl Drop for Node {
 }
 
 impl Heap {
-    pub(super) fn of(kept: Kept, until: Stamp) -> Self {
+    pub(in crate::ledger) fn of(kept: Kept, until: Stamp) -> Self {
         Heap { top: Some(Arc::new(Node { kept, until, child: None, sibling: None })), length: 1 }
     }
 
     /// How many things there are.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::ledger) fn len(&self) -> u64 {
         self.length
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.top.is_none()
     }
 
     /// Adds all of `other`. O(1).
-    pub(super) fn meld(&mut self, other: Heap) {
+    pub(in crate::ledger) fn meld(&mut self, other: Heap) {
         self.length += other.length;
         self.top = match (self.top.take(), other.top) {
             (Some(one), Some(other)) => Some(meld(one, other)),
@@ -79,7 +78,7 @@ impl Heap {
     }
 
     /// Takes the thing that ended first off, if it ended no later than `by`. Amortised O(log n).
-    pub(super) fn pop_ended(&mut self, by: Stamp) -> Option<Kept> {
+    pub(in crate::ledger) fn pop_ended(&mut self, by: Stamp) -> Option<Kept> {
         let mut top = self.top.take_if(|top| top.until <= by)?;
         self.length -= 1;
         let kept = top.kept;

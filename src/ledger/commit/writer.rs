@@ -3,19 +3,21 @@
 use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
-use super::census::Spares;
-use super::clock::Stamp;
-use super::descriptor::{Entry, Outcome, Ticket};
-use super::exhausted::Exhausted;
-use super::gate::{Cell, Gate, GateWord};
+use super::abort::Abort;
+use super::access_set::{Draft, Opened};
+use super::descriptor::{Descriptor, Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
-use super::record::{Making, Record, RecordNumber, Replaced, Width};
 use super::stock::Stock;
-use super::transaction::{Abort, Draft, Opened, Seen, Transaction};
 use super::urgency::Asked;
-use super::{KINDS, Kind, Ledger};
+use crate::ledger::census::Spares;
+use crate::ledger::limits::{Exhausted, Width};
+use crate::ledger::read::Seen;
+use crate::ledger::state::Ledger;
+use crate::ledger::store::gate::Gate;
+use crate::ledger::store::record::{Making, Record, Replaced};
+use crate::ledger::word::{Cell, GateWord, KINDS, Kind, RecordNumber, Stamp, Ticket};
 use crate::step::{Step, reached};
-use crate::sync::Ordering;
+use crate::sync::{CachePadded, Ordering};
 
 /// The ledger's half of a worker.
 ///
@@ -24,22 +26,44 @@ use crate::sync::Ordering;
 pub(crate) struct Writer {
     pub(super) ledger: Arc<Ledger>,
     pub(super) draft: Draft,
-    slot: u32,
+    pub(super) slot: u32,
     sequence: u64,
     stock: Stock,
     /// The transaction as it will be announced.
     entries: Vec<Entry>,
     cells: [Vec<Cell>; KINDS],
-    retries: u64,
-    helps: u64,
+    pub(super) retries: u64,
+    pub(super) helps: u64,
     /// Whether a change of this writer may be seen by others and is not complete.
     in_flight: bool,
     /// Since when the last transaction is in force that was made through the descriptor.
-    committed_at: Stamp,
+    pub(super) committed_at: Stamp,
+}
+
+impl Ledger {
+    /// What one thread writes with. Lock-free.
+    pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Exhausted> {
+        let mut slots = Vec::new();
+        if !self.descriptors_free.pop(|slot| slots.push(slot)) {
+            // Relaxed: only the uniqueness of the answer matters.
+            let slot = self.descriptors_handed_out.fetch_add(1, Ordering::Relaxed);
+            if slot >= u64::from(Ticket::SLOTS) {
+                // Relaxed: as above. Never so many at once that this could wrap.
+                self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
+                return Err(Exhausted::Workers);
+            }
+            slots.push(slot as u32);
+        }
+        let slot = slots[0];
+        self.descriptors.get_or_make(slot, |length| {
+            (0..length).map(|_| CachePadded::new(Descriptor::new())).collect()
+        });
+        Ok(Writer::new(Arc::clone(self), slot))
+    }
 }
 
 impl Writer {
-    pub(super) fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
+    fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
         let sequence = ledger.descriptor(slot).last_sequence();
         Writer {
             ledger,
@@ -145,67 +169,6 @@ impl Writer {
         }
     }
 
-    /// Changes several cells as one. `body` opens and changes them, or gives up.
-    ///
-    /// A rejection is final only if everything it rests on was in force at one instant; else
-    /// `body` runs again, as it does when another change came first. Lock-free. No code runs
-    /// between the first word that others can see and the end of the protocol but the protocol's.
-    pub(crate) fn transact<T, E: From<Exhausted>>(
-        &mut self,
-        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
-    ) -> Result<T, E> {
-        self.see_through(false, body)
-    }
-
-    fn see_through<T, E: From<Exhausted>>(
-        &mut self,
-        stamped: bool,
-        mut body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
-    ) -> Result<T, E> {
-        let mut losses = 0;
-        let helps_before = helps();
-        let result = loop {
-            match &mut self.draft.asked {
-                None => self.ledger.urgency.give_way(),
-                Some(asked) => self.ledger.urgency.try_again(asked),
-            }
-            self.draft.clear();
-            match body(&mut Transaction { writer: self }) {
-                Ok(value) => match self.commit(stamped) {
-                    Ok(true) => break Ok(value),
-                    Ok(false) => {}
-                    Err(exhausted) => break Err(exhausted.into()),
-                },
-                Err(Abort::Reject(error)) => {
-                    if self.draft.holds(&self.ledger) {
-                        break Err(error);
-                    }
-                }
-                Err(Abort::Torn) => {}
-            }
-            self.retries += 1;
-            losses += 1;
-            if self.draft.asked.is_none() {
-                let (number, cells) = (self.retries, self.draft.cells());
-                self.draft.asked = self.ledger.urgency.ask(self.slot, number, cells, losses);
-            }
-        };
-        if let Some(asked) = self.draft.asked.take() {
-            self.ledger.urgency.done(asked);
-        }
-        self.helps += helps() - helps_before;
-        result
-    }
-
-    /// As [`transact`](Self::transact), and says since when the change is in force. The stamp of a
-    /// change of one cell would be known to who reads it only, so it is made as one of several.
-    pub(crate) fn transact_stamped<T, E: From<Exhausted>>(
-        &mut self,
-        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
-    ) -> Result<(T, Stamp), E> {
-        self.see_through(true, body).map(|value| (value, self.committed_at))
-    }
-
     /// Takes back what no snapshot needs any more, before the writer rests.
     pub(crate) fn rest(&mut self) {
         self.stock.rest(&self.ledger);
@@ -293,7 +256,7 @@ impl Writer {
 
     /// Commits the draft, through the descriptor if it has to be `stamped`; false if it has to be made
     /// anew.
-    fn commit(&mut self, stamped: bool) -> Result<bool, Exhausted> {
+    pub(super) fn commit(&mut self, stamped: bool) -> Result<bool, Exhausted> {
         let Writer { ledger, draft, .. } = self;
         match &draft.opened[..] {
             [only] if only.changed && !stamped => self.commit_one(),

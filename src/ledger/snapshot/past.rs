@@ -1,12 +1,11 @@
 //! Reading what was in force at an instant that has passed.
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::gate::{Cell, GateWord};
-use super::kept::Kept;
+use super::heap::Kept;
 use super::preserve::{copy_of, words_at};
-use super::read::View;
 use super::registry::Moment;
+use crate::ledger::read::View;
+use crate::ledger::state::Ledger;
+use crate::ledger::word::{Cell, GateWord, Stamp};
 
 /// The instant has been revoked: more would have to be kept for it than may be.
 #[derive(Debug)]

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::exhausted::Exhausted;
-use super::gate::Cell;
-use super::record::{RecordNumber, Width};
-use super::registry::Instants;
-use super::transaction::Opened;
+use super::access_set::Opened;
+use crate::ledger::limits::{Exhausted, Width};
+use crate::ledger::snapshot::pinned_range::Instants;
+use crate::ledger::state::Ledger;
+use crate::ledger::word::{Cell, RecordNumber, Stamp};
 
 /// The records of one writer. It trades spares with the others in batches.
 pub(super) struct Stock {
@@ -46,7 +44,7 @@ const MOST_BATCHES: usize = 4;
 /// may, and half is in force.
 #[cfg(not(any(test, provider_tree_loom)))]
 const fn left_for_changes(width: Width) -> u64 {
-    let (slots, first) = (super::Ticket::SLOTS as u64, FIRST_WRITERS as u64);
+    let (slots, first) = (crate::ledger::word::Ticket::SLOTS as u64, FIRST_WRITERS as u64);
     let kept = slots * (MOST_BATCHES * width.batch()) as u64;
     let words = first * MOST_RETIRED[0] as u64 + (slots - first) * MOST_RETIRED[1] as u64;
     // Position 0 is nobody's; each writer can be late to see that half is out.

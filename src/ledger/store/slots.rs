@@ -1,7 +1,7 @@
 //! A slot for each cell, made as they are needed.
 
 use super::chunks::Chunks;
-use super::gate::Cell;
+use crate::ledger::word::Cell;
 use crate::sync::{OnceBox, Slot};
 
 /// Slots by cell, in pages of a fixed size: of several threads that make the same page at once each

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::descriptor::{Descriptor, Entry, Outcome, Ticket};
-use super::gate::GateWord;
+use super::descriptor::{Descriptor, Entry, Outcome};
 use super::urgency::Asked;
+use crate::ledger::state::Ledger;
+use crate::ledger::word::{GateWord, Stamp, Ticket};
 use crate::step::{Step, reached};
 
 /// What a participant knows of the transaction.
@@ -158,7 +157,7 @@ impl Ledger {
     /// Transactions install in the order of cells, so one that is blocked waits only for one that
     /// holds a higher cell: following them upward ends.
     #[cold]
-    pub(super) fn help(&self, ticket: Ticket) {
+    pub(in crate::ledger) fn help(&self, ticket: Ticket) {
         HELPS.set(HELPS.get() + 1);
         let mut current = ticket;
         loop {

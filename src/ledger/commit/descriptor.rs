@@ -1,45 +1,8 @@
 //! Descriptors: what a transaction over several cells is about to do, for everyone to read.
 
-use super::chunks::Chunks;
-use super::clock::Stamp;
-use super::gate::{Cell, GateWord};
+use crate::ledger::store::chunks::Chunks;
+use crate::ledger::word::{Cell, GateWord, Stamp, Ticket};
 use crate::sync::{AtomicU64, Ordering};
-
-/// One use of one descriptor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ticket {
-    slot: u32,
-    sequence: u64,
-}
-
-const SEQUENCE_BITS: u32 = 48;
-const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
-
-impl Ticket {
-    /// How many descriptors there can be.
-    pub(crate) const SLOTS: u32 = 1 << 15;
-
-    /// The `sequence` wraps after 2^48 transactions of one worker.
-    pub(crate) fn new(slot: u32, sequence: u64) -> Self {
-        Ticket { slot, sequence: sequence & SEQUENCE_MASK }
-    }
-
-    pub(crate) fn slot(self) -> u32 {
-        self.slot
-    }
-
-    pub(crate) fn bits(self) -> u64 {
-        u64::from(self.slot) << SEQUENCE_BITS | self.sequence
-    }
-
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Ticket { slot: (bits >> SEQUENCE_BITS) as u32, sequence: bits & SEQUENCE_MASK }
-    }
-
-    fn token(self) -> Stamp {
-        Stamp::transaction_token(self.sequence)
-    }
-}
 
 /// What a transaction does to one cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -223,7 +186,7 @@ fn fill([cell, old, new]: &EntryWords, entry: &Entry) {
 }
 
 fn preparing(ticket: Ticket) -> u64 {
-    ticket.sequence << 1
+    ticket.sequence() << 1
 }
 
 fn published(ticket: Ticket) -> u64 {

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use super::Ledger;
-use super::clock::{Clock, Stamp};
-use super::kept::{Heap, Kept};
-use super::ordered::Ordered;
+use super::clock::Clock;
+use super::heap::{Heap, Kept};
+use super::ordered_map::Ordered;
+use crate::ledger::word::Stamp;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, Ordering, Slot};
 
@@ -33,7 +33,7 @@ impl Moment {
 ///
 /// None before the first snapshot, and never again: none would be the same as before, and whoever replaces
 /// what he has seen rests on it that nothing else came between.
-pub(super) struct Registry(Slot<Registered>);
+pub(in crate::ledger) struct Registry(Slot<Registered>);
 
 /// The registered instants, in their order. A change copies what it changes, and shares the rest.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ const REVOKED: u64 = 1;
 const ENDED: u64 = 2;
 
 /// An instant, and what belongs to it.
-pub(super) struct Needing {
+pub(in crate::ledger) struct Needing {
     at: Stamp,
     registration: Arc<Registration>,
 }
@@ -131,52 +131,14 @@ impl Registration {
     }
 }
 
-/// The earliest and the latest registered instant, as they were at some reading of the clock. For what
-/// ended by then this tells most often who needs it, without a look at the registry; instants that have
-/// ended meanwhile still count.
-pub(super) struct Instants {
-    read_at: Stamp,
-    earliest: Stamp,
-    latest: Stamp,
-}
-
-impl Instants {
-    pub(super) fn new() -> Self {
-        let (earliest, latest) = (Stamp::NEVER, Stamp::BEGINNING);
-        Instants { read_at: Stamp::BEGINNING, earliest, latest }
-    }
-
-    /// Whether something may be needed that was in force from one reading of the clock until before
-    /// another one was.
-    #[inline]
-    pub(super) fn need(&mut self, ledger: &Ledger, from: Stamp, until: Stamp) -> bool {
-        if until > self.read_at {
-            self.refresh(ledger);
-        }
-        // Most often there are one or two.
-        let may_need = self.earliest < until && from <= self.latest;
-        may_need
-            && (from <= self.earliest || self.latest < until || ledger.registry.needs(from, until))
-    }
-
-    /// Looks at the registry again.
-    #[cold]
-    pub(super) fn refresh(&mut self, ledger: &Ledger) {
-        // First the clock: every instant before this reading is registered by now.
-        self.read_at = ledger.clock.now();
-        let ends = ledger.registry.ends();
-        (self.earliest, self.latest) = ends.unwrap_or((Stamp::NEVER, Stamp::BEGINNING));
-    }
-}
-
 impl Registry {
-    pub(super) fn new() -> Self {
+    pub(in crate::ledger) fn new() -> Self {
         Registry(Slot::empty())
     }
 
     /// Registers the present and ends it: what is stamped from now on came later. Lock-free,
     /// O(log snapshots).
-    pub(super) fn register(&self, clock: &Clock) -> Moment {
+    pub(in crate::ledger) fn register(&self, clock: &Clock) -> Moment {
         loop {
             let at = clock.now();
             let Some(registration) = self.enter(at, clock) else { continue };
@@ -214,7 +176,7 @@ impl Registry {
     }
 
     /// Whether what was in force then can still be read.
-    pub(super) fn holds(&self, moment: &Moment) -> bool {
+    pub(in crate::ledger) fn holds(&self, moment: &Moment) -> bool {
         // SeqCst: after what was read; partner of the exchange in `revoke`, which comes before anything
         // is taken away.
         moment.registration.state.load(Ordering::SeqCst) == HELD
@@ -222,13 +184,13 @@ impl Registry {
 
     /// Whether any registered instant needs what was in force from one reading of the clock until
     /// before another one was. O(log snapshots).
-    pub(super) fn needs(&self, from: Stamp, until: Stamp) -> bool {
+    pub(in crate::ledger) fn needs(&self, from: Stamp, until: Stamp) -> bool {
         self.needing(from, until).is_some()
     }
 
     /// The earliest registered instant that needs it. Whoever knows a stamp later than an instant has
     /// acquired the clock's advance, and with it the registration.
-    pub(super) fn needing(&self, from: Stamp, until: Stamp) -> Option<Needing> {
+    pub(in crate::ledger) fn needing(&self, from: Stamp, until: Stamp) -> Option<Needing> {
         self.0.with(|registered| {
             let (at, registration) = registered?.instants.first_from(from.bits())?;
             let at = Stamp::from_bits(at);
@@ -237,7 +199,7 @@ impl Registry {
     }
 
     /// The earliest and the latest registered instant.
-    fn ends(&self) -> Option<(Stamp, Stamp)> {
+    pub(super) fn ends(&self) -> Option<(Stamp, Stamp)> {
         self.0.with(|registered| {
             let (first, last) = registered?.instants.ends()?;
             Some((Stamp::from_bits(first), Stamp::from_bits(last)))
@@ -247,7 +209,13 @@ impl Registry {
     /// Notes what is kept that was in force from one reading of the clock until before another, for the
     /// earliest instant that needs it, which was `needing`; false if there is none any more. Beyond its
     /// limit an instant is revoked. O(log snapshots), O(1) if it has not ended meanwhile.
-    pub(super) fn note(&self, kept: Kept, from: Stamp, until: Stamp, needing: Needing) -> bool {
+    pub(in crate::ledger) fn note(
+        &self,
+        kept: Kept,
+        from: Stamp,
+        until: Stamp,
+        needing: Needing,
+    ) -> bool {
         let thing = Heap::of(kept, until);
         let mut next = Some(needing);
         // Repeated only because an instant has ended, or was revoked.
@@ -301,19 +269,19 @@ impl Registry {
     }
 
     /// Bounds how many things may be kept for an instant.
-    pub(super) fn limit(&self, moment: &Moment, limit: u64) {
+    pub(in crate::ledger) fn limit(&self, moment: &Moment, limit: u64) {
         // Relaxed: whoever keeps the next thing, or the one after it, sees it.
         moment.registration.limit.store(limit, Ordering::Relaxed);
     }
 
     /// How many things are kept for an instant.
-    pub(super) fn kept(&self, moment: &Moment) -> u64 {
+    pub(in crate::ledger) fn kept(&self, moment: &Moment) -> u64 {
         moment.registration.count()
     }
 
     /// Ends an instant; `each` learns what nobody needs any more of what was kept for it. O(log) for
     /// each of that, amortised, and O(log snapshots).
-    pub(super) fn end(&self, moment: &Moment, mut each: impl FnMut(Kept)) {
+    pub(in crate::ledger) fn end(&self, moment: &Moment, mut each: impl FnMut(Kept)) {
         let Moment { at, registration } = moment;
         // SeqCst: as in `revoke`, which is refused from now on.
         registration.state.store(ENDED, Ordering::SeqCst);
@@ -350,12 +318,12 @@ impl Registry {
     }
 
     /// Whether no instant is registered that began before the caller's last reading of the clock.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.0.with(|registered| registered.is_none_or(|registered| registered.instants.is_empty()))
     }
 
     /// How many instants are registered, or were and have been revoked.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::ledger) fn count(&self) -> usize {
         self.0.with(|registered| {
             registered.map_or(0, |registered| registered.instants.len() + registered.revoked)
         })

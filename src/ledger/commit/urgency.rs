@@ -20,7 +20,7 @@ use crate::sync::Hint;
 /// beat 24 | number 24 | slot + 1 16   who asks, for which time, and how far it has come
 /// ```
 #[derive(Default)]
-pub(super) struct Urgency(Hint);
+pub(in crate::ledger) struct Urgency(Hint);
 
 /// A transaction over fewer cells wins often enough.
 const LARGE: usize = 64;
@@ -40,7 +40,7 @@ const BEAT: u64 = 1 << 40;
 
 /// What a writer has asked for. It may have been withdrawn meanwhile.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(in crate::ledger) struct Asked {
     word: u64,
     steps: u32,
 }
@@ -49,7 +49,13 @@ impl Urgency {
     /// Asks for quiet, if that is due and nobody else does. The number tells requests from one slot
     /// apart.
     #[cold]
-    pub(super) fn ask(&self, slot: u32, number: u64, cells: usize, losses: u64) -> Option<Asked> {
+    pub(in crate::ledger) fn ask(
+        &self,
+        slot: u32,
+        number: u64,
+        cells: usize,
+        losses: u64,
+    ) -> Option<Asked> {
         if cells < LARGE || losses < LOSSES {
             return None;
         }
@@ -59,7 +65,7 @@ impl Urgency {
 
     /// A step of a writer that may have asked.
     #[inline]
-    pub(super) fn goes_on(&self, asked: &mut Option<Asked>) {
+    pub(in crate::ledger) fn goes_on(&self, asked: &mut Option<Asked>) {
         if let Some(asked) = asked {
             self.step(asked);
         }
@@ -67,7 +73,7 @@ impl Urgency {
 
     /// The asker has come one step further.
     #[cold]
-    pub(super) fn step(&self, asked: &mut Asked) {
+    pub(in crate::ledger) fn step(&self, asked: &mut Asked) {
         asked.steps += 1;
         if asked.steps == STEPS {
             self.beat(asked);
@@ -84,13 +90,13 @@ impl Urgency {
 
     /// The transaction is over.
     #[cold]
-    pub(super) fn done(&self, asked: Asked) {
+    pub(in crate::ledger) fn done(&self, asked: Asked) {
         self.0.exchange(asked.word, 0);
     }
 
     /// Waits a while if somebody asks for it.
     #[inline]
-    pub(super) fn give_way(&self) {
+    pub(in crate::ledger) fn give_way(&self) {
         let word = self.0.get();
         if word != 0 {
             self.wait(word);
@@ -99,7 +105,7 @@ impl Urgency {
 
     /// Begins another attempt of the asker, after a while if somebody else asks for it by now.
     #[cold]
-    pub(super) fn try_again(&self, asked: &mut Asked) {
+    pub(in crate::ledger) fn try_again(&self, asked: &mut Asked) {
         self.beat(asked);
         let word = self.0.get();
         if word != 0 && !is_same_request(word, asked.word) {

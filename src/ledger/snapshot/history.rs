@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::gate::Cell;
-use super::kept::Kept;
-use super::ordered::Ordered;
-use super::slots::Slots;
-use crate::step::{Step, reached};
+use super::ordered_map::Ordered;
+use crate::ledger::store::slots::Slots;
+use crate::ledger::word::{Cell, Stamp};
 
 /// The histories of all cells. A history has its values by a number of each.
 pub(crate) struct Histories<V>(Slots<History<V>>);
@@ -56,7 +52,7 @@ impl<V: Clone> Histories<V> {
     }
 
     /// Adds a value, unless it is there or nobody needs it; says who does if it was added.
-    fn add<N>(
+    pub(super) fn add<N>(
         &self,
         cell: Cell,
         number: u64,
@@ -91,33 +87,5 @@ impl<V: Clone> Histories<V> {
             (!next.is_empty()).then(|| Arc::new(next))
         });
         removed.map(|former| former.value)
-    }
-}
-
-impl Ledger {
-    /// Keeps a value for as long as a snapshot needs it, if one does. O(log n) for n values of the
-    /// cell.
-    pub(crate) fn keep<V: Clone>(
-        &self,
-        histories: &Histories<V>,
-        kept: Kept,
-        span: Span,
-        value: &V,
-    ) {
-        let Span { from, until } = span;
-        let (cell, number) = match kept {
-            Kept::Version(cell, from) => (cell, from.bits()),
-            Kept::Beside(cell, number) => (cell, number),
-        };
-        // Most often there is no snapshot at all.
-        if !self.registry.is_empty() {
-            let needing = || self.registry.needing(from, until);
-            let former = || Former { until, value: value.clone() };
-            let Some(needing) = histories.add(cell, number, needing, former) else { return };
-            reached(Step::Preserved);
-            if !self.registry.note(kept, from, until, needing) {
-                drop(histories.remove(cell, number));
-            }
-        }
     }
 }
