@@ -2,7 +2,7 @@
 
 /// A bound of the ledger that was met. Nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Exhausted {
+pub(crate) enum Limit {
     /// Cells.
     Cells,
     /// Records of one width: half is in use, and the change would make a cell grow into it; or very
@@ -66,7 +66,7 @@ pub(crate) const MOST_WORDS: usize = WIDTHS[WIDTHS.len() - 1] - HEADER;
 
 /// One of [`WIDTHS`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u32)] // As wide as a record's number; see `Exhausted`.
+#[repr(u32)] // As wide as a record's number; see `Limit`.
 pub(crate) enum Width {
     /// Every cell that has been given back fits it.
     Narrowest,
@@ -97,11 +97,11 @@ impl Width {
 
     /// The narrowest width whose payload holds `words`.
     #[inline]
-    pub(crate) fn holding(words: usize) -> Result<Width, Exhausted> {
+    pub(crate) fn holding(words: usize) -> Result<Width, Limit> {
         let bits = usize::BITS - (words + HEADER - 1).leading_zeros();
         match BY_BITS.get(bits as usize) {
             Some(width) => Ok(*width),
-            None => Err(Exhausted::Words),
+            None => Err(Limit::Words),
         }
     }
 
@@ -160,6 +160,6 @@ mod tests {
         for (words, width) in [(0, 0), (13, 0), (14, 1), (29, 1), (30, 2), (MOST_WORDS, 7)] {
             assert_eq!(Width::holding(words), Ok(Width::ALL[width]), "{words} words");
         }
-        assert_eq!(Width::holding(MOST_WORDS + 1), Err(Exhausted::Words));
+        assert_eq!(Width::holding(MOST_WORDS + 1), Err(Limit::Words));
     }
 }

@@ -24,16 +24,16 @@ pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::writer::Writer;
 #[cfg(all(test, not(provider_tree_loom)))]
 pub(crate) use limits::Width;
-pub(crate) use limits::{Exhausted, MOST_CELLS, MOST_WORDS};
-pub(crate) use read::{Collect, View};
-pub(crate) use snapshot::heap::Kept;
+pub(crate) use limits::{Limit, MOST_CELLS, MOST_WORDS};
+pub(crate) use read::{DoubleCollect, View};
+pub(crate) use snapshot::heap::HistoryKey;
 pub(crate) use snapshot::history::{Histories, Span};
 pub(crate) use snapshot::past::Past;
-pub(crate) use snapshot::registry::Moment;
+pub(crate) use snapshot::registry::Pin;
 pub(crate) use state::Ledger;
 pub(crate) use store::chunks::Chunks;
 #[cfg(provider_tree_loom)]
 pub(crate) use store::free_list::FreeList;
-pub(crate) use store::record::{Making, Record};
+pub(crate) use store::record::{NextPayload, Record};
 pub(crate) use store::slots::Slots;
 pub(crate) use word::{Cell, GateWord, Kind, Stamp};

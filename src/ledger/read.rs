@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::state::Ledger;
 use super::store::gate::Gate;
-use super::store::record::{Record, Replaced};
+use super::store::record::{Predecessors, Record};
 use super::word::{Cell, GateWord, Stamp};
 
 impl Ledger {
@@ -42,7 +42,7 @@ impl Ledger {
 
     /// The word in `gate` once no transaction holds it.
     #[inline]
-    fn settled(&self, gate: Gate<'_>) -> GateWord {
+    fn load_settled(&self, gate: Gate<'_>) -> GateWord {
         loop {
             let word = gate.load();
             let Some(ticket) = word.ticket() else { return word };
@@ -57,19 +57,19 @@ impl Ledger {
         cell: Cell,
         mut extract: impl FnMut(Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
-        self.read_behind(self.gate(cell), |_, record, stamp| extract(record, stamp))
+        self.read_gate(self.gate(cell), |_, record, stamp| extract(record, stamp))
     }
 
     /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the word
     /// that names it and the stamp too, or the token if nobody has noted it yet.
     #[inline]
-    pub(in crate::ledger) fn read_behind<T>(
+    pub(in crate::ledger) fn read_gate<T>(
         &self,
         gate: Gate<'_>,
         mut extract: impl FnMut(GateWord, Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
         loop {
-            let word = self.settled(gate);
+            let word = self.load_settled(gate);
             let record = self.records.get(word.record());
             let stamp = match word {
                 GateWord::VACANT => self.clock.now(),
@@ -94,13 +94,13 @@ impl Ledger {
     pub(in crate::ledger) fn gate(&self, cell: Cell) -> Gate<'_> {
         match self.gates.get(cell) {
             Some(gate) => gate,
-            None => self.gate_made(cell),
+            None => self.gate_of_new_cell(cell),
         }
     }
 
     /// Whoever made the gate may have done so without this thread having learned of it.
     #[cold]
-    fn gate_made(&self, cell: Cell) -> Gate<'_> {
+    fn gate_of_new_cell(&self, cell: Cell) -> Gate<'_> {
         if cell.number() < self.cell_bound() {
             self.gates.make(cell);
         }
@@ -183,21 +183,21 @@ impl Ledger {
 
 /// What was in force when a cell was read.
 #[derive(Clone, Copy)]
-pub(in crate::ledger) struct Seen {
+pub(in crate::ledger) struct Observation {
     pub(in crate::ledger) word: GateWord,
     pub(in crate::ledger) stamp: Stamp,
     /// That of the version before.
     pub(in crate::ledger) before: Stamp,
-    pub(in crate::ledger) replaced: Replaced,
+    pub(in crate::ledger) predecessors: Predecessors,
 }
 
 /// Several cells at one instant: reads that are compared with the gates once more at the end.
 ///
 /// Words never come back in a gate, so if each is what it was when its cell was read, all those
 /// versions were in force together at the moment between the last read and the first comparison.
-pub(crate) struct Collect<'a> {
+pub(crate) struct DoubleCollect<'a> {
     ledger: &'a Ledger,
-    seen: SmallVec<[(Cell, GateWord); 4]>,
+    reads: SmallVec<[(Cell, GateWord); 4]>,
     words: SmallVec<[u64; 16]>,
 }
 
@@ -211,18 +211,18 @@ pub(crate) trait View {
     fn holds(&self) -> bool;
 }
 
-impl<'a> Collect<'a> {
+impl<'a> DoubleCollect<'a> {
     /// Repeats `body` until everything it read was in force at one instant.
     ///
     /// Lock-free: a repetition means that a writer made progress. Under an endless storm of
     /// changes to what it reads this may repeat for as long as the storm lasts.
     pub(crate) fn consistent<T>(
         ledger: &'a Ledger,
-        mut body: impl FnMut(&mut Collect<'a>) -> Option<T>,
+        mut body: impl FnMut(&mut DoubleCollect<'a>) -> Option<T>,
     ) -> T {
-        let mut collect = Collect { ledger, seen: SmallVec::new(), words: SmallVec::new() };
+        let mut collect = DoubleCollect { ledger, reads: SmallVec::new(), words: SmallVec::new() };
         loop {
-            collect.seen.clear();
+            collect.reads.clear();
             let value = body(&mut collect);
             let holds = collect.holds();
             if let (Some(value), true) = (value, holds) {
@@ -232,19 +232,19 @@ impl<'a> Collect<'a> {
     }
 }
 
-impl View for Collect<'_> {
+impl View for DoubleCollect<'_> {
     fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
         let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
             self.words.clear();
             record.copy_to(&mut self.words);
         });
-        self.seen.push((cell, word));
+        self.reads.push((cell, word));
         Some(extract(&self.words))
     }
 
     /// Nothing read has changed so far. A single cell needs no second look.
     fn holds(&self) -> bool {
-        self.seen.len() <= 1
-            || self.seen.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
+        self.reads.len() <= 1
+            || self.reads.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
     }
 }

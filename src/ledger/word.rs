@@ -3,7 +3,7 @@
 //! Each is a small value that fits a machine word and that threads exchange through shared memory.
 //! Every other file of the ledger depends on these; these depend on the limits only.
 
-use super::limits::{Exhausted, RECORD_BITS, Width};
+use super::limits::{Limit, RECORD_BITS, Width};
 
 /// Names a fact that changes as one: its position among the gates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -50,7 +50,7 @@ impl Cell {
 pub(crate) struct RecordNumber(u32);
 
 /// As wide as a cell or a record's number: a result of either stays in registers.
-const _: () = assert!(size_of::<Exhausted>() == size_of::<RecordNumber>());
+const _: () = assert!(size_of::<Limit>() == size_of::<RecordNumber>());
 
 impl RecordNumber {
     /// Names a record that nobody ever writes to: without payload.

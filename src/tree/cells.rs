@@ -18,7 +18,7 @@ use crate::inventory::MOST_CLASSES;
 use crate::inventory::Usage;
 #[cfg(not(provider_tree_loom))]
 use crate::ledger::MOST_WORDS;
-use crate::ledger::{Cell, Kind, Making, Record};
+use crate::ledger::{Cell, Kind, NextPayload, Record};
 
 /// A structure cell and, next to it, its usage cell.
 pub(crate) const PROVIDER: Kind = Kind(0);
@@ -235,15 +235,15 @@ impl Words for &[u64] {
     }
 }
 
-impl Words for Making<'_> {
+impl Words for NextPayload<'_> {
     #[inline]
     fn word(self, index: usize) -> u64 {
-        Making::word(self, index)
+        NextPayload::word(self, index)
     }
 
     #[inline]
     fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
-        Making::words(self, first)
+        NextPayload::words(self, first)
     }
 }
 
@@ -433,7 +433,7 @@ impl Amounts {
     /// Sets what is used, and what of that no consumer holds, in the version that these amounts were
     /// found in.
     #[inline]
-    pub(crate) fn set(self, words: Making<'_>, used: u64, taken: u64) {
+    pub(crate) fn set(self, words: NextPayload<'_>, used: u64, taken: u64) {
         words.set(self.at + 1, [used, taken]);
     }
 }

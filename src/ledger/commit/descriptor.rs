@@ -14,7 +14,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Whether the cell gets a new version, rather than the promise that it has not changed.
-    pub(crate) fn puts(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         self.old.record() != self.new.record()
     }
 }

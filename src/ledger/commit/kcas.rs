@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::descriptor::{Descriptor, Entry, Outcome};
-use super::urgency::Asked;
+use super::urgency::QuietRequest;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{GateWord, Stamp, Ticket};
 use crate::step::{Step, reached};
@@ -22,7 +22,7 @@ pub(super) trait Participant {
     /// transaction is over.
     fn replaces_only(&self, ledger: &Ledger, stamp: Stamp) -> Option<bool>;
     /// The descriptor is about to go into one more gate.
-    fn goes_on(&self, ledger: &Ledger);
+    fn note_progress(&self, ledger: &Ledger);
 }
 
 /// Has a copy of the entries, which is always good.
@@ -30,7 +30,7 @@ pub(super) struct Owner<'a> {
     pub(super) descriptor: &'a Descriptor,
     pub(super) entries: &'a [Entry],
     pub(super) stamps: Stamps,
-    pub(super) asked: &'a Cell<Option<Asked>>,
+    pub(super) request: &'a Cell<Option<QuietRequest>>,
 }
 
 /// What the owner of a transaction knows of its stamps.
@@ -75,10 +75,10 @@ impl Participant for Owner<'_> {
     }
 
     #[inline]
-    fn goes_on(&self, ledger: &Ledger) {
-        if let Some(mut asked) = self.asked.get() {
-            ledger.urgency.step(&mut asked);
-            self.asked.set(Some(asked));
+    fn note_progress(&self, ledger: &Ledger) {
+        if let Some(mut request) = self.request.get() {
+            ledger.urgency.count_step(&mut request);
+            self.request.set(Some(request));
         }
     }
 }
@@ -115,14 +115,14 @@ impl Participant for Helper<'_> {
         for position in 0..self.count {
             let entry = self.entry(position)?;
             let new = ledger.records.get(entry.new.record());
-            if entry.puts() && new.stamp_before() != stamp {
+            if entry.is_write() && new.stamp_before() != stamp {
                 return Some(false);
             }
         }
         Some(true)
     }
 
-    fn goes_on(&self, _: &Ledger) {}
+    fn note_progress(&self, _: &Ledger) {}
 }
 
 thread_local! {
@@ -143,7 +143,7 @@ pub(super) enum Progress {
     Blocked(Ticket),
 }
 
-enum Installed {
+enum InstallResult {
     Everywhere,
     /// A gate held a version other than the one the transaction was prepared from.
     Mismatch,
@@ -177,7 +177,7 @@ impl Ledger {
         let mut outcome = participant.outcome();
         if outcome == Some(Outcome::Undecided) {
             match self.install(ticket, participant) {
-                Installed::Everywhere => {
+                InstallResult::Everywhere => {
                     // Nobody sees the old versions any more, and nothing can abort this.
                     if let Some(stamp) = self.stamp_all_now(participant) {
                         reached(Step::Timed);
@@ -186,11 +186,11 @@ impl Ledger {
                 }
                 // Only what was seen aborts a transaction, never impatience: the cells behind a
                 // mismatch are never reached by anybody, so no late helper can install there.
-                Installed::Mismatch => participant.descriptor().abort(ticket),
-                Installed::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
+                InstallResult::Mismatch => participant.descriptor().abort(ticket),
+                InstallResult::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
                     return Progress::Blocked(by);
                 }
-                Installed::Blocked(_) | Installed::Over => {}
+                InstallResult::Blocked(_) | InstallResult::Over => {}
             }
             outcome = participant.outcome();
         }
@@ -211,21 +211,21 @@ impl Ledger {
 
     /// Puts the descriptor into every gate, in the order of the cells.
     #[inline]
-    fn install(&self, ticket: Ticket, participant: &impl Participant) -> Installed {
+    fn install(&self, ticket: Ticket, participant: &impl Participant) -> InstallResult {
         let word = GateWord::of_ticket(ticket);
         for position in 0..participant.count() {
-            let Some(entry) = participant.entry(position) else { return Installed::Over };
-            participant.goes_on(self);
+            let Some(entry) = participant.entry(position) else { return InstallResult::Over };
+            participant.note_progress(self);
             match self.gates.exchange(entry.cell, entry.old, word) {
                 Ok(()) => reached(Step::Installed),
                 Err(found) if found == word => {}
                 Err(found) => match found.ticket() {
-                    Some(by) => return Installed::Blocked(by),
-                    None => return Installed::Mismatch,
+                    Some(by) => return InstallResult::Blocked(by),
+                    None => return InstallResult::Mismatch,
                 },
             }
         }
-        Installed::Everywhere
+        InstallResult::Everywhere
     }
 
     /// Gives all new versions the transaction's stamp, if a snapshot was taken since they were
@@ -237,7 +237,7 @@ impl Ledger {
         }
         for position in 0..participant.count() {
             let entry = participant.entry(position)?;
-            if entry.puts() {
+            if entry.is_write() {
                 self.records.get(entry.new.record()).raise_stamp(stamp);
                 reached(Step::Stamped);
             }
@@ -260,7 +260,7 @@ impl Ledger {
         self.stamp_marked(now, |mark| {
             for position in 0..participant.count() {
                 let entry = participant.entry(position)?;
-                if entry.puts() {
+                if entry.is_write() {
                     self.marks.mark(entry.cell, mark);
                 }
             }

@@ -2,25 +2,25 @@
 
 use std::collections::VecDeque;
 
-use super::access_set::Opened;
-use crate::ledger::limits::{Exhausted, Width};
-use crate::ledger::snapshot::pinned_range::Instants;
+use super::access_set::Access;
+use crate::ledger::limits::{Limit, Width};
+use crate::ledger::snapshot::pinned_range::PinnedRange;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{Cell, RecordNumber, Stamp};
 
 /// The records of one writer. It trades spares with the others in batches.
 pub(super) struct Stock {
     spares: [Vec<RecordNumber>; Width::COUNT],
-    retired: VecDeque<Retired>,
+    retired: VecDeque<RetiredRecord>,
     /// Their widths together, and the most that may be.
     retired_words: usize,
     most_retired: usize,
     /// Whom they may wait for.
-    pub(super) instants: Instants,
+    pub(super) pinned: PinnedRange,
 }
 
 /// A record that is no longer in force, left in place for the snapshots that need it.
-struct Retired {
+struct RetiredRecord {
     cell: Cell,
     record: RecordNumber,
     from: Stamp,
@@ -69,7 +69,7 @@ impl Stock {
             retired: VecDeque::new(),
             retired_words: 0,
             most_retired: MOST_RETIRED[usize::from(slot >= FIRST_WRITERS)],
-            instants: Instants::new(),
+            pinned: PinnedRange::new(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Stock {
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         match self.spares[width.index()].last() {
             Some(spare) if is_granted(width, replaced) => Ok(*spare),
             _ => self.refill(ledger, width, replaced),
@@ -96,7 +96,7 @@ impl Stock {
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         if is_granted(width, replaced)
             && let Some(spare) = self.spares[width.index()].pop()
         {
@@ -122,7 +122,7 @@ impl Stock {
             Some(last) if from == until && width == record.width() => *last = record,
             _ => {
                 self.spares[width.index()].pop();
-                self.retire_one(ledger, Retired { cell, record, from, until });
+                self.retire_one(ledger, RetiredRecord { cell, record, from, until });
             }
         }
     }
@@ -130,7 +130,7 @@ impl Stock {
     /// Keeps a record that was in force from one reading of the clock until another: as a spare or,
     /// for as long as a snapshot needs the version that it was, in its place.
     #[cold]
-    fn retire_one(&mut self, ledger: &Ledger, retired: Retired) {
+    fn retire_one(&mut self, ledger: &Ledger, retired: RetiredRecord) {
         self.retire(ledger, retired);
     }
 
@@ -139,19 +139,19 @@ impl Stock {
     pub(super) fn retire_all<'a>(
         &mut self,
         ledger: &Ledger,
-        replaced: impl Iterator<Item = &'a Opened>,
+        replaced: impl Iterator<Item = &'a Access>,
         until: Stamp,
     ) {
-        for Opened { cell, seen, .. } in replaced {
-            let (record, from) = (seen.word.record(), seen.stamp);
-            self.retire(ledger, Retired { cell: *cell, record, from, until });
+        for Access { cell, observed, .. } in replaced {
+            let (record, from) = (observed.word.record(), observed.stamp);
+            self.retire(ledger, RetiredRecord { cell: *cell, record, from, until });
         }
     }
 
     #[inline(always)]
-    fn retire(&mut self, ledger: &Ledger, retired: Retired) {
+    fn retire(&mut self, ledger: &Ledger, retired: RetiredRecord) {
         // False for an interval without a snapshot.
-        if !self.instants.need(ledger, retired.from, retired.until) {
+        if !self.pinned.may_need(ledger, retired.from, retired.until) {
             self.keep(ledger, retired.record);
             return;
         }
@@ -172,15 +172,16 @@ impl Stock {
         if self.retired.is_empty() {
             return;
         }
-        let Stock { spares, retired, retired_words, instants, .. } = self;
-        instants.refresh(ledger);
+        let Stock { spares, retired, retired_words, pinned, .. } = self;
+        pinned.refresh(ledger);
         let mut left = most;
         loop {
             let (first, _) = retired.as_slices();
             let first = &first[..first.len().min(left)];
-            let unneeded = first.iter().take_while(|it| !instants.need(ledger, it.from, it.until));
+            let unneeded =
+                first.iter().take_while(|it| !pinned.may_need(ledger, it.from, it.until));
             let taken = unneeded
-                .map(|Retired { record, .. }| {
+                .map(|RetiredRecord { record, .. }| {
                     *retired_words -= record.width().words();
                     spares[record.width().index()].push(*record);
                 })
@@ -197,10 +198,12 @@ impl Stock {
 
     /// Takes the record back that was retired first; snapshots find a copy instead.
     fn take_back(&mut self, ledger: &Ledger) {
-        let Some(Retired { cell, record, from, until }) = self.retired.pop_front() else { return };
+        let Some(RetiredRecord { cell, record, from, until }) = self.retired.pop_front() else {
+            return;
+        };
         // Most often it was copied when it was named no more.
         let is_there = ledger.is_preserved(cell, from);
-        if !is_there && self.instants.need(ledger, from, until) {
+        if !is_there && self.pinned.may_need(ledger, from, until) {
             let mut words = Vec::new();
             ledger.records.get(record).copy_to(&mut words);
             ledger.preserve(cell, from, until, words);
@@ -216,11 +219,11 @@ impl Stock {
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         let before = replaced.width();
         let spare = match is_granted(width, replaced) || self.may_grow(ledger, width) {
             true => self.last(ledger, width),
-            false => Err(Exhausted::Records(width)),
+            false => Err(Limit::Records(width)),
         };
         match spare {
             Err(_) if width < before => self.last(ledger, before),
@@ -241,7 +244,7 @@ impl Stock {
     }
 
     /// The last spare of `width`. Adds some if there are none.
-    fn last(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
+    fn last(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Limit> {
         if self.spares[width.index()].is_empty() {
             self.take_back_unneeded(ledger, 2 * width.batch());
         }
@@ -250,10 +253,10 @@ impl Stock {
                 return Ok(*spare);
             }
             let taken = ledger.records.take(width, &mut self.spares[width.index()]);
-            if let Err(exhausted) = taken {
+            if let Err(limit) = taken {
                 // What snapshots need can be copied elsewhere.
                 if self.retired.is_empty() {
-                    return Err(exhausted);
+                    return Err(limit);
                 }
                 self.take_back(ledger);
             }

@@ -40,7 +40,7 @@ const BEAT: u64 = 1 << 40;
 
 /// What a writer has asked for. It may have been withdrawn meanwhile.
 #[derive(Clone, Copy)]
-pub(in crate::ledger) struct Asked {
+pub(in crate::ledger) struct QuietRequest {
     word: u64,
     steps: u32,
 }
@@ -49,49 +49,49 @@ impl Urgency {
     /// Asks for quiet, if that is due and nobody else does. The number tells requests from one slot
     /// apart.
     #[cold]
-    pub(in crate::ledger) fn ask(
+    pub(in crate::ledger) fn request(
         &self,
         slot: u32,
         number: u64,
         cells: usize,
         losses: u64,
-    ) -> Option<Asked> {
+    ) -> Option<QuietRequest> {
         if cells < LARGE || losses < LOSSES {
             return None;
         }
         let word = ((number << 16) % BEAT) | (u64::from(slot) + 1);
-        self.0.exchange(0, word).then_some(Asked { word, steps: 0 })
+        self.0.exchange(0, word).then_some(QuietRequest { word, steps: 0 })
     }
 
     /// A step of a writer that may have asked.
     #[inline]
-    pub(in crate::ledger) fn goes_on(&self, asked: &mut Option<Asked>) {
-        if let Some(asked) = asked {
-            self.step(asked);
+    pub(in crate::ledger) fn note_progress(&self, request: &mut Option<QuietRequest>) {
+        if let Some(request) = request {
+            self.count_step(request);
         }
     }
 
     /// The asker has come one step further.
     #[cold]
-    pub(in crate::ledger) fn step(&self, asked: &mut Asked) {
-        asked.steps += 1;
-        if asked.steps == STEPS {
-            self.beat(asked);
+    pub(in crate::ledger) fn count_step(&self, request: &mut QuietRequest) {
+        request.steps += 1;
+        if request.steps == STEPS {
+            self.beat(request);
         }
     }
 
     /// Lets the others know that the asker goes on; asks anew if the request was withdrawn and nobody
     /// else has asked since.
-    fn beat(&self, asked: &mut Asked) {
-        let next = asked.word.wrapping_add(BEAT);
-        let _ = self.0.exchange(asked.word, next) || self.0.exchange(0, next);
-        *asked = Asked { word: next, steps: 0 };
+    fn beat(&self, request: &mut QuietRequest) {
+        let next = request.word.wrapping_add(BEAT);
+        let _ = self.0.exchange(request.word, next) || self.0.exchange(0, next);
+        *request = QuietRequest { word: next, steps: 0 };
     }
 
     /// The transaction is over.
     #[cold]
-    pub(in crate::ledger) fn done(&self, asked: Asked) {
-        self.0.exchange(asked.word, 0);
+    pub(in crate::ledger) fn withdraw(&self, request: QuietRequest) {
+        self.0.exchange(request.word, 0);
     }
 
     /// Waits a while if somebody asks for it.
@@ -105,10 +105,10 @@ impl Urgency {
 
     /// Begins another attempt of the asker, after a while if somebody else asks for it by now.
     #[cold]
-    pub(in crate::ledger) fn try_again(&self, asked: &mut Asked) {
-        self.beat(asked);
+    pub(in crate::ledger) fn try_again(&self, request: &mut QuietRequest) {
+        self.beat(request);
         let word = self.0.get();
-        if word != 0 && !is_same_request(word, asked.word) {
+        if word != 0 && !is_same_request(word, request.word) {
             self.wait(word);
         }
     }
@@ -146,8 +146,8 @@ mod tests {
     /// more than the silence.
     const SOON: Duration = Duration::from_secs(3);
 
-    fn asked(urgency: &Urgency, slot: u32) -> Asked {
-        urgency.ask(slot, 7, 1 << 22, LOSSES).expect("nobody else asks")
+    fn request(urgency: &Urgency, slot: u32) -> QuietRequest {
+        urgency.request(slot, 7, 1 << 22, LOSSES).expect("nobody else asks")
     }
 
     fn time(body: impl FnOnce()) -> Duration {
@@ -159,18 +159,18 @@ mod tests {
     #[test]
     fn only_large_transactions_that_have_lost_ask_and_one_at_a_time() {
         let urgency = Urgency::default();
-        assert!(urgency.ask(3, 1, LARGE - 1, LOSSES).is_none());
-        assert!(urgency.ask(3, 1, LARGE, LOSSES - 1).is_none());
-        let first = urgency.ask(3, 1, LARGE, LOSSES).unwrap();
-        assert!(urgency.ask(4, 1, LARGE, LOSSES).is_none());
-        urgency.done(first);
-        assert!(urgency.ask(4, 1, LARGE, LOSSES).is_some());
+        assert!(urgency.request(3, 1, LARGE - 1, LOSSES).is_none());
+        assert!(urgency.request(3, 1, LARGE, LOSSES - 1).is_none());
+        let first = urgency.request(3, 1, LARGE, LOSSES).unwrap();
+        assert!(urgency.request(4, 1, LARGE, LOSSES).is_none());
+        urgency.withdraw(first);
+        assert!(urgency.request(4, 1, LARGE, LOSSES).is_some());
     }
 
     #[test]
     fn a_silent_asker_is_waited_for_once() {
         let urgency = Urgency::default();
-        let mut stopped = asked(&urgency, 3);
+        let mut stopped = request(&urgency, 3);
         let first = time(|| urgency.give_way());
         assert!(SILENCE <= first && first < SOON, "{first:?}");
         assert_eq!(urgency.0.get(), 0, "withdrawn for all");
@@ -181,13 +181,13 @@ mod tests {
         let second = time(|| urgency.give_way());
         assert!(SILENCE <= second && second < SOON, "{second:?}");
         assert_eq!(urgency.0.get(), 0);
-        urgency.done(stopped);
+        urgency.withdraw(stopped);
     }
 
     #[test]
     fn who_waits_together_waits_one_silence() {
         let urgency = Urgency::default();
-        let _stopped = asked(&urgency, 3);
+        let _stopped = request(&urgency, 3);
         let waited = time(|| {
             thread::scope(|scope| {
                 (0..8).for_each(|_| drop(scope.spawn(|| urgency.give_way())));
@@ -201,47 +201,47 @@ mod tests {
     fn an_asker_that_goes_on_is_waited_for() {
         let urgency = Urgency::default();
         // Whether the asker was never out of its turn for a silence, as it may be on a busy machine.
-        let goes_on = || {
+        let note_progress = || {
             let start = Instant::now();
             let mut last = start;
-            let mut asker = asked(&urgency, 3);
+            let mut asker = request(&urgency, 3);
             thread::scope(|scope| {
                 let waiter = scope.spawn(|| urgency.give_way());
                 let (mut longest, mut is_left) = (Duration::ZERO, false);
                 while start.elapsed() < 8 * SILENCE {
                     is_left |= urgency.0.get() != asker.word || waiter.is_finished();
-                    (0..STEPS).for_each(|_| urgency.step(&mut asker));
+                    (0..STEPS).for_each(|_| urgency.count_step(&mut asker));
                     let now = Instant::now();
                     longest = longest.max(now - last);
                     last = now;
                 }
-                urgency.done(asker);
+                urgency.withdraw(asker);
                 // Between two beats there is at most one look at the clock.
                 let is_heard = 2 * longest < SILENCE;
                 assert!(!is_heard || !is_left, "silent for {longest:?} at most");
                 is_heard
             })
         };
-        assert!((0..300).filter(|_| goes_on()).take(20).count() > 0);
+        assert!((0..300).filter(|_| note_progress()).take(20).count() > 0);
     }
 
     #[test]
     fn nobody_waits_for_itself_and_an_asker_waits_for_who_came_after_it() {
         let urgency = Urgency::default();
-        let mut first = asked(&urgency, 3);
+        let mut first = request(&urgency, 3);
         let word = first.word;
         urgency.try_again(&mut first);
         assert_eq!(urgency.0.get(), first.word, "still asks");
         assert_ne!(first.word, word, "with another beat");
 
         urgency.give_way();
-        let second = asked(&urgency, 4);
+        let second = request(&urgency, 4);
         urgency.try_again(&mut first);
         assert_eq!(urgency.0.get(), 0, "the second was silent, too");
-        urgency.done(second);
+        urgency.withdraw(second);
         urgency.try_again(&mut first);
         assert_eq!(urgency.0.get(), first.word, "asks anew");
-        urgency.done(first);
+        urgency.withdraw(first);
         assert_eq!(urgency.0.get(), 0);
     }
 }

@@ -4,17 +4,17 @@ use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
 use super::abort::Abort;
-use super::access_set::{Draft, Opened};
+use super::access_set::{Access, AccessSet};
 use super::descriptor::{Descriptor, Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
 use super::stock::Stock;
-use super::urgency::Asked;
+use super::urgency::QuietRequest;
 use crate::ledger::census::Spares;
-use crate::ledger::limits::{Exhausted, Width};
-use crate::ledger::read::Seen;
+use crate::ledger::limits::{Limit, Width};
+use crate::ledger::read::Observation;
 use crate::ledger::state::Ledger;
 use crate::ledger::store::gate::Gate;
-use crate::ledger::store::record::{Making, Record, Replaced};
+use crate::ledger::store::record::{NextPayload, Predecessors, Record};
 use crate::ledger::word::{Cell, GateWord, KINDS, Kind, RecordNumber, Stamp, Ticket};
 use crate::step::{Step, reached};
 use crate::sync::{CachePadded, Ordering};
@@ -25,7 +25,7 @@ use crate::sync::{CachePadded, Ordering};
 /// back when dropped.
 pub(crate) struct Writer {
     pub(super) ledger: Arc<Ledger>,
-    pub(super) draft: Draft,
+    pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
     stock: Stock,
@@ -42,7 +42,7 @@ pub(crate) struct Writer {
 
 impl Ledger {
     /// What one thread writes with. Lock-free.
-    pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Exhausted> {
+    pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Limit> {
         let mut slots = Vec::new();
         if !self.descriptors_free.pop(|slot| slots.push(slot)) {
             // Relaxed: only the uniqueness of the answer matters.
@@ -50,7 +50,7 @@ impl Ledger {
             if slot >= u64::from(Ticket::SLOTS) {
                 // Relaxed: as above. Never so many at once that this could wrap.
                 self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
-                return Err(Exhausted::Workers);
+                return Err(Limit::Workers);
             }
             slots.push(slot as u32);
         }
@@ -67,7 +67,7 @@ impl Writer {
         let sequence = ledger.descriptor(slot).last_sequence();
         Writer {
             ledger,
-            draft: Draft::default(),
+            accesses: AccessSet::default(),
             slot,
             sequence,
             stock: Stock::new(slot),
@@ -105,37 +105,37 @@ impl Writer {
     /// The words are one version's, and a rejection rests on the version in force when it was
     /// read. Lock-free; `change` is called again if another change came first.
     #[inline]
-    pub(crate) fn update<T, E: From<Exhausted>>(
+    pub(crate) fn update<T, E: From<Limit>>(
         &mut self,
         cell: Cell,
-        mut change: impl FnMut(Making<'_>) -> Result<T, Abort<E>>,
+        mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let Writer { ledger, stock, in_flight, .. } = self;
         let gate = ledger.gate(cell);
         let helps_before = helps();
         let result = loop {
             ledger.urgency.give_way();
-            let (word, stamp, begun) = ledger.read_behind(gate, |word, record, stamp| {
-                let next = Next::new(ledger, stock, gate, word, word.record().width())?;
-                Ok::<_, Exhausted>(next.map(|next| {
+            let (word, stamp, begun) = ledger.read_gate(gate, |word, record, stamp| {
+                let next = NextVersion::new(ledger, stock, gate, word, word.record().width())?;
+                Ok::<_, Limit>(next.map(|next| {
                     let (words, before) = next.record.begin(next.token, record);
-                    (next, words, before, record.replaced_by_then(stamp))
+                    (next, words, before, record.predecessors_as_of(stamp))
                 }))
             });
-            let (next, words, before, replaced) = match begun {
+            let (next, words, before, predecessors) = match begun {
                 Ok(Some(begun)) => begun,
                 // The gate has moved, as the reading has noticed too.
                 Ok(None) => continue,
-                Err(exhausted) => break Err(exhausted.into()),
+                Err(limit) => break Err(limit.into()),
             };
             match change(words) {
                 Err(Abort::Reject(error)) => break Err(error),
                 Err(Abort::Torn) => {}
                 Ok(value) => {
-                    let seen = Seen { word, stamp, before, replaced };
-                    let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
-                    next.record.set_lineage(replaced, stamp, words.len());
-                    if exchange(ledger, gate, stock, in_flight, seen, next) {
+                    let observed = Observation { word, stamp, before, predecessors };
+                    let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+                    next.record.set_lineage(predecessors, stamp, words.len());
+                    if exchange(ledger, gate, stock, in_flight, observed, next) {
                         break Ok(value);
                     }
                 }
@@ -150,10 +150,10 @@ impl Writer {
     /// that may be refused anyway.
     #[cold]
     #[inline(never)]
-    pub(crate) fn ask<T, E>(
+    pub(crate) fn preview<T, E>(
         &mut self,
         cell: Cell,
-        mut change: impl FnMut(Making<'_>) -> Result<T, Abort<E>>,
+        mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
         let mut words = Vec::new();
         loop {
@@ -161,7 +161,7 @@ impl Writer {
                 words.clear();
                 record.copy_to(&mut words);
             });
-            match Making::of_copy(&words, &mut change) {
+            match NextPayload::with_copy(&words, &mut change) {
                 Ok(value) => break Ok(value),
                 Err(Abort::Reject(error)) => break Err(error),
                 Err(Abort::Torn) => self.retries += 1,
@@ -184,7 +184,7 @@ impl Writer {
 
     /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,
     /// or for cells never used the one in `first`, whose length is the kind's run.
-    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Exhausted> {
+    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
         let run = match self.cells[kind.0].pop() {
             Some(run) => run,
             None => {
@@ -195,10 +195,10 @@ impl Writer {
         for (offset, word) in first.iter().enumerate() {
             let cell = run.sibling(offset as u32);
             if self.ledger.gates.load(cell) == GateWord::VACANT
-                && let Err(exhausted) = self.found(cell, &[*word])
+                && let Err(limit) = self.write_first_version(cell, &[*word])
             {
                 self.cells[kind.0].push(run);
-                return Err(exhausted);
+                return Err(limit);
             }
         }
         Ok(run)
@@ -214,7 +214,7 @@ impl Writer {
         }
     }
 
-    fn restock_cells(&mut self, kind: Kind) -> Result<(), Exhausted> {
+    fn restock_cells(&mut self, kind: Kind) -> Result<(), Limit> {
         let (run, free) = &self.ledger.kinds[kind.0];
         let stock = &mut self.cells[kind.0];
         if free.pop(|number| stock.push(Cell::new(number))) {
@@ -224,7 +224,7 @@ impl Writer {
         // SeqCst: before the cell's versions are stamped; partner of `cell_bound`.
         let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::SeqCst);
         if first + count > u64::from(Cell::LIMIT) {
-            return Err(Exhausted::Cells);
+            return Err(Limit::Cells);
         }
         for number in (first..first + count).rev() {
             let cell = Cell::new(number as u32);
@@ -237,14 +237,14 @@ impl Writer {
     }
 
     /// Gives a cell that was never used its first version.
-    fn found(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Exhausted> {
+    fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
         let width = Width::holding(payload.len())?;
         let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
         let new = GateWord::VACANT.next(spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
         // Nothing is before this, at any instant.
-        record.write(token, Replaced::NOTHING, Stamp::NEVER, payload, payload.len());
+        record.write(token, Predecessors::NOTHING, Stamp::NEVER, payload, payload.len());
         self.ledger
             .gates
             .exchange(cell, GateWord::VACANT, new)
@@ -256,78 +256,84 @@ impl Writer {
 
     /// Commits the draft, through the descriptor if it has to be `stamped`; false if it has to be made
     /// anew.
-    pub(super) fn commit(&mut self, stamped: bool) -> Result<bool, Exhausted> {
-        let Writer { ledger, draft, .. } = self;
-        match &draft.opened[..] {
+    pub(super) fn commit(&mut self, stamped: bool) -> Result<bool, Limit> {
+        let Writer { ledger, accesses, .. } = self;
+        match &accesses.list[..] {
             [only] if only.changed && !stamped => self.commit_one(),
-            opened if opened.iter().any(|opened| opened.changed) => {
+            list if list.iter().any(|access| access.changed) => {
                 let stamps = self.write_versions()?;
-                Ok(stamps.is_some_and(|stamps| self.run(stamps)))
+                Ok(stamps.is_some_and(|stamps| self.execute(stamps)))
             }
-            _ => Ok(draft.holds(ledger)),
+            _ => Ok(accesses.holds(ledger)),
         }
     }
 
     /// The same for a single cell, which changes.
     #[inline(never)]
-    fn commit_one(&mut self) -> Result<bool, Exhausted> {
-        let Writer { ledger, draft, stock, in_flight, .. } = self;
-        let Opened { cell, seen, length, .. } = draft.opened[0];
-        let words = draft.words_from(&draft.opened[0]);
+    fn commit_one(&mut self) -> Result<bool, Limit> {
+        let Writer { ledger, accesses, stock, in_flight, .. } = self;
+        let Access { cell, observed, length, .. } = accesses.list[0];
+        let words = accesses.words_from(&accesses.list[0]);
         let gate = ledger.gate(cell);
-        let replaced = ledger.predecessors(cell, seen, &mut stock.instants);
+        let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
         let width = Width::holding(length)?;
-        let Some(next) = Next::new(ledger, stock, gate, seen.word, width)? else {
+        let Some(next) = NextVersion::new(ledger, stock, gate, observed.word, width)? else {
             return Ok(false);
         };
-        next.record.write(next.token, replaced, seen.stamp, words, length);
-        Ok(exchange(ledger, gate, stock, in_flight, seen, next))
+        next.record.write(next.token, predecessors, observed.stamp, words, length);
+        Ok(exchange(ledger, gate, stock, in_flight, observed, next))
     }
 
     /// Writes the new versions of the draft into spares, and the entries beside them. None if the draft
     /// has to be made anew.
     #[inline]
-    fn write_versions(&mut self) -> Result<Option<Stamps>, Exhausted> {
-        let Writer { ledger, draft, stock, entries, .. } = self;
-        let Draft { opened: all, words, asked, .. } = draft;
+    fn write_versions(&mut self) -> Result<Option<Stamps>, Limit> {
+        let Writer { ledger, accesses, stock, entries, .. } = self;
+        let AccessSet { list, words, request, .. } = accesses;
         entries.clear();
-        for opened in &*all {
-            ledger.urgency.goes_on(asked);
-            let old = opened.seen.word;
-            debug_assert!(old != GateWord::VACANT || !opened.changed, "{FOUNDED}");
-            let new = match opened.changed {
+        for access in &*list {
+            ledger.urgency.note_progress(request);
+            let old = access.observed.word;
+            debug_assert!(old != GateWord::VACANT || !access.changed, "{FOUNDED}");
+            let new = match access.changed {
                 false => old.next_same(),
                 true => {
-                    let width = Width::holding(opened.length);
+                    let width = Width::holding(access.length);
                     match width.and_then(|width| stock.pop(ledger, width, old.record())) {
                         // What was in force when the draft read it is a spare by now. Its entry
                         // would be taken for a touch, and the spare be lost.
                         Ok(spare) if spare == old.record() => {
                             stock.keep(ledger, spare);
-                            give_up(ledger, stock, entries);
+                            reclaim_new_records(ledger, stock, entries);
                             return Ok(None);
                         }
                         Ok(spare) => old.next(spare),
-                        Err(exhausted) => {
-                            give_up(ledger, stock, entries);
-                            return Err(exhausted);
+                        Err(limit) => {
+                            reclaim_new_records(ledger, stock, entries);
+                            return Err(limit);
                         }
                     }
                 }
             };
-            entries.push(Entry { cell: opened.cell, old, new });
+            entries.push(Entry { cell: access.cell, old, new });
         }
         // After the last spare was taken: whatever its record was before ended no later.
         let written = ledger.clock.now();
         let mut replaced = Stamp::NEVER;
-        for (opened, entry) in all.iter().zip(&entries[..]) {
-            ledger.urgency.goes_on(asked);
-            if opened.changed {
-                let Opened { cell, seen, length, .. } = *opened;
-                let predecessors = ledger.predecessors(cell, seen, &mut stock.instants);
+        for (access, entry) in list.iter().zip(&entries[..]) {
+            ledger.urgency.note_progress(request);
+            if access.changed {
+                let Access { cell, observed, length, .. } = *access;
+                let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
                 let record = ledger.records.get(entry.new.record());
-                record.write(written, predecessors, seen.stamp, opened.words_from(words), length);
-                replaced = replaced.min(seen.stamp);
+                record.write(
+                    written,
+                    predecessors,
+                    observed.stamp,
+                    access.words_from(words),
+                    length,
+                );
+                replaced = replaced.min(observed.stamp);
             }
         }
         Ok(Some(Stamps { written, replaced }))
@@ -335,24 +341,24 @@ impl Writer {
 
     /// Announces the transaction and sees it through; true if it committed.
     #[inline]
-    fn run(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, draft, stock, entries, in_flight, committed_at, .. } = self;
-        let Draft { opened, asked, .. } = draft;
-        if let Some(asked) = asked {
-            sort_and_beat(ledger, entries, asked);
+    fn execute(&mut self, stamps: Stamps) -> bool {
+        let Writer { ledger, accesses, stock, entries, in_flight, committed_at, .. } = self;
+        let AccessSet { list, request, .. } = accesses;
+        if let Some(request) = request {
+            sort_and_beat(ledger, entries, request);
         }
         // No more than a look at each, if they are sorted by now.
         entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let descriptor = ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries, || ledger.urgency.goes_on(asked));
+        descriptor.prepare(ticket, entries, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
         reached(Step::Published);
-        let asked = StdCell::from_mut(asked);
-        let owner = Owner { descriptor, entries, stamps, asked };
+        let request = StdCell::from_mut(request);
+        let owner = Owner { descriptor, entries, stamps, request };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
                 Progress::Blocked(by) => ledger.help(by),
@@ -362,16 +368,16 @@ impl Writer {
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
-                let replaced = opened.iter().filter(|opened| opened.changed);
+                let replaced = list.iter().filter(|access| access.changed);
                 if stamps.replaced == until {
-                    replaced.for_each(|opened| stock.keep(ledger, opened.seen.word.record()));
+                    replaced.for_each(|access| stock.keep(ledger, access.observed.word.record()));
                 } else {
                     stock.retire_all(ledger, replaced, until);
                 }
                 true
             }
             _ => {
-                give_up(ledger, stock, entries);
+                reclaim_new_records(ledger, stock, entries);
                 false
             }
         };
@@ -381,9 +387,9 @@ impl Writer {
 }
 
 #[cold]
-fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], asked: &mut Asked) {
+fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], request: &mut QuietRequest) {
     entries.sort_unstable_by_key(|entry| {
-        ledger.urgency.step(asked);
+        ledger.urgency.count_step(request);
         entry.cell
     });
 }
@@ -392,14 +398,14 @@ fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], asked: &mut Asked) {
 const FOUNDED: &str = "whoever takes a cell gives it a first version";
 
 /// The next version of a cell, which is made in a spare record.
-struct Next<'a> {
+struct NextVersion<'a> {
     word: GateWord,
     /// The version's, until it is stamped.
     token: Stamp,
     record: Record<'a>,
 }
 
-impl<'a> Next<'a> {
+impl<'a> NextVersion<'a> {
     /// The one after `old`, in the spare that the next [trade](Stock::trade) takes out of the stock.
     /// None if `old` is in force no more.
     #[inline(always)]
@@ -409,7 +415,7 @@ impl<'a> Next<'a> {
         gate: Gate<'_>,
         old: GateWord,
         width: Width,
-    ) -> Result<Option<Self>, Exhausted> {
+    ) -> Result<Option<Self>, Limit> {
         let spare = stock.peek(ledger, width, old.record())?;
         // It may have come into the stock just now, and may have held just this version before: one
         // that another writer made, that is replaced by now, and that somebody is still about to
@@ -420,7 +426,7 @@ impl<'a> Next<'a> {
         }
         let word = old.next(spare);
         let token = Stamp::token(gate.cell(), word);
-        Ok(Some(Next { word, token, record: ledger.records.get(spare) }))
+        Ok(Some(NextVersion { word, token, record: ledger.records.get(spare) }))
     }
 }
 
@@ -432,11 +438,11 @@ fn exchange(
     gate: Gate<'_>,
     stock: &mut Stock,
     in_flight: &mut bool,
-    seen: Seen,
-    next: Next<'_>,
+    observed: Observation,
+    next: NextVersion<'_>,
 ) -> bool {
-    let Seen { word: old, stamp, .. } = seen;
-    let Next { word: new, token, record } = next;
+    let Observation { word: old, stamp, .. } = observed;
+    let NextVersion { word: new, token, record } = next;
     let cell = gate.cell();
     debug_assert_ne!(old, GateWord::VACANT, "{FOUNDED}");
     reached(Step::Written);
@@ -451,7 +457,7 @@ fn exchange(
         // A reader was first; or the gate has moved on, and the record may be another version's.
         Err(found) => match gate.still_holds(new) {
             true => found,
-            false => ledger.ended(cell, old.record(), stamp),
+            false => ledger.end_of(cell, old.record(), stamp),
         },
     };
     stock.trade(ledger, new.record().width(), cell, old.record(), [stamp, until]);
@@ -461,8 +467,8 @@ fn exchange(
 
 /// Keeps the records of versions that will never be in force.
 #[cold]
-fn give_up(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
-    for entry in entries.iter().filter(|entry| entry.puts()) {
+fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
+    for entry in entries.iter().filter(|entry| entry.is_write()) {
         stock.keep(ledger, entry.new.record());
     }
 }

@@ -7,7 +7,7 @@ use crate::ledger::word::{Cell, Stamp};
 
 /// Names what is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kept {
+pub(crate) enum HistoryKey {
     /// The version of a cell that came into force then, in the cell's history.
     Version(Cell, Stamp),
     /// What the layer above keeps beside a cell under this number.
@@ -31,7 +31,7 @@ pub(in crate::ledger) struct Heap {
 
 #[derive(Clone)]
 struct Node {
-    kept: Kept,
+    key: HistoryKey,
     /// When it was in force no more.
     until: Stamp,
     /// The first of those below, each of which is no earlier.
@@ -55,8 +55,8 @@ impl Drop for Node {
 }
 
 impl Heap {
-    pub(in crate::ledger) fn of(kept: Kept, until: Stamp) -> Self {
-        Heap { top: Some(Arc::new(Node { kept, until, child: None, sibling: None })), length: 1 }
+    pub(in crate::ledger) fn of(key: HistoryKey, until: Stamp) -> Self {
+        Heap { top: Some(Arc::new(Node { key, until, child: None, sibling: None })), length: 1 }
     }
 
     /// How many things there are.
@@ -78,10 +78,10 @@ impl Heap {
     }
 
     /// Takes the thing that ended first off, if it ended no later than `by`. Amortised O(log n).
-    pub(in crate::ledger) fn pop_ended(&mut self, by: Stamp) -> Option<Kept> {
+    pub(in crate::ledger) fn pop_ended(&mut self, by: Stamp) -> Option<HistoryKey> {
         let mut top = self.top.take_if(|top| top.until <= by)?;
         self.length -= 1;
-        let kept = top.kept;
+        let key = top.key;
         // Pairs from the first to the last, then all from the last to the first.
         let mut rest = Arc::make_mut(&mut top).child.take();
         let mut pairs = Vec::new();
@@ -94,7 +94,7 @@ impl Heap {
             });
         }
         self.top = pairs.into_iter().rev().reduce(meld);
-        Some(kept)
+        Some(key)
     }
 }
 
@@ -115,11 +115,11 @@ fn meld(one: Arc<Node>, other: Arc<Node>) -> Arc<Node> {
 mod tests {
     use super::*;
 
-    fn kept(number: u64) -> Kept {
-        Kept::Beside(Cell::new(0), number)
+    fn key(number: u64) -> HistoryKey {
+        HistoryKey::Beside(Cell::new(0), number)
     }
 
-    fn drain(heap: &mut Heap, by: Stamp) -> Vec<Kept> {
+    fn drain(heap: &mut Heap, by: Stamp) -> Vec<HistoryKey> {
         std::iter::from_fn(|| heap.pop_ended(by)).collect()
     }
 
@@ -128,14 +128,14 @@ mod tests {
         let mut heap = Heap::default();
         // Every number below 1,009 once, in no order.
         for number in (0..1_009).map(|step| step * 422 % 1_009) {
-            heap.meld(Heap::of(kept(number), Stamp::from_bits(number)));
+            heap.meld(Heap::of(key(number), Stamp::from_bits(number)));
         }
         assert_eq!(heap.len(), 1_009);
         for by in [0, 1, 17, 500] {
             drain(&mut heap, Stamp::from_bits(by));
             assert_eq!(heap.len(), 1_009 - by - 1);
         }
-        let rest: Vec<_> = (501..1_009).map(kept).collect();
+        let rest: Vec<_> = (501..1_009).map(key).collect();
         assert_eq!(drain(&mut heap, Stamp::NEVER), rest);
         assert!(heap.is_empty());
         assert_eq!(heap.len(), 0);
@@ -145,10 +145,10 @@ mod tests {
     fn a_copy_is_its_own() {
         let mut heap = Heap::default();
         for number in 0..100 {
-            heap.meld(Heap::of(kept(number), Stamp::from_bits(number % 10)));
+            heap.meld(Heap::of(key(number), Stamp::from_bits(number % 10)));
         }
         let mut copy = heap.clone();
-        copy.meld(Heap::of(kept(100), Stamp::from_bits(0)));
+        copy.meld(Heap::of(key(100), Stamp::from_bits(0)));
         assert_eq!(drain(&mut copy, Stamp::from_bits(4)).len(), 51);
         let mut other = heap.clone();
         assert_eq!(drain(&mut other, Stamp::NEVER).len(), 100);
@@ -161,26 +161,26 @@ mod tests {
         let mut heap = Heap::default();
         // Each goes above the one before: a chain of children.
         for number in (0..1_000_000).rev() {
-            heap.meld(Heap::of(kept(number), Stamp::from_bits(number)));
+            heap.meld(Heap::of(key(number), Stamp::from_bits(number)));
         }
         drop(heap.clone());
-        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(kept(0)));
+        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(key(0)));
         drop(heap);
     }
 
     #[test]
     fn a_heap_that_is_shared_in_part_is_dropped_without_recursion() {
         const MANY: u64 = 400_000;
-        let mut heap = Heap::of(kept(0), Stamp::from_bits(0));
+        let mut heap = Heap::of(key(0), Stamp::from_bits(0));
         // Each pair is below the top, before the pair that ended earlier.
         for number in (1..=MANY).rev() {
-            let mut pair = Heap::of(kept(number), Stamp::from_bits(number));
-            pair.meld(Heap::of(kept(number), Stamp::from_bits(MANY + 1)));
+            let mut pair = Heap::of(key(number), Stamp::from_bits(number));
+            pair.meld(Heap::of(key(number), Stamp::from_bits(MANY + 1)));
             heap.meld(pair);
         }
         // Somebody who was about to add something looks at it still.
         let shared = heap.clone();
-        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(kept(0)));
+        assert_eq!(heap.pop_ended(Stamp::NEVER), Some(key(0)));
         drop(heap);
         drop(shared);
     }

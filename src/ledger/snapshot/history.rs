@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ordered_map::Ordered;
+use super::ordered_map::OrderedMap;
 use crate::ledger::store::slots::Slots;
 use crate::ledger::word::{Cell, Stamp};
 
@@ -10,11 +10,11 @@ use crate::ledger::word::{Cell, Stamp};
 pub(crate) struct Histories<V>(Slots<History<V>>);
 
 /// What is kept of one cell. A change copies what it changes, and shares the rest.
-pub(crate) type History<V> = Ordered<Former<V>>;
+pub(crate) type History<V> = OrderedMap<HistoryEntry<V>>;
 
 /// A value that was in force.
 #[derive(Clone)]
-pub(crate) struct Former<V> {
+pub(crate) struct HistoryEntry<V> {
     pub(crate) until: Stamp,
     pub(crate) value: V,
 }
@@ -56,18 +56,18 @@ impl<V: Clone> Histories<V> {
         &self,
         cell: Cell,
         number: u64,
-        needing: impl Fn() -> Option<N>,
-        former: impl Fn() -> Former<V>,
+        first_needing: impl Fn() -> Option<N>,
+        entry: impl Fn() -> HistoryEntry<V>,
     ) -> Option<N> {
         let mut found = None;
         self.0.get_or_make(cell).update(|history| {
             let is_there = history.is_some_and(|history| history.get(number).is_some());
-            found = if is_there { None } else { needing() };
+            found = if is_there { None } else { first_needing() };
             if found.is_none() {
                 return history.cloned();
             }
             let mut next = history.map_or_else(History::new, |history| (**history).clone());
-            next.insert(number, former());
+            next.insert(number, entry());
             Some(Arc::new(next))
         });
         found
@@ -86,6 +86,6 @@ impl<V: Clone> Histories<V> {
             }
             (!next.is_empty()).then(|| Arc::new(next))
         });
-        removed.map(|former| former.value)
+        removed.map(|entry| entry.value)
     }
 }

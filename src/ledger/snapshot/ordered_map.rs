@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 /// that array and, amortised, a part of a path in the tree; as long as there are few values there is no
 /// tree at all. Copying costs the array; all else is O(log n).
 #[derive(Clone)]
-pub(crate) struct Ordered<V> {
+pub(crate) struct OrderedMap<V> {
     recent: SmallVec<[(u64, V); FEW]>,
     rest: RedBlackTreeMapSync<u64, V>,
     /// No number in the tree is higher. Most often whoever looks for something recent needs no tree.
@@ -20,9 +20,9 @@ pub(crate) struct Ordered<V> {
 const RECENT: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 const FEW: usize = 2;
 
-impl<V: Clone> Ordered<V> {
+impl<V: Clone> OrderedMap<V> {
     pub(crate) fn new() -> Self {
-        Ordered { recent: SmallVec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
+        OrderedMap { recent: SmallVec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
     }
 
     /// How many values there are.
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn assert_same(ordered: &Ordered<u64>, expected: &BTreeMap<u64, u64>) {
+    fn assert_same(ordered: &OrderedMap<u64>, expected: &BTreeMap<u64, u64>) {
         assert_eq!((ordered.len(), ordered.is_empty()), (expected.len(), expected.is_empty()));
         let ends = expected.first_key_value().zip(expected.last_key_value());
         assert_eq!(ordered.ends(), ends.map(|((first, _), (last, _))| (*first, *last)));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn it_is_a_map_and_its_copies_are_their_own() {
-        let mut ordered = Ordered::new();
+        let mut ordered = OrderedMap::new();
         let mut expected = BTreeMap::new();
         let mut copies = vec![(ordered.clone(), expected.clone())];
         // Every pair of a number and what to do with it comes, in no order.
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_order_and_goes_in_order_is_found_meanwhile() {
-        let mut ordered = Ordered::new();
+        let mut ordered = OrderedMap::new();
         for number in 0..1_000 {
             ordered.insert(number, number);
             if number >= 50 {

@@ -6,22 +6,27 @@ use crate::ledger::word::Stamp;
 /// The earliest and the latest registered instant, as they were at some reading of the clock. For what
 /// ended by then this tells most often who needs it, without a look at the registry; instants that have
 /// ended meanwhile still count.
-pub(in crate::ledger) struct Instants {
+pub(in crate::ledger) struct PinnedRange {
     read_at: Stamp,
     earliest: Stamp,
     latest: Stamp,
 }
 
-impl Instants {
+impl PinnedRange {
     pub(in crate::ledger) fn new() -> Self {
         let (earliest, latest) = (Stamp::NEVER, Stamp::BEGINNING);
-        Instants { read_at: Stamp::BEGINNING, earliest, latest }
+        PinnedRange { read_at: Stamp::BEGINNING, earliest, latest }
     }
 
     /// Whether something may be needed that was in force from one reading of the clock until before
     /// another one was.
     #[inline]
-    pub(in crate::ledger) fn need(&mut self, ledger: &Ledger, from: Stamp, until: Stamp) -> bool {
+    pub(in crate::ledger) fn may_need(
+        &mut self,
+        ledger: &Ledger,
+        from: Stamp,
+        until: Stamp,
+    ) -> bool {
         if until > self.read_at {
             self.refresh(ledger);
         }
@@ -36,7 +41,7 @@ impl Instants {
     pub(in crate::ledger) fn refresh(&mut self, ledger: &Ledger) {
         // First the clock: every instant before this reading is registered by now.
         self.read_at = ledger.clock.now();
-        let ends = ledger.registry.ends();
+        let ends = ledger.registry.bounds();
         (self.earliest, self.latest) = ends.unwrap_or((Stamp::NEVER, Stamp::BEGINNING));
     }
 }

@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
-use super::heap::Kept;
-use super::history::{Former, Histories, History, Span};
-use super::pinned_range::Instants;
-use crate::ledger::read::Seen;
+use super::heap::HistoryKey;
+use super::history::{Histories, History, HistoryEntry, Span};
+use super::pinned_range::PinnedRange;
+use crate::ledger::read::Observation;
 use crate::ledger::state::Ledger;
-use crate::ledger::store::record::{Record, Replaced};
+use crate::ledger::store::record::{Predecessors, Record};
 use crate::ledger::word::{Cell, GateWord, RecordNumber, Stamp};
 use crate::step::{Step, reached};
 
@@ -24,22 +24,24 @@ impl Ledger {
     pub(crate) fn keep<V: Clone>(
         &self,
         histories: &Histories<V>,
-        kept: Kept,
+        key: HistoryKey,
         span: Span,
         value: &V,
     ) {
         let Span { from, until } = span;
-        let (cell, number) = match kept {
-            Kept::Version(cell, from) => (cell, from.bits()),
-            Kept::Beside(cell, number) => (cell, number),
+        let (cell, number) = match key {
+            HistoryKey::Version(cell, from) => (cell, from.bits()),
+            HistoryKey::Beside(cell, number) => (cell, number),
         };
         // Most often there is no snapshot at all.
         if !self.registry.is_empty() {
-            let needing = || self.registry.needing(from, until);
-            let former = || Former { until, value: value.clone() };
-            let Some(needing) = histories.add(cell, number, needing, former) else { return };
+            let first_needing = || self.registry.first_needing(from, until);
+            let entry = || HistoryEntry { until, value: value.clone() };
+            let Some(registry_entry) = histories.add(cell, number, first_needing, entry) else {
+                return;
+            };
             reached(Step::Preserved);
-            if !self.registry.note(kept, from, until, needing) {
+            if !self.registry.note(key, from, until, registry_entry) {
                 drop(histories.remove(cell, number));
             }
         }
@@ -50,38 +52,38 @@ impl Ledger {
     /// What the next version of a cell names as those before it. What is named no more then is
     /// preserved.
     ///
-    /// `seen` is the version in force.
+    /// `observed` is the version in force.
     #[inline]
     pub(in crate::ledger) fn predecessors(
         &self,
         cell: Cell,
-        seen: Seen,
-        instants: &mut Instants,
-    ) -> Replaced {
-        let Seen { word, stamp, before, replaced: named } = seen;
+        observed: Observation,
+        pinned: &mut PinnedRange,
+    ) -> Predecessors {
+        let Observation { word, stamp, before, predecessors: named } = observed;
         let last = word.record();
         // Before the first snapshot there is nothing that anyone could need.
         if stamp == Stamp::BEGINNING || word == GateWord::VACANT {
-            return Replaced { last, earlier: RecordNumber::NONE };
+            return Predecessors { last, earlier: RecordNumber::NONE };
         }
         let earlier = match stamp == before {
             // No snapshot came between the two, so nobody needs the one before.
             true => named.earlier,
             false => {
                 // Whenever it began.
-                if instants.need(self, Stamp::BEGINNING, before) {
-                    self.leave_out(cell, word, named.earlier, before);
+                if pinned.may_need(self, Stamp::BEGINNING, before) {
+                    self.preserve_unlinked(cell, word, named.earlier, before);
                 }
                 named.last
             }
         };
-        Replaced { last, earlier }
+        Predecessors { last, earlier }
     }
 
     /// Preserves a version that was in force until `until`, if a snapshot needs it, as it is about to
     /// be named no more.
     #[cold]
-    fn leave_out(&self, cell: Cell, word: GateWord, record: RecordNumber, until: Stamp) {
+    fn preserve_unlinked(&self, cell: Cell, word: GateWord, record: RecordNumber, until: Stamp) {
         let Some((from, words)) = self.copy_of_earlier(record, until) else { return };
         // Then the record was that of an earlier version of this cell.
         if self.gates.load_again(cell, word) {
@@ -102,7 +104,7 @@ impl Ledger {
         let record = self.records.get(record);
         let from = record.stamp();
         let is_later = from.is_token() || from >= until;
-        if is_later { None } else { Some((from, copy_of(record, from)?)) }
+        if is_later { None } else { Some((from, copy_version(record, from)?)) }
     }
 
     /// When a version ended that the caller has replaced, and whose record is the caller's still;
@@ -111,9 +113,9 @@ impl Ledger {
     /// The clock would not do instead: by it a version that is in no snapshot, as the next has the
     /// same stamp, could seem to be in one.
     #[cold]
-    pub(in crate::ledger) fn ended(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
+    pub(in crate::ledger) fn end_of(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
         let (_, stamp, (before, named)) =
-            self.read_stamped(cell, |record, _| (record.stamp_before(), record.replaced()));
+            self.read_stamped(cell, |record, _| (record.stamp_before(), record.predecessors()));
         match record {
             // The gate has moved by a touch or an abort only.
             last if last == named.last => stamp,
@@ -131,8 +133,8 @@ impl Ledger {
         until: Stamp,
         words: Vec<u64>,
     ) {
-        let (kept, span) = (Kept::Version(cell, from), Span { from, until });
-        self.keep(&self.histories, kept, span, &Arc::from(words));
+        let (key, span) = (HistoryKey::Version(cell, from), Span { from, until });
+        self.keep(&self.histories, key, span, &Arc::from(words));
     }
 
     /// Whether the version of the cell is in its history that came into force then.
@@ -158,7 +160,7 @@ pub(in crate::ledger) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> O
 ///
 /// For a version that ended at a later stamp than it began with: the record of any other one may hold
 /// the next with the same stamp.
-pub(in crate::ledger) fn copy_of(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
+pub(in crate::ledger) fn copy_version(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
     if record.stamp() != stamp {
         return None;
     }

@@ -10,19 +10,19 @@
 use std::sync::Arc;
 
 use super::clock::Clock;
-use super::heap::{Heap, Kept};
-use super::ordered_map::Ordered;
+use super::heap::{Heap, HistoryKey};
+use super::ordered_map::OrderedMap;
 use crate::ledger::word::Stamp;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, Ordering, Slot};
 
 /// An instant that is registered: what was in force then can be read until it ends.
-pub(crate) struct Moment {
+pub(crate) struct Pin {
     at: Stamp,
     registration: Arc<Registration>,
 }
 
-impl Moment {
+impl Pin {
     /// The clock's reading.
     pub(crate) fn at(&self) -> Stamp {
         self.at
@@ -33,12 +33,12 @@ impl Moment {
 ///
 /// None before the first snapshot, and never again: none would be the same as before, and whoever replaces
 /// what he has seen rests on it that nothing else came between.
-pub(in crate::ledger) struct Registry(Slot<Registered>);
+pub(in crate::ledger) struct Registry(Slot<PinTable>);
 
 /// The registered instants, in their order. A change copies what it changes, and shares the rest.
 #[derive(Clone)]
-struct Registered {
-    instants: Ordered<Arc<Registration>>,
+struct PinTable {
+    pins: OrderedMap<Arc<Registration>>,
     /// How many have been revoked, and have not ended.
     revoked: usize,
 }
@@ -48,7 +48,7 @@ struct Registration {
     state: AtomicU64,
     /// How many things may be kept for it.
     limit: AtomicU64,
-    kept: Slot<Bag>,
+    heap: Slot<HeapState>,
 }
 
 const HELD: u64 = 0;
@@ -56,24 +56,24 @@ const REVOKED: u64 = 1;
 const ENDED: u64 = 2;
 
 /// An instant, and what belongs to it.
-pub(in crate::ledger) struct Needing {
+pub(in crate::ledger) struct RegistryEntry {
     at: Stamp,
     registration: Arc<Registration>,
 }
 
 /// What is kept for one instant; none before anything is.
-enum Bag {
+enum HeapState {
     Open(Heap),
     /// The instant has ended; its successor has what there was.
     Closed,
 }
 
 /// What became of an attempt to keep more for an instant.
-enum Added {
-    Yes,
-    TooMany,
+enum Admission {
+    Accepted,
+    OverLimit,
     /// The instant has ended.
-    Ended,
+    EpochEnded,
 }
 
 impl Registration {
@@ -81,52 +81,52 @@ impl Registration {
         Registration {
             state: AtomicU64::new(HELD),
             limit: AtomicU64::new(u64::MAX),
-            kept: Slot::empty(),
+            heap: Slot::empty(),
         }
     }
 
     /// Adds to what is kept, unless that would be more than may be.
-    fn add(&self, things: &Heap) -> Added {
+    fn add(&self, keys: &Heap) -> Admission {
         // Relaxed: whoever keeps the next thing, or the one after it, sees it.
         let limit = self.limit.load(Ordering::Relaxed);
-        let mut added = Added::Yes;
-        self.kept.update(|bag| {
-            let mut all = match bag.map(|bag| &**bag) {
-                Some(Bag::Closed) => {
-                    added = Added::Ended;
-                    return bag.cloned();
+        let mut admission = Admission::Accepted;
+        self.heap.update(|state| {
+            let mut all = match state.map(|state| &**state) {
+                Some(HeapState::Closed) => {
+                    admission = Admission::EpochEnded;
+                    return state.cloned();
                 }
-                Some(Bag::Open(heap)) => heap.clone(),
+                Some(HeapState::Open(heap)) => heap.clone(),
                 None => Heap::default(),
             };
-            if all.len() + things.len() > limit {
-                added = Added::TooMany;
-                return bag.cloned();
+            if all.len() + keys.len() > limit {
+                admission = Admission::OverLimit;
+                return state.cloned();
             }
-            added = Added::Yes;
-            all.meld(things.clone());
-            Some(Arc::new(Bag::Open(all)))
+            admission = Admission::Accepted;
+            all.meld(keys.clone());
+            Some(Arc::new(HeapState::Open(all)))
         });
-        added
+        admission
     }
 
     /// Takes all that is kept; from now on nothing can be added.
     fn close(&self) -> Heap {
-        match self.kept.swap(Arc::new(Bag::Closed)).map(Arc::try_unwrap) {
-            Some(Ok(Bag::Open(heap))) => heap,
+        match self.heap.swap(Arc::new(HeapState::Closed)).map(Arc::try_unwrap) {
+            Some(Ok(HeapState::Open(heap))) => heap,
             // Somebody who was about to add something looks at it still.
             Some(Err(shared)) => match &*shared {
-                Bag::Open(heap) => heap.clone(),
-                Bag::Closed => Heap::default(),
+                HeapState::Open(heap) => heap.clone(),
+                HeapState::Closed => Heap::default(),
             },
-            Some(Ok(Bag::Closed)) | None => Heap::default(),
+            Some(Ok(HeapState::Closed)) | None => Heap::default(),
         }
     }
 
     fn count(&self) -> u64 {
-        self.kept.with(|bag| match bag {
-            Some(Bag::Open(heap)) => heap.len(),
-            Some(Bag::Closed) | None => 0,
+        self.heap.with(|state| match state {
+            Some(HeapState::Open(heap)) => heap.len(),
+            Some(HeapState::Closed) | None => 0,
         })
     }
 }
@@ -138,13 +138,13 @@ impl Registry {
 
     /// Registers the present and ends it: what is stamped from now on came later. Lock-free,
     /// O(log snapshots).
-    pub(in crate::ledger) fn register(&self, clock: &Clock) -> Moment {
+    pub(in crate::ledger) fn register(&self, clock: &Clock) -> Pin {
         loop {
             let at = clock.now();
             let Some(registration) = self.enter(at, clock) else { continue };
             reached(Step::Registered);
             if clock.advance(at) {
-                return Moment { at, registration };
+                return Pin { at, registration };
             }
         }
     }
@@ -154,54 +154,58 @@ impl Registry {
     fn enter(&self, at: Stamp, clock: &Clock) -> Option<Arc<Registration>> {
         let new = Arc::new(Registration::new());
         let mut entered = None;
-        self.0.update(|registered| {
-            let current = registered.map(|registered| &registered.instants);
-            if let Some(known) = current.and_then(|instants| instants.get(at.bits())) {
+        self.0.update(|table| {
+            let current = table.map(|table| &table.pins);
+            if let Some(known) = current.and_then(|pins| pins.get(at.bits())) {
                 entered = Some(Arc::clone(known));
-                return registered.cloned();
+                return table.cloned();
             }
             // After the instants were loaded: if this is still the present, nobody has had it, so
             // that nobody has ended it either. If it ends before this is exchanged, it was entered
             // before, and the exchange fails.
             if clock.now() != at {
                 entered = None;
-                return registered.cloned();
+                return table.cloned();
             }
             entered = Some(Arc::clone(&new));
-            let mut next = registered.map_or_else(Registered::new, |now| (**now).clone());
-            next.instants.insert(at.bits(), Arc::clone(&new));
+            let mut next = table.map_or_else(PinTable::new, |now| (**now).clone());
+            next.pins.insert(at.bits(), Arc::clone(&new));
             Some(Arc::new(next))
         });
         entered
     }
 
     /// Whether what was in force then can still be read.
-    pub(in crate::ledger) fn holds(&self, moment: &Moment) -> bool {
+    pub(in crate::ledger) fn holds(&self, pin: &Pin) -> bool {
         // SeqCst: after what was read; partner of the exchange in `revoke`, which comes before anything
         // is taken away.
-        moment.registration.state.load(Ordering::SeqCst) == HELD
+        pin.registration.state.load(Ordering::SeqCst) == HELD
     }
 
     /// Whether any registered instant needs what was in force from one reading of the clock until
     /// before another one was. O(log snapshots).
     pub(in crate::ledger) fn needs(&self, from: Stamp, until: Stamp) -> bool {
-        self.needing(from, until).is_some()
+        self.first_needing(from, until).is_some()
     }
 
     /// The earliest registered instant that needs it. Whoever knows a stamp later than an instant has
     /// acquired the clock's advance, and with it the registration.
-    pub(in crate::ledger) fn needing(&self, from: Stamp, until: Stamp) -> Option<Needing> {
-        self.0.with(|registered| {
-            let (at, registration) = registered?.instants.first_from(from.bits())?;
+    pub(in crate::ledger) fn first_needing(
+        &self,
+        from: Stamp,
+        until: Stamp,
+    ) -> Option<RegistryEntry> {
+        self.0.with(|table| {
+            let (at, registration) = table?.pins.first_from(from.bits())?;
             let at = Stamp::from_bits(at);
-            (at < until).then(|| Needing { at, registration: Arc::clone(registration) })
+            (at < until).then(|| RegistryEntry { at, registration: Arc::clone(registration) })
         })
     }
 
     /// The earliest and the latest registered instant.
-    pub(super) fn ends(&self) -> Option<(Stamp, Stamp)> {
-        self.0.with(|registered| {
-            let (first, last) = registered?.instants.ends()?;
+    pub(super) fn bounds(&self) -> Option<(Stamp, Stamp)> {
+        self.0.with(|table| {
+            let (first, last) = table?.pins.ends()?;
             Some((Stamp::from_bits(first), Stamp::from_bits(last)))
         })
     }
@@ -211,56 +215,56 @@ impl Registry {
     /// limit an instant is revoked. O(log snapshots), O(1) if it has not ended meanwhile.
     pub(in crate::ledger) fn note(
         &self,
-        kept: Kept,
+        key: HistoryKey,
         from: Stamp,
         until: Stamp,
-        needing: Needing,
+        entry: RegistryEntry,
     ) -> bool {
-        let thing = Heap::of(kept, until);
-        let mut next = Some(needing);
+        let key_alone = Heap::of(key, until);
+        let mut next = Some(entry);
         // Repeated only because an instant has ended, or was revoked.
-        while let Some(needing) = next {
-            if self.add(&needing, &thing) {
+        while let Some(entry) = next {
+            if self.add(&entry, &key_alone) {
                 return true;
             }
-            next = self.needing(from, until);
+            next = self.first_needing(from, until);
         }
         false
     }
 
     /// False if the instant has ended, or is revoked now.
-    fn add(&self, needing: &Needing, things: &Heap) -> bool {
-        match needing.registration.add(things) {
-            Added::Yes => true,
-            Added::TooMany => {
-                self.revoke(needing);
+    fn add(&self, entry: &RegistryEntry, keys: &Heap) -> bool {
+        match entry.registration.add(keys) {
+            Admission::Accepted => true,
+            Admission::OverLimit => {
+                self.revoke(entry);
                 false
             }
-            Added::Ended => false,
+            Admission::EpochEnded => false,
         }
     }
 
     /// From now on nothing more is kept for the instant's sake; what is, at most its limit, goes when it
     /// ends.
-    fn revoke(&self, needing: &Needing) {
-        let Needing { at, registration } = needing;
+    fn revoke(&self, entry: &RegistryEntry) {
+        let RegistryEntry { at, registration } = entry;
         // SeqCst: before anything is taken away for it; partner of `holds`. Refused: it has ended, or
         // was revoked before.
         let _ =
             registration.state.compare_exchange(HELD, REVOKED, Ordering::SeqCst, Ordering::SeqCst);
         // In any case: whoever was first may have stopped before this, and nobody waits for that.
-        self.remove(*at, |registered| registered.revoked += 1);
+        self.remove(*at, |table| table.revoked += 1);
     }
 
     /// Takes an instant out, and does something more if it was there; says whether it was.
-    fn remove(&self, at: Stamp, more: impl Fn(&mut Registered)) -> bool {
+    fn remove(&self, at: Stamp, more: impl Fn(&mut PinTable)) -> bool {
         let mut was_there = false;
-        self.0.update(|registered| {
+        self.0.update(|table| {
             was_there = false;
-            let mut next = (**registered?).clone();
-            was_there = next.instants.remove(at.bits()).is_some();
+            let mut next = (**table?).clone();
+            was_there = next.pins.remove(at.bits()).is_some();
             if !was_there {
-                return registered.cloned();
+                return table.cloned();
             }
             more(&mut next);
             Some(Arc::new(next))
@@ -269,20 +273,20 @@ impl Registry {
     }
 
     /// Bounds how many things may be kept for an instant.
-    pub(in crate::ledger) fn limit(&self, moment: &Moment, limit: u64) {
+    pub(in crate::ledger) fn limit(&self, pin: &Pin, limit: u64) {
         // Relaxed: whoever keeps the next thing, or the one after it, sees it.
-        moment.registration.limit.store(limit, Ordering::Relaxed);
+        pin.registration.limit.store(limit, Ordering::Relaxed);
     }
 
     /// How many things are kept for an instant.
-    pub(in crate::ledger) fn kept(&self, moment: &Moment) -> u64 {
-        moment.registration.count()
+    pub(in crate::ledger) fn kept(&self, pin: &Pin) -> u64 {
+        pin.registration.count()
     }
 
     /// Ends an instant; `each` learns what nobody needs any more of what was kept for it. O(log) for
     /// each of that, amortised, and O(log snapshots).
-    pub(in crate::ledger) fn end(&self, moment: &Moment, mut each: impl FnMut(Kept)) {
-        let Moment { at, registration } = moment;
+    pub(in crate::ledger) fn end(&self, pin: &Pin, mut each: impl FnMut(HistoryKey)) {
+        let Pin { at, registration } = pin;
         // SeqCst: as in `revoke`, which is refused from now on.
         registration.state.store(ENDED, Ordering::SeqCst);
         let was_there = self.remove(*at, |_| {});
@@ -290,19 +294,19 @@ impl Registry {
             self.forget_revoked();
         }
         reached(Step::Ended);
-        let mut things = registration.close();
-        if things.is_empty() {
+        let mut keys = registration.close();
+        if keys.is_empty() {
             return;
         }
         // Repeated only because the next instant has ended too, or was revoked.
         loop {
-            let next = self.needing(*at, Stamp::NEVER);
+            let next = self.first_needing(*at, Stamp::NEVER);
             let by = next.as_ref().map_or(Stamp::NEVER, |next| next.at);
-            while let Some(kept) = things.pop_ended(by) {
-                each(kept);
+            while let Some(key) = keys.pop_ended(by) {
+                each(key);
             }
-            let Some(next) = next.filter(|_| !things.is_empty()) else { return };
-            if self.add(&next, &things) {
+            let Some(next) = next.filter(|_| !keys.is_empty()) else { return };
+            if self.add(&next, &keys) {
                 return;
             }
         }
@@ -310,8 +314,8 @@ impl Registry {
 
     /// An instant has ended that was revoked.
     fn forget_revoked(&self) {
-        self.0.update(|registered| {
-            let mut next = (**registered?).clone();
+        self.0.update(|table| {
+            let mut next = (**table?).clone();
             next.revoked = next.revoked.saturating_sub(1);
             Some(Arc::new(next))
         });
@@ -319,19 +323,17 @@ impl Registry {
 
     /// Whether no instant is registered that began before the caller's last reading of the clock.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
-        self.0.with(|registered| registered.is_none_or(|registered| registered.instants.is_empty()))
+        self.0.with(|table| table.is_none_or(|table| table.pins.is_empty()))
     }
 
     /// How many instants are registered, or were and have been revoked.
     pub(in crate::ledger) fn count(&self) -> usize {
-        self.0.with(|registered| {
-            registered.map_or(0, |registered| registered.instants.len() + registered.revoked)
-        })
+        self.0.with(|table| table.map_or(0, |table| table.pins.len() + table.revoked))
     }
 }
 
-impl Registered {
+impl PinTable {
     fn new() -> Self {
-        Registered { instants: Ordered::new(), revoked: 0 }
+        PinTable { pins: OrderedMap::new(), revoked: 0 }
     }
 }

@@ -18,7 +18,7 @@ const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 
 /// The versions before one, as far as they are left in place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Replaced {
+pub(crate) struct Predecessors {
     /// The version directly before.
     pub(crate) last: RecordNumber,
     /// The newest one with another stamp than both, or than the one if they have the same stamp;
@@ -26,10 +26,10 @@ pub(crate) struct Replaced {
     pub(crate) earlier: RecordNumber,
 }
 
-impl Replaced {
+impl Predecessors {
     /// For the first version of a cell.
-    pub(crate) const NOTHING: Replaced =
-        Replaced { last: RecordNumber::NONE, earlier: RecordNumber::NONE };
+    pub(crate) const NOTHING: Predecessors =
+        Predecessors { last: RecordNumber::NONE, earlier: RecordNumber::NONE };
 }
 
 /// One version of one cell, as its words are now.
@@ -78,10 +78,10 @@ impl<'a> Record<'a> {
 
     /// The records of the versions before this one.
     #[inline]
-    pub(crate) fn replaced(self) -> Replaced {
+    pub(crate) fn predecessors(self) -> Predecessors {
         // Acquire: pairs with the release of the same word.
         let word = self.words.get(1).map_or(0, |word| word.load(Ordering::Acquire));
-        Replaced {
+        Predecessors {
             last: RecordNumber::from_bits((word & RECORD_MASK) as u32),
             earlier: RecordNumber::from_bits((word >> RECORD_BITS & RECORD_MASK) as u32),
         }
@@ -90,8 +90,8 @@ impl<'a> Record<'a> {
     /// The same for a version with this stamp, or token. Before the first snapshot nobody could need
     /// them.
     #[inline]
-    pub(crate) fn replaced_by_then(self, stamp: Stamp) -> Replaced {
-        if stamp == Stamp::BEGINNING { Replaced::NOTHING } else { self.replaced() }
+    pub(crate) fn predecessors_as_of(self, stamp: Stamp) -> Predecessors {
+        if stamp == Stamp::BEGINNING { Predecessors::NOTHING } else { self.predecessors() }
     }
 
     /// How many words of payload this version has.
@@ -160,14 +160,14 @@ impl<'a> Record<'a> {
     pub(crate) fn write(
         self,
         stamp: Stamp,
-        replaced: Replaced,
+        predecessors: Predecessors,
         before: Stamp,
         words: &[u64],
         length: usize,
     ) {
-        // Release: as in `Making::set`.
+        // Release: as in `NextPayload::set`.
         self.words[0].store(stamp.bits(), Ordering::Release);
-        self.set_lineage(replaced, before, length);
+        self.set_lineage(predecessors, before, length);
         self.fill(words, length, |value| *value);
     }
 
@@ -175,32 +175,32 @@ impl<'a> Record<'a> {
     /// does, with the words of a version, to be changed. What comes before the next version is yet to
     /// be [set](Self::set_lineage). Returns the stamp of the version before, too.
     #[inline(always)]
-    pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (Making<'a>, Stamp) {
-        // Release: as in `Making::set`.
+    pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (NextPayload<'a>, Stamp) {
+        // Release: as in `NextPayload::set`.
         self.words[0].store(token.bits(), Ordering::Release);
         let (length, before) = version.lineage();
         // Acquire: as in `word`.
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
         self.fill(version.words.get(HEADER..).unwrap_or_default(), length, load);
-        (Making(Record { words: &self.words[..HEADER + length] }), before)
+        (NextPayload(Record { words: &self.words[..HEADER + length] }), before)
     }
 
     /// Sets the records of the versions before this one, which the caller makes, the stamp of the one
     /// directly before, and the length of the payload.
     #[inline]
-    pub(crate) fn set_lineage(self, replaced: Replaced, before: Stamp, length: usize) {
-        let Replaced { last, earlier } = replaced;
-        let replaced = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
+    pub(crate) fn set_lineage(self, predecessors: Predecessors, before: Stamp, length: usize) {
+        let Predecessors { last, earlier } = predecessors;
+        let predecessors = u64::from(last.bits()) | u64::from(earlier.bits()) << RECORD_BITS;
         let lineage = before.bits() | (length as u64) << STAMP_BITS;
-        // Release, both: as in `Making::set`.
-        self.words[1].store(replaced, Ordering::Release);
+        // Release, both: as in `NextPayload::set`.
+        self.words[1].store(predecessors, Ordering::Release);
         self.words[2].store(lineage, Ordering::Release);
     }
 
     /// Sets the first words of the payload, so many, from the first of others.
     #[inline]
     fn fill<T>(self, from: &[T], length: usize, value: impl Fn(&T) -> u64) {
-        // Release: as in `Making::set`.
+        // Release: as in `NextPayload::set`.
         let store = |(word, from): (&AtomicU64, &T)| word.store(value(from), Ordering::Release);
         let words = &self.words[HEADER..];
         match (<&[_; COMMON]>::try_from(words), from.first_chunk::<COMMON>()) {
@@ -212,14 +212,14 @@ impl<'a> Record<'a> {
 
 /// The payload of a version that the caller makes, in a spare record.
 #[derive(Clone, Copy)]
-pub(crate) struct Making<'a>(Record<'a>);
+pub(crate) struct NextPayload<'a>(Record<'a>);
 
-impl Making<'_> {
+impl NextPayload<'_> {
     /// Applies `look` to a copy of some words, in no record.
-    pub(crate) fn of_copy<T>(words: &[u64], look: impl FnOnce(Making<'_>) -> T) -> T {
+    pub(crate) fn with_copy<T>(words: &[u64], look: impl FnOnce(NextPayload<'_>) -> T) -> T {
         let all = [0; HEADER].iter().chain(words);
         let words: Box<[AtomicU64]> = all.map(|word| AtomicU64::new(*word)).collect();
-        look(Making(Record { words: &words }))
+        look(NextPayload(Record { words: &words }))
     }
 
     /// How many words there are.

@@ -12,7 +12,7 @@ use super::chunks::Chunks;
 use super::free_list::FreeList;
 use super::pages::{Aligned, Pages};
 use super::record::Record;
-use crate::ledger::limits::{Exhausted, WIDTHS, Width};
+use crate::ledger::limits::{Limit, WIDTHS, Width};
 use crate::ledger::word::RecordNumber;
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
@@ -96,11 +96,7 @@ impl Records {
     }
 
     /// Adds spare records to `stock`: from those given back, else new ones.
-    pub(crate) fn take(
-        &self,
-        width: Width,
-        stock: &mut Vec<RecordNumber>,
-    ) -> Result<(), Exhausted> {
+    pub(crate) fn take(&self, width: Width, stock: &mut Vec<RecordNumber>) -> Result<(), Limit> {
         let supply = &self.supplies[width.index()];
         let before = stock.len();
         if supply.spare.pop(|position| stock.push(RecordNumber::new(width, position))) {
@@ -109,7 +105,7 @@ impl Records {
             return Ok(());
         }
         let limit = 2 * u64::from(width.half());
-        let new = supply.hand_out(width.batch() as u64, limit).ok_or(Exhausted::Records(width))?;
+        let new = supply.hand_out(width.batch() as u64, limit).ok_or(Limit::Records(width))?;
         for position in new {
             let number = RecordNumber::new(width, position as u32);
             self.make(number);
@@ -216,7 +212,7 @@ mod tests {
             let records = Records::new();
             let mut all = take_all(&records, width);
             assert_eq!(all.len() as u32, 2 * width.half() - 1, "{width:?}");
-            assert_eq!(records.take(width, &mut all), Err(Exhausted::Records(width)));
+            assert_eq!(records.take(width, &mut all), Err(Limit::Records(width)));
             all.sort_by_key(|number| number.bits());
             all.dedup();
             assert_eq!(all.len() as u32, 2 * width.half() - 1, "{width:?}");
