@@ -1,10 +1,15 @@
 //! The lock-free core: cells that change by transactions.
 //!
-//! Every fact that changes under load is the payload of a *cell*, a short array of words. A cell's
-//! *gate* names the *record* that holds its current version; changing a cell means writing the next
-//! version into a spare record and exchanging the gate's word. A transaction over several cells
-//! announces itself in a *descriptor*, installs it in every gate, and is decided by one exchange;
-//! whoever meets a descriptor finishes that transaction first. See `PROTOCOL.md` beside this file.
+//! Every fact that changes under load is the payload of a *cell*, a short array of words. The
+//! *gate* of a cell names the *record* that holds the version in force. A change of one cell writes
+//! the next version into a spare record, then exchanges the gate's word. A transaction over several
+//! cells publishes a *descriptor*, installs it in every gate, and is decided by one exchange. A
+//! thread that meets a descriptor finishes its transaction first. `PROTOCOL.md` beside this file
+//! explains the protocol.
+//!
+//! The files depend on each other in this order, without circles: `limits`, `word`, `store`, the
+//! shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`, the rest of
+//! `commit`.
 //!
 //! The ledger knows words, not providers.
 

@@ -1,4 +1,4 @@
-//! [`Ledger`]: all state that threads share.
+//! [`Ledger`]: the state that threads share.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::store::records::Records;
 use super::word::{Cell, KINDS, Ticket};
 use crate::sync::{AtomicU64, CachePadded, Ordering, model_fence};
 
-/// All cells, their versions, and the transactions over them.
+/// Holds all cells, their versions, and the transactions over them.
 pub(crate) struct Ledger {
     pub(in crate::ledger) gates: Gates,
     pub(in crate::ledger) records: Records,
@@ -28,12 +28,12 @@ pub(crate) struct Ledger {
     pub(in crate::ledger) descriptors_handed_out: AtomicU64,
     pub(in crate::ledger) descriptors_free: FreeList,
     pub(in crate::ledger) cells_handed_out: CachePadded<AtomicU64>,
-    /// Per kind: how many cells belong together, and the runs that nobody uses.
+    /// Holds, for each kind, how many cells a run has, and the runs that no writer uses.
     pub(in crate::ledger) kinds: [(u32, FreeList); KINDS],
 }
 
 impl Ledger {
-    /// A ledger without cells. `runs` says how many cells of each kind belong together.
+    /// Creates a ledger without cells. `runs` gives the number of cells in a run of each kind.
     pub(crate) fn new(runs: [u32; KINDS]) -> Self {
         Ledger {
             gates: Gates::new(),
@@ -51,19 +51,20 @@ impl Ledger {
         }
     }
 
-    /// Every cell that was ever handed out has a number below this one.
+    /// Returns a number above those of all cells that were ever handed out.
     pub(crate) fn cell_bound(&self) -> u32 {
-        // The fence stands for SeqCst in the models; partner of the one before the clock.
+        // The fence stands for SeqCst in the models: partner of the fence in `Clock::now`.
         model_fence();
-        // SeqCst: after the caller's advance of the clock, and so after the numbers of all cells
-        // that were in force before that were handed out.
+        // SeqCst: after the caller's advance of the clock; so the numbers of all cells that were in
+        // force before that advance were handed out before this load. Pairs with
+        // `Writer::restock_cells`.
         self.cells_handed_out.load(Ordering::SeqCst).min(u64::from(Cell::LIMIT)) as u32
     }
 
-    /// Every writer that there ever was has a slot below this one.
+    /// Returns a number above the slots of all writers that there ever were.
     pub(crate) fn writer_bound(&self) -> u32 {
-        // Relaxed: as for `cell_bound`, with the creation of the writer in the place of the
-        // transaction.
+        // Relaxed: a caller that has acquired anything from a writer sees that writer's slot
+        // counted.
         self.descriptors_handed_out.load(Ordering::Relaxed).min(u64::from(Ticket::SLOTS)) as u32
     }
 

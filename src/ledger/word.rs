@@ -1,11 +1,11 @@
 //! The ledger's plain words: a cell, a record's number, a gate's word, a ticket, a stamp.
 //!
 //! Each is a small value that fits a machine word and that threads exchange through shared memory.
-//! Every other file of the ledger depends on these; these depend on the limits only.
+//! Every other part of the ledger depends on these; these depend on `limits` only.
 
 use super::limits::{Limit, RECORD_BITS, Width};
 
-/// Names a fact that changes as one: its position among the gates.
+/// Names a cell by its number, the position of its gate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Cell(u32);
 
@@ -13,13 +13,13 @@ pub(crate) struct Cell(u32);
 const CELL_BITS: u32 = 28;
 const _: () = assert!(Cell::LIMIT <= 1 << CELL_BITS);
 
-/// All cells have room in the narrowest width, and leave as much to the changes in progress.
+/// All cells fit the narrowest width, and leave as many records to the changes in progress (I19).
 const _: () = assert!(Width::Narrowest.half() == Cell::LIMIT);
 
 impl Cell {
-    /// How many cells there can be, each with a version in force: that leaves as many records of the
-    /// narrowest width to the changes in progress. Few in the crate's own tests, which come to the end of
-    /// them.
+    /// Bounds the number of cells. Each has a version in force, which leaves as many records of the
+    /// narrowest width to the changes in progress. Small in the crate's own tests, which use up all
+    /// cells.
     pub(crate) const LIMIT: u32 = if cfg!(test) { 1 << 12 } else { 1 << 26 };
 
     pub(crate) fn new(number: u32) -> Cell {
@@ -30,14 +30,14 @@ impl Cell {
         self.0
     }
 
-    /// The `offset`th cell of the run that begins here.
+    /// Returns the `offset`th cell of the run that begins with this cell.
     pub(crate) fn sibling(self, offset: u32) -> Cell {
         Cell(self.0.wrapping_add(offset))
     }
 }
 
-/// Names a record: a width, as so many ones, and a position among those of that width. Most are of the
-/// narrowest, whose numbers are their positions.
+/// Names a record: a width in unary, and a position among the records of that width. Most records
+/// have the narrowest width, where the number is the position.
 ///
 /// ```text
 /// 0 | position 27         the narrowest width
@@ -49,11 +49,12 @@ impl Cell {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RecordNumber(u32);
 
-/// As wide as a cell or a record's number: a result of either stays in registers.
+/// A [`Limit`] is as wide as a cell or a record's number, so that a result of either stays in
+/// registers.
 const _: () = assert!(size_of::<Limit>() == size_of::<RecordNumber>());
 
 impl RecordNumber {
-    /// Names a record that nobody ever writes to: without payload.
+    /// Names the record that no thread ever writes to, and that has no payload.
     pub(crate) const NONE: RecordNumber = RecordNumber(0);
 
     #[inline]
@@ -69,7 +70,7 @@ impl RecordNumber {
         }
     }
 
-    /// The width, if it is not the narrowest.
+    /// Returns the width, which is not the narrowest.
     fn wide(self) -> Width {
         let ones = (!self.0 << (u32::BITS - RECORD_BITS)).leading_zeros();
         Width::ALL[(ones as usize).min(Width::COUNT - 1)]
@@ -91,18 +92,19 @@ impl RecordNumber {
     }
 }
 
-/// What a gate holds: the version in force, or the transaction that is about to decide one.
+/// Holds the word in a gate: it names the version in force, or the transaction that is about to
+/// decide the next one.
 ///
 /// ```text
 /// 0 | tag 35 | record 28          the version in force
-/// 1 | worker slot 15 | sequence 48   a transaction in progress
+/// 1 | slot 15 | sequence 48       a transaction in progress
 /// ```
 ///
-/// A version word never comes back: the tag grows with every change, touch, abort and reuse of
-/// the cell. It wraps after 2^35 of them, so a thread would have to sleep inside one operation
-/// through exactly that many, or a worker that has found a provider not to look at it meanwhile,
-/// ending on the same record, to be misled. The word 0 is a cell that
-/// was never used: record 0 is never handed out.
+/// A version word never returns to a gate (I1), because each change, touch, abort and reuse of the
+/// cell increments the tag. The tag wraps after 2^35 of them. That misleads only a thread that
+/// sleeps inside one operation through exactly that many which end on the record it has seen, or a
+/// worker that does not look at a provider which it has found for that long. The word 0 is the gate
+/// of a cell that was never used, since record 0 is never handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct GateWord(u64);
 
@@ -112,14 +114,14 @@ const DESCRIPTOR: u64 = 1 << 63;
 impl GateWord {
     pub(crate) const VACANT: GateWord = GateWord(0);
 
-    /// The word that follows this one, naming `record`.
+    /// Returns the word that follows this one, with `record`.
     #[inline]
     pub(crate) fn next(self, record: RecordNumber) -> GateWord {
         let tag = (self.tag() + 1) & ((1 << TAG_BITS) - 1);
         GateWord(tag << RECORD_BITS | u64::from(record.bits()))
     }
 
-    /// The word that follows this one with the same record: a touch, or an abort.
+    /// Returns the word that follows this one with its record: after a touch, or an abort.
     #[inline]
     pub(crate) fn next_same(self) -> GateWord {
         self.next(self.record())
@@ -140,7 +142,7 @@ impl GateWord {
         GateWord(DESCRIPTOR | ticket.bits())
     }
 
-    /// The transaction that holds the gate, if one does.
+    /// Returns the ticket of the transaction that holds the gate, if one does.
     #[inline]
     pub(crate) fn ticket(self) -> Option<Ticket> {
         (self.0 & DESCRIPTOR != 0).then(|| Ticket::from_bits(self.0 & !DESCRIPTOR))
@@ -157,7 +159,7 @@ impl GateWord {
     }
 }
 
-/// One use of one descriptor.
+/// Names one use of one descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ticket {
     slot: u32,
@@ -168,10 +170,10 @@ const SEQUENCE_BITS: u32 = 48;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 
 impl Ticket {
-    /// How many descriptors there can be.
+    /// Bounds the number of descriptors.
     pub(crate) const SLOTS: u32 = 1 << 15;
 
-    /// The `sequence` wraps after 2^48 transactions of one worker.
+    /// Creates a ticket. `sequence` wraps after 2^48 transactions of one slot.
     pub(crate) fn new(slot: u32, sequence: u64) -> Self {
         Ticket { slot, sequence: sequence & SEQUENCE_MASK }
     }
@@ -198,40 +200,41 @@ impl Ticket {
     }
 }
 
-/// When a version came into force, or the token that it carries until someone notes that.
+/// Holds the epoch in which a version came into force, or the token that stands for it until a
+/// thread has stamped the version.
 ///
 /// ```text
-/// 0 | clock 48                 came into force at that reading of the clock
-/// 1 | cell 28 | tag 35         not noted yet; unique for each version ever in force
+/// 0 | clock 48                 the version came into force at that reading of the clock
+/// 1 | cell 28 | tag 35         not stamped yet; unique to each version that was ever in force
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Stamp(u64);
 
 const TOKEN: u64 = 1 << 63;
 
-/// The clock wraps after 2^48 snapshots.
+/// Counts the bits of a reading of the clock, which wraps after 2^48 snapshots.
 pub(in crate::ledger) const STAMP_BITS: u32 = 48;
 
 impl Stamp {
-    /// The stamp of everything before the first snapshot.
+    /// The stamp of every version from before the first snapshot.
     pub(crate) const BEGINNING: Stamp = Stamp(1);
 
-    /// The token of the version that `word` puts in force in `cell`.
+    /// Returns the token of the version that `word` puts in force in `cell`.
     #[inline]
     pub(crate) fn token(cell: Cell, word: GateWord) -> Stamp {
         Stamp(TOKEN | u64::from(cell.number()) << TAG_BITS | word.tag())
     }
 
-    /// The token of a whole transaction.
+    /// Returns the token of a transaction over several cells.
     #[inline]
     pub(crate) fn transaction_token(sequence: u64) -> Stamp {
         Stamp(TOKEN | sequence)
     }
 
-    /// Later than any instant.
+    /// The stamp that is later than any instant.
     pub(crate) const NEVER: Stamp = Stamp((1 << STAMP_BITS) - 1);
 
-    /// So many readings of the clock later.
+    /// Returns the stamp that is `by` epochs later, at most [`NEVER`](Self::NEVER).
     pub(crate) fn later(self, by: u64) -> Stamp {
         Stamp(self.0.saturating_add(by).min(Self::NEVER.0))
     }
@@ -252,9 +255,9 @@ impl Stamp {
     }
 }
 
-/// Kinds of cells are recycled apart, in runs of a fixed number of cells.
+/// Counts the kinds of cells. Each kind is recycled on its own, in runs of a fixed number of cells.
 pub(crate) const KINDS: usize = 3;
 
-/// A kind of cells, by its index.
+/// Names a kind of cells by its index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Kind(pub(crate) usize);

@@ -1,16 +1,18 @@
 //! [`Abort`]: why the body of a transaction gives up.
 
-/// Why the body of a transaction gives up.
+/// Tells why the body of a transaction gives up.
 #[derive(Debug)]
 pub(crate) enum Abort<E> {
-    /// The answer is no. Final if everything it rests on was in force at one instant.
+    /// The body refuses. The refusal is final if everything it rests on was in force at one
+    /// instant.
     Reject(E),
-    /// What was read contradicts itself: it was read at different instants. Start over.
+    /// The body has read a contradiction, and so versions of different instants. It has to run
+    /// again.
     Torn,
 }
 
 impl<E> Abort<E> {
-    /// The same with another answer.
+    /// Converts the answer of a refusal.
     pub(crate) fn map<F>(self, answer: impl FnOnce(E) -> F) -> Abort<F> {
         match self {
             Abort::Reject(error) => Abort::Reject(answer(error)),

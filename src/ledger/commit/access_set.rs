@@ -1,4 +1,4 @@
-//! The read set and the write set of a transaction.
+//! [`AccessSet`]: the read set and the write set of a transaction.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::ledger::read::Observation;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::Cell;
 
-/// A cell that the transaction has opened.
+/// Names a cell that the transaction has opened, by its index in the access set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place(u32);
 
@@ -25,39 +25,42 @@ impl Place {
     }
 }
 
-/// The transaction's working memory, kept by the writer from one to the next.
+/// Holds what a transaction has read and what it will write, one [`Access`] for each cell.
+///
+/// Every access belongs to the read set; one whose cell is changed also belongs to the write set.
+/// The writer keeps the memory from one transaction to the next.
 #[derive(Default)]
 pub(super) struct AccessSet {
     pub(super) list: Vec<Access>,
-    /// What the cells will hold, and room for more from `end`.
+    /// Holds the words that the cells will have, and spare room from index `end` on.
     pub(super) words: Vec<u64>,
     pub(super) end: usize,
-    /// Where each opened cell is, once they are too many to look through.
+    /// Maps each cell to its index in `list`, once there are too many to look through.
     places: HashMap<Cell, usize, foldhash::fast::FixedState>,
-    /// For what quiet the transaction at hand has asked.
+    /// The request for quiet that the transaction has made.
     pub(super) request: Option<QuietRequest>,
 }
 
-/// A cell in a draft.
+/// Describes what a transaction does with one cell.
 pub(super) struct Access {
     pub(super) cell: Cell,
     pub(super) observed: Observation,
-    /// Where its words are in the draft, and how many.
+    /// The index of the cell's first word in the set's `words`, and the number of its words.
     pub(super) first: usize,
     pub(super) length: usize,
-    /// Else it must merely be unchanged.
+    /// Whether the cell gets a new version. If not, it must merely be unchanged at the commit.
     pub(super) changed: bool,
 }
 
 impl Access {
-    /// What the cell will hold, with whatever is behind it, in the draft's words.
+    /// Returns the words that the cell will have, with whatever follows them in `words`.
     #[inline]
     pub(super) fn words_from<'w>(&self, words: &'w [u64]) -> &'w [u64] {
         &words[self.first..]
     }
 }
 
-/// So many opened cells are looked through one by one.
+/// Bounds the number of accesses that are looked through one by one.
 const FEW: usize = 16;
 
 impl AccessSet {
@@ -67,37 +70,37 @@ impl AccessSet {
         self.places.clear();
     }
 
-    /// How many cells are opened.
+    /// Returns the number of cells.
     pub(super) fn cells(&self) -> usize {
         self.list.len()
     }
 
-    /// What an opened cell will hold.
+    /// Returns the words that an opened cell will have.
     #[inline]
     pub(super) fn payload(&self, access: &Access) -> &[u64] {
         &self.words_from(access)[..access.length]
     }
 
-    /// The same with whatever is behind it.
+    /// Returns the words that an opened cell will have, with whatever follows them.
     #[inline]
     pub(super) fn words_from(&self, access: &Access) -> &[u64] {
         access.words_from(&self.words)
     }
 
-    /// Whether everything opened is still as it was read. One cell needs no second look: it was
-    /// validated when it was read.
+    /// Returns whether every cell is still as it was read (I13). A single cell was validated when
+    /// it was read, and needs no second look.
     pub(super) fn holds(&self, ledger: &Ledger) -> bool {
         self.list.len() <= 1 || self.is_unchanged(ledger)
     }
 
-    /// Whether everything opened, be it one cell, is still as it was read.
+    /// Returns whether every cell, even a single one, is still as it was read.
     pub(super) fn is_unchanged(&self, ledger: &Ledger) -> bool {
         self.list.iter().all(|access| ledger.gates.load(access.cell) == access.observed.word)
     }
 
     #[inline]
     pub(super) fn find(&self, cell: Cell) -> Option<Place> {
-        // Most often it is the last: changes come cell by cell.
+        // Most often the last: changes come cell by cell.
         let last = self.list.len().checked_sub(1)?;
         if self.list[last].cell == cell { Some(Place::new(last)) } else { self.find_before(cell) }
     }
@@ -118,7 +121,7 @@ impl AccessSet {
         self.read(ledger, cell)
     }
 
-    /// Reads a cell that is not open.
+    /// Reads a cell that the set does not have, and adds it.
     fn read(&mut self, ledger: &Ledger, cell: Cell) -> Result<Place, Limit> {
         if self.list.len() == MOST_CELLS {
             return Err(Limit::Entries);

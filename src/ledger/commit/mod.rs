@@ -1,4 +1,4 @@
-//! How cells change: a writer, its transactions, and the protocol that commits them.
+//! How cells change: writers, their transactions, and the protocol that commits them.
 
 pub(in crate::ledger) mod abort;
 pub(in crate::ledger) mod access_set;

@@ -1,4 +1,5 @@
-//! Transactions as their authors see them: open cells, look, change, commit.
+//! [`Transaction`]: a transaction as its author sees it. The body opens cells, looks, and changes
+//! them; then the writer commits.
 
 use super::abort::Abort;
 use super::access_set::{AccessSet, Place};
@@ -8,39 +9,39 @@ use crate::ledger::limits::Limit;
 use crate::ledger::snapshot::registry::Pin;
 use crate::ledger::word::{Cell, Kind, Stamp};
 
-/// A transaction being prepared. Cells that are opened and not changed must merely be unchanged
-/// when it commits.
+/// Refers to a transaction whose body is running. A cell that the body opens and does not change
+/// must merely be unchanged at the commit.
 pub(crate) struct Transaction<'a> {
     pub(in crate::ledger) writer: &'a mut Writer,
 }
 
 impl Transaction<'_> {
-    /// Reads `cell` into the transaction; once, however often it is opened.
+    /// Reads `cell` into the access set, unless the body has opened it before (I5).
     #[inline]
     pub(crate) fn open(&mut self, cell: Cell) -> Result<Place, Limit> {
         let Writer { ledger, accesses, .. } = &mut *self.writer;
         accesses.open(ledger, cell)
     }
 
-    /// Whether the transaction has opened `cell` before.
+    /// Returns whether the body has opened `cell`.
     pub(crate) fn has(&self, cell: Cell) -> bool {
         self.writer.accesses.find(cell).is_some()
     }
 
-    /// The `index`th word of what the cell will hold; 0 beyond its end.
+    /// Returns the `index`th word that the cell will have; 0 beyond its end.
     #[inline]
     pub(crate) fn word(&self, place: Place, index: usize) -> u64 {
         self.words(place).get(index).copied().unwrap_or(0)
     }
 
-    /// What the cell will hold.
+    /// Returns the words that the cell will have.
     #[inline]
     pub(crate) fn words(&self, place: Place) -> &[u64] {
         let accesses = &self.writer.accesses;
         accesses.payload(&accesses.list[place.index()])
     }
 
-    /// Changes what the cell will hold, word by word.
+    /// Returns the words that the cell will have, for the body to change.
     #[inline]
     pub(crate) fn words_mut(&mut self, place: Place) -> &mut [u64] {
         let AccessSet { list, words, .. } = &mut self.writer.accesses;
@@ -49,17 +50,17 @@ impl Transaction<'_> {
         &mut words[access.first..][..access.length]
     }
 
-    /// Whether what was opened is still what was in force at an instant.
+    /// Returns whether the opened version was in force already when `pin`'s epoch ended.
     pub(crate) fn is_unchanged_since(&self, place: Place, pin: &Pin) -> bool {
         self.writer.accesses.list[place.index()].observed.stamp <= pin.at()
     }
 
-    /// Replaces what the cell will hold.
+    /// Replaces the words that the cell will have.
     pub(crate) fn rewrite(&mut self, place: Place, payload: &[u64]) {
         self.renew(place, payload.len()).copy_from_slice(payload);
     }
 
-    /// Replaces what the cell will hold by so many words, for the caller to set all of them.
+    /// Gives the cell `length` words in the place of its own; the body has to set all of them.
     #[inline]
     pub(crate) fn renew(&mut self, place: Place, length: usize) -> &mut [u64] {
         let AccessSet { list, words, end, .. } = &mut self.writer.accesses;
@@ -76,8 +77,8 @@ impl Transaction<'_> {
         &mut words[access.first..][..length]
     }
 
-    /// Takes cells that nobody uses, whether the transaction commits or not; see
-    /// [`Writer::take_cells`].
+    /// Takes cells that no transaction uses; see [`Writer::take_cells`]. They stay taken if the
+    /// transaction does not commit.
     pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
         self.writer.take_cells(kind, first)
     }
@@ -87,26 +88,27 @@ impl Transaction<'_> {
         self.writer.give_cells(kind, cell);
     }
 
-    /// Lets those who wait for the transaction know that its body goes on. Opening cells does so, too;
-    /// this is for what may take long between.
+    /// Tells the threads that wait for this transaction that its body goes on. Opening cells does
+    /// so too; a body calls this in between if it takes long.
     pub(crate) fn note_progress(&mut self) {
         let Writer { ledger, accesses, .. } = &mut *self.writer;
         ledger.urgency.note_progress(&mut accesses.request);
     }
 
-    /// Whether everything opened so far is still as it was read, and so was in force at any
-    /// instant since, together with whatever the caller has learned meanwhile by other means.
+    /// Returns whether every cell is still as it was read. If so, all of them were in force at any
+    /// instant since the last was read, together with whatever the body has learned meanwhile by
+    /// other means.
     pub(crate) fn holds(&self) -> bool {
         self.writer.accesses.is_unchanged(&self.writer.ledger)
     }
 }
 
 impl Writer {
-    /// Changes several cells as one. `body` opens and changes them, or gives up.
+    /// Changes several cells as one. `body` opens and changes them, or gives up. Lock-free.
     ///
-    /// A rejection is final only if everything it rests on was in force at one instant; else
-    /// `body` runs again, as it does when another change came first. Lock-free. No code runs
-    /// between the first word that others can see and the end of the protocol but the protocol's.
+    /// A refusal by `body` is final only if everything it rests on was in force at one instant
+    /// (I13). Else `body` runs again, as it does when another change came first. From the first
+    /// word that other threads can see to the end of the protocol, only the protocol's code runs.
     pub(crate) fn transact<T, E: From<Limit>>(
         &mut self,
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
@@ -155,8 +157,9 @@ impl Writer {
         result
     }
 
-    /// As [`transact`](Self::transact), and says since when the change is in force. The stamp of a
-    /// change of one cell would be known to who reads it only, so it is made as one of several.
+    /// Does what [`transact`](Self::transact) does, and returns the stamp of the change too. Even a
+    /// change of one cell goes through the descriptor, since only a reader would know its stamp
+    /// otherwise.
     pub(crate) fn transact_stamped<T, E: From<Limit>>(
         &mut self,
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,

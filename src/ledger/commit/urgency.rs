@@ -1,44 +1,45 @@
 //! Urgency: how a large transaction gets its turn under a storm of small ones.
 //!
-//! A transaction over a thousand cells takes so much longer to prepare than one over two that among
-//! many of those it would hardly ever find all its cells unchanged. After it has lost a few times it
-//! asks for quiet, and *beats* as it goes on; the others wait before their next attempt, for as long
-//! as they hear it beat. That is advice: nothing rests on it. Who hears no beat for the time of
-//! [`SILENCE`] takes the asker for stopped and withdraws its request, for all: so a thread that asked
-//! and was stopped costs the others that time, together and once. Its next beat, if there ever is one,
-//! asks anew.
+//! A transaction over a thousand cells takes so much longer to prepare than one over two that,
+//! among many of these, it would hardly ever find all its cells unchanged. After some losses its
+//! writer requests quiet, and *beats* as it goes on. Other writers wait before their next attempt,
+//! for as long as they hear it beat. A writer that hears no beat for a [`SILENCE`] takes the
+//! requesting thread for stopped and withdraws the request, for all. So a stopped thread costs the
+//! others one silence, together. If it goes on, its next beat makes the request anew.
 //!
-//! Nobody waits for itself, and two that ask don't wait for each other: only one request stands, and
-//! who has it does not wait. Who waits holds no gate.
+//! A request is advice; correctness never depends on it. Only one request stands at a time, and its
+//! writer does not wait, so that no writers wait in a circle. A waiting writer holds no gate.
 
 use std::time::{Duration, Instant};
 
 use crate::sync::Hint;
 
+/// Holds the request that stands, if any.
+///
 /// ```text
-/// 0                                   nobody asks
-/// beat 24 | number 24 | slot + 1 16   who asks, for which time, and how far it has come
+/// 0                                   no request
+/// beat 24 | number 24 | slot + 1 16   a writer's request, and how far the writer has come
 /// ```
 #[derive(Default)]
 pub(in crate::ledger) struct Urgency(Hint);
 
-/// A transaction over fewer cells wins often enough.
+/// Bounds the small transactions: one over fewer cells wins often enough without quiet.
 const LARGE: usize = 64;
 
-/// So often it has lost before it asks.
+/// Counts the losses after which a writer requests quiet.
 const LOSSES: u64 = 2;
 
-/// So many steps go by from one beat to the next: many fewer than make up the silence, and so many
-/// that a beat costs nothing beside them.
+/// Counts the steps between two beats: far fewer than fill a silence, and so many that a beat costs
+/// nothing beside them.
 const STEPS: u32 = 256;
 
-/// Who is silent for so long counts as stopped. By the clock: with more threads than processors,
-/// giving up one's turn a thousand times can take seconds.
+/// Bounds the time between two beats of a thread that runs. Measured by the clock: with more
+/// threads than processors, yielding a thousand times can take seconds.
 const SILENCE: Duration = Duration::from_millis(1);
 
 const BEAT: u64 = 1 << 40;
 
-/// What a writer has asked for. It may have been withdrawn meanwhile.
+/// Describes the request that a writer has made. Another writer may have withdrawn it meanwhile.
 #[derive(Clone, Copy)]
 pub(in crate::ledger) struct QuietRequest {
     word: u64,
@@ -46,8 +47,8 @@ pub(in crate::ledger) struct QuietRequest {
 }
 
 impl Urgency {
-    /// Asks for quiet, if that is due and nobody else does. The number tells requests from one slot
-    /// apart.
+    /// Requests quiet, if the transaction is large and has lost often enough, and if no other
+    /// request stands. `number` tells the requests from one slot apart.
     #[cold]
     pub(in crate::ledger) fn request(
         &self,
@@ -63,7 +64,7 @@ impl Urgency {
         self.0.exchange(0, word).then_some(QuietRequest { word, steps: 0 })
     }
 
-    /// A step of a writer that may have asked.
+    /// Counts a step of a writer that may have made a request.
     #[inline]
     pub(in crate::ledger) fn note_progress(&self, request: &mut Option<QuietRequest>) {
         if let Some(request) = request {
@@ -71,7 +72,7 @@ impl Urgency {
         }
     }
 
-    /// The asker has come one step further.
+    /// Counts a step of a writer that has made a request; beats if it is time.
     #[cold]
     pub(in crate::ledger) fn count_step(&self, request: &mut QuietRequest) {
         request.steps += 1;
@@ -80,21 +81,21 @@ impl Urgency {
         }
     }
 
-    /// Lets the others know that the asker goes on; asks anew if the request was withdrawn and nobody
-    /// else has asked since.
+    /// Tells the waiting writers that this one goes on. Makes the request anew if it was withdrawn
+    /// and no other request stands.
     fn beat(&self, request: &mut QuietRequest) {
         let next = request.word.wrapping_add(BEAT);
         let _ = self.0.exchange(request.word, next) || self.0.exchange(0, next);
         *request = QuietRequest { word: next, steps: 0 };
     }
 
-    /// The transaction is over.
+    /// Withdraws the request of a transaction that is over.
     #[cold]
     pub(in crate::ledger) fn withdraw(&self, request: QuietRequest) {
         self.0.exchange(request.word, 0);
     }
 
-    /// Waits a while if somebody asks for it.
+    /// Waits for a while if a request stands.
     #[inline]
     pub(in crate::ledger) fn give_way(&self) {
         let word = self.0.get();
@@ -103,7 +104,8 @@ impl Urgency {
         }
     }
 
-    /// Begins another attempt of the asker, after a while if somebody else asks for it by now.
+    /// Begins another attempt of a writer that has made a request; first waits for a while if
+    /// another request stands by now.
     #[cold]
     pub(in crate::ledger) fn try_again(&self, request: &mut QuietRequest) {
         self.beat(request);
@@ -131,7 +133,7 @@ impl Urgency {
     }
 }
 
-/// Whether two words differ in their beat at most.
+/// Returns whether two words are the same request, apart from their beats.
 fn is_same_request(one: u64, other: u64) -> bool {
     one % BEAT == other % BEAT
 }
@@ -142,8 +144,8 @@ mod tests {
 
     use super::*;
 
-    /// Far less than giving up one's turn as often as a large transaction has cells could take, far
-    /// more than the silence.
+    /// Bounds a wait: far less than it takes to yield as often as a large transaction has cells,
+    /// and far more than a silence.
     const SOON: Duration = Duration::from_secs(3);
 
     fn request(urgency: &Urgency, slot: u32) -> QuietRequest {
@@ -175,7 +177,7 @@ mod tests {
         assert!(SILENCE <= first && first < SOON, "{first:?}");
         assert_eq!(urgency.0.get(), 0, "withdrawn for all");
 
-        // It goes on: one silence more, and again only one.
+        // It goes on: the others wait for one silence more, and only one.
         urgency.beat(&mut stopped);
         assert_eq!(urgency.0.get(), stopped.word);
         let second = time(|| urgency.give_way());
@@ -200,7 +202,8 @@ mod tests {
     #[test]
     fn an_asker_that_goes_on_is_waited_for() {
         let urgency = Urgency::default();
-        // Whether the asker was never out of its turn for a silence, as it may be on a busy machine.
+        // Returns whether the requesting thread was never off its processor for a silence, as it
+        // may be on a busy machine.
         let note_progress = || {
             let start = Instant::now();
             let mut last = start;
@@ -216,7 +219,7 @@ mod tests {
                     last = now;
                 }
                 urgency.withdraw(asker);
-                // Between two beats there is at most one look at the clock.
+                // There is at most one look at the clock between two beats.
                 let is_heard = 2 * longest < SILENCE;
                 assert!(!is_heard || !is_left, "silent for {longest:?} at most");
                 is_heard

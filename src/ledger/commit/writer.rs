@@ -1,4 +1,5 @@
-//! What one thread writes with: a descriptor, a stock of records, spare cells.
+//! [`Writer`]: what one thread writes with. It has a descriptor, a stock of records, and spare
+//! cells.
 
 use std::cell::Cell as StdCell;
 use std::sync::Arc;
@@ -21,34 +22,35 @@ use crate::sync::{CachePadded, Ordering};
 
 /// The ledger's half of a worker.
 ///
-/// Spare records and cells are its own; it trades them with the others in batches, and gives all
-/// back when dropped.
+/// A writer owns its spare records and cells. It trades them with the other writers in batches, and
+/// gives all of them back when it is dropped.
 pub(crate) struct Writer {
     pub(super) ledger: Arc<Ledger>,
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
     stock: Stock,
-    /// The transaction as it will be announced.
+    /// Holds the entries of the transaction, as the descriptor will publish them.
     entries: Vec<Entry>,
     cells: [Vec<Cell>; KINDS],
     pub(super) retries: u64,
     pub(super) helps: u64,
-    /// Whether a change of this writer may be seen by others and is not complete.
+    /// Whether other threads may see a change of this writer that is not complete.
     in_flight: bool,
-    /// Since when the last transaction is in force that was made through the descriptor.
+    /// The stamp of the last transaction that was made through the descriptor.
     pub(super) committed_at: Stamp,
 }
 
 impl Ledger {
-    /// What one thread writes with. Lock-free.
+    /// Returns a writer for one thread, in a slot that no other writer has. Lock-free.
     pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Limit> {
         let mut slots = Vec::new();
         if !self.descriptors_free.pop(|slot| slots.push(slot)) {
             // Relaxed: only the uniqueness of the answer matters.
             let slot = self.descriptors_handed_out.fetch_add(1, Ordering::Relaxed);
             if slot >= u64::from(Ticket::SLOTS) {
-                // Relaxed: as above. Never so many at once that this could wrap.
+                // Relaxed: only the uniqueness of the answers matters. There are never so many
+                // callers at once that the count could wrap.
                 self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
                 return Err(Limit::Workers);
             }
@@ -84,26 +86,26 @@ impl Writer {
         &self.ledger
     }
 
-    /// Which of the writers at the same time this is.
+    /// Returns the slot, which no other writer has at the same time.
     pub(crate) fn slot(&self) -> u32 {
         self.slot
     }
 
-    /// How often a change was prepared in vain because another came first.
+    /// Returns how often a change was prepared in vain because another came first.
     pub(crate) fn retries(&self) -> u64 {
         self.retries
     }
 
-    /// How often another's change was finished on the way.
+    /// Returns how often this writer has finished another thread's transaction on its way.
     pub(crate) fn helps(&self) -> u64 {
         self.helps
     }
 
-    /// Changes one cell: `change` gets the next version, as long as the one in force and with the same
-    /// words, and sets some of them, or gives up.
+    /// Changes one cell. `change` gets the next version, with the words of the one in force, and
+    /// sets some of them, or gives up. Lock-free.
     ///
-    /// The words are one version's, and a rejection rests on the version in force when it was
-    /// read. Lock-free; `change` is called again if another change came first.
+    /// The words are one version's (I4), and a refusal rests on the version that was in force when
+    /// it was read. `change` is called again if another change came first.
     #[inline]
     pub(crate) fn update<T, E: From<Limit>>(
         &mut self,
@@ -124,7 +126,7 @@ impl Writer {
             });
             let (next, words, before, predecessors) = match begun {
                 Ok(Some(begun)) => begun,
-                // The gate has moved, as the reading has noticed too.
+                // The gate has moved; `read_gate` noticed it too.
                 Ok(None) => continue,
                 Err(limit) => break Err(limit.into()),
             };
@@ -146,8 +148,8 @@ impl Writer {
         result
     }
 
-    /// What a change of one cell would say, and changes nothing: for one that there was no record for, but
-    /// that may be refused anyway.
+    /// Returns what a change of one cell would return, and changes nothing. A caller whose change
+    /// found no record uses this to learn whether the change would be refused anyway.
     #[cold]
     #[inline(never)]
     pub(crate) fn preview<T, E>(
@@ -169,12 +171,12 @@ impl Writer {
         }
     }
 
-    /// Takes back what no snapshot needs any more, before the writer rests.
+    /// Turns records that no snapshot needs any more into spares, before the writer rests.
     pub(crate) fn rest(&mut self) {
         self.stock.rest(&self.ledger);
     }
 
-    /// Adds what this writer has in stock.
+    /// Adds the spare cells and records of this writer to `spares`.
     pub(crate) fn count_spares(&self, spares: &mut Spares) {
         for (count, cells) in spares.runs.iter_mut().zip(&self.cells) {
             *count += cells.len() as u64;
@@ -182,8 +184,9 @@ impl Writer {
         self.stock.count_spares(&mut spares.records);
     }
 
-    /// Takes a run of cells of `kind` that nobody uses. Each holds one word: what it last held,
-    /// or for cells never used the one in `first`, whose length is the kind's run.
+    /// Takes a run of cells of `kind` that no transaction uses. Each cell holds one word: the one
+    /// it last held, or for a cell never used the one in `first`, which has a word for each cell of
+    /// a run.
     pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
         let run = match self.cells[kind.0].pop() {
             Some(run) => run,
@@ -204,7 +207,7 @@ impl Writer {
         Ok(run)
     }
 
-    /// Gives a run of cells back that [`take_cells`](Self::take_cells) returned.
+    /// Gives back a run of cells that [`take_cells`](Self::take_cells) returned.
     pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
         let stock = &mut self.cells[kind.0];
         stock.push(cell);
@@ -221,7 +224,7 @@ impl Writer {
             return Ok(());
         }
         let count = CELL_BATCH as u64 * u64::from(*run);
-        // SeqCst: before the cell's versions are stamped; partner of `cell_bound`.
+        // SeqCst: before the versions of these cells are stamped. Pairs with `Ledger::cell_bound`.
         let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::SeqCst);
         if first + count > u64::from(Cell::LIMIT) {
             return Err(Limit::Cells);
@@ -243,7 +246,7 @@ impl Writer {
         let new = GateWord::VACANT.next(spare);
         let token = Stamp::token(cell, new);
         let record = self.ledger.records.get(spare);
-        // Nothing is before this, at any instant.
+        // `NEVER`: no version is before the first one, at any instant.
         record.write(token, Predecessors::NOTHING, Stamp::NEVER, payload, payload.len());
         self.ledger
             .gates
@@ -254,8 +257,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits the draft, through the descriptor if it has to be `stamped`; false if it has to be made
-    /// anew.
+    /// Commits the access set, through the descriptor if there are several cells or the change has
+    /// to be `stamped`. Returns false if the body has to run again.
     pub(super) fn commit(&mut self, stamped: bool) -> Result<bool, Limit> {
         let Writer { ledger, accesses, .. } = self;
         match &accesses.list[..] {
@@ -268,7 +271,7 @@ impl Writer {
         }
     }
 
-    /// The same for a single cell, which changes.
+    /// Commits an access set of one cell, which is changed.
     #[inline(never)]
     fn commit_one(&mut self) -> Result<bool, Limit> {
         let Writer { ledger, accesses, stock, in_flight, .. } = self;
@@ -284,8 +287,8 @@ impl Writer {
         Ok(exchange(ledger, gate, stock, in_flight, observed, next))
     }
 
-    /// Writes the new versions of the draft into spares, and the entries beside them. None if the draft
-    /// has to be made anew.
+    /// Writes the new versions into spares, and the entries that name them. Returns `None` if the
+    /// body has to run again.
     #[inline]
     fn write_versions(&mut self) -> Result<Option<Stamps>, Limit> {
         let Writer { ledger, accesses, stock, entries, .. } = self;
@@ -300,8 +303,8 @@ impl Writer {
                 true => {
                     let width = Width::holding(access.length);
                     match width.and_then(|width| stock.pop(ledger, width, old.record())) {
-                        // What was in force when the draft read it is a spare by now. Its entry
-                        // would be taken for a touch, and the spare be lost.
+                        // The version that the body has read is replaced, and its record a spare by
+                        // now. The entry would be taken for a touch, and the spare be lost.
                         Ok(spare) if spare == old.record() => {
                             stock.keep(ledger, spare);
                             reclaim_new_records(ledger, stock, entries);
@@ -317,7 +320,8 @@ impl Writer {
             };
             entries.push(Entry { cell: access.cell, old, new });
         }
-        // After the last spare was taken: whatever its record was before ended no later.
+        // After the last spare was taken: no version that a spare once held ended later than this
+        // reading (I16).
         let written = ledger.clock.now();
         let mut replaced = Stamp::NEVER;
         for (access, entry) in list.iter().zip(&entries[..]) {
@@ -339,7 +343,12 @@ impl Writer {
         Ok(Some(Stamps { written, replaced }))
     }
 
-    /// Announces the transaction and sees it through; true if it committed.
+    /// Publishes the transaction and takes it through the protocol; returns whether it committed.
+    ///
+    /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
+    /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
+    /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
+    /// stock (I2).
     #[inline]
     fn execute(&mut self, stamps: Stamps) -> bool {
         let Writer { ledger, accesses, stock, entries, in_flight, committed_at, .. } = self;
@@ -347,7 +356,7 @@ impl Writer {
         if let Some(request) = request {
             sort_and_beat(ledger, entries, request);
         }
-        // No more than a look at each, if they are sorted by now.
+        // Costs one look at each entry if they are sorted already (I5).
         entries.sort_unstable_by_key(|entry| entry.cell);
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
@@ -394,20 +403,21 @@ fn sort_and_beat(ledger: &Ledger, entries: &mut [Entry], request: &mut QuietRequ
     });
 }
 
-/// Why a cell that is changed is not vacant. The record of a vacant one is nobody's to give away.
+/// Tells why a cell that is changed is not vacant. The record of a vacant cell is shared, and never
+/// given away.
 const FOUNDED: &str = "whoever takes a cell gives it a first version";
 
-/// The next version of a cell, which is made in a spare record.
+/// Describes the next version of a cell, in the spare record in which it is made.
 struct NextVersion<'a> {
     word: GateWord,
-    /// The version's, until it is stamped.
+    /// The token of the version, until it is stamped.
     token: Stamp,
     record: Record<'a>,
 }
 
 impl<'a> NextVersion<'a> {
-    /// The one after `old`, in the spare that the next [trade](Stock::trade) takes out of the stock.
-    /// None if `old` is in force no more.
+    /// Describes the version after `old`, in the spare that the next [trade](Stock::trade) takes
+    /// out of the stock. Returns `None` if `old` is no longer in force.
     #[inline(always)]
     fn new(
         ledger: &'a Ledger,
@@ -417,10 +427,10 @@ impl<'a> NextVersion<'a> {
         width: Width,
     ) -> Result<Option<Self>, Limit> {
         let spare = stock.peek(ledger, width, old.record())?;
-        // It may have come into the stock just now, and may have held just this version before: one
-        // that another writer made, that is replaced by now, and that somebody is still about to
-        // stamp. They would take this token for theirs. But whoever gave the record away has
-        // exchanged the gate first.
+        // The spare may have come into the stock just now, and may have held this very version
+        // before: made by another writer, replaced since, and about to be stamped by a late thread,
+        // which would take this token for that version's. But whoever gave the record away has
+        // exchanged the gate first, so that the gate no longer holds `old` (I16).
         if !gate.still_holds(old) {
             return Ok(None);
         }
@@ -430,8 +440,8 @@ impl<'a> NextVersion<'a> {
     }
 }
 
-/// The one-cell change: the gate is exchanged for the next version, the old record becomes the spare.
-/// False if another change came first.
+/// Exchanges the gate for the next version; the replaced record takes the spare's place in the
+/// stock (I2). Returns false if another change came first.
 #[inline(always)]
 fn exchange(
     ledger: &Ledger,
@@ -454,7 +464,7 @@ fn exchange(
     let now = ledger.stamp_now(cell, stamp);
     let until = match record.set_stamp(token, now) {
         Ok(()) => now,
-        // A reader was first; or the gate has moved on, and the record may be another version's.
+        // A reader was first, or the gate has moved on and the record may be another version's.
         Err(found) => match gate.still_holds(new) {
             true => found,
             false => ledger.end_of(cell, old.record(), stamp),
@@ -465,7 +475,7 @@ fn exchange(
     true
 }
 
-/// Keeps the records of versions that will never be in force.
+/// Keeps the records of new versions that will never be in force, after an abort or a failure.
 #[cold]
 fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
     for entry in entries.iter().filter(|entry| entry.is_write()) {
@@ -475,21 +485,21 @@ fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
 
 #[cfg(provider_tree_loom)]
 impl Writer {
-    /// The numbers of the spare records at hand.
+    /// Returns the numbers of the spare records.
     pub(crate) fn spare_numbers(&self) -> Vec<u32> {
         self.stock.numbers()
     }
 }
 
-/// Runs of cells that move between a worker and the common stock at once.
+/// Counts the runs of cells that move between a writer and the free list at once.
 const CELL_BATCH: usize = if cfg!(provider_tree_loom) { 1 } else { 16 };
 
 impl Drop for Writer {
     fn drop(&mut self) {
         if self.in_flight {
-            // Unwinding from inside the protocol: the records may be in force, the descriptor in
-            // a gate. Whoever meets it finishes; what this writer held is lost, as if its thread
-            // had stopped.
+            // The thread unwinds inside the protocol: the new records may be in force, and the
+            // descriptor in a gate. A thread that meets the descriptor finishes the transaction.
+            // The writer's stock is lost, as if the thread had stopped.
             return;
         }
         let ledger = &self.ledger;

@@ -1,28 +1,28 @@
-//! What is kept for one snapshot, in the order in which it ends.
+//! [`Heap`]: what is kept for one pinned epoch, ordered by when it ended.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::ledger::word::{Cell, Stamp};
 
-/// Names what is kept.
+/// Names something that is kept in a history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HistoryKey {
-    /// The version of a cell that came into force then, in the cell's history.
+    /// The version of a cell with this stamp, in the cell's history.
     Version(Cell, Stamp),
-    /// What the layer above keeps beside a cell under this number.
+    /// The value that the layer above keeps beside a cell under this number.
     Beside(Cell, u64),
 }
 
-/// Things that are kept, the one that ended first on top: a pairing heap that shares its nodes with
+/// Holds keys, the one whose value ended first on top: a pairing heap that shares its nodes with
 /// its copies.
 ///
-/// Adding to it and melding two take a few steps, taking the top O(log n), amortised over the life of
-/// the heap. So when a snapshot ends, what nobody needs any more is taken off the top, and the rest
-/// passes to the next snapshot as a whole.
+/// Adding a key and melding two heaps take a few steps. Taking the top takes O(log n), amortised
+/// over the life of the heap. So when a snapshot ends, what no other snapshot needs comes off the
+/// top, and the rest passes to the next snapshot as a whole.
 ///
-/// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*, 1986;
-/// Iacono: *Improved upper bounds for pairing heaps*, 2000.
+/// Fredman, Sedgewick, Sleator, Tarjan: *The pairing heap: a new form of self-adjusting heap*,
+/// 1986; Iacono: *Improved upper bounds for pairing heaps*, 2000.
 #[derive(Clone, Default)]
 pub(in crate::ledger) struct Heap {
     top: Option<Arc<Node>>,
@@ -32,20 +32,20 @@ pub(in crate::ledger) struct Heap {
 #[derive(Clone)]
 struct Node {
     key: HistoryKey,
-    /// When it was in force no more.
+    /// The stamp at which the value ceased to be in force.
     until: Stamp,
-    /// The first of those below, each of which is no earlier.
+    /// The first child. No child ended earlier than its parent.
     child: Option<Arc<Node>>,
-    /// The next of those below the same one.
+    /// The next child of this node's parent.
     sibling: Option<Arc<Node>>,
 }
 
 impl Drop for Node {
-    /// Node by node: a long chain must not be dropped by recursion.
+    /// Drops node by node: recursion would overflow the stack on a long chain.
     fn drop(&mut self) {
         let mut rest: Vec<_> = self.child.take().into_iter().chain(self.sibling.take()).collect();
         while let Some(node) = rest.pop() {
-            // Another heap has it otherwise, with all below and beside it.
+            // Otherwise another heap has the node, with everything below and beside it.
             if let Some(mut node) = Arc::into_inner(node) {
                 rest.extend(node.child.take());
                 rest.extend(node.sibling.take());
@@ -59,7 +59,7 @@ impl Heap {
         Heap { top: Some(Arc::new(Node { key, until, child: None, sibling: None })), length: 1 }
     }
 
-    /// How many things there are.
+    /// Returns the number of keys.
     pub(in crate::ledger) fn len(&self) -> u64 {
         self.length
     }
@@ -68,7 +68,7 @@ impl Heap {
         self.top.is_none()
     }
 
-    /// Adds all of `other`. O(1).
+    /// Adds all keys of `other`. O(1).
     pub(in crate::ledger) fn meld(&mut self, other: Heap) {
         self.length += other.length;
         self.top = match (self.top.take(), other.top) {
@@ -77,12 +77,12 @@ impl Heap {
         };
     }
 
-    /// Takes the thing that ended first off, if it ended no later than `by`. Amortised O(log n).
+    /// Takes the top off, if its value ended no later than `by`. Amortised O(log n).
     pub(in crate::ledger) fn pop_ended(&mut self, by: Stamp) -> Option<HistoryKey> {
         let mut top = self.top.take_if(|top| top.until <= by)?;
         self.length -= 1;
         let key = top.key;
-        // Pairs from the first to the last, then all from the last to the first.
+        // Melds pairs from the first child to the last, then all pairs from the last to the first.
         let mut rest = Arc::make_mut(&mut top).child.take();
         let mut pairs = Vec::new();
         while let Some(mut one) = rest {
@@ -98,14 +98,14 @@ impl Heap {
     }
 }
 
-/// One above the other. Neither has siblings.
+/// Puts one node above the other. Neither has siblings.
 fn meld(one: Arc<Node>, other: Arc<Node>) -> Arc<Node> {
     let (mut above, mut below) = match one.until.cmp(&other.until) {
         Ordering::Greater => (other, one),
         Ordering::Less | Ordering::Equal => (one, other),
     };
     let node = Arc::make_mut(&mut above);
-    // The first of those below may be shared; then `below` is copied, and it is not.
+    // The first child may be shared with a copy; `make_mut` then copies `below`, which is not.
     Arc::make_mut(&mut below).sibling = node.child.take();
     node.child = Some(below);
     above
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn things_come_off_as_they_ended_and_no_sooner() {
         let mut heap = Heap::default();
-        // Every number below 1,009 once, in no order.
+        // Every number below 1,009 once, unordered.
         for number in (0..1_009).map(|step| step * 422 % 1_009) {
             heap.meld(Heap::of(key(number), Stamp::from_bits(number)));
         }
@@ -172,13 +172,13 @@ mod tests {
     fn a_heap_that_is_shared_in_part_is_dropped_without_recursion() {
         const MANY: u64 = 400_000;
         let mut heap = Heap::of(key(0), Stamp::from_bits(0));
-        // Each pair is below the top, before the pair that ended earlier.
+        // Each pair goes below the top, before the pair that ended earlier.
         for number in (1..=MANY).rev() {
             let mut pair = Heap::of(key(number), Stamp::from_bits(number));
             pair.meld(Heap::of(key(number), Stamp::from_bits(MANY + 1)));
             heap.meld(pair);
         }
-        // Somebody who was about to add something looks at it still.
+        // Another thread, about to add a key, still looks at the heap.
         let shared = heap.clone();
         assert_eq!(heap.pop_ended(Stamp::NEVER), Some(key(0)));
         drop(heap);

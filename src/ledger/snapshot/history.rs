@@ -1,4 +1,4 @@
-//! Histories: what was in force beside a cell and is no more, for the snapshots that need it.
+//! [`Histories`]: older values beside each cell, for the snapshots that need them.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use super::ordered_map::OrderedMap;
 use crate::ledger::store::slots::Slots;
 use crate::ledger::word::{Cell, Stamp};
 
-/// The histories of all cells. A history has its values by a number of each.
+/// Holds the histories of all cells. A history has its values by number.
 pub(crate) struct Histories<V>(Slots<History<V>>);
 
-/// What is kept of one cell. A change copies what it changes, and shares the rest.
+/// Holds what is kept beside one cell. A change copies what it changes, and shares the rest.
 pub(crate) type History<V> = OrderedMap<HistoryEntry<V>>;
 
-/// A value that was in force.
+/// Holds a value that was in force, and when it ceased to be.
 #[derive(Clone)]
 pub(crate) struct HistoryEntry<V> {
     pub(crate) until: Stamp,
     pub(crate) value: V,
 }
 
-/// When something was in force: from one reading of the clock until before another one.
+/// Tells when something was in force: from one reading of the clock until before another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) from: Stamp,
@@ -31,7 +31,7 @@ impl<V: Clone> Histories<V> {
         Histories(Slots::new())
     }
 
-    /// Applies `read` to the history of `cell`, if anything is kept there.
+    /// Applies `read` to the history of `cell`, if it has one.
     pub(crate) fn with<T>(
         &self,
         cell: Cell,
@@ -40,18 +40,19 @@ impl<V: Clone> Histories<V> {
         self.0.get(cell)?.with(|history| read(history?))
     }
 
-    /// How many values are kept. O(cells).
+    /// Returns the number of values that are kept. O(cells).
     pub(crate) fn count(&self) -> u64 {
         let length = |history: Option<&History<V>>| history.map_or(0, History::len) as u64;
         self.0.iter().map(|slot| slot.with(length)).sum()
     }
 
-    /// What the slots take, without what is in them.
+    /// Returns the bytes that the slots take, without what they hold.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.bytes()
     }
 
-    /// Adds a value, unless it is there or nobody needs it; says who does if it was added.
+    /// Adds `entry` under `number`, unless the number has a value or `first_needing` returns
+    /// `None`. Returns what `first_needing` returned, if the value was added.
     pub(super) fn add<N>(
         &self,
         cell: Cell,
@@ -73,8 +74,8 @@ impl<V: Clone> Histories<V> {
         found
     }
 
-    /// Takes a value away that nobody needs any more. Returns it, so that the caller drops it when
-    /// that may be.
+    /// Removes a value that no snapshot needs any more. Returns it, so that the caller decides when
+    /// to drop it.
     pub(crate) fn remove(&self, cell: Cell, number: u64) -> Option<V> {
         let mut removed = None;
         self.0.get(cell)?.update(|history| {

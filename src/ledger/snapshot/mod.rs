@@ -1,4 +1,4 @@
-//! How the past stays readable: the clock, the registry of snapshots, and older versions.
+//! How the past stays readable: the clock, the registry of pinned epochs, and older versions.
 
 pub(in crate::ledger) mod clock;
 pub(in crate::ledger) mod heap;

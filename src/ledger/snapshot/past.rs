@@ -1,4 +1,4 @@
-//! Reading what was in force at an instant that has passed.
+//! Reads what was in force at the end of a pinned epoch.
 
 use super::heap::HistoryKey;
 use super::preserve::{copy_version, words_at};
@@ -7,11 +7,11 @@ use crate::ledger::read::View;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{Cell, GateWord, Stamp};
 
-/// The instant has been revoked: more would have to be kept for it than may be.
+/// The epoch was revoked: more would have to be kept for it than its limit.
 #[derive(Debug)]
 pub(crate) struct Revocation;
 
-/// What was in force at an instant.
+/// Reads cells as they were at the end of a pinned epoch.
 pub(crate) struct Past<'a> {
     ledger: &'a Ledger,
     pin: &'a Pin,
@@ -30,14 +30,15 @@ impl View for Past<'_> {
 }
 
 impl Ledger {
-    /// Ends the present, so that what was in force in it can be read from now on. Lock-free,
-    /// O(log moments).
+    /// Ends the present epoch and pins it, so that what is in force at its end can be read from now
+    /// on. Lock-free, O(log pins).
     pub(crate) fn pin(&self) -> Pin {
         self.registry.register(&self.clock)
     }
 
-    /// Nobody reads there any more. `beside` learns what nobody needs any more of what was kept beside
-    /// cells, by the cell and its number. O(log n) for each thing that goes, amortised.
+    /// Ends a pin; no thread may read there any more. Calls `beside` with the cell and the number
+    /// of each value kept beside a cell that no other pin needs. O(log n) for each thing that goes,
+    /// amortised.
     pub(crate) fn unpin(&self, pin: &Pin, mut beside: impl FnMut(Cell, u64)) {
         self.registry.end(pin, |key| match key {
             HistoryKey::Version(cell, from) => drop(self.histories.remove(cell, from.bits())),
@@ -45,36 +46,38 @@ impl Ledger {
         });
     }
 
-    /// Whether what was in force then can be read still.
+    /// Returns whether what was in force can still be read.
     pub(crate) fn can_read(&self, pin: &Pin) -> bool {
         self.registry.holds(pin)
     }
 
-    /// Bounds how much is kept for an instant.
+    /// Bounds how much may be kept for a pin.
     pub(crate) fn limit_kept(&self, pin: &Pin, limit: u64) {
         self.registry.limit(pin, limit);
     }
 
-    /// How much has been kept for an instant.
+    /// Returns how much has been kept for a pin.
     pub(crate) fn kept(&self, pin: &Pin) -> u64 {
         self.registry.kept(pin)
     }
 
-    /// How many instants can be read.
+    /// Returns the number of pins.
     pub(crate) fn pins(&self) -> usize {
         self.registry.count()
     }
 
-    /// The clock's reading.
+    /// Reads the clock.
     pub(crate) fn now(&self) -> Stamp {
         self.clock.now()
     }
 
-    /// Replaces `words` by those of the version of `cell` that was in force at an instant: none if
-    /// the cell was not in use then. Lock-free: a repetition means that the cell has changed.
+    /// Replaces `words` by the words of the version of `cell` that was in force when the pin's
+    /// epoch ended: none if the cell was not in use. Lock-free: a repetition means that the cell
+    /// has changed.
     ///
-    /// The version is the one in force still, or one that this names, in its place, or in the cell's
-    /// history. Whoever takes it away from one of these places has put it into the next before.
+    /// The version is still in force, or in its record and named by the one in force, or in the
+    /// cell's history. A thread that takes a version away from one of these places has put it into
+    /// the next before, so this looks in that order (I16).
     pub(crate) fn read_at(
         &self,
         pin: &Pin,
@@ -84,7 +87,7 @@ impl Ledger {
         let at = pin.at();
         words.clear();
         loop {
-            // Each time anew: the cell may come into use.
+            // Looked up each time: the cell may come into use.
             let gate = self.gate(cell);
             let (word, stamp, ()) = self.read_gate(gate, |_, record, _| {
                 words.clear();
@@ -117,7 +120,7 @@ impl Ledger {
                 words.extend_from_slice(&found);
                 return Ok(());
             }
-            // What isn't kept was not there, or is not kept any more.
+            // A version that is not found did not exist, or is kept no longer.
             if !self.can_read(pin) {
                 return Err(Revocation);
             }
@@ -127,13 +130,13 @@ impl Ledger {
         }
     }
 
-    /// The view of an instant.
+    /// Returns a view of the pin's epoch.
     pub(crate) fn past<'a>(&'a self, pin: &'a Pin) -> Past<'a> {
         Past { ledger: self, pin, words: Vec::new() }
     }
 
-    /// Applies `visit` to all cells that have changed since an instant. O(n / 4,096 + 64 c) for n
-    /// cells of which c have changed.
+    /// Applies `visit` to every cell that has changed since the pin's epoch. O(n / 4,096 + 64 c)
+    /// for n cells of which c have changed.
     pub(crate) fn changed_since(&self, pin: &Pin, mut visit: impl FnMut(Cell)) {
         let at = pin.at();
         self.marks.since(at, self.cell_bound(), |cell| {

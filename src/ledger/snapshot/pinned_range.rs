@@ -1,11 +1,13 @@
-//! What a writer remembers of the registry, to seldom have to look at it.
+//! [`PinnedRange`]: what a writer remembers of the registry.
 
 use crate::ledger::state::Ledger;
 use crate::ledger::word::Stamp;
 
-/// The earliest and the latest registered instant, as they were at some reading of the clock. For what
-/// ended by then this tells most often who needs it, without a look at the registry; instants that have
-/// ended meanwhile still count.
+/// Holds the earliest and the latest pinned epoch, as of some reading of the clock.
+///
+/// For a version that ended by that reading, this range tells most often whether a pin needs it,
+/// without a look at the registry. An epoch that was unpinned since still counts, and only keeps a
+/// version longer.
 pub(in crate::ledger) struct PinnedRange {
     read_at: Stamp,
     earliest: Stamp,
@@ -18,8 +20,8 @@ impl PinnedRange {
         PinnedRange { read_at: Stamp::BEGINNING, earliest, latest }
     }
 
-    /// Whether something may be needed that was in force from one reading of the clock until before
-    /// another one was.
+    /// Returns whether a pin may need what was in force from one reading of the clock until before
+    /// another.
     #[inline]
     pub(in crate::ledger) fn may_need(
         &mut self,
@@ -30,7 +32,7 @@ impl PinnedRange {
         if until > self.read_at {
             self.refresh(ledger);
         }
-        // Most often there are one or two.
+        // Most often there are only one or two pins.
         let may_need = self.earliest < until && from <= self.latest;
         may_need
             && (from <= self.earliest || self.latest < until || ledger.registry.needs(from, until))
@@ -39,7 +41,7 @@ impl PinnedRange {
     /// Looks at the registry again.
     #[cold]
     pub(in crate::ledger) fn refresh(&mut self, ledger: &Ledger) {
-        // First the clock: every instant before this reading is registered by now.
+        // The clock first: every epoch that ended before this reading is registered by now (I16).
         self.read_at = ledger.clock.now();
         let ends = ledger.registry.bounds();
         (self.earliest, self.latest) = ends.unwrap_or((Stamp::NEVER, Stamp::BEGINNING));

@@ -1,11 +1,10 @@
-//! Versions that are no longer in force, and that snapshots need: which are named, and which are
-//! copied aside.
+//! Older versions that snapshots need: which are named, and which are copied to a history.
 //!
-//! A replaced version stays in its own record for as long as a snapshot needs it: that costs its
-//! writer another spare, and nothing else. Each version names the one before it, and the newest one
-//! before that with another stamp, as those between them are in no snapshot. A version that is
-//! about to be named no more, or whose writer wants the record back, is *preserved*: copied to the
-//! history of its cell, by the stamp with which it came into force.
+//! A replaced version stays in its record while a snapshot needs it; that costs its writer one more
+//! spare, and nothing else. Each version names the one directly before it, and the newest before
+//! that with another stamp; the versions between are in no snapshot. A version that is about to be
+//! named no longer, or whose writer wants the record back, is *preserved*: copied to the history of
+//! its cell, under its stamp.
 
 use std::sync::Arc;
 
@@ -19,8 +18,11 @@ use crate::ledger::word::{Cell, GateWord, RecordNumber, Stamp};
 use crate::step::{Step, reached};
 
 impl Ledger {
-    /// Keeps a value for as long as a snapshot needs it, if one does. O(log n) for n values of the
-    /// cell.
+    /// Keeps a value in a history for as long as a snapshot needs it, if one does. O(log n) for n
+    /// values of the cell.
+    ///
+    /// The value enters the history before it is noted with a pin, and is removed again if no pin
+    /// is left, so that nothing is kept for no pin (I17).
     pub(crate) fn keep<V: Clone>(
         &self,
         histories: &Histories<V>,
@@ -49,8 +51,8 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// What the next version of a cell names as those before it. What is named no more then is
-    /// preserved.
+    /// Returns the records that the next version of `cell` will name. Preserves the version that
+    /// will be named no longer (I16).
     ///
     /// `observed` is the version in force.
     #[inline]
@@ -62,15 +64,17 @@ impl Ledger {
     ) -> Predecessors {
         let Observation { word, stamp, before, predecessors: named } = observed;
         let last = word.record();
-        // Before the first snapshot there is nothing that anyone could need.
+        // Before the first snapshot no thread can need an older version.
         if stamp == Stamp::BEGINNING || word == GateWord::VACANT {
             return Predecessors { last, earlier: RecordNumber::NONE };
         }
         let earlier = match stamp == before {
-            // No snapshot came between the two, so nobody needs the one before.
+            // No snapshot came between the replaced version and the one before it, so none needs
+            // the latter.
             true => named.earlier,
             false => {
-                // Whenever it began.
+                // From the beginning on: the stamp of the version that will not be named is not
+                // known yet.
                 if pinned.may_need(self, Stamp::BEGINNING, before) {
                     self.preserve_unlinked(cell, word, named.earlier, before);
                 }
@@ -80,19 +84,20 @@ impl Ledger {
         Predecessors { last, earlier }
     }
 
-    /// Preserves a version that was in force until `until`, if a snapshot needs it, as it is about to
-    /// be named no more.
+    /// Preserves the version in `record`, which was in force until `until`, if a snapshot needs it:
+    /// the next version of the cell will not name it.
     #[cold]
     fn preserve_unlinked(&self, cell: Cell, word: GateWord, record: RecordNumber, until: Stamp) {
         let Some((from, words)) = self.copy_of_earlier(record, until) else { return };
-        // Then the record was that of an earlier version of this cell.
+        // The gate is unchanged, so the record held an earlier version of this cell.
         if self.gates.load_again(cell, word) {
             self.preserve(cell, from, until, words);
         }
     }
 
-    /// An earlier version that ended at `until`, if its record still holds it: its stamp, its words.
-    /// Any later use of the record has a token, or a stamp that is not less.
+    /// Copies an earlier version that ended at `until`, if its record still holds it; returns its
+    /// stamp and words. Any later use of the record has a token, or a stamp no earlier than
+    /// `until`.
     pub(in crate::ledger) fn copy_of_earlier(
         &self,
         record: RecordNumber,
@@ -107,11 +112,11 @@ impl Ledger {
         if is_later { None } else { Some((from, copy_version(record, from)?)) }
     }
 
-    /// When a version ended that the caller has replaced, and whose record is the caller's still;
-    /// `from`, when it began, if no snapshot needs the record any more.
+    /// Returns the stamp at which a version ended that the caller has replaced. The caller still
+    /// owns its record. Returns `from`, the version's own stamp, if no snapshot needs the record.
     ///
-    /// The clock would not do instead: by it a version that is in no snapshot, as the next has the
-    /// same stamp, could seem to be in one.
+    /// A reading of the clock would not do: a version whose successor has the same stamp is in no
+    /// snapshot, and would seem to be in one.
     #[cold]
     pub(in crate::ledger) fn end_of(&self, cell: Cell, record: RecordNumber, from: Stamp) -> Stamp {
         let (_, stamp, (before, named)) =
@@ -120,7 +125,8 @@ impl Ledger {
             // The gate has moved by a touch or an abort only.
             last if last == named.last => stamp,
             earlier if earlier == named.earlier => before,
-            // The next version had the same stamp; or it is named no more, and has been preserved.
+            // The successor has the version's own stamp; or the version is named no longer, and has
+            // been preserved.
             _ => from,
         }
     }
@@ -137,35 +143,36 @@ impl Ledger {
         self.keep(&self.histories, key, span, &Arc::from(words));
     }
 
-    /// Whether the version of the cell is in its history that came into force then.
+    /// Returns whether the history of `cell` has the version with the stamp `from`.
     pub(in crate::ledger) fn is_preserved(&self, cell: Cell, from: Stamp) -> bool {
         let found = self.histories.with(cell, |history| history.get(from.bits()).map(drop));
         found.is_some()
     }
 
-    /// How many older versions of the cell are in its history.
+    /// Returns the number of older versions in the history of `cell`.
     #[cfg(provider_tree_loom)]
     pub(crate) fn preserved(&self, cell: Cell) -> usize {
         self.histories.with(cell, |history| Some(history.len())).unwrap_or(0)
     }
 }
 
-/// The words that were in force at an instant, if they are in the history.
+/// Returns the words that were in force at the end of the epoch `at`, if the history has them.
 pub(in crate::ledger) fn words_at(history: &History<Arc<[u64]>>, at: Stamp) -> Option<Arc<[u64]>> {
     let (_, past) = history.last_to(at.bits())?;
     (at < past.until).then(|| Arc::clone(&past.value))
 }
 
-/// The words of the version that came into force then, if the record holds it.
+/// Copies the version with this stamp, if the record holds it.
 ///
-/// For a version that ended at a later stamp than it began with: the record of any other one may hold
-/// the next with the same stamp.
+/// The version must have ended at a later stamp than its own. Otherwise the record may hold the
+/// next version with that stamp.
 pub(in crate::ledger) fn copy_version(record: Record<'_>, stamp: Stamp) -> Option<Vec<u64>> {
     if record.stamp() != stamp {
         return None;
     }
     let mut words = Vec::with_capacity(record.len());
     record.copy_to(&mut words);
-    // The next use of a record begins with its stamp: unchanged, the words were that version's.
+    // A reuse of the record begins with its stamp (I16). Unchanged, so the words were this
+    // version's.
     (record.stamp() == stamp).then_some(words)
 }

@@ -1,11 +1,11 @@
-//! Which snapshots are held, and for whose sake older versions are kept.
+//! [`Registry`]: which epochs are pinned, and what is kept for them.
 //!
-//! A snapshot is an instant: a reading of the clock, which it advances. It is registered before it
-//! advances the clock, so that whoever stamps a version later than the snapshot finds it here.
+//! A snapshot pins the epoch that it ends. It is registered before it advances the clock, so that a
+//! thread which stamps a later version finds it here.
 //!
-//! What is kept is noted with the earliest instant that needs it. When that ends, what the next one
-//! does not need goes, and the rest is noted with the next one, all at once. So a snapshot costs what
-//! is kept for it, whatever other snapshots there are.
+//! What is kept is noted with the earliest pinned epoch that needs it. When that is unpinned, what
+//! the next one does not need goes, and the rest is noted with the next one as a whole. So a
+//! snapshot costs what is kept for it, whatever other snapshots there are.
 
 use std::sync::Arc;
 
@@ -16,37 +16,37 @@ use crate::ledger::word::Stamp;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, Ordering, Slot};
 
-/// An instant that is registered: what was in force then can be read until it ends.
+/// Pins an epoch: what was in force at its end can be read until the pin ends.
 pub(crate) struct Pin {
     at: Stamp,
     registration: Arc<Registration>,
 }
 
 impl Pin {
-    /// The clock's reading.
+    /// Returns the epoch.
     pub(crate) fn at(&self) -> Stamp {
         self.at
     }
 }
 
-/// All registered instants.
+/// Holds all pinned epochs.
 ///
-/// None before the first snapshot, and never again: none would be the same as before, and whoever replaces
-/// what he has seen rests on it that nothing else came between.
+/// The slot is empty before the first snapshot, and never again: a thread that replaces the table
+/// relies on finding exactly the table that it has read, and two empty slots are alike.
 pub(in crate::ledger) struct Registry(Slot<PinTable>);
 
-/// The registered instants, in their order. A change copies what it changes, and shares the rest.
+/// Holds the pinned epochs in order. A change copies what it changes, and shares the rest.
 #[derive(Clone)]
 struct PinTable {
     pins: OrderedMap<Arc<Registration>>,
-    /// How many have been revoked, and have not ended.
+    /// Counts the pins whose epochs were revoked, and that have not ended.
     revoked: usize,
 }
 
-/// What belongs to one instant.
+/// Holds what belongs to one pinned epoch.
 struct Registration {
     state: AtomicU64,
-    /// How many things may be kept for it.
+    /// Bounds the keys in `heap`.
     limit: AtomicU64,
     heap: Slot<HeapState>,
 }
@@ -55,24 +55,24 @@ const HELD: u64 = 0;
 const REVOKED: u64 = 1;
 const ENDED: u64 = 2;
 
-/// An instant, and what belongs to it.
+/// Names a pinned epoch, with its registration.
 pub(in crate::ledger) struct RegistryEntry {
     at: Stamp,
     registration: Arc<Registration>,
 }
 
-/// What is kept for one instant; none before anything is.
+/// Holds the keys of what is kept for one epoch. The slot is empty before the first key.
 enum HeapState {
     Open(Heap),
-    /// The instant has ended; its successor has what there was.
+    /// The epoch is unpinned; the next one has the keys.
     Closed,
 }
 
-/// What became of an attempt to keep more for an instant.
+/// Tells what became of an attempt to keep more for an epoch.
 enum Admission {
     Accepted,
     OverLimit,
-    /// The instant has ended.
+    /// The epoch is unpinned.
     EpochEnded,
 }
 
@@ -85,9 +85,9 @@ impl Registration {
         }
     }
 
-    /// Adds to what is kept, unless that would be more than may be.
+    /// Adds keys, unless there would be more than the limit.
     fn add(&self, keys: &Heap) -> Admission {
-        // Relaxed: whoever keeps the next thing, or the one after it, sees it.
+        // Relaxed: the thread that keeps the next thing, or the one after it, sees a new limit.
         let limit = self.limit.load(Ordering::Relaxed);
         let mut admission = Admission::Accepted;
         self.heap.update(|state| {
@@ -110,11 +110,11 @@ impl Registration {
         admission
     }
 
-    /// Takes all that is kept; from now on nothing can be added.
+    /// Takes all keys. From now on none can be added (I17).
     fn close(&self) -> Heap {
         match self.heap.swap(Arc::new(HeapState::Closed)).map(Arc::try_unwrap) {
             Some(Ok(HeapState::Open(heap))) => heap,
-            // Somebody who was about to add something looks at it still.
+            // Another thread, about to add keys, still looks at the heap.
             Some(Err(shared)) => match &*shared {
                 HeapState::Open(heap) => heap.clone(),
                 HeapState::Closed => Heap::default(),
@@ -136,8 +136,8 @@ impl Registry {
         Registry(Slot::empty())
     }
 
-    /// Registers the present and ends it: what is stamped from now on came later. Lock-free,
-    /// O(log snapshots).
+    /// Pins the present epoch and ends it: every version stamped from now on is later (I15).
+    /// Lock-free, O(log pins).
     pub(in crate::ledger) fn register(&self, clock: &Clock) -> Pin {
         loop {
             let at = clock.now();
@@ -149,8 +149,9 @@ impl Registry {
         }
     }
 
-    /// The registration of the present, `at`, which all share who are about to end that; none if it is
-    /// over. It becomes the one's who advances the clock: nobody can take it away before.
+    /// Returns the registration of the epoch `at`, which all threads share that are about to end
+    /// it; `None` if it has ended. The thread that advances the clock gets the pin; until then no
+    /// thread can remove the registration.
     fn enter(&self, at: Stamp, clock: &Clock) -> Option<Arc<Registration>> {
         let new = Arc::new(Registration::new());
         let mut entered = None;
@@ -160,9 +161,9 @@ impl Registry {
                 entered = Some(Arc::clone(known));
                 return table.cloned();
             }
-            // After the instants were loaded: if this is still the present, nobody has had it, so
-            // that nobody has ended it either. If it ends before this is exchanged, it was entered
-            // before, and the exchange fails.
+            // After the table was loaded: if the clock is still at `at`, no thread has ended that
+            // epoch, and so none has unpinned it. If it ends before the exchange of the table, it
+            // was entered before, and the exchange fails.
             if clock.now() != at {
                 entered = None;
                 return table.cloned();
@@ -175,21 +176,24 @@ impl Registry {
         entered
     }
 
-    /// Whether what was in force then can still be read.
+    /// Returns whether what was in force at the end of the pinned epoch can still be read.
     pub(in crate::ledger) fn holds(&self, pin: &Pin) -> bool {
-        // SeqCst: after what was read; partner of the exchange in `revoke`, which comes before anything
-        // is taken away.
+        // SeqCst: after what was read. Pairs with the exchange in `revoke`, which precedes any
+        // removal.
         pin.registration.state.load(Ordering::SeqCst) == HELD
     }
 
-    /// Whether any registered instant needs what was in force from one reading of the clock until
-    /// before another one was. O(log snapshots).
+    /// Returns whether a pin needs what was in force from one reading of the clock until before
+    /// another. O(log pins).
     pub(in crate::ledger) fn needs(&self, from: Stamp, until: Stamp) -> bool {
         self.first_needing(from, until).is_some()
     }
 
-    /// The earliest registered instant that needs it. Whoever knows a stamp later than an instant has
-    /// acquired the clock's advance, and with it the registration.
+    /// Returns the earliest pinned epoch that needs what was in force from `from` until before
+    /// `until`.
+    ///
+    /// A caller that knows a stamp later than an epoch has acquired the clock's advance, and with
+    /// it the registration of that epoch (I16).
     pub(in crate::ledger) fn first_needing(
         &self,
         from: Stamp,
@@ -202,7 +206,7 @@ impl Registry {
         })
     }
 
-    /// The earliest and the latest registered instant.
+    /// Returns the earliest and the latest pinned epoch.
     pub(super) fn bounds(&self) -> Option<(Stamp, Stamp)> {
         self.0.with(|table| {
             let (first, last) = table?.pins.ends()?;
@@ -210,9 +214,10 @@ impl Registry {
         })
     }
 
-    /// Notes what is kept that was in force from one reading of the clock until before another, for the
-    /// earliest instant that needs it, which was `needing`; false if there is none any more. Beyond its
-    /// limit an instant is revoked. O(log snapshots), O(1) if it has not ended meanwhile.
+    /// Notes `key`, whose value was in force from one reading of the clock until before another,
+    /// with `entry`, the earliest pinned epoch that needs it, or if that is unpinned with the next.
+    /// Returns false if no pin needs it any more. Revokes an epoch that is over its limit. O(log
+    /// pins), O(1) if `entry` is still pinned.
     pub(in crate::ledger) fn note(
         &self,
         key: HistoryKey,
@@ -222,7 +227,7 @@ impl Registry {
     ) -> bool {
         let key_alone = Heap::of(key, until);
         let mut next = Some(entry);
-        // Repeated only because an instant has ended, or was revoked.
+        // Repeated only because an epoch was unpinned or revoked.
         while let Some(entry) = next {
             if self.add(&entry, &key_alone) {
                 return true;
@@ -232,7 +237,7 @@ impl Registry {
         false
     }
 
-    /// False if the instant has ended, or is revoked now.
+    /// Adds keys for a pinned epoch. Returns false if it is unpinned, or is revoked now.
     fn add(&self, entry: &RegistryEntry, keys: &Heap) -> bool {
         match entry.registration.add(keys) {
             Admission::Accepted => true,
@@ -244,19 +249,21 @@ impl Registry {
         }
     }
 
-    /// From now on nothing more is kept for the instant's sake; what is, at most its limit, goes when it
-    /// ends.
+    /// Revokes an epoch: nothing more is kept for it. What is kept already, at most its limit, goes
+    /// when its pin ends.
     fn revoke(&self, entry: &RegistryEntry) {
         let RegistryEntry { at, registration } = entry;
-        // SeqCst: before anything is taken away for it; partner of `holds`. Refused: it has ended, or
-        // was revoked before.
+        // SeqCst: before anything that the epoch needs is removed. Pairs with the load in `holds`.
+        // Refused: the pin has ended, or the epoch was revoked before.
         let _ =
             registration.state.compare_exchange(HELD, REVOKED, Ordering::SeqCst, Ordering::SeqCst);
-        // In any case: whoever was first may have stopped before this, and nobody waits for that.
+        // In any case: the thread that revoked it first may have stopped before this, and no thread
+        // waits.
         self.remove(*at, |table| table.revoked += 1);
     }
 
-    /// Takes an instant out, and does something more if it was there; says whether it was.
+    /// Removes an epoch from the table, and applies `more` to the table if the epoch was there.
+    /// Returns whether it was.
     fn remove(&self, at: Stamp, more: impl Fn(&mut PinTable)) -> bool {
         let mut was_there = false;
         self.0.update(|table| {
@@ -272,22 +279,22 @@ impl Registry {
         was_there
     }
 
-    /// Bounds how many things may be kept for an instant.
+    /// Bounds the number of things that may be kept for a pin.
     pub(in crate::ledger) fn limit(&self, pin: &Pin, limit: u64) {
-        // Relaxed: whoever keeps the next thing, or the one after it, sees it.
+        // Relaxed: the thread that keeps the next thing, or the one after it, sees it.
         pin.registration.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// How many things are kept for an instant.
+    /// Returns the number of things that are kept for a pin.
     pub(in crate::ledger) fn kept(&self, pin: &Pin) -> u64 {
         pin.registration.count()
     }
 
-    /// Ends an instant; `each` learns what nobody needs any more of what was kept for it. O(log) for
-    /// each of that, amortised, and O(log snapshots).
+    /// Ends a pin. Calls `each` with every key that no other pin needs. O(log n) for each of them,
+    /// amortised, and O(log pins).
     pub(in crate::ledger) fn end(&self, pin: &Pin, mut each: impl FnMut(HistoryKey)) {
         let Pin { at, registration } = pin;
-        // SeqCst: as in `revoke`, which is refused from now on.
+        // SeqCst: as in `revoke`, whose exchange fails from now on.
         registration.state.store(ENDED, Ordering::SeqCst);
         let was_there = self.remove(*at, |_| {});
         if !was_there {
@@ -298,7 +305,7 @@ impl Registry {
         if keys.is_empty() {
             return;
         }
-        // Repeated only because the next instant has ended too, or was revoked.
+        // Repeated only because the next epoch was unpinned too, or revoked.
         loop {
             let next = self.first_needing(*at, Stamp::NEVER);
             let by = next.as_ref().map_or(Stamp::NEVER, |next| next.at);
@@ -312,7 +319,7 @@ impl Registry {
         }
     }
 
-    /// An instant has ended that was revoked.
+    /// Stops counting a pin whose epoch was revoked, and that has ended.
     fn forget_revoked(&self) {
         self.0.update(|table| {
             let mut next = (**table?).clone();
@@ -321,12 +328,12 @@ impl Registry {
         });
     }
 
-    /// Whether no instant is registered that began before the caller's last reading of the clock.
+    /// Returns whether no epoch is pinned that ended before the caller's last reading of the clock.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.0.with(|table| table.is_none_or(|table| table.pins.is_empty()))
     }
 
-    /// How many instants are registered, or were and have been revoked.
+    /// Returns the number of pins, including those whose epochs were revoked.
     pub(in crate::ledger) fn count(&self) -> usize {
         self.0.with(|table| table.map_or(0, |table| table.pins.len() + table.revoked))
     }

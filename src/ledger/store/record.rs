@@ -1,85 +1,82 @@
-//! Records: the versions of cells, by width.
-//!
-//! Every change needs a spare for the next version and gives back the record of the one before. So
-//! that who gives something back always finds a spare, cells in force have only half of each width:
-//! there are as many [cells](super::Cell::LIMIT), which all fit the narrowest width, as half of its
-//! records, and no cell [grows](Records::have_room) into a wider one of which half is out. `PROTOCOL.md`
-//! says what may be out of the other half.
+//! One record: the words of one version of one cell.
 
 use crate::ledger::limits::{HEADER, RECORD_BITS};
 use crate::ledger::word::{RecordNumber, STAMP_BITS, Stamp};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Words of payload in a record of the commonest width. Copied as a whole they take half the
-/// instructions, be they fewer.
+/// Counts the words of payload in a record of the commonest width. Copying all of them takes half
+/// the instructions of copying a variable number, even if fewer are in use.
 const COMMON: usize = 16 - HEADER;
 
 const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 
-/// The versions before one, as far as they are left in place.
+/// Names the records of older versions that a version keeps reachable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Predecessors {
     /// The version directly before.
     pub(crate) last: RecordNumber,
-    /// The newest one with another stamp than both, or than the one if they have the same stamp;
-    /// [`NONE`](RecordNumber::NONE) if nobody could need it.
+    /// The newest version before `last` that has another stamp than `last`, provided that a
+    /// snapshot may need it; else [`NONE`](RecordNumber::NONE). The versions between share the
+    /// stamp of `last`, so that no snapshot needs them.
     pub(crate) earlier: RecordNumber,
 }
 
 impl Predecessors {
-    /// For the first version of a cell.
+    /// Names no version: for the first version of a cell.
     pub(crate) const NOTHING: Predecessors =
         Predecessors { last: RecordNumber::NONE, earlier: RecordNumber::NONE };
 }
 
-/// One version of one cell, as its words are now.
+/// Refers to one record, and so to one version of one cell as its words are now.
 ///
-/// Whoever holds a number from a gate may read here at any time; what it read is one version's
-/// only if the gate still holds the same word afterwards.
+/// A thread that has loaded a record's number from a gate may read the record at any time. What it
+/// reads belongs to one version only if the gate still holds the word afterwards (I4).
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
     pub(super) words: &'a [AtomicU64],
 }
 
 impl<'a> Record<'a> {
-    /// When this version came into force, or the token that says nobody has noted it yet.
+    /// Loads the stamp of the version, or its token if no thread has stamped it yet.
     #[inline]
     pub(crate) fn stamp(self) -> Stamp {
-        // Acquire: pairs with the release of the same word, and with the exchange in `set_stamp`.
+        // Acquire: pairs with the release of this word in `write` and `begin`, and with the
+        // exchange in `set_stamp`.
         Stamp::from_bits(self.words[0].load(Ordering::Acquire))
     }
 
-    /// Notes when this version came into force, if the record still carries its token.
+    /// Replaces `token` by `stamp`, or returns the stamp or token that it found instead (I3).
     #[inline]
     pub(crate) fn set_stamp(self, token: Stamp, stamp: Stamp) -> Result<(), Stamp> {
-        // AcqRel: a stamp read here carries with it the clock reading it was made from; pairs
-        // with `stamp` in the reader of a snapshot. On failure Acquire, for the same reason.
+        // AcqRel: a thread that reads the stamp acquires the reading of the clock that it was made
+        // from; pairs with `stamp` in the reader of a snapshot. Acquire on failure, for that reason
+        // too.
         self.words[0]
             .compare_exchange(token.bits(), stamp.bits(), Ordering::AcqRel, Ordering::Acquire)
             .map(|_| ())
             .map_err(Stamp::from_bits)
     }
 
-    /// The length of the payload, and the stamp of the version before this one.
+    /// Loads the length of the payload, and the stamp of the version directly before.
     #[inline]
     fn lineage(self) -> (usize, Stamp) {
-        // Acquire: pairs with the release of the same word.
+        // Acquire: pairs with the release of this word in `set_lineage`.
         let word = self.words.get(2).map_or(0, |word| word.load(Ordering::Acquire));
         // A torn read may pair a length with another version's record.
         let length = ((word >> STAMP_BITS) as usize).min(self.words.len().saturating_sub(HEADER));
         (length, Stamp::from_bits(word & ((1 << STAMP_BITS) - 1)))
     }
 
-    /// When the version before this one came into force.
+    /// Loads the stamp of the version directly before.
     #[inline]
     pub(crate) fn stamp_before(self) -> Stamp {
         self.lineage().1
     }
 
-    /// The records of the versions before this one.
+    /// Loads the records of the versions before this one.
     #[inline]
     pub(crate) fn predecessors(self) -> Predecessors {
-        // Acquire: pairs with the release of the same word.
+        // Acquire: pairs with the release of this word in `set_lineage`.
         let word = self.words.get(1).map_or(0, |word| word.load(Ordering::Acquire));
         Predecessors {
             last: RecordNumber::from_bits((word & RECORD_MASK) as u32),
@@ -87,31 +84,31 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The same for a version with this stamp, or token. Before the first snapshot nobody could need
-    /// them.
+    /// Returns the records of the versions before this one, whose stamp or token is `stamp`. Before
+    /// the first snapshot no thread can need them, so that they are not loaded.
     #[inline]
     pub(crate) fn predecessors_as_of(self, stamp: Stamp) -> Predecessors {
         if stamp == Stamp::BEGINNING { Predecessors::NOTHING } else { self.predecessors() }
     }
 
-    /// How many words of payload this version has.
+    /// Returns the number of words of payload.
     #[inline]
     pub(crate) fn len(self) -> usize {
         self.lineage().0
     }
 
-    /// The `index`th word of the payload; 0 beyond the record's width.
+    /// Loads the `index`th word of the payload; 0 beyond the record's width.
     #[inline]
     pub(crate) fn word(self, index: usize) -> u64 {
-        // Acquire: pairs with the release of the same word, so that whoever sees a word of a later
-        // version also sees that the gate has moved.
+        // Acquire: pairs with the release of this word, so that a thread which sees a word of a
+        // later version also sees that the gate has moved (I4).
         self.words.get(HEADER + index).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    /// Gives a version that nobody has seen yet a later stamp than it was written with.
+    /// Raises the stamp of a version that no gate names yet.
     ///
-    /// Without effect on another use of the record: any later one has a token, or a stamp that is
-    /// no earlier than this.
+    /// Another use of the record is unaffected (I10): it has a token, or a stamp that is no earlier
+    /// than `stamp`.
     pub(crate) fn raise_stamp(self, stamp: Stamp) {
         let written = self.stamp();
         if written < stamp {
@@ -120,7 +117,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Appends the payload to `into`; returns the stamp of the version before this one.
+    /// Appends the payload to `into`; returns the stamp of the version directly before.
     pub(crate) fn copy_to(self, into: &mut impl Extend<u64>) -> Stamp {
         let (length, before) = self.lineage();
         let payload = self.words.get(HEADER..HEADER + length).unwrap_or_default();
@@ -130,8 +127,8 @@ impl<'a> Record<'a> {
         before
     }
 
-    /// Copies the payload into `into` from the `first` word; returns its length, and the stamp of the
-    /// version before this one. What is behind it there means nothing.
+    /// Copies the payload into `into`, from index `first` on; returns the payload's length, and the
+    /// stamp of the version directly before. The words of `into` beyond that length mean nothing.
     #[inline(always)]
     pub(crate) fn copy_into(self, into: &mut Vec<u64>, first: usize) -> (usize, Stamp) {
         let (length, before) = self.lineage();
@@ -150,12 +147,13 @@ impl<'a> Record<'a> {
         (length, before)
     }
 
-    /// Fills a spare record. The caller owns it: no gate names it.
+    /// Writes a version into this spare record, which the caller owns: no gate names it (I2).
     ///
-    /// Others may still read it as the version it once was. The stamp comes first, or the token: from
-    /// then on whoever validates by it knows that the words are no longer that version's. A stamp was
-    /// read from the clock when the record was the caller's. The payload is the first of `words`; what
-    /// is behind it means nothing.
+    /// Other threads may still read the record as the version that it once was. So the stamp or
+    /// token is stored first: from then on a reader that validates by the stamp knows that the
+    /// words are no longer that version's (I16). A stamp is a reading of the clock from after the
+    /// caller came to own the record. The payload is the first `length` words of `words`; the
+    /// others mean nothing.
     #[inline]
     pub(crate) fn write(
         self,
@@ -171,9 +169,11 @@ impl<'a> Record<'a> {
         self.fill(words, length, |value| *value);
     }
 
-    /// Begins the next version of a cell in a spare record of the same width, as [`write`](Self::write)
-    /// does, with the words of a version, to be changed. What comes before the next version is yet to
-    /// be [set](Self::set_lineage). Returns the stamp of the version before, too.
+    /// Begins the next version of a cell in this spare record, with the words of `version`, which
+    /// has the record's width. Stores `token` first, as [`write`](Self::write) does. Returns the
+    /// payload for the caller to change, and the stamp of the version directly before `version`.
+    ///
+    /// The caller still has to [set the lineage](Self::set_lineage).
     #[inline(always)]
     pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (NextPayload<'a>, Stamp) {
         // Release: as in `NextPayload::set`.
@@ -185,8 +185,8 @@ impl<'a> Record<'a> {
         (NextPayload(Record { words: &self.words[..HEADER + length] }), before)
     }
 
-    /// Sets the records of the versions before this one, which the caller makes, the stamp of the one
-    /// directly before, and the length of the payload.
+    /// Stores the records of the versions before this one, the stamp of the one directly before,
+    /// and the length of the payload. The caller owns the record.
     #[inline]
     pub(crate) fn set_lineage(self, predecessors: Predecessors, before: Stamp, length: usize) {
         let Predecessors { last, earlier } = predecessors;
@@ -197,7 +197,7 @@ impl<'a> Record<'a> {
         self.words[2].store(lineage, Ordering::Release);
     }
 
-    /// Sets the first words of the payload, so many, from the first of others.
+    /// Stores the first `length` words of the payload, each the `value` of its element of `from`.
     #[inline]
     fn fill<T>(self, from: &[T], length: usize, value: impl Fn(&T) -> u64) {
         // Release: as in `NextPayload::set`.
@@ -210,31 +210,31 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The payload of a version that the caller makes, in a spare record.
+/// Refers to the payload of a cell's next version, in a spare record, for the caller to change.
 #[derive(Clone, Copy)]
 pub(crate) struct NextPayload<'a>(Record<'a>);
 
 impl NextPayload<'_> {
-    /// Applies `look` to a copy of some words, in no record.
+    /// Applies `look` to a copy of `words` that is in no record.
     pub(crate) fn with_copy<T>(words: &[u64], look: impl FnOnce(NextPayload<'_>) -> T) -> T {
         let all = [0; HEADER].iter().chain(words);
         let words: Box<[AtomicU64]> = all.map(|word| AtomicU64::new(*word)).collect();
         look(NextPayload(Record { words: &words }))
     }
 
-    /// How many words there are.
+    /// Returns the number of words.
     #[inline]
     pub(crate) fn len(self) -> usize {
         self.0.words.len() - HEADER
     }
 
-    /// The `index`th word; 0 beyond their end.
+    /// Loads the `index`th word; 0 beyond the end.
     #[inline]
     pub(crate) fn word(self, index: usize) -> u64 {
         self.0.word(index)
     }
 
-    /// So many words from the `first`, if there are.
+    /// Loads `N` words from index `first` on, or returns `None` if there are fewer.
     #[inline]
     pub(crate) fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
         let words = self.0.words.get(HEADER + first..HEADER + first + N)?.first_chunk::<N>()?;
@@ -242,13 +242,13 @@ impl NextPayload<'_> {
         Some(std::array::from_fn(|index| words[index].load(Ordering::Acquire)))
     }
 
-    /// Sets so many words from the `first`, which are there.
+    /// Stores `values` from index `first` on. There have to be as many words.
     #[inline]
     pub(crate) fn set<const N: usize>(self, first: usize, values: [u64; N]) {
         let words = &self.0.words[HEADER + first..HEADER + first + N];
         for (word, value) in words.iter().zip(values) {
-            // Release: pairs with the acquire of the same word, so that a reader who sees this also
-            // sees every gate exchange that made the record spare.
+            // Release: pairs with the acquire of this word, so that a reader which sees `value`
+            // also sees every gate exchange that made the record a spare.
             word.store(value, Ordering::Release);
         }
     }

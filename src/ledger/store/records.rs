@@ -1,10 +1,11 @@
-//! [`Records`]: all records, by width and position, and the lists of those that are spare.
+//! [`Records`]: all records, by width and position, and the lists of spare ones.
 //!
-//! Every change needs a spare for the next version and gives back the record of the one before. So
-//! that who gives something back always finds a spare, cells in force have only half of each width:
-//! there are as many [cells](super::super::Cell::LIMIT), which all fit the narrowest width, as half of its
-//! records, and no cell [grows](Records::have_room) into a wider one of which half is out. `PROTOCOL.md`
-//! says what may be out of the other half.
+//! A change takes a spare for the next version before it gets the replaced record back. So that a
+//! change which gives something back always finds a spare, at most half of the records of each
+//! width are in force (I19). In the narrowest width, which all [cells](crate::ledger::Cell::LIMIT)
+//! fit, there are half as many cells as records. Into a wider width no cell
+//! [grows](Records::have_room) while half of it are out. `PROTOCOL.md` lists what may use the other
+//! half.
 
 use std::ops::Range;
 
@@ -16,17 +17,18 @@ use crate::ledger::limits::{Limit, WIDTHS, Width};
 use crate::ledger::word::RecordNumber;
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
-/// All records, by width and position.
+/// Holds all records, by width and position.
 pub(crate) struct Records {
-    /// Those of the narrowest width.
+    /// Holds the records of the narrowest width.
     narrow: Pages<Aligned<{ WIDTHS[0] }>>,
     wide: [Chunks<AtomicU64>; WIDTHS.len() - 1],
     supplies: [Supply; WIDTHS.len()],
-    /// How many spares each of the wide widths has in its list, or a few more.
+    /// Counts the spares in the free list of each wider width. A count may be too high by the
+    /// batches that threads are about to push or have just popped, never too low.
     listed: [CachePadded<AtomicU64>; WIDTHS.len() - 1],
 }
 
-/// The records of one width that nobody has.
+/// Hands out the records of one width.
 struct Supply {
     /// The first position that was never handed out.
     handed_out: CachePadded<AtomicU64>,
@@ -34,9 +36,10 @@ struct Supply {
 }
 
 impl Supply {
-    /// Up to so many positions, each below a limit and never handed out before. Lock-free.
+    /// Takes up to `count` positions below `limit` that were never handed out. Lock-free.
     fn hand_out(&self, count: u64, limit: u64) -> Option<Range<u64>> {
-        // Relaxed, here and below: only the uniqueness of the answer matters; the room publishes itself.
+        // Relaxed, here and below: only the uniqueness of the answer matters; the room publishes
+        // itself.
         let mut first = self.handed_out.load(Ordering::Relaxed);
         loop {
             if first >= limit {
@@ -95,7 +98,7 @@ impl Records {
         }
     }
 
-    /// Adds spare records to `stock`: from those given back, else new ones.
+    /// Adds spare records of `width` to `stock`: a batch from the free list, else new ones.
     pub(crate) fn take(&self, width: Width, stock: &mut Vec<RecordNumber>) -> Result<(), Limit> {
         let supply = &self.supplies[width.index()];
         let before = stock.len();
@@ -114,46 +117,48 @@ impl Records {
         Ok(())
     }
 
-    /// How many records of one width there are.
+    /// Returns how many records of `width` there are.
     pub(crate) fn made(&self, width: Width) -> u64 {
-        // Relaxed: a figure for someone to look at. Position 0 is no record.
+        // Relaxed: only a figure for statistics. Position 0 is no record.
         self.supplies[width.index()].handed_out.load(Ordering::Relaxed) - 1
     }
 
-    /// How many spare ones of one width were given back; see [`FreeList::count`].
+    /// Returns how many spare records the free list of `width` holds; see [`FreeList::count`].
     pub(crate) fn spare(&self, width: Width) -> u64 {
         self.supplies[width.index()].spare.count(self.made(width))
     }
 
-    /// What all records take.
+    /// Returns the bytes that all records take.
     pub(crate) fn bytes(&self) -> u64 {
         self.narrow.bytes() + self.wide.iter().map(Chunks::bytes).sum::<u64>()
     }
 
-    /// What the lists of spare records take.
+    /// Returns the bytes that the lists of spare records take.
     pub(crate) fn list_bytes(&self) -> u64 {
         self.supplies.iter().map(|supply| supply.spare.bytes()).sum()
     }
 
-    /// Gives spare records of one width back for others to take.
+    /// Gives spare records of `width` back, for other writers to take.
     pub(crate) fn give(&self, width: Width, spares: impl ExactSizeIterator<Item = RecordNumber>) {
-        // Before they are there: the count is never below zero.
+        // Counted before the push, so that the count never drops below zero.
         self.count_listed(width, spares.len() as u64);
         self.supplies[width.index()].spare.push(spares.map(RecordNumber::position));
     }
 
     fn count_listed(&self, width: Width, by: u64) {
-        // Nobody asks of the narrowest width: no more cells can be in force than are half of it.
+        // The narrowest width is not counted: there are only half as many cells as records of that
+        // width.
         if let Some(wide) = width.index().checked_sub(1) {
             // Relaxed: a count orders nothing.
             self.listed[wide].fetch_add(by, Ordering::Relaxed);
         }
     }
 
-    /// Whether cells may grow into a width, other than the narrowest: if less than half of its records
-    /// are out, not counting so many that the caller has.
+    /// Returns whether cells may grow into `width`, which is not the narrowest: whether less than
+    /// half of its records are out, apart from `own` spares that the caller has (I19).
     pub(crate) fn have_room(&self, width: Width, own: usize) -> bool {
-        // Relaxed, both: who looks too early lets one more cell in; so can each writer once.
+        // Relaxed, both: a writer that looks too early puts one record more in force; each writer
+        // can do so once.
         let listed = self.listed[width.index() - 1].load(Ordering::Relaxed);
         let handed_out = self.supplies[width.index()].handed_out.load(Ordering::Relaxed);
         handed_out.saturating_sub(listed + own as u64) < u64::from(width.half())
@@ -194,12 +199,12 @@ mod tests {
             next += last + 1;
         }
         assert_eq!(next, 1 << RECORD_BITS);
-        // Found by its number alone.
+        // The number alone names the record.
         assert_eq!(RecordNumber::new(Width::Narrowest, 77).bits(), 77);
         assert_eq!(RecordNumber::NONE, RecordNumber::new(Width::Narrowest, 0));
     }
 
-    /// Takes all there are of a width.
+    /// Takes all records of a width.
     fn take_all(records: &Records, width: Width) -> Vec<RecordNumber> {
         let mut all = Vec::new();
         while records.take(width, &mut all).is_ok() {}
@@ -234,7 +239,7 @@ mod tests {
             records.take(width, &mut stock).unwrap();
         }
         assert!((half - width.batch()..half + width.batch()).contains(&stock.len()));
-        // What the caller has and does not use counts for nothing.
+        // Spares that the caller has count for nothing.
         assert!(records.have_room(width, width.batch()));
         stock.append(&mut take_all(&records, width));
         assert!(!records.have_room(width, half - 1) && records.have_room(width, half + 1));
