@@ -11,6 +11,9 @@
 //! shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`, the rest of
 //! `commit`.
 //!
+//! To get to know the ledger, read `word`, `store/gate`, `store/record`, `read`, `commit/writer`,
+//! `commit/kcas`, then `snapshot`.
+//!
 //! The ledger knows words, not providers.
 
 mod census;
