@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::fault::{Fault, Listed};
-use crate::ledger::{Cell, Exhausted, MOST_CELLS, MOST_WORDS};
+use crate::ledger::{Cell, Limit, MOST_CELLS, MOST_WORDS};
 use crate::quoted::{Quoted, beginning};
 use crate::resource_class::ResourceClass;
 
@@ -380,20 +380,20 @@ impl fmt::Display for At {
     }
 }
 
-impl From<Exhausted> for Error {
-    fn from(exhausted: Exhausted) -> Self {
-        let (what, limit) = match exhausted {
-            Exhausted::Cells => (
+impl From<Limit> for Error {
+    fn from(limit: Limit) -> Self {
+        let (what, limit) = match limit {
+            Limit::Cells => (
                 "the forest, in which a provider counts three times and a consumer once",
                 Cell::LIMIT.into(),
             ),
-            Exhausted::Records(width) => {
+            Limit::Records(width) => {
                 ("the providers and consumers of about one size", width.half().into())
             }
-            Exhausted::Workers => ("workers at the same time", 1 << 15),
+            Limit::Workers => ("workers at the same time", 1 << 15),
             // What one provider or one consumer can have is checked where that is known.
-            Exhausted::Words => ("classes with a sharing provider", MOST_WORDS as u64 - 1),
-            Exhausted::Entries => (
+            Limit::Words => ("classes with a sharing provider", MOST_WORDS as u64 - 1),
+            Limit::Entries => (
                 "one change, in which a provider counts up to three times and a consumer once",
                 MOST_CELLS as u64,
             ),
@@ -409,10 +409,10 @@ mod tests {
 
     #[test]
     fn no_bound_is_told_in_the_words_of_the_ledger() {
-        use Exhausted::{Cells, Entries, Records, Words, Workers};
+        use Limit::{Cells, Entries, Records, Words, Workers};
         let records = Records(Width::ALL[1]);
-        for exhausted in [Cells, records, Workers, Words, Entries] {
-            let message = Error::from(exhausted).to_string();
+        for limit in [Cells, records, Workers, Words, Entries] {
+            let message = Error::from(limit).to_string();
             for word in ["cell", "record", "word", "width", "entr", "transaction"] {
                 assert!(!message.contains(word), "{message}");
             }

@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use crate::ledger::{Abort, Collect, Exhausted, FreeList, Kind, Moment, View, Writer};
+use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, View, Writer};
 use crate::tree::layout::Structure;
 use crate::tree::{Provider, ProviderTree};
 
@@ -54,19 +54,19 @@ impl Ledger {
 
     /// The first words of several cells at one instant.
     pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
-        Collect::consistent(&self.0, |collect| {
+        DoubleCollect::consistent(&self.0, |collect| {
             Some(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
         })
     }
 
     /// Ends the present, so that it can be read from now on.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { ledger: self.clone(), moment: self.0.moment() }
+        Snapshot { ledger: self.clone(), pin: self.0.pin() }
     }
 
     /// How many snapshots have not ended.
     pub fn snapshots(&self) -> usize {
-        self.0.moments()
+        self.0.pins()
     }
 
     /// How many older versions of the cell are in its history.
@@ -83,7 +83,7 @@ impl Ledger {
 /// An instant of the ledger. It has to be ended.
 pub struct Snapshot {
     ledger: Ledger,
-    moment: Moment,
+    pin: Pin,
 }
 
 impl Snapshot {
@@ -91,7 +91,7 @@ impl Snapshot {
     /// kept.
     pub fn try_read(&self, cell: Cell) -> Option<Vec<u64>> {
         let mut words = Vec::new();
-        self.ledger.0.read_at(&self.moment, cell.0, &mut words).ok()?;
+        self.ledger.0.read_at(&self.pin, cell.0, &mut words).ok()?;
         Some(words)
     }
 
@@ -102,7 +102,7 @@ impl Snapshot {
     /// Which of the cells may have changed since.
     pub fn changed<const N: usize>(&self, cells: [Cell; N]) -> [bool; N] {
         let mut changed = [false; N];
-        self.ledger.0.changed_since(&self.moment, |cell| {
+        self.ledger.0.changed_since(&self.pin, |cell| {
             for (changed, known) in changed.iter_mut().zip(cells) {
                 *changed |= known.0 == cell;
             }
@@ -112,16 +112,16 @@ impl Snapshot {
 
     /// Bounds how much is kept for it.
     pub fn keep_at_most(&self, limit: u64) {
-        self.ledger.0.limit_kept(&self.moment, limit);
+        self.ledger.0.limit_kept(&self.pin, limit);
     }
 
     /// How much has been kept for it.
     pub fn kept(&self) -> u64 {
-        self.ledger.0.kept(&self.moment)
+        self.ledger.0.kept(&self.pin)
     }
 
     pub fn end(self) {
-        self.ledger.0.end_moment(&self.moment, |_, _| {});
+        self.ledger.0.unpin(&self.pin, |_, _| {});
     }
 }
 
@@ -131,7 +131,7 @@ pub struct Hand(Writer);
 impl Hand {
     pub fn new_cell(&mut self, words: &[u64]) -> Cell {
         let cell = self.0.take_cells(ALONE, &[0]).expect("a model has few cells");
-        let written: Result<(), Exhausted> = self.0.transact(|transaction| {
+        let written: Result<(), Limit> = self.0.transact(|transaction| {
             let place = transaction.open(cell)?;
             transaction.rewrite(place, words);
             Ok(())
@@ -146,7 +146,7 @@ impl Hand {
 
     /// Changes each word of a cell.
     pub fn update(&mut self, cell: Cell, mut change: impl FnMut(u64) -> u64) {
-        let changed: Result<(), Exhausted> = self.0.update(cell.0, |words| {
+        let changed: Result<(), Limit> = self.0.update(cell.0, |words| {
             (0..words.len()).for_each(|index| words.set(index, [change(words.word(index))]));
             Ok(())
         });
@@ -155,7 +155,7 @@ impl Hand {
 
     /// Gives a cell other words, be they more or fewer.
     pub fn rewrite(&mut self, cell: Cell, words: &[u64]) {
-        let written: Result<(), Exhausted> = self.0.transact(|transaction| {
+        let written: Result<(), Limit> = self.0.transact(|transaction| {
             let place = transaction.open(cell.0)?;
             transaction.rewrite(place, words);
             Ok(())
@@ -165,7 +165,7 @@ impl Hand {
 
     /// The words of a cell as a transaction reads them.
     pub fn read(&mut self, cell: Cell) -> Vec<u64> {
-        let words: Result<_, Exhausted> = self.0.transact(|transaction| {
+        let words: Result<_, Limit> = self.0.transact(|transaction| {
             let place = transaction.open(cell.0)?;
             Ok(transaction.words(place).to_vec())
         });
@@ -199,8 +199,8 @@ impl Hand {
     ) -> bool {
         #[derive(Debug)]
         struct Refused;
-        impl From<Exhausted> for Refused {
-            fn from(_: Exhausted) -> Self {
+        impl From<Limit> for Refused {
+            fn from(_: Limit) -> Self {
                 panic!("a model has few records")
             }
         }

@@ -1,15 +1,15 @@
 //! Steps inside the protocols, at which a test can stop a thread.
 //!
-//! Compiled to nothing but for the crate's own tests and the models.
+//! They compile to nothing, except in the crate's own tests and in the models.
 
 #![allow(unreachable_pub, reason = "the models reach it through `model`")]
 
-/// Something that a thread has just done, with more to do before its change is complete.
+/// Names what a thread has just done, with more to do before its change is complete.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Step {
     /// The next version of a single cell is in its record.
     Written,
-    /// A single cell's gate is exchanged; the version has no stamp.
+    /// The gate of a single cell is exchanged; the new version has no stamp yet.
     Exchanged,
     /// A descriptor is filled.
     Prepared,
@@ -17,7 +17,7 @@ pub enum Step {
     Published,
     /// A descriptor is in one more gate.
     Installed,
-    /// The clock is read for a transaction that is installed; nobody knows of the reading.
+    /// The clock is read for a transaction that is installed; no other thread knows the reading.
     Timed,
     /// A transaction is committed or aborted.
     Decided,
@@ -25,25 +25,25 @@ pub enum Step {
     Stamped,
     /// A descriptor is out of one more gate.
     Released,
-    /// A chain of free numbers is linked to the head it is about to replace.
+    /// A chain of free numbers is linked to the head that it is about to replace.
     Linked,
-    /// The head of a free list and what follows it are read.
+    /// The head of a free list, and what follows it, are read.
     HeadRead,
-    /// A key has a cell; no index knows it.
+    /// A key has a cell; the index does not have it yet.
     Occupied,
-    /// A key's cell is in the index, and nothing has the key.
+    /// A key's cell is in the index; no provider or consumer has the key.
     Interned,
-    /// A key's cell is free; the index still knows it.
+    /// A key's cell is free; the index still has it.
     Freed,
-    /// The index has forgotten a key; its cell is not given back.
+    /// The index has forgotten a key; the cell is not given back yet.
     Forgotten,
-    /// A configuration is published, and not in force.
+    /// A configuration is published; it is not in force.
     ConfigurationPublished,
-    /// A snapshot is registered; the clock has not moved on.
+    /// A snapshot is registered; the clock has not advanced.
     Registered,
-    /// An older version is in its cell's history; nobody knows for whom.
+    /// An older version is in the history of its cell; it is not noted with a pin.
     Preserved,
-    /// A snapshot has ended; what was kept for it has not gone.
+    /// A snapshot has ended; what was kept for it is still there.
     Ended,
 }
 
@@ -66,10 +66,10 @@ mod stop {
         static VISIT: RefCell<Option<Visit>> = const { RefCell::new(None) };
     }
 
-    /// Runs `body`; `visit` learns of every step that this thread reaches meanwhile, and may stop
-    /// it there: by parking, or by a panic that the caller catches.
+    /// Runs `body`, and calls `visit` with every step that this thread reaches meanwhile. `visit`
+    /// may stop the thread there: by parking, or by a panic that the caller catches.
     ///
-    /// In a model all threads count as one, so that `body` must not start any.
+    /// In a model all threads count as one, so `body` must not start any.
     pub fn with_steps<T>(visit: impl FnMut(Step) + 'static, body: impl FnOnce() -> T) -> T {
         struct Reset;
         impl Drop for Reset {
@@ -83,7 +83,7 @@ mod stop {
     }
 
     pub(crate) fn reached(step: Step) {
-        // Taken out meanwhile: a visitor may unwind, and then nobody is to visit it again.
+        // Taken out meanwhile: a visitor may unwind, and must not be called again then.
         let Some(mut visit) = VISIT.with_borrow_mut(Option::take) else { return };
         visit(step);
         VISIT.with_borrow_mut(|current| *current = Some(visit));

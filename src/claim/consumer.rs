@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Cell, Collect, Ledger, MOST_WORDS, Place, Record, Transaction, View};
+use crate::ledger::{Cell, DoubleCollect, Ledger, MOST_WORDS, Place, Record, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::tree::Term;
 use crate::tree::core::Core;
@@ -167,7 +167,7 @@ pub(crate) fn consumer_cells(ledger: &Ledger) -> impl Iterator<Item = Cell> + '_
 
 impl Core {
     pub(crate) fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
-        Collect::consistent(&self.ledger, |collect| {
+        DoubleCollect::consistent(&self.ledger, |collect| {
             let Some(hint) = self.consumers.hint(&consumer) else { return Some(None) };
             self.allocations_at(collect, hint.cell, |words| {
                 words.life().is(State::Live, hint.incarnation)

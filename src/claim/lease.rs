@@ -11,7 +11,7 @@ use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, rewrite_consu
 use crate::claim::request::Claim;
 use crate::claim::worker::{Receipt, Supposed, Worker};
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Exhausted};
+use crate::ledger::{Abort, Limit};
 use crate::tree::core::Core;
 use crate::tree::layout::State;
 use crate::tree::{Due, Expect, Interned, Term};
@@ -70,9 +70,9 @@ enum Left {
     Error(Error),
 }
 
-impl From<Exhausted> for Left {
-    fn from(exhausted: Exhausted) -> Self {
-        Left::Error(exhausted.into())
+impl From<Limit> for Left {
+    fn from(limit: Limit) -> Self {
+        Left::Error(limit.into())
     }
 }
 

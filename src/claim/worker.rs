@@ -10,7 +10,7 @@ use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Making, Place, Transaction, Writer};
+use crate::ledger::{Abort, NextPayload, Place, Transaction, Writer};
 use crate::metrics::{Metrics, Tallies};
 use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
@@ -210,8 +210,9 @@ impl Worker {
     ) -> Error {
         let Worker { core, writer, .. } = self;
         let is_full = matches!(error, Error::TooLarge { .. });
-        let look = |words: Making<'_>| take_from(words, core, provider, amounts);
-        let refusal = if is_full { writer.ask(usage_of(provider.cell), look).err() } else { None };
+        let look = |words: NextPayload<'_>| take_from(words, core, provider, amounts);
+        let refusal =
+            if is_full { writer.preview(usage_of(provider.cell), look).err() } else { None };
         refusal.unwrap_or(error)
     }
 
@@ -225,9 +226,9 @@ impl Worker {
         amounts: &[(ResourceClass, u64)],
     ) -> Error {
         let is_full = matches!(error, Error::TooLarge { .. });
-        let look = |words: Making<'_>| put_back_to(words, provider, amounts);
+        let look = |words: NextPayload<'_>| put_back_to(words, provider, amounts);
         let cell = usage_of(provider.cell);
-        let refusal = if is_full { self.writer.ask(cell, look).err() } else { None };
+        let refusal = if is_full { self.writer.preview(cell, look).err() } else { None };
         refusal.unwrap_or(error)
     }
 
@@ -415,7 +416,7 @@ impl Worker {
 /// Takes amounts for no consumer in the next version of a provider's usage.
 #[inline(always)] // Called in two places, one of them cold.
 fn take_from(
-    words: Making<'_>,
+    words: NextPayload<'_>,
     core: &Core,
     provider: &Provider,
     amounts: &[(ResourceClass, u64)],
@@ -435,7 +436,7 @@ fn take_from(
 /// Gives such amounts back.
 #[inline(always)] // As above.
 fn put_back_to(
-    words: Making<'_>,
+    words: NextPayload<'_>,
     provider: &Provider,
     amounts: &[(ResourceClass, u64)],
 ) -> Result<(), Abort<Error>> {

@@ -1,41 +1,43 @@
-//! A census: how many cells and records there are, where they are, and what they take.
+//! Counts cells, records and bytes: how many there are, and where.
 //!
-//! Each figure is read by itself, so all together are exact only while nobody changes anything.
+//! Each figure is read on its own, so that the figures fit together only while no thread changes
+//! anything.
 
-use super::gate::GateWord;
-use super::record::{WIDTHS, Width};
-use super::{KINDS, Ledger};
+use super::limits::{WIDTHS, Width};
+use super::state::Ledger;
+use super::word::{GateWord, KINDS};
 
-/// How many cells and records nobody uses.
+/// Counts the cells and records that no transaction uses.
 #[derive(Default)]
 pub(crate) struct Spares {
-    /// Runs of cells, by kind.
+    /// Counts runs of spare cells, by kind.
     pub(crate) runs: [u64; KINDS],
-    /// Records, by width.
+    /// Counts spare records, by width.
     pub(crate) records: [u64; Width::COUNT],
 }
 
-/// What the arrays of the ledger take.
+/// Holds the memory that the ledger's arrays take, in bytes.
 pub(crate) struct Bytes {
-    /// One word or slot for each cell.
+    /// Counts gates, marks and history slots: one word or slot for each cell.
     pub(crate) cells: u64,
     pub(crate) records: u64,
-    /// What workers announce changes in, and the lists of what is spare.
+    /// Counts descriptors and free lists.
     pub(crate) rest: u64,
 }
 
 impl GateWord {
-    /// The width of the version in force, by its index; none for a cell that was never used.
+    /// Returns the index of the width of the version in force, or `None` for a cell that was never
+    /// used.
     pub(crate) fn width(self) -> Option<usize> {
         (self != GateWord::VACANT).then(|| self.record().width().index())
     }
 }
 
 impl Ledger {
-    /// The widths of records, in words.
+    /// Lists the widths of records, in words.
     pub(crate) const WIDTHS: [usize; Width::COUNT] = WIDTHS;
 
-    /// Adds what is in the common stock. O(what is there).
+    /// Adds the spare cells and records in the common free lists to `spares`. O(spares).
     pub(crate) fn count_spares(&self, spares: &mut Spares) {
         for (count, (_, free)) in spares.runs.iter_mut().zip(&self.kinds) {
             *count += free.count(self.cell_bound().into());
@@ -45,12 +47,12 @@ impl Ledger {
         }
     }
 
-    /// How many records of each width were ever made.
+    /// Returns how many records of each width were ever made.
     pub(crate) fn records_made(&self) -> [u64; Width::COUNT] {
         Width::ALL.map(|width| self.records.made(width))
     }
 
-    /// How many older versions are in histories. O(cells).
+    /// Returns how many older versions the histories hold. O(cells).
     pub(crate) fn versions_kept(&self) -> u64 {
         self.histories.count()
     }

@@ -1,23 +1,24 @@
-//! Reading: one version of one cell, or several cells at one instant.
+//! Reads one version of a cell, or several cells at one instant.
 
 use smallvec::SmallVec;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::gate::{Cell, Gate, GateWord};
-use super::record::Record;
+use super::state::Ledger;
+use super::store::gate::Gate;
+use super::store::record::{Predecessors, Record};
+use super::word::{Cell, GateWord, Stamp};
 
 impl Ledger {
-    /// Applies `extract` to one version of `cell`.
+    /// Applies `extract` to one version of `cell`. Lock-free.
     ///
-    /// `extract` may be called on a mix of versions, and then again: its result counts only if
-    /// the gate was the same before and after. Lock-free.
+    /// `extract` may see a mix of versions, and is then called again: its result counts only if the
+    /// gate's word is the same before and after.
     #[inline]
     pub(crate) fn peek<T>(&self, cell: Cell, extract: impl Fn(Record<'_>) -> T) -> T {
         self.read_stamped(cell, |record, _| extract(record)).2
     }
 
-    /// Applies `extract` to one version of `cell`, and says which word names that. Lock-free.
+    /// Applies `extract` to one version of `cell`, and returns the word that names the version too.
+    /// Lock-free.
     #[inline]
     pub(crate) fn peek_version<T>(
         &self,
@@ -28,21 +29,23 @@ impl Ledger {
         (word, value)
     }
 
-    /// Whether the version is in force that `word` names, which was read before. Wait-free.
+    /// Returns whether the version that `word` names is in force. Wait-free.
+    ///
+    /// `word` was read from the gate of `cell` before.
     #[inline]
     pub(crate) fn is_in_force(&self, cell: Cell, word: GateWord) -> bool {
         self.gates.load(cell) == word
     }
 
-    /// The word that names the version in force. Lock-free.
+    /// Returns the word that names the version of `cell` in force. Lock-free.
     #[inline]
     pub(crate) fn version(&self, cell: Cell) -> GateWord {
         self.read_stamped(cell, |_, _| ()).0
     }
 
-    /// The word in `gate` once no transaction holds it.
+    /// Loads the word of `gate`, after finishing any transaction that holds the gate.
     #[inline]
-    fn settled(&self, gate: Gate<'_>) -> GateWord {
+    fn load_settled(&self, gate: Gate<'_>) -> GateWord {
         loop {
             let word = gate.load();
             let Some(ticket) = word.ticket() else { return word };
@@ -50,26 +53,33 @@ impl Ledger {
         }
     }
 
-    /// Reads one version of `cell` and when it came into force.
+    /// Applies `extract` to one version of `cell`; returns the word that names the version, its
+    /// stamp, and the result.
     #[inline]
-    pub(super) fn read_stamped<T>(
+    pub(in crate::ledger) fn read_stamped<T>(
         &self,
         cell: Cell,
         mut extract: impl FnMut(Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
-        self.read_behind(self.gate(cell), |_, record, stamp| extract(record, stamp))
+        self.read_gate(self.gate(cell), |_, record, stamp| extract(record, stamp))
     }
 
-    /// Reads one version of the cell of `gate` and when it came into force; `extract` gets the word
-    /// that names it and the stamp too, or the token if nobody has noted it yet.
+    /// Applies `extract` to one version of the cell of `gate`; returns the word that names the
+    /// version, its stamp, and the result. Lock-free.
+    ///
+    /// `extract` gets the word and the stamp too, or the token if no thread has stamped the version
+    /// yet.
+    ///
+    /// The version was in force between the two loads of the gate (I4): a word never returns to a
+    /// gate (I1), and a record does not change while a gate names it (I3).
     #[inline]
-    pub(super) fn read_behind<T>(
+    pub(in crate::ledger) fn read_gate<T>(
         &self,
         gate: Gate<'_>,
         mut extract: impl FnMut(GateWord, Record<'_>, Stamp) -> T,
     ) -> (GateWord, Stamp, T) {
         loop {
-            let word = self.settled(gate);
+            let word = self.load_settled(gate);
             let record = self.records.get(word.record());
             let stamp = match word {
                 GateWord::VACANT => self.clock.now(),
@@ -88,29 +98,32 @@ impl Ledger {
         }
     }
 
-    /// The gate of `cell`; for a cell that there isn't at the time of the call one that stays vacant, so
-    /// that whoever looks again has to ask for it again.
+    /// Returns the gate of `cell`. For a cell that does not exist at the time of the call, returns
+    /// a gate that stays vacant; the caller has to call again to find the cell once it exists.
     #[inline]
-    pub(super) fn gate(&self, cell: Cell) -> Gate<'_> {
+    pub(in crate::ledger) fn gate(&self, cell: Cell) -> Gate<'_> {
         match self.gates.get(cell) {
             Some(gate) => gate,
-            None => self.gate_made(cell),
+            None => self.gate_of_new_cell(cell),
         }
     }
 
-    /// Whoever made the gate may have done so without this thread having learned of it.
+    /// Looks for the gate again, in case another thread has made it and this thread has not learned
+    /// of that.
     #[cold]
-    fn gate_made(&self, cell: Cell) -> Gate<'_> {
+    fn gate_of_new_cell(&self, cell: Cell) -> Gate<'_> {
         if cell.number() < self.cell_bound() {
             self.gates.make(cell);
         }
         self.gates.get_or_vacant(cell)
     }
 
-    /// Makes sure that a version about to be shown has its stamp: else one could see a change,
-    /// take a snapshot, and miss the change in it. None if the version is no longer in force.
+    /// Stamps a version that a reader is about to show; returns its stamp, or `None` if the version
+    /// is no longer in force.
     ///
-    /// The gate was validated after `token` was read, so that it is this version's.
+    /// Without this a reader could see a change, take a snapshot, and miss the change in the
+    /// snapshot (I15). The caller has validated the gate after it read `token`, so `token` is this
+    /// version's.
     #[cold]
     fn note_stamp(
         &self,
@@ -119,7 +132,8 @@ impl Ledger {
         record: Record<'_>,
         token: Stamp,
     ) -> Option<Stamp> {
-        // Another version's, if the record serves another by now; then so does the stamp.
+        // If the record serves another version by now, this stamp is that version's predecessor's;
+        // then `set_stamp` fails, because the token is gone.
         let now = self.stamp_now(gate.cell(), record.stamp_before());
         match record.set_stamp(token, now) {
             Ok(()) => Some(now),
@@ -130,12 +144,12 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// A stamp for a version of `cell` that is in force, or about to be, after one with the stamp
-    /// `before`.
+    /// Returns a stamp for a version of `cell` that is in force or about to be. `before` is the
+    /// stamp of the version before it.
     #[inline]
-    pub(super) fn stamp_now(&self, cell: Cell, before: Stamp) -> Stamp {
+    pub(in crate::ledger) fn stamp_now(&self, cell: Cell, before: Stamp) -> Stamp {
         let now = self.clock.now();
-        // No snapshot was taken since the version before: that has been marked.
+        // No snapshot was taken since the version before, whose stamp is marked already.
         if now == before || now == Stamp::BEGINNING {
             return now;
         }
@@ -146,10 +160,12 @@ impl Ledger {
         self.stamp_marked(now, mark).expect("a mark can always be made")
     }
 
-    /// A stamp no later than a mark that was made before its reading of the clock. None if `mark`
-    /// says so.
+    /// Calls `mark` with a stamp, then reads the clock; returns a reading that is no later than the
+    /// mark (I18), or `None` if `mark` returns `None`.
+    ///
+    /// `now` is a reading of the clock.
     #[inline]
-    pub(super) fn stamp_marked(
+    pub(in crate::ledger) fn stamp_marked(
         &self,
         now: Stamp,
         mut mark: impl FnMut(Stamp) -> Option<()>,
@@ -159,15 +175,15 @@ impl Ledger {
         if again == now { Some(now) } else { self.stamp_marked_ahead(again, mark) }
     }
 
-    /// The same after a mark that was too early.
+    /// Does what [`stamp_marked`](Self::stamp_marked) does, after a mark that was too early.
     #[cold]
     fn stamp_marked_ahead(
         &self,
         mut now: Stamp,
         mut mark: impl FnMut(Stamp) -> Option<()>,
     ) -> Option<Stamp> {
-        // Ever later marks, so that snapshots in quick succession don't make this go on: a mark that
-        // is too late only makes some look in vain.
+        // The marks go ahead twice as far each time, so that snapshots in quick succession cannot
+        // prolong the loop. A mark that is too late costs a search in vain, nothing else.
         let mut ahead = 1;
         loop {
             let marked = now.later(ahead);
@@ -181,38 +197,48 @@ impl Ledger {
     }
 }
 
-/// Several cells at one instant: reads that are compared with the gates once more at the end.
+/// Holds what a read of a cell found: the version in force, and what that version names.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct Observation {
+    pub(in crate::ledger) word: GateWord,
+    pub(in crate::ledger) stamp: Stamp,
+    /// The stamp of the version directly before.
+    pub(in crate::ledger) before: Stamp,
+    pub(in crate::ledger) predecessors: Predecessors,
+}
+
+/// Reads several cells at one instant, by comparing every read with its gate once more at the end.
 ///
-/// Words never come back in a gate, so if each is what it was when its cell was read, all those
-/// versions were in force together at the moment between the last read and the first comparison.
-pub(crate) struct Collect<'a> {
+/// A word never returns to a gate (I1). So if each gate still holds the word that was read, all
+/// versions read were in force together between the last read and the first comparison.
+pub(crate) struct DoubleCollect<'a> {
     ledger: &'a Ledger,
-    seen: SmallVec<[(Cell, GateWord); 4]>,
+    reads: SmallVec<[(Cell, GateWord); 4]>,
     words: SmallVec<[u64; 16]>,
 }
 
-/// Reads of several cells that belong together: as they are now, or as they were.
+/// Reads several cells that belong together: as they are now, or as they were at a pinned epoch.
 pub(crate) trait View {
-    /// Applies `extract` to the words of one version of `cell`. None if there is no such view any
-    /// more.
+    /// Applies `extract` to the words of one version of `cell`. Returns `None` if the pinned epoch
+    /// was revoked.
     fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T>;
 
-    /// Whether everything read so far was in force at one instant.
+    /// Returns whether everything read so far was in force at one instant.
     fn holds(&self) -> bool;
 }
 
-impl<'a> Collect<'a> {
-    /// Repeats `body` until everything it read was in force at one instant.
+impl<'a> DoubleCollect<'a> {
+    /// Repeats `body` until everything that it read was in force at one instant.
     ///
-    /// Lock-free: a repetition means that a writer made progress. Under an endless storm of
-    /// changes to what it reads this may repeat for as long as the storm lasts.
+    /// Lock-free: a repetition means that a writer made progress. Under an endless storm of changes
+    /// to the cells that `body` reads, the repetition lasts as long as the storm.
     pub(crate) fn consistent<T>(
         ledger: &'a Ledger,
-        mut body: impl FnMut(&mut Collect<'a>) -> Option<T>,
+        mut body: impl FnMut(&mut DoubleCollect<'a>) -> Option<T>,
     ) -> T {
-        let mut collect = Collect { ledger, seen: SmallVec::new(), words: SmallVec::new() };
+        let mut collect = DoubleCollect { ledger, reads: SmallVec::new(), words: SmallVec::new() };
         loop {
-            collect.seen.clear();
+            collect.reads.clear();
             let value = body(&mut collect);
             let holds = collect.holds();
             if let (Some(value), true) = (value, holds) {
@@ -222,19 +248,20 @@ impl<'a> Collect<'a> {
     }
 }
 
-impl View for Collect<'_> {
+impl View for DoubleCollect<'_> {
     fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
         let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
             self.words.clear();
             record.copy_to(&mut self.words);
         });
-        self.seen.push((cell, word));
+        self.reads.push((cell, word));
         Some(extract(&self.words))
     }
 
-    /// Nothing read has changed so far. A single cell needs no second look.
+    /// Returns whether nothing read has changed so far. A single cell was validated when it was
+    /// read, and needs no second look.
     fn holds(&self) -> bool {
-        self.seen.len() <= 1
-            || self.seen.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
+        self.reads.len() <= 1
+            || self.reads.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
     }
 }

@@ -1,5 +1,5 @@
-//! What the models run: the same interfaces over loom's types, or over shuttle's if
-//! `provider_tree_shuttle` is set as well.
+//! The stand-ins that the models run: the interfaces of the real primitives over loom's types, or
+//! over shuttle's if `provider_tree_shuttle` is set as well.
 
 #![allow(missing_docs, reason = "no part of the public interface")]
 
@@ -17,28 +17,28 @@ use shuttle as checker;
 
 use super::Ordering;
 
-/// Two positions in the first chunk, so that the models meet growth in a few steps.
+/// Makes a first chunk of two positions, so that the models meet growth in a few steps.
 pub(crate) const FIRST_CHUNK_BITS: u32 = 1;
 
-/// The same in a page.
+/// Makes a page of two positions, so that the models meet growth in a few steps.
 pub(crate) const PAGE_BITS: u32 = 1;
 
-/// So that the models meet what is behind the pages, too.
+/// Makes one page only, so that the models meet the runs behind the pages too.
 pub(crate) const PAGES: usize = 1;
 
-/// Few, as each costs every execution an object.
+/// Makes few chunks, because each costs every execution of a model an object.
 pub(crate) const CHUNKS: usize = if cfg!(provider_tree_shuttle) { 16 } else { 5 };
 
-/// Shared by many consumers, as in the real one.
+/// Makes few words, so that consumers share them, as they do in the real one.
 pub(crate) const FLOORS: usize = 2;
 
-/// A loom atomic that loom can't overlook.
+/// A loom atomic whose accesses loom cannot overlook.
 ///
 /// loom 0.7 remembers one last access per object, and a plain load overwrites it, so that some
 /// interleavings after a load are never run. The companion gives every access a relaxed
-/// read-modify-write of its own: every two accesses conflict, all orders are explored, and as it
-/// is relaxed it adds no happens-before that could hide a missing one. `loom-tests` checks that
-/// with litmus programs.
+/// read-modify-write of its own: every two accesses conflict, and all orders are explored. Because
+/// the companion's accesses are relaxed, they add no happens-before that could hide a missing one.
+/// The litmus programs in `loom-tests` check that.
 #[derive(Default)]
 pub struct AtomicU64 {
     companion: AtomicUsize,
@@ -54,8 +54,8 @@ impl AtomicU64 {
     }
 
     fn conflict(&self) {
-        // shuttle picks among all threads at every access anyway; and a thread that is alone conflicts
-        // with nobody.
+        // shuttle picks among all threads at every access anyway, and a thread that is alone
+        // conflicts with none.
         if cfg!(provider_tree_shuttle) || threads::is_alone() {
             return;
         }
@@ -103,17 +103,18 @@ pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
     (0..count).map(|_| AtomicU64::new(0)).collect()
 }
 
-/// Stands for what `SeqCst` means beyond acquire and release: nothing to a thread that is alone.
+/// Stands for what `SeqCst` means beyond acquire and release. Does nothing for a thread that is
+/// alone.
 pub(crate) fn model_fence() {
     if !threads::is_alone() {
         fence(Ordering::SeqCst);
     }
 }
 
-/// How many threads a model has started and not joined.
+/// Counts the threads that a model has started and not joined.
 ///
-/// While there are none, what the first one does needs no more of the checker than what loom and
-/// shuttle do by themselves: it happens before all that the others do, or after.
+/// While there are none, the first thread needs no more of the checker than what loom and shuttle
+/// do by themselves: everything that it does happens before all that the others do, or after.
 pub mod threads {
     use std::cell::Cell;
 
@@ -122,17 +123,17 @@ pub mod threads {
         static OTHERS: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// An execution begins.
+    /// Notes that an execution begins.
     pub fn begin() {
         OTHERS.set(0);
     }
 
-    /// Another thread is about to start.
+    /// Notes that another thread is about to start.
     pub fn start() {
         OTHERS.set(OTHERS.get() + 1);
     }
 
-    /// Another thread has been joined.
+    /// Notes that another thread has been joined.
     pub fn joined() {
         OTHERS.set(OTHERS.get() - 1);
     }
@@ -142,7 +143,7 @@ pub mod threads {
     }
 }
 
-/// Padding means nothing to a model.
+/// Pads nothing: padding means nothing to a model.
 #[derive(Default)]
 pub(crate) struct CachePadded<T>(T);
 
@@ -161,7 +162,7 @@ impl<T> Deref for CachePadded<T> {
 
 /// The real cell, published through a flag that loom sees.
 ///
-/// No loom operation stands between winning the flag and filling the cell, so the two are one
+/// No loom operation stands between winning the flag and filling the cell, so that the two are one
 /// step of the model.
 pub(crate) struct OnceBox<T> {
     published: AtomicUsize,
@@ -189,7 +190,8 @@ impl<T> OnceBox<T> {
     }
 }
 
-/// The index as one lock over an ordered map: ordered, so that a model replays.
+/// An index that is one lock around an ordered map. The map is ordered so that a model can be
+/// replayed.
 pub(crate) struct Index<K, V>(RwLock<BTreeMap<K, V>>);
 
 impl<K: Ord, V: Copy + PartialEq> Index<K, V> {
@@ -236,8 +238,8 @@ impl<K, V> Index<K, V> {
     }
 }
 
-/// The configuration slot as a lock around the pointer. Readers leave with their own `Arc`, as
-/// with arc-swap.
+/// A slot that is a lock around the pointer. A reader leaves with an `Arc` of its own, as with
+/// arc-swap.
 pub(crate) struct Slot<T>(RwLock<Option<Arc<T>>>);
 
 impl<T> Slot<T> {
@@ -281,10 +283,10 @@ fn is_same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
     }
 }
 
-/// What the pool would keep.
+/// Counts what a pool would keep.
 pub(crate) const IDLE: usize = 0;
 
-/// Keeps nothing: a model meets the common stock every time.
+/// A pool that keeps nothing, so that a model meets the common stock every time.
 pub(crate) struct IdlePool<T>(std::marker::PhantomData<T>);
 
 impl<T> IdlePool<T> {
@@ -301,12 +303,12 @@ impl<T> IdlePool<T> {
     }
 }
 
-/// Models make one forest each.
+/// Returns the one forest's number: a model makes one forest.
 pub(crate) fn next_forest() -> u32 {
     1
 }
 
-/// The order of a map behind a lock.
+/// An agenda that is one lock around an ordered map.
 pub(crate) struct Agenda<K, V>(RwLock<BTreeMap<K, V>>);
 
 impl<K: Ord + Copy, V: Copy> Agenda<K, V> {
@@ -338,7 +340,7 @@ impl<K: Ord + Copy, V: Copy> Agenda<K, V> {
     }
 }
 
-/// Counts nothing: no interleaving depends on it.
+/// Counts nothing: no interleaving depends on a tally.
 #[derive(Default)]
 pub(crate) struct Tally;
 
@@ -350,7 +352,7 @@ impl Tally {
     }
 }
 
-/// Never says anything: nothing rests on it.
+/// Never says anything: correctness never depends on a hint.
 #[derive(Default)]
 pub(crate) struct Hint;
 

@@ -1,4 +1,4 @@
-//! What runs in production.
+//! The real primitives, which run in production.
 
 #![expect(
     clippy::disallowed_types,
@@ -21,33 +21,34 @@ pub(crate) use std::sync::atomic::AtomicU64;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Length of the first chunk of every growing array, as a power of two. Each later one has as many
-/// positions as all before it.
+/// Sets the length of the first chunk of every growing array, as a power of two. Each later chunk
+/// has as many positions as all before it.
 pub(crate) const FIRST_CHUNK_BITS: u32 = 6;
 
-/// Length of a page, as a power of two.
+/// Sets the length of a page, as a power of two.
 pub(crate) const PAGE_BITS: u32 = 7;
 
-/// Pages enough for the records of some ten thousand providers.
+/// Counts the pages: enough for the records of some ten thousand providers.
 pub(crate) const PAGES: usize = 512;
 
-/// Chunks enough for 2^32 positions.
+/// Counts the chunks: enough for 2^32 positions.
 pub(crate) const CHUNKS: usize = 27;
 
-/// How many words consumers share to keep where their generations begin.
+/// Counts the words that consumers share to keep the generation at which each begins.
 pub(crate) const FLOORS: usize = 1 << 12;
 
-/// `count` words, all zero. The pages come from the allocator untouched: what is never used costs
-/// address space, not memory.
+/// Returns `count` words, all zero. The allocator hands their memory pages out untouched, so words
+/// that are never used cost address space, not memory.
 pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
     bytemuck::zeroed_slice_box(count)
 }
 
-/// A fence that only the models need: loom treats `SeqCst` accesses as acquire and release.
+/// Does nothing. In the models it is a fence, because loom treats `SeqCst` accesses as acquire and
+/// release.
 #[inline(always)]
 pub(crate) fn model_fence() {}
 
-/// A concurrent map that is only ever held for one expression.
+/// A concurrent map. No caller holds a lock of it for longer than one expression.
 pub(crate) struct Index<K, V>(DashMap<K, V, foldhash::quality::RandomState>);
 
 impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
@@ -55,7 +56,7 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
         Index(DashMap::with_hasher(foldhash::quality::RandomState::default()))
     }
 
-    /// Takes a shard's read lock for O(1).
+    /// Returns the value of `key`. Takes a shard's read lock for O(1).
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -64,7 +65,8 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
         self.0.get(key).map(|entry| *entry.value())
     }
 
-    /// Inserts unless the key has an entry; says whether it did. Takes a shard's lock for O(1).
+    /// Inserts an entry unless the key has one; returns whether it did. Takes a shard's lock for
+    /// O(1).
     pub(crate) fn insert_if_absent(&self, key: K, value: V) -> bool {
         match self.0.entry(key) {
             Entry::Occupied(_) => false,
@@ -75,7 +77,7 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
         }
     }
 
-    /// Removes the entry if it holds exactly `value`. Takes a shard's lock for O(1).
+    /// Removes the entry of `key` if it holds exactly `value`. Takes a shard's lock for O(1).
     pub(crate) fn remove_if_exactly<Q>(&self, key: &Q, value: V)
     where
         K: Borrow<Q>,
@@ -84,29 +86,29 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
         self.0.remove_if(key, |_, current| *current == value);
     }
 
-    /// How many entries there are. Takes each shard's read lock for O(1).
+    /// Returns the number of entries. Takes each shard's read lock for O(1).
     pub(crate) fn len(&self) -> u64 {
         self.0.len() as u64
     }
 
-    /// About what the entries take, and those for which there is room. Takes each shard's read lock for
+    /// Returns about the bytes that entries and free room take. Takes each shard's read lock for
     /// O(1).
     pub(crate) fn bytes(&self) -> u64 {
-        // The map has a byte beside each entry.
+        // The map has one byte beside each entry.
         (self.0.capacity() * (size_of::<(K, V)>() + 1)) as u64
     }
 }
 
-/// An ordered set of things to come, each with a value. Lock-free.
+/// An ordered set of keys with values, such as leases by deadline. Lock-free.
 ///
-/// Each change of a shard puts a new version in the place of the old one. So whoever is stopped in here
-/// keeps one version from being freed, of what there was then, and nothing that comes later.
+/// Each change replaces a shard by a new version. A thread that is stopped inside a call keeps one
+/// version of a shard from being freed, and nothing that comes later.
 pub(crate) struct Agenda<K, V>([Slot<Tree<K, V>>; SHARDS]);
 
 /// A version shares with the one before it all but one path.
 type Tree<K, V> = RedBlackTreeMapSync<K, V>;
 
-/// Enough that threads seldom make each other start over.
+/// Counts the shards: so many that threads seldom make each other start over.
 const SHARDS: usize = 64;
 
 impl<K: Ord + Hash + Copy, V: Copy> Agenda<K, V> {
@@ -114,7 +116,7 @@ impl<K: Ord + Hash + Copy, V: Copy> Agenda<K, V> {
         Agenda(std::array::from_fn(|_| Slot::empty()))
     }
 
-    /// Inserts a key that is not in here.
+    /// Inserts a key that is not in the agenda.
     pub(crate) fn insert(&self, key: K, value: V) {
         self.shard(&key).update(|things| {
             let mut next = things.map_or_else(Tree::new_sync, |things| (**things).clone());
@@ -138,15 +140,15 @@ impl<K: Ord + Hash + Copy, V: Copy> Agenda<K, V> {
         sizes.sum::<usize>() as u64
     }
 
-    /// The least of all keys, each shard looked at by itself.
+    /// Returns the least key, looking at one shard after another.
     pub(crate) fn first(&self) -> Option<(K, V)> {
         let firsts =
             self.0.iter().filter_map(|shard| shard.with(|things| things?.first().map(copied)));
         firsts.min_by_key(|(key, _)| *key)
     }
 
-    /// All that is due, in order, each shard looked at by itself. What comes after something that is
-    /// not due isn't either.
+    /// Returns everything that is due, in order, looking at one shard after another. If a key is
+    /// not due, no later key may be.
     pub(crate) fn due(&self, is_due: impl Fn(&K) -> bool) -> Vec<(K, V)> {
         let mut due = Vec::new();
         for shard in &self.0 {
@@ -169,42 +171,43 @@ fn copied<K: Copy, V: Copy>((key, value): (&K, &V)) -> (K, V) {
     (*key, *value)
 }
 
-/// A count that one thread makes and all may read.
+/// A count that one thread makes and all threads may read.
 #[derive(Default)]
 pub(crate) struct Tally(AtomicU64);
 
 impl Tally {
-    /// Only one thread at a time may do so; what another adds meanwhile is lost.
+    /// Adds `count`. Only one thread at a time may call this; a count that another adds meanwhile
+    /// is lost.
     pub(crate) fn add(&self, count: u64) {
         // Relaxed, both: a count orders nothing.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
-        // Relaxed: as above.
+        // Relaxed: a count orders nothing.
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A word that threads tell each other something with which nothing rests on.
+/// An advisory word shared between threads; correctness never depends on it.
 #[derive(Default)]
 pub(crate) struct Hint(CachePadded<AtomicU64>);
 
 impl Hint {
     #[inline]
     pub(crate) fn get(&self) -> u64 {
-        // Relaxed: whatever is read is only advice.
+        // Relaxed: the word is only advice.
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Says whether the hint was `old`, and is `new` now.
+    /// Replaces `old` by `new`; returns whether the word was `old`.
     pub(crate) fn exchange(&self, old: u64, new: u64) -> bool {
-        // Relaxed: as above.
+        // Relaxed: the word is only advice.
         self.0.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
-/// How a slot protects what is being read. The tests run with both.
+/// Selects how a slot protects what is being read. The tests run with both strategies.
 #[cfg(not(provider_tree_rwlock_slots))]
 type Strategy = arc_swap::DefaultStrategy;
 #[cfg(provider_tree_rwlock_slots)]
@@ -218,13 +221,13 @@ impl<T> Slot<T> {
         Slot(ArcSwapAny::with_strategy(None, Strategy::default()))
     }
 
-    /// Applies `read` to the current value. No lock is held meanwhile.
+    /// Applies `read` to the current value. Holds no lock meanwhile.
     pub(crate) fn with<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {
         read(self.0.load().as_deref())
     }
 
-    /// Replaces the value by what `next` makes of it, calling it again if another replacement
-    /// came between. The same value again is no replacement.
+    /// Replaces the value by what `next` makes of it; calls `next` again if another replacement
+    /// came between. Replaces nothing if `next` returns the value that it was given.
     pub(crate) fn update(&self, mut next: impl FnMut(Option<&Arc<T>>) -> Option<Arc<T>>) {
         let mut current = self.0.load();
         loop {
@@ -240,7 +243,7 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Replaces the value, whatever it is; returns what it was.
+    /// Replaces the value, whatever it is; returns the value before.
     pub(crate) fn swap(&self, new: Arc<T>) -> Option<Arc<T>> {
         self.0.swap(Some(new))
     }
@@ -254,10 +257,10 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     }
 }
 
-/// So many values an [`IdlePool`] keeps.
+/// Bounds the values that an [`IdlePool`] keeps.
 pub(crate) const IDLE: usize = 4;
 
-/// A few values that are worth keeping for whoever comes next. Lock-free.
+/// A few values that are kept for the next callers. Lock-free.
 pub(crate) struct IdlePool<T>([AtomicCell<Option<Box<T>>>; IDLE]);
 
 impl<T> IdlePool<T> {
@@ -269,7 +272,7 @@ impl<T> IdlePool<T> {
         self.0.iter().find_map(AtomicCell::take).map(|value| *value)
     }
 
-    /// Keeps `value`, and drops one instead if there are too many.
+    /// Keeps `value`; drops one value if there are too many.
     pub(crate) fn put(&self, value: T) {
         let mut value = Some(Box::new(value));
         for place in &self.0 {
@@ -281,7 +284,8 @@ impl<T> IdlePool<T> {
     }
 }
 
-/// A number for a forest, to tell its handles from others'. Wraps after 2^32 forests.
+/// Returns a number for a forest, which tells its handles from those of other forests. Wraps after
+/// 2^32 forests.
 pub(crate) fn next_forest() -> u32 {
     static FORESTS: AtomicU32 = AtomicU32::new(1);
     // Relaxed: only the uniqueness of the answer matters.

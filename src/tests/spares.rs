@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::ledger::{Cell, Exhausted, Kind, Ledger, Spares, Transaction, Writer};
+use crate::ledger::{Cell, Kind, Ledger, Limit, Spares, Transaction, Writer};
 
 const ALONE: Kind = Kind(1);
 
 /// More cells than records move from the common stock at once.
 const CELLS: usize = 70;
 
-fn increment(transaction: &mut Transaction<'_>, cell: Cell) -> Result<(), Exhausted> {
+fn increment(transaction: &mut Transaction<'_>, cell: Cell) -> Result<(), Limit> {
     let place = transaction.open(cell)?;
     transaction.words_mut(place).iter_mut().for_each(|word| *word += 1);
     Ok(())
 }
 
 fn increment_one(writer: &mut Writer, cell: Cell) {
-    let changed: Result<(), Exhausted> =
+    let changed: Result<(), Limit> =
         writer.transact(|transaction| Ok(increment(transaction, cell)?));
     changed.unwrap();
 }
@@ -34,7 +34,7 @@ fn a_record_that_was_read_and_comes_back_as_a_spare_is_not_lost() {
     for (round, changed) in (1..).zip(&cells) {
         let mut attempts = 0;
         let mut writer = ledger.writer().unwrap();
-        let result: Result<(), Exhausted> = writer.transact(|transaction| {
+        let result: Result<(), Limit> = writer.transact(|transaction| {
             attempts += 1;
             cells.iter().try_for_each(|cell| increment(transaction, *cell))?;
             if attempts == 1 {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use crate::ledger::{Abort, Cell, Collect, Exhausted, Kind, Ledger, View, Writer};
+use crate::ledger::{Abort, Cell, DoubleCollect, Kind, Ledger, Limit, View, Writer};
 
 const ALONE: Kind = Kind(1);
 
@@ -17,7 +17,7 @@ fn ledger<const N: usize>() -> (Arc<Ledger>, [Cell; N]) {
     let mut writer = ledger.writer().unwrap();
     let cells = std::array::from_fn(|_| {
         let cell = writer.take_cells(ALONE, &[0]).unwrap();
-        let written: Result<(), Exhausted> = writer.transact(|transaction| {
+        let written: Result<(), Limit> = writer.transact(|transaction| {
             let place = transaction.open(cell)?;
             transaction.rewrite(place, &[0, 0]);
             Ok(())
@@ -30,7 +30,7 @@ fn ledger<const N: usize>() -> (Arc<Ledger>, [Cell; N]) {
 
 /// Adds 1 to both words of one cell.
 fn increment(writer: &mut Writer, cell: Cell) {
-    let changed: Result<(), Exhausted> = writer.update(cell, |words| {
+    let changed: Result<(), Limit> = writer.update(cell, |words| {
         let [one, other] = words.words(0).ok_or(Abort::Torn)?;
         words.set(0, [one + 1, other + 1]);
         Ok(())
@@ -40,7 +40,7 @@ fn increment(writer: &mut Writer, cell: Cell) {
 
 /// Adds 1 to all words of both cells, as one.
 fn increment_both(writer: &mut Writer, cells: [Cell; 2]) {
-    let changed: Result<(), Exhausted> = writer.transact(|transaction| {
+    let changed: Result<(), Limit> = writer.transact(|transaction| {
         for cell in cells {
             let place = transaction.open(cell)?;
             transaction.words_mut(place).iter_mut().for_each(|word| *word += 1);
@@ -83,11 +83,11 @@ fn two_writers_and_a_reader_of_two_cells() {
         thread::spawn(move || (0..3).for_each(|_| increment_both(&mut writer, cells)))
     });
     for _ in 0..4 {
-        let read = |collect: &mut Collect<'_>| {
+        let read = |collect: &mut DoubleCollect<'_>| {
             let [first, second] = cells.map(|cell| collect.read(cell, <[u64]>::to_vec));
             Some([first?, second?])
         };
-        let [first, second] = Collect::consistent(&ledger, read);
+        let [first, second] = DoubleCollect::consistent(&ledger, read);
         assert_eq!(first, second, "half a transaction");
         assert_eq!(first[0], first[1], "a mix of two versions");
     }
@@ -106,7 +106,7 @@ fn a_snapshot_beside_a_writer() {
         }
     });
     let seen = words_of(&ledger, b)[0];
-    let moment = ledger.moment();
+    let moment = ledger.pin();
     let read = || {
         cells.map(|cell| {
             let mut words = Vec::new();
@@ -120,7 +120,7 @@ fn a_snapshot_beside_a_writer() {
     assert!(first == second || first == second + 1, "the later change without the earlier one");
     thread.join().unwrap();
     assert_eq!(read(), [first, second]);
-    ledger.end_moment(&moment, |_, _| {});
+    ledger.unpin(&moment, |_, _| {});
 }
 
 #[test]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::inventory::Inventories;
 use crate::ledger::{
-    Abort, Cell, Exhausted, Histories, Kept, Ledger, Slots, Span, Stamp, Transaction, Writer,
+    Abort, Cell, Histories, HistoryKey, Ledger, Limit, Slots, Span, Stamp, Transaction, Writer,
 };
 use crate::resources::Resources;
 use crate::step::{Step, reached};
@@ -135,7 +135,7 @@ impl Configurations {
         let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
         if let Some(Version { configuration, from, .. }) = &gone {
             let span = Span { from: *from, until };
-            ledger.keep(&self.histories, Kept::Beside(usage, version), span, configuration);
+            ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, configuration);
         }
         slot.update(|versions| {
             let mut versions = (**versions?).clone();
@@ -189,7 +189,7 @@ enum State {
 impl Candidate<'_> {
     /// Makes the transaction that puts all of the candidates in force or none; says since when. If it
     /// unwinds nobody knows which, and they stay.
-    pub(crate) fn decide<'c, T, E: From<Exhausted>>(
+    pub(crate) fn decide<'c, T, E: From<Limit>>(
         candidates: impl Iterator<Item = &'c Self> + Clone,
         writer: &mut Writer,
         body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,

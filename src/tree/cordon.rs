@@ -6,7 +6,7 @@
 //! subtree is part of it: nothing comes or goes below a provider while it is being cordoned.
 
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Limit, Transaction, Writer};
 use crate::tree::core::Core;
 use crate::tree::layout::{State, UsageWords, set_cordoned, usage_of};
 use crate::tree::provider::Provider;
@@ -34,7 +34,7 @@ pub(crate) fn set_cordon_in<E: From<Error>>(
     own: bool,
 ) -> Result<bool, Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let (place, mut structure) = open_live::<E>(transaction, cell, provider)?;
     if structure.cordon.own == own {
@@ -57,7 +57,7 @@ pub(crate) fn inherit<E>(
     inherited: bool,
 ) -> Result<(), Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let place = transaction.open(cell)?;
     let mut structure = structure_at(transaction, place);
@@ -80,7 +80,7 @@ fn inherit_below<E>(
     inherited: bool,
 ) -> Result<(), Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let place = transaction.open(top)?;
     let mut rest = vec![(top, structure_at(transaction, place).first_child)];
@@ -114,7 +114,7 @@ fn mark_usage<E>(
     cordoned: bool,
 ) -> Result<(), Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let usage = transaction.open(usage_of(structure))?;
     if UsageWords(transaction.words(usage)).life().state != State::Live {

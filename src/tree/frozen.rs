@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::ledger::{Cell, Moment, Past, Place, Transaction};
+use crate::ledger::{Cell, Past, Pin, Place, Transaction};
 use crate::tree::core::Core;
 
 pub(crate) struct Frozen {
     pub(crate) core: Arc<Core>,
-    moment: Moment,
+    moment: Pin,
 }
 
 impl Frozen {
     /// The present, from now on the past. Lock-free, O(log snapshots).
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Frozen { core: Arc::clone(core), moment: core.ledger.moment() }
+        Frozen { core: Arc::clone(core), moment: core.ledger.pin() }
     }
 
     /// Its place in the order of the forest's instants.
@@ -54,7 +54,7 @@ impl Drop for Frozen {
         let Core { ledger, configurations, .. } = &*self.core;
         // Dropped when everything is let go.
         let mut all_gone = Vec::new();
-        ledger.end_moment(&self.moment, |usage, version| {
+        ledger.unpin(&self.moment, |usage, version| {
             all_gone.push(configurations.let_go(usage, version));
         });
     }

@@ -22,7 +22,7 @@ use std::hash::Hash;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Kind, Ledger, Place, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Kind, Ledger, Limit, Place, Transaction, Writer};
 use crate::step::{Step, reached};
 use crate::sync::Index;
 use crate::tree::layout::{Life, State, first_words};
@@ -88,7 +88,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// The cell that stands for `key`, whether or not something has it. Takes a shard's lock for
     /// O(1).
-    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
+    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
         loop {
             if let Some(interned) = self.interned(writer.ledger(), key) {
                 return Ok(interned);
@@ -105,7 +105,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         writer: &mut Writer,
         key: &K,
-    ) -> Result<Option<Interned>, Exhausted> {
+    ) -> Result<Option<Interned>, Limit> {
         let interned = self.occupy(writer, key)?;
         reached(Step::Occupied);
         if self.index.insert_if_absent(key.clone(), interned) {
@@ -125,7 +125,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         transaction: &mut Transaction<'_>,
         key: &K,
-    ) -> Result<Option<(Interned, Place, Life)>, Exhausted> {
+    ) -> Result<Option<(Interned, Place, Life)>, Limit> {
         let cell = self.vacant(|kind, first| transaction.take_cells(kind, first))?;
         let opened = transaction.open(cell);
         let added = opened.map(|place| {
@@ -145,8 +145,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     /// Takes cells that nobody uses.
     fn vacant(
         &self,
-        take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Exhausted>,
-    ) -> Result<Cell, Exhausted> {
+        take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Limit>,
+    ) -> Result<Cell, Limit> {
         take(self.kind, first_words(self.kind))
     }
 
@@ -223,13 +223,13 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Takes a cell into use for `key`, unknown to others yet.
-    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Exhausted> {
+    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
         let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
         let Some(absent) = self.absent else {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
             return Ok(Interned { cell, incarnation });
         };
-        let occupied: Result<_, Exhausted> = writer.transact(|transaction| {
+        let occupied: Result<_, Limit> = writer.transact(|transaction| {
             let place = transaction.open(cell)?;
             let life = Life::of_words(transaction.words(place)).with(State::Absent);
             transaction.rewrite(place, &absent(life, key));
@@ -262,8 +262,8 @@ pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) ->
     }
 }
 
-impl From<Exhausted> for Refused {
-    fn from(exhausted: Exhausted) -> Self {
+impl From<Limit> for Refused {
+    fn from(exhausted: Limit) -> Self {
         Refused::Error(exhausted.into())
     }
 }
@@ -274,9 +274,9 @@ impl From<Error> for Refused {
     }
 }
 
-impl From<Exhausted> for Abort<Refused> {
-    fn from(exhausted: Exhausted) -> Self {
-        Abort::Reject(exhausted.into())
+impl From<Limit> for Abort<Refused> {
+    fn from(limit: Limit) -> Self {
+        Abort::Reject(limit.into())
     }
 }
 
@@ -286,19 +286,19 @@ impl From<Error> for Abort<Refused> {
     }
 }
 
-impl From<Exhausted> for Abort<Error> {
-    fn from(exhausted: Exhausted) -> Self {
-        Abort::Reject(exhausted.into())
+impl From<Limit> for Abort<Error> {
+    fn from(limit: Limit) -> Self {
+        Abort::Reject(limit.into())
     }
 }
 
 /// The key's cell is live, or was given up already.
 struct NotAbsent;
 
-impl From<Exhausted> for NotAbsent {
+impl From<Limit> for NotAbsent {
     /// One word in one cell always finds a record, as long as half of the narrowest are not withheld; see
     /// I19 in `PROTOCOL.md`. If they are, the key stays interned, which harms nobody.
-    fn from(_: Exhausted) -> Self {
+    fn from(_: Limit) -> Self {
         NotAbsent
     }
 }

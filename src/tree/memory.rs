@@ -183,7 +183,7 @@ impl Core {
             kept_configurations,
             kept_versions: ledger.versions_kept(),
             leases: self.agenda.len(),
-            snapshots: ledger.moments() as u64,
+            snapshots: ledger.pins() as u64,
             bytes: ByteCounts {
                 cells: bytes.cells + configurations.bytes(),
                 records: bytes.records,

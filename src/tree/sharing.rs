@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Abort, Cell, Exhausted, Transaction, View};
+use crate::ledger::{Abort, Cell, Limit, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::traits::Trait;
 use crate::tree::configuration::Configuration;
@@ -50,7 +50,7 @@ impl SharingChange {
         sharing: Cell,
     ) -> Result<(), Abort<E>>
     where
-        Abort<E>: From<Exhausted>,
+        Abort<E>: From<Limit>,
     {
         if self.0.values().all(|by| *by == 0) {
             return Ok(());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::ledger::{Abort, Cell, Exhausted, Place, Stamp, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Limit, Place, Stamp, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::configuration::{Candidate, Configuration, Gone};
 use crate::tree::cordon::inherit;
@@ -422,7 +422,7 @@ pub(crate) fn edit<E>(
     edit: impl FnOnce(&mut Structure),
 ) -> Result<(), Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let place = transaction.open(cell)?;
     let mut structure = structure_at(transaction, place);
@@ -441,7 +441,7 @@ pub(crate) fn append<E>(
     cell: Cell,
 ) -> Result<Option<Cell>, Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let mut last = None;
     edit(transaction, parent, |parent| {
@@ -461,7 +461,7 @@ pub(crate) fn unlink<E>(
     structure: &Structure,
 ) -> Result<(), Abort<E>>
 where
-    Abort<E>: From<Exhausted>,
+    Abort<E>: From<Limit>,
 {
     let &Structure { previous, next, .. } = structure;
     let parent = structure.parent.ok_or(Abort::Torn)?;

@@ -86,7 +86,7 @@ impl ProviderTree {
 
     /// How many snapshots are held now. O(1).
     pub fn snapshots(&self) -> usize {
-        self.core.ledger.moments()
+        self.core.ledger.pins()
     }
 }
 

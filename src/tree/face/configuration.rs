@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::inventory::Inventories;
-use crate::ledger::Collect;
+use crate::ledger::DoubleCollect;
 use crate::partial_inventory::PartialInventories;
 use crate::resource_class::ResourceClass;
 use crate::resources::Resources;
@@ -40,7 +40,7 @@ impl ProviderTree {
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
         let core = &self.core;
         core.structure_cell(provider)?;
-        Collect::consistent(&core.ledger, |collect| core.data(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.data(collect, provider))
     }
 }
 
@@ -147,7 +147,7 @@ impl ProviderTree {
     /// ```
     pub fn has_sharing_provider(&self, class: ResourceClass) -> bool {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| {
+        DoubleCollect::consistent(&core.ledger, |collect| {
             has_sharing_provider(collect, core.sharing, class)
         })
     }

@@ -1,7 +1,7 @@
 //! Finding providers, and walking from one to others.
 
 use crate::error::Result;
-use crate::ledger::Collect;
+use crate::ledger::DoubleCollect;
 use crate::tree::provider::{Provider, ProviderKey, ProviderTree};
 
 /// Finding providers. Walks: each answer was true at one instant. Parents come before their children, siblings in
@@ -32,12 +32,12 @@ impl ProviderTree {
     }
     /// All providers without parent.
     pub fn roots(&self) -> Vec<Provider> {
-        Collect::consistent(&self.core.ledger, |collect| self.core.roots(collect))
+        DoubleCollect::consistent(&self.core.ledger, |collect| self.core.roots(collect))
     }
 
     /// All providers of the forest.
     pub fn providers(&self) -> Vec<Provider> {
-        Collect::consistent(&self.core.ledger, |collect| self.core.forest(collect))
+        DoubleCollect::consistent(&self.core.ledger, |collect| self.core.forest(collect))
     }
 
     /// The children of `provider`.
@@ -47,7 +47,7 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| core.children(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.children(collect, provider))
     }
 
     /// The parent of `provider`; none for a root.
@@ -57,7 +57,7 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| core.parent(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.parent(collect, provider))
     }
 
     /// The ancestors of `provider`, its parent first, its root last.
@@ -67,7 +67,7 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| core.ancestors(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.ancestors(collect, provider))
     }
 
     /// `provider` and all its descendants.
@@ -77,7 +77,7 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| core.subtree(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.subtree(collect, provider))
     }
 
     /// The whole tree that `provider` is a member of, its root first.
@@ -87,6 +87,6 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed).
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
         let core = &self.core;
-        Collect::consistent(&core.ledger, |collect| core.tree_of(collect, provider))
+        DoubleCollect::consistent(&core.ledger, |collect| core.tree_of(collect, provider))
     }
 }

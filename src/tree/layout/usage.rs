@@ -12,7 +12,7 @@ use crate::inventory::MOST_CLASSES;
 use crate::inventory::Usage;
 #[cfg(not(provider_tree_loom))]
 use crate::ledger::MOST_WORDS;
-use crate::ledger::{Making, Record};
+use crate::ledger::{NextPayload, Record};
 use crate::tree::layout::life::{CellKind, Life};
 use crate::tree::layout::words::Words;
 
@@ -202,7 +202,7 @@ impl Amounts {
     /// Sets what is used, and what of that no consumer holds, in the version that these amounts were
     /// found in.
     #[inline]
-    pub(crate) fn set(self, words: Making<'_>, used: u64, taken: u64) {
+    pub(crate) fn set(self, words: NextPayload<'_>, used: u64, taken: u64) {
         words.set(self.at + 1, [used, taken]);
     }
 }

@@ -1,6 +1,6 @@
 //! Words of a cell, wherever they are: in a draft, or in a record that is being made.
 
-use crate::ledger::Making;
+use crate::ledger::NextPayload;
 
 /// Words of a cell, to look at.
 pub(crate) trait Words: Copy {
@@ -23,14 +23,14 @@ impl Words for &[u64] {
     }
 }
 
-impl Words for Making<'_> {
+impl Words for NextPayload<'_> {
     #[inline]
     fn word(self, index: usize) -> u64 {
-        Making::word(self, index)
+        NextPayload::word(self, index)
     }
 
     #[inline]
     fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
-        Making::words(self, first)
+        NextPayload::words(self, first)
     }
 }

@@ -86,7 +86,7 @@ impl Attempt<'_> {
             transaction.rewrite(found.usage, &[usage.ended().word()]);
         }
         for (position, (found, usage)) in listed.iter().zip(usages).enumerate() {
-            transaction.goes_on();
+            transaction.note_progress();
             let structure = Structure {
                 life: found.structure.life.with(State::Live),
                 name: Some(self.keys.labels[position].cell),
@@ -103,7 +103,7 @@ impl Attempt<'_> {
             outcome.replaced.push(found.configuration);
         }
         for (found, parent) in listed.iter().zip(parents) {
-            transaction.goes_on();
+            transaction.note_progress();
             let previous = append(transaction, parent, found.cell)?;
             let structure = Structure { previous, ..structure_at(transaction, found.place) };
             transaction.rewrite(found.place, &structure.words());
@@ -209,7 +209,7 @@ impl Attempt<'_> {
         faults: &mut Vec<Fault>,
     ) -> Vec<Vec<u64>> {
         let usage = |(position, found): (usize, &Found)| {
-            transaction.goes_on();
+            transaction.note_progress();
             let entry = &self.plan.entries[position];
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
@@ -394,7 +394,7 @@ impl Attempt<'_> {
             });
         }
         for (found, label) in listed.iter().zip(self.keys.labels) {
-            transaction.goes_on();
+            transaction.note_progress();
             let (place, life) = open_key(transaction, *label)?;
             transaction.rewrite(place, &name_words(life, found.cell));
         }

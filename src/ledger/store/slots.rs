@@ -1,16 +1,16 @@
-//! A slot for each cell, made as they are needed.
+//! A slot for each cell, in pages that are made when needed.
 
 use super::chunks::Chunks;
-use super::gate::Cell;
+use crate::ledger::word::Cell;
 use crate::sync::{OnceBox, Slot};
 
-/// Slots by cell, in pages of a fixed size: of several threads that make the same page at once each
-/// wastes one at most, however many cells there are.
+/// Holds slots by cell, in pages of a fixed size. Of several threads that make one page at once
+/// each wastes at most that page, however many cells there are.
 pub(crate) struct Slots<T>(Chunks<OnceBox<Page<T>>>);
 
 type Page<T> = [Slot<T>; PAGE];
 
-/// How many slots are in a page.
+/// Counts the slots in a page.
 const PAGE: usize = if cfg!(provider_tree_loom) { 2 } else { 1024 };
 
 impl<T> Slots<T> {
@@ -18,31 +18,31 @@ impl<T> Slots<T> {
         Slots(Chunks::new(1))
     }
 
-    /// The slot of `cell`, if its page is made.
+    /// Returns the slot of `cell`, if its page exists.
     #[inline]
     pub(crate) fn get(&self, cell: Cell) -> Option<&Slot<T>> {
         let (page, offset) = locate(cell);
         Some(&self.0.first(page)?.get()?[offset])
     }
 
-    /// All slots whose pages are made.
+    /// Visits the slots of all pages that exist.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot<T>> {
         self.0.iter().filter_map(OnceBox::get).flatten()
     }
 
-    /// What the slots take, without what is in them.
+    /// Returns the bytes that the slots take, without what they hold.
     pub(crate) fn bytes(&self) -> u64 {
         let pages = self.0.iter().filter_map(OnceBox::get).count();
         (pages * size_of::<Page<T>>()) as u64 + self.0.bytes()
     }
 
-    /// The slot of `cell`. Lock-free.
+    /// Returns the slot of `cell`; makes its page if it is missing. Lock-free.
     pub(crate) fn get_or_make(&self, cell: Cell) -> &Slot<T> {
         let (page, offset) = locate(cell);
         let new = |length| (0..length).map(|_| OnceBox::new()).collect();
         let page = &self.0.get_or_make(page, new)[0];
         if page.get().is_none() {
-            // A loser's page is dropped: the winner's serves both.
+            // A loser's page is dropped: the winner's page serves both.
             drop(page.set(Box::new(std::array::from_fn(|_| Slot::empty()))));
         }
         &page.get().expect("set above, by this thread or the one that beat it")[offset]

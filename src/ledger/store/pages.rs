@@ -1,30 +1,30 @@
-//! An array of runs of words, for those that are looked up all the time.
+//! An array of short runs of words, for the hottest look-ups.
 
 use super::chunks::Chunks;
 use crate::sync::{AtomicU64, OnceBox, PAGE_BITS, PAGES, zeroed_words};
 
-/// A run of words at each position: the first so many in pages, the others in [`Chunks`].
+/// Holds a run of words at each position: the first positions in pages, the others in [`Chunks`].
 ///
-/// A page is found by one load, and what is in it without a further check: less than half of what it
-/// takes in chunks, whose lengths differ. Each page is allocated when first asked for.
+/// A look-up in a page takes one load and no further check: less than half of the instructions of
+/// one in chunks, whose lengths differ. Each page is allocated when first needed.
 pub(crate) struct Pages<R> {
     pages: [OnceBox<[R; PAGE]>; PAGES],
-    /// By the same positions.
+    /// Holds the runs behind the pages, by position.
     later: Chunks<AtomicU64>,
 }
 
-/// How many runs are in a page.
+/// Counts the runs in a page.
 const PAGE: usize = 1 << PAGE_BITS;
 
-/// The words at one position.
+/// Names the type of the words at one position.
 pub(crate) trait Run: Default {
-    /// How many they are.
+    /// Counts the words of a run.
     const LENGTH: usize;
 
     fn words(&self) -> &[AtomicU64];
 }
 
-/// One word.
+/// Holds one word.
 #[derive(Default)]
 pub(crate) struct Single([AtomicU64; 1]);
 
@@ -37,7 +37,7 @@ impl Run for Single {
     }
 }
 
-/// So many words from the beginning of a cache line.
+/// Holds `LENGTH` words that begin a cache line.
 #[repr(align(64))]
 pub(crate) struct Aligned<const LENGTH: usize>([AtomicU64; LENGTH]);
 
@@ -62,7 +62,7 @@ impl<R: Run> Pages<R> {
         Pages { pages, later: Chunks::new(R::LENGTH) }
     }
 
-    /// The words at `position`, if there is room for them.
+    /// Returns the words at `position`, if there is room for them.
     #[inline]
     pub(crate) fn get(&self, position: u32) -> Option<&[AtomicU64]> {
         match self.get_in_page(position) {
@@ -71,7 +71,7 @@ impl<R: Run> Pages<R> {
         }
     }
 
-    /// The same, if that is in a page.
+    /// Returns the words at `position`, if they are in a page that exists.
     #[inline]
     pub(crate) fn get_in_page(&self, position: u32) -> Option<&[AtomicU64]> {
         let page = self.pages.get(position as usize / PAGE)?.get()?;
@@ -84,23 +84,23 @@ impl<R: Run> Pages<R> {
         if is_later { self.later.get(position) } else { None }
     }
 
-    /// What all runs take.
+    /// Returns the bytes that all runs take.
     pub(crate) fn bytes(&self) -> u64 {
         let pages = self.pages.iter().filter_map(OnceBox::get).count();
         (pages * size_of::<[R; PAGE]>()) as u64 + self.later.bytes()
     }
 
-    /// Makes room for the words at `position`: all zero. Lock-free: of several threads that do so one
-    /// wins, and the others use what it has made.
+    /// Makes room for the words at `position`, all zero. Lock-free: of several threads that make
+    /// one page, the first to publish wins, and the others use the winner's.
     pub(crate) fn make(&self, position: u32) {
         match self.pages.get(position as usize / PAGE) {
             None => drop(self.later.get_or_make(position, zeroed_words)),
             Some(page) if page.get().is_some() => {}
             Some(page) => {
-                // Collected, not boxed: it is large for a small stack.
+                // Collected, not boxed: a page is too large for a small stack.
                 let runs: Box<[R]> = (0..PAGE).map(|_| R::default()).collect();
                 let Ok(runs) = runs.try_into() else { unreachable!("they are a page") };
-                // A loser's page is dropped.
+                // A loser's page is dropped: the winner's page serves both.
                 drop(page.set(runs));
             }
         }

@@ -1,47 +1,10 @@
-//! Descriptors: what a transaction over several cells is about to do, for everyone to read.
+//! Descriptors: what a transaction over several cells is about to do, for all threads to read.
 
-use super::chunks::Chunks;
-use super::clock::Stamp;
-use super::gate::{Cell, GateWord};
+use crate::ledger::store::chunks::Chunks;
+use crate::ledger::word::{Cell, GateWord, Stamp, Ticket};
 use crate::sync::{AtomicU64, Ordering};
 
-/// One use of one descriptor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ticket {
-    slot: u32,
-    sequence: u64,
-}
-
-const SEQUENCE_BITS: u32 = 48;
-const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
-
-impl Ticket {
-    /// How many descriptors there can be.
-    pub(crate) const SLOTS: u32 = 1 << 15;
-
-    /// The `sequence` wraps after 2^48 transactions of one worker.
-    pub(crate) fn new(slot: u32, sequence: u64) -> Self {
-        Ticket { slot, sequence: sequence & SEQUENCE_MASK }
-    }
-
-    pub(crate) fn slot(self) -> u32 {
-        self.slot
-    }
-
-    pub(crate) fn bits(self) -> u64 {
-        u64::from(self.slot) << SEQUENCE_BITS | self.sequence
-    }
-
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Ticket { slot: (bits >> SEQUENCE_BITS) as u32, sequence: bits & SEQUENCE_MASK }
-    }
-
-    fn token(self) -> Stamp {
-        Stamp::transaction_token(self.sequence)
-    }
-}
-
-/// What a transaction does to one cell.
+/// Describes what a transaction does to one cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {
     pub(crate) cell: Cell,
@@ -50,22 +13,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether the cell gets a new version, rather than the promise that it has not changed.
-    pub(crate) fn puts(&self) -> bool {
+    /// Returns whether the cell gets a new version. If not, the entry is a touch: the cell must
+    /// merely not change (I12).
+    pub(crate) fn is_write(&self) -> bool {
         self.old.record() != self.new.record()
     }
 }
 
-/// How a published transaction stands. It is decided once.
+/// Tells how a published transaction stands. A transaction is decided once (I6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
     Undecided,
-    /// With the stamp of all its versions.
+    /// Committed, with the stamp of all new versions (I11).
     Committed(Stamp),
     Aborted,
 }
 
-/// Stands for [`Outcome::Aborted`]: no reading of the clock, and no token.
+/// Stands for [`Outcome::Aborted`]: neither a reading of the clock nor a token.
 const ABORTED: u64 = 0;
 
 impl Outcome {
@@ -78,7 +42,7 @@ impl Outcome {
     }
 }
 
-/// Used again and again by one worker at a time; the sequence tells the uses apart.
+/// Holds one transaction after another, of one writer at a time; the sequence tells the uses apart.
 pub(crate) struct Descriptor {
     /// `sequence | whether published 1`
     status: AtomicU64,
@@ -86,14 +50,14 @@ pub(crate) struct Descriptor {
     outcome: AtomicU64,
     count: AtomicU64,
     first: [EntryWords; FIRST],
-    /// The entries behind these.
+    /// Holds the entries behind `first`.
     later: Chunks<EntryWords>,
 }
 
-/// An entry: cell, old, new.
+/// Holds an entry: cell, old word, new word.
 type EntryWords = [AtomicU64; 3];
 
-/// So many entries are in the descriptor itself.
+/// Counts the entries that the descriptor holds itself.
 const FIRST: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 
 impl Descriptor {
@@ -107,17 +71,19 @@ impl Descriptor {
         }
     }
 
-    /// The sequence of the last use.
+    /// Returns the sequence of the last use. The next owner of the slot goes on with it.
     pub(crate) fn last_sequence(&self) -> u64 {
-        // Relaxed: the free list of slots ordered the previous owner's stores before this.
+        // Relaxed: the free list of slots ordered the previous owner's stores before this load.
         self.status.load(Ordering::Relaxed) >> 1
     }
 
-    /// Ends the previous use: from here on its helpers find that it is over. Many entries call `step`
-    /// for each of them.
+    /// Ends the previous use and fills in the next: from the first store on, helpers of the
+    /// previous use find that it is over (I10). Calls `step` for each entry behind the first ones.
+    ///
+    /// The caller owns the slot, and no gate names the descriptor (I9).
     pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], step: impl FnMut()) {
-        // Release: nothing to publish yet; what matters is that it precedes every store below,
-        // each of which is a release: who acquires one of those sees that the sequence has moved.
+        // Release: publishes nothing yet. It precedes every store below, and each of these is a
+        // release: a thread that acquires one of them sees that the sequence has moved.
         self.status.store(preparing(ticket), Ordering::Release);
         self.count.store(entries.len() as u64, Ordering::Release);
         self.outcome.store(ticket.token().bits(), Ordering::Release);
@@ -140,38 +106,39 @@ impl Descriptor {
 
     /// Opens the transaction to helpers.
     pub(crate) fn publish(&self, ticket: Ticket) {
-        // Release: the entries; pairs with the acquire in `state`.
+        // Release: publishes the entries; pairs with the acquire in `serves`.
         self.status.store(published(ticket), Ordering::Release);
     }
 
-    /// Whether the descriptor serves this transaction still.
+    /// Returns whether the descriptor still serves the transaction of `ticket`.
     #[inline]
     fn serves(&self, ticket: Ticket) -> bool {
-        // Acquire: pairs with `publish`; and with `prepare` for who has read a word of the next use.
+        // Acquire: pairs with the release in `publish`; for a thread that has read a word of the
+        // next use, also with the release in `prepare`.
         self.status.load(Ordering::Acquire) == published(ticket)
     }
 
-    /// How the transaction stands; none if the descriptor has moved on to another.
+    /// Returns how the transaction stands, or `None` if the descriptor serves another by now.
     pub(crate) fn outcome(&self, ticket: Ticket) -> Option<Outcome> {
         let outcome = self.own_outcome();
         self.serves(ticket).then_some(outcome)
     }
 
-    /// How the owner's own transaction stands.
+    /// Returns how the transaction of the calling owner stands.
     #[inline]
     pub(crate) fn own_outcome(&self) -> Outcome {
-        // Acquire: pairs with the exchange in `decide`: the stamp carries its reading of the clock,
-        // and with it the registrations of all snapshots before it.
+        // Acquire: pairs with the exchange in `decide`: the stamp brings its reading of the clock,
+        // and with it the registrations of all earlier snapshots.
         Outcome::from_bits(self.outcome.load(Ordering::Acquire))
     }
 
-    /// Decides the transaction, unless it is decided.
+    /// Commits the transaction with `stamp`, unless it is decided already.
     #[inline]
     pub(crate) fn commit(&self, ticket: Ticket, stamp: Stamp) {
         self.decide(ticket, stamp.bits());
     }
 
-    /// Decides the transaction, unless it is decided.
+    /// Aborts the transaction, unless it is decided already.
     #[cold]
     pub(crate) fn abort(&self, ticket: Ticket) {
         self.decide(ticket, ABORTED);
@@ -180,27 +147,29 @@ impl Descriptor {
     #[inline]
     fn decide(&self, ticket: Ticket, outcome: u64) {
         let token = ticket.token().bits();
-        // AcqRel: the decision follows the installs that this thread made or saw, and its reading of
-        // the clock; pairs with the acquire in `own_outcome`. Failure needs nothing: whoever goes on
-        // loads the outcome.
+        // AcqRel: the decision follows the installs that this thread made or saw, and its reading
+        // of the clock; pairs with the acquire in `own_outcome`. A failure needs no more: the
+        // participant goes on to load the outcome.
         let _ = self.outcome.compare_exchange(token, outcome, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// The number of entries, meaningful while [`outcome`](Self::outcome) still answers.
+    /// Returns the number of entries. It means something only while [`outcome`](Self::outcome)
+    /// still answers.
     pub(crate) fn count(&self) -> u64 {
-        // Acquire: pairs with the release in `prepare`, so that a count of the next use comes
-        // with the next sequence.
+        // Acquire: pairs with the release in `prepare`, so that a count of the next use brings the
+        // next sequence.
         self.count.load(Ordering::Acquire)
     }
 
-    /// The `position`th entry; none if the descriptor has moved on.
+    /// Returns the `position`th entry, or `None` if the descriptor serves another transaction by
+    /// now.
     pub(crate) fn entry(&self, ticket: Ticket, position: u64) -> Option<Entry> {
         let [cell, old, new] = match self.first.get(position as usize) {
             Some(words) => words,
             None => self.later.first(position as u32 - FIRST as u32)?,
         };
-        // Acquire: pairs with the release in `fill`, so that a word of the next use comes with the
-        // next sequence.
+        // Acquire: pairs with the release in `fill`, so that a word of the next use brings the next
+        // sequence.
         let entry = Entry {
             cell: Cell::new(cell.load(Ordering::Acquire) as u32),
             old: GateWord::from_bits(old.load(Ordering::Acquire)),
@@ -223,7 +192,7 @@ fn fill([cell, old, new]: &EntryWords, entry: &Entry) {
 }
 
 fn preparing(ticket: Ticket) -> u64 {
-    ticket.sequence << 1
+    ticket.sequence() << 1
 }
 
 fn published(ticket: Ticket) -> u64 {

@@ -1,40 +1,40 @@
-//! Marks: where cells have changed since some reading of the clock.
+//! [`Marks`]: where cells have changed since an epoch.
 //!
-//! One mark for each block of cells, and one for each block of those: the latest stamp of any version
-//! there. Whoever stamps a version marks its cell first, then reads the clock, so that whoever
-//! advances the clock past the stamp finds the mark. A version whose predecessor has the same stamp
-//! needs no mark of its own: between two snapshots each cell is marked once.
+//! There is a mark for each block of cells, and one for each district of blocks: the latest stamp
+//! of any version there. A thread that stamps a version marks the cell first, then reads the clock,
+//! so that a snapshot which ends the stamp's epoch finds the mark (I18). A version whose
+//! predecessor has the same stamp needs no mark of its own: each cell is marked once between two
+//! snapshots.
 
-use super::chunks::Chunks;
-use super::clock::Stamp;
-use super::gate::Cell;
+use crate::ledger::store::chunks::Chunks;
+use crate::ledger::word::{Cell, Stamp};
 use crate::sync::{AtomicU64, Ordering, zeroed_words};
 
-pub(super) struct Marks {
+pub(in crate::ledger) struct Marks {
     blocks: Chunks<AtomicU64>,
     districts: Chunks<AtomicU64>,
 }
 
-/// Cells in a block, and blocks in a district, as powers of two.
+/// Count the cells in a block, and in a district, as powers of two.
 const BLOCK_BITS: u32 = 6;
 const DISTRICT_BITS: u32 = 2 * BLOCK_BITS;
 
 impl Marks {
-    pub(super) fn new() -> Self {
+    pub(in crate::ledger) fn new() -> Self {
         Marks { blocks: Chunks::new(1), districts: Chunks::new(1) }
     }
 
-    /// What all marks take.
-    pub(super) fn bytes(&self) -> u64 {
+    /// Returns the bytes that all marks take.
+    pub(in crate::ledger) fn bytes(&self) -> u64 {
         self.blocks.bytes() + self.districts.bytes()
     }
 
-    /// A version of `cell` is about to get a stamp up to this one, if the clock's reading is no later
-    /// still after this.
+    /// Marks `cell` for a version that is about to get a stamp of at most `stamp`. The caller then
+    /// reads the clock, and marks again if the reading is later.
     #[inline]
-    pub(super) fn mark(&self, cell: Cell, stamp: Stamp) {
+    pub(in crate::ledger) fn mark(&self, cell: Cell, stamp: Stamp) {
         let block = self.blocks.first(cell.number() >> BLOCK_BITS);
-        // SeqCst: as in `raise`. Whoever made this mark has made that of the district before.
+        // SeqCst: as in `raise`. The thread that made this mark has made the district's before.
         if block.is_none_or(|block| block.load(Ordering::SeqCst) < stamp.bits()) {
             self.raise_both(cell, stamp);
         }
@@ -48,13 +48,14 @@ impl Marks {
         raise(&blocks[0], stamp);
     }
 
-    /// Applies `visit` to the cells below `bound` that may have a version stamped after `since`,
-    /// and to others of their blocks.
-    pub(super) fn since(&self, since: Stamp, bound: u32, mut visit: impl FnMut(Cell)) {
+    /// Applies `visit` to all cells below `bound` that may have a version stamped later than
+    /// `since`, and to other cells of their blocks.
+    pub(in crate::ledger) fn since(&self, since: Stamp, bound: u32, mut visit: impl FnMut(Cell)) {
         let is_marked = |marks: &Chunks<AtomicU64>, position: u32| {
-            // Made, not got: a mark made elsewhere is in the same place then.
+            // Made if missing, so that a mark which another thread makes is at this address.
             let mark = &marks.get_or_make(position, zeroed_words)[0];
-            // SeqCst: after the advance of the clock by the caller's snapshot; partner of `raise`.
+            // SeqCst: after the caller's snapshot advanced the clock. Pairs with the exchange in
+            // `raise`.
             mark.load(Ordering::SeqCst) > since.bits()
         };
         let mut first = 0;
@@ -72,17 +73,17 @@ impl Marks {
     }
 }
 
-/// Where the next block of this size begins.
+/// Returns the first cell of the next block of this size.
 fn next(number: u32, bits: u32) -> u32 {
     ((number >> bits) + 1) << bits
 }
 
 fn raise(mark: &AtomicU64, stamp: Stamp) {
-    // SeqCst: as below; a mark that is found may serve.
+    // SeqCst: as in the exchange below, since a mark that is found may serve.
     let mut current = mark.load(Ordering::SeqCst);
     while current < stamp.bits() {
-        // SeqCst: before the reading of the clock that the stamp is made from; partner of the load in
-        // `since`. On failure too: what was found may serve instead.
+        // SeqCst: before the reading of the clock that becomes the stamp. Pairs with the load in
+        // `since`. On failure too, since the mark that was found may serve.
         match mark.compare_exchange(current, stamp.bits(), Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => return,
             Err(found) => current = found,

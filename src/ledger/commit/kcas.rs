@@ -1,45 +1,46 @@
-//! Transactions over several cells: install, decide, release; by the owner and its helpers alike.
+//! The protocol of a transaction over several cells: install, decide, stamp, release. The owner and
+//! its helpers run the same code.
 
 use std::cell::Cell;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::descriptor::{Descriptor, Entry, Outcome, Ticket};
-use super::gate::GateWord;
-use super::urgency::Asked;
+use super::descriptor::{Descriptor, Entry, Outcome};
+use super::urgency::QuietRequest;
+use crate::ledger::state::Ledger;
+use crate::ledger::word::{GateWord, Stamp, Ticket};
 use crate::step::{Step, reached};
 
-/// What a participant knows of the transaction.
+/// Tells what a participant, the owner or a helper, knows of the transaction.
 pub(super) trait Participant {
     fn descriptor(&self) -> &Descriptor;
     fn count(&self) -> u64;
-    /// None if the transaction is over, and with it the participant's work.
+    /// Returns the `position`th entry, or `None` if the transaction is over, and with it the
+    /// participant's work.
     fn entry(&self, position: u64) -> Option<Entry>;
-    /// None if the transaction is over.
+    /// Returns how the transaction stands, or `None` if it is over.
     fn outcome(&self) -> Option<Outcome>;
-    /// Whether all new versions are known to be written with this stamp.
+    /// Returns whether all new versions are known to be written with `stamp`.
     fn has_written(&self, stamp: Stamp) -> bool;
-    /// Whether all versions that are replaced have this stamp, the present one. None if the
+    /// Returns whether all replaced versions have `stamp`, a reading of the clock, or `None` if the
     /// transaction is over.
     fn replaces_only(&self, ledger: &Ledger, stamp: Stamp) -> Option<bool>;
-    /// The descriptor is about to go into one more gate.
-    fn goes_on(&self, ledger: &Ledger);
+    /// Notes that the descriptor is about to go into one more gate.
+    fn note_progress(&self, ledger: &Ledger);
 }
 
-/// Has a copy of the entries, which is always good.
+/// The owner. Its copy of the entries is always valid.
 pub(super) struct Owner<'a> {
     pub(super) descriptor: &'a Descriptor,
     pub(super) entries: &'a [Entry],
     pub(super) stamps: Stamps,
-    pub(super) asked: &'a Cell<Option<Asked>>,
+    pub(super) request: &'a Cell<Option<QuietRequest>>,
 }
 
-/// What the owner of a transaction knows of its stamps.
+/// Holds what the owner of a transaction knows of stamps.
 #[derive(Clone, Copy)]
 pub(super) struct Stamps {
-    /// The one that the new versions are written with.
+    /// The stamp that the new versions were written with.
     pub(super) written: Stamp,
-    /// The earliest of the versions that they replace.
+    /// The earliest stamp of the versions that the new ones replace.
     pub(super) replaced: Stamp,
 }
 
@@ -71,20 +72,20 @@ impl Participant for Owner<'_> {
 
     #[inline]
     fn replaces_only(&self, _: &Ledger, stamp: Stamp) -> Option<bool> {
-        // None is later than the present.
+        // No replaced version has a later stamp than the clock.
         Some(self.stamps.replaced == stamp)
     }
 
     #[inline]
-    fn goes_on(&self, ledger: &Ledger) {
-        if let Some(mut asked) = self.asked.get() {
-            ledger.urgency.step(&mut asked);
-            self.asked.set(Some(asked));
+    fn note_progress(&self, ledger: &Ledger) {
+        if let Some(mut request) = self.request.get() {
+            ledger.urgency.count_step(&mut request);
+            self.request.set(Some(request));
         }
     }
 }
 
-/// Reads the descriptor, for as long as it has not moved on.
+/// A helper. It reads the descriptor, for as long as the descriptor serves the transaction.
 struct Helper<'a> {
     descriptor: &'a Descriptor,
     ticket: Ticket,
@@ -116,49 +117,50 @@ impl Participant for Helper<'_> {
         for position in 0..self.count {
             let entry = self.entry(position)?;
             let new = ledger.records.get(entry.new.record());
-            if entry.puts() && new.stamp_before() != stamp {
+            if entry.is_write() && new.stamp_before() != stamp {
                 return Some(false);
             }
         }
         Some(true)
     }
 
-    fn goes_on(&self, _: &Ledger) {}
+    fn note_progress(&self, _: &Ledger) {}
 }
 
 thread_local! {
-    /// How often this thread has helped, in any forest.
+    /// Counts how often this thread has helped, in any forest.
     static HELPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How often this thread has helped, in any forest.
+/// Returns how often this thread has helped, in any forest.
 pub(super) fn helps() -> u64 {
     HELPS.get()
 }
 
-/// How far a participant came.
+/// Tells how far a participant has come.
 pub(super) enum Progress {
-    /// The transaction is decided, and in no gate any more; none if it was over before.
+    /// The transaction is decided, and no gate names its descriptor any more; `None` if it was over
+    /// before.
     Done(Option<Outcome>),
-    /// Another transaction holds a gate and has to be finished first.
+    /// The transaction of this ticket holds a gate, and has to be finished first.
     Blocked(Ticket),
 }
 
-enum Installed {
+enum InstallResult {
     Everywhere,
-    /// A gate held a version other than the one the transaction was prepared from.
+    /// A gate held a version other than the one that the transaction has read.
     Mismatch,
     Blocked(Ticket),
     Over,
 }
 
 impl Ledger {
-    /// Finishes someone else's transaction, and those in its way. Lock-free, no recursion.
+    /// Finishes another thread's transaction, and those in its way. Lock-free, without recursion.
     ///
-    /// Transactions install in the order of cells, so one that is blocked waits only for one that
-    /// holds a higher cell: following them upward ends.
+    /// Transactions install in the order of cells. So a blocked one waits only for one that holds a
+    /// higher cell, and following them upward ends.
     #[cold]
-    pub(super) fn help(&self, ticket: Ticket) {
+    pub(in crate::ledger) fn help(&self, ticket: Ticket) {
         HELPS.set(HELPS.get() + 1);
         let mut current = ticket;
         loop {
@@ -172,26 +174,29 @@ impl Ledger {
         }
     }
 
-    /// Takes a published transaction as far as it goes. Owner and helpers may do this at once.
+    /// Takes a published transaction as far as it goes. The owner and any number of helpers may do
+    /// so at once.
     #[inline]
     pub(super) fn advance(&self, ticket: Ticket, participant: &impl Participant) -> Progress {
         let mut outcome = participant.outcome();
         if outcome == Some(Outcome::Undecided) {
             match self.install(ticket, participant) {
-                Installed::Everywhere => {
-                    // Nobody sees the old versions any more, and nothing can abort this.
+                InstallResult::Everywhere => {
+                    // No thread can see the old versions any more, and nothing can abort the
+                    // transaction (I7).
                     if let Some(stamp) = self.stamp_all_now(participant) {
                         reached(Step::Timed);
                         participant.descriptor().commit(ticket, stamp);
                     }
                 }
-                // Only what was seen aborts a transaction, never impatience: the cells behind a
-                // mismatch are never reached by anybody, so no late helper can install there.
-                Installed::Mismatch => participant.descriptor().abort(ticket),
-                Installed::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
+                // Only a version that was found aborts a transaction, never impatience: no
+                // participant passes the mismatch, so that no late helper can install behind it
+                // (I8).
+                InstallResult::Mismatch => participant.descriptor().abort(ticket),
+                InstallResult::Blocked(by) if participant.outcome() == Some(Outcome::Undecided) => {
                     return Progress::Blocked(by);
                 }
-                Installed::Blocked(_) | Installed::Over => {}
+                InstallResult::Blocked(_) | InstallResult::Over => {}
             }
             outcome = participant.outcome();
         }
@@ -210,27 +215,27 @@ impl Ledger {
         Progress::Done(outcome)
     }
 
-    /// Puts the descriptor into every gate, in the order of the cells.
+    /// Puts the descriptor into every gate, in the order of the cells (I7).
     #[inline]
-    fn install(&self, ticket: Ticket, participant: &impl Participant) -> Installed {
+    fn install(&self, ticket: Ticket, participant: &impl Participant) -> InstallResult {
         let word = GateWord::of_ticket(ticket);
         for position in 0..participant.count() {
-            let Some(entry) = participant.entry(position) else { return Installed::Over };
-            participant.goes_on(self);
+            let Some(entry) = participant.entry(position) else { return InstallResult::Over };
+            participant.note_progress(self);
             match self.gates.exchange(entry.cell, entry.old, word) {
                 Ok(()) => reached(Step::Installed),
                 Err(found) if found == word => {}
                 Err(found) => match found.ticket() {
-                    Some(by) => return Installed::Blocked(by),
-                    None => return Installed::Mismatch,
+                    Some(by) => return InstallResult::Blocked(by),
+                    None => return InstallResult::Mismatch,
                 },
             }
         }
-        Installed::Everywhere
+        InstallResult::Everywhere
     }
 
     /// Gives all new versions the transaction's stamp, if a snapshot was taken since they were
-    /// written. None if the transaction is over.
+    /// written (I11). Returns `None` if the transaction is over.
     #[inline]
     fn stamp(&self, participant: &impl Participant, stamp: Stamp) -> Option<()> {
         if participant.has_written(stamp) {
@@ -238,7 +243,7 @@ impl Ledger {
         }
         for position in 0..participant.count() {
             let entry = participant.entry(position)?;
-            if entry.puts() {
+            if entry.is_write() {
                 self.records.get(entry.new.record()).raise_stamp(stamp);
                 reached(Step::Stamped);
             }
@@ -246,22 +251,22 @@ impl Ledger {
         Some(())
     }
 
-    /// A stamp for all new versions; see [`stamp_now`](Self::stamp_now). None if the transaction is
-    /// over.
+    /// Returns a stamp for all new versions, as [`stamp_now`](Self::stamp_now) does for one.
+    /// Returns `None` if the transaction is over.
     #[inline]
     fn stamp_all_now(&self, participant: &impl Participant) -> Option<Stamp> {
         let now = self.clock.now();
         if now == Stamp::BEGINNING {
             return Some(now);
         }
-        // Those have been marked.
+        // The stamp of the replaced versions is marked already (I18).
         if participant.replaces_only(self, now)? {
             return Some(now);
         }
         self.stamp_marked(now, |mark| {
             for position in 0..participant.count() {
                 let entry = participant.entry(position)?;
-                if entry.puts() {
+                if entry.is_write() {
                     self.marks.mark(entry.cell, mark);
                 }
             }
@@ -269,7 +274,8 @@ impl Ledger {
         })
     }
 
-    /// Takes the descriptor out of every gate.
+    /// Takes the descriptor out of every gate, putting the word there that `next` makes of the
+    /// entry. Only the owner returns from this knowing that no gate names the descriptor (I9).
     #[inline]
     fn release(
         &self,
@@ -280,7 +286,8 @@ impl Ledger {
         let word = GateWord::of_ticket(ticket);
         for position in 0..participant.count() {
             let Some(entry) = participant.entry(position) else { return };
-            // Refused: another participant was first, or an abort never got this far.
+            // Refused: another participant was first, or an aborted transaction never came to this
+            // cell.
             let _ = self.gates.exchange(entry.cell, word, next(entry));
             reached(Step::Released);
         }

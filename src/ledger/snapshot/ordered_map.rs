@@ -1,31 +1,32 @@
-//! An ordered map whose copies share what they have in common.
+//! [`OrderedMap`]: a map whose copies share what they have in common.
 
 use rpds::RedBlackTreeMapSync;
 use smallvec::SmallVec;
 
-/// Values by number, for readers that go on with a copy while somebody changes another one.
+/// Holds values by number. A reader goes on with its copy while a writer changes another one.
 ///
-/// What was added last is in an array, and goes into a tree some at a time. So adding costs a copy of
-/// that array and, amortised, a part of a path in the tree; as long as there are few values there is no
-/// tree at all. Copying costs the array; all else is O(log n).
+/// The latest values are in an array, and move into a tree several at a time. So adding a value
+/// costs a copy of the array and, amortised, part of a path in the tree; a map with few values has
+/// no tree. Copying the map costs the array. Everything else is O(log n).
 #[derive(Clone)]
-pub(crate) struct Ordered<V> {
+pub(crate) struct OrderedMap<V> {
     recent: SmallVec<[(u64, V); FEW]>,
     rest: RedBlackTreeMapSync<u64, V>,
-    /// No number in the tree is higher. Most often whoever looks for something recent needs no tree.
+    /// The highest number that was ever in the tree. A look-up of something recent most often needs
+    /// no tree.
     highest: u64,
 }
 
-/// So many values are in the array at most, and so many without an allocation of its own.
+/// Bound the values in the array, and those of them that need no allocation.
 const RECENT: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 const FEW: usize = 2;
 
-impl<V: Clone> Ordered<V> {
+impl<V: Clone> OrderedMap<V> {
     pub(crate) fn new() -> Self {
-        Ordered { recent: SmallVec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
+        OrderedMap { recent: SmallVec::new(), rest: RedBlackTreeMapSync::new_sync(), highest: 0 }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.recent.len() + self.rest.size()
     }
@@ -34,13 +35,13 @@ impl<V: Clone> Ordered<V> {
         self.recent.is_empty() && self.rest.is_empty()
     }
 
-    /// The value with this number.
+    /// Returns the value with this number.
     pub(crate) fn get(&self, number: u64) -> Option<&V> {
         let recent = self.recent().find(|(known, _)| *known == number);
         recent.map(|(_, value)| value).or_else(|| self.older(number)?.get(&number))
     }
 
-    /// The first value from this number on.
+    /// Returns the first value whose number is at least `number`.
     pub(crate) fn first_from(&self, number: u64) -> Option<(u64, &V)> {
         let rest = self.older(number).and_then(|rest| rest.range(number..).next());
         let rest = rest.map(|(known, value)| (*known, value));
@@ -48,7 +49,7 @@ impl<V: Clone> Ordered<V> {
         recent.chain(rest).min_by_key(|(known, _)| *known)
     }
 
-    /// The last value up to this number.
+    /// Returns the last value whose number is at most `number`.
     pub(crate) fn last_to(&self, number: u64) -> Option<(u64, &V)> {
         let recent = self.recent().filter(|(known, _)| *known <= number);
         let recent = recent.max_by_key(|(known, _)| *known);
@@ -60,12 +61,12 @@ impl<V: Clone> Ordered<V> {
         recent.into_iter().chain(rest).max_by_key(|(known, _)| *known)
     }
 
-    /// The tree, if it may have this number or a higher one.
+    /// Returns the tree, if it may hold this number or a higher one.
     fn older(&self, number: u64) -> Option<&RedBlackTreeMapSync<u64, V>> {
         (number <= self.highest).then_some(&self.rest)
     }
 
-    /// The first and the last number.
+    /// Returns the lowest and the highest number.
     pub(crate) fn ends(&self) -> Option<(u64, u64)> {
         let numbers = || self.recent.iter().map(|(number, _)| *number);
         let first = numbers().chain(self.rest.first().map(|(number, _)| *number)).min()?;
@@ -77,7 +78,7 @@ impl<V: Clone> Ordered<V> {
         self.recent.iter().map(|(number, value)| (*number, value))
     }
 
-    /// Adds a value with a number that none has.
+    /// Adds a value under a number that has none.
     pub(crate) fn insert(&mut self, number: u64, value: V) {
         if self.recent.len() == RECENT {
             for (number, value) in self.recent.drain(..) {
@@ -88,7 +89,7 @@ impl<V: Clone> Ordered<V> {
         self.recent.push((number, value));
     }
 
-    /// Takes the value with this number out.
+    /// Removes the value with this number.
     pub(crate) fn remove(&mut self, number: u64) -> Option<V> {
         if let Some(at) = self.recent.iter().position(|(known, _)| *known == number) {
             return Some(self.recent.swap_remove(at).1);
@@ -105,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    fn assert_same(ordered: &Ordered<u64>, expected: &BTreeMap<u64, u64>) {
+    fn assert_same(ordered: &OrderedMap<u64>, expected: &BTreeMap<u64, u64>) {
         assert_eq!((ordered.len(), ordered.is_empty()), (expected.len(), expected.is_empty()));
         let ends = expected.first_key_value().zip(expected.last_key_value());
         assert_eq!(ordered.ends(), ends.map(|((first, _), (last, _))| (*first, *last)));
@@ -120,10 +121,10 @@ mod tests {
 
     #[test]
     fn it_is_a_map_and_its_copies_are_their_own() {
-        let mut ordered = Ordered::new();
+        let mut ordered = OrderedMap::new();
         let mut expected = BTreeMap::new();
         let mut copies = vec![(ordered.clone(), expected.clone())];
-        // Every pair of a number and what to do with it comes, in no order.
+        // Every pair of a number and what is done with it comes, unordered.
         for step in 0..3_000_u64 {
             let number = step * 7_919 % 59;
             match expected.remove(&number) {
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_order_and_goes_in_order_is_found_meanwhile() {
-        let mut ordered = Ordered::new();
+        let mut ordered = OrderedMap::new();
         for number in 0..1_000 {
             ordered.insert(number, number);
             if number >= 50 {

@@ -2,10 +2,11 @@
 
 use crate::sync::{CHUNKS, FIRST_CHUNK_BITS, OnceBox};
 
-/// Positions `0..` in chunks, each as long as all before it and allocated when first asked for.
+/// Holds positions `0..` in chunks, each as long as all chunks before it and allocated when first
+/// needed.
 ///
-/// What is once there stays at its address until the array is dropped, so a position is a
-/// reference that can be kept in a word.
+/// An element stays at its address until the array is dropped, so a position can be kept in a word
+/// and used as a reference.
 pub(crate) struct Chunks<T> {
     chunks: [OnceBox<Chunk<T>>; CHUNKS],
     stride: usize,
@@ -13,16 +14,16 @@ pub(crate) struct Chunks<T> {
 
 struct Chunk<T> {
     elements: Box<[T]>,
-    /// Where position 0 would be among the elements, modulo 2^64. A few elements are skipped, so that
-    /// the chunk's first position is where a cache line begins.
+    /// The index of position 0 among the elements, modulo 2^64. A few elements at the front are
+    /// skipped, so that the chunk's first position begins a cache line.
     origin: usize,
 }
 
-/// Bytes of a cache line.
+/// Counts the bytes of a cache line.
 const LINE: usize = 64;
 
 impl<T> Chunk<T> {
-    /// So many elements, before which there are so many in other chunks.
+    /// Creates a chunk of `length` elements. `before` counts the elements in the chunks before it.
     fn new(length: usize, before: usize, make: impl Fn(usize) -> Box<[T]>) -> Self {
         let most_skipped = LINE.checked_div(size_of::<T>()).unwrap_or(0);
         let elements = make(length + most_skipped);
@@ -33,12 +34,12 @@ impl<T> Chunk<T> {
 }
 
 impl<T> Chunks<T> {
-    /// An array whose positions are `stride` consecutive elements each.
+    /// Creates an array with `stride` consecutive elements at each position.
     pub(crate) fn new(stride: usize) -> Self {
         Chunks { chunks: std::array::from_fn(|_| OnceBox::new()), stride }
     }
 
-    /// The elements at `position`, if its chunk exists.
+    /// Returns the elements at `position`, if its chunk exists.
     #[inline]
     pub(crate) fn get(&self, position: u32) -> Option<&[T]> {
         let chunk = self.chunks.get(chunk_of(position))?.get()?;
@@ -46,35 +47,36 @@ impl<T> Chunks<T> {
         chunk.elements.get(start..start + self.stride)
     }
 
-    /// The first element at `position`, if its chunk exists.
+    /// Returns the first element at `position`, if its chunk exists.
     #[inline]
     pub(crate) fn first(&self, position: u32) -> Option<&T> {
         let chunk = self.chunks.get(chunk_of(position))?.get()?;
         chunk.elements.get(self.start(chunk, position))
     }
 
-    /// Where the elements at `position` are in its chunk.
+    /// Returns the index in `chunk` of the first element at `position`.
     #[inline]
     fn start(&self, chunk: &Chunk<T>, position: u32) -> usize {
         chunk.origin.wrapping_add(position as usize * self.stride)
     }
 
-    /// All elements whose chunks exist, and those before the first position of a chunk, which nobody
-    /// sets.
+    /// Visits the elements of all chunks that exist, including the skipped ones, which no thread
+    /// ever sets.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().filter_map(OnceBox::get).flat_map(|chunk| chunk.elements.iter())
     }
 
-    /// What all elements take.
+    /// Returns the bytes that all elements take.
     pub(crate) fn bytes(&self) -> u64 {
         let chunks = self.chunks.iter().filter_map(OnceBox::get);
         chunks.map(|chunk| size_of_val(&*chunk.elements) as u64).sum()
     }
 
-    /// The elements at `position`, allocating its chunk by `make(length)` if need be.
+    /// Returns the elements at `position`; calls `make` with a length to allocate the chunk if it
+    /// is missing.
     ///
-    /// Lock-free: of several threads that allocate the same chunk one wins, the others drop
-    /// theirs and use it.
+    /// Lock-free: of several threads that allocate one chunk, the first to publish wins; the others
+    /// drop theirs and use the winner's.
     #[inline]
     pub(crate) fn get_or_make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
         match self.get(position) {
@@ -85,7 +87,7 @@ impl<T> Chunks<T> {
 
     #[cold]
     fn make(&self, position: u32, make: impl Fn(usize) -> Box<[T]>) -> &[T] {
-        // A loser's chunk is dropped: the winner's serves both.
+        // A loser's chunk is dropped: the winner's chunk serves both.
         let index = chunk_of(position);
         let length = self.stride * length_of(index);
         let before = self.stride * first_of(index);
@@ -94,19 +96,20 @@ impl<T> Chunks<T> {
     }
 }
 
-/// The chunk that `position` is in. Each after the first has as many as all before it.
+/// Returns the chunk of `position`. Each chunk after the first has as many positions as all before
+/// it.
 #[inline]
 fn chunk_of(position: u32) -> usize {
     (position >> (FIRST_CHUNK_BITS - 1) | 1).ilog2() as usize
 }
 
-/// The first position in a chunk.
+/// Returns the first position in a chunk.
 #[inline]
 fn first_of(chunk: usize) -> usize {
     if chunk == 0 { 0 } else { length_of(chunk) }
 }
 
-/// How many positions a chunk has.
+/// Returns the number of positions in a chunk.
 #[inline]
 fn length_of(chunk: usize) -> usize {
     1 << (FIRST_CHUNK_BITS as usize + chunk.saturating_sub(1))

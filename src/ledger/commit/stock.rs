@@ -1,37 +1,35 @@
-//! What one writer has in stock: spare records, and records that wait for snapshots to end.
+//! [`Stock`]: a writer's spare records, and its records that wait for snapshots to end.
 
 use std::collections::VecDeque;
 
-use super::Ledger;
-use super::clock::Stamp;
-use super::exhausted::Exhausted;
-use super::gate::Cell;
-use super::record::{RecordNumber, Width};
-use super::registry::Instants;
-use super::transaction::Opened;
+use super::access_set::Access;
+use crate::ledger::limits::{Limit, Width};
+use crate::ledger::snapshot::pinned_range::PinnedRange;
+use crate::ledger::state::Ledger;
+use crate::ledger::word::{Cell, RecordNumber, Stamp};
 
-/// The records of one writer. It trades spares with the others in batches.
+/// Holds the records of one writer. The writer trades spares with the others in batches.
 pub(super) struct Stock {
     spares: [Vec<RecordNumber>; Width::COUNT],
-    retired: VecDeque<Retired>,
-    /// Their widths together, and the most that may be.
+    retired: VecDeque<RetiredRecord>,
+    /// The words of all retired records together, and the most that there may be.
     retired_words: usize,
     most_retired: usize,
-    /// Whom they may wait for.
-    pub(super) instants: Instants,
+    /// Which epochs the retired records may wait for.
+    pub(super) pinned: PinnedRange,
 }
 
-/// A record that is no longer in force, left in place for the snapshots that need it.
-struct Retired {
+/// Names a record whose version is no longer in force, and that stays in place for the snapshots
+/// which need the version.
+struct RetiredRecord {
     cell: Cell,
     record: RecordNumber,
     from: Stamp,
     until: Stamp,
 }
 
-/// The first so many writers leave so many words of records in place, each of the others the other
-/// number. They keep them while they do nothing, and for ever if they stop: so a part of all records
-/// is set aside for them.
+/// Sets aside, for each of the first writers and for each of the others, the words of records that
+/// it may leave in place. A writer withholds them while it does nothing, and for ever if it stops.
 const FIRST_WRITERS: u32 = if cfg!(test) { 8 } else { 1 << 11 };
 const MOST_RETIRED: [usize; 2] = match (cfg!(provider_tree_loom), cfg!(test)) {
     (true, _) => [8; 2],
@@ -39,17 +37,17 @@ const MOST_RETIRED: [usize; 2] = match (cfg!(provider_tree_loom), cfg!(test)) {
     (false, false) => [1 << 17, 1 << 13],
 };
 
-/// So many batches of each width a writer keeps.
+/// Bounds the batches of each width that a writer keeps.
 const MOST_BATCHES: usize = 4;
 
-/// What changes in progress can have of each width when all writers there can be keep as much as they
-/// may, and half is in force.
+/// Returns the number of records of `width` that are left to changes in progress when all writers
+/// keep as much as they may, and half are in force (I19).
 #[cfg(not(any(test, provider_tree_loom)))]
 const fn left_for_changes(width: Width) -> u64 {
-    let (slots, first) = (super::Ticket::SLOTS as u64, FIRST_WRITERS as u64);
+    let (slots, first) = (crate::ledger::word::Ticket::SLOTS as u64, FIRST_WRITERS as u64);
     let kept = slots * (MOST_BATCHES * width.batch()) as u64;
     let words = first * MOST_RETIRED[0] as u64 + (slots - first) * MOST_RETIRED[1] as u64;
-    // Position 0 is nobody's; each writer can be late to see that half is out.
+    // Position 0 is no record. Each writer of another width can be late to see that half are out.
     let lost = if width.is_narrowest() { 1 } else { slots };
     width.half() as u64 - kept - words / width.words() as u64 - lost
 }
@@ -64,41 +62,43 @@ const _: () = {
 };
 
 impl Stock {
-    /// The stock of the writer in a slot.
+    /// Creates the stock of the writer in `slot`.
     pub(super) fn new(slot: u32) -> Self {
         Stock {
             spares: std::array::from_fn(|_| Vec::new()),
             retired: VecDeque::new(),
             retired_words: 0,
             most_retired: MOST_RETIRED[usize::from(slot >= FIRST_WRITERS)],
-            instants: Instants::new(),
+            pinned: PinnedRange::new(),
         }
     }
 
-    /// A spare of `width` for the next version of a cell, to come after the one in `replaced`; as wide
-    /// as that if the next is narrower and there is no other. It stays in the stock until it is
-    /// [traded](Self::trade).
+    /// Returns a spare of `width` for the version that will replace the one in the record
+    /// `replaced`. The spare stays in the stock until it is [traded](Self::trade).
+    ///
+    /// If there is no spare of `width`, a version narrower than the replaced one gets a spare of
+    /// the replaced one's width.
     #[inline]
     pub(super) fn peek(
         &mut self,
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         match self.spares[width.index()].last() {
             Some(spare) if is_granted(width, replaced) => Ok(*spare),
             _ => self.refill(ledger, width, replaced),
         }
     }
 
-    /// Takes such a spare out of the stock.
+    /// Takes a spare out of the stock, chosen as in [`peek`](Self::peek).
     #[inline]
     pub(super) fn pop(
         &mut self,
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         if is_granted(width, replaced)
             && let Some(spare) = self.spares[width.index()].pop()
         {
@@ -109,8 +109,8 @@ impl Stock {
         Ok(spare)
     }
 
-    /// Puts a record in the place of the spare that was last peeked at: that is in force now instead
-    /// of this one, which was from one reading of the clock until another.
+    /// Puts `record` in the place of the spare that was last peeked at, whose version is now in
+    /// force instead (I2). The version in `record` was in force from one stamp until the other.
     #[inline]
     pub(super) fn trade(
         &mut self,
@@ -124,36 +124,36 @@ impl Stock {
             Some(last) if from == until && width == record.width() => *last = record,
             _ => {
                 self.spares[width.index()].pop();
-                self.retire_one(ledger, Retired { cell, record, from, until });
+                self.retire_one(ledger, RetiredRecord { cell, record, from, until });
             }
         }
     }
 
-    /// Keeps a record that was in force from one reading of the clock until another: as a spare or,
-    /// for as long as a snapshot needs the version that it was, in its place.
+    /// Takes in a record whose version was in force from one reading of the clock until another.
+    /// The record becomes a spare, or stays in place as long as a snapshot needs its version.
     #[cold]
-    fn retire_one(&mut self, ledger: &Ledger, retired: Retired) {
+    fn retire_one(&mut self, ledger: &Ledger, retired: RetiredRecord) {
         self.retire(ledger, retired);
     }
 
-    /// The same for all that a transaction has replaced.
+    /// Takes in all records whose versions a transaction has replaced.
     #[cold]
     pub(super) fn retire_all<'a>(
         &mut self,
         ledger: &Ledger,
-        replaced: impl Iterator<Item = &'a Opened>,
+        replaced: impl Iterator<Item = &'a Access>,
         until: Stamp,
     ) {
-        for Opened { cell, seen, .. } in replaced {
-            let (record, from) = (seen.word.record(), seen.stamp);
-            self.retire(ledger, Retired { cell: *cell, record, from, until });
+        for Access { cell, observed, .. } in replaced {
+            let (record, from) = (observed.word.record(), observed.stamp);
+            self.retire(ledger, RetiredRecord { cell: *cell, record, from, until });
         }
     }
 
     #[inline(always)]
-    fn retire(&mut self, ledger: &Ledger, retired: Retired) {
-        // False for an interval without a snapshot.
-        if !self.instants.need(ledger, retired.from, retired.until) {
+    fn retire(&mut self, ledger: &Ledger, retired: RetiredRecord) {
+        // False for an interval in which no snapshot was taken.
+        if !self.pinned.may_need(ledger, retired.from, retired.until) {
             self.keep(ledger, retired.record);
             return;
         }
@@ -164,25 +164,27 @@ impl Stock {
         }
     }
 
-    /// Takes back what no snapshot needs any more, before the writer rests.
+    /// Turns retired records that no snapshot needs any more into spares, before the writer rests.
     pub(super) fn rest(&mut self, ledger: &Ledger) {
         self.take_back_unneeded(ledger, usize::MAX);
     }
 
-    /// Takes back the first of what was retired, until a snapshot needs the next, or up to `most`.
+    /// Turns retired records into spares, oldest first, until a snapshot needs the next one, or up
+    /// to `most`.
     fn take_back_unneeded(&mut self, ledger: &Ledger, most: usize) {
         if self.retired.is_empty() {
             return;
         }
-        let Stock { spares, retired, retired_words, instants, .. } = self;
-        instants.refresh(ledger);
+        let Stock { spares, retired, retired_words, pinned, .. } = self;
+        pinned.refresh(ledger);
         let mut left = most;
         loop {
             let (first, _) = retired.as_slices();
             let first = &first[..first.len().min(left)];
-            let unneeded = first.iter().take_while(|it| !instants.need(ledger, it.from, it.until));
+            let unneeded =
+                first.iter().take_while(|it| !pinned.may_need(ledger, it.from, it.until));
             let taken = unneeded
-                .map(|Retired { record, .. }| {
+                .map(|RetiredRecord { record, .. }| {
                     *retired_words -= record.width().words();
                     spares[record.width().index()].push(*record);
                 })
@@ -197,12 +199,14 @@ impl Stock {
         Width::ALL.into_iter().for_each(|width| self.trim(ledger, width));
     }
 
-    /// Takes the record back that was retired first; snapshots find a copy instead.
+    /// Takes back the record that was retired first; preserves its version if a snapshot needs it.
     fn take_back(&mut self, ledger: &Ledger) {
-        let Some(Retired { cell, record, from, until }) = self.retired.pop_front() else { return };
-        // Most often it was copied when it was named no more.
+        let Some(RetiredRecord { cell, record, from, until }) = self.retired.pop_front() else {
+            return;
+        };
+        // Most often the version was preserved when the cell's newest version ceased to name it.
         let is_there = ledger.is_preserved(cell, from);
-        if !is_there && self.instants.need(ledger, from, until) {
+        if !is_there && self.pinned.may_need(ledger, from, until) {
             let mut words = Vec::new();
             ledger.records.get(record).copy_to(&mut words);
             ledger.preserve(cell, from, until, words);
@@ -211,18 +215,21 @@ impl Stock {
         self.keep(ledger, record);
     }
 
-    /// The spare that [`peek`](Self::peek) finds when it has to look further.
+    /// Finds the spare for [`peek`](Self::peek) when a mere look at the stock does not.
+    ///
+    /// A version narrower than the replaced one falls back to a spare of the replaced one's width:
+    /// so what shrinks or keeps its size never needs to grow (I19).
     #[cold]
     fn refill(
         &mut self,
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
-    ) -> Result<RecordNumber, Exhausted> {
+    ) -> Result<RecordNumber, Limit> {
         let before = replaced.width();
         let spare = match is_granted(width, replaced) || self.may_grow(ledger, width) {
             true => self.last(ledger, width),
-            false => Err(Exhausted::Records(width)),
+            false => Err(Limit::Records(width)),
         };
         match spare {
             Err(_) if width < before => self.last(ledger, before),
@@ -230,10 +237,10 @@ impl Stock {
         }
     }
 
-    /// Whether a cell may come to have a record of `width` in force.
+    /// Returns whether a cell may grow into `width` (I19); preserves retired versions to make room.
     fn may_grow(&mut self, ledger: &Ledger, width: Width) -> bool {
         while !ledger.records.have_room(width, self.spares[width.index()].len()) {
-            // What snapshots need can be copied elsewhere.
+            // A version that a snapshot needs can be copied to a history.
             if self.retired.is_empty() {
                 return false;
             }
@@ -242,8 +249,8 @@ impl Stock {
         true
     }
 
-    /// The last spare of `width`. Adds some if there are none.
-    fn last(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Exhausted> {
+    /// Returns the last spare of `width`; restocks first if there is none.
+    fn last(&mut self, ledger: &Ledger, width: Width) -> Result<RecordNumber, Limit> {
         if self.spares[width.index()].is_empty() {
             self.take_back_unneeded(ledger, 2 * width.batch());
         }
@@ -252,17 +259,17 @@ impl Stock {
                 return Ok(*spare);
             }
             let taken = ledger.records.take(width, &mut self.spares[width.index()]);
-            if let Err(exhausted) = taken {
-                // What snapshots need can be copied elsewhere.
+            if let Err(limit) = taken {
+                // A version that a snapshot needs can be copied to a history.
                 if self.retired.is_empty() {
-                    return Err(exhausted);
+                    return Err(limit);
                 }
                 self.take_back(ledger);
             }
         }
     }
 
-    /// Keeps a record that is no longer in force, and gives some back if they are many.
+    /// Keeps a record as a spare; gives some spares back if there are many.
     #[inline]
     pub(super) fn keep(&mut self, ledger: &Ledger, record: RecordNumber) {
         let width = record.width();
@@ -273,7 +280,7 @@ impl Stock {
         }
     }
 
-    /// Gives spares back if they are many, until they are few.
+    /// Gives spares of `width` back if there are many, until there are few.
     #[cold]
     fn trim(&mut self, ledger: &Ledger, width: Width) {
         let spares = &mut self.spares[width.index()];
@@ -286,7 +293,7 @@ impl Stock {
         }
     }
 
-    /// Gives everything back.
+    /// Gives all records back, before the writer goes.
     pub(super) fn give_back(&mut self, ledger: &Ledger) {
         while !self.retired.is_empty() {
             self.take_back(ledger);
@@ -300,22 +307,22 @@ impl Stock {
         }
     }
 
-    /// Adds how many spares there are of each width.
+    /// Adds the number of spares of each width to `counts`.
     pub(super) fn count_spares(&self, counts: &mut [u64; Width::COUNT]) {
         for (count, spares) in counts.iter_mut().zip(&self.spares) {
             *count += spares.len() as u64;
         }
     }
 
-    /// The numbers of the spares.
+    /// Returns the numbers of the spares.
     #[cfg(provider_tree_loom)]
     pub(super) fn numbers(&self) -> Vec<u32> {
         self.spares.iter().flatten().map(|spare| spare.bits()).collect()
     }
 }
 
-/// Whether the version after the one in `replaced` may have any record of `width`: one of the narrowest,
-/// or the like of what it gives back. Else its cell grows.
+/// Returns whether the version that will replace the one in `replaced` may have any record of
+/// `width`: one of the narrowest width, or of the replaced one's. Else its cell grows (I19).
 #[inline]
 fn is_granted(width: Width, replaced: RecordNumber) -> bool {
     width.is_narrowest() || width == replaced.width()

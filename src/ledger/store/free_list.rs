@@ -1,14 +1,14 @@
-//! Numbers that nobody uses now, for anyone to take.
+//! Numbers that no thread uses, for any thread to take.
 
 use super::chunks::Chunks;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
-/// A Treiber stack of chains of numbers.
+/// Holds free numbers in a Treiber stack of chains.
 ///
-/// A chain is pushed and popped by one exchange, so that workers trade spares in batches. The
-/// head carries a tag that grows with every exchange: a popped and re-pushed number is not
-/// mistaken for one that never moved. The tag wraps after 2^35 exchanges.
+/// One exchange pushes or pops a chain, so writers trade spares in batches. Each exchange
+/// increments the tag in the head, so that a number which was popped and pushed again is not
+/// mistaken for one that never moved (I14). The tag wraps after 2^35 exchanges.
 ///
 /// ```text
 /// head:    tag 35 | first number of the first chain + 1, 29
@@ -28,7 +28,7 @@ impl FreeList {
         FreeList { head: CachePadded::new(AtomicU64::new(0)), links: Chunks::new(1) }
     }
 
-    /// Pushes one chain: `numbers`, which the caller owns and gives up. Lock-free.
+    /// Pushes `numbers`, which the caller owns, as one chain. Lock-free.
     pub(crate) fn push(&self, numbers: impl Iterator<Item = u32>) {
         let mut first = 0;
         for number in numbers {
@@ -42,13 +42,14 @@ impl FreeList {
         let link = self.link((first - 1) as u32);
         // Relaxed: this thread's own store above.
         let rest_of_chain = link.load(Ordering::Relaxed) & LOW;
-        // Acquire: pairs with the exchanges of others, whose releases this one carries on.
+        // Acquire: pairs with the exchanges of other threads, whose releases the exchange below
+        // carries on.
         let mut head = self.head.load(Ordering::Acquire);
         loop {
-            // Relaxed: as above.
+            // Relaxed: the head's exchange below publishes it.
             link.store((head & FIRST) << 32 | rest_of_chain, Ordering::Relaxed);
             reached(Step::Linked);
-            // Release: publishes the links, and all that this thread did to what the numbers
+            // Release: publishes the links, and everything that this thread did to what the numbers
             // name; pairs with the acquire in `pop`.
             match self.head.compare_exchange(
                 head,
@@ -62,7 +63,8 @@ impl FreeList {
         }
     }
 
-    /// Pops one chain, handing each of its numbers to `take`; false if there is none. Lock-free.
+    /// Pops one chain and passes each of its numbers to `take`; returns false if there is no chain.
+    /// Lock-free.
     pub(crate) fn pop(&self, mut take: impl FnMut(u32)) -> bool {
         // Acquire: pairs with the exchange in `push`.
         let mut head = self.head.load(Ordering::Acquire);
@@ -72,11 +74,12 @@ impl FreeList {
                 return false;
             }
             // Relaxed: the head's acquire above ordered the store. If the number was popped
-            // meanwhile this may be a later one's; then the tag has grown, the exchange fails.
+            // meanwhile, the link may be a later one; then the tag has grown, and the exchange
+            // fails (I14).
             let link = self.link((first - 1) as u32).load(Ordering::Relaxed);
             reached(Step::HeadRead);
-            // Acquire: the numbers are now this thread's, with all that was done to them. AcqRel
-            // keeps the releases of earlier pushes whole.
+            // Acquire: the numbers are now this thread's, with all that was done to what they name.
+            // AcqRel: carries on the releases of earlier pushes.
             match self.head.compare_exchange(
                 head,
                 next_tag(head) | link >> 32,
@@ -92,14 +95,17 @@ impl FreeList {
         }
     }
 
-    /// How many numbers there are, but not more than `most`. Exact while nobody changes the list; else
-    /// about so many, as it leads through chains that others take apart. Wait-free, O(numbers).
+    /// Counts the numbers, up to `most`. Wait-free, O(numbers).
+    ///
+    /// The count is exact while no thread changes the list. Else it is approximate, since it
+    /// follows chains that other threads take apart.
     pub(crate) fn count(&self, most: u64) -> u64 {
         // Acquire: pairs with the exchange in `push`, which publishes the links.
         let mut first = self.head.load(Ordering::Acquire) & FIRST;
         let mut count = 0;
         while first != 0 && count < most {
-            // Relaxed, both: as in `pop`. Every link that was ever stored names numbers of this list.
+            // Relaxed, both: as in `pop`. Every link that was ever stored names numbers of this
+            // list.
             let link = self.link((first - 1) as u32).load(Ordering::Relaxed);
             let mut next = link & LOW;
             count += 1;
@@ -116,7 +122,7 @@ impl FreeList {
         self.links.bytes()
     }
 
-    /// Hands out a chain that is this thread's alone.
+    /// Passes each number of a popped chain, which this thread owns, to `take`.
     fn take_chain(&self, first: u64, link: u64, take: &mut impl FnMut(u32)) {
         take((first - 1) as u32);
         let mut next = link & LOW;
@@ -176,7 +182,8 @@ mod tests {
                     for _ in 0..20_000 {
                         let mine = pop(list);
                         for number in &mine {
-                            // Relaxed: the list itself must order what its owners do.
+                            // Relaxed: the list itself has to order what the owners of its numbers
+                            // do.
                             let before = owners[*number as usize].load(Ordering::Relaxed);
                             assert_eq!(before, 0, "number {number} has two owners");
                             owners[*number as usize].store(thread, Ordering::Relaxed);

@@ -1,0 +1,28 @@
+//! [`Abort`]: why the body of a transaction gives up.
+
+/// Tells why the body of a transaction gives up.
+#[derive(Debug)]
+pub(crate) enum Abort<E> {
+    /// The body refuses. The refusal is final if everything it rests on was in force at one
+    /// instant.
+    Reject(E),
+    /// The body has read a contradiction, and so versions of different instants. It has to run
+    /// again.
+    Torn,
+}
+
+impl<E> Abort<E> {
+    /// Converts the answer of a refusal.
+    pub(crate) fn map<F>(self, answer: impl FnOnce(E) -> F) -> Abort<F> {
+        match self {
+            Abort::Reject(error) => Abort::Reject(answer(error)),
+            Abort::Torn => Abort::Torn,
+        }
+    }
+}
+
+impl<E> From<E> for Abort<E> {
+    fn from(error: E) -> Self {
+        Abort::Reject(error)
+    }
+}

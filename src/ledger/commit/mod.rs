@@ -1,0 +1,10 @@
+//! How cells change: writers, their transactions, and the protocol that commits them.
+
+pub(in crate::ledger) mod abort;
+pub(in crate::ledger) mod access_set;
+pub(in crate::ledger) mod descriptor;
+pub(in crate::ledger) mod kcas;
+pub(in crate::ledger) mod stock;
+pub(in crate::ledger) mod transaction;
+pub(in crate::ledger) mod urgency;
+pub(in crate::ledger) mod writer;

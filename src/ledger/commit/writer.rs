@@ -1,0 +1,516 @@
+//! [`Writer`]: what one thread writes with. It has a descriptor, a stock of records, and spare
+//! cells.
+
+use std::cell::Cell as StdCell;
+use std::sync::Arc;
+
+use super::abort::Abort;
+use super::access_set::{Access, AccessSet};
+use super::descriptor::{Descriptor, Entry, Outcome};
+use super::kcas::{Owner, Progress, Stamps, helps};
+use super::stock::Stock;
+use super::urgency::QuietRequest;
+use crate::ledger::census::Spares;
+use crate::ledger::limits::{Limit, Width};
+use crate::ledger::read::Observation;
+use crate::ledger::state::Ledger;
+use crate::ledger::store::gate::Gate;
+use crate::ledger::store::record::{NextPayload, Predecessors, Record};
+use crate::ledger::word::{Cell, GateWord, KINDS, Kind, RecordNumber, Stamp, Ticket};
+use crate::step::{Step, reached};
+use crate::sync::{CachePadded, Ordering};
+
+/// The ledger's half of a worker.
+///
+/// A writer owns its spare records and cells. It trades them with the other writers in batches, and
+/// gives all of them back when it is dropped.
+pub(crate) struct Writer {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) accesses: AccessSet,
+    pub(super) slot: u32,
+    sequence: u64,
+    stock: Stock,
+    /// Holds the entries of the transaction, as the descriptor will publish them.
+    entries: Vec<Entry>,
+    cells: [Vec<Cell>; KINDS],
+    pub(super) retries: u64,
+    pub(super) helps: u64,
+    /// Whether other threads may see a change of this writer that is not complete.
+    in_flight: bool,
+    /// The stamp of the last transaction that was made through the descriptor.
+    pub(super) committed_at: Stamp,
+}
+
+impl Ledger {
+    /// Returns a writer for one thread, in a slot that no other writer has. Lock-free.
+    pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Limit> {
+        let mut slots = Vec::new();
+        if !self.descriptors_free.pop(|slot| slots.push(slot)) {
+            // Relaxed: only the uniqueness of the answer matters.
+            let slot = self.descriptors_handed_out.fetch_add(1, Ordering::Relaxed);
+            if slot >= u64::from(Ticket::SLOTS) {
+                // Relaxed: only the uniqueness of the answers matters. There are never so many
+                // callers at once that the count could wrap.
+                self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
+                return Err(Limit::Workers);
+            }
+            slots.push(slot as u32);
+        }
+        let slot = slots[0];
+        self.descriptors.get_or_make(slot, |length| {
+            (0..length).map(|_| CachePadded::new(Descriptor::new())).collect()
+        });
+        Ok(Writer::new(Arc::clone(self), slot))
+    }
+}
+
+impl Writer {
+    fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
+        let sequence = ledger.descriptor(slot).last_sequence();
+        Writer {
+            ledger,
+            accesses: AccessSet::default(),
+            slot,
+            sequence,
+            stock: Stock::new(slot),
+            entries: Vec::new(),
+            cells: std::array::from_fn(|_| Vec::new()),
+            retries: 0,
+            helps: 0,
+            in_flight: false,
+            committed_at: Stamp::BEGINNING,
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Returns the slot, which no other writer has at the same time.
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Returns how often a change was prepared in vain because another came first.
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries
+    }
+
+    /// Returns how often this writer has finished another thread's transaction on its way.
+    pub(crate) fn helps(&self) -> u64 {
+        self.helps
+    }
+
+    /// Changes one cell. `change` gets the next version, with the words of the one in force, and
+    /// sets some of them, or gives up. Lock-free.
+    ///
+    /// The words are one version's (I4), and a refusal rests on the version that was in force when
+    /// it was read. `change` is called again if another change came first.
+    #[inline]
+    pub(crate) fn update<T, E: From<Limit>>(
+        &mut self,
+        cell: Cell,
+        mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        let Writer { ledger, stock, in_flight, .. } = self;
+        let gate = ledger.gate(cell);
+        let helps_before = helps();
+        let result = loop {
+            ledger.urgency.give_way();
+            let (word, stamp, begun) = ledger.read_gate(gate, |word, record, stamp| {
+                let next = NextVersion::new(ledger, stock, gate, word, word.record().width())?;
+                Ok::<_, Limit>(next.map(|next| {
+                    let (words, before) = next.record.begin(next.token, record);
+                    (next, words, before, record.predecessors_as_of(stamp))
+                }))
+            });
+            let (next, words, before, predecessors) = match begun {
+                Ok(Some(begun)) => begun,
+                // The gate has moved; `read_gate` noticed it too.
+                Ok(None) => continue,
+                Err(limit) => break Err(limit.into()),
+            };
+            match change(words) {
+                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Torn) => {}
+                Ok(value) => {
+                    let observed = Observation { word, stamp, before, predecessors };
+                    let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+                    next.record.set_lineage(predecessors, stamp, words.len());
+                    if exchange(ledger, gate, stock, in_flight, observed, next) {
+                        break Ok(value);
+                    }
+                }
+            }
+            self.retries += 1;
+        };
+        self.helps += helps() - helps_before;
+        result
+    }
+
+    /// Returns what a change of one cell would return, and changes nothing. A caller whose change
+    /// found no record uses this to learn whether the change would be refused anyway.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn preview<T, E>(
+        &mut self,
+        cell: Cell,
+        mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        let mut words = Vec::new();
+        loop {
+            self.ledger.read_stamped(cell, |record, _| {
+                words.clear();
+                record.copy_to(&mut words);
+            });
+            match NextPayload::with_copy(&words, &mut change) {
+                Ok(value) => break Ok(value),
+                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Torn) => self.retries += 1,
+            }
+        }
+    }
+
+    /// Turns records that no snapshot needs any more into spares, before the writer rests.
+    pub(crate) fn rest(&mut self) {
+        self.stock.rest(&self.ledger);
+    }
+
+    /// Adds the spare cells and records of this writer to `spares`.
+    pub(crate) fn count_spares(&self, spares: &mut Spares) {
+        for (count, cells) in spares.runs.iter_mut().zip(&self.cells) {
+            *count += cells.len() as u64;
+        }
+        self.stock.count_spares(&mut spares.records);
+    }
+
+    /// Takes a run of cells of `kind` that no transaction uses. Each cell holds one word: the one
+    /// it last held, or for a cell never used the one in `first`, which has a word for each cell of
+    /// a run.
+    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
+        let run = match self.cells[kind.0].pop() {
+            Some(run) => run,
+            None => {
+                self.restock_cells(kind)?;
+                self.cells[kind.0].pop().expect("just restocked")
+            }
+        };
+        for (offset, word) in first.iter().enumerate() {
+            let cell = run.sibling(offset as u32);
+            if self.ledger.gates.load(cell) == GateWord::VACANT
+                && let Err(limit) = self.write_first_version(cell, &[*word])
+            {
+                self.cells[kind.0].push(run);
+                return Err(limit);
+            }
+        }
+        Ok(run)
+    }
+
+    /// Gives back a run of cells that [`take_cells`](Self::take_cells) returned.
+    pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
+        let stock = &mut self.cells[kind.0];
+        stock.push(cell);
+        if stock.len() > 2 * CELL_BATCH {
+            let batch = stock.drain(..CELL_BATCH).map(Cell::number);
+            self.ledger.kinds[kind.0].1.push(batch);
+        }
+    }
+
+    fn restock_cells(&mut self, kind: Kind) -> Result<(), Limit> {
+        let (run, free) = &self.ledger.kinds[kind.0];
+        let stock = &mut self.cells[kind.0];
+        if free.pop(|number| stock.push(Cell::new(number))) {
+            return Ok(());
+        }
+        let count = CELL_BATCH as u64 * u64::from(*run);
+        // SeqCst: before the versions of these cells are stamped. Pairs with `Ledger::cell_bound`.
+        let first = self.ledger.cells_handed_out.fetch_add(count, Ordering::SeqCst);
+        if first + count > u64::from(Cell::LIMIT) {
+            return Err(Limit::Cells);
+        }
+        for number in (first..first + count).rev() {
+            let cell = Cell::new(number as u32);
+            self.ledger.gates.make(cell);
+            if (number - first).is_multiple_of(u64::from(*run)) {
+                stock.push(cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a cell that was never used its first version.
+    fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
+        let width = Width::holding(payload.len())?;
+        let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
+        let new = GateWord::VACANT.next(spare);
+        let token = Stamp::token(cell, new);
+        let record = self.ledger.records.get(spare);
+        // `NEVER`: no version is before the first one, at any instant.
+        record.write(token, Predecessors::NOTHING, Stamp::NEVER, payload, payload.len());
+        self.ledger
+            .gates
+            .exchange(cell, GateWord::VACANT, new)
+            .expect("a cell that was never used is its taker's alone");
+        // Refused: a reader was first.
+        let _ = record.set_stamp(token, self.ledger.stamp_now(cell, Stamp::NEVER));
+        Ok(())
+    }
+
+    /// Commits the access set, through the descriptor if there are several cells or the change has
+    /// to be `stamped`. Returns false if the body has to run again.
+    pub(super) fn commit(&mut self, stamped: bool) -> Result<bool, Limit> {
+        let Writer { ledger, accesses, .. } = self;
+        match &accesses.list[..] {
+            [only] if only.changed && !stamped => self.commit_one(),
+            list if list.iter().any(|access| access.changed) => {
+                let stamps = self.write_versions()?;
+                Ok(stamps.is_some_and(|stamps| self.execute(stamps)))
+            }
+            _ => Ok(accesses.holds(ledger)),
+        }
+    }
+
+    /// Commits an access set of one cell, which is changed.
+    #[inline(never)]
+    fn commit_one(&mut self) -> Result<bool, Limit> {
+        let Writer { ledger, accesses, stock, in_flight, .. } = self;
+        let Access { cell, observed, length, .. } = accesses.list[0];
+        let words = accesses.words_from(&accesses.list[0]);
+        let gate = ledger.gate(cell);
+        let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+        let width = Width::holding(length)?;
+        let Some(next) = NextVersion::new(ledger, stock, gate, observed.word, width)? else {
+            return Ok(false);
+        };
+        next.record.write(next.token, predecessors, observed.stamp, words, length);
+        Ok(exchange(ledger, gate, stock, in_flight, observed, next))
+    }
+
+    /// Writes the new versions into spares, and the entries that name them. Returns `None` if the
+    /// body has to run again.
+    #[inline]
+    fn write_versions(&mut self) -> Result<Option<Stamps>, Limit> {
+        let Writer { ledger, accesses, stock, entries, .. } = self;
+        let AccessSet { list, words, request, .. } = accesses;
+        entries.clear();
+        for access in &*list {
+            ledger.urgency.note_progress(request);
+            let old = access.observed.word;
+            debug_assert!(old != GateWord::VACANT || !access.changed, "{FOUNDED}");
+            let new = match access.changed {
+                false => old.next_same(),
+                true => {
+                    let width = Width::holding(access.length);
+                    match width.and_then(|width| stock.pop(ledger, width, old.record())) {
+                        // The version that the body has read is replaced, and its record a spare by
+                        // now. The entry would be taken for a touch, and the spare be lost.
+                        Ok(spare) if spare == old.record() => {
+                            stock.keep(ledger, spare);
+                            reclaim_new_records(ledger, stock, entries);
+                            return Ok(None);
+                        }
+                        Ok(spare) => old.next(spare),
+                        Err(limit) => {
+                            reclaim_new_records(ledger, stock, entries);
+                            return Err(limit);
+                        }
+                    }
+                }
+            };
+            entries.push(Entry { cell: access.cell, old, new });
+        }
+        // After the last spare was taken: no version that a spare once held ended later than this
+        // reading (I16).
+        let written = ledger.clock.now();
+        let mut replaced = Stamp::NEVER;
+        for (access, entry) in list.iter().zip(&entries[..]) {
+            ledger.urgency.note_progress(request);
+            if access.changed {
+                let Access { cell, observed, length, .. } = *access;
+                let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+                let record = ledger.records.get(entry.new.record());
+                record.write(
+                    written,
+                    predecessors,
+                    observed.stamp,
+                    access.words_from(words),
+                    length,
+                );
+                replaced = replaced.min(observed.stamp);
+            }
+        }
+        Ok(Some(Stamps { written, replaced }))
+    }
+
+    /// Publishes the transaction and takes it through the protocol; returns whether it committed.
+    ///
+    /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
+    /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
+    /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
+    /// stock (I2).
+    #[inline]
+    fn execute(&mut self, stamps: Stamps) -> bool {
+        let Writer { ledger, accesses, stock, entries, in_flight, committed_at, .. } = self;
+        let AccessSet { list, request, .. } = accesses;
+        sort(ledger, entries, request);
+        self.sequence += 1;
+        let ticket = Ticket::new(self.slot, self.sequence);
+        let descriptor = ledger.descriptor(self.slot);
+        descriptor.prepare(ticket, entries, || ledger.urgency.note_progress(request));
+        reached(Step::Prepared);
+        *in_flight = true;
+        descriptor.publish(ticket);
+        reached(Step::Published);
+        let request = StdCell::from_mut(request);
+        let owner = Owner { descriptor, entries, stamps, request };
+        let outcome = loop {
+            match ledger.advance(ticket, &owner) {
+                Progress::Blocked(by) => ledger.help(by),
+                Progress::Done(outcome) => break outcome,
+            }
+        };
+        let committed = match outcome {
+            Some(Outcome::Committed(until)) => {
+                *committed_at = until;
+                let replaced = list.iter().filter(|access| access.changed);
+                if stamps.replaced == until {
+                    replaced.for_each(|access| stock.keep(ledger, access.observed.word.record()));
+                } else {
+                    stock.retire_all(ledger, replaced, until);
+                }
+                true
+            }
+            _ => {
+                reclaim_new_records(ledger, stock, entries);
+                false
+            }
+        };
+        *in_flight = false;
+        committed
+    }
+}
+
+/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's cell
+/// comes after the cells that the consumer takes from. The stable sort makes use of that order.
+#[inline]
+fn sort(ledger: &Ledger, entries: &mut [Entry], request: &mut Option<QuietRequest>) {
+    match request {
+        None => entries.sort_by_key(|entry| entry.cell),
+        Some(request) => entries.sort_by(|one, other| {
+            ledger.urgency.count_step(request);
+            one.cell.cmp(&other.cell)
+        }),
+    }
+}
+
+/// Tells why a cell that is changed is not vacant. The record of a vacant cell is shared, and never
+/// given away.
+const FOUNDED: &str = "whoever takes a cell gives it a first version";
+
+/// Describes the next version of a cell, in the spare record in which it is made.
+struct NextVersion<'a> {
+    word: GateWord,
+    /// The token of the version, until it is stamped.
+    token: Stamp,
+    record: Record<'a>,
+}
+
+impl<'a> NextVersion<'a> {
+    /// Describes the version after `old`, in the spare that the next [trade](Stock::trade) takes
+    /// out of the stock. Returns `None` if `old` is no longer in force.
+    #[inline(always)]
+    fn new(
+        ledger: &'a Ledger,
+        stock: &mut Stock,
+        gate: Gate<'_>,
+        old: GateWord,
+        width: Width,
+    ) -> Result<Option<Self>, Limit> {
+        let spare = stock.peek(ledger, width, old.record())?;
+        // The spare may have come into the stock just now, and may have held this very version
+        // before: made by another writer, replaced since, and about to be stamped by a late thread,
+        // which would take this token for that version's. But whoever gave the record away has
+        // exchanged the gate first, so that the gate no longer holds `old` (I16).
+        if !gate.still_holds(old) {
+            return Ok(None);
+        }
+        let word = old.next(spare);
+        let token = Stamp::token(gate.cell(), word);
+        Ok(Some(NextVersion { word, token, record: ledger.records.get(spare) }))
+    }
+}
+
+/// Exchanges the gate for the next version; the replaced record takes the spare's place in the
+/// stock (I2). Returns false if another change came first.
+#[inline(always)]
+fn exchange(
+    ledger: &Ledger,
+    gate: Gate<'_>,
+    stock: &mut Stock,
+    in_flight: &mut bool,
+    observed: Observation,
+    next: NextVersion<'_>,
+) -> bool {
+    let Observation { word: old, stamp, .. } = observed;
+    let NextVersion { word: new, token, record } = next;
+    let cell = gate.cell();
+    debug_assert_ne!(old, GateWord::VACANT, "{FOUNDED}");
+    reached(Step::Written);
+    if gate.exchange(old, new).is_err() {
+        return false;
+    }
+    *in_flight = true;
+    reached(Step::Exchanged);
+    let now = ledger.stamp_now(cell, stamp);
+    let until = match record.set_stamp(token, now) {
+        Ok(()) => now,
+        // A reader was first, or the gate has moved on and the record may be another version's.
+        Err(found) => match gate.still_holds(new) {
+            true => found,
+            false => ledger.end_of(cell, old.record(), stamp),
+        },
+    };
+    stock.trade(ledger, new.record().width(), cell, old.record(), [stamp, until]);
+    *in_flight = false;
+    true
+}
+
+/// Keeps the records of new versions that will never be in force, after an abort or a failure.
+#[cold]
+fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
+    for entry in entries.iter().filter(|entry| entry.is_write()) {
+        stock.keep(ledger, entry.new.record());
+    }
+}
+
+#[cfg(provider_tree_loom)]
+impl Writer {
+    /// Returns the numbers of the spare records.
+    pub(crate) fn spare_numbers(&self) -> Vec<u32> {
+        self.stock.numbers()
+    }
+}
+
+/// Counts the runs of cells that move between a writer and the free list at once.
+const CELL_BATCH: usize = if cfg!(provider_tree_loom) { 1 } else { 16 };
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.in_flight {
+            // The thread unwinds inside the protocol: the new records may be in force, and the
+            // descriptor in a gate. A thread that meets the descriptor finishes the transaction.
+            // The writer's stock is lost, as if the thread had stopped.
+            return;
+        }
+        let ledger = &self.ledger;
+        self.stock.give_back(ledger);
+        for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
+            while !cells.is_empty() {
+                let batch = cells.len().min(CELL_BATCH);
+                free.push(cells.drain(..batch).map(Cell::number));
+            }
+        }
+        ledger.descriptors_free.push(std::iter::once(self.slot));
+    }
+}
