@@ -377,6 +377,31 @@ fn two_leave_out_the_same_version() {
 }
 
 #[test]
+fn a_bound_holds_from_when_it_is_set() {
+    Model {
+        name: "a_bound_holds_from_when_it_is_set",
+        property: "nothing is kept beyond a bound, also by a thread that was about to keep it",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (ledger, [cell]) = Ledger::with_cells([&[0]]);
+        let ([mut hand, other], snapshots) = two_changes(&ledger, |hand| increment(hand, only()));
+        let thread = thread::spawn(move || {
+            increment(&mut hand, cell);
+            hand
+        });
+        snapshots[0].keep_at_most(0);
+        let kept = snapshots[0].kept();
+        let hand = thread.join().expect("no panic in the thread");
+        assert!(snapshots[0].kept() <= kept, "kept in spite of the bound");
+        assert_eq!(snapshots[0].try_read(cell).is_some(), kept > 0);
+        end(&ledger, snapshots, &[cell]);
+        drop([hand, other]);
+    });
+}
+
+#[test]
 fn two_leave_out_in_two_epochs() {
     Model {
         name: "two_leave_out_in_two_epochs",

@@ -101,7 +101,8 @@ impl Snapshot {
     /// snapshot becomes too old, for good: its methods return
     /// [`SnapshotTooOld`](Error::SnapshotTooOld), except where all that they need is still there.
     ///
-    /// Versions that several snapshots need count for the oldest of them, and for the next when
+    /// What has been kept before stays, even if it is more. Versions that several snapshots need count for
+    /// the oldest of them, and for the next when
     /// that ends. Those that can be left in place, about 8,000 for each worker, are not counted.
     /// Configurations that were replaced count as versions do; of one whose thread is overtaken by the
     /// next change, before it has noted since when it is in force, one more may be kept.

@@ -28,7 +28,8 @@ pub(crate) struct Ring<'a> {
 
 struct Held {
     snapshot: Snapshot,
-    is_bounded: bool,
+    /// The most that may be kept for it, if that is bounded.
+    bound: Option<u64>,
     facts: Vec<(Provider, Facts)>,
     dump: Option<Dump>,
 }
@@ -48,14 +49,15 @@ impl<'a> Ring<'a> {
     /// Takes a snapshot, drops one if the ring is full, and reads some that are held.
     pub(crate) fn act(&mut self, gust: &mut Gust<'_>, providers: impl Fn(&mut Rng) -> Provider) {
         let snapshot = self.tree.snapshot();
-        let is_bounded = gust.rng.percent(20);
-        if is_bounded {
+        // Meanwhile more may have been kept: that stays, and nothing comes to it.
+        let bound = gust.rng.percent(20).then(|| {
             snapshot.keep_at_most(BOUND);
-        }
+            snapshot.kept().max(BOUND)
+        });
         let some: Vec<Provider> = (0..3).map(|_| providers(&mut gust.rng)).collect();
         let told = |provider| (provider, facts(&snapshot, &provider));
         let facts = some.into_iter().map(told).collect();
-        self.held.push_back(Held { snapshot, is_bounded, facts, dump: None });
+        self.held.push_back(Held { snapshot, bound, facts, dump: None });
         gust.count("snapshot");
         let at = gust.rng.index(self.held.len());
         self.held[at].read(gust);
@@ -88,12 +90,12 @@ impl<'a> Ring<'a> {
 impl Held {
     /// What it said before, it says again; unless it has met its bound.
     fn read(&mut self, gust: &mut Gust<'_>) {
-        let Held { snapshot, is_bounded, facts: told, .. } = self;
+        let Held { snapshot, bound, facts: told, .. } = self;
         let is_too_old = snapshot.is_too_old();
-        assert!(*is_bounded || !is_too_old, "without a bound");
-        if *is_bounded {
+        assert!(bound.is_some() || !is_too_old, "without a bound");
+        if let Some(bound) = bound {
             let kept = snapshot.kept();
-            assert!(kept <= BOUND, "{kept} kept, at most {BOUND}");
+            assert!(kept <= *bound, "{kept} kept, at most {bound}");
         }
         let too_old = Error::SnapshotTooOld { version: snapshot.version() };
         for (provider, before) in told {
@@ -102,14 +104,14 @@ impl Held {
             let (data, usages, cordoned) = &after;
             let errors = [data.as_ref().err(), usages.as_ref().err(), cordoned.as_ref().err()];
             let is_refused = errors.contains(&Some(&too_old));
-            assert!(agrees || *is_bounded && is_refused, "{before:?}, then {after:?}");
+            assert!(agrees || bound.is_some() && is_refused, "{before:?}, then {after:?}");
         }
         gust.count(if is_too_old { "snapshot too old" } else { "snapshot read" });
     }
 
     /// All that it says agrees, and is what it said the last time.
     fn check(&mut self, gust: &mut Gust<'_>) {
-        if self.is_bounded {
+        if self.bound.is_some() {
             return;
         }
         let again = check_snapshot(&self.snapshot);

@@ -39,8 +39,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 137,
-            Checker::Shuttle => 135,
+            Checker::Loom => 138,
+            Checker::Shuttle => 136,
         }
     }
 }

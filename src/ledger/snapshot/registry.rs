@@ -87,8 +87,6 @@ impl Registration {
 
     /// Adds keys, unless there would be more than the limit.
     fn add(&self, keys: &Heap) -> Admission {
-        // Relaxed: the thread that keeps the next thing, or the one after it, sees a new limit.
-        let limit = self.limit.load(Ordering::Relaxed);
         let mut admission = Admission::Accepted;
         self.heap.update(|state| {
             let mut all = match state.map(|state| &**state) {
@@ -99,7 +97,8 @@ impl Registration {
                 Some(HeapState::Open(heap)) => heap.clone(),
                 None => Heap::default(),
             };
-            if all.len() + keys.len() > limit {
+            // Relaxed: after the state was loaded, which `set_limit` replaces after it has stored a limit.
+            if all.len() + keys.len() > self.limit.load(Ordering::Relaxed) {
                 admission = Admission::OverLimit;
                 return state.cloned();
             }
@@ -108,6 +107,19 @@ impl Registration {
             Some(Arc::new(HeapState::Open(all)))
         });
         admission
+    }
+
+    /// Bounds the keys. Once this method has returned, no thread adds keys beyond the limit.
+    fn set_limit(&self, limit: u64) {
+        // Relaxed: published by the new state below; partner of `add`.
+        self.limit.store(limit, Ordering::Relaxed);
+        // A thread that compared with the old limit, and is about to add keys, finds another state
+        // than the one that it loaded, and compares again.
+        self.heap.update(|state| match state.map(|state| &**state) {
+            Some(HeapState::Closed) => state.cloned(),
+            Some(HeapState::Open(heap)) => Some(Arc::new(HeapState::Open(heap.clone()))),
+            None => Some(Arc::new(HeapState::Open(Heap::default()))),
+        });
     }
 
     /// Takes all keys. From now on none can be added (I17).
@@ -281,8 +293,7 @@ impl Registry {
 
     /// Bounds the number of things that may be kept for a pin.
     pub(in crate::ledger) fn limit(&self, pin: &Pin, limit: u64) {
-        // Relaxed: the thread that keeps the next thing, or the one after it, sees it.
-        pin.registration.limit.store(limit, Ordering::Relaxed);
+        pin.registration.set_limit(limit);
     }
 
     /// Returns the number of things that are kept for a pin.
