@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::metadata::{LIBRARY, Package, Workspace};
+use crate::pages;
 use crate::shell::{self, Failure, failed};
 use crate::source::Source;
 
@@ -77,8 +78,8 @@ fn compile_with(workspace: &Workspace, toolchain: &str) -> Result<String, Failur
     Ok(format!("compiled with {toolchain}"))
 }
 
-/// The library is safe Rust, names shared primitives in one place only, and its lock file is
-/// under version control.
+/// The library is safe Rust and names shared primitives in one place only, the pages name what is
+/// there, and the lock file is under version control.
 pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
     let sources = workspace.root().join("src");
     let mut faults = Vec::new();
@@ -89,11 +90,13 @@ pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
         let inside = path.strip_prefix(&sources).unwrap_or(path);
         faults.extend(faults_in(inside, &text)?);
     }
+    let (pages, stale) = pages::check(workspace)?;
+    faults.extend(stale);
     if !faults.is_empty() {
         return Err(failed(format!("forbidden:\n  {}", faults.join("\n  "))));
     }
     let lock = lock_is_tracked(workspace.root())?;
-    Ok(format!("{} source files; {lock}", files.len()))
+    Ok(format!("{} source files, {pages} pages; {lock}", files.len()))
 }
 
 /// What one file of the library, named relative to `src`, does that it must not.
@@ -124,14 +127,18 @@ fn may_name_primitives(path: &Path) -> bool {
     path == Path::new("sync.rs") || path.starts_with("sync") || path == Path::new("interner.rs")
 }
 
-/// The files below this folder with this extension, in the order of their paths.
+/// The files below this folder with this extension, in the order of their paths: neither what was
+/// built nor what is in hidden folders.
 pub(crate) fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error| failed(format!("{}: {error}", folder.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+        let entry = entry.map_err(unreadable)?;
+        let (path, name) = (entry.path(), entry.file_name());
         if path.is_dir() {
-            files.extend(files_below(&path, extension)?);
+            if name != "target" && !name.to_string_lossy().starts_with('.') {
+                files.extend(files_below(&path, extension)?);
+            }
         } else if path.extension().is_some_and(|its| its == extension) {
             files.push(path);
         }

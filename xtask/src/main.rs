@@ -8,6 +8,8 @@ mod fuzz;
 mod loom;
 mod metadata;
 mod mutants;
+mod names;
+mod pages;
 mod shell;
 mod soak;
 mod source;

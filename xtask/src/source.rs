@@ -20,9 +20,14 @@ impl Source {
     pub(crate) fn parse(text: &str) -> Result<Source, Failure> {
         let stream: TokenStream =
             text.parse().map_err(|error| failed(format!("not made of Rust tokens: {error}")))?;
+        Ok(Source::of(stream))
+    }
+
+    /// Reads tokens that have been read from text.
+    pub(crate) fn of(stream: TokenStream) -> Source {
         let mut source = Source { tokens: Vec::new() };
         source.append(stream);
-        Ok(source)
+        source
     }
 
     fn append(&mut self, stream: TokenStream) {
@@ -50,7 +55,6 @@ impl Source {
     }
 
     /// Lists the names that the source uses, each as often as the source uses it.
-    #[cfg(test)]
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.tokens.iter().filter(|token| token.is_name).map(|token| token.text.as_str())
     }
