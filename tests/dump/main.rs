@@ -3,7 +3,6 @@
 //! With the feature `serde` also as JSON, in `json`.
 
 #[cfg(feature = "serde")]
-#[path = "dump/json.rs"]
 mod json;
 
 use std::sync::Barrier;

@@ -9,50 +9,50 @@ use crate::operation::{Handle, Op, Outcome};
 
 /// One call that returned. Of two ticks of the clock the lower came first.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) thread: usize,
-    pub(crate) invoked: u64,
-    pub(crate) responded: u64,
-    pub(crate) op: Op<Handle>,
-    pub(crate) outcome: Outcome<Handle>,
+pub struct Event {
+    pub thread: usize,
+    pub invoked: u64,
+    pub responded: u64,
+    pub op: Op<Handle>,
+    pub outcome: Outcome<Handle>,
 }
 
 /// The greatest generation that each consumer has ended with.
-pub(crate) type Floors = BTreeMap<Uuid, u64>;
+pub type Floors = BTreeMap<Uuid, u64>;
 
 /// All calls on a forest that is empty, by invocation.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct History {
-    pub(crate) seed: u64,
+pub struct History {
+    pub seed: u64,
     /// As the forest has come to them before.
-    pub(crate) floors: Floors,
-    pub(crate) events: Vec<Event>,
+    pub floors: Floors,
+    pub events: Vec<Event>,
 }
 
 impl Event {
     /// Whether neither call was over before the other began.
-    pub(crate) fn overlaps(&self, other: &Event) -> bool {
+    pub fn overlaps(&self, other: &Event) -> bool {
         self.invoked < other.responded && other.invoked < self.responded
     }
 }
 
 impl History {
     /// How many pairs of calls overlapped.
-    pub(crate) fn overlaps(&self) -> usize {
+    pub fn overlaps(&self) -> usize {
         let later = |at: usize| self.events[at + 1..].iter();
         let pairs = |at: usize| later(at).filter(|b| self.events[at].overlaps(b)).count();
         (0..self.events.len()).map(pairs).sum()
     }
 
     /// The calls that overlapped others.
-    pub(crate) fn overlapping(&self) -> Vec<usize> {
+    pub fn overlapping(&self) -> Vec<usize> {
         // Each call overlaps itself.
         let met = |event: &Event| self.events.iter().filter(|other| event.overlaps(other)).count();
         (0..self.events.len()).filter(|at| met(&self.events[*at]) > 1).collect()
     }
 
     /// Writes the history, each event with its place in an order as far as it has one.
-    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, order: &[usize]) -> fmt::Result {
+    pub fn write(&self, f: &mut fmt::Formatter<'_>, order: &[usize]) -> fmt::Result {
         writeln!(f, "order    interval  thread  call -> outcome")?;
         for (number, event) in self.events.iter().enumerate() {
             let place = order.iter().position(|at| *at == number);

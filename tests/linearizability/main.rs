@@ -38,36 +38,22 @@
 //! A seed stands for the calls that the threads make, not for how they interleave, which differs
 //! each time: also which handle a call uses may depend on what a call before it found. A history
 //! that is rejected is printed whole, to be understood and written down as one more test in
-//! `linearizability/known.rs`; with its seed, one history and many repeats it may come again.
+//! `known.rs`; with its seed, one history and many repeats it may come again.
 
-#[path = "linearizability/broken.rs"]
 mod broken;
-#[path = "linearizability/checker.rs"]
 mod checker;
-#[path = "linearizability/corrupt.rs"]
 mod corrupt;
-#[path = "linearizability/history.rs"]
-mod history;
-#[path = "linearizability/known.rs"]
 mod known;
-#[path = "linearizability/model.rs"]
-mod model;
-#[path = "linearizability/operation.rs"]
-#[allow(dead_code, reason = "shared with tests/properties.rs")]
-mod operation;
-#[path = "linearizability/plan.rs"]
-#[allow(dead_code, reason = "shared with tests/properties.rs")]
-mod plan;
-#[path = "linearizability/recorder.rs"]
-#[allow(dead_code, reason = "shared with tests/properties.rs")]
-mod recorder;
-#[path = "linearizability/run.rs"]
 mod run;
-#[path = "linearizability/stall.rs"]
-mod stall;
 
-use crate::plan::Profile;
+use shared::plan::Profile;
+use shared::stall::Stalling;
+use shared::{history, model, operation, plan, recorder};
+
 use crate::run::Run;
+
+#[global_allocator]
+static ALLOCATOR: Stalling = Stalling;
 
 /// At least so many of a hundred histories have calls that overlap.
 const LEAST_OVERLAPPING_PERCENT: usize = 50;

@@ -22,7 +22,7 @@ use crate::recorder::sorted;
 
 /// A forest and its consumers.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Model {
+pub struct Model {
     nodes: BTreeMap<Uuid, Node>,
     roots: Vec<Uuid>,
     consumers: BTreeMap<Uuid, Consumer>,
@@ -65,13 +65,13 @@ struct Consumer {
 
 impl Model {
     /// An empty forest whose consumers have had lives before.
-    pub(crate) fn new(floors: &Floors) -> Self {
+    pub fn new(floors: &Floors) -> Self {
         Model { floors: floors.clone(), ..Model::default() }
     }
 
     /// Whether the operation can have this outcome now. Then it has happened; else the model is
     /// not to be used any more.
-    pub(crate) fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
+    pub fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
         match op {
             Op::Gang(members, at_least) => return self.gang(members, *at_least, outcome),
             Op::Partly(consumer, lines) => return self.partly(*consumer, lines, outcome),

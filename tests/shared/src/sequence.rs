@@ -13,11 +13,11 @@ use crate::plan::{self, CLASSES, Rng, providers};
 use crate::recorder;
 
 /// Calls, each with the slot that keeps a handle which it returns.
-pub(crate) struct Sequence(Vec<(Op<Slot>, Slot)>);
+pub struct Sequence(Vec<(Op<Slot>, Slot)>);
 
 impl Sequence {
     /// The calls that these bytes choose.
-    pub(crate) fn new(bytes: Vec<Vec<u8>>) -> Self {
+    pub fn new(bytes: Vec<Vec<u8>>) -> Self {
         let call = |bytes: Vec<u8>| {
             let rng = &mut Rng::Told(bytes.into_iter());
             let into = rng.below(SLOTS as u64) as Slot;
@@ -27,7 +27,7 @@ impl Sequence {
     }
 
     /// Makes all calls; says which one went wrong, and how.
-    pub(crate) fn run(&self) -> Result<(), String> {
+    pub fn run(&self) -> Result<(), String> {
         recorder::forget_leases();
         let mut run = Run::new();
         for (number, (op, into)) in self.0.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Sequence {
 #[allow(dead_code, reason = "the fuzzer makes dumps of it")]
 impl Sequence {
     /// The forest after all calls, whatever they answered.
-    pub(crate) fn forest(&self) -> ProviderTree {
+    pub fn forest(&self) -> ProviderTree {
         recorder::forget_leases();
         let mut run = Run::new();
         for (op, into) in &self.0 {

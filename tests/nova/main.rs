@@ -16,25 +16,15 @@
 //!
 //! What Nova's `populate_from_iterable` does has a file of its own, `populate.rs`.
 
-#[path = "nova/aggregates.rs"]
 mod aggregates;
-#[path = "nova/creating.rs"]
 mod creating;
-#[path = "nova/finding.rs"]
 mod finding;
-#[path = "nova/generations.rs"]
 mod generations;
-#[path = "nova/inventories.rs"]
 mod inventories;
-#[path = "nova/removing.rs"]
 mod removing;
-#[path = "nova/resources.rs"]
 mod resources;
-#[path = "nova/sharing.rs"]
 mod sharing;
-#[path = "nova/traits.rs"]
 mod traits;
-#[path = "nova/walking.rs"]
 mod walking;
 
 use provider_tree::{

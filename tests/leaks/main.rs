@@ -11,24 +11,16 @@
 //! | `figures` | what `Memory` says of a forest that somebody uses |
 //! | `books` | what is compared; the storms and the random calls end with it, too |
 
-#[path = "leaks/books.rs"]
-mod books;
-#[path = "leaks/claims.rs"]
 mod claims;
-#[path = "leaks/configuration.rs"]
 mod configuration;
-#[path = "leaks/figures.rs"]
 mod figures;
-#[path = "leaks/site.rs"]
 mod site;
-#[path = "leaks/structure.rs"]
 mod structure;
-#[path = "leaks/unwinding.rs"]
 mod unwinding;
-#[path = "leaks/views.rs"]
 mod views;
 
 use provider_tree::{Memory, ProviderTree};
+use shared::books;
 
 use crate::site::Site;
 

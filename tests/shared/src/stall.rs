@@ -2,7 +2,8 @@
 //!
 //! Calls are so short that a thread is hardly ever interrupted within one, least of all where there
 //! are few cores. But the library allocates and frees now and then, also within its transactions;
-//! this allocator gives way to other threads there, when asked to.
+//! this allocator gives way to other threads there, when asked to: in a program that has it as its
+//! global one.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -13,7 +14,7 @@ thread_local! {
 }
 
 /// Runs `body`, which gives way once: at its so-manieth allocation or release, if it comes so far.
-pub(crate) fn stalling<T>(at: u32, body: impl FnOnce() -> T) -> T {
+pub fn stalling<T>(at: u32, body: impl FnOnce() -> T) -> T {
     LEFT.set(at);
     let value = body();
     LEFT.set(0);
@@ -28,10 +29,8 @@ fn step() {
     }
 }
 
-struct Stalling;
-
-#[global_allocator]
-static ALLOCATOR: Stalling = Stalling;
+/// The system's allocator, but for the threads that are in [`stalling`].
+pub struct Stalling;
 
 // SAFETY: all memory comes from `System`, to which each call is passed on as it is.
 unsafe impl GlobalAlloc for Stalling {

@@ -30,11 +30,9 @@ use allocator::{FOR_EVER, go_on, live, reset, stopped, stopping};
 use calls::{CALLS, Prepare};
 use cluster::{Cluster, VCPU, assert_sound, everything_else};
 
-#[path = "stops/allocator.rs"]
 mod allocator;
-#[path = "stops/calls.rs"]
 mod calls;
-#[path = "../src/tests/cluster.rs"]
+#[path = "../../src/tests/cluster.rs"]
 mod cluster;
 
 fn alone() -> MutexGuard<'static, ()> {

@@ -27,38 +27,26 @@
     reason = "tests start and stop their threads with std's atomics"
 )]
 
-#[path = "leaks/books.rs"]
-mod books;
-#[path = "storm/capacity.rs"]
 mod capacity;
-#[path = "storm/contests.rs"]
 mod contests;
-#[path = "storm/everything.rs"]
 mod everything;
-#[path = "storm/forest.rs"]
 mod forest;
-#[path = "storm/rig.rs"]
 mod rig;
-#[path = "storm/ring.rs"]
 mod ring;
-#[path = "storm/snapshots.rs"]
 mod snapshots;
-#[path = "storm/soak.rs"]
 mod soak;
-#[path = "linearizability/stall.rs"]
-mod stall;
-#[path = "storm/structure.rs"]
 mod structure;
-#[path = "storm/swaps.rs"]
 mod swaps;
-#[path = "storm/tenant.rs"]
 mod tenant;
-#[path = "storm/usage.rs"]
 mod usage;
-#[path = "storm/workers.rs"]
 mod workers;
 
 use provider_tree::ResourceClass;
+use shared::stall::Stalling;
+use shared::{books, stall};
+
+#[global_allocator]
+static ALLOCATOR: Stalling = Stalling;
 
 /// More than the cores of most machines that run tests, so that threads stop at bad moments.
 const THREADS: usize = 8;

@@ -8,15 +8,9 @@
 //! | `forks` | what a fork answers is what the forest would answer |
 //! | `commits` | what a fork has changed is committed, or refused as it should be |
 
-#[path = "snapshots/bounds.rs"]
 mod bounds;
-#[path = "snapshots/changes.rs"]
 mod changes;
-#[path = "snapshots/commits.rs"]
 mod commits;
-#[path = "snapshots/forks.rs"]
 mod forks;
-#[path = "snapshots/rig.rs"]
 mod rig;
-#[path = "snapshots/views.rs"]
 mod views;

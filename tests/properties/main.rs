@@ -1,7 +1,7 @@
 //! Random sequences of calls beside a sequential model: every answer, every error with all its
 //! fields, and after each call the whole state.
 //!
-//! The model is the one that explains the histories of `tests/linearizability.rs`, written from the
+//! The model is the one that explains the histories of `tests/linearizability/`, written from the
 //! documentation with maps and without sharing. Here one thread makes all calls, so that exactly one
 //! outcome is right; also calls are covered whose outcome depends on which thread makes them, such as
 //! those about leases. There are few keys, so that they collide, and handles of removed providers are
@@ -9,33 +9,9 @@
 //!
 //! A failing sequence is shrunk, and printed call by call. `PROPTEST_CASES` sets how many are tried.
 
-#[path = "leaks/books.rs"]
-mod books;
-#[path = "linearizability/history.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod history;
-#[path = "linearizability/model.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod model;
-#[path = "linearizability/operation.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod operation;
-#[path = "linearizability/plan.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod plan;
-#[path = "linearizability/recorder.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod recorder;
-#[path = "properties/sequence.rs"]
-mod sequence;
-#[path = "linearizability/stall.rs"]
-#[allow(dead_code, reason = "shared with the histories")]
-mod stall;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-use crate::sequence::Sequence;
+use shared::sequence::Sequence;
 
 /// So many bytes choose one call.
 const BYTES: usize = 24;

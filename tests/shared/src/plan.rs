@@ -7,54 +7,54 @@ use uuid::Uuid;
 
 use crate::operation::{Item, Line, Listing, Op, SLOTS, Said, SetOp, Slot, Stock, Stocks};
 
-pub(crate) const CLASSES: [ResourceClass; 2] = [ResourceClass::VCPU, ResourceClass::MEMORY_MB];
-pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+pub const CLASSES: [ResourceClass; 2] = [ResourceClass::VCPU, ResourceClass::MEMORY_MB];
+pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// The uuids of providers.
-pub(crate) fn providers() -> [Uuid; 3] {
+pub fn providers() -> [Uuid; 3] {
     [1, 2, 3].map(Uuid::from_u128)
 }
 
 /// The uuids of consumers.
-pub(crate) fn consumers() -> [Uuid; 2] {
+pub fn consumers() -> [Uuid; 2] {
     [8, 9].map(Uuid::from_u128)
 }
 
 /// One call of one thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
-    pub(crate) op: Op<Slot>,
+pub struct Step {
+    pub op: Op<Slot>,
     /// Where a handle that it returns is kept.
-    pub(crate) into: Slot,
-    pub(crate) pause: Pause,
+    pub into: Slot,
+    pub pause: Pause,
     /// At which allocation within the call to give way; 0 for none.
-    pub(crate) stall: u32,
+    pub stall: u32,
 }
 
 /// What a thread does before a call, so that calls meet in many ways.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Pause {
+pub enum Pause {
     Spin(u32),
     Yield,
 }
 
 /// What is done in one history.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) seed: u64,
+pub struct Plan {
+    pub seed: u64,
     /// Before the threads start. The first call creates a provider.
-    pub(crate) prelude: Vec<Step>,
+    pub prelude: Vec<Step>,
     /// By all threads at once.
-    pub(crate) threads: Vec<Vec<Step>>,
+    pub threads: Vec<Vec<Step>>,
     /// After all threads are done: looks at everything.
-    pub(crate) finale: Vec<Step>,
+    pub finale: Vec<Step>,
 }
 
 /// How operations are chosen.
-pub(crate) type Profile = fn(&mut Rng) -> Op<Slot>;
+pub type Profile = fn(&mut Rng) -> Op<Slot>;
 
 /// Claims alone.
-pub(crate) fn claims(rng: &mut Rng) -> Op<Slot> {
+pub fn claims(rng: &mut Rng) -> Op<Slot> {
     match rng.below(16) {
         12..=13 => Op::Commit(items(rng)),
         14 => Op::Gang(members(rng), rng.below(3) as usize),
@@ -71,7 +71,7 @@ pub(crate) fn claims(rng: &mut Rng) -> Op<Slot> {
 }
 
 /// Changes of structure, and walks.
-pub(crate) fn structure(rng: &mut Rng) -> Op<Slot> {
+pub fn structure(rng: &mut Rng) -> Op<Slot> {
     match rng.below(24) {
         20..=23 => Op::Populate(listings(rng)),
         0..=1 => Op::CreateRoot(rng.pick(&providers()), rng.pick(&NAMES)),
@@ -101,7 +101,7 @@ fn walk(rng: &mut Rng) -> Op<Slot> {
 }
 
 /// Changes of inventories and traits against claims.
-pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
+pub fn configuration(rng: &mut Rng) -> Op<Slot> {
     match rng.below(18) {
         14 => Op::Cordon(slot(rng), rng.percent(50)),
         15 => Op::IsCordoned(slot(rng)),
@@ -119,7 +119,7 @@ pub(crate) fn configuration(rng: &mut Rng) -> Op<Slot> {
 }
 
 /// What only a sequence of calls by one thread needs besides.
-pub(crate) fn alone(rng: &mut Rng) -> Op<Slot> {
+pub fn alone(rng: &mut Rng) -> Op<Slot> {
     let consumer = |rng: &mut Rng| rng.pick(&consumers());
     let how = |rng: &mut Rng| rng.pick(&[SetOp::Set, SetOp::Update, SetOp::Add, SetOp::Remove]);
     match rng.below(40) {
@@ -182,7 +182,7 @@ fn members(rng: &mut Rng) -> Vec<(Uuid, Vec<Line<Slot>>)> {
 }
 
 /// All of them.
-pub(crate) fn everything(rng: &mut Rng) -> Op<Slot> {
+pub fn everything(rng: &mut Rng) -> Op<Slot> {
     match rng.below(5) {
         0..=1 => claims(rng),
         2..=3 => structure(rng),
@@ -191,7 +191,7 @@ pub(crate) fn everything(rng: &mut Rng) -> Op<Slot> {
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, profile: Profile) -> Self {
+    pub fn new(seed: u64, profile: Profile) -> Self {
         let rng = &mut Rng::new(seed);
         let count = [2, 3, 4][rng.below(3) as usize];
         let steps = 4 + rng.below(3);
@@ -212,7 +212,7 @@ fn step(rng: &mut Rng, profile: Profile) -> Step {
     Step { op: profile(rng), into: slot(rng), pause, stall }
 }
 
-pub(crate) fn at_once(op: Op<Slot>, into: Slot) -> Step {
+pub fn at_once(op: Op<Slot>, into: Slot) -> Step {
     Step { op, into, pause: Pause::Spin(0), stall: 0 }
 }
 
@@ -339,13 +339,13 @@ fn expect(rng: &mut Rng) -> Expect {
 
 /// Choices: the same for the same seed, by SplitMix64, or as bytes say, and the first of each when
 /// there are no more.
-pub(crate) enum Rng {
+pub enum Rng {
     Seeded(u64),
     Told(std::vec::IntoIter<u8>),
 }
 
 impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut rng = Rng::Seeded(seed);
         Rng::Seeded(rng.next())
     }
@@ -361,15 +361,15 @@ impl Rng {
         mixed ^ mixed >> 31
     }
 
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+    pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(crate) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len() as u64) as usize]
     }
 }

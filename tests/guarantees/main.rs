@@ -24,33 +24,18 @@
     reason = "tests start and stop their threads with std's atomics"
 )]
 
-#[path = "guarantees/batches.rs"]
 mod batches;
-#[path = "guarantees/bounds.rs"]
 mod bounds;
-#[path = "guarantees/conflicts.rs"]
 mod conflicts;
-#[path = "guarantees/cordons.rs"]
 mod cordons;
-#[path = "guarantees/counts.rs"]
 mod counts;
-#[path = "guarantees/crowds.rs"]
 mod crowds;
-#[path = "guarantees/leases.rs"]
 mod leases;
-#[path = "guarantees/lines.rs"]
 mod lines;
-#[path = "guarantees/lives.rs"]
 mod lives;
-#[path = "guarantees/messages.rs"]
 mod messages;
-#[path = "guarantees/overcommit.rs"]
 mod overcommit;
-#[path = "guarantees/quotas.rs"]
 mod quotas;
-#[path = "guarantees/replies.rs"]
 mod replies;
-#[path = "guarantees/reshapes.rs"]
 mod reshapes;
-#[path = "guarantees/rig.rs"]
 mod rig;

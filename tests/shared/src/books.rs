@@ -3,7 +3,7 @@
 use provider_tree::{Memory, ProviderTree};
 
 /// What a forest without workers and snapshots has in memory and does not hold; empty if nothing.
-pub(crate) fn find_leaks(tree: &ProviderTree) -> Vec<String> {
+pub fn find_leaks(tree: &ProviderTree) -> Vec<String> {
     let dump = tree.dump();
     let memory = tree.memory();
     let providers = dump.providers.len() as u64;
@@ -34,8 +34,7 @@ pub(crate) fn find_leaks(tree: &ProviderTree) -> Vec<String> {
 
 /// Fails if a forest without workers and snapshots has anything in memory that it does not hold.
 #[track_caller]
-#[allow(dead_code, reason = "the tests of random calls say which calls left it")]
-pub(crate) fn assert_no_leaks(tree: &ProviderTree) {
+pub fn assert_no_leaks(tree: &ProviderTree) {
     let leaks = find_leaks(tree);
     assert!(leaks.is_empty(), "{leaks:?} in\n{}", tree.memory());
 }

@@ -13,20 +13,20 @@ use uuid::Uuid;
 use crate::history::Floors;
 
 /// How many handles each thread keeps.
-pub(crate) const SLOTS: usize = 4;
+pub const SLOTS: usize = 4;
 
 /// One of the places where a thread keeps a handle.
-pub(crate) type Slot = usize;
+pub type Slot = usize;
 
 /// An amount that a claim asks for.
-pub(crate) type Line<H> = (H, ResourceClass, u64);
+pub type Line<H> = (H, ResourceClass, u64);
 
 /// A handle as a history shows it: the provider's uuid, and which of the providers that had this
 /// uuid one after the other it was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Handle {
-    pub(crate) uuid: Uuid,
-    pub(crate) life: u8,
+pub struct Handle {
+    pub uuid: Uuid,
+    pub life: u8,
 }
 
 impl fmt::Debug for Handle {
@@ -37,11 +37,11 @@ impl fmt::Debug for Handle {
 
 /// An inventory without what can't be compared, such as a ratio.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Stock {
-    pub(crate) total: u64,
-    pub(crate) min_unit: u64,
-    pub(crate) max_unit: u64,
-    pub(crate) step_size: u64,
+pub struct Stock {
+    pub total: u64,
+    pub min_unit: u64,
+    pub max_unit: u64,
+    pub step_size: u64,
 }
 
 impl fmt::Debug for Stock {
@@ -55,16 +55,16 @@ impl fmt::Debug for Stock {
 }
 
 impl Stock {
-    pub(crate) fn of(total: u64) -> Self {
+    pub fn of(total: u64) -> Self {
         Stock { total, min_unit: 1, max_unit: u64::MAX, step_size: 1 }
     }
 
-    pub(crate) fn gives(&self, amount: u64) -> bool {
+    pub fn gives(&self, amount: u64) -> bool {
         (self.min_unit..=self.max_unit).contains(&amount) && amount.is_multiple_of(self.step_size)
     }
 
     /// The error for an amount that does not obey the units.
-    pub(crate) fn violated(&self, provider: Uuid, class: ResourceClass, requested: u64) -> Error {
+    pub fn violated(&self, provider: Uuid, class: ResourceClass, requested: u64) -> Error {
         let Stock { min_unit, max_unit, step_size, .. } = *self;
         Error::UnitViolation { provider, class, requested, min_unit, max_unit, step_size }
     }
@@ -78,25 +78,25 @@ impl Stock {
 }
 
 /// All inventories of one provider.
-pub(crate) type Stocks = BTreeMap<ResourceClass, Stock>;
+pub type Stocks = BTreeMap<ResourceClass, Stock>;
 
-pub(crate) fn inventories(stocks: &Stocks) -> Inventories {
+pub fn inventories(stocks: &Stocks) -> Inventories {
     stocks.iter().map(|(class, stock)| (*class, stock.inventory())).collect()
 }
 
 /// An entry of a population.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Listing {
-    pub(crate) uuid: Uuid,
-    pub(crate) name: &'static str,
-    pub(crate) parent: Option<Uuid>,
-    pub(crate) generation: Option<u64>,
-    pub(crate) stocks: Stocks,
-    pub(crate) traits: BTreeSet<Trait>,
+pub struct Listing {
+    pub uuid: Uuid,
+    pub name: &'static str,
+    pub parent: Option<Uuid>,
+    pub generation: Option<u64>,
+    pub stocks: Stocks,
+    pub traits: BTreeSet<Trait>,
 }
 
 impl Listing {
-    pub(crate) fn spec(&self) -> ProviderSpec {
+    pub fn spec(&self) -> ProviderSpec {
         let spec = ProviderSpec::new(self.uuid, self.name)
             .with_inventories(inventories(&self.stocks))
             .with_traits(self.traits.iter().copied());
@@ -106,7 +106,7 @@ impl Listing {
 
 /// How a set is changed.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum SetOp {
+pub enum SetOp {
     Set,
     Update,
     Add,
@@ -114,22 +114,22 @@ pub(crate) enum SetOp {
 }
 
 /// What someone says of the inventory of a class: total, and perhaps the least amount.
-pub(crate) type Said = BTreeMap<ResourceClass, (u64, Option<u64>)>;
+pub type Said = BTreeMap<ResourceClass, (u64, Option<u64>)>;
 
-pub(crate) fn partial(said: &Said) -> PartialInventories {
+pub fn partial(said: &Said) -> PartialInventories {
     let one = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {
         (*class, PartialInventory { min_unit: *min_unit, ..PartialInventory::new(*total) })
     };
     said.iter().map(one).collect()
 }
 
-pub(crate) fn resources(values: &BTreeMap<ResourceClass, u8>) -> Resources {
+pub fn resources(values: &BTreeMap<ResourceClass, u8>) -> Resources {
     values.iter().fold(Resources::new(), |all, (class, value)| all.with(*class, *value))
 }
 
 /// A change of a batch.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Item<H> {
+pub enum Item<H> {
     Claim(Uuid, Vec<Line<H>>),
     Replace(Uuid, Vec<Line<H>>, Expect),
     Release(Uuid, Expect),
@@ -154,7 +154,7 @@ impl<H: Copy> Item<H> {
 /// An operation on handles of type `H`: slots in a plan, providers in a call, [`Handle`]s in a
 /// history.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Op<H> {
+pub enum Op<H> {
     CreateRoot(Uuid, &'static str),
     CreateChild(H, Uuid, &'static str),
     Populate(Vec<Listing>),
@@ -219,7 +219,7 @@ pub(crate) enum Op<H> {
 impl<H: Copy> Op<H> {
     /// The same with what is expected of consumers' generations counted from those that they have
     /// ended with before.
-    pub(crate) fn counted_from(mut self, floors: &Floors) -> Self {
+    pub fn counted_from(mut self, floors: &Floors) -> Self {
         let raise = |consumer: &Uuid, expect: &mut Expect| {
             if let Expect::Generation(generation) = expect {
                 *generation += floors.get(consumer).copied().unwrap_or(0);
@@ -243,7 +243,7 @@ impl<H: Copy> Op<H> {
     }
 
     /// The same operation with every handle translated.
-    pub(crate) fn map<G>(&self, mut to: impl FnMut(H) -> G) -> Op<G> {
+    pub fn map<G>(&self, mut to: impl FnMut(H) -> G) -> Op<G> {
         match self {
             Op::CreateRoot(uuid, name) => Op::CreateRoot(*uuid, name),
             Op::CreateChild(parent, uuid, name) => Op::CreateChild(to(*parent), *uuid, name),
@@ -347,7 +347,7 @@ fn map_lines<H: Copy, G>(lines: &[Line<H>], mut to: impl FnMut(H) -> G) -> Vec<L
 
 /// What an operation that succeeded returned.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Answer<H> {
+pub enum Answer<H> {
     Done,
     Created(H),
     Populated(Vec<H>),
@@ -373,11 +373,11 @@ pub(crate) enum Answer<H> {
 }
 
 /// What an operation returned.
-pub(crate) type Outcome<H> = Result<Answer<H>, Error>;
+pub type Outcome<H> = Result<Answer<H>, Error>;
 
 impl<H: Copy> Answer<H> {
     /// The handle to keep, if there is one.
-    pub(crate) fn handle(&self) -> Option<H> {
+    pub fn handle(&self) -> Option<H> {
         match self {
             Answer::Created(handle) => Some(*handle),
             Answer::Found(found) => *found,
@@ -390,7 +390,7 @@ impl<H: Copy> Answer<H> {
 impl Answer<Provider> {
     /// The same answer as a history shows it. Allocations come in no particular order; here they
     /// are sorted.
-    pub(crate) fn map(self, mut to: impl FnMut(Provider) -> Handle) -> Answer<Handle> {
+    pub fn map(self, mut to: impl FnMut(Provider) -> Handle) -> Answer<Handle> {
         match self {
             Answer::Done => Answer::Done,
             Answer::Created(handle) => Answer::Created(to(handle)),

@@ -22,11 +22,11 @@ use crate::stall::stalling;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A way to make calls: the right one, or one that is wrong on purpose.
-pub(crate) type Caller = fn(&ProviderTree, &mut Worker, &Op<Provider>) -> Outcome<Provider>;
+pub type Caller = fn(&ProviderTree, &mut Worker, &Op<Provider>) -> Outcome<Provider>;
 
 /// Runs plans that have equally many threads, one after the other, on one forest that is emptied
 /// in between: so cells and records serve again.
-pub(crate) fn record(plans: &[Plan], call: Caller) -> Vec<History> {
+pub fn record(plans: &[Plan], call: Caller) -> Vec<History> {
     let threads = plans.first().map_or(0, |plan| plan.threads.len());
     let stage = Stage::new(threads);
     let (left, leaving) = std::sync::mpsc::channel();
@@ -287,11 +287,7 @@ impl Names {
 }
 
 /// Makes one call of the library.
-pub(crate) fn call(
-    tree: &ProviderTree,
-    worker: &mut Worker,
-    op: &Op<Provider>,
-) -> Outcome<Provider> {
+pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outcome<Provider> {
     Ok(match op {
         Op::Populate(list) => {
             let list: Vec<_> = list.iter().map(Listing::spec).collect();
@@ -440,7 +436,7 @@ fn lease(consumer: Uuid) -> Option<Lease> {
 }
 
 /// Forgets the leases that this thread has made.
-pub(crate) fn forget_leases() {
+pub fn forget_leases() {
     LEASES.with_borrow_mut(HashMap::clear);
 }
 
@@ -456,7 +452,7 @@ fn batch(items: &[Item<Provider>]) -> Batch {
 }
 
 /// The same error with its faults in an order that depends on nothing else.
-pub(crate) fn sorted(mut error: Error) -> Error {
+pub fn sorted(mut error: Error) -> Error {
     if let Error::InvalidEntries { faults } = &mut error {
         faults.sort_by_cached_key(|fault| format!("{fault:?}"));
     }
