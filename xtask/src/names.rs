@@ -236,7 +236,7 @@ fn free() { fn nested() {} }
             ("src/ledger/mod.rs", "struct Ledger; impl Ledger { fn help() {} }"),
             ("src/model.rs", "struct Ledger; impl Ledger { fn read() {} }"),
             (
-                "bench/src/main.rs",
+                "xtask/src/main.rs",
                 "struct Ledger; impl Ledger { fn read() {} } struct Tool { a: u8 }",
             ),
         ]);

@@ -67,11 +67,11 @@ struct Options {
     #[arg(long, conflicts_with_all = COMPARING)]
     count: bool,
 
-    /// Count, and fail if an operation has grown by more than 5 % over bench/counts.json
+    /// Count, and fail if an operation has grown by more than 5 % over benches/side_by_side/counts.json
     #[arg(long, conflicts_with_all = COMPARING, conflicts_with = "update")]
     check: bool,
 
-    /// Count, and write bench/counts.json
+    /// Count, and write benches/side_by_side/counts.json
     #[arg(long, conflicts_with_all = COMPARING)]
     update: bool,
 }
