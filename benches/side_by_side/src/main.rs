@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use report::{html, json, table};
+use report::{json, table};
 use results::{Extent, Run};
 
 #[cfg(feature = "mimalloc")]
@@ -55,7 +55,7 @@ struct Options {
     #[arg(long)]
     list: bool,
 
-    /// Where bench.json and bench.html go
+    /// Where bench.json goes
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
 
@@ -119,15 +119,14 @@ fn compare(options: &Options) -> Result<(), String> {
     let each = |line: &results::Line| println!("{}", table::line(line));
     runs.push(Run::measure(ALLOCATOR_NAME, extent, &workloads, each));
     json::write(&options.out, &runs)?;
-    html::write(&options.out, &runs)?;
     print!("{}", table::floors(&runs));
+    print!("{}", table::sides());
     if options.brief {
         println!("\nSo short a run shows only that everything works: its figures mean nothing.");
     } else if extent.rounds < floors::ROUNDS {
         println!("\nFewer than {} rounds are not judged by the floors.", floors::ROUNDS);
     }
-    let place = options.out.display();
-    println!("\nwritten: {place}/{} and {place}/{}", json::FILE, html::FILE);
+    println!("\nwritten: {}", options.out.join(json::FILE).display());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every peer has the same amounts, checks what fits, and uses the hasher that our indexes use. None
 //! checks units, generations or cordons, none can say who holds something from a provider, and what
-//! else it does not guarantee is in its file, and on the page with the results.
+//! else it does not guarantee is in its file, and below the results.
 
 pub(crate) mod arc_swap_rcu;
 pub(crate) mod dash_maps;

@@ -1,6 +1,5 @@
-//! What has come out, for the terminal, for programs and for a browser.
+//! What has come out, for the terminal and for programs.
 
-pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod table;
 

@@ -1,6 +1,7 @@
 //! The results on the terminal.
 
 use crate::floors::{Verdict, judge};
+use crate::peer::lacks;
 use crate::report::{short, time};
 use crate::results::{Line, Run};
 
@@ -38,6 +39,13 @@ pub(crate) fn line(line: &Line) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
+/// Lists what each side does not guarantee: what a figure is worth depends on what it buys.
+pub(crate) fn sides() -> String {
+    let row = |(name, lacks): (&str, &str)| format!("{name:18} {lacks}\n");
+    let rows: String = lacks().into_iter().map(row).collect();
+    format!("\n{:18} what it does not guarantee\n{rows}", "side")
+}
+
 /// The floors with each allocator.
 pub(crate) fn floors(runs: &[Run]) -> String {
     let mut text = String::new();
@@ -60,4 +68,42 @@ fn row(verdict: &Verdict) -> String {
     let met = if verdict.met() { "met" } else { "NOT met" };
     let value = short(*value);
     format!("{subject:72} {limit:>6} {value:>6}  {met:7}  {worst}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::results::Extent;
+    use crate::workload;
+
+    #[test]
+    fn each_side_has_a_row_with_all_figures() {
+        let mut workloads = workload::all();
+        workloads.truncate(1);
+        let extent = Extent { rounds: 2, length: Duration::from_micros(100), threads: &[1, 2] };
+        let run = Run::measure("system", extent, &workloads, |_| {});
+        assert_eq!(run.lines.iter().map(|line| line.threads).collect::<Vec<_>>(), [1, 2]);
+        for measured in &run.lines {
+            let rows = line(measured);
+            assert!(rows.starts_with("find by uuid"), "{rows}");
+            assert_eq!(rows.lines().count(), measured.sides.len());
+            for (row, side) in rows.lines().zip(&measured.sides) {
+                assert!(row.contains(&side.name) && row.ends_with('s'), "{row}");
+                assert!(!row.contains("NaN") && !row.contains("inf"), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_each_side_lacks_is_said() {
+        let text = sides();
+        for (name, lacks) in lacks() {
+            assert!(
+                text.lines().any(|row| row.starts_with(name) && row.ends_with(lacks)),
+                "{name}"
+            );
+        }
+    }
 }
