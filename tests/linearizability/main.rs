@@ -3,10 +3,11 @@
 //!
 //! Threads make random calls on a real forest, few in number and on few things, so that they
 //! collide. A *history* notes each call, its outcome, and when it began and ended by one clock. A
-//! checker looks for an order of the calls that respects time (a call that ended before another
-//! began comes before it) and in which a sequential specification, the *model*, gives exactly the
-//! outcomes noted: every answer, every error with all its fields. At the end of each history its
-//! threads are done and everything is looked at once more, so that a lost change shows.
+//! checker, the member `tests/linearize/`, looks for an order of the calls that respects time (a call
+//! that ended before another began comes before it) and in which a sequential specification, the
+//! *model*, gives exactly the outcomes noted: every answer, every error with all its fields. At the
+//! end of each history its threads are done and everything is looked at once more, so that a lost
+//! change shows.
 //!
 //! | test | calls |
 //! |---|---|
@@ -41,7 +42,6 @@
 //! `known.rs`; with its seed, one history and many repeats it may come again.
 
 mod broken;
-mod checker;
 mod corrupt;
 mod known;
 mod run;

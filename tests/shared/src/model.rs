@@ -13,7 +13,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
-use crate::history::Floors;
+use crate::history::{Floors, short};
 use crate::operation::{
     Answer, Handle, Item, Line, Listing, Op, Outcome, Said, SetOp, Stock, Stocks, inventories,
     resources,
@@ -68,10 +68,13 @@ impl Model {
     pub fn new(floors: &Floors) -> Self {
         Model { floors: floors.clone(), ..Model::default() }
     }
+}
 
-    /// Whether the operation can have this outcome now. Then it has happened; else the model is
-    /// not to be used any more.
-    pub fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
+impl linearize::Model for Model {
+    type Op = Op<Handle>;
+    type Outcome = Outcome<Handle>;
+
+    fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
         match op {
             Op::Gang(members, at_least) => return self.gang(members, *at_least, outcome),
             Op::Partly(consumer, lines) => return self.partly(*consumer, lines, outcome),
@@ -82,6 +85,10 @@ impl Model {
             Err(error) => faults.contains(error),
             Ok(answer) => faults.none() && self.perform(op, answer).as_ref() == Some(answer),
         }
+    }
+
+    fn shown(op: &Op<Handle>, outcome: &Outcome<Handle>) -> String {
+        short(&format!("{op:?} -> {outcome:?}"))
     }
 }
 

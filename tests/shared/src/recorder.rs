@@ -11,6 +11,7 @@ use provider_tree::{Batch, Claim, Error, Expect, Lease, Provider, ProviderTree, 
 use uuid::Uuid;
 
 use crate::history::{Event, Floors, History};
+use crate::model::Model;
 use crate::operation::{
     Answer, Handle, Item, Listing, Op, Outcome, SLOTS, SetOp, Slot, Stock, Stocks, inventories,
     partial, resources,
@@ -253,7 +254,7 @@ fn assemble(plans: &[Plan], seats: Vec<Vec<Vec<Note>>>, floors: Vec<Floors>) -> 
         let began = notes.first().map_or(0, |(_, note)| note.invoked);
         let mut names = Names { began, ..Names::default() };
         let events = notes.into_iter().map(|(seat, note)| names.event(seat, note)).collect();
-        History { seed: plan.seed, floors, events }
+        History { seed: plan.seed, initial: Model::new(&floors), events }
     };
     plans.iter().zip(floors).map(history).collect()
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use provider_tree::{Provider, ProviderTree};
 use uuid::Uuid;
 
+use linearize::Model as _;
+
 use crate::books::find_leaks;
 use crate::model::Model;
 use crate::operation::{Answer, Handle, Op, Outcome, SLOTS, Slot};
