@@ -1,7 +1,7 @@
 //! What a fuzzer does with `provider-tree`.
 //!
 //! [`operations`] makes the calls that some bytes choose, and compares each with the sequential
-//! model of `tests/linearizability/`; [`dump`] loads what some bytes say. Both panic when something
+//! model that the tests have; [`dump`] loads what some bytes say. Both panic when something
 //! is wrong. `cargo xtask fuzz` runs them under libFuzzer where there is a C++ compiler, and on
 //! random bytes where there is none.
 
@@ -9,39 +9,14 @@ use std::collections::BTreeSet;
 
 use provider_tree::{Dump, Error, ProviderTree};
 use serde_json::Value;
-
-#[path = "../../tests/leaks/books.rs"]
-mod books;
-#[path = "../../tests/linearizability/history.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod history;
-#[path = "../../tests/linearizability/model.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod model;
-#[path = "../../tests/linearizability/operation.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod operation;
-#[path = "../../tests/linearizability/plan.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod plan;
-#[path = "../../tests/linearizability/recorder.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod recorder;
-#[path = "../../tests/properties/sequence.rs"]
-mod sequence;
-
-/// Threads give way within calls where histories are recorded; here is only one.
-mod stall {
-    pub(crate) fn stalling<T>(_at: u32, body: impl FnOnce() -> T) -> T {
-        body()
-    }
-}
+use shared::books;
+use shared::sequence::Sequence;
 
 /// So many bytes choose one call.
 const BYTES: usize = 24;
 
-fn sequence(data: &[u8]) -> sequence::Sequence {
-    sequence::Sequence::new(data.chunks(BYTES).take(200).map(<[u8]>::to_vec).collect())
+fn sequence(data: &[u8]) -> Sequence {
+    Sequence::new(data.chunks(BYTES).take(200).map(<[u8]>::to_vec).collect())
 }
 
 /// Makes the calls that the bytes choose.

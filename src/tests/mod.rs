@@ -2,7 +2,8 @@
 //! stop threads, and with few cells and records.
 
 /// Shared with the tests outside, which name the crate.
-#[path = "../../tests/leaks/books.rs"]
+#[allow(dead_code, unreachable_pub, reason = "public and whole there")]
+#[path = "../../tests/shared/src/books.rs"]
 mod books;
 mod cluster;
 mod exhaustion;

@@ -2,10 +2,10 @@
 //!
 //! Changed is a call that overlapped others, where its outcome has the most explanations.
 
+use linearize::linearize;
 use provider_tree::{Allocations, Error, Partial, Receipt, ResourceClass, Updated, Usage};
 use uuid::Uuid;
 
-use crate::checker::linearize;
 use crate::history::History;
 use crate::operation::{Answer, Handle, Op, Outcome};
 use crate::plan::{self, NAMES, Rng};

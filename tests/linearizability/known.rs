@@ -1,10 +1,11 @@
 //! Histories written by hand: what the checker has to reject, and what it has to explain.
 
+use linearize::linearize;
 use provider_tree::{Allocation, Allocations, Error, Expect, Receipt, ResourceClass, Trait, Usage};
 use uuid::Uuid;
 
-use crate::checker::linearize;
 use crate::history::{Event, History};
+use crate::model::Model;
 use crate::operation::{Answer, Handle, Op, Outcome, Stock, Stocks};
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -36,7 +37,7 @@ impl<const N: usize> Thread<N> {
 fn hosts() -> History {
     let stocks = Stocks::from([(VCPU, Stock::of(1))]);
     let set = |handle| Op::SetInventories(handle, stocks.clone(), Expect::Any);
-    let mut history = History::default();
+    let mut history = History { seed: 0, initial: Model::default(), events: Vec::new() };
     let setup = Thread([
         (0..1, Op::CreateRoot(HOST.uuid, "a"), Ok(Answer::Created(HOST))),
         (2..3, set(HOST), Ok(Answer::Generation(1))),

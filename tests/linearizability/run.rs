@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use linearize::{explained_by_responses, linearize};
 use uuid::Uuid;
 
-use crate::checker::{explained_by_responses, linearize};
 use crate::history::History;
 use crate::plan::{Plan, Profile};
 use crate::recorder::{Caller, record};

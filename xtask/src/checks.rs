@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::metadata::{LIBRARY, Package, Workspace};
+use crate::pages;
 use crate::shell::{self, Failure, failed};
-use crate::source::{code_of, lines_with_module, lines_with_name};
+use crate::source::Source;
 
 /// No dependency of the library needs a newer Rust than the library promises; and the library
 /// compiles with exactly that Rust, where it is installed.
@@ -77,8 +78,8 @@ fn compile_with(workspace: &Workspace, toolchain: &str) -> Result<String, Failur
     Ok(format!("compiled with {toolchain}"))
 }
 
-/// The library is safe Rust, names shared primitives in one place only, and its lock file is
-/// under version control.
+/// The library is safe Rust and names shared primitives in one place only, the pages name what is
+/// there, and the lock file is under version control.
 pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
     let sources = workspace.root().join("src");
     let mut faults = Vec::new();
@@ -87,55 +88,57 @@ pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| failed(format!("{}: {error}", path.display())))?;
         let inside = path.strip_prefix(&sources).unwrap_or(path);
-        faults.extend(faults_in(inside, &text));
+        faults.extend(faults_in(inside, &text)?);
     }
+    let (pages, stale) = pages::check(workspace)?;
+    faults.extend(stale);
     if !faults.is_empty() {
         return Err(failed(format!("forbidden:\n  {}", faults.join("\n  "))));
     }
     let lock = lock_is_tracked(workspace.root())?;
-    Ok(format!("{} source files; {lock}", files.len()))
+    Ok(format!("{} source files, {pages} pages; {lock}", files.len()))
 }
 
 /// What one file of the library, named relative to `src`, does that it must not.
-fn faults_in(path: &Path, text: &str) -> Vec<String> {
-    let code = code_of(text);
+fn faults_in(path: &Path, text: &str) -> Result<Vec<String>, Failure> {
     let shown = format!("src/{}", path.display());
+    let source = Source::parse(text).map_err(|failure| failed(format!("{shown}: {failure}")))?;
     let mut faults = Vec::new();
-    if path == Path::new("lib.rs") && !forbids_unsafe_code(&code) {
+    let forbids_unsafe_code = ["#", "!", "[", "forbid", "(", "unsafe_code", ")", "]"];
+    if path == Path::new("lib.rs") && !source.contains(&forbids_unsafe_code) {
         faults.push(format!("{shown}: lacks #![forbid(unsafe_code)]"));
     }
     if may_name_primitives(path) {
-        return faults;
+        return Ok(faults);
     }
     let named = [
-        ("atomic", lines_with_module(&code, "atomic")),
-        ("dashmap", lines_with_name(&code, "dashmap")),
-        ("arc_swap", lines_with_name(&code, "arc_swap")),
+        ("atomic", source.lines_with_module("atomic")),
+        ("dashmap", source.lines_with_name("dashmap")),
+        ("arc_swap", source.lines_with_name("arc_swap")),
     ];
     for (name, lines) in named {
         let fault = |line| format!("{shown}:{line}: names `{name}`, which src/sync.rs wraps");
         faults.extend(lines.into_iter().map(fault));
     }
-    faults
-}
-
-fn forbids_unsafe_code(code: &str) -> bool {
-    let dense: String = code.split_whitespace().collect();
-    dense.contains("#![forbid(unsafe_code)]")
+    Ok(faults)
 }
 
 fn may_name_primitives(path: &Path) -> bool {
     path == Path::new("sync.rs") || path.starts_with("sync") || path == Path::new("interner.rs")
 }
 
-/// The files below this folder with this extension, in the order of their paths.
+/// The files below this folder with this extension, in the order of their paths: neither what was
+/// built nor what is in hidden folders.
 pub(crate) fn files_below(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error| failed(format!("{}: {error}", folder.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+        let entry = entry.map_err(unreadable)?;
+        let (path, name) = (entry.path(), entry.file_name());
         if path.is_dir() {
-            files.extend(files_below(&path, extension)?);
+            if name != "target" && !name.to_string_lossy().starts_with('.') {
+                files.extend(files_below(&path, extension)?);
+            }
         } else if path.extension().is_some_and(|its| its == extension) {
             files.push(path);
         }
@@ -168,6 +171,10 @@ mod tests {
     use super::*;
     use crate::metadata::tests::sample;
 
+    fn faults_of(path: &str, text: &str) -> Vec<String> {
+        faults_in(Path::new(path), text).expect("the text is Rust")
+    }
+
     #[test]
     fn versions_compare_by_number() {
         let read = |text| version(text).expect("the text is a version");
@@ -198,7 +205,7 @@ mod tests {
     #[test]
     fn primitives_are_named_only_where_they_are_wrapped() {
         let text = "use std::sync::atomic::AtomicU64; // dashmap\n\nuse dashmap::DashMap;\n";
-        let faults = faults_in(Path::new("tree/index.rs"), text);
+        let faults = faults_of("tree/index.rs", text);
         assert_eq!(
             faults,
             [
@@ -207,17 +214,16 @@ mod tests {
             ]
         );
         for path in ["sync.rs", "sync/real.rs", "interner.rs"] {
-            assert!(faults_in(Path::new(path), text).is_empty(), "{path}");
+            assert!(faults_of(path, text).is_empty(), "{path}");
         }
-        assert!(!faults_in(Path::new("synchronise.rs"), text).is_empty());
+        assert!(!faults_of("synchronise.rs", text).is_empty());
     }
 
     #[test]
     fn the_library_forbids_unsafe_code() {
-        let lib = Path::new("lib.rs");
-        assert!(faults_in(lib, "//! docs\n#![forbid(unsafe_code)]\n").is_empty());
+        assert!(faults_of("lib.rs", "//! docs\n#![forbid(unsafe_code)]\n").is_empty());
         let lacks = ["src/lib.rs: lacks #![forbid(unsafe_code)]"];
-        assert_eq!(faults_in(lib, "// #![forbid(unsafe_code)]\n"), lacks);
-        assert_eq!(faults_in(lib, "#![deny(unsafe_code)]\n"), lacks);
+        assert_eq!(faults_of("lib.rs", "// #![forbid(unsafe_code)]\n"), lacks);
+        assert_eq!(faults_of("lib.rs", "#![deny(unsafe_code)]\n"), lacks);
     }
 }

@@ -8,6 +8,8 @@ mod fuzz;
 mod loom;
 mod metadata;
 mod mutants;
+mod names;
+mod pages;
 mod shell;
 mod soak;
 mod source;
@@ -23,6 +25,7 @@ const USAGE: &str = "\
 Usage: cargo xtask <command>
 
 Commands:
+  check                      what each commit has to pass: format, clippy, quick tests, docs
   test                       everything that must pass, in order, up to the first failure
   loom [--list] [filter]     the models whose name contains the filter; --list only names them
   loom --mutants [filter]    that each bug of xtask/mutants is caught by what it names
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
 fn dispatch(arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["check"] => test::check(&Workspace::load()?),
         ["test"] => test::run(&Workspace::load()?),
         ["loom", "--mutants"] => mutants::run(&Workspace::load()?, None),
         ["loom", "--mutants", filter] => mutants::run(&Workspace::load()?, Some(filter)),
@@ -77,7 +81,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
         [] => Err(Failure::Usage("a command is missing".to_owned())),
-        [known @ ("test" | "msrv" | "forbid"), extra, ..] => {
+        [known @ ("check" | "test" | "msrv" | "forbid"), extra, ..] => {
             Err(Failure::Usage(format!("`{known}` takes no argument `{extra}`")))
         }
         [unknown, ..] => Err(Failure::Usage(format!("unknown command `{unknown}`"))),
@@ -105,6 +109,7 @@ mod tests {
     fn mistakes_on_the_command_line_are_usage_errors() {
         assert_eq!(refusal(&[]), "a command is missing");
         assert_eq!(refusal(&["tset"]), "unknown command `tset`");
+        assert_eq!(refusal(&["check", "loom"]), "`check` takes no argument `loom`");
         assert_eq!(refusal(&["test", "loom"]), "`test` takes no argument `loom`");
         assert_eq!(refusal(&["loom", "--lsit"]), "`loom` has no option `--lsit`");
         assert_eq!(refusal(&["soak", "10"]), "`soak` has no option `10`");

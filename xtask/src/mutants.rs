@@ -169,9 +169,11 @@ fn trouble(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::checks::files_below;
-    use crate::source::code_of;
+    use crate::source::Source;
 
     fn root() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -181,30 +183,32 @@ mod tests {
         Bug::read_all(&root().join(FOLDER)).unwrap_or_else(|failure| panic!("{failure}"))
     }
 
-    /// The files in which a check may be, relative to the root, and their code.
-    fn sources_of(check: &Check) -> Vec<(PathBuf, String)> {
-        let target = match (check.harness, check.target.as_str()) {
+    /// Where a check is, relative to the root: a folder, or a file without its extension.
+    fn place_of(check: &Check) -> String {
+        match (check.harness, check.target.as_str()) {
             (Harness::Loom, target) => format!("loom-tests/tests/{target}"),
             (Harness::Test, INSIDE) => "src".to_owned(),
             (Harness::Test, target) => format!("tests/{target}"),
-        };
-        let mut paths = files_below(&root().join(&target), "rs").unwrap_or_default();
-        paths.push(root().join(target + ".rs"));
-        let code = |path: PathBuf| Some((path.clone(), code_of(&fs::read_to_string(path).ok()?)));
-        paths.into_iter().filter_map(code).collect()
+        }
     }
 
-    /// Whether the code declares this test, itself or as one of the names it gives to a macro.
-    fn declares(code: &str, test: &str) -> bool {
-        let after = code.split("#[test]").skip(1).filter_map(|rest| rest.split_once("fn "));
-        let mut names = after.filter_map(|(_, rest)| rest.split_once('(')).map(|(name, _)| name);
-        names.any(|name| name == test) || code.contains(&format!("\n    {test}: "))
+    /// Reads the files of such a place.
+    fn sources_of(place: &str) -> Vec<(PathBuf, Source)> {
+        let mut paths = files_below(&root().join(place), "rs").unwrap_or_default();
+        paths.push(root().join(format!("{place}.rs")));
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(&path).ok()?;
+            let source = Source::parse(&text);
+            let source = source.unwrap_or_else(|failure| panic!("{}: {failure}", path.display()));
+            Some((path, source))
+        };
+        paths.into_iter().filter_map(read).collect()
     }
 
     /// Whether the file is this module, or has it inside.
-    fn is_within(module: &str, path: &Path, code: &str) -> bool {
+    fn is_within(module: &str, path: &Path, source: &Source) -> bool {
         let parts = path.with_extension("");
-        parts.iter().any(|part| part == module) || code.contains(&format!("mod {module} {{"))
+        parts.iter().any(|part| part == module) || source.contains(&["mod", module, "{"])
     }
 
     #[test]
@@ -216,23 +220,19 @@ mod tests {
 
     #[test]
     fn every_check_exists() {
+        let mut read = BTreeMap::new();
         for bug in bugs() {
             for check in &bug.checks {
                 let mut path: Vec<&str> = check.name.split("::").collect();
                 let test = path.pop().unwrap();
-                let exists = sources_of(check).iter().any(|(file, code)| {
-                    let within = path.iter().all(|module| is_within(module, file, code));
-                    within && declares(code, test)
+                let place = place_of(check);
+                let sources = read.entry(place).or_insert_with_key(|place| sources_of(place));
+                let exists = sources.iter().any(|(file, source)| {
+                    let within = path.iter().all(|module| is_within(module, file, source));
+                    within && source.declares_test(test)
                 });
                 assert!(exists, "`{}` names what is not there: {check:?}", bug.name);
             }
         }
-    }
-
-    #[test]
-    fn a_test_is_declared_by_itself_or_by_a_macro() {
-        let code = "fn helper() {}\n#[test]\n#[ignore]\nfn one() {}\nmany! {\n    two: 2;\n}\n";
-        assert!(declares(code, "one") && declares(code, "two"));
-        assert!(!declares(code, "helper") && !declares(code, "on"));
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that must pass, in order.
+//! `cargo xtask test`: everything that must pass, in order; and `cargo xtask check`: the part of it
+//! that is quick enough for every commit.
 
 use std::process::Command;
 use std::time::Instant;
@@ -16,7 +17,8 @@ struct Step {
     run: fn(&Workspace) -> Result<Note, Failure>,
 }
 
-const STEPS: &[Step] = &[
+/// Everything that must pass before a change is merged.
+const EVERYTHING: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "clippy", run: clippy },
     Step { name: "docs", run: docs },
@@ -31,17 +33,36 @@ const STEPS: &[Step] = &[
     Step { name: "forbid", run: checks::forbid },
 ];
 
+/// What each commit has to pass: nothing here is optimised, repeated with another configuration, or
+/// run for its duration.
+const EACH_COMMIT: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "clippy", run: clippy_with_features },
+    Step { name: "tests", run: quick_tests },
+    Step { name: "docs", run: docs },
+];
+
 /// The integration test that is run with both kinds of slots.
 const STRESS_TEST: &str = "storm";
 
 /// The integration tests that show little without optimisation.
 const OPTIMISED_TESTS: &[&str] = &["scale", STRESS_TEST];
 
-/// Runs the steps up to the first failure and sums them up.
+/// Runs everything that must pass.
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
+    run_steps(workspace, EVERYTHING)
+}
+
+/// Runs what each commit has to pass.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
+    run_steps(workspace, EACH_COMMIT)
+}
+
+/// Runs the steps up to the first failure and sums them up.
+fn run_steps(workspace: &Workspace, steps: &[Step]) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for (index, step) in STEPS.iter().enumerate() {
-        heading(&format!("{}/{} {}", index + 1, STEPS.len(), step.name));
+    for (index, step) in steps.iter().enumerate() {
+        heading(&format!("{}/{} {}", index + 1, steps.len(), step.name));
         let start = Instant::now();
         let outcome = (step.run)(workspace);
         let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
@@ -53,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         }
     }
     summary(&rows);
-    println!("\nall {} steps passed", STEPS.len());
+    println!("\nall {} steps passed", steps.len());
     Ok(())
 }
 
@@ -70,14 +91,21 @@ fn format(workspace: &Workspace) -> Result<Note, Failure> {
 /// The library's features. The fuzzer's own needs a C++ compiler.
 pub(crate) const FEATURES: [&str; 2] = ["--features", "provider-tree/serde,provider-tree/tracing"];
 
-fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
-    let strict = ["--all-targets", "--", "-D", "warnings"];
-    let everything = ["--workspace"].into_iter().chain(FEATURES).chain(strict);
+/// What clippy looks at, and that it forgives nothing.
+const STRICT: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
+
+fn clippy_with_features(workspace: &Workspace) -> Result<Note, Failure> {
+    let everything = ["--workspace"].into_iter().chain(FEATURES).chain(STRICT);
     shell::run(workspace.cargo("clippy").args(everything))?;
-    let plain = ["--package", LIBRARY].into_iter().chain(strict);
+    Ok("with features".to_owned())
+}
+
+fn clippy(workspace: &Workspace) -> Result<Note, Failure> {
+    clippy_with_features(workspace)?;
+    let plain = ["--package", LIBRARY].into_iter().chain(STRICT);
     shell::run(workspace.cargo("clippy").args(plain))?;
-    shell::run(loom::cargo(workspace, Checker::Loom, "clippy").args(strict))?;
-    shell::run(loom::cargo(workspace, Checker::Shuttle, "clippy").args(strict))?;
+    shell::run(loom::cargo(workspace, Checker::Loom, "clippy").args(STRICT))?;
+    shell::run(loom::cargo(workspace, Checker::Shuttle, "clippy").args(STRICT))?;
     Ok("with and without features, and as loom and shuttle see it".to_owned())
 }
 
@@ -93,15 +121,24 @@ fn docs(workspace: &Workspace) -> Result<Note, Failure> {
     Ok("also the library's private items".to_owned())
 }
 
-fn tests(workspace: &Workspace) -> Result<Note, Failure> {
-    let (optimised, quick): (Vec<Target>, Vec<Target>) = workspace
-        .targets("test")
-        .into_iter()
-        .partition(|target| OPTIMISED_TESTS.contains(&target.name.as_str()));
-    let quick = quick.iter().flat_map(|target| ["--test", &target.name]);
+/// The integration tests that are run with optimisation, and those that are quick without.
+fn optimised_and_quick(workspace: &Workspace) -> (Vec<Target>, Vec<Target>) {
+    let is_optimised = |target: &Target| OPTIMISED_TESTS.contains(&target.name.as_str());
+    workspace.targets("test").into_iter().partition(is_optimised)
+}
+
+fn quick_tests(workspace: &Workspace) -> Result<Note, Failure> {
+    let (_, quick) = optimised_and_quick(workspace);
+    let names = quick.iter().flat_map(|target| ["--test", &target.name]);
     let select = ["--workspace", "--lib", "--bins"];
-    shell::run(workspace.cargo("test").args(FEATURES).args(select).args(quick))?;
+    shell::run(workspace.cargo("test").args(FEATURES).args(select).args(names))?;
+    Ok(format!("without {}", OPTIMISED_TESTS.join(" and ")))
+}
+
+fn tests(workspace: &Workspace) -> Result<Note, Failure> {
+    quick_tests(workspace)?;
     shell::run(workspace.cargo("test").args(FEATURES).args(["--workspace", "--doc"]))?;
+    let (optimised, _) = optimised_and_quick(workspace);
     for target in &optimised {
         let select = ["--package", &target.package, "--test", &target.name];
         shell::run(workspace.cargo("test").arg("--release").args(select))?;
@@ -176,6 +213,24 @@ fn count(number: usize, noun: &str) -> Note {
 #[cfg(test)]
 mod unit_tests {
     use super::*;
+
+    #[test]
+    fn what_each_commit_has_to_pass_is_part_of_everything() {
+        let everything: Vec<&str> = EVERYTHING.iter().map(|step| step.name).collect();
+        for step in EACH_COMMIT {
+            assert!(everything.contains(&step.name), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn every_test_with_optimisation_exists() {
+        let workspace = Workspace::load().expect("cargo describes the workspace");
+        let (optimised, quick) = optimised_and_quick(&workspace);
+        let names =
+            |targets: &[Target]| targets.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&optimised), OPTIMISED_TESTS);
+        assert!(names(&quick).contains(&"guarantees".to_owned()));
+    }
 
     #[test]
     fn a_count_agrees_with_its_noun() {

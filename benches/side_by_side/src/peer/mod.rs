@@ -1,0 +1,291 @@
+//! What is compared: our forest, and what a competent user would write instead.
+//!
+//! Every peer has the same amounts, checks what fits, and uses the hasher that our indexes use. None
+//! checks units, generations or cordons, none can say who holds something from a provider, and what
+//! else it does not guarantee is in its file, and below the results.
+
+pub(crate) mod arc_swap_rcu;
+pub(crate) mod dash_maps;
+pub(crate) mod maps;
+pub(crate) mod mutex_maps;
+pub(crate) mod ours;
+pub(crate) mod papaya_maps;
+pub(crate) mod persistent;
+pub(crate) mod rwlock_maps;
+pub(crate) mod scc_maps;
+pub(crate) mod two_phase;
+
+use std::sync::Arc;
+
+use provider_tree::{Inventories, Inventory, ProviderData, ResourceClass};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::random::{provider_name, provider_uuid};
+
+/// What every provider has, and enough of each.
+pub(crate) const CLASSES: [ResourceClass; 3] =
+    [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
+pub(crate) const CAPACITY: u64 = 1 << 40;
+
+/// The hasher of all maps here.
+pub(crate) type Hasher = foldhash::quality::RandomState;
+
+/// One side of every comparison.
+pub(crate) trait Peer: Send + Sync + Sized + 'static {
+    const NAME: &'static str;
+    /// What it does not guarantee.
+    const LACKS: &'static str;
+    /// Whether a thread that is stopped in the middle of a claim can hold up another's.
+    const LOCKS: bool;
+    /// What a thread has of its own.
+    type Session: 'static;
+
+    /// With so many roots, all of which have capacity.
+    fn new(providers: usize) -> Self;
+    fn session(self: &Arc<Self>) -> Self::Session;
+}
+
+/// All sides by name, each with what it does not guarantee.
+pub(crate) fn lacks() -> [(&'static str, &'static str); 10] {
+    fn of<P: Peer>() -> (&'static str, &'static str) {
+        (P::NAME, P::LACKS)
+    }
+    [
+        of::<ours::Ours>(),
+        of::<mutex_maps::MutexMaps>(),
+        of::<rwlock_maps::RwLockMaps>(),
+        of::<dash_maps::DashMaps>(),
+        of::<two_phase::TwoPhase>(),
+        of::<two_phase::Bookless>(),
+        of::<arc_swap_rcu::ArcSwapRcu>(),
+        of::<papaya_maps::PapayaMaps>(),
+        of::<scc_maps::SccMaps>(),
+        of::<persistent::Persistent>(),
+    ]
+}
+
+/// A part of a claim: so much of a class, by its place in [`CLASSES`], from a provider, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Line {
+    pub(crate) provider: usize,
+    pub(crate) class: usize,
+    pub(crate) amount: u64,
+}
+
+/// What a consumer holds, in place as long as it is little.
+pub(crate) type Lines = SmallVec<[Line; 3]>;
+
+/// Reading by handle.
+pub(crate) trait Read {
+    fn usage(&mut self, provider: usize, class: usize) -> Amounts;
+    /// Everything but the usage, to keep.
+    fn data(&mut self, provider: usize) -> impl Sized;
+}
+
+/// Taking for no consumer; whether it fits.
+pub(crate) trait Take {
+    fn take(&mut self, provider: usize, amounts: &[u64; 3]) -> bool;
+    fn put_back(&mut self, provider: usize, amounts: &[u64; 3]);
+}
+
+/// Claiming for a consumer.
+pub(crate) trait Claim {
+    fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> bool;
+    fn release(&mut self, consumer: Uuid) -> bool;
+}
+
+/// Finding, creating and removing; whether there was something, or nothing, as is needed.
+pub(crate) trait Index {
+    /// What is left behind by a creation, to remove by.
+    type Created;
+    fn find_uuid(&mut self, uuid: &Uuid) -> bool;
+    /// The same for a thread that asks for the same ones again and again.
+    fn find_again(&mut self, uuid: &Uuid) -> bool {
+        self.find_uuid(uuid)
+    }
+    fn find_name(&mut self, name: &str) -> bool;
+    fn create(&mut self, uuid: Uuid, name: &str) -> Option<Self::Created>;
+    fn remove(&mut self, created: Self::Created) -> bool;
+}
+
+/// Children come and go.
+pub(crate) trait Grow {
+    /// Creates a child of a provider and removes it again.
+    fn come_and_go(&mut self, parent: usize, uuid: Uuid, name: &str) -> bool;
+}
+
+/// All usage at one instant.
+pub(crate) trait Snapshot {
+    fn snapshot(&mut self) -> impl Sized;
+}
+
+/// How much there is of a class, and how much of it is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Amounts {
+    pub(crate) capacity: u64,
+    pub(crate) used: u64,
+}
+
+impl Amounts {
+    pub(crate) const NONE: Amounts = Amounts { capacity: 0, used: 0 };
+
+    pub(crate) fn take(&mut self, amount: u64) -> bool {
+        let fits = self.used + amount <= self.capacity;
+        if fits {
+            self.used += amount;
+        }
+        fits
+    }
+}
+
+/// A provider as the peers have it.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) amounts: [Amounts; 3],
+    pub(crate) data: Arc<ProviderData>,
+}
+
+impl Entry {
+    /// One that has capacity.
+    pub(crate) fn full(at: usize, inventories: &Arc<Inventories>) -> Self {
+        let data = data(provider_uuid(at), &provider_name(at), None, inventories.clone());
+        Entry { amounts: [Amounts { capacity: CAPACITY, used: 0 }; 3], data }
+    }
+
+    /// One that has nothing.
+    pub(crate) fn bare(uuid: Uuid, name: &str, parent: Option<Uuid>) -> Self {
+        Entry { amounts: [Amounts::NONE; 3], data: data(uuid, name, parent, Arc::default()) }
+    }
+
+    /// All amounts or none.
+    pub(crate) fn take(&mut self, amounts: &[u64; 3]) -> bool {
+        let mut all = self.amounts.iter().zip(amounts);
+        let fits = all.all(|(amounts, amount)| amounts.used + amount <= amounts.capacity);
+        if fits {
+            self.amounts.iter_mut().zip(amounts).for_each(|(its, amount)| its.used += amount);
+        }
+        fits
+    }
+
+    pub(crate) fn put_back(&mut self, amounts: &[u64; 3]) {
+        self.amounts.iter_mut().zip(amounts).for_each(|(its, amount)| its.used -= amount);
+    }
+}
+
+fn data(
+    uuid: Uuid,
+    name: &str,
+    parent: Option<Uuid>,
+    inventories: Arc<Inventories>,
+) -> Arc<ProviderData> {
+    Arc::new(ProviderData {
+        uuid,
+        name: name.into(),
+        parent,
+        generation: 0,
+        inventories,
+        traits: Arc::default(),
+        aggregates: Arc::default(),
+        resources: Default::default(),
+    })
+}
+
+/// What every provider has.
+pub(crate) fn inventories() -> Arc<Inventories> {
+    Arc::new(CLASSES.map(|class| (class, Inventory::new(CAPACITY))).into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::uuid;
+
+    const LINES: [Line; 3] = [
+        Line { provider: 5, class: 1, amount: 7 },
+        Line { provider: 2, class: 0, amount: 1 },
+        Line { provider: 3, class: 2, amount: CAPACITY },
+    ];
+
+    fn claims<P: Peer<Session: Claim + Read>>() {
+        let forest = Arc::new(P::new(8));
+        let mut session = forest.session();
+        let used =
+            |session: &mut P::Session| LINES.map(|it| session.usage(it.provider, it.class).used);
+        assert!(session.claim(uuid(0, 1), &LINES));
+        assert_eq!(used(&mut session), LINES.map(|line| line.amount), "{}", P::NAME);
+        assert!(!session.claim(uuid(0, 1), &LINES[..1]), "{}: it holds something", P::NAME);
+        assert!(!session.claim(uuid(0, 2), &LINES), "{}: the last one does not fit", P::NAME);
+        assert_eq!(used(&mut session), LINES.map(|line| line.amount), "{}", P::NAME);
+        assert!(session.release(uuid(0, 1)));
+        assert!(!session.release(uuid(0, 1)));
+        assert_eq!(used(&mut session), [0; 3], "{}", P::NAME);
+    }
+
+    fn takes<P: Peer<Session: Take + Read>>() {
+        let mut session = Arc::new(P::new(4)).session();
+        assert!(session.take(1, &[1, CAPACITY, 3]));
+        assert!(!session.take(1, &[1, 1, 1]), "{}", P::NAME);
+        assert_eq!(session.usage(1, 2), Amounts { capacity: CAPACITY, used: 3 }, "{}", P::NAME);
+        session.put_back(1, &[1, 2, 3]);
+        assert_eq!(session.usage(1, 1).used, CAPACITY - 2, "{}", P::NAME);
+        drop(session.data(3));
+    }
+
+    fn finds<P: Peer<Session: Index>>() {
+        let mut session = Arc::new(P::new(2)).session();
+        assert!(session.find_uuid(&provider_uuid(1)) && session.find_name(&provider_name(1)));
+        assert!(!session.find_uuid(&provider_uuid(2)) && !session.find_name(&provider_name(2)));
+        let Some(created) = session.create(provider_uuid(2), "new") else { panic!("{}", P::NAME) };
+        assert!(session.find_uuid(&provider_uuid(2)) && session.find_name("new"), "{}", P::NAME);
+        assert!(session.create(provider_uuid(2), "other").is_none(), "{}", P::NAME);
+        assert!(session.remove(created), "{}", P::NAME);
+        assert!(!session.find_uuid(&provider_uuid(2)) && !session.find_name("new"), "{}", P::NAME);
+    }
+
+    fn grows<P: Peer<Session: Grow>>() {
+        let mut session = Arc::new(P::new(2)).session();
+        assert!(session.come_and_go(1, uuid(7, 7), "child"), "{}", P::NAME);
+        assert!(session.come_and_go(1, uuid(7, 7), "child"), "{}", P::NAME);
+    }
+
+    #[test]
+    fn all_claim_alike() {
+        claims::<ours::Ours>();
+        claims::<mutex_maps::MutexMaps>();
+        claims::<rwlock_maps::RwLockMaps>();
+        claims::<dash_maps::DashMaps>();
+        claims::<two_phase::TwoPhase>();
+        claims::<arc_swap_rcu::ArcSwapRcu>();
+    }
+
+    #[test]
+    fn all_take_alike() {
+        takes::<ours::Ours>();
+        takes::<mutex_maps::MutexMaps>();
+        takes::<rwlock_maps::RwLockMaps>();
+        takes::<dash_maps::DashMaps>();
+        takes::<two_phase::TwoPhase>();
+        takes::<arc_swap_rcu::ArcSwapRcu>();
+        takes::<persistent::Persistent>();
+    }
+
+    #[test]
+    fn all_find_alike() {
+        finds::<ours::Ours>();
+        finds::<mutex_maps::MutexMaps>();
+        finds::<rwlock_maps::RwLockMaps>();
+        finds::<dash_maps::DashMaps>();
+        finds::<papaya_maps::PapayaMaps>();
+        finds::<scc_maps::SccMaps>();
+    }
+
+    #[test]
+    fn all_grow_alike() {
+        grows::<ours::Ours>();
+        grows::<mutex_maps::MutexMaps>();
+        grows::<rwlock_maps::RwLockMaps>();
+        grows::<dash_maps::DashMaps>();
+        grows::<two_phase::TwoPhase>();
+    }
+}

@@ -1,0 +1,109 @@
+//! The results on the terminal.
+
+use crate::floors::{Verdict, judge};
+use crate::peer::lacks;
+use crate::report::{short, time};
+use crate::results::{Line, Run};
+
+/// Above the first line.
+pub(crate) fn header(allocator: &str) -> String {
+    format!(
+        "\nallocator: {allocator}; ratio: our time / the peer's, median (least to most of the rounds)\n\
+         {:46} {:>7} {:18} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9}",
+        "workload", "threads", "side", "calls/s", "ratio", "p50", "p99", "p99.9", "worst"
+    )
+}
+
+/// One workload at one number of threads, a row for each side.
+pub(crate) fn line(line: &Line) -> String {
+    let rows = line.sides.iter().enumerate().map(|(number, side)| {
+        let workload = if number == 0 { line.workload.as_str() } else { "" };
+        let threads = if number == 0 { line.threads.to_string() } else { String::new() };
+        let spread = match number {
+            0 => String::new(),
+            _ => {
+                let ratio = side.ratio;
+                format!("{} ({} to {})", short(ratio.median), short(ratio.least), short(ratio.most))
+            }
+        };
+        let latency = side.latency;
+        let [p50, p99, p999, worst] =
+            [latency.p50, latency.p99, latency.p999, latency.worst].map(time);
+        format!(
+            "{workload:46} {threads:>7} {:18} {:>8} {spread:>22} {p50:>9} {p99:>9} {p999:>9} \
+             {worst:>9}",
+            side.name,
+            short(side.calls_per_second),
+        )
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Lists what each side does not guarantee: what a figure is worth depends on what it buys.
+pub(crate) fn sides() -> String {
+    let row = |(name, lacks): (&str, &str)| format!("{name:18} {lacks}\n");
+    let rows: String = lacks().into_iter().map(row).collect();
+    format!("\n{:18} what it does not guarantee\n{rows}", "side")
+}
+
+/// The floors with each allocator.
+pub(crate) fn floors(runs: &[Run]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let verdicts = judge(run);
+        if verdicts.is_empty() {
+            continue;
+        }
+        let subject = format!("floors with {}", run.allocator);
+        text += &format!("\n{subject:72} {:>6} {:>6}\n", "limit", "ratio");
+        for verdict in &verdicts {
+            text += &row(verdict);
+        }
+    }
+    text
+}
+
+fn row(verdict: &Verdict) -> String {
+    let Verdict { subject, worst, limit, value } = verdict;
+    let met = if verdict.met() { "met" } else { "NOT met" };
+    let value = short(*value);
+    format!("{subject:72} {limit:>6} {value:>6}  {met:7}  {worst}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::results::Extent;
+    use crate::workload;
+
+    #[test]
+    fn each_side_has_a_row_with_all_figures() {
+        let mut workloads = workload::all();
+        workloads.truncate(1);
+        let extent = Extent { rounds: 2, length: Duration::from_micros(100), threads: &[1, 2] };
+        let run = Run::measure("system", extent, &workloads, |_| {});
+        assert_eq!(run.lines.iter().map(|line| line.threads).collect::<Vec<_>>(), [1, 2]);
+        for measured in &run.lines {
+            let rows = line(measured);
+            assert!(rows.starts_with("find by uuid"), "{rows}");
+            assert_eq!(rows.lines().count(), measured.sides.len());
+            for (row, side) in rows.lines().zip(&measured.sides) {
+                assert!(row.contains(&side.name) && row.ends_with('s'), "{row}");
+                assert!(!row.contains("NaN") && !row.contains("inf"), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_each_side_lacks_is_said() {
+        let text = sides();
+        for (name, lacks) in lacks() {
+            assert!(
+                text.lines().any(|row| row.starts_with(name) && row.ends_with(lacks)),
+                "{name}"
+            );
+        }
+    }
+}

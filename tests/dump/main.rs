@@ -1,0 +1,603 @@
+//! Dumps: a forest as plain values, and back.
+//!
+//! With the feature `serde` also as JSON, in `json`.
+
+#[cfg(feature = "serde")]
+mod json;
+
+use std::sync::Barrier;
+use std::thread;
+
+use provider_tree::{
+    Allocation, Allocations, Claim, Dump, Error, Expect, Fault, Inventories, Inventory,
+    InventoryFault, Provider, ProviderDump, ProviderTree, ResourceClass, Resources, Result, Trait,
+    Usage, UsedAmounts, Worker,
+};
+use uuid::Uuid;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
+const DISK: ResourceClass = ResourceClass::DISK_GB;
+const PGPU: ResourceClass = ResourceClass::PGPU;
+
+const RACK: Uuid = Uuid::from_u128(7);
+const ONE: Uuid = Uuid::from_u128(0x11);
+const TWO: Uuid = Uuid::from_u128(0x22);
+const LARGEST_GENERATION: u64 = i64::MAX as u64 + (1 << 62);
+
+/// A forest with some of everything:
+///
+/// ```text
+/// host             16 VCPU - 2 at 4.0, 1024 MEMORY_MB in steps of 4; 2 VCPU taken
+/// +- numa-1
+/// |  +- gpu        1 PGPU
+/// +- numa-0
+/// storage          shares 5 DISK_GB, of which 10 are used
+/// ```
+///
+/// `ONE` holds of host, gpu and storage, `TWO` of host alone, at generation 3.
+fn forest() -> ProviderTree {
+    let tree = ProviderTree::new();
+    let storage = tree.create_root("storage", id("storage")).unwrap();
+    let host = tree.create_root("host", id("host")).unwrap();
+    let numa_0 = tree.create_child(&host, "numa-0", id("numa-0")).unwrap();
+    let numa_1 = tree.create_child(&host, "numa-1", id("numa-1")).unwrap();
+    let gpu = tree.create_child(&numa_0, "gpu", id("gpu")).unwrap();
+    // Now the order of siblings is not the one of creation.
+    tree.reparent(&gpu, Some(&numa_1)).unwrap();
+    tree.reparent(&numa_0, Some(&host)).unwrap();
+    tree.reparent(&storage, None).unwrap();
+
+    let cores = Inventory::new(16).with_reserved(2).with_allocation_ratio(4.0);
+    let memory = Inventory::new(1024).with_min_unit(4).with_max_unit(512).with_step_size(4);
+    let inventories = Inventories::new().with(VCPU, cores).with(MEMORY, memory);
+    tree.set_inventories(&host, inventories, Expect::Mirror(41)).unwrap();
+    tree.set_inventories(&gpu, of(PGPU, 1), Expect::Any).unwrap();
+    tree.set_inventories(&storage, of(DISK, 100), Expect::Any).unwrap();
+    let avx = Trait::new("HW_CPU_X86_AVX2").unwrap();
+    tree.set_traits(&host, [avx], Expect::Any).unwrap();
+    tree.set_traits(&storage, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
+    tree.set_aggregates(&storage, [RACK], Expect::Any).unwrap();
+    tree.set_aggregates(&host, [RACK, Uuid::from_u128(8)], Expect::Any).unwrap();
+    let driver = Resources::new().with(PGPU, "driver".to_owned());
+    tree.update_resources(&gpu, driver, Expect::Any).unwrap();
+
+    let mut worker = tree.worker().unwrap();
+    let two = |amount| Claim::new(TWO).take(&host, MEMORY, amount);
+    let _ = worker.claim(&two(4)).unwrap();
+    let one = Claim::new(ONE).take(&storage, DISK, 10).take(&host, VCPU, 3).take(&gpu, PGPU, 1);
+    let _ = worker.claim(&one).unwrap();
+    let _ = worker.replace(&two(512), Expect::Any).unwrap();
+    let _ = worker.replace(&two(8), Expect::Any).unwrap();
+    worker.take(&host, &[(VCPU, 2)]).unwrap();
+    tree.set_inventories(&storage, of(DISK, 5), Expect::Any).unwrap();
+    tree
+}
+
+/// The uuid of the provider with this name.
+fn id(name: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Uuid::from_bytes(bytes)
+}
+
+fn of(class: ResourceClass, total: u64) -> Inventories {
+    Inventories::new().with(class, Inventory::new(total))
+}
+
+fn loaded() -> ProviderTree {
+    ProviderTree::load(&forest().dump()).unwrap()
+}
+
+fn find(tree: &ProviderTree, name: &str) -> Provider {
+    tree.find(name).unwrap()
+}
+
+fn provider<'a>(dump: &'a mut Dump, name: &str) -> &'a mut ProviderDump {
+    dump.providers.iter_mut().find(|one| &*one.data.name == name).unwrap()
+}
+
+fn consumer(dump: &mut Dump, uuid: Uuid) -> &mut Allocations {
+    dump.consumers.iter_mut().find(|one| one.consumer == uuid).unwrap()
+}
+
+fn names(dump: &Dump) -> Vec<&str> {
+    dump.providers.iter().map(|one| &*one.data.name).collect()
+}
+
+// What a dump has.
+
+#[test]
+fn a_dump_has_providers_in_the_order_of_a_walk_and_consumers_by_uuid() {
+    let dump = forest().dump();
+    assert_eq!(dump.version, Dump::VERSION);
+    assert_eq!(names(&dump), ["host", "numa-1", "gpu", "numa-0", "storage"]);
+    assert_eq!(dump.consumers.iter().map(|one| one.consumer).collect::<Vec<_>>(), [ONE, TWO]);
+}
+
+#[test]
+fn a_dump_has_the_data_and_the_use_of_each_provider() {
+    let tree = forest();
+    for one in tree.dump().providers {
+        let handle = tree.find(one.data.uuid).unwrap();
+        assert_eq!(one.data, tree.data(&handle).unwrap());
+        let used = tree.usages(&handle).unwrap().into_iter().filter(|(_, usage)| usage.used > 0);
+        assert!(used.eq(one.used.iter().map(|(class, amounts)| {
+            (*class, Usage { used: amounts.used, ..tree.usage(&handle, *class).unwrap() })
+        })));
+    }
+    let cores = provider(&mut tree.dump(), "host").used[&VCPU];
+    assert_eq!(cores, UsedAmounts { used: 5, taken: 2 });
+}
+
+#[test]
+fn a_dump_has_what_each_consumer_holds() {
+    let tree = forest();
+    for one in &tree.dump().consumers {
+        let mut held = tree.allocations(one.consumer).unwrap();
+        held.allocations.sort_by_key(|held| (held.provider, held.class));
+        assert_eq!(*one, held);
+    }
+    let generations = tree.dump().consumers.iter().map(|one| one.generation).collect::<Vec<_>>();
+    assert_eq!(generations, [1, 3]);
+}
+
+#[test]
+fn an_empty_forest_has_an_empty_dump() {
+    let dump = Dump { version: Dump::VERSION, providers: vec![], consumers: vec![] };
+    assert_eq!(ProviderTree::new().dump(), dump);
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+}
+
+// What is made of one.
+
+#[test]
+fn a_forest_that_is_loaded_has_the_same_dump() {
+    let dump = forest().dump();
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+}
+
+#[test]
+fn loading_it_again_is_another_forest() {
+    let dump = forest().dump();
+    let (one, other) = (ProviderTree::load(&dump).unwrap(), ProviderTree::load(&dump).unwrap());
+    let numa = find(&one, "numa-0");
+    assert_eq!(other.name(&numa), Err(Error::ForeignProvider { provider: numa.uuid() }));
+    one.remove(&numa).unwrap();
+    assert_eq!(other.dump(), dump);
+}
+
+#[test]
+fn everything_is_found_where_it_was() {
+    let (tree, dump) = (loaded(), loaded().dump());
+    for (handle, one) in tree.providers().iter().zip(&forest().dump().providers) {
+        assert_eq!(&*tree.name(handle).unwrap(), &*one.data.name);
+        assert_eq!(tree.find(&one.data.name), Some(*handle));
+        assert_eq!(tree.find(handle.uuid()), Some(*handle));
+    }
+    assert_eq!(tree.tree_of(&find(&tree, "gpu")).unwrap().len(), 4);
+    assert_eq!(tree.consumers().len(), dump.consumers.len());
+    assert!(tree.has_sharing_provider(DISK) && !tree.has_sharing_provider(VCPU));
+}
+
+#[test]
+fn the_books_of_a_loaded_forest_agree() {
+    let (tree, audit) = (loaded(), loaded().audit());
+    assert!(audit.holds(), "{audit:?}");
+    assert_eq!((audit.providers, audit.consumers), (5, 2));
+    assert_eq!(audit.overcommitted.len(), 1);
+    let disk = tree.usage(&find(&tree, "storage"), DISK);
+    assert_eq!(disk, Ok(Usage { capacity: 5, used: 10 }));
+}
+
+#[test]
+fn claims_are_checked_against_what_is_free() {
+    let tree = loaded();
+    let mut worker = tree.worker().unwrap();
+    // (16 - 2) * 4 less the 3 that are held and the 2 that are taken.
+    for (name, class, free) in [("host", VCPU, 51), ("gpu", PGPU, 0), ("storage", DISK, 0)] {
+        let handle = find(&tree, name);
+        let requested = free + 1;
+        let refused = worker.claim(&Claim::new(RACK).take(&handle, class, requested));
+        let provider = handle.uuid();
+        assert_eq!(refused, Err(Error::CapacityExceeded { provider, class, requested, free }));
+    }
+    let host = find(&tree, "host");
+    assert!(matches!(
+        worker.claim(&Claim::new(RACK).take(&host, MEMORY, 6)),
+        Err(Error::UnitViolation { step_size: 4, .. })
+    ));
+    assert!(worker.claim(&Claim::new(RACK).take(&host, VCPU, 51)).is_ok());
+    assert!(tree.audit().holds());
+}
+
+#[test]
+fn what_is_held_and_taken_can_be_given_back() {
+    let tree = loaded();
+    let mut worker = tree.worker().unwrap();
+    for consumer in [ONE, TWO] {
+        let _ = worker.release(consumer).unwrap();
+    }
+    worker.put_back(&find(&tree, "host"), &[(VCPU, 2)]).unwrap();
+    assert!(tree.dump().providers.iter().all(|one| one.used.is_empty()));
+    assert_eq!(tree.remove(&find(&tree, "host")), Ok(4));
+    assert!(tree.audit().holds());
+}
+
+#[test]
+fn what_is_held_keeps_its_provider_and_its_consumer() {
+    let tree = loaded();
+    let gpu = find(&tree, "gpu");
+    let in_use = Error::InUse { provider: gpu.uuid(), class: PGPU, used: 1 };
+    assert_eq!(tree.remove(&gpu), Err(in_use));
+    let again = tree.worker().unwrap().claim(&Claim::new(TWO).take(&gpu, PGPU, 1));
+    assert_eq!(again, Err(Error::ConsumerExists { consumer: TWO, generation: 3 }));
+}
+
+#[test]
+fn generations_go_on_from_where_they_were() {
+    let tree = loaded();
+    let host = find(&tree, "host");
+    assert_eq!(tree.set_traits(&host, [], Expect::Generation(43)), Ok(44));
+    let claim = Claim::new(TWO).take(&host, MEMORY, 16);
+    let receipt = tree.worker().unwrap().replace(&claim, Expect::Generation(3)).unwrap();
+    assert_eq!(receipt.generation, 4);
+}
+
+#[test]
+fn names_and_uuids_of_a_loaded_forest_are_taken() {
+    let tree = loaded();
+    let uuid = id("gpu");
+    assert_eq!(tree.create_root("gpu", None), Err(Error::NameExists { name: "gpu".into() }));
+    assert_eq!(tree.create_root("new", uuid), Err(Error::UuidExists { uuid }));
+}
+
+/// Only the order of siblings says something.
+#[test]
+fn parents_may_come_after_their_children_and_consumers_in_any_order() {
+    let dump = forest().dump();
+    let mut other = dump.clone();
+    other.providers.sort_by_key(|one| match &*one.data.name {
+        "gpu" => 0,
+        "host" | "storage" => 2,
+        _ => 1,
+    });
+    assert_eq!(names(&other), ["gpu", "numa-1", "numa-0", "host", "storage"]);
+    other.consumers.reverse();
+    consumer(&mut other, ONE).allocations.reverse();
+    assert_eq!(ProviderTree::load(&other).unwrap().dump(), dump);
+}
+
+#[test]
+fn that_nothing_is_used_of_a_class_may_be_said() {
+    let mut dump = forest().dump();
+    let before = dump.clone();
+    provider(&mut dump, "numa-0").data.inventories = of(VCPU, 8).into();
+    let without = ProviderTree::load(&dump).unwrap().dump();
+    provider(&mut dump, "numa-0").used.insert(VCPU, UsedAmounts::default());
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), without);
+    assert_ne!(without, before);
+}
+
+// What is refused.
+
+/// Checks that the forest's dump is refused after an edit, for exactly these reasons, and in words
+/// that name this.
+fn assert_refused(edit: impl FnOnce(&mut Dump), named: impl ToString, mut expected: Vec<Fault>) {
+    let mut dump = forest().dump();
+    edit(&mut dump);
+    let error = ProviderTree::load(&dump).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&named.to_string()), "{text}");
+    let Error::InvalidEntries { mut faults } = error else { panic!("{text}") };
+    faults.sort_by_cached_key(|fault| format!("{fault:?}"));
+    expected.sort_by_cached_key(|fault| format!("{fault:?}"));
+    assert_eq!(faults, expected);
+}
+
+fn held(provider: &str, class: ResourceClass, amount: u64) -> Allocation {
+    Allocation { provider: id(provider), class, amount }
+}
+
+#[test]
+fn another_version_is_refused() {
+    let fault = Fault::DumpVersion { found: 2, supported: 1 };
+    assert_refused(|dump| dump.version = 2, "version 2", vec![fault]);
+}
+
+#[test]
+fn a_parent_that_is_not_listed_is_refused() {
+    let fault = Fault::Orphan { provider: id("gpu"), parent: id("none") };
+    assert_refused(
+        |dump| provider(dump, "gpu").data.parent = Some(id("none")),
+        id("gpu"),
+        vec![fault],
+    );
+}
+
+#[test]
+fn a_circle_is_refused() {
+    assert_refused(
+        |dump| provider(dump, "host").data.parent = Some(id("numa-1")),
+        id("numa-1"),
+        ["host", "numa-1"].map(|name| Fault::Cycle { provider: id(name) }).into(),
+    );
+}
+
+#[test]
+fn a_uuid_that_is_listed_again_is_refused() {
+    let again = |dump: &mut Dump| {
+        let mut copy = provider(dump, "numa-0").clone();
+        copy.data.name = "copy".into();
+        dump.providers.push(copy);
+    };
+    let fault = Fault::DuplicateUuid { provider: id("numa-0") };
+    assert_refused(again, id("numa-0"), vec![fault]);
+}
+
+#[test]
+fn a_name_that_is_listed_again_is_refused() {
+    let fault =
+        |provider| Fault::DuplicateName { provider: id(provider), name: "numa-1".to_owned() };
+    assert_refused(
+        |dump| provider(dump, "numa-0").data.name = "numa-1".into(),
+        id("numa-0"),
+        vec![fault("numa-0"), fault("numa-1")],
+    );
+}
+
+#[test]
+fn a_name_that_no_provider_can_have_is_refused() {
+    let (name, reason) = (String::new(), "it is empty");
+    let fault = Fault::InvalidName { provider: id("gpu"), name, length: 0, reason };
+    assert_refused(|dump| provider(dump, "gpu").data.name = "".into(), id("gpu"), vec![fault]);
+}
+
+#[test]
+fn a_consumer_that_is_listed_again_is_refused() {
+    let again = |dump: &mut Dump| {
+        provider(dump, "host").used.get_mut(&VCPU).unwrap().used += 1;
+        let allocations = vec![held("host", VCPU, 1)];
+        dump.consumers.push(Allocations {
+            consumer: TWO,
+            generation: 1,
+            deadline: None,
+            allocations,
+        });
+    };
+    assert_refused(again, TWO, vec![Fault::DuplicateConsumer { consumer: TWO }]);
+}
+
+#[test]
+fn a_consumer_that_holds_nothing_is_refused() {
+    let nobody = |dump: &mut Dump| {
+        dump.consumers.push(Allocations {
+            consumer: RACK,
+            generation: 1,
+            deadline: None,
+            allocations: vec![],
+        });
+    };
+    assert_refused(nobody, RACK, vec![Fault::EmptyConsumer { consumer: RACK }]);
+}
+
+#[test]
+fn an_allocation_of_what_does_not_exist_is_refused() {
+    for (name, class) in [("none", VCPU), ("host", PGPU), ("numa-0", VCPU)] {
+        let fault = Fault::UnknownInventory { consumer: TWO, provider: id(name), class };
+        assert_refused(
+            |dump| consumer(dump, TWO).allocations.push(held(name, class, 1)),
+            id(name),
+            vec![fault],
+        );
+    }
+}
+
+#[test]
+fn an_allocation_of_nothing_is_refused() {
+    let (provider, class) = (id("host"), VCPU);
+    let fault = Fault::InvalidAllocation { consumer: TWO, provider, class, amount: 0 };
+    assert_refused(
+        |dump| consumer(dump, TWO).allocations.push(held("host", VCPU, 0)),
+        TWO,
+        vec![fault],
+    );
+}
+
+#[test]
+fn an_allocation_that_is_listed_again_is_refused() {
+    let again = |dump: &mut Dump| {
+        provider(dump, "host").used.get_mut(&MEMORY).unwrap().used += 4;
+        consumer(dump, TWO).allocations.push(held("host", MEMORY, 4));
+    };
+    let (provider, class) = (id("host"), MEMORY);
+    let fault = Fault::InvalidAllocation { consumer: TWO, provider, class, amount: 4 };
+    assert_refused(again, TWO, vec![fault]);
+}
+
+#[test]
+fn usage_that_is_not_the_sum_of_what_is_held_and_taken_is_refused() {
+    let differs = |edit: fn(&mut UsedAmounts), used, held| {
+        let fault = Fault::UsageDiffers { provider: id("host"), class: VCPU, used, held };
+        let edit = |dump: &mut Dump| edit(provider(dump, "host").used.get_mut(&VCPU).unwrap());
+        assert_refused(edit, id("host"), vec![fault]);
+    };
+    differs(|cores| cores.used += 1, 6, 5);
+    differs(|cores| cores.used -= 1, 4, 5);
+    differs(|cores| cores.taken += 1, 5, 6);
+    differs(|cores| cores.taken = u64::MAX, 5, u64::MAX);
+}
+
+#[test]
+fn usage_that_is_missing_is_refused() {
+    let fault = |class, held| Fault::UsageDiffers { provider: id("host"), class, used: 0, held };
+    assert_refused(
+        |dump| provider(dump, "host").used.clear(),
+        id("host"),
+        // Nor is anything taken then.
+        vec![fault(VCPU, 3), fault(MEMORY, 8)],
+    );
+}
+
+#[test]
+fn usage_without_an_inventory_is_refused() {
+    let class = DISK;
+    assert_refused(
+        |dump| {
+            provider(dump, "host").used.insert(DISK, UsedAmounts { used: 1, taken: 1 });
+        },
+        id("host"),
+        vec![Fault::UsedWithoutInventory { provider: id("host"), class, used: 1 }],
+    );
+}
+
+#[test]
+fn a_generation_that_could_not_grow_for_ever_is_refused() {
+    let fault = |owner, generation| vec![Fault::GenerationTooLarge { owner, generation }];
+    assert_refused(
+        |dump| provider(dump, "gpu").data.generation = LARGEST_GENERATION + 1,
+        id("gpu"),
+        fault(id("gpu"), LARGEST_GENERATION + 1),
+    );
+    assert_refused(|dump| consumer(dump, TWO).generation = u64::MAX, TWO, fault(TWO, u64::MAX));
+}
+
+#[test]
+fn an_inventory_that_contradicts_itself_is_refused() {
+    let (class, fault) = (PGPU, InventoryFault::ReservedAboveTotal { reserved: 2, total: 1 });
+    assert_refused(
+        |dump| {
+            let broken = Inventories::new().with(PGPU, Inventory::new(1).with_reserved(2));
+            provider(dump, "gpu").data.inventories = broken.into();
+        },
+        id("gpu"),
+        vec![Fault::InvalidInventory { provider: id("gpu"), class, fault }],
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let edit = |dump: &mut Dump| {
+        dump.version = 0;
+        provider(dump, "storage").data.parent = Some(id("none"));
+        provider(dump, "gpu").data.name = "host".into();
+        provider(dump, "host").used.get_mut(&VCPU).unwrap().used = 9;
+        consumer(dump, ONE).generation = u64::MAX;
+        dump.consumers.push(Allocations {
+            consumer: RACK,
+            generation: 1,
+            deadline: None,
+            allocations: vec![],
+        });
+    };
+    let same = |provider| Fault::DuplicateName { provider: id(provider), name: "host".into() };
+    let expected = vec![
+        Fault::DumpVersion { found: 0, supported: 1 },
+        Fault::Orphan { provider: id("storage"), parent: id("none") },
+        same("gpu"),
+        same("host"),
+        Fault::UsageDiffers { provider: id("host"), class: VCPU, used: 9, held: 5 },
+        Fault::GenerationTooLarge { owner: ONE, generation: u64::MAX },
+        Fault::EmptyConsumer { consumer: RACK },
+    ];
+    assert_refused(edit, RACK, expected);
+}
+
+// What a dump has while claims go on.
+
+/// Whether what is used of every class is the sum of what is held and taken.
+fn sums_agree(dump: &Dump) -> bool {
+    let held = |provider: Uuid, class| -> u64 {
+        let all = dump.consumers.iter().flat_map(|one| &one.allocations);
+        let of_it = all.filter(|held| (held.provider, held.class) == (provider, class));
+        of_it.map(|held| held.amount).sum()
+    };
+    dump.providers.iter().all(|one| {
+        one.data.inventories.iter().all(|(class, _)| {
+            let used = one.used.get(&class).copied().unwrap_or_default();
+            used.used == used.taken + held(one.data.uuid, class)
+        })
+    })
+}
+
+/// Two threads claim the same from both hosts, take from the first, and stop for a while: a dump
+/// begins with them and ends at the latest when they stop.
+#[test]
+fn in_a_dump_taken_while_claims_go_on_usage_is_the_sum_of_what_is_held() {
+    const ROUNDS: u128 = 300;
+    const BURST: u128 = 8;
+    let tree = ProviderTree::new();
+    let hosts = ["host-1", "host-2"].map(|name| tree.create_root(name, None).unwrap());
+    for host in &hosts {
+        tree.set_inventories(host, of(VCPU, 1_000), Expect::Any).unwrap();
+    }
+    let burst = |worker: &mut Worker, thread: u128, round: u128| {
+        for n in 0..BURST {
+            let consumer = Uuid::from_u128(thread << 64 | n);
+            let amount = n as u64 + 1;
+            let claim = Claim::new(consumer).take(&hosts[0], VCPU, amount);
+            let _ = worker.replace(&claim.take(&hosts[1], VCPU, amount), Expect::Any)?;
+            worker.take(&hosts[0], &[(VCPU, 1)])?;
+            // Some is held over to the next rounds.
+            if (round + n).is_multiple_of(3) {
+                let _ = worker.release(consumer)?;
+            }
+            worker.put_back(&hosts[0], &[(VCPU, 1)])?;
+        }
+        Ok(())
+    };
+    let turn = Barrier::new(3);
+    let claimer = |thread| {
+        let mut worker = tree.worker().unwrap();
+        let bursts = (0..ROUNDS).map(|round| {
+            turn.wait();
+            let outcome = burst(&mut worker, thread, round);
+            turn.wait();
+            outcome
+        });
+        // All of them, so that nobody waits for a thread that has failed.
+        for outcome in bursts.collect::<Vec<Result<()>>>() {
+            outcome.unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| claimer(1));
+        scope.spawn(|| claimer(2));
+        let dumps = (0..ROUNDS).map(|_| {
+            turn.wait();
+            let dump = tree.dump();
+            turn.wait();
+            dump
+        });
+        for dump in dumps.collect::<Vec<_>>() {
+            assert!(sums_agree(&dump), "{dump:?}");
+            for one in &dump.consumers {
+                let [from_one, from_other] = &one.allocations[..] else { panic!("{one:?}") };
+                assert_eq!(from_one.amount, from_other.amount, "{one:?}");
+            }
+            assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+        }
+    });
+}
+
+#[test]
+fn a_generation_that_was_set_and_has_grown_can_be_loaded() {
+    let tree = ProviderTree::new();
+    let host = tree.create_root("host", None).unwrap();
+    let set = Expect::Mirror(i64::MAX as u64);
+    tree.set_traits(&host, [], set).unwrap();
+    tree.set_traits(&host, [], Expect::Any).unwrap();
+    let dump = tree.dump();
+    assert_eq!(dump.providers[0].data.generation, 1 << 63);
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+}
+
+#[test]
+fn no_use_of_what_there_is_not_is_no_fault() {
+    let tree = ProviderTree::new();
+    tree.create_root("host", None).unwrap();
+    let sound = tree.dump();
+    let mut dump = sound.clone();
+    dump.providers[0].used.insert(VCPU, UsedAmounts { used: 0, taken: 0 });
+    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), sound);
+}

@@ -1,0 +1,41 @@
+//! What the claim engine guarantees: a test for each promise, named after it.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `lines` | the promises in order, `g01` to `g15` |
+//! | `conflicts` | what a claim rests on, and how much of it has to fit |
+//! | `bounds` | bounds, one below, at, and one above |
+//! | `batches` | several consumers, and inventories, in one commit |
+//! | `replies` | what a retry after a lost reply is told |
+//! | `reshapes` | what is held moves to other providers under live claims |
+//! | `quotas` | chains of ancestors |
+//! | `leases` | deadlines, confirmations, expiry |
+//! | `lives` | generations of consumers that end and begin again |
+//! | `cordons` | providers out of service |
+//! | `overcommit` | inventories that shrink below what is used |
+//! | `counts` | metrics |
+//! | `messages` | what refusals say |
+//! | `crowds` | one large claim among many small ones |
+//!
+//! The library has no candidates and no search: of these lines it keeps what concerns walks, dumps
+//! and versions.
+#![expect(
+    clippy::disallowed_types,
+    reason = "tests start and stop their threads with std's atomics"
+)]
+
+mod batches;
+mod bounds;
+mod conflicts;
+mod cordons;
+mod counts;
+mod crowds;
+mod leases;
+mod lines;
+mod lives;
+mod messages;
+mod overcommit;
+mod quotas;
+mod replies;
+mod reshapes;
+mod rig;
