@@ -12,7 +12,7 @@
 //! | `Index` | `DashMap` | `RwLock<BTreeMap>` | shard locks, resizing: the storm tests |
 //! | `Agenda` | persistent trees, in `Slot`s | `RwLock<BTreeMap>` | looks at one shard after another: the storm tests |
 //! | `Tally`, `Hint` | a word each | nothing | nothing depends on them |
-//! | `Slot` | `ArcSwapOption` | `RwLock<Option<Arc>>` | arc-swap's own protocol: the storm tests, with both of its strategies |
+//! | `Slot` | `ArcSwapAny` | `RwLock<Option<Arc>>` | arc-swap's own protocol: the storm tests, with both of its strategies |
 //! | `OnceBox` | `once_cell::race::OnceBox` | the same behind a loom flag | nothing |
 //! | `IdlePool` | `AtomicCell` | keeps nothing | which worker serves a call: the storm tests |
 //!

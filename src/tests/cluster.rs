@@ -1,6 +1,6 @@
 //! A small forest, everything that can be done with it, and what has to hold afterwards.
 //!
-//! By public calls alone: `tests/stops.rs` uses this file, too.
+//! By public calls alone: `tests/stops/` uses this file, too.
 
 use uuid::Uuid;
 

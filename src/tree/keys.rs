@@ -263,8 +263,8 @@ pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) ->
 }
 
 impl From<Limit> for Refused {
-    fn from(exhausted: Limit) -> Self {
-        Refused::Error(exhausted.into())
+    fn from(limit: Limit) -> Self {
+        Refused::Error(limit.into())
     }
 }
 
