@@ -223,6 +223,64 @@ fn keys_are_given_up_that_an_earlier_attempt_has_interned() {
     assert_eq!(memory.name_entries, memory.names.live, "{memory}");
 }
 
+/// Gives up the uuid 13 on behalf of another thread, which takes its cells, as soon as a configuration
+/// has been published for it.
+fn give_up_meanwhile(cluster: &Arc<Cluster>) -> impl FnMut(Step) + 'static {
+    let cluster = Arc::clone(cluster);
+    let mut is_over = false;
+    move |step| {
+        if step == Step::ConfigurationPublished && !is_over {
+            is_over = true;
+            let refused = cluster.tree.create_root("leaf", id(13));
+            assert!(matches!(refused, Err(Error::NameExists { .. })), "{refused:?}");
+        }
+    }
+}
+
+fn assert_nothing_is_interned(cluster: &Cluster) {
+    let memory = cluster.tree.memory();
+    assert_eq!((memory.providers.absent, memory.names.absent), (0, 0), "{memory}");
+}
+
+#[test]
+fn a_name_is_given_up_though_the_uuid_finds_no_cell_any_more() {
+    let cluster = Arc::new(Cluster::new());
+    fill(&cluster, 1);
+    let create = || cluster.tree.create_root("new", id(13));
+    let refused = with_steps(give_up_meanwhile(&cluster), create);
+    assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
+    assert_nothing_is_interned(&cluster);
+}
+
+#[test]
+fn all_names_and_parents_are_given_up_though_a_uuid_finds_no_cell_any_more() {
+    let cluster = Arc::new(Cluster::new());
+    fill(&cluster, 3);
+    let specs = [
+        ProviderSpec::new(id(13), "a"),
+        ProviderSpec::new(id(14), "b"),
+        ProviderSpec::new(cluster.leaf.uuid(), "c").with_parent(id(15)),
+    ];
+    let populate = || cluster.tree.populate(&specs);
+    let refused = with_steps(give_up_meanwhile(&cluster), populate);
+    assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
+    assert_nothing_is_interned(&cluster);
+}
+
+#[test]
+fn a_rename_of_what_is_gone_says_so_though_there_is_no_room() {
+    let cluster = Cluster::new();
+    let gone = cluster.leaf;
+    fill(&cluster, 0);
+    cluster.tree.remove(&gone).unwrap();
+    while create_one(&cluster, 0).is_ok() {}
+    let foreign = crate::ProviderTree::new().create_root("x", None).unwrap();
+    let (provider, name) = (gone.uuid(), "no such name");
+    assert_eq!(cluster.tree.rename(&gone, name), Err(Error::Removed { provider }));
+    let provider = foreign.uuid();
+    assert_eq!(cluster.tree.rename(&foreign, name), Err(Error::ForeignProvider { provider }));
+}
+
 struct Boom;
 
 /// Panics when dropped, unless its thread does already.

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | free | absent | `intern`, before the entry is inserted |
 //! | absent | live | the transaction that creates |
-//! | absent | free, next incarnation | `retire`, after a failed creation |
+//! | absent | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
 //!
 //! For consumers a cell that is free stands for their key as well as one that is absent, as long as
@@ -166,12 +166,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         }
     }
 
-    /// Runs `attempt` with the interned `keys`, in their order. Afterwards no key stays interned that
-    /// nothing has, unless the attempt is refused as stale: [`while_stale`] repeats it then, and the
-    /// attempt that ends the call gives up the keys of all attempts. (If each gave up its keys at once,
-    /// two callers of the same keys could make each other's stale for ever.)
-    ///
-    /// O(keys), beside the attempt.
+    /// Runs `attempt` with the interned `keys`, as [`with_both_keys`] does for two kinds.
     pub(crate) fn with_keys<'k, T>(
         &self,
         writer: &mut Writer,
@@ -181,26 +176,45 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     where
         K: 'k,
     {
-        let mut interned = SmallVec::<[Interned; 2]>::new();
-        let done = keys.clone().try_for_each(|key| {
+        let nothing = (self, std::iter::empty());
+        with_both_keys(writer, (self, keys), nothing, |writer, keys, _| attempt(writer, keys))
+    }
+
+    fn intern_all<'k>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K>,
+        interned: &mut InternedKeys,
+    ) -> Result<(), Limit>
+    where
+        K: 'k,
+    {
+        for key in keys {
             interned.push(self.intern(writer, key)?);
-            Ok(())
-        });
-        let outcome = done.and_then(|()| attempt(writer, &interned));
-        match &outcome {
-            Ok(_) => {
-                for (key, interned) in keys.zip(interned) {
-                    let life = writer.ledger().peek(interned.cell, Life::of);
-                    if life.incarnation == interned.incarnation && life.state != State::Live {
-                        self.retire(writer, key, interned);
-                    }
-                }
-            }
-            Err(Refused::Stale) => {}
-            // By key: an earlier attempt may have come further.
-            Err(Refused::Error(_)) => keys.for_each(|key| self.give_up(writer, key)),
         }
-        outcome
+        Ok(())
+    }
+
+    /// Gives up those of the keys that nothing has. After a success most are had, and `interned` are
+    /// all; before that an earlier attempt may have interned keys that the last one has not.
+    fn settle<'k>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K>,
+        interned: &[Interned],
+        is_success: bool,
+    ) where
+        K: 'k,
+    {
+        if !is_success {
+            return keys.for_each(|key| self.give_up(writer, key));
+        }
+        for (key, interned) in keys.zip(interned) {
+            let life = writer.ledger().peek(interned.cell, Life::of);
+            if life.incarnation == interned.incarnation && life.state != State::Live {
+                self.retire(writer, key, *interned);
+            }
+        }
     }
 
     /// Gives up a key, if it is interned and nothing has it.
@@ -242,6 +256,38 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 }
 
+/// The cells of the keys of a call: most calls have one or two.
+type InternedKeys = SmallVec<[Interned; 2]>;
+
+/// Runs `attempt` with the interned keys of two kinds, in their order. Afterwards no key stays interned
+/// that nothing has, unless the attempt is refused as stale: [`while_stale`] repeats it then, and the
+/// attempt that ends the call gives up the keys of all attempts. (If each gave up its keys at once, two
+/// callers with equal keys could make each other's attempts stale for ever.) So attempts don't nest: an
+/// attempt that ends before it comes to the inner keys would leave those.
+///
+/// O(keys), beside the attempt.
+pub(crate) fn with_both_keys<'k, A, B, T>(
+    writer: &mut Writer,
+    (one, keys_of_one): (&Keys<A>, impl Iterator<Item = &'k A> + Clone),
+    (other, keys_of_other): (&Keys<B>, impl Iterator<Item = &'k B> + Clone),
+    attempt: impl FnOnce(&mut Writer, &[Interned], &[Interned]) -> Result<T, Refused>,
+) -> Result<T, Refused>
+where
+    A: Clone + Eq + Hash + Ord + 'k,
+    B: Clone + Eq + Hash + Ord + 'k,
+{
+    let mut interned = [InternedKeys::new(), InternedKeys::new()];
+    let [ones, others] = &mut interned;
+    let done = one.intern_all(writer, keys_of_one.clone(), ones);
+    let done = done.and_then(|()| other.intern_all(writer, keys_of_other.clone(), others));
+    let outcome = done.map_err(Refused::from).and_then(|()| attempt(writer, ones, others));
+    if !matches!(outcome, Err(Refused::Stale)) {
+        one.settle(writer, keys_of_one, ones, outcome.is_ok());
+        other.settle(writer, keys_of_other, others, outcome.is_ok());
+    }
+    outcome
+}
+
 /// Why a transaction that needs an interned key was refused.
 pub(crate) enum Refused {
     /// The key's cell has been given up: intern it again.
@@ -251,7 +297,8 @@ pub(crate) enum Refused {
 
 /// Repeats an attempt until it is not refused as stale.
 ///
-/// Lock-free: a key becomes stale only when another call that had interned it ends.
+/// Lock-free: an attempt is stale because another call has ended that had interned a key of the
+/// attempt, or has put another configuration in force.
 pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<T> {
     loop {
         match attempt() {

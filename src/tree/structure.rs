@@ -20,7 +20,7 @@ use crate::tree::configuration::{Candidate, Configuration, Gone};
 use crate::tree::cordon::inherit;
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
-use crate::tree::keys::{Interned, Name, Refused, check_name, while_stale};
+use crate::tree::keys::{Interned, Name, Refused, check_name, while_stale, with_both_keys};
 use crate::tree::layout::{
     Cordon, Life, State, Structure, UsageWords, name_words, owner_of, set_configuration, usage_of,
     write_usage,
@@ -76,12 +76,11 @@ impl Core {
         };
         let name: Name = Arc::from(name);
         while_stale(|| {
-            self.providers.with_keys(writer, std::iter::once(&uuid), |writer, structures| {
-                self.names.with_keys(writer, std::iter::once(&name), |writer, labels| {
-                    let new =
-                        New { structure: structures[0], label: labels[0], parent_cell, parent };
-                    self.create_interned(writer, new, &name, uuid)
-                })
+            let uuids = (&self.providers, std::iter::once(&uuid));
+            let names = (&self.names, std::iter::once(&name));
+            with_both_keys(writer, uuids, names, |writer, structures, labels| {
+                let new = New { structure: structures[0], label: labels[0], parent_cell, parent };
+                self.create_interned(writer, new, &name, uuid)
             })
         })
     }
@@ -263,7 +262,8 @@ impl Core {
         check_name(name)?;
         let name: Name = Arc::from(name);
         // Dropped when the key is given up: they hold values of the caller's, whose own drop may panic.
-        let mut replaced = Vec::new();
+        let (_, current) = self.configuration(provider)?;
+        let mut replaced = vec![current];
         while_stale(|| {
             self.names.with_keys(writer, std::iter::once(&name), |writer, labels| {
                 let (_, current) = self.configuration(provider)?;

@@ -15,7 +15,7 @@ use crate::ledger::{Transaction, Writer};
 use crate::resource_class::ResourceClass;
 use crate::tree::configuration::{Candidate, Configuration};
 use crate::tree::core::Core;
-use crate::tree::keys::{Interned, Refused, while_stale};
+use crate::tree::keys::{Interned, Refused, while_stale, with_both_keys};
 use crate::tree::layout::usage_of;
 use crate::tree::provider::Provider;
 use attempt::Attempt;
@@ -45,20 +45,17 @@ impl Core {
         used: &[Used],
     ) -> Result<Vec<Provider>> {
         plan.entries.iter().try_for_each(|entry| entry.spec.inventories.check_count())?;
-        let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid);
+        let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid).chain(&plan.outside);
         let names = plan.entries.iter().map(|entry| &entry.spec.name);
         while_stale(|| {
-            self.providers.with_keys(writer, uuids.clone(), |writer, structures| {
-                self.names.with_keys(writer, names.clone(), |writer, labels| {
-                    self.providers.with_keys(writer, plan.outside.iter(), |writer, outside| {
-                        let keys = PlanKeys { structures, labels, outside };
-                        self.populate_interned(writer, plan, used, &keys)?;
-                        let handle = |(entry, key): (&Entry<'_>, &Interned)| {
-                            self.handle_of(entry.spec.uuid, *key)
-                        };
-                        Ok(plan.entries.iter().zip(structures).map(handle).collect())
-                    })
-                })
+            let (uuids, names) = ((&self.providers, uuids.clone()), (&self.names, names.clone()));
+            with_both_keys(writer, uuids, names, |writer, providers, labels| {
+                let (structures, outside) = providers.split_at(plan.entries.len());
+                let keys = PlanKeys { structures, labels, outside };
+                self.populate_interned(writer, plan, used, &keys)?;
+                let handle =
+                    |(entry, key): (&Entry<'_>, &Interned)| self.handle_of(entry.spec.uuid, *key);
+                Ok(plan.entries.iter().zip(structures).map(handle).collect())
             })
         })
     }
