@@ -48,18 +48,30 @@ const STRESS_TEST: &str = "storm";
 /// The integration tests that show little without optimisation.
 const OPTIMISED_TESTS: &[&str] = &["scale", STRESS_TEST];
 
-/// Runs everything that must pass.
-pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    run_steps(workspace, EVERYTHING)
+/// Runs everything that must pass, or the steps of it that are named.
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Failure> {
+    run_steps(workspace, &named(names)?)
 }
 
 /// Runs what each commit has to pass.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
-    run_steps(workspace, EACH_COMMIT)
+    run_steps(workspace, &EACH_COMMIT.iter().collect::<Vec<_>>())
+}
+
+/// The steps with these names, in the order in which they run; all of them if none is named.
+fn named(names: &[&str]) -> Result<Vec<&'static Step>, Failure> {
+    let is_step = |name: &&&str| EVERYTHING.iter().any(|step| step.name == **name);
+    if let Some(unknown) = names.iter().find(|name| !is_step(name)) {
+        let known: Vec<&str> = EVERYTHING.iter().map(|step| step.name).collect();
+        let known = known.join(", ");
+        return Err(Failure::Usage(format!("`test` has no step `{unknown}`, but {known}")));
+    }
+    let is_named = |step: &&Step| names.is_empty() || names.contains(&step.name);
+    Ok(EVERYTHING.iter().filter(is_named).collect())
 }
 
 /// Runs the steps up to the first failure and sums them up.
-fn run_steps(workspace: &Workspace, steps: &[Step]) -> Result<(), Failure> {
+fn run_steps(workspace: &Workspace, steps: &[&Step]) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         heading(&format!("{}/{} {}", index + 1, steps.len(), step.name));
@@ -236,5 +248,34 @@ mod unit_tests {
     fn a_count_agrees_with_its_noun() {
         assert_eq!(count(0, "model"), "0 models");
         assert_eq!(count(1, "model"), "1 model");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(steps: &[&Step]) -> Vec<&'static str> {
+        steps.iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn steps_run_in_their_order_whichever_are_named() {
+        assert_eq!(names(&named(&[]).unwrap()), names(&EVERYTHING.iter().collect::<Vec<_>>()));
+        assert_eq!(names(&named(&["loom", "format"]).unwrap()), ["format", "loom"]);
+        assert!(matches!(named(&["loom", "lom"]), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn the_public_host_runs_each_step_once() {
+        let workflow = concat!(env!("CARGO_MANIFEST_DIR"), "/../.github/workflows/ci.yml");
+        let workflow = std::fs::read_to_string(workflow).unwrap();
+        let lists = workflow.lines().skip_while(|line| line.trim() != "steps:").skip(1);
+        let lists = lists.map_while(|line| line.trim().strip_prefix("- "));
+        let mut run: Vec<&str> = lists.flat_map(str::split_whitespace).collect();
+        run.sort_unstable();
+        let mut all = names(&named(&[]).unwrap());
+        all.sort_unstable();
+        assert_eq!(run, all);
     }
 }
