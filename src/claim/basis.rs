@@ -1,8 +1,8 @@
-//! What a batch rests on: what a fork was asked, which has to be at the commit as it was in its
-//! snapshot.
+//! [`Basis`]: what a batch rests on. The basis holds what a fork has answered from its snapshot.
+//! All these answers have to be true at the commit too.
 //!
-//! A cell holds more than one fact, and most of its versions leave most of them as they are. So each
-//! answer is kept and compared, not the version of the cell that it came from.
+//! A cell holds more than one fact, and most changes of a cell leave most of its facts as they are.
+//! So a basis keeps and compares each answer, not the version of the cell that has the answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,41 +19,41 @@ use crate::tree::core::Core;
 use crate::tree::layout::{Amounts, State, Structure, UsageWords, usage_of};
 use crate::tree::{Frozen, Interned, Provider, Refused, structure_at};
 
-/// What a batch rests on, in a snapshot.
+/// Holds what a fork has read in a snapshot, and what a batch therefore rests on.
 #[derive(Clone)]
 pub(crate) struct Basis {
     pub(crate) frozen: Arc<Frozen>,
     pub(crate) providers: Vec<(Provider, Facts)>,
-    /// Consumers that held something, by their cells.
+    /// The consumers that held something in the snapshot, with their cells.
     pub(crate) consumers: Vec<(Cell, Uuid)>,
-    /// Consumers that held nothing.
+    /// The consumers that held nothing in the snapshot.
     pub(crate) absent: Vec<Uuid>,
 }
 
-/// What is known of one provider.
+/// Holds what a fork has read of one provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     exists: bool,
     facts: SmallVec<[Fact; 4]>,
 }
 
-/// One question about a provider that exists, and its answer.
+/// Represents one question about a provider that exists, and the answer.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Fact {
     Parent(Option<Cell>),
-    /// Whether it is cordoned itself.
+    /// Whether the provider is cordoned itself.
     OwnCordon(bool),
-    /// Whether it or an ancestor is.
+    /// Whether the provider or one of its ancestors is cordoned.
     Cordoned(bool),
     Generation(u64),
-    /// Whether it has an inventory of the class.
+    /// Whether the provider has an inventory of the class.
     Has(u16, bool),
     Usage(u16, Option<Usage>),
     Usages(Vec<(u16, Usage)>),
     Units(u16, Option<Units>),
 }
 
-/// The least, greatest and step amount of an inventory.
+/// Holds the least, greatest and step amount of an inventory.
 pub(crate) type Units = [u64; 3];
 
 pub(crate) fn units_of(inventory: &Inventory) -> Units {
@@ -61,7 +61,7 @@ pub(crate) fn units_of(inventory: &Inventory) -> Units {
 }
 
 impl Facts {
-    /// Only whether it exists.
+    /// Returns facts that tell only whether the provider exists.
     pub(crate) fn of(exists: bool) -> Self {
         Facts { exists, facts: SmallVec::new() }
     }
@@ -72,7 +72,8 @@ impl Facts {
         }
     }
 
-    /// Whether all of it is so in the transaction, where it was so in `frozen`.
+    /// Returns whether all facts of `provider`, which are true in `frozen`, are true in the
+    /// transaction too.
     fn hold(
         &self,
         transaction: &mut Transaction<'_>,
@@ -143,14 +144,14 @@ impl Fact {
     }
 }
 
-/// All classes in the words of a usage cell.
+/// Returns all classes in the words of a usage cell, each with its usage.
 pub(crate) fn usages(usage: UsageWords<&[u64]>) -> impl Iterator<Item = (u16, Usage)> {
     usage.all().map(|(class, amounts)| (class, amounts.usage()))
 }
 
 impl Basis {
-    /// Whether all of it is so in the transaction. `absent` are the keys of the consumers that have
-    /// to be absent.
+    /// Checks that everything the batch rests on is true in the transaction. `absent` holds the
+    /// keys of the consumers that have to be absent.
     pub(super) fn check(
         &self,
         transaction: &mut Transaction<'_>,
@@ -164,7 +165,7 @@ impl Basis {
         }
         for &(cell, consumer) in &self.consumers {
             let place = transaction.open(cell)?;
-            // All that a consumer's cell holds is one fact.
+            // A consumer's cell is one fact as a whole: every change of the cell is a conflict.
             if !self.frozen.is_still(transaction, place) {
                 return Err(Error::ConsumerChanged { consumer }.into());
             }

@@ -1,8 +1,9 @@
-//! Batches: changes of many consumers, and of inventories, in one commit.
+//! Batches: changes of many consumers, inventories and cordons in one commit.
 //!
-//! In the transaction first everything that the consumers hold is given back, then inventories are
-//! replaced, then everything that is wanted is taken. A class of a provider is looked at once, with
-//! all that the batch gives back and takes there.
+//! The transaction first gives back everything that the consumers hold, then replaces inventories,
+//! then takes everything that is wanted. Cordons that the batch ends end before anything is taken;
+//! cordons that the batch begins begin afterwards. The transaction checks a class of a provider
+//! once, with all that the batch gives back and takes there.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,23 +29,26 @@ use crate::tree::{
 };
 
 impl Worker {
-    /// Makes all changes of a batch at one instant, or none; returns a receipt for each consumer,
-    /// in the order of the batch.
+    /// Makes all changes of a batch at one instant, or none of them. Returns a receipt for each
+    /// consumer, in the order of the batch.
     ///
-    /// What the batch gives back is free for what it takes. Where it takes no more than it gives
-    /// back, it passes even if a shrunk inventory is exceeded; nothing more is taken from a
-    /// provider that is cordoned.
+    /// The amounts that the batch gives back are free for the amounts that it takes. Where the
+    /// batch takes no more than it gives back, the batch passes even if a shrunk inventory is
+    /// exceeded. From a cordoned provider, no consumer of the batch takes more than it gives back.
     ///
     /// # Errors
     ///
-    /// Those of [`claim`](Self::claim), [`replace`](Self::replace), [`release`](Self::release) and
-    /// [`set_inventories`](crate::ProviderTree::set_inventories);
-    /// a consumer that exists is [`ConsumerExists`](Error::ConsumerExists), whatever it holds;
-    /// [`CapacityExceeded`](Error::CapacityExceeded) says what the whole batch asks for, and what
-    /// is free for it. [`InvalidEntries`](Error::InvalidEntries) for a consumer, or for the
-    /// inventories of a provider, that come twice. [`ProviderChanged`](Error::ProviderChanged) and
-    /// [`ConsumerChanged`](Error::ConsumerChanged) for a batch that rests on what a
-    /// [fork](crate::Fork::difference_if_unchanged) has read.
+    /// Returns the errors of [`claim`](Self::claim), [`replace`](Self::replace),
+    /// [`release`](Self::release) and
+    /// [`set_inventories`](crate::ProviderTree::set_inventories), with two differences. A claim of
+    /// a consumer that exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever the
+    /// consumer holds. [`CapacityExceeded`](Error::CapacityExceeded) tells what the whole batch
+    /// asks for, and what is free for the whole batch.
+    ///
+    /// Returns [`InvalidEntries`](Error::InvalidEntries) if a consumer, or the inventories of a
+    /// provider, come twice. Returns [`ProviderChanged`](Error::ProviderChanged) or
+    /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
+    /// [fork](crate::Fork::difference_if_unchanged) has read, and that has changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
         let committed = check_batch(&self.core, batch).and_then(|capacities| {
             let Worker { core, writer, .. } = self;
@@ -54,7 +58,8 @@ impl Worker {
     }
 }
 
-/// Checks the batch's own sense; the capacities of its inventories.
+/// Checks what can be checked of the batch without a transaction. Returns the capacities of the
+/// batch's inventories.
 fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
     let mut faults = Vec::new();
     let mut seen = HashSet::<Uuid, foldhash::fast::RandomState>::default();
@@ -98,7 +103,8 @@ fn commit(
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
 ) -> Result<Vec<Receipt>> {
-    // Dropped when all keys are given up: they hold values of the caller's, whose own drop may panic.
+    // Dropped after all keys are given up: the replaced configurations hold values of the caller's
+    // types, whose own drop may panic.
     let mut replaced = Vec::new();
     let keys: Vec<Uuid> = batch.keys().collect();
     while_stale(|| {
@@ -109,15 +115,16 @@ fn commit(
 }
 
 impl Batch {
-    /// The consumers it changes, then those that have to be absent: each has a key, so that the
-    /// transaction can rest on its absence too.
+    /// Returns the consumers that the batch changes, then the consumers that have to be absent. The
+    /// latter get keys too, so that the transaction can rest on their absence.
     fn keys(&self) -> impl Iterator<Item = Uuid> {
         let absent = self.basis.iter().flat_map(|basis| basis.absent.iter().copied());
         self.consumers.iter().map(|change| change.consumer).chain(absent)
     }
 }
 
-/// Begins the batch's cordons, or ends those that it ends.
+/// Begins the cordons that the batch begins, if `own` is true; otherwise ends the cordons that the
+/// batch ends.
 fn change_cordons(
     transaction: &mut Transaction<'_>,
     batch: &Batch,
@@ -129,11 +136,11 @@ fn change_cordons(
     Ok(())
 }
 
-/// Inventories about to be put in force.
+/// Holds the inventories of one provider that are about to be put in force.
 struct Prepared<'a> {
     change: &'a InventoriesChange,
     capacities: &'a [ClassCapacity],
-    /// The version in force before.
+    /// The version of the configuration that was in force before.
     replaced: u64,
     current: Arc<Configuration>,
     next: Arc<Configuration>,
@@ -177,7 +184,8 @@ fn attempt(
             prepared.put_in_force(transaction, core)?;
         }
         change_cordons(transaction, batch, false)?;
-        // Only now: whether a provider of a chain has an inventory may be up to the batch.
+        // After the inventories are in force: the batch itself may decide whether a provider of a
+        // chain has an inventory.
         let wanted = wanted(transaction, core, batch)?;
         for exchange in exchanges(transaction, &opened, &wanted) {
             exchange.take(transaction, core)?;
@@ -203,7 +211,8 @@ fn attempt(
         }
         Ok::<_, Abort<Refused>>(())
     })?;
-    // Dropped when there is nothing left to do.
+    // The replaced configurations are dropped when there is nothing left to do that a panic of
+    // their drop could skip.
     let replaces = |prepared: Prepared<'_>| prepared.candidate.replaces(prepared.replaced, at);
     let _gone: Vec<_> = prepared.into_iter().map(replaces).collect();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
@@ -222,17 +231,17 @@ fn attempt(
 }
 
 impl ConsumerChange {
-    /// Whether a lease of the consumer ends with what it held before.
+    /// Returns whether a lease of the consumer ends together with what the consumer held before.
     fn ends(&self) -> bool {
         matches!(self.before, Before::Ended(_))
     }
 }
 
-/// A consumer as the transaction found it.
+/// Describes a consumer as the transaction found it.
 struct Opened {
     place: Place,
     life: Life,
-    /// Its generation, if it holds something.
+    /// The generation of the consumer, if the consumer holds something.
     before: Option<u64>,
     term: Option<Term>,
 }
@@ -255,7 +264,8 @@ fn open_consumers(
     Ok(opened)
 }
 
-/// Checks the generation before the change; none if the consumer holds nothing.
+/// Checks that the consumer is as the batch expects. `before` is the consumer's generation before
+/// the change, or `None` if the consumer holds nothing.
 fn check_before(change: &ConsumerChange, before: Option<u64>) -> Result<()> {
     let consumer = change.consumer;
     match (change.before, before) {
@@ -271,7 +281,7 @@ fn check_before(change: &ConsumerChange, before: Option<u64>) -> Result<()> {
     }
 }
 
-/// The lines of each consumer's claim, sorted out; none for those that go.
+/// Returns the lines of each consumer's claim, sorted out. A released consumer has no lines.
 fn wanted(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -288,7 +298,7 @@ fn wanted(
     Ok(wanted)
 }
 
-/// What one consumer gives back and takes of one class of one provider.
+/// Describes what one consumer gives back and takes of one class of one provider.
 #[derive(Clone, Copy)]
 struct Part {
     usage: Cell,
@@ -299,14 +309,14 @@ struct Part {
     wanted: u64,
 }
 
-/// What all consumers of a batch give back and take of one class of one provider.
+/// Describes what all consumers of a batch give back and take of one class of one provider.
 struct Exchange {
     usage: Cell,
     class: u16,
     parts: Vec<Part>,
 }
 
-/// By provider, class, consumer.
+/// Returns the exchanges by provider and class, each with its parts by consumer.
 fn exchanges(
     transaction: &Transaction<'_>,
     opened: &[Opened],
@@ -349,8 +359,8 @@ fn exchanges(
 impl Exchange {
     fn add(&mut self, part: Part) {
         match self.parts.last_mut() {
-            // Held comes before wanted; two handles of one cell are two providers, one of them
-            // gone.
+            // A consumer's held part comes before the wanted ones. Two handles of one cell are two
+            // providers, one of which is gone.
             Some(last)
                 if last.consumer == part.consumer
                     && (last.handle.is_none() || last.handle == part.handle) =>
@@ -379,7 +389,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Everything was given back. Each part is checked for itself, then all together.
+    /// Takes what all parts want together, after everything was given back. Checks each part by
+    /// itself, then all parts together.
     fn take(&self, transaction: &mut Transaction<'_>, core: &Core) -> Result<(), Abort<Refused>> {
         let Some(handle) = self.parts.iter().find_map(|part| part.handle) else { return Ok(()) };
         let place = transaction.open(self.usage)?;
@@ -419,7 +430,8 @@ impl Prepared<'_> {
         let mut classes =
             relayout(usage, self.capacities).map_err(|used| used.error(provider.uuid))?;
         for (class, new) in classes.iter_mut().zip(self.capacities) {
-            // What the batch has given back may be taken again, be it above the capacity.
+            // The units count for amounts above the capacity too: the batch may take again what it
+            // has given back, even if that exceeds the capacity.
             class.has_units = new.inventory.has_units(u64::MAX);
         }
         let generation = self.change.expect.next(usage.generation());

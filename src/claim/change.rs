@@ -1,4 +1,4 @@
-//! Changes of what is used of one class of one provider.
+//! [`Change`]: a change of how much of one class of one provider is used.
 
 use crate::claim::consumer::Held;
 use crate::claim::request::Line;
@@ -9,16 +9,17 @@ use crate::tree::core::Core;
 use crate::tree::layout::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::tree::{Provider, Refused};
 
-/// A change of what is used of one class of one provider.
+/// Describes a change of how much of one class of one provider is used.
 #[derive(Clone, Copy)]
 pub(crate) struct Change<'a> {
-    /// The caller's handle; none for what is held already.
+    /// The handle by which a caller names the provider; `None` if the change gives back what a
+    /// consumer holds.
     pub(crate) handle: Option<&'a Provider>,
     pub(crate) class: u16,
 }
 
-/// Takes what the lines want, none of which is held yet. They are sorted.
-#[inline(never)] // By itself the loop has registers enough.
+/// Takes the amounts of the `wanted` lines for a consumer that holds nothing. The lines are sorted.
+#[inline(never)] // Apart from its caller, the loop has enough registers.
 pub(super) fn take_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -31,8 +32,8 @@ pub(super) fn take_all(
     Ok(())
 }
 
-/// Gives back all that is held. It is sorted.
-#[inline(never)] // As above.
+/// Gives back all `held` amounts, which are sorted.
+#[inline(never)] // Apart from its caller, this loop has enough registers too.
 pub(super) fn give_back_all(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -45,7 +46,8 @@ pub(super) fn give_back_all(
     Ok(())
 }
 
-/// Makes changes of one provider, each with what is held and what is wanted instead.
+/// Makes several changes in the usage cell of one provider. Each change comes with the amount that
+/// is held, and the amount that is wanted instead.
 #[inline]
 fn change_one<'a>(
     transaction: &mut Transaction<'_>,
@@ -66,13 +68,14 @@ fn change_one<'a>(
 }
 
 impl<'a> Change<'a> {
-    /// Of what a line names.
+    /// Returns the change of the provider and class that `line` names.
     #[inline]
     pub(super) fn of(line: &'a Line) -> Self {
         Change { handle: Some(&line.provider), class: line.class.number() }
     }
 
-    /// Of what is held, by whatever handle it was taken.
+    /// Returns the change of the provider and class of `held`, whatever handle the amount was taken
+    /// by.
     #[inline]
     pub(super) fn of_held(held: &Held) -> Self {
         Change { handle: None, class: held.class }
@@ -80,8 +83,8 @@ impl<'a> Change<'a> {
 }
 
 impl Change<'_> {
-    /// Puts `wanted` in the place of `held` in a transaction, in this usage cell, or leaves that as it
-    /// was.
+    /// Puts `wanted` in the place of `held` in the usage cell, as part of the transaction. On an
+    /// error, leaves the usage cell as it was.
     pub(super) fn apply(
         self,
         transaction: &mut Transaction<'_>,
@@ -97,7 +100,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// As [`used_after`](Self::used_after), if the handle means the provider still.
+    /// Checks that the handle still means the provider, then returns what
+    /// [`used_after`](Self::used_after) returns.
     pub(crate) fn checked(
         self,
         words: &[u64],
@@ -110,14 +114,18 @@ impl Change<'_> {
         self.used_after(usage.head(), words, core, held, wanted)
     }
 
-    /// Whether the handle means the provider still whose usage cell has this life.
+    /// Checks that the handle, if there is one, still means the provider whose usage cell has this
+    /// `life`.
     #[inline]
     fn check_handle(self, life: Life) -> Result<(), Error> {
         self.handle.map_or(Ok(()), |handle| Core::check(handle, life))
     }
 
-    /// The class's amounts in these words with this head, and how much is used if `wanted` takes the
-    /// place of `held`.
+    /// Returns the class's amounts in `words`, whose head is `head`, and how much will be used when
+    /// `wanted` takes the place of `held`.
+    ///
+    /// Refuses to raise an amount beyond what is free, so that no claim exceeds the capacity.
+    /// Refuses to raise an amount on a cordoned provider, and to change it against the units.
     #[inline(always)]
     pub(super) fn used_after(
         self,
@@ -128,7 +136,7 @@ impl Change<'_> {
         wanted: u64,
     ) -> Result<(Amounts, u64), Abort<Error>> {
         let Some(amounts) = head.find(words, self.class) else { return Err(self.no_inventory()) };
-        // What is held is part of what is used, if both were read at one instant.
+        // If both were read at one instant, what is held is part of what is used.
         let Some(others) = amounts.used.checked_sub(held) else { return Err(Abort::Torn) };
         let free = amounts.capacity.saturating_sub(others);
         if wanted > held && (wanted > free || head.is_cordoned()) {
@@ -137,7 +145,7 @@ impl Change<'_> {
         if head.has_units() && wanted != held {
             self.check_units(head, core, wanted)?;
         }
-        // Can't overflow: either within the capacity, or no more than was used.
+        // The sum can't overflow: it is within the capacity, or no more than was used before.
         Ok((amounts, others + wanted))
     }
 
@@ -158,7 +166,8 @@ impl Change<'_> {
         Error::CapacityExceeded { provider: handle.uuid, class, requested, free }.into()
     }
 
-    /// Whether one of several consumers may have `wanted` for what it held, but for capacity.
+    /// Checks whether one of several consumers may hold `wanted` instead of `held`, leaving the
+    /// capacity aside.
     pub(super) fn check(
         self,
         words: &[u64],
@@ -179,8 +188,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The class's amounts, and how much is used if several consumers take `wanted` together.
-    /// `held` was given back before.
+    /// Returns the class's amounts, and how much will be used when several consumers take `wanted`
+    /// together. `held` is what these consumers held together, and have given back before.
+    ///
+    /// Refuses to raise the sum beyond what is free, so that no batch exceeds the capacity. The
+    /// caller has [checked](Self::check) each consumer's part.
     pub(super) fn taken_together(
         self,
         words: &[u64],
@@ -193,14 +205,15 @@ impl Change<'_> {
         if wanted > held && wanted > free {
             return Err(self.not_to_be_had(usage, wanted, free));
         }
-        // Can't overflow: either within the capacity, or no more than was used.
+        // The sum can't overflow: it is within the capacity, or no more than was used before.
         Ok((amounts, amounts.used + wanted))
     }
 
-    /// Checks `wanted` against the inventory that the words rest on.
+    /// Checks `wanted` against the units of the class's inventory, in the configuration that the
+    /// usage cell names.
     #[cold]
     fn check_units(self, usage: UsageHead, core: &Core, wanted: u64) -> Result<(), Abort<Error>> {
-        // Without a handle something is given back, which obeys no units.
+        // A change without a handle gives back, and what is given back obeys no units.
         let Some(handle) = self.handle else { return Ok(()) };
         let class = ResourceClass::from_number(self.class);
         let version = usage.configuration();

@@ -1,4 +1,4 @@
-//! Consumers: what they hold, in words and as users see it.
+//! Consumers: what they hold, in the words of their cells and as users see it.
 
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -10,38 +10,40 @@ use crate::tree::Term;
 use crate::tree::core::Core;
 use crate::tree::layout::{CellKind, Life, State, Structure, Words, structure_of};
 
-/// What a consumer holds, at one instant.
+/// Lists everything that a consumer held at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Allocations {
     /// The consumer.
     pub consumer: Uuid,
-    /// Grows with each change of what the consumer holds. Begins at 1 or above, and above every
-    /// generation that the consumer had before it held nothing.
+    /// The consumer's generation, which grows with each change of what the consumer holds. It
+    /// begins at 1 or above, and above every generation that the consumer had before it held
+    /// nothing. [`Expect::Mirror`](crate::Expect::Mirror) sets the generation instead.
     pub generation: u64,
-    /// Until when it is a lease; none if it is held for good. In the caller's own time.
+    /// The deadline of the lease, in the caller's own time; `None` if the allocations are held for
+    /// good.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub deadline: Option<u64>,
-    /// What it holds. One entry for each class of each provider.
+    /// The amounts that the consumer holds, one entry for each class of each provider.
     pub allocations: Vec<Allocation>,
 }
 
-/// An amount that a consumer holds.
+/// Represents an amount that a consumer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Allocation {
-    /// From this provider.
+    /// The provider that the amount comes from.
     pub provider: Uuid,
-    /// Of this class.
+    /// The resource class of the amount.
     pub class: ResourceClass,
-    /// So much.
+    /// How much the consumer holds.
     pub amount: u64,
 }
 
-/// An amount as a consumer's cell holds it.
+/// Represents an amount in the words of a consumer's cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
-    /// The provider's usage cell. The provider can't go while something of it is held.
+    /// The usage cell of the provider. The provider can't be removed while an amount of it is held.
     pub(crate) usage: Cell,
     pub(crate) class: u16,
     pub(crate) amount: u64,
@@ -49,12 +51,12 @@ pub(crate) struct Held {
 
 const HEADER: usize = 5;
 
-/// How many amounts a consumer can hold, leased or not.
+/// Returns how many amounts a consumer can hold at most, leased or not.
 fn most_amounts(is_leased: bool) -> usize {
     (MOST_WORDS - HEADER - usize::from(is_leased)) / 2
 }
 
-/// Checks that a consumer can hold so many amounts.
+/// Checks that a consumer can hold this number of amounts.
 #[inline]
 pub(crate) fn check_count(amounts: usize, is_leased: bool) -> Result<()> {
     match amounts <= most_amounts(is_leased) {
@@ -72,13 +74,13 @@ fn too_many_amounts(is_leased: bool) -> Error {
     Error::TooLarge { what, limit: most_amounts(is_leased) as u64 }
 }
 
-/// Stands for no deadline.
+/// Stands for no deadline in a consumer's cell.
 const NEVER: u64 = u64::MAX;
 
-/// The latest deadline of a lease.
+/// Bounds the deadlines of leases: no deadline is later.
 pub(crate) const LATEST_DEADLINE: u64 = NEVER - 1;
 
-/// The words of a consumer's cell, to look at.
+/// Gives read access to the words of a consumer's cell.
 #[derive(Clone, Copy)]
 pub(crate) struct ConsumerWords<'a>(pub(crate) &'a [u64]);
 
@@ -99,17 +101,18 @@ impl<'a> ConsumerWords<'a> {
         self.word(3)
     }
 
-    /// Until when it is a lease, if it is one.
+    /// Returns the deadline, if the consumer is leased.
     pub(crate) fn deadline(self) -> Option<u64> {
         Some(self.word(4)).filter(|deadline| *deadline != NEVER)
     }
 
-    /// The same with its ticket.
+    /// Returns the term, which is the deadline with its ticket, if the consumer is leased.
     pub(crate) fn term(self) -> Option<Term> {
         Some(Term { deadline: self.deadline()?, ticket: *self.0.last()? })
     }
 
-    /// What it holds, by usage cell and class. A ticket at the end is no pair, and passed over.
+    /// Returns what the consumer holds, by usage cell and class. Passes over a ticket at the end of
+    /// the words, since a single word is no pair.
     pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Held> + 'a {
         let entries = self.0.get(HEADER..).unwrap_or_default();
         entries.chunks_exact(2).map(|entry| Held {
@@ -120,7 +123,8 @@ impl<'a> ConsumerWords<'a> {
     }
 }
 
-/// Makes the cell that is open that of a consumer which holds so much, if it can.
+/// Rewrites the opened cell as the cell of a consumer that holds `held`. Returns an error if these
+/// are more amounts than a consumer can hold.
 #[inline]
 pub(crate) fn rewrite_consumer(
     transaction: &mut Transaction<'_>,
@@ -153,15 +157,15 @@ pub(super) fn copy(record: Record<'_>) -> Vec<u64> {
     words
 }
 
-/// Whether a cell of this life is that of a consumer which holds something.
+/// Returns whether a cell with this `life` serves a consumer that holds something.
 pub(crate) fn is_live_consumer(life: Life) -> bool {
     life.kind() == CellKind::Consumer && life.state == State::Live
 }
 
-/// All cells that serve consumers, or did.
+/// Returns all cells that serve consumers, or have served some.
 pub(crate) fn consumer_cells(ledger: &Ledger) -> impl Iterator<Item = Cell> + '_ {
     let cells = (0..ledger.cell_bound()).map(Cell::new);
-    // A cell serves things of one kind for good.
+    // A cell never changes its kind.
     cells.filter(|cell| ledger.peek(*cell, Life::of).kind() == CellKind::Consumer)
 }
 
@@ -175,7 +179,8 @@ impl Core {
         })
     }
 
-    /// What is held by the consumer in `cell`, if it `is_meant`. None if that can't be read.
+    /// Returns what the consumer in `cell` holds. The outer option is `None` if the view can't read
+    /// that; the inner option is `None` if `is_meant` rejects the words of the cell.
     pub(crate) fn allocations_at(
         &self,
         view: &mut impl View,

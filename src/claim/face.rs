@@ -1,4 +1,4 @@
-//! Claims as the forest offers them.
+//! The methods of [`ProviderTree`] about claims.
 
 use std::sync::Arc;
 
@@ -9,28 +9,32 @@ use crate::error::Result;
 use crate::metrics::Metrics;
 use crate::tree::ProviderTree;
 
-/// Claims and what they hold.
+/// Hands out workers, and reads what consumers hold.
 impl ProviderTree {
-    /// What one thread claims and releases with. Each takes a few spare records with it and gives
-    /// them back when dropped. Lock-free.
+    /// Returns a new worker, which one thread claims and releases with. Lock-free.
+    ///
+    /// Each worker takes a few spare records from the forest, and gives them back when it is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](crate::Error::TooLarge) beyond 32,768 workers at the same time, of which the forest
-    /// itself keeps a few for its own methods.
+    /// Returns [`TooLarge`](crate::Error::TooLarge) beyond 32,768 workers at the same time. The
+    /// forest itself keeps a few of these workers for its own methods.
     pub fn worker(&self) -> Result<Worker> {
         Worker::new(Arc::clone(&self.core))
     }
 
-    /// What `consumer` holds, at one instant; none if it holds nothing. Takes a shard's read lock
-    /// for O(1).
+    /// Returns what `consumer` holds, as of one instant, or `None` if the consumer holds nothing.
+    /// Takes a shard's read lock for O(1).
     pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
         self.core.allocations(consumer)
     }
 
-    /// The lease of `consumer`; none if what it holds is not leased, or it holds nothing. For whoever
-    /// has lost the reply of [`Worker::lease`], or has [loaded](Self::load) the forest. Takes a
-    /// shard's read lock for O(1).
+    /// Returns the lease of `consumer`, or `None` if the consumer holds nothing, or holds for good
+    /// what it holds. Takes a shard's read lock for O(1).
+    ///
+    /// Serves callers that have lost the reply of [`Worker::lease`], or have [loaded](Self::load)
+    /// the forest.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -53,15 +57,18 @@ impl ProviderTree {
         self.core.lease_of(consumer)
     }
 
-    /// The earliest deadline of a lease; none if nothing is leased. It may be an earlier one: of a
-    /// lease that was renewed or has ended, or of a call that is about to make or renew one, or to be
-    /// refused. Lock-free; O(log n) for n leases.
+    /// Returns the earliest deadline of all leases, or `None` if nothing is leased. Lock-free;
+    /// O(log n) for n leases.
+    ///
+    /// The returned deadline may be earlier than that of every lease in force. Then it belongs to a
+    /// lease that was renewed or has ended, or to a call that is about to make or renew a lease, or
+    /// to be refused.
     pub fn next_deadline(&self) -> Option<u64> {
         self.core.agenda.first().map(|(due, _)| due.term.deadline)
     }
 
-    /// What all workers have done since the forest began, also those that are gone. Wait-free;
-    /// O(workers that were there at the same time).
+    /// Returns what all workers together have done since the forest began, including the workers
+    /// that are gone. Wait-free; O(the most workers that have existed at the same time).
     pub fn metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
         for slot in 0..self.core.ledger.writer_bound() {

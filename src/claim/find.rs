@@ -1,4 +1,4 @@
-//! Finding providers again: what a worker remembers of the index.
+//! What a worker remembers of the index, to find providers again without a lock.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,18 @@ use crate::tree::Interned;
 use crate::tree::Provider;
 use crate::tree::layout::{Life, State};
 
-/// The cells of providers that were found, by their uuids. Entries are hints, as those of the index:
-/// the cell says whether the provider is there still.
+/// Maps uuids to the cells of providers that the worker has found. An entry is a hint, like an
+/// entry of the index: the cell decides whether the provider still exists.
 #[derive(Default)]
 pub(super) struct Found(HashMap<u128, Entry, foldhash::fast::RandomState>);
 
 struct Entry {
     interned: Interned,
-    /// A version of the cell in which the provider is there.
+    /// A version of the cell in which the provider exists.
     live: GateWord,
 }
 
-/// So many are remembered; beyond that it begins anew.
+/// Bounds the number of entries. A full map is cleared before the next entry is added.
 const MOST_FOUND: usize = 1 << 16;
 
 impl Found {
@@ -29,7 +29,7 @@ impl Found {
     fn live(&mut self, ledger: &Ledger, uuid: Uuid) -> Option<Interned> {
         let entry = self.0.get_mut(&uuid.as_u128())?;
         let interned = entry.interned;
-        // Most often nothing has changed there, and the version need not be read again.
+        // Most often the cell has not changed, and its version need not be read again.
         if !ledger.is_in_force(interned.cell, entry.live) {
             entry.live = live_version(ledger, interned)?;
         }
@@ -44,19 +44,23 @@ impl Found {
     }
 }
 
-/// The version in force, if what was interned so is there in it.
+/// Returns the version in force of the cell of `interned`, if the cell is live in that version with
+/// the incarnation of `interned`.
 fn live_version(ledger: &Ledger, interned: Interned) -> Option<GateWord> {
     let (word, life) = ledger.peek_version(interned.cell, Life::of);
     life.is(State::Live, interned.incarnation).then_some(word)
 }
 
 impl Worker {
-    /// The provider with this uuid, as [`find`](crate::ProviderTree::find) says it, for a thread that
-    /// asks for the same ones again and again: what this worker has found before needs no look at the
-    /// index that all threads share, and so no lock.
+    /// Returns the provider with this uuid, as [`ProviderTree::find`](crate::ProviderTree::find)
+    /// does, but without a lock if this worker has found the provider before.
     ///
-    /// O(1), whether or not there is one. Takes a shard's read lock for O(1) for what was not found
-    /// before, or has gone. Remembers up to 65,536 providers.
+    /// Serves threads that ask for the same providers again and again: a provider that this worker
+    /// remembers needs no look at the index that all threads share. The worker remembers up to
+    /// 65,536 providers.
+    ///
+    /// O(1), whether or not there is such a provider. If this worker has not found the provider
+    /// before, or the provider has gone, the call takes a shard's read lock for O(1).
     ///
     /// ```
     /// use provider_tree::ProviderTree;

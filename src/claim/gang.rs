@@ -1,8 +1,8 @@
-//! Gangs: as much as fits, if it is enough.
+//! Gangs and partial claims: as much is taken as fits, if that is enough.
 //!
-//! Members are tried one after the other within one transaction. What a member that does not fit
-//! was refused for is part of the transaction, so each refusal was true at the same instant at which
-//! the others were made.
+//! One transaction tries the members of a gang one after the other. The read set of the transaction
+//! includes everything that the refusal of a member rests on. So each refusal was true at the
+//! instant at which the other members were made.
 
 use uuid::Uuid;
 
@@ -18,28 +18,29 @@ use crate::tree::core::Core;
 use crate::tree::layout::State;
 use crate::tree::{Expect, Interned, Refused, while_stale};
 
-/// What was had of a claim, and what was not.
+/// Tells what a consumer got of a claim, and what it did not get.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partial {
     /// The consumer and its generation.
     pub receipt: Receipt,
-    /// The amounts that did not fit, by their position in the claim, and why.
+    /// The amounts that did not fit: the position of each amount in the claim, and the reason.
     pub refused: Vec<(usize, Error)>,
 }
 
 impl Worker {
-    /// Makes those of the claims that fit, if they are at least so many; else none. Returns for
-    /// each whether it was made, or why not.
+    /// Makes those of the claims that fit, if at least `at_least` claims fit; otherwise makes none.
+    /// Returns for each claim its receipt, or why the claim does not fit.
     ///
-    /// Each claim is a member of the gang and all or nothing; they are tried in order, at one
-    /// instant, so that a member may not fit because of those before it.
+    /// Each claim is a member of the gang, and is made as a whole or not at all. The members are
+    /// tried in order, at one instant: a member may not fit because of the members before it.
     ///
     /// # Errors
     ///
-    /// [`TooFewFit`](Error::TooFewFit) with the reason of each that does not fit;
-    /// [`InvalidEntries`](Error::InvalidEntries) for a consumer that comes twice; and what
-    /// is wrong with a claim by itself, as for [`claim`](Self::claim). A member whose consumer
-    /// exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever it holds.
+    /// Returns [`TooFewFit`](Error::TooFewFit) if too few members fit, with the reason of each that
+    /// does not fit; [`InvalidEntries`](Error::InvalidEntries) if a consumer comes twice; and the
+    /// errors of [`claim`](Self::claim) for what is wrong with a claim by itself. A member whose
+    /// consumer exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever the
+    /// consumer holds.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -96,14 +97,17 @@ impl Worker {
         })
     }
 
-    /// Gives a consumer that holds nothing as much of the claim as fits, amount by amount: each
-    /// [`take`](Claim::take) whole or not, in order, at one instant. At least one has to fit.
+    /// Gives a consumer that holds nothing as much of the claim as fits, if anything fits.
+    ///
+    /// Each [`take`](Claim::take) of the claim is one amount, which is taken as a whole or not at
+    /// all. The amounts are tried in order, at one instant. An amount that adds to an earlier
+    /// amount obeys the units together with the earlier one. At least one amount has to fit. What
+    /// the claim [rests on](Claim::rest_on) and its [chains](Claim::take_chain) are all or nothing.
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim), without `AlreadyHeld`, and with [`TooFewFit`](Error::TooFewFit) if
-    /// nothing fits. An amount that adds to one before it obeys the units together with it. What the
-    /// claim [rests on](Claim::rest_on) and its [chains](Claim::take_chain) are all or nothing.
+    /// Returns the errors of [`claim`](Self::claim), without `AlreadyHeld`, and
+    /// [`TooFewFit`](Error::TooFewFit) if nothing fits.
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
         self.counting(made, |tallies| &tallies.claims)
@@ -163,8 +167,8 @@ fn too_few(fit: usize, at_least: usize, made: &[Result<Receipt>]) -> Error {
     Error::TooFewFit { fit, at_least, refused }
 }
 
-/// Makes one member part of the transaction, or says why not and leaves the transaction as it was,
-/// but for what it rests on.
+/// Makes one member part of the transaction. If the member does not fit, returns the reason and
+/// adds nothing to the write set; the read set then includes what the reason rests on.
 fn try_member(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -195,7 +199,8 @@ fn try_member(
     Ok(Ok(Receipt { consumer, generation }))
 }
 
-/// Takes an amount in the transaction, or leaves it as it was.
+/// Takes the amount of `line` as part of the transaction. On an error, leaves the usage cell as it
+/// was.
 fn take_line(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -204,7 +209,8 @@ fn take_line(
     Change::of(line).apply(transaction, core, line.usage(), 0, line.amount)
 }
 
-/// Takes an amount in addition to what was taken before, or leaves both as they were.
+/// Takes the amount of `line` in addition to what `taken` has of the same class and provider. On an
+/// error, leaves the usage cell and `taken` as they were.
 fn take_more(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -224,7 +230,8 @@ fn take_more(
     Ok(())
 }
 
-/// Whether an amount could be taken in the transaction. Each class of each provider is asked once.
+/// Checks whether the transaction could take the amount of `line`. A claim has to have been sorted
+/// out, so that each class of each provider is checked once, with the whole amount.
 fn check_line(
     transaction: &mut Transaction<'_>,
     core: &Core,

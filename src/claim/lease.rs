@@ -1,9 +1,10 @@
-//! Leases: what is held until a deadline, unless it is confirmed.
+//! Leases: allocations that end at a deadline, unless they are confirmed before.
 //!
-//! A lease is a consumer with a deadline, in its cell. An agenda orders leases by deadline; its
-//! entries are hints, each for one *term*: the deadline that one call has set for one life of the
-//! consumer. So an entry never comes to be right again, and whoever has put a term out of force
-//! drops its entry. A term is entered before it is in force; a lease always has its entry.
+//! A lease is a consumer whose cell has a deadline. The agenda orders leases by deadline. An entry
+//! of the agenda is a hint, and is for one *term*: the deadline that one call has set for one life
+//! of the consumer. A term that is out of force never comes into force again, so the thread that
+//! has put a term out of force removes the term's entry. A thread enters a term before the term is
+//! in force, so that a lease always has its entry.
 
 use uuid::Uuid;
 
@@ -16,11 +17,11 @@ use crate::tree::core::Core;
 use crate::tree::layout::State;
 use crate::tree::{Due, Expect, Interned, Term};
 
-/// What a consumer holds until a deadline, unless it is confirmed before. Means exactly this lease:
-/// after its end no other.
+/// Represents allocations that a consumer holds until a deadline, unless they are confirmed before.
+/// A value means exactly one lease, and no other after the end of that lease.
 ///
-/// Time is the caller's: any number that grows, the same for all who deal with a forest's leases,
-/// such as milliseconds since some beginning. The library has no clock.
+/// Time is the caller's: any number that grows, the same for all threads that deal with the leases
+/// of a forest, such as milliseconds since some beginning. The library has no clock.
 ///
 /// ```
 /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -52,19 +53,19 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The consumer that holds it.
+    /// Returns the consumer of the lease.
     pub fn consumer(&self) -> Uuid {
         self.receipt.consumer
     }
 
-    /// The consumer, and its generation when the lease began. That of the consumer's next lease is
-    /// another.
+    /// Returns the consumer of the lease, and the generation that the consumer had when the lease
+    /// began. The consumer's next lease begins at another generation.
     pub fn receipt(&self) -> Receipt {
         self.receipt
     }
 }
 
-/// Why a lease was left as it is.
+/// Tells why a lease was left as it is.
 enum Left {
     Ended,
     Error(Error),
@@ -76,18 +77,21 @@ impl From<Limit> for Left {
     }
 }
 
-/// Leases.
+/// Makes, confirms, renews and ends leases.
 impl Worker {
-    /// As [`claim`](Self::claim), until `deadline`: from then on the lease can't be confirmed any
-    /// more, and the next [`expire`](Self::expire) gives back what it holds.
+    /// Makes a claim as [`claim`](Self::claim) does, for a lease until `deadline`. From the
+    /// deadline on the lease can't be confirmed any more, and the next [`expire`](Self::expire)
+    /// gives back what the lease holds.
     ///
-    /// A lease is an ordinary consumer: it can be replaced, which keeps the deadline, and released.
+    /// The consumer of a lease is an ordinary consumer: it can be replaced, which keeps the
+    /// deadline, and released.
     ///
     /// # Errors
     ///
-    /// As there, and [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1, and beyond
-    /// 16,379 amounts. After [`AlreadyHeld`](Error::AlreadyHeld)
-    /// [`lease_of`](crate::ProviderTree::lease_of) says whether it is leased, and how to confirm it.
+    /// Returns the errors of [`claim`](Self::claim), and [`TooLarge`](Error::TooLarge) for a
+    /// deadline of 2<sup>64</sup> - 1, and beyond 16,379 amounts. After
+    /// [`AlreadyHeld`](Error::AlreadyHeld), [`lease_of`](crate::ProviderTree::lease_of) tells
+    /// whether the consumer is leased, and returns the lease to confirm.
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
             let term = self.core.new_term(deadline);
@@ -101,13 +105,14 @@ impl Worker {
         self.counting(leased, |tallies| &tallies.claims)
     }
 
-    /// Keeps what is leased for good. The consumer's generation grows; to confirm once more changes
-    /// nothing and succeeds.
+    /// Keeps for good what the lease holds. The consumer's generation grows. Confirming a lease
+    /// once more changes nothing and succeeds.
     ///
     /// # Errors
     ///
-    /// [`LeaseEnded`](Error::LeaseEnded) if `now` is the deadline or later, or if the lease has
-    /// expired, was forgotten or released; [`ForeignLease`](Error::ForeignLease).
+    /// Returns [`LeaseEnded`](Error::LeaseEnded) if `now` is the deadline or later, or if the lease
+    /// has expired, was forgotten or released; [`ForeignLease`](Error::ForeignLease) if the lease
+    /// is one of another forest.
     pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
         let confirmed = self.own(lease).and_then(|()| {
             self.change_lease(lease, |deadline| match deadline {
@@ -129,10 +134,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`LeaseEnded`](Error::LeaseEnded) and [`ForeignLease`](Error::ForeignLease) as for
-    /// [`confirm`](Self::confirm),
-    /// [`NotLeased`](Error::NotLeased) if it is confirmed, [`TooLarge`](Error::TooLarge) for a
-    /// deadline of 2<sup>64</sup> - 1.
+    /// Returns [`LeaseEnded`](Error::LeaseEnded) and [`ForeignLease`](Error::ForeignLease) as
+    /// [`confirm`](Self::confirm) does; [`NotLeased`](Error::NotLeased) if the lease is confirmed;
+    /// [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1.
     pub fn renew(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
         let renewed = self
             .own(lease)
@@ -145,7 +149,7 @@ impl Worker {
         let consumer = lease.consumer();
         let term = self.core.new_term(deadline);
         let due = Due::new(term, lease.interned);
-        // Before the term is in force: one that nobody would find due must not be.
+        // Entered before the term is in force: a lease without an entry would never be found due.
         self.core.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
             Some(before) if before <= now => Err(Left::Ended),
@@ -162,12 +166,13 @@ impl Worker {
         renewed.map(|(receipt, _)| receipt)
     }
 
-    /// Gives back what is leased, unless it is confirmed.
+    /// Gives back what the lease holds, unless the lease is confirmed.
     ///
     /// # Errors
     ///
-    /// [`LeaseEnded`](Error::LeaseEnded) if there is nothing left of it,
-    /// [`NotLeased`](Error::NotLeased) if it is confirmed, [`ForeignLease`](Error::ForeignLease).
+    /// Returns [`LeaseEnded`](Error::LeaseEnded) if there is nothing left of the lease;
+    /// [`NotLeased`](Error::NotLeased) if the lease is confirmed;
+    /// [`ForeignLease`](Error::ForeignLease) if the lease is one of another forest.
     pub fn forget(&mut self, lease: &Lease) -> Result<Receipt> {
         let consumer = lease.consumer();
         let forgotten = self.own(lease).and_then(|()| {
@@ -180,16 +185,18 @@ impl Worker {
         self.counting(forgotten, |tallies| &tallies.releases)
     }
 
-    /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own; says
-    /// which this call has ended.
+    /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own. Returns
+    /// the receipts of the leases that this call has ended.
     ///
-    /// Any number of threads may do so at once. A lease that begins or is renewed to an earlier deadline
-    /// during the call may be left for the next one. O(n log m) for n leases that are due and m in all.
+    /// Any number of threads may call this method at once. A lease that begins during the call, or
+    /// is renewed to an earlier deadline, may be left for the next call. O(n log m) for n leases
+    /// that are due and m leases in all.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](Error::TooLarge) in no forest that is merely full: when changes over very many cells
-    /// have stopped half way; see [limits](crate#limits). What was ended before stays ended.
+    /// Returns [`TooLarge`](Error::TooLarge) when changes over very many cells have stopped half
+    /// way, but never because a forest is merely full; see [limits](crate#limits). The leases that
+    /// were ended before the error stay ended.
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
         for (due, consumer) in self.core.agenda.due(|due| due.term.deadline <= now) {
@@ -201,16 +208,18 @@ impl Worker {
         Ok(ended)
     }
 
-    /// Does what an entry that is due asks for.
+    /// Ends the lease that the entry `due` is for, or removes the entry if its term is over.
+    /// Returns a receipt if this call has ended the lease.
     fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Option<Receipt>> {
         match self.core.entered(due) {
-            // Not in force yet, or not any more; who put it out of force drops the entry.
+            // The term is not in force yet, or no longer in force. The thread that put the term out
+            // of force removes the entry.
             Entered::Other => return Ok(None),
             Entered::Over => self.core.agenda.remove(&due),
             Entered::InForce => {
                 let end = self.end(consumer, due.consumer(), |words| match words.term() {
                     Some(term) if term == due.term => Ok(()),
-                    // Renewed or confirmed just now.
+                    // Another thread has just renewed or confirmed the lease.
                     _ => Err(Error::NotLeased { consumer }),
                 });
                 return match end {
@@ -222,7 +231,7 @@ impl Worker {
         Ok(None)
     }
 
-    /// Whether the lease is one of this worker's forest.
+    /// Checks that the lease is one of this worker's forest.
     fn own(&self, lease: &Lease) -> Result<()> {
         match lease.forest == self.core.id() {
             true => Ok(()),
@@ -230,8 +239,8 @@ impl Worker {
         }
     }
 
-    /// Changes the term of a lease, unless `change` of its deadline says that there is nothing to
-    /// change; returns the term that it had, too.
+    /// Changes the term of a lease to the term that `change` returns for the deadline, or changes
+    /// nothing if `change` returns `None`. Also returns the term that the lease had before.
     fn change_lease(
         &mut self,
         lease: &Lease,
@@ -264,13 +273,13 @@ impl Worker {
     }
 }
 
-/// What has become of the term of an entry.
+/// Tells what has become of the term of an entry of the agenda.
 enum Entered {
     /// The consumer is leased for exactly this term.
     InForce,
-    /// It is about to come, or leased for another term.
+    /// The term is about to come into force, or the consumer is leased for another term.
     Other,
-    /// It is gone, or confirmed: for good, both.
+    /// The consumer's life is over, or the lease is confirmed. Neither can be undone.
     Over,
 }
 
@@ -298,7 +307,7 @@ impl Core {
                 Some(_) => Entered::Other,
                 None => Entered::Over,
             },
-            // It may be about to begin.
+            // The lease may be about to begin.
             _ => Entered::Other,
         }
     }

@@ -15,13 +15,14 @@ impl Line {
         usage_of(self.provider.cell)
     }
 
-    /// What lines and what is held are sorted by, as one number.
+    /// Returns, as one number, the usage cell and the class that lines and held amounts are sorted
+    /// by.
     #[inline]
     fn order(&self) -> u64 {
         u64::from(self.usage().number()) << 16 | u64::from(self.class.number())
     }
 
-    /// What lines and what is held are sorted by.
+    /// Returns the usage cell and the class that lines and held amounts are sorted by.
     #[inline]
     pub(crate) fn key(&self) -> (Cell, u16) {
         (self.usage(), self.class.number())
@@ -33,14 +34,15 @@ impl Line {
     }
 }
 
-/// Checks the claim's own sense; says whether its lines are [sorted out](sort_out) already.
+/// Checks what can be checked of the claim without a transaction. Returns whether the lines of the
+/// claim are [sorted out](sort_out) already.
 #[inline]
 pub(crate) fn check_claim(core: &Core, claim: &Claim) -> Result<bool> {
     if claim.is_empty() {
         return Err(Error::EmptyClaim { consumer: claim.consumer() });
     }
     let mut is_sorted = true;
-    // No usage cell is the first of all cells.
+    // Less than the order of any line, since no usage cell is the first of all cells.
     let mut before = 0;
     for line in &claim.lines {
         check_line(core, line)?;
@@ -70,7 +72,7 @@ pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u6
     }
 }
 
-/// The sum of amounts that one call asks for.
+/// Returns the sum of amounts that one call asks for, or an error if the sum is too large.
 pub(super) fn sum_of(
     provider: &Provider,
     class: ResourceClass,
@@ -80,7 +82,8 @@ pub(super) fn sum_of(
     u64::try_from(sum).map_err(|_| Error::SumTooLarge { provider: provider.uuid, class, sum })
 }
 
-/// Sorts lines such that each class of each provider comes once.
+/// Sorts out lines: sorts them by usage cell and class, and adds up the lines of one class of one
+/// provider, so that each class of each provider comes once.
 pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
     lines.sort_unstable_by_key(|line| (line.order(), line.provider.incarnation));
     let mut overflow: Option<(Line, u128)> = None;
@@ -94,7 +97,7 @@ pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
                     if (of.order(), of.provider) == (line.order(), line.provider) {
                         *sum += u128::from(next.amount);
                     }
-                    // So that what follows overflows, too.
+                    // The greatest amount, so that the next line of the class overflows too.
                     line.amount = u64::MAX;
                 }
             }
@@ -109,7 +112,8 @@ pub(crate) fn sort_out(lines: &mut Vec<Line>) -> Result<()> {
     }
 }
 
-/// The lines of a claim with those that its chains are at this instant, sorted out.
+/// Puts the claim's lines into `lines`, together with a line for each provider that the claim's
+/// chains take from, and sorts them out. The chains are those that the transaction reads.
 pub(super) fn expand(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -129,7 +133,8 @@ pub(super) fn expand(
     sort_out(lines).map_err(|error| Abort::Reject(error.into()))
 }
 
-/// A line for each provider of the chain that has an inventory of the class.
+/// Adds a line for each provider of the chain that has an inventory of the class. The chain is the
+/// provider that `chain` names, and the ancestors of that provider.
 fn climb(
     transaction: &mut Transaction<'_>,
     core: &Core,
@@ -150,7 +155,7 @@ fn climb(
             return Ok(());
         }
         steps += 1;
-        // A walk through a structure that changes meanwhile could go on for ever.
+        // If the structure changes during this walk, the walk could go on for ever.
         if steps.is_multiple_of(1024) && !transaction.holds() {
             return Err(Abort::Torn);
         }
@@ -163,7 +168,7 @@ fn climb(
     }
 }
 
-/// Whether every provider is at the generation that the claim rests on.
+/// Checks that every provider whose generation the claim rests on is at that generation.
 pub(super) fn check_conditions(
     transaction: &mut Transaction<'_>,
     claim: &Claim,

@@ -1,4 +1,4 @@
-//! Claims: what consumers take from providers, and the proof that it adds up.
+//! Claims: how consumers come to hold amounts of providers' inventories, and give them back.
 
 mod basis;
 mod batch;

@@ -1,4 +1,4 @@
-//! Requests: what a consumer wants, and what several changes want together.
+//! [`Claim`]: what one consumer wants. [`Batch`]: what several changes want together.
 
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -8,9 +8,10 @@ use crate::inventory::Inventories;
 use crate::resource_class::ResourceClass;
 use crate::tree::{Expect, Provider};
 
-/// What one consumer wants: amounts of classes, from any number of providers, as one.
+/// Represents what one consumer wants: amounts of resource classes from any number of providers,
+/// all of them or none.
 ///
-/// Asking twice for the same class of the same provider asks for the sum.
+/// A claim that asks twice for the same class of the same provider asks for the sum.
 ///
 /// ```
 /// use provider_tree::{Claim, ProviderTree, ResourceClass};
@@ -31,7 +32,7 @@ pub struct Claim {
     pub(crate) conditions: Vec<(Provider, u64)>,
 }
 
-/// One amount of a claim.
+/// Represents one amount that a claim asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub(crate) provider: Provider,
@@ -40,27 +41,31 @@ pub(crate) struct Line {
 }
 
 impl Claim {
-    /// A claim of `consumer` that asks for nothing yet.
+    /// Returns a claim of `consumer` that asks for nothing yet.
     pub fn new(consumer: Uuid) -> Self {
         Claim { consumer, lines: SmallVec::new(), chains: Vec::new(), conditions: Vec::new() }
     }
 
-    /// The same claim with `amount` of `class` from `provider`.
+    /// Adds `amount` of `class` from `provider`, and returns the claim.
     pub fn take(mut self, provider: &Provider, class: ResourceClass, amount: u64) -> Self {
         self.take_mut(provider, class, amount);
         self
     }
 
-    /// Adds `amount` of `class` from `provider`.
+    /// Adds `amount` of `class` from `provider` to the claim.
     pub fn take_mut(&mut self, provider: &Provider, class: ResourceClass, amount: u64) {
         self.lines.push(Line { provider: *provider, class, amount });
     }
 
-    /// The same claim with `amount` of `class` from `provider` and from each of its ancestors that
-    /// has an inventory of it; there has to be at least one among them.
+    /// Adds a chain: `amount` of `class` from each provider that has an inventory of the class,
+    /// among `provider` and its ancestors. Returns the claim.
     ///
-    /// For quotas: a team's provider below that of its organisation, with an inventory of what each
-    /// may use. The chain is that of the instant at which the claim is made.
+    /// At least one provider of the chain has to have such an inventory. The chain is as it is at
+    /// the instant at which the claim is made.
+    ///
+    /// Chains serve quotas: the provider of a team is a child of the provider of the team's
+    /// organisation, and each of the two has an inventory of what the team, or the organisation,
+    /// may use.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -86,19 +91,21 @@ impl Claim {
         self
     }
 
-    /// The same claim, refused unless `provider` is at `generation` when it is made: for a decision
-    /// that rests on more than what is free.
+    /// Adds the condition that `provider` is at `generation` when the claim is made, and returns
+    /// the claim. A claim is refused if one of its conditions does not hold.
+    ///
+    /// Conditions serve decisions that rest on more than what is free.
     pub fn rest_on(mut self, provider: &Provider, generation: u64) -> Self {
         self.conditions.push((*provider, generation));
         self
     }
 
-    /// The consumer that makes the claim.
+    /// Returns the consumer that makes the claim.
     pub fn consumer(&self) -> Uuid {
         self.consumer
     }
 
-    /// The same claim with its chains alone.
+    /// Returns a copy of the claim that asks for its chains alone.
     pub(crate) fn without_lines(&self) -> Self {
         Claim { lines: SmallVec::new(), ..self.clone() }
     }
@@ -108,12 +115,12 @@ impl Claim {
     }
 }
 
-/// Changes of any number of consumers, and of inventories, to be made as one: a move, a swap, an
-/// eviction to make room, a reshape.
+/// Represents changes of any number of consumers, inventories and cordons that are made as one: a
+/// move, a swap, an eviction to make room, a reshape.
 ///
-/// Everything is given back before anything is taken, so that consumers can swap places on full
-/// providers; and inventories change in between, so that what is held can follow them to other
-/// providers.
+/// A batch gives everything back before it takes anything, so that consumers can swap places on
+/// full providers. Inventories change in between, so that allocations can follow inventories to
+/// other providers.
 ///
 /// ```
 /// use provider_tree::{Batch, Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -141,28 +148,30 @@ pub struct Batch {
     pub(crate) basis: Option<Basis>,
 }
 
-/// What a batch does with one consumer.
+/// Describes what a batch does with one consumer.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsumerChange {
     pub(crate) consumer: Uuid,
-    /// None to hold nothing any more.
+    /// What the consumer will hold; `None` if it will hold nothing any more.
     pub(crate) claim: Option<Claim>,
     pub(crate) before: Before,
 }
 
-/// What a batch expects of a consumer.
+/// Tells what a batch expects of a consumer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Before {
-    /// That it holds nothing.
+    /// The consumer holds nothing.
     Nothing,
-    /// That it is at this generation, or nothing.
+    /// The consumer meets what is expected of its generation, if anything is expected.
     Expected(Expect),
-    /// The same; a lease ends with what it held before.
+    /// The consumer meets what is expected of its generation, if anything is expected. If the
+    /// consumer is leased, the lease ends together with what the consumer held before.
     Ended(Expect),
 }
 
 impl Before {
-    /// What is expected of its generation.
+    /// Returns what is expected of the consumer's generation, or `None` if the consumer has to hold
+    /// nothing.
     pub(crate) fn expect(self) -> Option<Expect> {
         match self {
             Before::Nothing => None,
@@ -171,7 +180,7 @@ impl Before {
     }
 }
 
-/// What a batch does with one provider.
+/// Describes the inventories that a batch gives to one provider.
 #[derive(Clone, Debug)]
 pub(crate) struct InventoriesChange {
     pub(crate) provider: Provider,
@@ -179,7 +188,7 @@ pub(crate) struct InventoriesChange {
     pub(crate) expect: Expect,
 }
 
-/// A provider that a batch cordons, or takes out of its cordon.
+/// Describes a provider that a batch cordons, if `own` is true, or whose cordon the batch ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CordonChange {
     pub(crate) provider: Provider,
@@ -187,56 +196,57 @@ pub(crate) struct CordonChange {
 }
 
 impl Batch {
-    /// A batch that changes nothing yet.
+    /// Returns a batch that changes nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same batch with what [`Worker::claim`](crate::Worker::claim) does.
+    /// Adds what [`Worker::claim`](crate::Worker::claim) does, and returns the batch.
     pub fn claim(mut self, claim: Claim) -> Self {
         let (consumer, before) = (claim.consumer, Before::Nothing);
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
 
-    /// The same batch with what [`Worker::replace`](crate::Worker::replace) does.
+    /// Adds what [`Worker::replace`](crate::Worker::replace) does, and returns the batch.
     pub fn replace(mut self, claim: Claim, expect: Expect) -> Self {
         let (consumer, before) = (claim.consumer, Before::Expected(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
 
-    /// The same batch with a claim for a consumer that is as expected, and ends first.
+    /// Adds a claim of a consumer that is as expected, and that gives up its lease, if it has one.
+    /// Returns the batch.
     pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
         let (consumer, before) = (claim.consumer, Before::Ended(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
 
-    /// The same batch with what [`Worker::release`](crate::Worker::release) does, for a consumer
-    /// that is as expected.
+    /// Adds what [`Worker::release`](crate::Worker::release) does, for a consumer that is as
+    /// expected, and returns the batch.
     pub fn release(mut self, consumer: Uuid, expect: Expect) -> Self {
         let before = Before::Ended(expect);
         self.consumers.push(ConsumerChange { consumer, claim: None, before });
         self
     }
 
-    /// The same batch with what [`ProviderTree::cordon`](crate::ProviderTree::cordon) does. The
-    /// cordon begins after the batch has taken what it takes.
+    /// Adds what [`ProviderTree::cordon`](crate::ProviderTree::cordon) does, and returns the batch.
+    /// The cordon begins after the batch has taken what it takes.
     pub fn cordon(mut self, provider: &Provider) -> Self {
         self.cordons.push(CordonChange { provider: *provider, own: true });
         self
     }
 
-    /// The same batch with what [`ProviderTree::uncordon`](crate::ProviderTree::uncordon) does. The
-    /// cordon ends before the batch takes anything.
+    /// Adds what [`ProviderTree::uncordon`](crate::ProviderTree::uncordon) does, and returns the
+    /// batch. The cordon ends before the batch takes anything.
     pub fn uncordon(mut self, provider: &Provider) -> Self {
         self.cordons.push(CordonChange { provider: *provider, own: false });
         self
     }
 
-    /// The same batch with what
-    /// [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories) does.
+    /// Adds what [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories) does, and
+    /// returns the batch.
     pub fn set_inventories(
         mut self,
         provider: &Provider,

@@ -1,4 +1,4 @@
-//! Workers: claim, replace, release, take, put back.
+//! [`Worker`]: what one thread claims, replaces and releases with, and takes and puts back.
 
 use std::sync::Arc;
 
@@ -18,51 +18,54 @@ use crate::tree::core::Core;
 use crate::tree::layout::{Life, State, UsageWords, usage_of};
 use crate::tree::{Due, Expect, Interned, Provider, Refused, Term, while_stale};
 
-/// What one thread claims and releases with.
+/// Makes the claims and releases of one thread.
 ///
-/// Every change is one transaction over the providers and the consumers it concerns: it takes
-/// effect at one instant or, if it is refused, not at all. A claim that fits is never refused
-/// because another thread touched the same provider: it is checked against the new state, inside.
+/// Every change is one transaction over the providers and consumers that the change concerns. The
+/// change takes effect at one instant or, if it is refused, not at all. A claim that fits is never
+/// refused because another thread has changed the same provider: the call itself checks the claim
+/// again, against the new state.
 ///
-/// All methods are lock-free, but for an index's shard lock for O(1) on each consumer's uuid.
+/// All methods are lock-free, except that for each consumer's uuid they take the lock of a shard of
+/// an index for O(1).
 pub struct Worker {
     pub(super) core: Arc<Core>,
     pub(super) writer: Writer,
-    /// What the claim at hand asks for: by usage cell and class, each once.
+    /// The lines of the claim at hand, sorted out.
     pub(super) wanted: Vec<Line>,
-    /// What its consumer holds before.
+    /// What the consumer of the claim at hand holds before the change.
     pub(super) held: Vec<Held>,
-    /// The providers that were found.
+    /// The providers that this worker has found.
     pub(super) found: Found,
-    /// Those of this worker's slot.
+    /// The tallies of this worker's slot.
     tallies: Arc<CachePadded<Tallies>>,
-    /// What they were when it began.
+    /// What the tallies were when this worker began.
     base: Metrics,
-    /// Retries and helps that are counted.
+    /// The retries and helps that the tallies include already.
     counted: (u64, u64),
 }
 
-/// The proof that a consumer's allocations have changed.
+/// Proves that a consumer's allocations have changed.
 ///
-/// No other change of the consumer has the same, not even when it has ended and begun again; but see
-/// [`Expect::Mirror`].
+/// No other change of the consumer has an equal receipt, not even after the consumer has ended and
+/// begun again; but see [`Expect::Mirror`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Receipt {
     /// The consumer.
     pub consumer: Uuid,
-    /// Its generation from then on; after a release, the last one it had.
+    /// The consumer's generation from the change on; after a release, the last generation that the
+    /// consumer had.
     pub generation: u64,
 }
 
-/// A consumer as a claim finds it.
+/// Describes a consumer that holds something, as a claim finds it.
 pub(super) struct Known {
     generation: u64,
-    /// Whether it holds exactly what is wanted.
+    /// Whether the consumer holds exactly what the claim asks for.
     equal: bool,
 }
 
-/// What a consumer is supposed to be before the index is asked.
+/// Tells what a caller supposes a consumer to be, before the index is asked.
 pub(super) enum Supposed {
     New,
     Known,
@@ -80,21 +83,22 @@ impl Worker {
         Ok(Worker { core, writer, wanted, held, found, tallies, base, counted })
     }
 
-    /// Gives a consumer that holds nothing all that the claim asks for. Its generation begins above
-    /// all that it has had.
+    /// Gives a consumer that holds nothing all that the claim asks for. The consumer's generation
+    /// begins above every generation that the consumer has had.
     ///
     /// Of several claims of one consumer exactly one succeeds.
     ///
     /// # Errors
     ///
-    /// [`CapacityExceeded`](Error::CapacityExceeded) with what is free,
-    /// [`UnitViolation`](Error::UnitViolation), [`NoInventory`](Error::NoInventory),
-    /// [`Removed`](Error::Removed), [`Cordoned`](Error::Cordoned),
+    /// Returns [`CapacityExceeded`](Error::CapacityExceeded) with what is free;
+    /// [`UnitViolation`](Error::UnitViolation); [`NoInventory`](Error::NoInventory);
+    /// [`Removed`](Error::Removed); [`Cordoned`](Error::Cordoned);
     /// [`GenerationConflict`](Error::GenerationConflict) if the claim
-    /// [rests on](Claim::rest_on) another generation, [`ConsumerExists`](Error::ConsumerExists),
-    /// [`AlreadyHeld`](Error::AlreadyHeld) if the consumer holds exactly this, as after a reply that
-    /// was lost, [`EmptyClaim`](Error::EmptyClaim), [`ZeroAmount`](Error::ZeroAmount),
-    /// [`SumTooLarge`](Error::SumTooLarge), [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
+    /// [rests on](Claim::rest_on) another generation; [`AlreadyHeld`](Error::AlreadyHeld) if the
+    /// consumer holds exactly what the claim asks for, as after a reply that was lost;
+    /// [`ConsumerExists`](Error::ConsumerExists) if the consumer holds something else;
+    /// [`EmptyClaim`](Error::EmptyClaim); [`ZeroAmount`](Error::ZeroAmount);
+    /// [`SumTooLarge`](Error::SumTooLarge); [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -124,17 +128,19 @@ impl Worker {
         self.counting(claimed, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
     }
 
-    /// Makes the claim all that its consumer holds, instead of what it held before. The
-    /// consumer's generation grows. A lease stays one.
+    /// Gives a consumer what the claim asks for, in the place of everything that the consumer held
+    /// before. The consumer's generation grows, unless [`Expect::Mirror`] sets it. A lease stays a
+    /// lease.
     ///
-    /// With [`Expect::Any`] a consumer that holds nothing is created; with
-    /// [`Expect::Generation`] the consumer has to be at that generation. What a change does not
-    /// raise passes even where a shrunk inventory is exceeded, or a provider cordoned.
+    /// With [`Expect::Any`], a consumer that holds nothing is created; with
+    /// [`Expect::Generation`], the consumer has to be at that generation. An amount that the change
+    /// does not raise passes even if a shrunk inventory is exceeded or the provider is cordoned.
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim), with [`ConsumerConflict`](Error::ConsumerConflict) in the place
-    /// of `ConsumerExists` and `AlreadyHeld`.
+    /// Returns the errors of [`claim`](Self::claim), with
+    /// [`ConsumerConflict`](Error::ConsumerConflict) in the place of `ConsumerExists` and
+    /// `AlreadyHeld`.
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
         let replaced = expect.validate().and_then(|()| {
             self.put(claim, Supposed::Known, None, &|known| {
@@ -146,11 +152,11 @@ impl Worker {
         self.counting(replaced, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
     }
 
-    /// Gives back all that `consumer` holds; it holds nothing from then on.
+    /// Gives back all that `consumer` holds. The consumer holds nothing from then on.
     ///
     /// # Errors
     ///
-    /// [`ConsumerNotFound`](Error::ConsumerNotFound).
+    /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
         let ended = match self.core.consumers.hint(&consumer) {
             None => Ok(None),
@@ -164,15 +170,16 @@ impl Worker {
         self.counting(released, |tallies| &tallies.releases)
     }
 
-    /// Takes amounts from one provider for no consumer: for callers that keep their own books.
+    /// Takes amounts from one provider for no consumer, all of them or none. Callers that keep
+    /// their own books use this.
     ///
-    /// All amounts or none; each obeys the units by itself. They count as used, keep the provider
-    /// from being removed, and are told apart by an [audit](crate::ProviderTree::audit). The
-    /// fastest change there is: one exchange decides it.
+    /// Each amount obeys the units by itself. The amounts count as used, and keep the provider from
+    /// being removed; an [audit](crate::ProviderTree::audit) tells them apart from what consumers
+    /// hold. No change is faster: one exchange decides it.
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim), but for what concerns consumers.
+    /// Returns the errors of [`claim`](Self::claim), without those that concern consumers.
     pub fn take(&mut self, provider: &Provider, amounts: &[(ResourceClass, u64)]) -> Result<()> {
         let cell = self.core.usage_cell(provider)?;
         let core = &*self.core;
@@ -185,8 +192,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`NotTaken`](Error::NotTaken) if less is taken, [`NoInventory`](Error::NoInventory),
-    /// [`Removed`](Error::Removed), [`ZeroAmount`](Error::ZeroAmount).
+    /// Returns [`NotTaken`](Error::NotTaken) if less is taken; [`NoInventory`](Error::NoInventory);
+    /// [`Removed`](Error::Removed); [`ZeroAmount`](Error::ZeroAmount).
     pub fn put_back(
         &mut self,
         provider: &Provider,
@@ -198,8 +205,8 @@ impl Worker {
         self.counting(put_back, |tallies| &tallies.releases)
     }
 
-    /// The error for what was not taken: who would be refused anyway is to hear why, also when there is
-    /// no room for the change.
+    /// Returns the error for amounts that were not taken. If `error` says that there is no room for
+    /// the change, but the change would be refused anyway, returns the reason of that refusal.
     #[cold]
     #[inline(never)]
     fn why_not_taken(
@@ -216,7 +223,8 @@ impl Worker {
         refusal.unwrap_or(error)
     }
 
-    /// The same for what was not put back.
+    /// Returns the error for amounts that were not put back. If `error` says that there is no room
+    /// for the change, but the change would be refused anyway, returns the reason of that refusal.
     #[cold]
     #[inline(never)]
     fn why_not_put_back(
@@ -232,18 +240,18 @@ impl Worker {
         refusal.unwrap_or(error)
     }
 
-    /// How often a change was prepared in vain since this worker began, because another thread's
-    /// came first.
+    /// Returns how often this worker has prepared a change in vain since it began, because another
+    /// thread's change came first.
     pub fn retries(&self) -> u64 {
         self.writer.retries()
     }
 
-    /// What this worker has done since it began. Wait-free.
+    /// Returns what this worker has done since it began. Wait-free.
     pub fn metrics(&self) -> Metrics {
         self.tallies.read() - self.base
     }
 
-    /// Counts an outcome, and what it took.
+    /// Counts an outcome in this worker's tallies, with the retries and helps that it took.
     #[inline]
     pub(super) fn counting<T>(
         &mut self,
@@ -264,9 +272,12 @@ impl Worker {
         outcome
     }
 
-    /// Sets what a consumer holds, if `admit` accepts what it is, and says what its next generation
-    /// follows from. A new consumer is leased for this term, if there is one. Most often the consumer is as
-    /// supposed.
+    /// Makes the claim's lines what its consumer holds, if `admit` accepts the consumer as it is.
+    /// `admit` returns what the consumer's next generation follows from. A new consumer is leased
+    /// for the term `lease`, if there is one.
+    ///
+    /// `supposed` is most often true of the consumer. If a consumer that is supposed to be new
+    /// exists, the call makes another attempt.
     pub(super) fn put(
         &mut self,
         claim: &Claim,
@@ -275,7 +286,7 @@ impl Worker {
         admit: &dyn Fn(Option<&Known>) -> Result<Expect>,
     ) -> Result<(Receipt, Interned)> {
         let Worker { core, writer, wanted, held, .. } = self;
-        // Most often the claim's own lines will do.
+        // Most often the claim's own lines are sorted out already, and serve as they are.
         let are_ready = check_claim(core, claim)? && claim.chains.is_empty();
         if !are_ready {
             wanted.clear();
@@ -286,7 +297,7 @@ impl Worker {
         let mut supposed = supposed;
         while_stale(|| {
             let mut interned = match std::mem::replace(&mut supposed, Supposed::Known) {
-                // The index notices when it is told.
+                // If the supposition is wrong, the index refuses to intern the key below.
                 Supposed::New => None,
                 Supposed::Known => core.consumers.interned(&core.ledger, &consumer),
             };
@@ -310,8 +321,8 @@ impl Worker {
                 };
                 let wanted = if are_ready { &claim.lines } else { &wanted[..] };
                 let prepared = (|| {
-                    // First whether it is held already: a retry is to hear that, even if what the
-                    // claim rests on has changed since.
+                    // Checked first: a caller that repeats a claim learns that the consumer has it
+                    // already, even if what the claim rests on has changed since.
                     let known = match before {
                         Some((generation, _)) => {
                             let equal =
@@ -328,8 +339,8 @@ impl Worker {
                 })();
                 if let (Err(Abort::Reject(_)), None) = (&prepared, open) {
                     // The refusal rests on the absence of the consumer too, which no cell of the
-                    // transaction stands for. Still absent, and the gates unchanged since before
-                    // that second look: then all of it was true at one instant.
+                    // transaction stands for. If the consumer is absent at this second look, and no
+                    // gate has changed since before it, everything was true at one instant.
                     if core.consumers.hint(&consumer).is_some() {
                         return Err(Abort::Reject(Refused::Stale));
                     }
@@ -338,14 +349,14 @@ impl Worker {
                     }
                 }
                 let expect = prepared?;
-                // Interned last: a claim that is refused leaves the index alone.
+                // The key is interned last, so that a refused claim leaves the index alone.
                 let (key, place, life) = match (interned, open) {
                     (Some(key), Some((place, life))) => (key, place, life),
                     _ => {
                         let new = core.consumers.intern_open(transaction, &consumer);
                         let new = match new {
-                            // For a consumer that exists, which nobody has asked yet, no cell is
-                            // needed.
+                            // No cell is left, but the consumer has one: the next attempt looks it
+                            // up, and needs no new one.
                             Err(_) if core.consumers.hint(&consumer).is_some() => None,
                             new => new?,
                         };
@@ -356,7 +367,8 @@ impl Worker {
                 };
                 let term = before.map_or(lease, |(_, term)| term);
                 if let (None, Some(term)) = (before, term) {
-                    // Before the lease exists: one that nobody would find due must not.
+                    // Entered before the lease exists: a lease without an entry would never be
+                    // found due.
                     entered = Some(Due::new(term, key));
                     core.agenda.insert(Due::new(term, key), consumer);
                 }
@@ -376,7 +388,8 @@ impl Worker {
         })
     }
 
-    /// Ends exactly this life of a consumer, if `admit` accepts its words; none if it is over.
+    /// Ends exactly the life of a consumer that `interned` names, if `admit` accepts the words of
+    /// the consumer's cell. Returns `None` if that life is over already.
     pub(super) fn end(
         &mut self,
         consumer: Uuid,
@@ -413,7 +426,7 @@ impl Worker {
     }
 }
 
-/// Takes amounts for no consumer in the next version of a provider's usage.
+/// Takes amounts for no consumer, in the next version of a provider's usage cell.
 #[inline(always)] // Called in two places, one of them cold.
 fn take_from(
     words: NextPayload<'_>,
@@ -433,8 +446,9 @@ fn take_from(
     Ok(())
 }
 
-/// Gives such amounts back.
-#[inline(always)] // As above.
+/// Gives back amounts that were taken for no consumer, in the next version of a provider's usage
+/// cell.
+#[inline(always)] // Called in two places, one of them cold; like `take_from`.
 fn put_back_to(
     words: NextPayload<'_>,
     provider: &Provider,
@@ -460,7 +474,7 @@ fn put_back_to(
 }
 
 impl Known {
-    /// The error for a claim of a consumer that exists.
+    /// Returns the error for a claim of a consumer that exists.
     pub(super) fn exists(&self, consumer: Uuid) -> Error {
         let generation = self.generation;
         match self.equal {
@@ -470,7 +484,8 @@ impl Known {
     }
 }
 
-/// Checks the generation of a consumer; none if it holds nothing.
+/// Checks that a consumer's generation is as expected. `actual` is `None` if the consumer holds
+/// nothing.
 pub(super) fn check_consumer(consumer: Uuid, expect: Expect, actual: Option<u64>) -> Result<()> {
     match expect {
         Expect::Generation(expected) if actual != Some(expected) => {
@@ -480,7 +495,7 @@ pub(super) fn check_consumer(consumer: Uuid, expect: Expect, actual: Option<u64>
     }
 }
 
-/// Opens a consumer's cell, which has to serve that consumer still.
+/// Opens the cell of a consumer. Refuses as stale if the cell no longer serves that consumer.
 #[inline]
 pub(super) fn open_consumer(
     transaction: &mut Transaction<'_>,
@@ -494,8 +509,8 @@ pub(super) fn open_consumer(
     Ok((place, life))
 }
 
-/// Whether what is held is exactly what is wanted, of providers that the handles mean still. Both
-/// are sorted.
+/// Returns whether `held` is exactly what is `wanted`, and the handles of `wanted` still mean their
+/// providers. Both slices are sorted.
 pub(super) fn holds_exactly(
     transaction: &mut Transaction<'_>,
     held: &[Held],
@@ -514,7 +529,8 @@ pub(super) fn holds_exactly(
     Ok(true)
 }
 
-/// Turns what is held into what is wanted, provider by provider, class by class. Both are sorted.
+/// Turns what is `held` into what is `wanted`, provider by provider, class by class. Both slices
+/// are sorted.
 fn exchange_amounts(
     transaction: &mut Transaction<'_>,
     core: &Core,
