@@ -7,7 +7,9 @@
 //! | `changes` | what differs between two snapshots; mirrors and feeds |
 //! | `forks` | what a fork answers is what the forest would answer |
 //! | `commits` | what a fork has changed is committed, or refused as it should be |
+//! | `basis` | what such a commit rests on, and on what not |
 
+mod basis;
 mod bounds;
 mod changes;
 mod commits;
