@@ -3,6 +3,7 @@
 use provider_tree::{Batch, Error, Expect, Fork, Provider, ProviderTree, Worker};
 
 use crate::forks::Twins;
+use crate::random::Random;
 use crate::rig::*;
 
 #[test]
