@@ -12,6 +12,8 @@
 
 #![cfg(provider_tree_loom)]
 
+pub mod snapshots;
+
 use std::time::Instant;
 
 use provider_tree::model::threads;

@@ -3,6 +3,7 @@
 //! | module | what it is about |
 //! |---|---|
 //! | `lines` | the promises in order, `g01` to `g15` |
+//! | `meetings` | of these `g14`: whole calls that meet on real threads |
 //! | `conflicts` | what a claim rests on, and how much of it has to fit |
 //! | `bounds` | bounds, one below, at, and one above |
 //! | `batches` | several consumers, and inventories, in one commit |
@@ -33,6 +34,7 @@ mod crowds;
 mod leases;
 mod lines;
 mod lives;
+mod meetings;
 mod messages;
 mod overcommit;
 mod quotas;

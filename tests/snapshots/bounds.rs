@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree, Snapshot};
 
+use crate::random::{Random, Rng};
 use crate::rig::*;
 
 /// More cells than a worker leaves in place.

@@ -8,6 +8,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::random::{EVERYTHING, Random};
 use crate::rig::*;
 
 /// The providers of a dump with their places.

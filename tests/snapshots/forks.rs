@@ -8,6 +8,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::random::{Random, Rng};
 use crate::rig::*;
 
 /// A consumer of a twin has begun anew where that of the fork has not.

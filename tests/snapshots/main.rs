@@ -7,10 +7,15 @@
 //! | `changes` | what differs between two snapshots; mirrors and feeds |
 //! | `forks` | what a fork answers is what the forest would answer |
 //! | `commits` | what a fork has changed is committed, or refused as it should be |
+//! | `basis` | what such a commit rests on, and on what not |
+//!
+//! `rig` has what they share, `random` does by chance whatever can be done.
 
+mod basis;
 mod bounds;
 mod changes;
 mod commits;
 mod forks;
+mod random;
 mod rig;
 mod views;

@@ -5,6 +5,7 @@ use provider_tree::{
     Trait,
 };
 
+use crate::random::Random;
 use crate::rig::*;
 
 fn asked(estate: &Estate) -> Asked {

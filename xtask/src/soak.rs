@@ -63,7 +63,7 @@ mod tests {
         let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
         let read = |path: String| std::fs::read_to_string(tests.join(path)).unwrap();
         assert!(read(format!("{target}/main.rs")).contains(&format!("\nmod {module};\n")));
-        let source = read(format!("{target}/{module}.rs"));
+        let source = read(format!("{target}/{module}/mod.rs"));
         assert!(source.contains(&format!("\n#[test]\nfn {function}() {{\n")));
     }
 }
