@@ -1,4 +1,4 @@
-//! What can go wrong, in fields that a caller can act on.
+//! Errors: what can go wrong, in fields that a caller can act on.
 
 use std::fmt;
 
@@ -9,56 +9,56 @@ use crate::ledger::{Cell, Limit, MOST_CELLS, MOST_WORDS};
 use crate::quoted::{Quoted, beginning};
 use crate::resource_class::ResourceClass;
 
-/// The result of everything that can fail.
+/// Represents the result of a call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call was refused. A refused call has changed nothing.
+/// Tells why a call was refused. A refused call has changed nothing.
 ///
-/// An error holds what a caller needs for its next decision, read at the instant of the refusal;
-/// no text has to be parsed.
+/// An error holds what its caller needs for the next decision, as it was at the instant of the
+/// refusal. No text has to be parsed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The provider has been removed.
     #[error("provider {provider} has been removed")]
     Removed {
-        /// The provider that the handle named.
+        /// The uuid of the provider that the handle named.
         provider: Uuid,
     },
 
     /// The handle belongs to another forest.
     #[error("the handle of provider {provider} belongs to another forest")]
     ForeignProvider {
-        /// The provider that the handle names there.
+        /// The uuid of the provider that the handle names in its own forest.
         provider: Uuid,
     },
 
-    /// A provider with this uuid exists.
+    /// A provider with this uuid exists already.
     #[error("a provider with uuid {uuid} exists")]
     UuidExists {
-        /// The uuid asked for.
+        /// The uuid that the caller asked for.
         uuid: Uuid,
     },
 
-    /// A provider with this name exists.
+    /// A provider with this name exists already.
     #[error("a provider named {} exists", Quoted::whole(name))]
     NameExists {
-        /// The name asked for.
+        /// The name that the caller asked for.
         name: String,
     },
 
-    /// The name is not one that this kind of thing can have.
+    /// The name breaks the rules for names of providers, or for names of classes and traits.
     #[error("{} can't be a name: {reason}", Quoted::cut(name, *length))]
     InvalidName {
-        /// The first 60 characters of the name given.
+        /// The first 60 characters of the name that the caller gave.
         name: String,
         /// The length of the whole name, in bytes.
         length: usize,
-        /// What is wrong with it.
+        /// What is wrong with the name.
         reason: &'static str,
     },
 
-    /// The provider has children, and the call is for a leaf.
+    /// The provider has children, and the call works on providers without children alone.
     #[error("provider {provider} has children")]
     HasChildren {
         /// The provider.
@@ -68,20 +68,20 @@ pub enum Error {
     /// The new parent is the provider itself or one of its descendants.
     #[error("provider {provider} can't move below {parent}, which is in its own subtree")]
     WouldCycle {
-        /// The provider to be moved.
+        /// The provider that was to move.
         provider: Uuid,
-        /// The parent asked for.
+        /// The parent that the caller asked for.
         parent: Uuid,
     },
 
-    /// Something is held from the provider.
+    /// Some of what the provider has is in use.
     #[error("{used} of {class} on provider {provider} are in use")]
     InUse {
         /// The provider.
         provider: Uuid,
-        /// A class that is in use there.
+        /// A class of which the provider has something in use.
         class: ResourceClass,
-        /// How much of it is.
+        /// How much of the class is in use.
         used: u64,
     },
 
@@ -90,9 +90,9 @@ pub enum Error {
     GenerationConflict {
         /// The provider.
         provider: Uuid,
-        /// The generation the caller knows.
+        /// The generation that the caller expects.
         expected: u64,
-        /// The generation the provider is at.
+        /// The generation of the provider.
         actual: u64,
     },
 
@@ -110,7 +110,7 @@ pub enum Error {
     NoInventory {
         /// The provider.
         provider: Uuid,
-        /// The class asked for.
+        /// The class that the caller asked for.
         class: ResourceClass,
     },
 
@@ -123,19 +123,19 @@ pub enum Error {
         class: ResourceClass,
         /// How much was asked for.
         requested: u64,
-        /// How much could have been had: what is free, and what the consumer itself holds there
-        /// if the call replaces it.
+        /// How much the call could have had: what is free, and also, if the call replaces what a
+        /// consumer holds, what that consumer holds of the class.
         free: u64,
     },
 
-    /// The provider, or one of its ancestors, is cordoned: nothing new is given away.
+    /// The provider or one of its ancestors is cordoned, so that the provider gives nothing more.
     #[error("provider {provider} is cordoned")]
     Cordoned {
-        /// The provider asked.
+        /// The provider that was asked for an amount.
         provider: Uuid,
     },
 
-    /// The amount does not obey the inventory's units.
+    /// The amount breaks the units of the inventory.
     #[error(
         "{requested} of {class} asked from provider {provider}, which gives {min_unit} to \
          {max_unit} in steps of {step_size}"
@@ -155,7 +155,7 @@ pub enum Error {
         step_size: u64,
     },
 
-    /// An amount of zero, to be taken or given back.
+    /// An amount to be taken or given back is 0.
     #[error("an amount of {class} of provider {provider} is 0, and has to be at least 1")]
     ZeroAmount {
         /// The provider.
@@ -175,24 +175,24 @@ pub enum Error {
         provider: Uuid,
         /// The class.
         class: ResourceClass,
-        /// How much is asked for.
+        /// The sum of the amounts.
         sum: u128,
     },
 
-    /// More is given back than was taken without a consumer.
+    /// The amount given back is greater than what was taken without a consumer.
     #[error("{requested} of {class} given back to provider {provider}, {taken} were taken")]
     NotTaken {
         /// The provider.
         provider: Uuid,
         /// The class.
         class: ResourceClass,
-        /// How much was given back.
+        /// How much was to be given back.
         requested: u64,
         /// How much is taken without a consumer.
         taken: u64,
     },
 
-    /// The claim asks for nothing.
+    /// The claim asks for no amount at all.
     #[error("the claim of consumer {consumer} asks for nothing")]
     EmptyClaim {
         /// The consumer.
@@ -204,32 +204,32 @@ pub enum Error {
     ConsumerExists {
         /// The consumer.
         consumer: Uuid,
-        /// Its generation.
+        /// The generation of the consumer.
         generation: u64,
     },
 
-    /// The consumer holds exactly what the claim asks for: perhaps by the same claim, whose reply
-    /// was lost.
+    /// The consumer holds exactly what the claim asks for. Perhaps the claim has succeeded before,
+    /// and the reply was lost.
     #[error("consumer {consumer} holds this already, at generation {generation}")]
     AlreadyHeld {
         /// The consumer.
         consumer: Uuid,
-        /// Its generation.
+        /// The generation of the consumer.
         generation: u64,
     },
 
-    /// Too few members of a gang, or items of a claim, fit. None was taken.
+    /// Too few members of a gang, or too few items of a claim, fit. The call has taken nothing.
     #[error("{fit} fit, {at_least} have to")]
     TooFewFit {
-        /// How many would have fitted.
+        /// How many members or items fit.
         fit: usize,
-        /// How many have to.
+        /// How many have to fit.
         at_least: usize,
-        /// Why the others don't, each with its position.
+        /// Why each of the others does not fit, with the position of the member or item.
         refused: Vec<(usize, Error)>,
     },
 
-    /// The lease has expired, or has been ended otherwise.
+    /// The lease has ended, by its expiry or otherwise.
     #[error("the lease of consumer {consumer} has ended")]
     LeaseEnded {
         /// The consumer.
@@ -239,25 +239,25 @@ pub enum Error {
     /// The lease belongs to another forest.
     #[error("the lease of consumer {consumer} belongs to another forest")]
     ForeignLease {
-        /// The consumer that holds it there.
+        /// The consumer that holds the lease in the lease's own forest.
         consumer: Uuid,
     },
 
-    /// The consumer holds what it holds for good; there is no lease to renew or to forget.
+    /// The consumer holds its allocations for good. There is no lease to renew or to forget.
     #[error("what consumer {consumer} holds is not leased")]
     NotLeased {
         /// The consumer.
         consumer: Uuid,
     },
 
-    /// The consumer's generation is not the expected one; `actual` is none if it holds nothing.
+    /// The consumer's generation is not the expected one, or the consumer holds nothing.
     #[error("consumer {consumer} {}, not at generation {expected}", At(*actual))]
     ConsumerConflict {
         /// The consumer.
         consumer: Uuid,
-        /// The generation the caller knows.
+        /// The generation that the caller expects.
         expected: u64,
-        /// The generation the consumer is at.
+        /// The generation of the consumer; `None` if the consumer holds nothing.
         actual: Option<u64>,
     },
 
@@ -268,75 +268,79 @@ pub enum Error {
         consumer: Uuid,
     },
 
-    /// More would have had to be kept for the snapshot than it may; see
+    /// The snapshot can't be read any more: its bound was met. See
     /// [`Snapshot::keep_at_most`](crate::Snapshot::keep_at_most).
     #[error("snapshot {version} is too old")]
     SnapshotTooOld {
-        /// Its version.
+        /// The number of the snapshot, as [`Snapshot::version`](crate::Snapshot::version) returns
+        /// it.
         version: u64,
     },
 
-    /// The snapshot is not of this forest, or not earlier; or what is to be applied does not begin
-    /// there.
+    /// The snapshot belongs to another forest, or is later than the snapshot that it is compared
+    /// with; or the changes to be applied begin at another snapshot than the one that the mirror is
+    /// at.
     #[error("snapshot {version} is not of this forest, or of another time")]
     ForeignSnapshot {
-        /// Its version.
+        /// The number of the snapshot, as [`Snapshot::version`](crate::Snapshot::version) returns
+        /// it.
         version: u64,
     },
 
-    /// More has changed since the feed was polled last than may be kept for it: take a snapshot, and
-    /// begin another feed there.
+    /// The forest has changed more since the last poll than the feed's bound allows. The feed is
+    /// over: take a snapshot, and begin another feed at that snapshot.
     #[error("the feed at snapshot {version} fell behind")]
     FellBehind {
-        /// The version of the snapshot where the feed is.
+        /// The number of the snapshot that the feed is at.
         version: u64,
     },
 
-    /// What was read of the provider, and the change rests on, is no longer so.
+    /// A fact about the provider that the change rests on has changed since it was read.
     #[error("provider {provider} has changed")]
     ProviderChanged {
         /// The provider.
         provider: Uuid,
     },
 
-    /// What was read of the consumer, and the change rests on, is no longer so.
+    /// A fact about the consumer that the change rests on has changed since it was read.
     #[error("consumer {consumer} has changed")]
     ConsumerChanged {
         /// The consumer.
         consumer: Uuid,
     },
 
-    /// Entries of a list of providers, or of a dump, can't be. Nothing of the list was made.
+    /// Some entries of a list of providers, or of a dump, can't be accepted. The call has made none
+    /// of the entries.
     #[error("invalid: {}", Listed(faults))]
     InvalidEntries {
-        /// What is wrong, for every entry with which something is.
+        /// What is wrong, for every entry that can't be accepted.
         faults: Vec<Fault>,
     },
 
-    /// A [documented bound](crate#limits) was met. Nothing that only gives back is refused so: a release
-    /// in a full forest succeeds, and then there is room again.
+    /// A [documented bound](crate#limits) was met. A call that only gives something back is never
+    /// refused because the forest is full: a release succeeds even then, and makes room.
     #[error("too large: {what} (at most {limit})")]
     TooLarge {
-        /// What is too large, or too many.
+        /// What is too large, or what there are too many of.
         what: &'static str,
-        /// How large it can be, or how many there can be.
+        /// How large that can be, or how many there can be.
         limit: u64,
     },
 }
 
-/// What is wrong with an inventory.
+/// Tells what is wrong with an inventory.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InventoryFault {
-    /// More is reserved than there is.
+    /// The reserved amount is greater than the total.
     #[error("reserved {reserved} of {total}")]
     ReservedAboveTotal {
-        /// Reserved.
+        /// The reserved amount.
         reserved: u64,
         /// The total.
         total: u64,
     },
-    /// No amount would be allowed.
+    /// The least amount is above the greatest, so that no amount would be allowed.
     #[error("min_unit {min_unit} is above max_unit {max_unit}")]
     MinAboveMax {
         /// The least amount.
@@ -353,7 +357,7 @@ pub enum InventoryFault {
     /// The ratio is not a number from 0.000000001 to 1,000,000.
     #[error("allocation_ratio {ratio} is not between 1e-9 and 1e6")]
     RatioOutOfRange {
-        /// The ratio given.
+        /// The ratio that the inventory has.
         ratio: f64,
     },
     /// The capacity does not fit a `u64`.
@@ -362,13 +366,13 @@ pub enum InventoryFault {
 }
 
 impl Error {
-    /// That this can't be a name.
+    /// Returns the error for a `name` that breaks the rules for names, with the `reason`.
     pub(crate) fn invalid_name(name: &str, reason: &'static str) -> Self {
         Error::InvalidName { name: beginning(name).to_owned(), length: name.len(), reason }
     }
 }
 
-/// What a consumer is at, in a message.
+/// Writes the state of a consumer in a message: its generation, or that the consumer holds nothing.
 struct At(Option<u64>);
 
 impl fmt::Display for At {
@@ -391,7 +395,8 @@ impl From<Limit> for Error {
                 ("the providers and consumers of about one size", width.half().into())
             }
             Limit::Workers => ("workers at the same time", 1 << 15),
-            // What one provider or one consumer can have is checked where that is known.
+            // The layers above check what one provider or one consumer can have, where that is
+            // known.
             Limit::Words => ("classes with a sharing provider", MOST_WORDS as u64 - 1),
             Limit::Entries => (
                 "one change, in which a provider counts up to three times and a consumer once",

@@ -1,4 +1,4 @@
-//! What can be wrong with the entries of a list of providers, or of a dump.
+//! Faults: what can be wrong with the entries of a list of providers, or of a dump.
 
 use uuid::Uuid;
 
@@ -6,27 +6,27 @@ use crate::error::InventoryFault;
 use crate::quoted::Quoted;
 use crate::resource_class::ResourceClass;
 
-/// What is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
+/// Tells what is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// More than one entry has this uuid.
     #[error("provider {provider} is listed more than once")]
     DuplicateUuid {
-        /// The uuid.
+        /// The uuid that is listed more than once.
         provider: Uuid,
     },
 
-    /// Another entry has the same name. There is one such fault for each of them.
+    /// Another entry has the same name. Each entry with that name gets a fault of its own.
     #[error("provider {provider} shares its name {} with another entry", Quoted::whole(name))]
     DuplicateName {
         /// The provider.
         provider: Uuid,
-        /// The name; the first 60 characters of one that no provider can have.
+        /// The name; of a name that no provider can have, the first 60 characters.
         name: String,
     },
 
-    /// A provider that is not listed, and stays, has the name.
+    /// A provider that is not listed, and that stays in the forest, has the name.
     #[error("provider {provider} can't be named {}: another provider is", Quoted::whole(name))]
     NameExists {
         /// The provider.
@@ -35,7 +35,7 @@ pub enum Fault {
         name: String,
     },
 
-    /// The name is not one that a provider can have.
+    /// The name breaks the rules for names of providers.
     #[error("provider {provider} can't be named {}: {reason}", Quoted::cut(name, *length))]
     InvalidName {
         /// The provider.
@@ -44,11 +44,11 @@ pub enum Fault {
         name: String,
         /// The length of the whole name, in bytes.
         length: usize,
-        /// What is wrong with it.
+        /// What is wrong with the name.
         reason: &'static str,
     },
 
-    /// The parent is neither listed nor a provider that stays.
+    /// The parent is neither listed nor a provider that stays in the forest.
     #[error("the parent {parent} of provider {provider} does not exist")]
     Orphan {
         /// The provider.
@@ -57,7 +57,7 @@ pub enum Fault {
         parent: Uuid,
     },
 
-    /// The provider would be its own ancestor. There is one such fault for each on the circle.
+    /// The provider would be its own ancestor. Each provider on the circle gets a fault of its own.
     #[error("provider {provider} would be its own ancestor")]
     Cycle {
         /// The provider.
@@ -75,36 +75,37 @@ pub enum Fault {
         fault: InventoryFault,
     },
 
-    /// The generation is above 2<sup>63</sup> + 2<sup>62</sup> - 1, and could not grow for ever.
+    /// The generation is above 2<sup>63</sup> + 2<sup>62</sup> - 1, and would have no room to grow.
     #[error("the generation {generation} of {owner} is too large")]
     GenerationTooLarge {
         /// The provider or the consumer.
         owner: Uuid,
-        /// Its generation.
+        /// The generation of the provider or the consumer.
         generation: u64,
     },
 
-    /// The provider, or this inventory of it, would go while it is in use.
+    /// The list would remove the provider, or its inventory of the class, while the provider's
+    /// amounts are in use.
     #[error("{used} of {class} on provider {provider} are in use")]
     InUse {
         /// The provider.
         provider: Uuid,
-        /// A class that is in use there.
+        /// A class of which the provider has something in use.
         class: ResourceClass,
-        /// How much of it is.
+        /// How much of the class is in use.
         used: u64,
     },
 
-    /// The dump has a version that this release does not read.
+    /// The dump has a format that this release does not read.
     #[error("a dump of version {found} can't be read, only of version {supported}")]
     DumpVersion {
-        /// Its version.
+        /// The number of the dump's format.
         found: u32,
-        /// The version that is read.
+        /// The number of the format that this release reads.
         supported: u32,
     },
 
-    /// A class is in use without an inventory.
+    /// Some of a class is in use, but the provider has no inventory of the class.
     #[error("{used} of {class} on provider {provider} are in use without an inventory")]
     UsedWithoutInventory {
         /// The provider.
@@ -115,42 +116,45 @@ pub enum Fault {
         used: u64,
     },
 
-    /// What a class says is used is not the sum of what is held and what was taken without a
-    /// consumer.
+    /// The amount that the entry of a class says is used is not the sum of what consumers hold and
+    /// what was taken without a consumer.
     #[error("{used} of {class} on provider {provider} are used, but {held} are held")]
     UsageDiffers {
         /// The provider.
         provider: Uuid,
         /// The class.
         class: ResourceClass,
-        /// How much it says is used.
+        /// The amount that the entry says is used.
         used: u64,
-        /// What is held and taken together, saturated.
+        /// The sum of what consumers hold and what was taken without a consumer, at most
+        /// [`u64::MAX`].
         held: u64,
     },
 
-    /// More than one entry is for this consumer.
+    /// More than one entry describes this consumer.
     #[error("consumer {consumer} is listed more than once")]
     DuplicateConsumer {
         /// The consumer.
         consumer: Uuid,
     },
 
-    /// The deadline of the consumer's lease is 2<sup>64</sup> - 1, which stands for none.
+    /// The deadline of the consumer's lease is 2<sup>64</sup> - 1, the number that stands for no
+    /// deadline.
     #[error("the deadline of consumer {consumer} is too late")]
     DeadlineTooLate {
         /// The consumer.
         consumer: Uuid,
     },
 
-    /// The consumer holds nothing, so that it would not exist.
+    /// The consumer holds nothing. Such a consumer does not exist.
     #[error("consumer {consumer} holds nothing")]
     EmptyConsumer {
         /// The consumer.
         consumer: Uuid,
     },
 
-    /// The consumer holds a class of a provider that is not listed, or has no inventory of it.
+    /// The consumer holds some of a class from a provider that is not listed, or that has no
+    /// inventory of the class.
     #[error("consumer {consumer} holds {class} of provider {provider}, which has none")]
     UnknownInventory {
         /// The consumer.
@@ -161,7 +165,8 @@ pub enum Fault {
         class: ResourceClass,
     },
 
-    /// The consumer holds nothing of a class that it lists, or lists it more than once.
+    /// The consumer lists an amount of 0, or lists the same class of the same provider more than
+    /// once.
     #[error("consumer {consumer} can't hold {amount} of {class} of provider {provider} once more")]
     InvalidAllocation {
         /// The consumer.
@@ -175,7 +180,7 @@ pub enum Fault {
     },
 }
 
-/// Faults in one text: the first few, and how many more there are.
+/// Writes faults in one text: the first few, and how many more there are.
 pub(crate) struct Listed<'a>(pub(crate) &'a [Fault]);
 
 const SHOWN: usize = 8;

@@ -1,4 +1,4 @@
-//! Names that are compared and stored as numbers, for the life of the process.
+//! Interning: names that are compared and stored as numbers, for the life of the process.
 
 use std::sync::LazyLock;
 
@@ -6,8 +6,8 @@ use dashmap::mapref::entry::Entry;
 
 /// Gives every distinct name a number. Names are never forgotten: they are a vocabulary, not data.
 ///
-/// Process-wide, so that a number means the same in every forest; this is why it stands outside
-/// the facade of `sync`: it outlives a model, and no protocol rests on it.
+/// An interner serves the whole process, so that a number means the same in every forest. This is
+/// why its map is none of `sync`'s: the map outlives a model, and no protocol rests on it.
 pub(crate) struct Interner {
     standard: &'static [&'static str],
     added: boxcar::Vec<Box<str>>,
@@ -19,7 +19,8 @@ pub(crate) struct Interner {
 type Numbers = dashmap::DashMap<Box<str>, u32>;
 
 impl Interner {
-    /// An interner that knows `standard` as the first numbers, for at most `limit` names.
+    /// Returns an interner for at most `limit` names, in which the first numbers stand for
+    /// `standard`.
     pub(crate) const fn new(standard: &'static [&'static str], limit: usize) -> Self {
         Interner {
             standard,
@@ -29,9 +30,9 @@ impl Interner {
         }
     }
 
-    /// The number of `name`; none if there are too many names.
+    /// Returns the number of `name`, or `None` if there are too many names.
     ///
-    /// Takes a shard's lock for O(1), unless the name is a standard one.
+    /// The call takes a shard's lock for O(1), unless the name is a standard one.
     pub(crate) fn intern(&self, name: &str) -> Option<u32> {
         if let Some(number) = self.standard.iter().position(|standard| *standard == name) {
             return Some(number as u32);
@@ -42,7 +43,8 @@ impl Interner {
         match self.numbers.entry(name.into()) {
             Entry::Occupied(entry) => Some(*entry.get()),
             Entry::Vacant(entry) => {
-                // Several may pass this check at once; a number beyond the limit is never stored.
+                // Several threads may pass this check at once; a number beyond the limit is never
+                // stored.
                 let full = self.standard.len() + self.added.count() >= self.limit;
                 let number = (!full).then(|| self.standard.len() + self.added.push(name.into()))?;
                 (number < self.limit).then(|| *entry.insert(number as u32))
@@ -50,7 +52,7 @@ impl Interner {
         }
     }
 
-    /// The name that `number` stands for. Wait-free.
+    /// Returns the name that `number` stands for. Wait-free.
     pub(crate) fn name(&self, number: u32) -> &str {
         let number = number as usize;
         match self.standard.get(number) {
@@ -60,7 +62,7 @@ impl Interner {
     }
 }
 
-/// What is wrong with the name of a class or a trait, if anything.
+/// Returns what is wrong with the name of a class or a trait, or `None` if nothing is.
 pub(crate) fn fault(name: &str) -> Option<&'static str> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-:".contains(&byte);
     match name.len() {

@@ -1,13 +1,13 @@
-//! Inventories: how much of what a provider has.
+//! Inventories: how much of each class a provider has.
 
 use crate::error::{Error, InventoryFault, Result};
 use crate::resource_class::ResourceClass;
 
-/// How much of one class a provider has, and in which amounts it gives it.
+/// Describes how much of one class a provider has, and in which amounts it gives it.
 ///
-/// The fields mean what they mean in OpenStack Placement. The **capacity** is
-/// `(total - reserved) * allocation_ratio`, rounded down, where the ratio is first rounded to the
-/// nearest billionth; from there on the arithmetic is exact, so that 10 at a ratio of 0.7 are 7.
+/// The fields mean what they mean in OpenStack Placement. The **capacity** is `(total - reserved) *
+/// allocation_ratio`, rounded down. The ratio is first rounded to the nearest billionth; from there
+/// on the arithmetic is exact, so that a total of 10 at a ratio of 0.7 has a capacity of 7.
 ///
 /// ```
 /// use provider_tree::Inventory;
@@ -17,28 +17,29 @@ use crate::resource_class::ResourceClass;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inventory {
-    /// How much there is.
+    /// How much the provider has of the class.
     pub total: u64,
-    /// How much of it is not for consumers.
+    /// How much of the total is not for consumers.
     pub reserved: u64,
     /// The least amount that can be claimed at once.
     pub min_unit: u64,
     /// The greatest amount that can be claimed at once.
     pub max_unit: u64,
-    /// Every amount is a multiple of this.
+    /// The step: every amount has to be a multiple of it.
     pub step_size: u64,
-    /// How often each unit may be given away.
+    /// How many times each unit may be given away.
     pub allocation_ratio: f64,
 }
 
-/// How many classes one provider can have.
+/// Bounds the number of classes of one provider.
 pub(crate) const MOST_CLASSES: usize = 10_080;
 
-/// The ratio counts in these.
+/// Counts the units of precision in a ratio of 1: a ratio is rounded to billionths.
 const BILLIONTHS: f64 = 1e9;
 
 impl Inventory {
-    /// An inventory of `total`: nothing reserved, any amount, each unit given once.
+    /// Returns an inventory of `total`, with nothing reserved, any amount allowed and each unit
+    /// given away once.
     pub fn new(total: u64) -> Self {
         Inventory {
             total,
@@ -50,36 +51,36 @@ impl Inventory {
         }
     }
 
-    /// The same with `reserved` not for consumers.
+    /// Returns the inventory with `reserved` not for consumers.
     pub fn with_reserved(self, reserved: u64) -> Self {
         Inventory { reserved, ..self }
     }
 
-    /// The same with a least amount.
+    /// Returns the inventory with the least amount `min_unit`.
     pub fn with_min_unit(self, min_unit: u64) -> Self {
         Inventory { min_unit, ..self }
     }
 
-    /// The same with a greatest amount.
+    /// Returns the inventory with the greatest amount `max_unit`.
     pub fn with_max_unit(self, max_unit: u64) -> Self {
         Inventory { max_unit, ..self }
     }
 
-    /// The same in steps.
+    /// Returns the inventory with amounts in steps of `step_size`.
     pub fn with_step_size(self, step_size: u64) -> Self {
         Inventory { step_size, ..self }
     }
 
-    /// The same with each unit given away so many times.
+    /// Returns the inventory with each unit given away up to `allocation_ratio` times.
     pub fn with_allocation_ratio(self, allocation_ratio: f64) -> Self {
         Inventory { allocation_ratio, ..self }
     }
 
-    /// How much consumers can hold together.
+    /// Returns the capacity: how much consumers can hold together.
     ///
     /// # Errors
     ///
-    /// What contradicts itself in this inventory.
+    /// An [`InventoryFault`] that says what contradicts itself in the inventory.
     pub fn capacity(&self) -> Result<u64, InventoryFault> {
         let &Inventory { total, reserved, min_unit, max_unit, step_size, .. } = self;
         if min_unit == 0 {
@@ -98,24 +99,24 @@ impl Inventory {
         let usable = total
             .checked_sub(reserved)
             .ok_or(InventoryFault::ReservedAboveTotal { reserved, total })?;
-        // At most 1e6 * 1e9, exact in the 53 bits of an f64 where it matters and in a u128 always.
+        // At most 1e6 * 1e9. Exact in the 53 bits of an f64 where it matters, and always in a u128.
         let billionths = (ratio * BILLIONTHS).round() as u128;
         let capacity = u128::from(usable) * billionths / BILLIONTHS as u128;
         u64::try_from(capacity).map_err(|_| InventoryFault::CapacityOverflow)
     }
 
-    /// Whether `amount` obeys the units.
+    /// Returns whether `amount` obeys the units.
     pub(crate) fn allows(&self, amount: u64) -> bool {
         (self.min_unit..=self.max_unit).contains(&amount) && amount.is_multiple_of(self.step_size)
     }
 
-    /// Whether some amount up to `most` may be refused for its units.
+    /// Returns whether the units refuse some amount up to `most`, or may.
     pub(crate) fn has_units(&self, most: u64) -> bool {
         self.min_unit > 1 || self.step_size > 1 || self.max_unit < most
     }
 }
 
-/// The inventories of one provider, one for each class.
+/// Holds the inventories of one provider, one for each class.
 ///
 /// ```
 /// use provider_tree::{Inventories, Inventory, ResourceClass};
@@ -129,18 +130,19 @@ impl Inventory {
 pub struct Inventories(Vec<(ResourceClass, Inventory)>);
 
 impl Inventories {
-    /// No inventories.
+    /// Returns an empty set of inventories.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with `inventory` for `class`, instead of what it had for it.
+    /// Returns the inventories with `inventory` for `class`, in the place of an earlier one for
+    /// `class`.
     pub fn with(mut self, class: ResourceClass, inventory: Inventory) -> Self {
         self.insert(class, inventory);
         self
     }
 
-    /// Sets the inventory of `class`; returns what it was before.
+    /// Sets the inventory of `class`, and returns the inventory that `class` had before.
     pub fn insert(&mut self, class: ResourceClass, inventory: Inventory) -> Option<Inventory> {
         match self.0.binary_search_by_key(&class, |(class, _)| *class) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, inventory)),
@@ -151,28 +153,28 @@ impl Inventories {
         }
     }
 
-    /// The inventory of `class`.
+    /// Returns the inventory of `class`.
     pub fn get(&self, class: ResourceClass) -> Option<&Inventory> {
         let at = self.0.binary_search_by_key(&class, |(class, _)| *class).ok()?;
         Some(&self.0[at].1)
     }
 
-    /// All of them, by class.
+    /// Returns all inventories, in the order of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &Inventory)> {
         self.0.iter().map(|(class, inventory)| (*class, inventory))
     }
 
-    /// How many classes there are.
+    /// Returns the number of classes.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there is no inventory.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Checks that one provider can have so many classes.
+    /// Checks that one provider can have this number of classes.
     pub(crate) fn check_count(&self) -> Result<()> {
         match self.len() <= MOST_CLASSES {
             true => Ok(()),
@@ -182,7 +184,7 @@ impl Inventories {
         }
     }
 
-    /// The capacity of each class.
+    /// Returns the capacity of each class.
     pub(crate) fn capacities(&self) -> Result<Vec<ClassCapacity>> {
         self.check_count()?;
         let capacity = |(class, inventory): (ResourceClass, &Inventory)| {
@@ -200,24 +202,25 @@ impl FromIterator<(ResourceClass, Inventory)> for Inventories {
     }
 }
 
-/// What a provider's words need to know of an inventory.
+/// Holds what a provider's words need to know of an inventory.
 pub(crate) struct ClassCapacity {
     pub(crate) class: ResourceClass,
     pub(crate) capacity: u64,
     pub(crate) inventory: Inventory,
 }
 
-/// How much of one class a provider has and how much of it is held, at one instant.
+/// Tells how much of one class a provider has and how much of it is in use, at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Usage {
-    /// How much consumers can hold together.
+    /// The capacity: how much consumers can hold together.
     pub capacity: u64,
-    /// How much is held; more than the capacity only after an inventory has shrunk.
+    /// How much is in use: held by consumers or taken without one. More than the capacity only
+    /// after an inventory has shrunk.
     pub used: u64,
 }
 
 impl Usage {
-    /// How much can still be claimed.
+    /// Returns how much can still be claimed.
     pub fn free(&self) -> u64 {
         self.capacity.saturating_sub(self.used)
     }

@@ -1,4 +1,4 @@
-//! The JSON shape of OpenStack Placement, for any format that `serde` knows.
+//! The JSON shapes of OpenStack Placement, for any format that `serde` knows.
 //!
 //! | value | shape |
 //! |---|---|
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Trait {
 }
 
 impl Serialize for PartialInventory {
-    /// Only what is named.
+    /// Writes the named fields alone.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Shape {
             total: self.total,
@@ -75,7 +75,7 @@ impl<'de> Deserialize<'de> for PartialInventory {
 }
 
 impl Serialize for Inventory {
-    /// Everything, but for a `max_unit` that bounds nothing: Placement has no word for that.
+    /// Writes all fields, except a `max_unit` that bounds nothing, for which Placement has no word.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut whole = PartialInventory::from(*self);
         whole.max_unit = whole.max_unit.filter(|most| *most < u64::MAX);
@@ -84,7 +84,7 @@ impl Serialize for Inventory {
 }
 
 impl<'de> Deserialize<'de> for Inventory {
-    /// What is missing has its usual value; the total must not be missing.
+    /// Reads an inventory. A missing field gets its usual value; the total must not be missing.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let partial = PartialInventory::deserialize(deserializer)?;
         match partial.total {
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Inventory {
     }
 }
 
-/// An inventory as Placement writes it.
+/// Represents an inventory as Placement writes it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shape {
@@ -136,12 +136,14 @@ impl<'de> Deserialize<'de> for PartialInventories {
     }
 }
 
-/// Classes have another order in each process; their names have one.
+/// Returns the class's name in the place of the class: the order of names is the same in every
+/// process, and the order of classes is not.
 fn by_name<V>((class, value): (ResourceClass, V)) -> (&'static str, V) {
     (class.name(), value)
 }
 
-/// A map by class, written in the order of names, refused if a class comes twice.
+/// Writes a map by class in the order of the classes' names, and reads it; refuses to read a class
+/// twice.
 pub(crate) mod class_map {
     use std::collections::BTreeMap;
     use std::fmt;
@@ -188,7 +190,7 @@ pub(crate) mod class_map {
     }
 }
 
-/// Traits by name, in the order of names.
+/// Writes traits as their names, in the order of names, and reads them.
 pub(crate) mod trait_names {
     use std::collections::BTreeSet;
     use std::sync::Arc;

@@ -1,14 +1,15 @@
 //! A lock-free concurrent tree of resource providers for multithreaded schedulers.
 //!
-//! A *provider* is something that has resources: a host, a GPU, a network card. Providers form trees,
-//! and a [`ProviderTree`] is a forest of them, shared by any number of threads. Each provider has
-//! inventories (how much of which class), traits, aggregates and a generation. *Consumers*, such as
-//! virtual machines and jobs, claim amounts from any number of providers in one commit.
+//! A *provider* is something that has resources: a host, a GPU, a network card. Providers form
+//! trees, and a [`ProviderTree`] is a forest of such trees that any number of threads share. Each
+//! provider has inventories (how much of which resource class), traits, aggregates and a
+//! generation. *Consumers*, such as virtual machines and jobs, claim amounts from any number of
+//! providers in one commit.
 //!
-//! It is for schedulers that decide with many threads on one machine. It does what the `ProviderTree`
-//! of OpenStack Nova does, without the lock that Nova holds for the whole process, and adds claims
-//! that never oversell: a claim is checked and made at one instant, against exactly the inventories
-//! that are in force then.
+//! The crate is for schedulers that decide with many threads on one machine. It does what the
+//! `ProviderTree` of OpenStack Nova does, without the lock that Nova holds for the whole process,
+//! and adds claims that never oversell: a claim is checked and made at one instant, against exactly
+//! the inventories that are in force at that instant.
 //!
 //! # Example
 //!
@@ -39,96 +40,119 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | build the forest | [`create_root`], [`create_child`]; [`populate`] for many at once |
-//! | change it | [`reparent`], [`rename`], [`remove`], [`remove_leaf`] |
+//! | build the forest | [`create_root`], [`create_child`]; [`populate`] for many providers at once |
+//! | change its structure | [`reparent`], [`rename`], [`remove`], [`remove_leaf`] |
 //! | find a provider by uuid or name | [`find`] |
 //! | walk down | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] |
 //! | walk up | [`parent`], [`ancestors`] |
 //! | say what a provider has and is | [`set_inventories`], [`set_traits`], [`set_aggregates`] |
-//! | change it only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], the same for aggregates; [`update_resources`] for values of your own |
-//! | read that | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others ask one question |
+//! | say so only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], and such methods for aggregates; [`update_resources`] for values of your own |
+//! | read what a provider has and is | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others answer one question |
 //! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
-//! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for so many of a number of claims |
-//! | rest on more than what is free | [`Claim::rest_on`] |
+//! | claim and give back without a consumer | [`Worker::take`], [`Worker::put_back`] |
+//! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for at least so many of a number of claims |
+//! | make a claim depend on more than what is free | [`Claim::rest_on`] |
 //! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
 //! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
 //! | keep quotas | [`Claim::take_chain`] |
-//! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] says what has to go |
-//! | do so without consumers | [`Worker::take`], [`Worker::put_back`] |
+//! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] lists the consumers that have to go |
 //! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
-//! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit, dump of a [`Snapshot`] |
+//! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit and dump of a [`Snapshot`] |
 //! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
-//! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Fork::difference`] commits it |
+//! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::difference`] |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
-//! | see what it costs in memory, and what holds it | [`memory`] |
+//! | see what the forest takes in memory, and what for | [`memory`] |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
 //!
-//! Every thread that claims has a [`Worker`] of its own. Everything else is called on the
-//! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle to
-//! keep and copy; using it takes no look-up. [`coming_from_nova`] says what each operation of Nova's
-//! tree is here.
+//! Every thread that claims has a [`Worker`] of its own. Every other method is called on the
+//! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle
+//! to keep and copy; using a handle takes no look-up. [`coming_from_nova`] shows what each
+//! operation of Nova's tree is here.
+//!
+//! # When not to use it
+//!
+//! - *A handful of threads and rare changes.* A `Mutex` around a map is simpler, and easier to
+//!   debug.
+//! - *State that has to survive the process* whatever happens, or that processes or machines share.
+//!   Everything is in memory, and a dump is what you make of it. Nothing keeps two schedulers with
+//!   a copy each from granting the same unit. Let one process decide, or let a database.
+//! - *Several calls that have to be one.* There are no transactions over arbitrary calls. What one
+//!   method does is atomic, and nothing larger.
+//! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.
+//! - *A bounded time for each call.* Lock-free is not wait-free. A claim over very many providers
+//!   that are all under heavy use may repeat for long.
+//! - *Millions of short-lived names of classes or traits.* Such names are never forgotten.
+//!
+//! `COMPARE.md` in the repository says when a lock, a concurrent map or a database is the better
+//! choice, with figures.
 //!
 //! # Consistency
 //!
-//! **Every call is linearizable**, but for the one named below: it takes effect, or finds its answer,
-//! at one instant between its beginning and its end, and all threads agree on the order of these
-//! instants. This holds for calls that succeed and for calls that are refused.
+//! **Every call is linearizable**, except the few named below: the call takes effect, or finds its
+//! answer, at one instant between its beginning and its end, and all threads agree on the order of
+//! these instants. This holds for calls that succeed and for calls that are refused.
 //!
-//! - *A change is whole.* A claim over a thousand providers, a removal of a subtree, a move, a rename,
-//!   an exchange of inventories: no reader sees a part of one, however it reads.
-//! - *A walk is as of one instant.* [`subtree`] and the other walks return what the structure was at
-//!   one moment, parents before their children.
-//! - *A rejection is as true as a success.* What an error says, such as how much was free, was so at
-//!   one instant during the call, all of it together. A claim that fits is not refused because another
-//!   thread touched the same provider meanwhile; it is checked again, inside the call.
+//! - *A change is whole.* No reader sees a part of a change, however it reads: neither of a claim
+//!   over a thousand providers nor of a removal of a subtree, a move, a rename or an exchange of
+//!   inventories.
+//! - *A walk is as of one instant.* [`subtree`] and the other walks return what the structure was
+//!   at one moment, parents before their children.
+//! - *A rejection is as true as a success.* All that an error says, such as how much was free, was
+//!   true together at one instant during the call. A claim that fits is not refused because another
+//!   thread touched the same provider meanwhile: the claim is checked again, inside the call.
 //! - *A refused call has changed nothing*, at no instant. Only a [`version`] may differ without a
 //!   change.
-//! - *Capacity is never exceeded* by a claim. Only a smaller inventory can leave more used than there
-//!   is. Until that is worked off, only what does not add to it passes.
-//! - *What is used is what is held.* The usage of a provider is the sum of what consumers hold from it
-//!   and of what was taken for no consumer, at every instant.
+//! - *Capacity is never exceeded* by a claim. Only a smaller inventory can leave more used than the
+//!   capacity. Until the excess is given back, only changes that don't add to it succeed.
+//! - *What is used is what is held.* At every instant, the usage of a provider is the sum of what
+//!   consumers hold from the provider and of what was taken without a consumer.
 //!
-//! **Leases.** Time is the caller's. A lease can be confirmed before its deadline by the clock of who
-//! confirms, and not after it was expired by the clock of who expires: of a confirmation and an expiry
-//! exactly one happens.
+//! **Exceptions.** [`Worker::expire`] ends each lease at an instant of its own, and a lease that is
+//! given an earlier deadline meanwhile may be left for the next call. [`next_deadline`] may return
+//! a deadline that is earlier than every lease's. [`metrics`] and [`memory`] read each of their
+//! counts at an instant of its own.
 //!
-//! The promise is for one call. Two calls are two instants: what [`usage`] said may be otherwise when
-//! the claim comes, and the usages of two providers that are read one after the other may never have
-//! been true together. Decide on what was read, then let the claim check it; or read both from one
-//! snapshot.
+//! **Leases.** The caller says what time it is. A lease can be confirmed before its deadline by the
+//! clock of the caller that confirms, until the lease is expired by the clock of the caller that
+//! expires it: of a confirmation and an expiry exactly one happens.
 //!
-//! **Snapshots.** A [`Snapshot`] is the whole forest at one instant: every change is in it with all
-//! that belongs to it, or not at all, and whatever any thread has seen before it was taken is in it.
-//! What is read from it never changes. [`audit`], [`dump`], [`consumers`], [`holders`] and
-//! [`overcommitted`] are read from a snapshot that they take.
+//! **Several calls.** The promise is for one call, and two calls are two instants. What [`usage`]
+//! said may have changed when the claim comes, and the usages of two providers that are read one
+//! after the other may never have been true together. Decide by what was read, then let the claim
+//! check it; or read both from one snapshot.
 //!
-//! [`Worker::expire`] ends each lease at an instant of its own. A lease that is given an earlier
-//! deadline meanwhile may be left for the next call.
+//! **Snapshots.** A [`Snapshot`] is the whole forest at one instant. Each change is in the snapshot
+//! with everything that belongs to the change, or not at all, and everything that any thread saw
+//! before the snapshot was taken is in it. What is read from a snapshot never changes. [`audit`],
+//! [`dump`], [`consumers`], [`holders`] and [`overcommitted`] read a snapshot that the call itself
+//! takes.
 //!
-//! **Generations.** A provider's generation begins at 0 and grows by one with each change of its
-//! inventories, traits, aggregates, name or parent, and never with a claim. A change can rest on it
-//! with [`Expect::Generation`]. A consumer's generation grows by one with each change of what it
-//! holds, and of its lease. It ends with the release; a consumer that claims again begins above every
-//! generation that it has had, so that what rests on one never acts on another life of the consumer.
-//! To know that, consumers share 4,096 numbers: the first life of a consumer begins at 1, unless one
-//! that has the same number has come further. Two things keep no such promise: a generation that
-//! [`Expect::Mirror`] sets, and a forest that is loaded from a dump, which knows of no lives but those
-//! in the dump.
+//! **Generations.** A provider's generation begins at 0 and grows by one with each change of the
+//! provider's inventories, traits, aggregates, name or parent, and never with a claim. A change can
+//! require a generation with [`Expect::Generation`]. A consumer's generation grows by one with each
+//! change of what the consumer holds and of its lease, and ends with the release. A consumer that
+//! claims again begins above every generation that it has had, so that a change which requires one
+//! of these never acts on another life of the consumer. To know these generations, consumers share
+//! 4,096 numbers: the first life of a consumer begins at 1, unless a consumer that shares its
+//! number has come further. Two things keep no such promise: a generation that [`Expect::Mirror`]
+//! sets, and a forest that is loaded from a dump, which knows of no lives except those in the dump.
 //!
 //! # Progress
 //!
-//! - *Wait-free*: done after a bounded number of own steps, whatever other threads do.
-//! - *Lock-free*: a thread that is stopped for ever, at any point, keeps no other from going on. A call
-//!   repeats steps only because another call's change, or an attempt at one, came between; whenever
-//!   calls repeat, some call finishes. A single call may repeat for as long as such changes go on:
-//!   there is no queue and no fairness. The more providers a call covers, the likelier that is.
-//! - *Shard lock*: an index is asked or changed, under the lock of one of its shards, for one look-up
-//!   or insertion; nothing else runs under it. A thread that the system stops at just that moment
-//!   holds up those that need this shard. Apart from that the call is lock-free.
+//! - *Wait-free*: the call is done after a bounded number of its own steps, whatever other threads
+//!   do.
+//! - *Lock-free*: a thread that is stopped for ever, at any point, keeps no other thread from going
+//!   on. A call repeats steps only because a change by another call, or an attempt at a change,
+//!   came between. Whenever calls repeat, some call finishes. A single call may repeat for as long
+//!   as such changes go on: there is no queue and no fairness. The more providers a call covers,
+//!   the likelier it is to repeat.
+//! - *Shard lock*: the call asks or changes an index under the lock of one of the index's shards,
+//!   for one look-up or insertion. Nothing else runs under the lock. A thread that the system stops
+//!   at just that moment holds up the threads that need the shard. Otherwise the call is lock-free.
 //!
-//! A thread that is stopped for ever also keeps no memory but of what there was then: a version of a
-//! thing or two, what its worker had in stock, what a snapshot that it holds needs.
+//! A thread that is stopped for ever keeps no memory except of what there was when it stopped: a
+//! version or two of a cell, the stock of its worker, and what a snapshot that it holds needs.
 //!
 //! | method | progress | cost |
 //! |---|---|---|
@@ -138,7 +162,7 @@
 //! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
 //! | [`populate`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers listed and removed |
 //! | [`rename`] | shard lock on names | O(1) |
-//! | [`reparent`] | lock-free (3) | O(depth of the new parent); of the subtree too if a cordon begins or ends for it |
+//! | [`reparent`] | lock-free (3) | O(depth of the new parent); also O(size of the subtree) if a cordon begins or ends for it |
 //! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
 //! | [`parent`], [`ancestors`] | lock-free (4) | O(providers visited) |
 //! | [`name`], [`version`] | lock-free | O(1) |
@@ -148,25 +172,25 @@
 //! | [`have_inventories_changed`], [`has_inventories`] | lock-free | O(classes) |
 //! | `set_`, `update_`, `add_`, `remove_` of traits and aggregates | lock-free (10) | O(*n* log *n*), size of the sets; O(classes) |
 //! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
-//! | [`update_resources`], [`have_resources_changed`] | lock-free, but for the caller's comparison | O(classes) |
+//! | [`update_resources`], [`have_resources_changed`] | lock-free, except for the comparison of the caller's values | O(classes) |
 //! | [`has_sharing_provider`] | lock-free | O(classes that are shared) |
 //! | [`snapshot`] | lock-free | O(log *h*), *h* snapshots held (11) |
-//! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); O(cells ever used) once, for what has gone since |
-//! | all other reads of a [`Snapshot`] | lock-free (12) | as the same reads of the forest |
+//! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); once for each snapshot O(cells ever used), for what has gone since |
+//! | all other reads of a [`Snapshot`] | lock-free (12) | as the reads of the forest |
 //! | [`Snapshot::audit`], [`Snapshot::dump`], [`Snapshot::consumers`], [`Snapshot::holders`] | lock-free (12) | O(cells ever used) |
 //! | [`Snapshot::changes_since`], [`Feed::poll`] | lock-free (12) | O(*n* / 4,096 + 64 *c*), *n* cells of which *c* have changed |
 //! | [`subscribe`] | wait-free | O(1) |
 //! | [`Snapshot::fork`] | wait-free | O(1) |
-//! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12) | O(*a* log *a*), *a* amounts; O(cells ever used) once for each snapshot, for consumers that hold nothing now |
+//! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12) | O(*a* log *a*), *a* amounts; once for each snapshot O(cells ever used), for consumers that hold nothing now |
 //! | all other methods of a [`Fork`] | lock-free (12) | O(*a* log *a*), *a* amounts; cordons O(descendants) |
 //! | [`dump`], [`audit`] | lock-free | O(cells ever used) |
-//! | [`load`] | nobody else knows the forest | O(*n* log *n*) |
-//! | [`worker`] | lock-free | O(1); dropping it: O(what it has in stock) |
+//! | [`load`] | no other thread knows the forest | O(*n* log *n*) |
+//! | [`worker`] | lock-free | O(1); dropping the worker: O(its stock) |
 //! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
-//! | [`Worker::replace`] | shard lock on consumers (7) | the same, of all held and wanted (6) |
+//! | [`Worker::replace`] | shard lock on consumers (7) | O(*a* log *a*), of all amounts held and wanted (6) |
 //! | [`Worker::release`] | shard lock on consumers | O(*a* log *a*) (6) |
 //! | [`Worker::claim_partly`], [`Worker::claim_gang`] | shard lock on consumers | O(*a* log *a*), of all claims (6) |
-//! | [`Worker::commit`] | shard lock on consumers | O(*a* log *a*), of all held and wanted (6) |
+//! | [`Worker::commit`] | shard lock on consumers | O(*a* log *a*), of all amounts held and wanted (6) |
 //! | [`Worker::lease`] | shard lock on consumers | as a claim, and O(log *m*), *m* leases |
 //! | [`Worker::confirm`], [`Worker::renew`] | lock-free | O(*a* + log *m*) |
 //! | [`Worker::forget`] | shard lock on consumers | as a release, and O(log *m*) |
@@ -187,113 +211,108 @@
 //! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
 //! | [`ResourceClass::new`], [`Trait::new`] | shard lock; wait-free for standard names (9) | O(1) |
 //!
-//! 1. By name: asks the index again if the name changes hands meanwhile.
-//! 2. Once for each provider removed, after the commit, and for each listed, before it.
+//! 1. A look-up by name asks the index again if the name changes hands meanwhile.
+//! 2. The call takes a lock once for each provider that it removes, after the commit, and once for
+//!    each provider that is listed, before the commit.
 //! 3. Moves anywhere in the forest make one another start over.
-//! 4. Repeats under a storm of changes of the structure that it walks. Claims don't disturb it.
-//! 5. Repeats under a storm of changes of this provider, claims among them.
-//! 6. For each amount also O(classes of its provider).
-//! 7. Shared, unless the consumer is new.
-//! 8. Repeats under a storm of changes of this consumer, or of the structure around its providers.
-//! 9. The first name in the process that is not a standard one also sets up the index of names; others
-//!    wait for that.
-//! 10. Those that change which classes have sharing providers make one another start over.
-//! 11. Dropping it: O(log *k*) amortised for each of *k* versions kept that no other snapshot needs, and
-//!     O(log *h*). While snapshots are held, the first change of a cell after each costs O(log *h*), and
-//!     a copy of an older version if it can't be left in place. Snapshots that are held no more cost
-//!     nothing.
-//! 12. Repeats only while the cell at hand changes.
+//! 4. The walk repeats under a storm of changes of the structure that it walks. Claims don't
+//!    disturb it.
+//! 5. The call repeats under a storm of changes of the provider, claims among them.
+//! 6. The cost is also O(classes of the provider) for each amount.
+//! 7. The lock is shared, unless the consumer is new.
+//! 8. The call repeats under a storm of changes of the consumer, or of the structure around the
+//!    providers that the consumer holds from.
+//! 9. The first name in the process that is not a standard one also sets up the index of names;
+//!    other threads wait for that.
+//! 10. Changes of which classes have sharing providers make one another start over.
+//! 11. Dropping a snapshot costs O(log *k*) amortised for each of the *k* versions kept that no
+//!     other snapshot needs, and O(log *h*). While snapshots are held, the first change of a cell
+//!     after each snapshot costs O(log *h*), and also a copy of an older version if the version
+//!     can't be left in place. Snapshots that are no longer held cost nothing.
+//! 12. The call repeats only while the cell that it is reading changes.
 //!
-//! A transaction over 64 cells or more that has lost twice asks the others to wait before they begin
-//! anew, for as long as they see it go on. That is courtesy, not a lock: who has asked and is not seen to
-//! go on for a millisecond is waited for no more. So a thread that asked and was stopped costs the others
-//! about a millisecond, together and once, and no more until it goes on.
+//! A transaction over 64 cells or more that has lost twice asks the other threads to wait before
+//! they begin anew, for as long as they see the transaction go on. That is courtesy, not a lock: a
+//! thread that has asked and is not seen to go on for a millisecond is no longer waited for. So a
+//! thread that asked and was stopped costs the others about a millisecond, together and once, and
+//! no more until it goes on.
 //!
-//! Costs are those of one attempt, without repetitions. O(1) is on average over many calls: arrays grow
-//! by doubling, and an insertion that makes a shard's table grow moves that shard's entries under its
-//! lock. A call that meets a transaction in progress finishes it first, at that transaction's cost.
+//! Costs are those of one attempt, without repetitions. O(1) is an average over many calls: arrays
+//! grow by doubling, and an insertion that makes a shard's table grow moves the shard's entries
+//! under its lock. A call that meets a transaction in progress finishes that transaction first, at
+//! its cost.
 //!
-//! Memory comes from the global allocator. Many calls allocate, and what the allocator promises is
-//! outside of this table: with an allocator that locks, a thread stopped inside it can hold up others.
-//! So can the shard lock: hot loops keep [`Provider`] handles rather than look them up.
+//! Memory comes from the global allocator. Many calls allocate, and the table does not cover what
+//! the allocator promises: with an allocator that locks, a thread stopped inside the allocator can
+//! hold up others. So can a shard lock: in hot loops, keep [`Provider`] handles rather than look
+//! them up.
 //!
 //! # Limits
 //!
 //! A call that meets a bound returns [`Error::TooLarge`], [`Error::SumTooLarge`] or
-//! [`Error::InvalidName`] and has changed nothing. The messages call nothing a cell or a record: they
-//! say what the forest, one change, or one provider or consumer has no room for.
+//! [`Error::InvalidName`] and has changed nothing. The messages don't speak of cells or records:
+//! they say what the forest, one change, or one provider or consumer has no room for.
 //!
 //! | bound | |
 //! |---|---|
 //! | cells in a forest | 2<sup>26</sup> = 67,108,864; a provider takes three, a consumer one |
-//! | of them, larger ones of one size | 2<sup>25</sup> = 33,554,432 of the next size, and fewer from one to the next; see below |
+//! | cells of one larger size among them | 2<sup>25</sup> = 33,554,432 of the next size, and fewer from one to the next; see below |
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
 //! | amounts that one consumer holds | 16,380; 16,379 of a lease |
 //! | classes of one provider | 10,080 |
-//! | amounts of one class that one call asks of one provider, together | 2<sup>64</sup> - 1 |
-//! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 at once |
+//! | sum of the amounts of one class that one call asks of one provider | 2<sup>64</sup> - 1 |
+//! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 providers at once |
 //! | generations | 2<sup>63</sup> - 1 where [`Expect::Mirror`] sets them, 2<sup>62</sup> more in a list or a dump |
 //! | resource classes in the process | 65,536 |
+//! | traits in the process | 2<sup>32</sup> - 1 |
 //! | deadlines | 2<sup>64</sup> - 2 |
 //! | a provider's name | 1 to 1,024 bytes |
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
-//! Each version of a cell is a record, of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A
-//! provider's place in the tree, its name, its usage if it has up to three classes, and a consumer of up
-//! to four amounts, or of up to three that are leased, take 16 words each, and all cells have room as such:
-//! for ten million providers, say, with 37 million consumers. Of the larger sizes, up to
-//! 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>, 2<sup>22</sup>, 2<sup>21</sup>, 2<sup>20</sup> and
-//! 2<sup>20</sup> cells can be in use, less what workers keep in stock.
+//! A *cell* is a fact that changes as one, such as a provider's usage. Each version of a cell is a
+//! record of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A record of 16 words has room for
+//! each of these: a provider's place in the tree; its name; its usage, if it has up to three
+//! classes; a consumer of up to four amounts, or of up to three that are leased. All cells of a
+//! forest can have records of this size: those of ten million providers, for example, with 37
+//! million consumers. Of the larger sizes, up to 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>,
+//! 2<sup>22</sup>, 2<sup>21</sup>, 2<sup>20</sup> and 2<sup>20</sup> cells can be in use, less what
+//! workers keep in stock.
 //!
-//! As many records again are there for changes. So what gives something back - a release, a removal, the
-//! end of a lease - finds room in a full forest too, and what it gives back can be claimed again. It takes
-//! transactions over millions of cells, of which many stop half way or run at the same time, to use those
-//! up; `src/ledger/PROTOCOL.md` has the figures.
+//! As many records again are there for changes. So a call that gives something back - a release, a
+//! removal, the end of a lease - finds room in a full forest too, and what it gives back can be
+//! claimed again. Only transactions over millions of cells, many of which stop half way or run at
+//! the same time, could use those records up; `src/ledger/PROTOCOL.md` has the figures.
 //!
-//! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up to
-//! four of them when they are idle.
+//! The methods of [`ProviderTree`] that change something borrow a worker each. The forest keeps up
+//! to four of these workers when they are idle.
 //!
-//! Memory is used again but not given back before the last handle of the forest is dropped: a forest
-//! takes as much as it needed at its largest; [`memory`] says what for. The names of classes and traits stay for the life of the
-//! process.
+//! Memory is used again, but it is not given back before the last handle of the forest is dropped:
+//! a forest takes as much memory as it needed at its largest. [`memory`] says what for. The names
+//! of classes and traits stay for the life of the process.
 //!
-//! Some counters are finite too. A thread would be misled only if it slept inside one operation, or a
-//! worker did not ask for a provider that it has found, while exactly one cell went through a multiple
-//! of 2<sup>35</sup> changes and ended on the same record;
-//! `src/ledger/PROTOCOL.md` lists all of them.
-//!
-//! # When not to use it
-//!
-//! - *A handful of threads and rare changes.* A `Mutex` around a map is simpler, and easier to debug.
-//! - *The state has to survive the process* whatever happens, or be shared between processes or
-//!   machines. Everything is in memory, a dump is what you make of it, and nothing keeps two schedulers
-//!   with a copy each from granting the same unit. Let one process decide, or let a database.
-//! - *Several calls have to be one.* There are no transactions over arbitrary calls. What is atomic is
-//!   what one method does.
-//! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.
-//! - *A bounded time for each call.* Lock-free is not wait-free. A claim over very many providers that
-//!   are all under heavy use may repeat for long.
-//! - *Millions of short-lived names of classes or traits.* They are never forgotten.
-//!
-//! `COMPARE.md` in the repository says when a lock, a concurrent map or a database is the better
-//! choice, with figures.
+//! Some counters are finite too. A thread would be misled only if exactly one cell went through a
+//! multiple of 2<sup>35</sup> changes and ended on the same record, while the thread slept inside
+//! one operation, or while its worker did not ask for a provider that it has found.
+//! `src/ledger/PROTOCOL.md` lists all of these counters.
 //!
 //! # Where the ideas come from
 //!
 //! The data model is that of OpenStack Placement and of Nova's `ProviderTree`. The core joins known
 //! results:
 //!
-//! - multi-object operations with helping, and multiword load-linked and store-conditional: Anderson
-//!   and Moir (PODC 1995), Jayanti and Petrovic (ICDCS 2005);
-//! - multi-word compare-and-swap: Harris, Fraser and Pratt (DISC 2002), Guerraoui et al. (DISC 2020);
+//! - multi-object operations with helping, and multiword load-linked and store-conditional:
+//!   Anderson and Moir (PODC 1995), Jayanti and Petrovic (ICDCS 2005);
+//! - multi-word compare-and-swap: Harris, Fraser and Pratt (DISC 2002), Guerraoui et al. (DISC
+//!   2020);
 //! - descriptors that are used again: Arbel-Raviv and Brown, *Reuse, Don't Recycle* (DISC 2017);
 //! - readers that validate, in terms of a memory model: Boehm, *Can Seqlocks Get Along with
 //!   Programming Language Memory Models?* (MSPC 2012);
 //! - snapshots by stamps of versions: Wei et al., *Constant-Time Snapshots* (PPoPP 2021);
-//! - schedulers that share state and let the commit decide: Schwarzkopf et al., *Omega* (EuroSys 2013).
+//! - schedulers that share state and let the commit decide: Schwarzkopf et al., *Omega* (EuroSys
+//!   2013).
 //!
-//! `ARCHITECTURE.md` in the repository has the layers and what each guarantees, and
-//! `src/ledger/PROTOCOL.md` the protocol with its invariants and what checks them.
+//! `ARCHITECTURE.md` in the repository has the layers and what each guarantees.
+//! `src/ledger/PROTOCOL.md` has the protocol with its invariants and what checks them.
 //!
 //! [`create_root`]: ProviderTree::create_root
 //! [`create_child`]: ProviderTree::create_child

@@ -1,22 +1,22 @@
-//! Metrics: what workers have done, counted by each for itself.
+//! Metrics: what workers have done. Each worker counts for itself.
 
 use crate::error::Error;
 use crate::sync::Tally;
 
 macro_rules! metrics {
     ($($(#[$documentation:meta])+ $name:ident,)*) => {
-        /// How often things have happened; see
+        /// Counts how often things have happened; see
         /// [`ProviderTree::metrics`](crate::ProviderTree::metrics).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics { $($(#[$documentation])+ pub $name: u64,)* }
 
-        /// One worker's counts, for all to read.
+        /// Holds the counts of one worker, for all threads to read.
         #[derive(Default)]
         pub(crate) struct Tallies { $(pub(crate) $name: Tally,)* }
 
         impl Tallies {
-            /// The counts now, each at an instant of its own.
+            /// Returns the present counts, each as of an instant of its own.
             pub(crate) fn read(&self) -> Metrics {
                 Metrics { $($name: self.$name.get(),)* }
             }
@@ -31,7 +31,7 @@ macro_rules! metrics {
         impl std::ops::Sub for Metrics {
             type Output = Metrics;
 
-            /// What has happened since `earlier`.
+            /// Returns how often things have happened since `earlier` was read.
             fn sub(self, earlier: Metrics) -> Metrics {
                 Metrics { $($name: self.$name.wrapping_sub(earlier.$name),)* }
             }
@@ -40,33 +40,33 @@ macro_rules! metrics {
 }
 
 metrics! {
-    /// Changes of what is held that were made: claims, replacements, batches, gangs, leases, and
-    /// amounts taken. A batch or a gang counts once.
+    /// Changes of allocations that were made: claims, replacements, batches, gangs, leases, and
+    /// amounts taken without a consumer. A batch or a gang counts once.
     claims,
-    /// Changes that only gave something back: releases, leases forgotten, amounts put back.
+    /// Changes that only gave something back: releases, leases forgotten, and amounts put back.
     releases,
-    /// Leases confirmed or renewed.
+    /// Leases that were confirmed or renewed.
     confirmations,
-    /// Leases that were found due, and ended.
+    /// Leases that were found due and were ended.
     expirations,
-    /// Refusals for want of capacity, or because too few fit.
+    /// Refusals because too little was free, or because too few members or items fit.
     over_capacity,
-    /// Refusals for units, or for want of an inventory.
+    /// Refusals because an amount broke the units, or because there was no inventory of the class.
     unfit,
-    /// Refusals because a provider is cordoned or gone.
+    /// Refusals because a provider was cordoned or removed.
     out_of_service,
     /// Refusals because a provider's or a consumer's state was not the expected one.
     conflicts,
     /// All other refusals.
     other_refusals,
-    /// How often a change was prepared in vain, because another thread's came first.
+    /// How often a change was prepared in vain, because the change of another thread came first.
     retries,
-    /// How often another thread's change was finished on the way.
+    /// How often a worker finished the change of another thread on its way.
     helps,
 }
 
 impl Metrics {
-    /// All refusals.
+    /// Returns the number of all refusals.
     pub fn refusals(&self) -> u64 {
         self.over_capacity + self.unfit + self.out_of_service + self.conflicts + self.other_refusals
     }

@@ -1,4 +1,5 @@
-//! The ledger and its primitives as `loom-tests` reaches them. Only with `provider_tree_loom`.
+//! The ledger and its primitives as `loom-tests` reaches them; compiled only with
+//! `provider_tree_loom`.
 
 #![allow(missing_docs, reason = "no part of the public interface")]
 
@@ -12,10 +13,10 @@ use crate::tree::{Provider, ProviderTree};
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
 
-/// Cells that stand alone.
+/// Marks cells that stand alone.
 const ALONE: Kind = Kind(1);
 
-/// A cell of the ledger.
+/// Names a cell of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Cell(crate::ledger::Cell);
 
@@ -25,7 +26,7 @@ impl Cell {
     }
 }
 
-/// The ledger, without anything above it.
+/// Represents the ledger, without anything above it.
 #[derive(Clone)]
 pub struct Ledger(Arc<crate::ledger::Ledger>);
 
@@ -36,7 +37,7 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// A ledger with one cell for each of `contents`.
+    /// Returns a ledger with one cell for each of `contents`.
     pub fn with_cells<const N: usize>(contents: [&[u64]; N]) -> (Self, [Cell; N]) {
         let ledger = Self::default();
         let mut hand = ledger.hand();
@@ -52,43 +53,43 @@ impl Ledger {
         self.0.peek(cell.0, |record| (0..record.len()).map(|index| record.word(index)).collect())
     }
 
-    /// The first words of several cells at one instant.
+    /// Returns the first words of several cells, read at one instant.
     pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
         DoubleCollect::consistent(&self.0, |collect| {
             Some(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
         })
     }
 
-    /// Ends the present, so that it can be read from now on.
+    /// Takes a snapshot: what is in force now can be read until the snapshot is ended.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { ledger: self.clone(), pin: self.0.pin() }
     }
 
-    /// How many snapshots have not ended.
+    /// Returns the number of snapshots that have not ended.
     pub fn snapshots(&self) -> usize {
         self.0.pins()
     }
 
-    /// How many older versions of the cell are in its history.
+    /// Returns the number of older versions of `cell` that are in its history.
     pub fn preserved(&self, cell: Cell) -> usize {
         self.0.preserved(cell.0)
     }
 
-    /// The number of the record in force.
+    /// Returns the number of the record that holds the version of `cell` in force.
     pub fn record_of(&self, cell: Cell) -> u32 {
         self.0.version(cell.0).record().bits()
     }
 }
 
-/// An instant of the ledger. It has to be ended.
+/// Represents the ledger at one instant. A snapshot has to be [ended](Self::end).
 pub struct Snapshot {
     ledger: Ledger,
     pin: Pin,
 }
 
 impl Snapshot {
-    /// The words in force then; none if the cell was not in use. None if too much would have to be
-    /// kept.
+    /// Returns the words of `cell` that were in force at the snapshot, or no words if the cell was
+    /// not in use. Returns `None` if the snapshot's bound was met and the words are no longer kept.
     pub fn try_read(&self, cell: Cell) -> Option<Vec<u64>> {
         let mut words = Vec::new();
         self.ledger.0.read_at(&self.pin, cell.0, &mut words).ok()?;
@@ -99,7 +100,7 @@ impl Snapshot {
         self.try_read(cell).expect("nothing was revoked")
     }
 
-    /// Which of the cells may have changed since.
+    /// Returns which of the cells may have changed since the snapshot.
     pub fn changed<const N: usize>(&self, cells: [Cell; N]) -> [bool; N] {
         let mut changed = [false; N];
         self.ledger.0.changed_since(&self.pin, |cell| {
@@ -110,12 +111,12 @@ impl Snapshot {
         changed
     }
 
-    /// Bounds how much is kept for it.
+    /// Bounds how many older versions are kept for the snapshot.
     pub fn keep_at_most(&self, limit: u64) {
         self.ledger.0.limit_kept(&self.pin, limit);
     }
 
-    /// How much has been kept for it.
+    /// Returns how many older versions have been kept for the snapshot.
     pub fn kept(&self) -> u64 {
         self.ledger.0.kept(&self.pin)
     }
@@ -125,7 +126,7 @@ impl Snapshot {
     }
 }
 
-/// The ledger's half of a worker.
+/// Represents the ledger's half of a worker.
 pub struct Hand(Writer);
 
 impl Hand {
@@ -153,7 +154,7 @@ impl Hand {
         changed.expect("a model has few records");
     }
 
-    /// Gives a cell other words, be they more or fewer.
+    /// Replaces the words of a cell by others, of any number.
     pub fn rewrite(&mut self, cell: Cell, words: &[u64]) {
         let written: Result<(), Limit> = self.0.transact(|transaction| {
             let place = transaction.open(cell.0)?;
@@ -163,7 +164,7 @@ impl Hand {
         written.expect("a model has few records");
     }
 
-    /// The words of a cell as a transaction reads them.
+    /// Returns the words of a cell as a transaction reads them.
     pub fn read(&mut self, cell: Cell) -> Vec<u64> {
         let words: Result<_, Limit> = self.0.transact(|transaction| {
             let place = transaction.open(cell.0)?;
@@ -172,8 +173,8 @@ impl Hand {
         words.expect("a model has few cells")
     }
 
-    /// Runs `body` with this hand; when it has reached `step` for the first time, `meanwhile` runs
-    /// before it goes on. It may start threads: nobody is visited any more by then.
+    /// Runs `body` with this hand. When `body` reaches `step` for the first time, `meanwhile` runs
+    /// before `body` goes on. `meanwhile` may start threads: no step is reported while it runs.
     pub fn interrupted(
         &mut self,
         step: Step,
@@ -189,8 +190,9 @@ impl Hand {
         crate::step::with_steps(visit, || body(self));
     }
 
-    /// Changes several cells as one: `change` gets the words of each; None leaves a cell as a
-    /// mere condition. False if `accept` refuses what all cells held.
+    /// Changes several cells as one. `change` gets the index and the first word of each cell, and
+    /// returns the word that is to fill the cell, or `None` to leave the cell as a mere condition.
+    /// Returns false if `accept` refuses the first words of the cells.
     pub fn transact<const N: usize>(
         &mut self,
         cells: [Cell; N],
@@ -220,10 +222,11 @@ impl Hand {
     }
 
     /// Runs `body` with this hand until it has reached `step` for the `count`th time, and stops it
-    /// there for ever: what it holds is never given back. False if it never came so far.
+    /// there for ever: what the hand holds is never given back. Returns false if `body` never came
+    /// to that step so often.
     ///
-    /// A transaction gives its versions another stamp only if a snapshot is taken meanwhile: if it is
-    /// to stop there, one is.
+    /// A transaction gives its new versions another stamp only if a snapshot is taken after they
+    /// were written. So if `body` has to stop at that step, a snapshot is taken.
     pub fn stop_at(mut self, step: Step, count: usize, body: impl FnOnce(&mut Hand)) -> bool {
         struct Stopped;
         let ledger = Ledger(Arc::clone(self.0.ledger()));
@@ -234,7 +237,7 @@ impl Hand {
             }
             left -= usize::from(reached == step);
             if left == 0 {
-                // Unlike a panic this reports nothing.
+                // Unlike a panic, this reports nothing.
                 resume_unwind(Box::new(Stopped));
             }
         };
@@ -248,36 +251,38 @@ impl Hand {
         stopped
     }
 
-    /// The numbers of the spare records at hand.
+    /// Returns the numbers of the hand's spare records.
     pub fn spares(&self) -> Vec<u32> {
         self.0.spare_numbers()
     }
 }
 
-/// The numbers of the cells of a provider that is there: its structure and its name.
+/// Returns the numbers of the cells of a provider that exists: its structure cell and its name
+/// cell.
 pub fn cells_of(tree: &ProviderTree, provider: &Provider) -> [u32; 2] {
     let structure = tree.core.ledger.peek(provider.cell, Structure::of);
     [provider.cell.number(), structure.name.expect("it is there").number()]
 }
 
-/// How many uuids, names and consumers have a cell, whether or not anything has them.
+/// Returns how many uuids, names and consumers have a cell, whether or not the key belongs to
+/// anything.
 pub fn interned(tree: &ProviderTree) -> [u64; 3] {
     let core = &tree.core;
     [core.providers.index_size(), core.names.index_size(), core.consumers.index_size()]
         .map(|(entries, _)| entries)
 }
 
-/// Whether there is an entry for a lease, be it in force or not.
+/// Returns whether the agenda has an entry for a lease, whether or not the lease is in force.
 pub fn is_anything_due(tree: &ProviderTree) -> bool {
     tree.core.agenda.first().is_some()
 }
 
-/// A free list alone.
+/// Represents a free list by itself.
 #[derive(Clone)]
 pub struct FreeNumbers(Arc<FreeList>);
 
 impl FreeNumbers {
-    /// A list of chains of one number each; the last comes first.
+    /// Returns a list of chains of one number each; the last number pushed comes off first.
     pub fn new(numbers: impl IntoIterator<Item = u32>) -> Self {
         let list = FreeNumbers(Arc::new(FreeList::new()));
         numbers.into_iter().for_each(|number| list.push(number));

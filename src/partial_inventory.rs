@@ -1,37 +1,38 @@
-//! Partial inventories: what a reporter says of one, which need not be everything.
+//! Partial inventories: what a caller says of inventories, which need not be all of their fields.
 
 use std::collections::BTreeMap;
 
 use crate::inventory::{Inventories, Inventory};
 use crate::resource_class::ResourceClass;
 
-/// The fields of an [`Inventory`] that someone names; the others are left open.
+/// Holds the fields of an [`Inventory`] that a caller names, and leaves the others open.
 ///
-/// Compared with an inventory, only the fields that are named count. Put in the place of one, the
-/// others take their usual values: those of [`Inventory::new`], and a total of 0.
+/// A comparison with an inventory looks at the named fields alone. A partial inventory that is made
+/// a whole one gets the usual values for the open fields: those of [`Inventory::new`], and a total
+/// of 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PartialInventory {
-    /// How much there is.
+    /// How much the provider has of the class.
     pub total: Option<u64>,
-    /// How much of it is not for consumers.
+    /// How much of the total is not for consumers.
     pub reserved: Option<u64>,
     /// The least amount that can be claimed at once.
     pub min_unit: Option<u64>,
     /// The greatest amount that can be claimed at once.
     pub max_unit: Option<u64>,
-    /// Every amount is a multiple of this.
+    /// The step: every amount has to be a multiple of it.
     pub step_size: Option<u64>,
-    /// How often each unit may be given away.
+    /// How many times each unit may be given away.
     pub allocation_ratio: Option<f64>,
 }
 
 impl PartialInventory {
-    /// A partial inventory that names the total alone.
+    /// Returns a partial inventory that names the total alone.
     pub fn new(total: u64) -> Self {
         PartialInventory { total: Some(total), ..Self::default() }
     }
 
-    /// Whether everything that is named is as in `inventory`.
+    /// Returns whether every named field has the value that `inventory` has.
     pub fn agrees_with(&self, inventory: &Inventory) -> bool {
         fn agrees<T: PartialEq>(named: Option<T>, actual: T) -> bool {
             named.is_none_or(|named| named == actual)
@@ -44,7 +45,7 @@ impl PartialInventory {
             && agrees(self.allocation_ratio, inventory.allocation_ratio)
     }
 
-    /// The whole inventory: what is not named has its usual value.
+    /// Returns the whole inventory, with the usual values for the open fields.
     pub fn completed(&self) -> Inventory {
         let usual = Inventory::new(self.total.unwrap_or(0));
         Inventory {
@@ -71,7 +72,8 @@ impl From<Inventory> for PartialInventory {
     }
 }
 
-/// What someone says of all inventories of a provider: each class once, each perhaps in part.
+/// Holds what a caller says of all inventories of a provider: each class once, each perhaps in
+/// part.
 ///
 /// ```
 /// use provider_tree::{Inventories, Inventory, PartialInventories, PartialInventory, ResourceClass};
@@ -86,23 +88,25 @@ impl From<Inventory> for PartialInventory {
 pub struct PartialInventories(BTreeMap<ResourceClass, PartialInventory>);
 
 impl PartialInventories {
-    /// No inventories.
+    /// Returns an empty set of partial inventories.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with `inventory` for `class`, instead of what it had for it.
+    /// Returns the partial inventories with `inventory` for `class`, in the place of an earlier one
+    /// for `class`.
     pub fn with(mut self, class: ResourceClass, inventory: PartialInventory) -> Self {
         self.0.insert(class, inventory);
         self
     }
 
-    /// All of them, by class.
+    /// Returns all partial inventories, in the order of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &PartialInventory)> {
         self.0.iter().map(|(class, inventory)| (*class, inventory))
     }
 
-    /// Whether the classes are the same, and each class agrees in what is named of it.
+    /// Returns whether `inventories` has exactly these classes, and agrees with the named fields of
+    /// each.
     pub fn agree_with(&self, inventories: &Inventories) -> bool {
         let agrees = |((class, partial), (other, inventory)): (_, (_, &Inventory))| {
             let (class, partial): (ResourceClass, &PartialInventory) = (class, partial);
@@ -111,7 +115,7 @@ impl PartialInventories {
         self.0.len() == inventories.len() && self.iter().zip(inventories.iter()).all(agrees)
     }
 
-    /// Whole inventories: what is not named has its usual value.
+    /// Returns whole inventories, with the usual values for the open fields.
     pub fn completed(&self) -> Inventories {
         self.iter().map(|(class, partial)| (class, partial.completed())).collect()
     }

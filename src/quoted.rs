@@ -1,11 +1,11 @@
-//! Names in messages: as much of them as one can read.
+//! Names in messages: as much of a name as one can read.
 
 use std::fmt;
 
-/// So many characters of a name are shown.
+/// Bounds the characters of a name that are shown.
 const SHOWN: usize = 60;
 
-/// The first characters of a name.
+/// Returns the first characters of a name.
 pub(crate) fn beginning(name: &str) -> &str {
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => &name[..end],
@@ -13,10 +13,11 @@ pub(crate) fn beginning(name: &str) -> &str {
     }
 }
 
-/// A name in a message: in quotes, with what can't be seen escaped, and cut if it is long.
+/// Writes a name in a message: in quotes, with invisible characters escaped, and cut if the name is
+/// long.
 pub(crate) struct Quoted<'a> {
     name: &'a str,
-    /// Of the whole name, in bytes.
+    /// The length of the whole name, in bytes.
     length: usize,
 }
 
@@ -25,7 +26,7 @@ impl<'a> Quoted<'a> {
         Quoted { name, length: name.len() }
     }
 
-    /// The beginning of a name of so many bytes.
+    /// Quotes `name` as the beginning of a name of `length` bytes.
     pub(crate) fn cut(name: &'a str, length: usize) -> Self {
         Quoted { name, length }
     }

@@ -1,4 +1,4 @@
-//! Classes of resources.
+//! Resource classes: what inventories count.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +6,12 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::interner::{self, Interner};
 
-/// A class of resources: what an inventory counts, such as `VCPU` or `nvidia.com/gpu`.
+/// Names a class of resources, which is what an inventory counts, such as `VCPU` or
+/// `nvidia.com/gpu`.
 ///
-/// The standard classes of OpenStack are constants here; others are made from their names. A class
-/// is a small number, the same in every forest of the process, and costs nothing to copy and
-/// compare. Classes order by when the process first met them.
+/// The standard classes of OpenStack are constants here; other classes are made from their names. A
+/// class is a small number, the same in every forest of the process, and costs nothing to copy and
+/// compare. Classes are ordered by when the process first met them.
 ///
 /// ```
 /// use provider_tree::ResourceClass;
@@ -23,7 +24,7 @@ use crate::interner::{self, Interner};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceClass(u16);
 
-/// A provider's words name a class in 16 bits.
+/// Bounds the number of classes: a provider's words name a class in 16 bits.
 const LIMIT: usize = 1 << 16;
 
 macro_rules! standard {
@@ -67,7 +68,7 @@ standard!(
 );
 
 impl ResourceClass {
-    /// The class of this name, which stays known for the life of the process.
+    /// Returns the class called `name`. The name stays known for the life of the process.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ impl ResourceClass {
         Ok(ResourceClass(number as u16))
     }
 
-    /// The name. Wait-free.
+    /// Returns the name of the class. Wait-free.
     pub fn name(self) -> &'static str {
         CLASSES.name(u32::from(self.0))
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::resource_class::ResourceClass;
 
-/// What a caller keeps beside the classes of a provider: one value for each, of any type.
+/// Holds values that a caller attaches to the classes of a provider: one value for each class, of
+/// any type.
 ///
-/// The forest never looks inside. It compares values to tell whether they have changed, and gives
-/// them back; devices, their addresses and such are known to the caller alone. A copy shares the
+/// The forest never looks inside the values. It compares them to tell whether they have changed,
+/// and returns them; only the caller knows devices, their addresses and the like. A copy shares the
 /// values.
 ///
 /// ```
@@ -36,7 +37,7 @@ pub struct Resources(Option<Arc<Values>>);
 
 type Values = BTreeMap<ResourceClass, Arc<dyn Resource>>;
 
-/// A value that can be compared with others of unknown type.
+/// Represents a value that can be compared with others of unknown type.
 trait Resource: Any + Send + Sync {
     fn equals(&self, other: &dyn Resource) -> bool;
 }
@@ -49,12 +50,13 @@ impl<T: PartialEq + Send + Sync + 'static> Resource for T {
 }
 
 impl Resources {
-    /// No resources.
+    /// Returns an empty set of resources.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with `value` for `class`, instead of what it had for it.
+    /// Returns the resources with `value` for `class`, in the place of an earlier value for
+    /// `class`.
     pub fn with<T>(mut self, class: ResourceClass, value: T) -> Self
     where
         T: PartialEq + Send + Sync + 'static,
@@ -63,7 +65,7 @@ impl Resources {
         self
     }
 
-    /// Sets the value of `class`.
+    /// Sets the value of `class`, in the place of an earlier one.
     pub fn insert<T>(&mut self, class: ResourceClass, value: T)
     where
         T: PartialEq + Send + Sync + 'static,
@@ -72,25 +74,25 @@ impl Resources {
         Arc::make_mut(values).insert(class, Arc::new(value));
     }
 
-    /// The value of `class`; none if there is none, or one of another type.
+    /// Returns the value of `class`, or `None` if `class` has no value or one of another type.
     pub fn get<T: 'static>(&self, class: ResourceClass) -> Option<&T> {
         let value: &dyn Any = &**self.0.as_ref()?.get(&class)?;
         value.downcast_ref()
     }
 
-    /// The classes that have a value.
+    /// Returns the classes that have a value.
     pub fn classes(&self) -> impl Iterator<Item = ResourceClass> {
         self.0.iter().flat_map(|values| values.keys().copied())
     }
 
-    /// Whether there are none.
+    /// Returns whether no class has a value.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 }
 
 impl PartialEq for Resources {
-    /// Equal if the same classes have equal values, as their own types compare them.
+    /// Returns whether the same classes have equal values, as the values' own types compare them.
     fn eq(&self, other: &Self) -> bool {
         let (Some(ours), Some(theirs)) = (&self.0, &other.0) else {
             return self.is_empty() == other.is_empty();
@@ -124,7 +126,8 @@ mod tests {
         assert_ne!(resources, resources.clone().with(one, 1_u64), "another type");
         assert_ne!(resources, Resources::new());
         assert_eq!(Resources::new(), Resources::default());
-        // A value that is not equal to itself is still the same value.
+        // A copy shares its values, and a shared value counts as equal even if it is not equal to
+        // itself.
         let number = Resources::new().with(one, f64::NAN);
         assert_eq!(number, number.clone());
     }

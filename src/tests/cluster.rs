@@ -1,6 +1,6 @@
-//! A small forest, everything that can be done with it, and what has to hold afterwards.
+//! A small forest, everything that can be done with it, and what has to be true of it afterwards.
 //!
-//! By public calls alone: `tests/stops/` uses this file, too.
+//! The file makes public calls alone, since `tests/stops/` uses it too.
 
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::{
 pub(super) const VCPU: ResourceClass = ResourceClass::VCPU;
 pub(super) const MEMORY: ResourceClass = ResourceClass::MEMORY_MB;
 
-/// Consumers: one that holds something from the start, and one that may come.
+/// Names two consumers: one that holds something from the start, and one that may come.
 pub(super) const OLD: Uuid = Uuid::from_u128(101);
 pub(super) const NEW: Uuid = Uuid::from_u128(102);
 
@@ -29,7 +29,7 @@ pub(super) struct Cluster {
 }
 
 pub(super) fn inventories(total: u64) -> Inventories {
-    // Units, so that claims look at the configuration.
+    // The inventory has units, so that claims look at the configuration.
     let inventory = Inventory::new(total).with_max_unit(total - 1);
     Inventories::new().with(VCPU, inventory).with(MEMORY, Inventory::new(total))
 }
@@ -49,8 +49,8 @@ impl Cluster {
     }
 }
 
-/// Everything that others do meanwhile, on the same providers and keys. Nothing here may wait;
-/// what it answers depends on how far the stopped thread came.
+/// Does everything that other threads do meanwhile, to the same providers and keys. Nothing here
+/// may wait. What the calls answer depends on how far the stopped thread came.
 pub(super) fn everything_else(cluster: &Cluster) {
     let Cluster { tree, host, leaf, other } = cluster;
     let mut worker = tree.worker().unwrap();
@@ -103,7 +103,7 @@ pub(super) fn everything_else(cluster: &Cluster) {
     let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit(), tree.dump());
 }
 
-/// What has to hold when nothing is in flight any more.
+/// Checks what has to be true when no call is in progress any more.
 pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
     let tree = &cluster.tree;
     let audit = tree.audit();

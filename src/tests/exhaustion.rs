@@ -15,7 +15,7 @@ fn claim(host: &Provider, number: u128, amount: u64) -> Claim {
     Claim::new(consumer(number)).take(host, ResourceClass::VCPU, amount)
 }
 
-/// A forest with as many consumers as fit.
+/// Returns a forest with as many consumers as fit.
 fn full() -> (ProviderTree, Provider, Worker, u128) {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", None).unwrap();
@@ -46,7 +46,7 @@ fn a_claim_that_is_repeated_hears_so_without_a_free_cell() {
 #[test]
 fn what_is_refused_for_want_of_cells_leaves_no_key_behind() {
     let (tree, host, mut worker, consumers) = full();
-    // Room for one of two.
+    // There is room for one of two consumers.
     let _receipt = worker.release(consumer(0)).unwrap();
     let two = [claim(&host, consumers, 1), claim(&host, consumers + 1, 1)];
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! The table: every operation, and every step at which a thread that runs it is stopped.
+//! The table of halts: every operation, and every step at which a thread that runs it is stopped.
 
 use uuid::Uuid;
 
@@ -6,7 +6,7 @@ use crate::step::Step::{self, *};
 use crate::tests::cluster::{Cluster, MEMORY, NEW, OLD, VCPU, inventories};
 use crate::{Batch, Claim, Expect, ProviderSpec, ProviderTree};
 
-/// Something that a thread does.
+/// Represents an operation that a thread runs.
 pub(super) type Operation = fn(&Cluster);
 
 fn take(cluster: &Cluster) {
@@ -42,7 +42,7 @@ fn rename(cluster: &Cluster) {
     cluster.tree.rename(&cluster.host, "renamed").unwrap();
 }
 
-/// Creates a provider, moves and renames another.
+/// Creates a provider, and moves and renames another.
 fn populate(cluster: &Cluster) {
     let list = [
         ProviderSpec::new(Uuid::from_u128(13), "listed").with_parent(cluster.host.uuid()),
@@ -53,7 +53,7 @@ fn populate(cluster: &Cluster) {
     cluster.tree.populate(&list).unwrap();
 }
 
-/// Moves what OLD holds to another provider, and gives another consumer its place.
+/// Moves what `OLD` holds to another provider, and gives its place to another consumer.
 fn commit(cluster: &Cluster) {
     let batch = Batch::new()
         .replace(Claim::new(OLD).take(&cluster.other, VCPU, 1), Expect::Any)
@@ -66,7 +66,7 @@ fn lease(cluster: &Cluster) {
     let claim = Claim::new(Uuid::from_u128(105)).take(&cluster.host, VCPU, 2);
     let mut worker = cluster.tree.worker().unwrap();
     let lease = worker.lease(&claim, 10).unwrap();
-    // Others may have ended it.
+    // Other threads may have ended the lease.
     let _ = worker.renew(&lease, 20, 0);
     worker.expire(20).map(drop).unwrap();
 }
@@ -76,8 +76,8 @@ fn cordon(cluster: &Cluster) {
     cluster.tree.uncordon(&cluster.host).unwrap();
 }
 
-/// Changes a cell in the time of each of three snapshots, so that the first one's version has to be
-/// copied aside.
+/// Changes a cell in the time of each of three snapshots, so that the version that the first
+/// snapshot needs has to be copied to the cell's history.
 fn snapshots(cluster: &Cluster) {
     let Cluster { tree, host, .. } = cluster;
     let mut worker = tree.worker().unwrap();
@@ -93,10 +93,10 @@ fn snapshots(cluster: &Cluster) {
     drop(first);
 }
 
-/// A step, and for which time it is reached.
+/// Names a step, and how often the thread has reached the step when it is stopped.
 type Halt = (Step, usize);
 
-/// Where each operation is stopped.
+/// Lists the halts of each operation.
 const HALTS: &[(&str, Operation, &[Halt])] = &[
     ("take", take, &[(HeadRead, 1), (Written, 1), (Exchanged, 1)]),
     (
@@ -272,15 +272,16 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
     ),
 ];
 
-/// What has to happen on the way to a halt: the versions of a transaction get another stamp only if a
-/// snapshot is taken after they were written.
+/// Does what has to happen before a thread can reach a halt. The new versions of a transaction get
+/// another stamp only if a snapshot is taken after they were written.
 pub(super) fn on_the_way(tree: &ProviderTree, halt: Step, reached: Step) {
     if (halt, reached) == (Stamped, Prepared) {
         drop(tree.snapshot());
     }
 }
 
-/// Every single halt: its name, the operation, the step.
+/// Returns every halt: its name, the operation, the step, and how often the thread has reached the
+/// step when it is stopped.
 pub(super) fn halts() -> impl Iterator<Item = (String, Operation, Step, usize)> {
     HALTS.iter().flat_map(|&(name, operation, steps)| {
         steps.iter().map(move |&(step, count)| {

@@ -1,5 +1,5 @@
-//! Nothing is left of any call, whatever others do between any two of its steps, and wherever cells run
-//! out.
+//! Leaks: no call leaves anything behind, whatever other threads do between any two of its steps,
+//! and wherever cells run out.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,7 +20,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-/// Calls that others may make succeed or fail: each leaves its answer alone.
+/// Lists calls that other threads may make succeed or fail. The test ignores what they answer.
 const CALLS: [(&str, Operation); 17] = [
     ("create", |it| drop(it.tree.create_child(&it.host, "new", id(7)))),
     ("create, uuid exists", |it| drop(it.tree.create_child(&it.host, "new", it.leaf.uuid()))),
@@ -94,7 +94,8 @@ fn wanted(cluster: &Cluster, consumer: Uuid, amount: u64) -> Claim {
     Claim::new(consumer).take(&cluster.host, VCPU, amount)
 }
 
-/// What others do meanwhile: everything; only take the keys; only remove; only refuse.
+/// Lists what other threads do meanwhile: everything; only take the keys; only remove; only make
+/// the call be refused.
 const OTHERS: [Operation; 4] = [everything_else, take_keys, remove_all, cordon];
 
 fn cordon(cluster: &Cluster) {
@@ -124,7 +125,7 @@ fn remove_all(cluster: &Cluster) {
     }
 }
 
-/// Fails if anything is left.
+/// Fails if a call has left anything behind.
 fn assert_clean(cluster: &Cluster, what: &str) {
     assert_sound(cluster, what);
     assert_eq!(find_leaks(&cluster.tree), [""; 0], "{what}");
@@ -181,7 +182,7 @@ fn nothing_is_left_where_cells_run_out() {
     }
 }
 
-/// Fills a forest up to its last cells of every kind, but for those of `free` more providers.
+/// Fills a forest up to its last cells of every kind, except the cells of `free` more providers.
 fn fill(cluster: &Cluster, free: usize) {
     let spare: Vec<_> = (0..free).map(|number| create_one(cluster, number).unwrap()).collect();
     let mut number = 100;
@@ -209,7 +210,7 @@ fn keys_are_given_up_that_an_earlier_attempt_has_interned() {
         move |step| {
             if step == Step::ConfigurationPublished && !is_over {
                 is_over = true;
-                // The key is given up by others, who take its cells and those that are left.
+                // Another thread gives the key up, and takes its cells and those that are left.
                 let created = cluster.tree.create_root("listed", id(13)).unwrap();
                 cluster.tree.remove(&created).unwrap();
                 assert!((0..9).any(|number| create_one(&cluster, number).is_err()));
@@ -223,8 +224,8 @@ fn keys_are_given_up_that_an_earlier_attempt_has_interned() {
     assert_eq!(memory.name_entries, memory.names.live, "{memory}");
 }
 
-/// Gives up the uuid 13 on behalf of another thread, which takes its cells, as soon as a configuration
-/// has been published for it.
+/// Gives up the uuid 13 on behalf of another thread, which takes the uuid's cells, as soon as a
+/// configuration has been published for the uuid.
 fn give_up_meanwhile(cluster: &Arc<Cluster>) -> impl FnMut(Step) + 'static {
     let cluster = Arc::clone(cluster);
     let mut is_over = false;
@@ -283,7 +284,7 @@ fn a_rename_of_what_is_gone_says_so_though_there_is_no_room() {
 
 struct Boom;
 
-/// Panics when dropped, unless its thread does already.
+/// Panics when dropped, unless its thread panics already.
 #[derive(PartialEq)]
 struct Bomb;
 
@@ -304,7 +305,7 @@ fn a_batch_that_drops_the_callers_values_gives_its_keys_up_first() {
     let visit = {
         let cluster = Arc::clone(&cluster);
         move |step| {
-            // From now on only the batch has the values.
+            // From now on only the batch holds the values.
             if step == Step::ConfigurationPublished && !is_over {
                 is_over = true;
                 let Cluster { tree, leaf, .. } = &*cluster;

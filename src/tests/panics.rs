@@ -25,7 +25,8 @@ fn a_panic_at_any_step_leaves_the_forest_sound() {
         match unwound {
             Err(panic) if panic.is::<Injected>() => {}
             Err(panic) => resume_unwind(panic),
-            // The last step of all is reached when a worker is dropped, where nothing is left.
+            // No operation ends before its halt: the last step of all is reached when a worker is
+            // dropped, and nothing is left to do then.
             Ok(()) => panic!("{halt} is never reached"),
         }
         everything_else(&cluster);

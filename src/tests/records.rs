@@ -1,5 +1,5 @@
-//! A forest as full as can be: who gives something back always finds a record for it, and then there
-//! is as much room as before.
+//! A forest as full as can be: a thread that gives something back always finds a record for the
+//! change, and then there is as much room as before.
 
 use std::sync::Barrier;
 use std::thread;
@@ -11,11 +11,12 @@ use crate::{
     ResourceClass, Result, Worker,
 };
 
-/// Who gives back at the same time. Each is a worker that begins with nothing in stock.
+/// Counts the threads that give back at the same time. Each has a worker that begins without any
+/// stock.
 const THREADS: usize = 16;
 
-/// So many cells of one size can grow out of the smallest, from the size of a provider with 4 to 8
-/// classes on; the record at position 0 is nobody's.
+/// Count the cells of one size that can grow out of the smallest size: the size of a provider with
+/// 4 to 8 classes, then the next. The record at position 0 is nobody's.
 const GROWN: [usize; 2] = [(1 << 11) - 1, (1 << 10) - 1];
 
 fn consumer(number: usize) -> Uuid {
@@ -31,7 +32,8 @@ fn inventories(classes: usize) -> Inventories {
     (0..classes).fold(Inventories::new(), add)
 }
 
-/// A forest of providers with so many classes each, and room for so many amounts of one consumer.
+/// Holds a forest of providers with equally many classes, and with room for a number of amounts of
+/// one consumer.
 struct Forest {
     tree: ProviderTree,
     hosts: Vec<Provider>,
@@ -53,14 +55,15 @@ impl Forest {
         self.tree.worker().unwrap()
     }
 
-    /// A claim of so many amounts, of three classes of each provider.
+    /// Returns a claim of `amounts` amounts, of three classes of each provider.
     fn claim(&self, number: usize, amounts: usize) -> Claim {
         (0..amounts).fold(Claim::new(consumer(number)), |claim, amount| {
             claim.take(&self.hosts[amount / 3], class(amount % 3), 1)
         })
     }
 
-    /// Claims so many amounts for each of as many consumers as there is room for; says how many.
+    /// Claims `amounts` amounts for each of as many consumers as there is room for, and returns how
+    /// many consumers that is.
     fn fill(&self, amounts: usize) -> usize {
         let mut worker = self.worker();
         let refused = |number: &usize| worker.claim(&self.claim(*number, amounts)).is_err();
@@ -78,8 +81,8 @@ impl Forest {
         consumers
     }
 
-    /// Runs `body` in many threads at once for the consumers that fall to each. Nobody lives on what
-    /// another worker leaves: all stay until the end.
+    /// Runs `body` in many threads at once, each for its part of the consumers. No thread lives on
+    /// what another worker leaves: all workers stay until the end.
     fn together(&self, consumers: usize, body: impl Fn(&mut Worker, usize) + Sync) {
         let start = Barrier::new(THREADS);
         let run = |first| {
@@ -136,7 +139,7 @@ fn so_it_does_beside_snapshots() {
     let first = forest.tree.snapshot();
     for _ in 0..3 {
         let full = forest.tree.snapshot();
-        // Leaves as many older versions in place as it may, and does nothing more.
+        // The worker leaves as many older versions in place as it may, and does nothing more.
         let mut idle = forest.worker();
         let left = 10 * THREADS;
         for number in left..consumers {
@@ -224,7 +227,7 @@ fn cells_that_grow_leave_room_to_those_that_change() {
             assert_eq!(held.allocations.len(), 12);
         }
     }
-    // The small ones still have all that is theirs.
+    // The cells of the smallest size still have all records of that size.
     let _receipt = forest.worker().claim(&forest.claim(GROWN[0], 4)).unwrap();
 }
 
@@ -245,7 +248,7 @@ fn what_waits_for_a_snapshot_makes_room_to_grow() {
 
 #[test]
 fn what_is_drawn_to_change_is_not_used_to_grow() {
-    // A provider and a consumer of one size.
+    // A provider and a consumer are of one size.
     let forest = Forest::new(2, 6);
     let claim = |number, amounts| {
         (0..amounts).fold(Claim::new(consumer(number)), |claim, amount| {
@@ -318,7 +321,8 @@ fn providers_with_many_classes_leave_room_to_their_changes() {
 fn who_would_be_refused_anyway_hears_why() {
     let forest = Forest::new(2, 3);
     let [host, other] = [forest.hosts[0], forest.hosts[1]];
-    // Many more workers for so few records than there can be: they withhold all of them.
+    // These are far more workers for each record than a forest has outside of this test: the
+    // workers withhold all records.
     let mut workers = Vec::new();
     loop {
         let mut worker = forest.worker();
@@ -344,7 +348,8 @@ fn who_would_be_refused_anyway_hears_why() {
     let taken = workers.len() as u64;
     assert_eq!(forest.tree.usage(&host, class(0)).unwrap().used, taken);
     assert_eq!(forest.tree.usage(&host, class(1)).unwrap().used, 0);
-    // Whoever has a spare needs no other, and whoever goes leaves them.
+    // A worker with a spare needs no other record, and a worker that goes leaves its spares to the
+    // others.
     workers[0].put_back(&host, &[(class(0), 1)]).unwrap();
     workers.pop();
     worker.put_back(&host, &[(class(0), taken - 1)]).unwrap();

@@ -1,4 +1,4 @@
-//! Spare records: none is lost, whatever a transaction finds in its stock.
+//! Spare records: none is lost, whatever record a transaction finds in its stock.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::ledger::{Cell, Kind, Ledger, Limit, Spares, Transaction, Writer};
 
 const ALONE: Kind = Kind(1);
 
-/// More cells than records move from the common stock at once.
+/// Counts the cells: more than the records that move from the common stock at once.
 const CELLS: usize = 70;
 
 fn increment(transaction: &mut Transaction<'_>, cell: Cell) -> Result<(), Limit> {
@@ -21,9 +21,10 @@ fn increment_one(writer: &mut Writer, cell: Cell) {
     changed.unwrap();
 }
 
-/// Between reading the cells and taking spares for their next versions, a transaction sees one of them
-/// changed by another writer, which then gives everything back: what was in force when the cell was read
-/// is what the transaction may find in the common stock for the same cell.
+/// Between reading the cells and taking spares for their next versions, a transaction sees one cell
+/// changed by another writer, which then gives all its spares back. So in the common stock the
+/// transaction may find, for a cell, the very record that was in force when the transaction read
+/// the cell.
 #[test]
 fn a_record_that_was_read_and_comes_back_as_a_spare_is_not_lost() {
     let ledger = Arc::new(Ledger::new([1, 1, 1]));
@@ -46,7 +47,7 @@ fn a_record_that_was_read_and_comes_back_as_a_spare_is_not_lost() {
         drop(writer);
         assert_eq!(attempts, 2);
         assert_eq!(ledger.peek(*changed, |record| record.word(0)), round + 1);
-        // All that is not in force is in the common stock.
+        // Every record that is not in force is in the common stock.
         let mut spares = Spares::default();
         ledger.count_spares(&mut spares);
         let made: u64 = ledger.records_made().iter().sum();

@@ -1,4 +1,4 @@
-//! Lock-freedom: a thread parked for good inside a protocol stops nobody.
+//! Lock-freedom: a thread parked for ever inside a protocol stops no other.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -13,18 +13,18 @@ use crate::tests::books::find_leaks;
 use crate::tests::cluster::{Cluster, VCPU, assert_sound, everything_else};
 use crate::tests::halts::{Operation, halts, on_the_way};
 
-/// Far beyond what anything here takes: who exceeds it waits for somebody.
+/// Bounds every call, far beyond what any takes: a thread that exceeds it waits for another.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
-/// A thread parked inside an operation.
+/// Represents a thread parked inside an operation.
 struct Parked {
     go_on: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Parked {
-    /// Runs `operation` in a thread of its own up to the halt. None if the operation ended
-    /// without it.
+    /// Runs `operation` in a thread of its own up to the halt. Returns `None` if the operation
+    /// ended without reaching the halt.
     fn at(
         cluster: &Arc<Cluster>,
         operation: Operation,
@@ -39,7 +39,8 @@ impl Parked {
         })
     }
 
-    /// The same up to the first step of which `is_there`.
+    /// Runs `operation` in a thread of its own up to the first step at which `is_there` returns
+    /// true. Returns `None` if the operation ended without reaching such a step.
     fn when(
         cluster: &Arc<Cluster>,
         operation: Operation,
@@ -51,8 +52,8 @@ impl Parked {
         let thread = thread::spawn(move || {
             let visit = move |reached| {
                 if is_there(reached) && parked.send(()).is_ok() {
-                    // Parked until the test has seen what it wants to see. Later halts pass: the
-                    // other end is gone.
+                    // The thread is parked until the test has seen what it wants to see. It passes
+                    // later halts, since the other end of the channel is gone.
                     let _ = may_go_on.recv();
                 }
             };
@@ -69,12 +70,12 @@ impl Parked {
 
     fn go_on(self) {
         drop(self.go_on);
-        // It may find its keys taken or its provider gone by now, and say so by a panic.
+        // The thread may find its keys taken or its provider removed by now, and say so by a panic.
         let _ = self.thread.join();
     }
 }
 
-/// Runs `body` in a thread of its own, and fails if it does not come to an end.
+/// Runs `body` in a thread of its own, and fails if `body` does not come to an end.
 fn must_end(halt: &str, cluster: &Arc<Cluster>, body: fn(&Cluster)) {
     let (done, is_done) = channel();
     let cluster = Arc::clone(cluster);
@@ -105,7 +106,8 @@ fn one_parked_thread_stops_nobody() {
     }
 }
 
-/// A transaction over many cells reaches its steps many times; after some losses it asks for quiet.
+/// Parks a transaction over many cells, which reaches its steps many times, and after some losses
+/// requests quiet.
 #[test]
 fn a_large_parked_transaction_stops_nobody() {
     const BELOW: u128 = 100;
@@ -156,7 +158,7 @@ fn three_parked_threads_stop_nobody() {
     let halts: Vec<_> = halts().collect();
     for (index, first) in halts.iter().enumerate() {
         let cluster = Arc::new(Cluster::new());
-        // Three operations of which a later one may have to help, or to refuse, an earlier one.
+        // Of three operations, a later one may have to help, or to refuse, an earlier one.
         let chosen = [first, &halts[index * 7 % halts.len()], &halts[index * 13 % halts.len()]];
         let names = chosen.map(|(name, ..)| &**name).join(", ");
         let parked: Vec<_> = chosen
@@ -164,7 +166,7 @@ fn three_parked_threads_stop_nobody() {
             .filter_map(|&(_, operation, step, count)| {
                 let operation = std::panic::AssertUnwindSafe(operation);
                 let attempt = || Parked::at(&cluster, *operation, step, count);
-                // Refused by what the earlier one has done: then it does not count.
+                // An operation that is refused because of an earlier one does not count.
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).ok().flatten()
             })
             .collect();

@@ -1,8 +1,8 @@
-//! The ledger in a few steps of two real threads, for Miri: which shows each thread, at random, old
-//! values that the orderings allow it to see, as x86 never does.
+//! The ledger in a few steps of two real threads, for Miri. Miri shows each thread, at random, old
+//! values that the orderings allow the thread to see, which an x86 processor never does.
 //!
-//! Miri runs each test with many seeds; `.github/workflows` says how many. By themselves the tests pass
-//! at once, and show little.
+//! Miri runs each test with many seeds; `.github/workflows` says how many. Without Miri, the tests
+//! pass at once, and show little.
 
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::ledger::{Abort, Cell, DoubleCollect, Kind, Ledger, Limit, View, Write
 
 const ALONE: Kind = Kind(1);
 
-/// A ledger with as many cells, each of which holds twice the same word.
+/// Returns a ledger with `N` cells, each of which holds a word twice.
 fn ledger<const N: usize>() -> (Arc<Ledger>, [Cell; N]) {
     let ledger = Arc::new(Ledger::new([1, 1, 1]));
     let mut writer = ledger.writer().unwrap();
@@ -38,7 +38,7 @@ fn increment(writer: &mut Writer, cell: Cell) {
     changed.unwrap();
 }
 
-/// Adds 1 to all words of both cells, as one.
+/// Adds 1 to all words of both cells, as one change.
 fn increment_both(writer: &mut Writer, cells: [Cell; 2]) {
     let changed: Result<(), Limit> = writer.transact(|transaction| {
         for cell in cells {

@@ -1,4 +1,4 @@
-//! The audit: usage recomputed from what consumers hold.
+//! Audits: usage recomputed from what consumers hold.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,55 +12,57 @@ use crate::tree::Provider;
 use crate::tree::layout::{UsageWords, usage_of};
 use crate::view::snapshot::Snapshot;
 
-/// What an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
+/// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
-    /// How many providers there were.
+    /// The number of providers.
     pub providers: usize,
-    /// How many consumers held something.
+    /// The number of consumers that held something.
     pub consumers: usize,
-    /// Where the books don't agree. Always empty, or this crate is wrong.
+    /// The classes of providers whose usage is not the sum of what is held. Always empty, unless
+    /// this crate is wrong.
     pub differences: Vec<Difference>,
-    /// Where more is used than there is: after an inventory has shrunk, and never else.
+    /// The classes of providers of which more is used than the capacity. There are such classes
+    /// only after an inventory has shrunk.
     pub overcommitted: Vec<Overcommit>,
 }
 
-/// A class of a provider whose usage is not the sum of what is held.
+/// Describes a class of a provider whose usage is not the sum of what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The provider; nil if what is held is held from none.
+    /// The provider's uuid; the nil uuid if the allocations name a provider that does not exist.
     pub provider: Uuid,
     /// The class.
     pub class: ResourceClass,
-    /// What the provider says is used.
+    /// How much is in use by the provider's own count.
     pub used: u64,
-    /// What of it was taken for no consumer.
+    /// How much of `used` was taken without a consumer.
     pub taken: u64,
-    /// What all consumers hold together, saturated.
+    /// How much all consumers hold together, at most [`u64::MAX`].
     pub allocated: u64,
 }
 
-/// A class of a provider of which more is used than there is.
+/// Describes a class of a provider of which more is used than the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overcommit {
     /// The provider.
     pub provider: Uuid,
     /// The class.
     pub class: ResourceClass,
-    /// Capacity and use.
+    /// The capacity, and how much is used.
     pub usage: Usage,
 }
 
 impl Audit {
-    /// Whether all books agree.
+    /// Returns whether the usage of every provider is the sum of what is held.
     pub fn holds(&self) -> bool {
         self.differences.is_empty()
     }
 }
 
 impl Snapshot {
-    /// Recomputes the usage of every provider from what consumers held, and compares. Exact, as all
-    /// is of one instant. O(cells ever used).
+    /// Recomputes the usage of every provider from what consumers held, and compares. The audit is
+    /// exact, since everything in a snapshot is of one instant. O(cells ever used).
     pub fn audit(&self) -> Result<Audit> {
         let mut audit = Audit::default();
         let mut sums = Sums::default();
@@ -74,26 +76,27 @@ impl Snapshot {
         self.each_usage(|provider, words| {
             audit.compare(provider, words, sums.remove(&usage_of(provider.cell)));
         })?;
-        // Held from what does not exist.
+        // What is left is held from providers that don't exist.
         for (_, sums) in sums {
             audit.differences.extend(unknown(Uuid::nil(), &sums));
         }
         Ok(audit)
     }
 
-    /// Where more was used than there was, after an inventory has shrunk. O(providers).
+    /// Returns the classes of providers of which more was used than the capacity, as after an
+    /// inventory has shrunk. O(providers).
     pub fn overcommitted(&self) -> Result<Vec<Overcommit>> {
         let mut found = Vec::new();
         self.each_usage(|provider, words| found.extend(overcommits(provider.uuid, words)))?;
         Ok(found)
     }
 
-    /// The consumers that held something from `provider` or from what was below it. O(cells ever
-    /// used).
+    /// Returns the consumers that held something from `provider` or from one of its descendants.
+    /// O(cells ever used).
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// [`Removed`](crate::Error::Removed) if `provider` did not exist at the snapshot.
     pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
         let below = self.subtree(provider)?;
         let below: HashSet<Cell, foldhash::fast::RandomState> =
@@ -111,7 +114,7 @@ impl Snapshot {
         let core = &self.frozen().core;
         self.read(|past| {
             for provider in core.forest(past)? {
-                // It exists: the walk is of the same instant.
+                // The provider exists: the walk is of the same instant.
                 let _ = core.usage_at(past, &provider, |words| visit(&provider, words))?;
             }
             Some(())
@@ -128,7 +131,7 @@ fn overcommits(provider: Uuid, words: UsageWords<&[u64]>) -> impl Iterator<Item 
     })
 }
 
-/// What is held of classes that the provider has no inventory of.
+/// Describes what is held of classes of which the provider has no inventory.
 fn unknown(provider: Uuid, sums: &ClassSums) -> impl Iterator<Item = Difference> + '_ {
     sums.iter().map(move |(class, allocated)| Difference {
         provider,
@@ -141,7 +144,7 @@ fn unknown(provider: Uuid, sums: &ClassSums) -> impl Iterator<Item = Difference>
 
 type ClassSums = HashMap<u16, u128, foldhash::fast::FixedState>;
 
-/// By usage cell.
+/// Holds what is held from each usage cell.
 type Sums = HashMap<Cell, ClassSums, foldhash::fast::FixedState>;
 
 impl Audit {

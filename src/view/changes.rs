@@ -12,79 +12,81 @@ use crate::tree::layout::{CellKind, Life, Structure, structure_of};
 use crate::view::dump::ProviderDump;
 use crate::view::snapshot::Snapshot;
 
-/// What differs between two snapshots: see [`Snapshot::changes_since`].
+/// Holds what differs between two snapshots; see [`Snapshot::changes_since`].
 ///
-/// It is the difference of two states, not a history: what has changed and changed back is not in
-/// it. A consumer that has ended and begun again is, by its generation, whatever it holds.
+/// Changes are the difference of two states, not a history: what has changed and changed back is
+/// not part of them. A consumer that has ended and begun again is part of them, since its
+/// generation differs, whatever it holds.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Changes {
-    /// The version of the older snapshot.
+    /// The number of the older snapshot.
     pub from: u64,
-    /// The version of the newer one.
+    /// The number of the newer snapshot.
     pub to: u64,
-    /// The providers that differ, by uuid.
+    /// The providers that differ, in the order of their uuids.
     pub providers: Vec<ProviderChange>,
-    /// The consumers that differ, by uuid.
+    /// The consumers that differ, in the order of their uuids.
     pub consumers: Vec<ConsumerChange>,
 }
 
-/// A provider that differs.
+/// Describes a provider that differs.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderChange {
     /// The provider.
     pub provider: Uuid,
-    /// What it was; none if it did not exist.
+    /// The provider's state in the older snapshot; `None` if the provider did not exist.
     pub before: Option<ProviderState>,
-    /// What it is; none if it does not exist.
+    /// The provider's state in the newer snapshot; `None` if the provider does not exist.
     pub after: Option<ProviderState>,
 }
 
-/// All of one provider, with its place.
+/// Holds everything about one provider, with its place among its siblings.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderState {
-    /// What a [`Dump`](crate::Dump) has of it.
+    /// What a [`Dump`](crate::Dump) holds of the provider.
     pub dump: ProviderDump,
-    /// The sibling before it; none for the first child of its parent, and the first root.
+    /// The sibling before the provider; `None` for the first child of a parent, and for the first
+    /// root.
     #[cfg_attr(feature = "serde", serde(default))]
     pub previous: Option<Uuid>,
 }
 
-/// A consumer that differs.
+/// Describes a consumer that differs.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConsumerChange {
     /// The consumer.
     pub consumer: Uuid,
-    /// What it held; none if nothing.
+    /// What the consumer held in the older snapshot; `None` if it held nothing.
     pub before: Option<Allocations>,
-    /// What it holds; none if nothing.
+    /// What the consumer holds in the newer snapshot; `None` if it holds nothing.
     pub after: Option<Allocations>,
 }
 
 impl Changes {
-    /// Whether nothing differs.
+    /// Returns whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.providers.is_empty() && self.consumers.is_empty()
     }
 
-    /// How many providers and consumers differ.
+    /// Returns the number of providers and consumers that differ.
     pub fn len(&self) -> usize {
         self.providers.len() + self.consumers.len()
     }
 }
 
 impl Snapshot {
-    /// What differs in this snapshot from an older one of the same forest. O(c + n / 4,096) for n
-    /// cells ever used, of which c are in blocks of 64 where something has changed since the older
-    /// snapshot, also after this one.
+    /// Returns what differs between an older snapshot of the forest and this one. O(c + n / 4,096)
+    /// for n cells ever used. Of these, c are in blocks of 64 cells in which something has changed
+    /// since the older snapshot, even if only after this one.
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless `older` is an earlier snapshot of the same
-    /// forest, or the same.
+    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if `older` belongs to another forest or is later
+    /// than this snapshot. `older` may be this snapshot itself.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -147,10 +149,10 @@ impl Snapshot {
     }
 }
 
-/// By key: what was there before, and what is there after.
+/// Holds, for each uuid, the state before and the state after.
 type Differences<T> = BTreeMap<Uuid, (Option<T>, Option<T>)>;
 
-/// What differs in these cells. What a key stands for may have come to another cell.
+/// Returns what differs in `cells`. A uuid may have come from one cell to another meanwhile.
 fn differences<T: PartialEq>(
     cells: &[Cell],
     before: impl Fn(Cell) -> Result<Option<T>>,
@@ -173,8 +175,8 @@ fn differences<T: PartialEq>(
 }
 
 impl Core {
-    /// The provider with this structure cell and its place, if there is one. None if that can't be
-    /// read.
+    /// Returns the state of the provider with this structure cell, or `Some(None)` if there is
+    /// none. Returns `None` if the snapshot can't be read any more.
     pub(super) fn provider_state(
         &self,
         past: &mut Past<'_>,

@@ -11,11 +11,11 @@ use crate::tree::core::Core;
 use crate::tree::layout::Structure;
 use crate::view::snapshot::Snapshot;
 
-/// A whole forest at one instant, as plain values.
+/// Holds a whole forest at one instant, as plain values.
 ///
-/// With the feature `serde` it can be written and read in any format. What it holds of each
-/// provider has the shape that OpenStack Placement uses. The caller's own
-/// [`Resources`](crate::Resources) are part of the values, and not of what `serde` writes.
+/// With the feature `serde`, a dump can be written and read in any format, and each provider has
+/// the shape that OpenStack Placement uses. The caller's own [`Resources`](crate::Resources) are
+/// part of the values, but `serde` does not write them.
 ///
 /// ```
 /// use provider_tree::{Claim, Dump, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -37,50 +37,51 @@ use crate::view::snapshot::Snapshot;
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dump {
-    /// The version of this format.
+    /// The number of the format; see [`Dump::VERSION`].
     pub version: u32,
     /// All providers, parents before their children, siblings in their order.
     pub providers: Vec<ProviderDump>,
-    /// All consumers, by uuid.
+    /// All consumers, in the order of their uuids.
     pub consumers: Vec<Allocations>,
 }
 
-/// One provider of a dump.
+/// Holds one provider of a dump.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderDump {
-    /// What it has and is.
+    /// What the provider has and is.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub data: ProviderData,
-    /// Whether it is cordoned itself.
+    /// Whether the provider itself is cordoned, and not only an ancestor.
     #[cfg_attr(feature = "serde", serde(default))]
     pub cordoned: bool,
-    /// What is used of it; classes of which nothing is used may be missing.
+    /// How much of each class is used. A class of which nothing is used may be missing.
     #[cfg_attr(feature = "serde", serde(default, with = "crate::json::class_map"))]
     pub used: BTreeMap<ResourceClass, UsedAmounts>,
 }
 
-/// What is used of one class of one provider.
+/// Tells how much of one class of one provider is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UsedAmounts {
-    /// All that is used: what consumers hold, and what was taken without one.
+    /// All that is used: what consumers hold, and what was taken without a consumer.
     pub used: u64,
-    /// The part that was taken without a consumer.
+    /// The part of `used` that was taken without a consumer.
     #[cfg_attr(feature = "serde", serde(default))]
     pub taken: u64,
 }
 
 impl Dump {
-    /// The version of the format that this release writes and reads.
+    /// The number of the format that this release writes and reads.
     pub const VERSION: u32 = 1;
 }
 
 impl Snapshot {
-    /// Everything that the forest held, as plain values. O(cells ever used).
+    /// Returns everything that the forest held, as plain values. O(cells ever used).
     pub fn dump(&self) -> Result<Dump> {
         let mut consumers = self.all_allocations()?;
-        // The order of cells means nothing to others: the same state is to be the same dump.
+        // Other forests know nothing of the order of these cells: equal states have to be equal
+        // dumps.
         consumers.sort_unstable_by_key(|consumer| consumer.consumer);
         for consumer in &mut consumers {
             consumer.sort();
@@ -96,14 +97,15 @@ impl Snapshot {
 }
 
 impl Allocations {
-    /// By provider and class.
+    /// Sorts the allocations by provider and class.
     pub(super) fn sort(&mut self) {
         self.allocations.sort_unstable_by_key(|held| (held.provider, held.class));
     }
 }
 
 impl Core {
-    /// The provider with this structure cell, if there is one. None if that can't be read.
+    /// Returns the dump of the provider with this structure cell, or `Some(None)` if there is none.
+    /// Returns `None` if the view can't be read any more.
     pub(super) fn dump_provider(
         &self,
         view: &mut impl View,

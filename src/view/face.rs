@@ -1,4 +1,5 @@
-//! Views as the forest offers them: each is one of a snapshot that only this call knows.
+//! The public methods of `ProviderTree` about views. Each takes a snapshot that only this call
+//! knows, and reads it.
 
 use uuid::Uuid;
 
@@ -6,39 +7,42 @@ use crate::error::Result;
 use crate::tree::{Provider, ProviderTree};
 use crate::view::{Audit, Dump, Overcommit};
 
-/// Why what is read from a snapshot of one's own can't be too old.
+/// Says why a snapshot that only this call knows can't become too old.
 const UNBOUNDED: &str = "a snapshot becomes too old only beyond a bound that it is given";
 
-/// The whole forest at one instant.
+/// Reads the whole forest as of one instant.
 impl ProviderTree {
-    /// Everything that the forest holds, at one instant: [`Snapshot::dump`](crate::Snapshot::dump).
+    /// Returns everything that the forest holds at one instant, as plain values; see
+    /// [`Snapshot::dump`](crate::Snapshot::dump).
     pub fn dump(&self) -> Dump {
         self.snapshot().dump().expect(UNBOUNDED)
     }
 
-    /// Recomputes the usage of every provider from what consumers hold, and compares, beside all
-    /// other threads and as of one instant: [`Snapshot::audit`](crate::Snapshot::audit).
+    /// Recomputes the usage of every provider from what consumers hold, and compares. The audit is
+    /// of one instant, and no other thread has to stop for it; see
+    /// [`Snapshot::audit`](crate::Snapshot::audit).
     pub fn audit(&self) -> Audit {
         self.snapshot().audit().expect(UNBOUNDED)
     }
 
-    /// All consumers that hold something, at one instant:
+    /// Returns all consumers that hold something at one instant; see
     /// [`Snapshot::consumers`](crate::Snapshot::consumers).
     pub fn consumers(&self) -> Vec<Uuid> {
         self.snapshot().consumers().expect(UNBOUNDED)
     }
 
-    /// What holds something from `provider` or from what is below it, at one instant:
-    /// [`Snapshot::holders`](crate::Snapshot::holders).
+    /// Returns the consumers that hold something from `provider` or from one of its descendants, at
+    /// one instant; see [`Snapshot::holders`](crate::Snapshot::holders).
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// [`Removed`](crate::Error::Removed) if `provider` does not exist any more.
     pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
         self.snapshot().holders(provider)
     }
 
-    /// Where more is used than there is, after an inventory has shrunk, at one instant:
+    /// Returns the classes of providers of which more is used than the capacity, as after an
+    /// inventory has shrunk, at one instant; see
     /// [`Snapshot::overcommitted`](crate::Snapshot::overcommitted).
     pub fn overcommitted(&self) -> Vec<Overcommit> {
         self.snapshot().overcommitted().expect(UNBOUNDED)

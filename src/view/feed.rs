@@ -5,16 +5,16 @@ use crate::tree::ProviderTree;
 use crate::view::changes::Changes;
 use crate::view::snapshot::Snapshot;
 
-/// A subscription to the changes of a forest.
+/// Follows the changes of a forest, piece by piece.
 ///
-/// Each [`poll`](Self::poll) returns what has changed since the last one, so that all of them in
-/// order lead from the snapshot where the feed began to the present. Of each provider and consumer a
-/// poll has at most the newest state, and the next poll a newer one. What was polled applies to a
-/// [`Mirror`](crate::Mirror).
+/// Each [`poll`](Self::poll) returns what has changed since the one before. All polls in their
+/// order lead from the snapshot at which the feed began to the present. A poll has at most one
+/// state of each provider and consumer, the newest; the next poll has a newer one. A
+/// [`Mirror`](crate::Mirror) applies the changes that polls return.
 ///
-/// A feed has no buffer that writers fill: it holds a snapshot of where it is. So writers do nothing
-/// for feeds but what they do for any snapshot, and that is nothing when there are none. What is
-/// kept for a feed that does not poll is bounded by [`bounded`](Self::bounded).
+/// A feed has no buffer that writers fill. It holds a snapshot instead, which is its position. So
+/// writers do nothing for feeds beyond what they do for any snapshot, and without a snapshot they
+/// do nothing at all. [`bounded`](Self::bounded) bounds what is kept for a feed that does not poll.
 ///
 /// ```
 /// use provider_tree::ProviderTree;
@@ -34,30 +34,33 @@ pub struct Feed {
 }
 
 impl ProviderTree {
-    /// Begins a feed of what changes after a snapshot of this forest: one just taken, or where an
-    /// earlier feed was when it ended.
+    /// Begins a feed of what changes after the snapshot `from` of this forest. `from` is a snapshot
+    /// that was just taken, or the position of an earlier feed when that feed ended.
     pub fn subscribe(&self, from: &Snapshot) -> Feed {
         Feed { tree: self.clone(), position: from.clone(), bound: u64::MAX }
     }
 }
 
 impl Feed {
-    /// The same feed, for which at most so many older versions are kept between two polls; see
-    /// [`Snapshot::keep_at_most`]. That holds for the snapshot where it is, too, whoever else has it.
+    /// Returns the feed, for which at most this number of older versions is kept between two polls;
+    /// see [`Snapshot::keep_at_most`]. The bound also holds for the snapshot that is the feed's
+    /// present position, whoever else has a handle of it.
     pub fn bounded(mut self, versions: u64) -> Self {
         self.bound = versions;
         self.position.keep_at_most(versions);
         self
     }
 
-    /// All that has changed since the last call, or since the feed began; empty if nothing has. The
-    /// feed is at the present then. Cost: that of [`Snapshot::changes_since`]. Lock-free.
+    /// Returns all that has changed since the last poll, or since the feed began; the changes are
+    /// empty if nothing has changed. The feed's position moves to the present. Costs what
+    /// [`Snapshot::changes_since`] costs. Lock-free.
     ///
     /// # Errors
     ///
-    /// [`FellBehind`](Error::FellBehind) if more would have had to be kept than the bound. The feed
-    /// is over then: take a snapshot, and begin another one there.
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if it began at a snapshot of another forest.
+    /// [`FellBehind`](Error::FellBehind) if more would have had to be kept than the bound allows.
+    /// The feed is over then: take a snapshot, and begin another feed at that snapshot.
+    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if the feed began at a snapshot of another
+    /// forest.
     pub fn poll(&mut self) -> Result<Changes> {
         let now = self.tree.snapshot();
         let changes = now.changes_since(&self.position).map_err(|error| match error {
@@ -66,14 +69,14 @@ impl Feed {
             }
             error => error,
         })?;
-        // Only now: this one must not become too old before it has been read.
+        // The bound is set only now: the snapshot must not become too old before it has been read.
         now.keep_at_most(self.bound);
         self.position = now;
         Ok(changes)
     }
 
-    /// Where the feed is: the snapshot to which all that was polled leads. Another feed can go on
-    /// from there.
+    /// Returns the feed's position: the snapshot to which everything that was polled leads. Another
+    /// feed can go on from that snapshot.
     pub fn position(&self) -> &Snapshot {
         &self.position
     }

@@ -1,4 +1,4 @@
-//! Forks: what if?
+//! Forks: private what-ifs on a snapshot.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,16 +22,17 @@ use crate::view::snapshot::Snapshot;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
-/// The words of usage cells.
+/// Holds the words that usage cells would have.
 type Staged = Map<Cell, Vec<u64>>;
 
-/// A private what-if on a [`Snapshot`]: gives back, claims, cordons and inventories that nobody else
-/// sees, each checked as the forest would check it.
+/// Answers what if: a private copy of a [`Snapshot`] in which a caller releases, claims, cordons
+/// and sets inventories. Nobody else sees these changes, and each is checked as the forest would
+/// check it.
 ///
-/// A fork costs what it touches: any number of them can be made of one snapshot, by any number of
-/// threads, and a clone is a fork of a fork. When it shows what was looked for, its
+/// A fork costs what it touches. Any number of threads can make any number of forks of one
+/// snapshot, and a clone is a fork of a fork. When a fork shows what its caller looked for, its
 /// [`difference`](Self::difference) can be [committed](crate::Worker::commit) as one transaction,
-/// which succeeds if that still fits.
+/// which succeeds if the difference still fits.
 ///
 /// ```
 /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -60,17 +61,17 @@ type Staged = Map<Cell, Vec<u64>>;
 #[derive(Clone, Debug)]
 pub struct Fork {
     base: Snapshot,
-    /// The words of the usage cells that differ. They say that there are no units: these are
-    /// checked here, as the inventories may be the fork's.
+    /// The words of the usage cells that differ from the snapshot. These words say that there are
+    /// no units: the fork checks units itself, since the inventories may be its own.
     usages: Staged,
     inventories: BTreeMap<Cell, NewInventories>,
     consumers: BTreeMap<Uuid, Tenancy>,
-    /// By structure cell.
+    /// The cordons that the fork has set or ended, by structure cell.
     cordons: BTreeMap<Cell, Cordoning>,
     read: RefCell<Read>,
 }
 
-/// Inventories that a fork has set.
+/// Holds inventories that a fork has set.
 #[derive(Clone, Debug)]
 struct NewInventories {
     provider: Provider,
@@ -79,17 +80,17 @@ struct NewInventories {
     before: u64,
 }
 
-/// A consumer in a fork.
+/// Holds the state of a consumer in a fork.
 #[derive(Clone, Debug, Default)]
 struct Tenancy {
-    /// Its generation in the snapshot, if it held something.
+    /// The consumer's generation in the snapshot, if it held something.
     before: Option<u64>,
     deadline: Option<u64>,
     held: Vec<Held>,
-    /// What it has claimed in the fork.
+    /// What the consumer has claimed in the fork.
     claim: Option<Claim>,
     is_changed: bool,
-    /// Whether what it held in the snapshot has been released.
+    /// Whether the fork has released what the consumer held in the snapshot.
     is_ended: bool,
 }
 
@@ -99,7 +100,7 @@ impl Tenancy {
     }
 }
 
-/// A provider's own cordon in a fork.
+/// Holds a provider's own cordon in the snapshot and in a fork.
 #[derive(Clone, Copy, Debug)]
 struct Cordoning {
     provider: Provider,
@@ -107,17 +108,17 @@ struct Cordoning {
     now: bool,
 }
 
-/// What a fork was asked, as it is in the snapshot.
+/// Holds what a fork was asked about, as it is in the snapshot.
 #[derive(Clone, Debug, Default)]
 struct Read {
     providers: Map<Provider, Facts>,
-    /// By their cells.
+    /// The consumers that held something, by their cells.
     consumers: Map<Cell, Uuid>,
     absent: BTreeSet<Uuid>,
 }
 
 impl Snapshot {
-    /// A private what-if that begins with what is in this snapshot. O(1).
+    /// Begins a private what-if on this snapshot. O(1).
     pub fn fork(&self) -> Fork {
         Fork {
             base: self.clone(),
@@ -130,13 +131,13 @@ impl Snapshot {
     }
 }
 
-/// Changing the fork. A refused call has changed nothing in it.
+/// Changes the fork. A refused call has changed nothing in the fork.
 impl Fork {
-    /// Gives `consumer` what the claim asks for, which holds nothing before. O(amounts).
+    /// Gives the claim's consumer, which must hold nothing, what the claim asks for. O(amounts).
     ///
     /// # Errors
     ///
-    /// Those of [`Worker::claim`](crate::Worker::claim), as of the fork.
+    /// The errors of [`Worker::claim`](crate::Worker::claim), as of the fork.
     pub fn claim(&mut self, claim: &Claim) -> Result<()> {
         check_claim(self.core(), claim)?;
         let consumer = claim.consumer();
@@ -155,7 +156,8 @@ impl Fork {
     ///
     /// # Errors
     ///
-    /// As [`claim`](Self::claim), but for a consumer that exists.
+    /// The errors of [`claim`](Self::claim), except that a consumer that holds something is no
+    /// error.
     pub fn replace(&mut self, claim: &Claim) -> Result<()> {
         let tenancy = self.tenancy(claim.consumer())?;
         self.put(claim, tenancy)
@@ -165,7 +167,7 @@ impl Fork {
     ///
     /// # Errors
     ///
-    /// [`ConsumerNotFound`](Error::ConsumerNotFound).
+    /// [`ConsumerNotFound`](Error::ConsumerNotFound) if `consumer` holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<()> {
         let mut tenancy = self.tenancy(consumer)?;
         if !tenancy.is_live() {
@@ -184,8 +186,8 @@ impl Fork {
     ///
     /// # Errors
     ///
-    /// Those of [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories), as of the
-    /// fork.
+    /// The errors of [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories), as of
+    /// the fork.
     pub fn set_inventories(&mut self, provider: &Provider, inventories: Inventories) -> Result<()> {
         let mut words = self.words(provider)?;
         let capacities = inventories.capacities()?;
@@ -196,7 +198,7 @@ impl Fork {
         let classes = relayout(usage, &capacities).map_err(|used| used.error(provider.uuid))?;
         let cell = usage_of(provider.cell);
         let before = self.inventories.get(&cell).map_or(generation, |earlier| earlier.before);
-        // No version: its configuration is the fork's own.
+        // Names no configuration of the forest: the provider's configuration is the fork's own.
         write_usage(&mut words, life, Expect::Any.next(generation), 0, cordoned, &classes);
         clear_units(&mut words);
         self.usages.insert(cell, words);
@@ -205,48 +207,50 @@ impl Fork {
         Ok(())
     }
 
-    /// Takes nothing more from `provider` and what is below it; returns whether it was not cordoned
-    /// itself. O(descendants).
+    /// Cordons `provider`: the fork takes nothing more from it and its descendants. Returns true
+    /// unless `provider` itself was cordoned already. O(descendants).
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed).
+    /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot.
     pub fn cordon(&mut self, provider: &Provider) -> Result<bool> {
         self.set_cordon(provider, true)
     }
 
-    /// Ends that; returns whether it was cordoned itself. O(descendants).
+    /// Ends the cordon of `provider` in the fork. Returns whether `provider` itself was cordoned.
+    /// O(descendants).
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed).
+    /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot.
     pub fn uncordon(&mut self, provider: &Provider) -> Result<bool> {
         self.set_cordon(provider, false)
     }
 }
 
-/// Asking the fork.
+/// Answers questions about the fork.
 impl Fork {
-    /// The snapshot that it began with.
+    /// Returns the snapshot that the fork began with.
     pub fn snapshot(&self) -> &Snapshot {
         &self.base
     }
 
-    /// Whether [`claim`](Self::claim) of this would succeed, but for whether its consumer holds
-    /// something. O(amounts).
+    /// Checks whether [`claim`](Self::claim) would succeed, as if the claim's consumer held
+    /// nothing. O(amounts).
     ///
     /// # Errors
     ///
-    /// Why it would not.
+    /// The error that [`claim`](Self::claim) would return.
     pub fn fits(&self, claim: &Claim) -> Result<()> {
         self.stage(claim, &[], false).map(|_| ())
     }
 
-    /// Capacity and use of one class.
+    /// Returns the capacity and the use of one class.
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
+    /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot,
+    /// [`NoInventory`](Error::NoInventory) if it has no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let words = self.words(provider)?;
         self.note_usage(provider, class.number())?;
@@ -254,11 +258,11 @@ impl Fork {
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
 
-    /// Capacity and use of all classes, by class.
+    /// Returns the capacity and the use of all classes, in the order of the classes.
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed).
+    /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
         let words = self.words(provider)?;
         let known = self.in_snapshot(provider, |words| usages(words).collect())?;
@@ -266,20 +270,20 @@ impl Fork {
         Ok(all_usages(UsageWords(&words[..])))
     }
 
-    /// Whether `provider` or an ancestor is cordoned.
+    /// Returns whether `provider` or one of its ancestors is cordoned.
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed).
+    /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
         let words = self.words(provider)?;
         self.note_cordon(provider)?;
         Ok(UsageWords(&words[..]).is_cordoned())
     }
 
-    /// What `consumer` holds; none if nothing. One that has changed in the fork is a generation
-    /// ahead of the snapshot. One that the fork adds is at 1: which generation it begins at in the
-    /// forest says the receipt of the commit.
+    /// Returns what `consumer` holds, or `None` if it holds nothing. A consumer that the fork has
+    /// changed is one generation ahead of the snapshot. A consumer that the fork adds is at
+    /// generation 1; the receipt of the commit says at which generation it begins in the forest.
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let tenancy = self.tenancy(consumer)?;
         if !tenancy.is_live() {
@@ -299,22 +303,22 @@ impl Fork {
     }
 }
 
-/// Committing the fork.
+/// Prepares the commit of what the fork has changed.
 impl Fork {
-    /// All that the fork has changed, for [`Worker::commit`](crate::Worker::commit): one transaction,
-    /// which succeeds if it still fits.
+    /// Returns all that the fork has changed, for [`Worker::commit`](crate::Worker::commit): one
+    /// transaction, which succeeds if the changes still fit.
     ///
-    /// The consumers and the inventories that it changes must be at the generation that they had in
-    /// the snapshot, and consumers that it adds must hold nothing. What it takes is checked against
-    /// what is free at the commit, whatever was free in the snapshot, and against the last
-    /// inventories that the fork has set, be it after that. Receipts are in the order of the
-    /// consumers' uuids.
+    /// The commit succeeds only if the consumers and the inventories that the fork changes are at
+    /// the generations that they had in the snapshot, and if the consumers that the fork adds hold
+    /// nothing. What the fork takes is checked against what is free at the commit, whatever was
+    /// free in the snapshot, and against the last inventories that the fork has set, even if it set
+    /// them afterwards. Receipts are in the order of the consumers' uuids.
     pub fn difference(&self) -> Batch {
         let mut batch = Batch::new();
         for (consumer, tenancy) in self.consumers.iter().filter(|(_, it)| it.is_changed) {
             let expect = tenancy.before.map(Expect::Generation);
             let claim = tenancy.claim.clone().map(|mut claim| {
-                // Inventories that it replaces have to be as they were anyway.
+                // The batch requires the generation of inventories that it replaces anyway.
                 let is_replaced = |cell| self.inventories.contains_key(&usage_of(cell));
                 claim.conditions.retain(|(provider, _)| !is_replaced(provider.cell));
                 claim
@@ -335,7 +339,7 @@ impl Fork {
             batch = match (before, now) {
                 (false, true) => batch.cordon(provider),
                 (true, false) => batch.uncordon(provider),
-                // Not all the time: something may have been taken in between.
+                // The fork has ended the cordon in between, and may have taken something meanwhile.
                 (true, true) => batch.uncordon(provider).cordon(provider),
                 (false, false) => batch,
             };
@@ -343,36 +347,38 @@ impl Fork {
         batch
     }
 
-    /// The same, which succeeds only if what was asked of the fork, or changed in it, is at the commit
-    /// as it was in the snapshot:
+    /// Returns all that the fork has changed, as [`difference`](Self::difference) does, for a
+    /// commit that succeeds only if all that the fork was asked about, or has changed, is as it was
+    /// in the snapshot:
     ///
-    /// - whether a provider exists, and its generation, where a claim rests on it or inventories are
-    ///   set;
-    /// - capacity and use of each class that was asked for, taken or given back, and the units of
-    ///   what was taken;
-    /// - whether a provider is cordoned, where that was asked or more was taken; its place, if the fork
-    ///   has cordoned anything; and what was below that which it has cordoned;
-    /// - the ancestors of a [chain](Claim::take_chain), and which of them have an inventory of its
-    ///   class;
+    /// - whether a provider exists; and its generation, where a claim rests on it or inventories
+    ///   are set;
+    /// - the capacity and the use of each class that was asked for, taken or given back, and the
+    ///   units of what was taken;
+    /// - whether a provider is cordoned, where that was asked or more was taken; the provider's
+    ///   place, if the fork has cordoned anything; and the descendants of a provider that the fork
+    ///   has cordoned;
+    /// - the ancestors in a [chain](Claim::take_chain), and which of them have an inventory of the
+    ///   chain's class;
     /// - consumers, also those that held nothing.
     ///
-    /// What has changed beside that is no reason to refuse: a sibling or a child that came or went,
-    /// another's name, a claim of another class. Nor is what was read of the
-    /// [snapshot](Self::snapshot).
+    /// Any other change is no reason to refuse the commit: a sibling or a child that came or went,
+    /// another provider's name, a claim of another class. What was read from the
+    /// [snapshot](Self::snapshot) itself is no reason either.
     ///
-    /// Otherwise the commit is refused with [`ProviderChanged`](Error::ProviderChanged) or
-    /// [`ConsumerChanged`](Error::ConsumerChanged).
+    /// A commit that is refused for such a change returns
+    /// [`ProviderChanged`](Error::ProviderChanged) or [`ConsumerChanged`](Error::ConsumerChanged).
     pub fn difference_if_unchanged(&self) -> Batch {
         let Read { providers, consumers, absent } = &*self.read.borrow();
         let mut batch = self.difference();
         let absent = absent.iter().filter(|consumer| {
-            // Those that it adds are part of the batch anyway.
+            // The batch itself requires that the consumers which it adds hold nothing.
             !batch.consumers.iter().any(|change| change.consumer == **consumer)
         });
         let absent = absent.copied().collect();
         let mut providers: Vec<_> =
             providers.iter().map(|(provider, facts)| (*provider, facts.clone())).collect();
-        // In one order, so that of several changes the same is named.
+        // Sorted, so that of several changes always the same one is reported.
         providers.sort_unstable_by_key(|(provider, _)| (provider.cell, provider.incarnation));
         let mut consumers: Vec<_> = consumers.iter().map(|(cell, uuid)| (*cell, *uuid)).collect();
         consumers.sort_unstable();
@@ -383,7 +389,7 @@ impl Fork {
 }
 
 impl Tenancy {
-    /// The generation that its changes would lead to.
+    /// Returns the generation that the consumer's changes in the fork would lead to.
     fn generation(&self) -> u64 {
         match (self.before, self.is_changed) {
             (None, _) => 1,
@@ -398,18 +404,18 @@ impl Fork {
         &self.base.frozen().core
     }
 
-    /// The provider with this usage cell, from which something is held.
+    /// Returns the provider with this usage cell, from which something is held.
     fn provider_of(&self, usage: Cell) -> Result<Provider> {
         let cell = structure_of(usage);
         Ok(self.core().handle(cell, &self.structure(cell)?))
     }
 
-    /// The uuid of the provider with this usage cell, from which something is held.
+    /// Returns the uuid of the provider with this usage cell, from which something is held.
     fn uuid_of(&self, usage: Cell) -> Result<Uuid> {
         self.provider_of(usage).map(|provider| provider.uuid)
     }
 
-    /// The words of the provider's usage cell.
+    /// Returns the words that the provider's usage cell has in the fork.
     fn words(&self, provider: &Provider) -> Result<Vec<u64>> {
         let words = self.words_of(self.core().usage_cell(provider)?)?;
         self.noting_existence(provider, Core::check(provider, UsageWords(&words[..]).life()))?;
@@ -425,7 +431,7 @@ impl Fork {
         Ok(words)
     }
 
-    /// The consumer as the fork has it.
+    /// Returns the state of the consumer in the fork.
     fn tenancy(&self, consumer: Uuid) -> Result<Tenancy> {
         if let Some(tenancy) = self.consumers.get(&consumer) {
             return Ok(tenancy.clone());
@@ -462,7 +468,8 @@ impl Fork {
         Ok(())
     }
 
-    /// What the usage cells would hold, and the claim's lines.
+    /// Returns the words that the usage cells would have with the claim in the place of `held`, and
+    /// the claim's lines.
     fn stage(&self, claim: &Claim, held: &[Held], is_leased: bool) -> Result<(Staged, Vec<Line>)> {
         check_claim(self.core(), claim)?;
         let lines = self.expand(claim)?;
@@ -479,7 +486,7 @@ impl Fork {
         Ok((staged, lines))
     }
 
-    /// The lines of a claim with those that its chains are, sorted out.
+    /// Returns the claim's lines, sorted out, with a line for each link of its chains.
     fn expand(&self, claim: &Claim) -> Result<Vec<Line>> {
         let mut lines = claim.lines.to_vec();
         for chain in &claim.chains {
@@ -489,8 +496,8 @@ impl Fork {
         Ok(lines)
     }
 
-    /// Whether what the consumer holds is exactly what the claim asks for, of providers that its
-    /// handles mean still.
+    /// Returns whether the consumer holds exactly what the claim asks for, from providers that the
+    /// claim's handles still mean.
     fn holds_exactly(&self, tenancy: &Tenancy, claim: &Claim) -> Result<bool> {
         let lines = match self.expand(claim) {
             Ok(lines) => lines,
@@ -510,13 +517,13 @@ impl Fork {
         Ok(true)
     }
 
-    /// A line for each provider of the chain that has an inventory of the class.
+    /// Adds a line for each provider of the chain that has an inventory of the class.
     fn climb(&self, chain: &Line, lines: &mut Vec<Line>) -> Result<()> {
         let before = lines.len();
         let class = chain.class.number();
         for provider in self.noted_chain(&chain.provider)? {
             let has = UsageWords(&self.words(&provider)?[..]).find(class).is_some();
-            // Those that the fork has set rest on the generation.
+            // Inventories that the fork has set rest on the provider's generation.
             if !self.inventories.contains_key(&usage_of(provider.cell)) {
                 self.note(&provider, Fact::Has(class, has));
             }
@@ -531,9 +538,9 @@ impl Fork {
         Ok(())
     }
 
-    /// What the usage cells would hold with `wanted` in the place of `held`.
+    /// Returns the words that the usage cells would have with `wanted` in the place of `held`.
     fn exchange(&self, held: &[Held], wanted: &[Line]) -> Result<Staged> {
-        // By cell and class: what is held, and the line that is wanted.
+        // Holds, for each cell and class, what is held, and the line that is wanted.
         let mut parts = BTreeMap::<(Cell, u16), (u64, Option<&Line>)>::new();
         for held in held {
             parts.entry((held.usage, held.class)).or_default().0 = held.amount;
@@ -566,7 +573,8 @@ impl Fork {
             let changed = change.checked(words, self.core(), held, wanted);
             let (at, used) = changed.map_err(|abort| match abort {
                 Abort::Reject(error) => error,
-                // All is of one instant, so that nothing can contradict itself.
+                // Everything in a snapshot is of one instant, so that nothing can contradict
+                // itself.
                 Abort::Torn => Error::SnapshotTooOld { version: self.base.version() },
             })?;
             at.set_used(words, used);
@@ -650,14 +658,14 @@ impl Fork {
     }
 }
 
-/// Noting what the fork's answers rest on, as it is in the snapshot.
+/// Notes what the fork's answers rest on, as it is in the snapshot.
 impl Fork {
     fn note(&self, provider: &Provider, fact: Fact) {
         let mut read = self.read.borrow_mut();
         read.providers.entry(*provider).or_insert_with(|| Facts::of(true)).add(fact);
     }
 
-    /// Notes from an answer whether the provider exists.
+    /// Notes from `answer` whether the provider exists.
     fn noting_existence<T>(&self, provider: &Provider, answer: Result<T>) -> Result<T> {
         let exists = match answer {
             Ok(_) => true,
@@ -669,7 +677,7 @@ impl Fork {
         answer
     }
 
-    /// What the words of the provider's usage cell are in the snapshot.
+    /// Applies `read` to the words that the provider's usage cell has in the snapshot.
     fn in_snapshot<T>(
         &self,
         provider: &Provider,
@@ -691,8 +699,8 @@ impl Fork {
         Ok(())
     }
 
-    /// Notes what setting inventories rests on: the generation, and whether that which is dropped is
-    /// used.
+    /// Notes what setting inventories rests on: the provider's generation, and how much is used of
+    /// each class whose inventory is dropped.
     fn note_inventories(&self, provider: &Provider, new: &Inventories) -> Result<()> {
         self.note_generation(provider)?;
         let known: Vec<_> = self.in_snapshot(provider, |words| usages(words).collect())?;
@@ -704,8 +712,8 @@ impl Fork {
         Ok(())
     }
 
-    /// Notes whether the provider is cordoned, and where it is: the fork may have cordoned what is
-    /// above it.
+    /// Notes whether the provider is cordoned, and where the provider is: the fork may have
+    /// cordoned one of its ancestors.
     fn note_cordon(&self, provider: &Provider) -> Result<()> {
         let cordoned = self.in_snapshot(provider, |words| words.is_cordoned())?;
         self.note(provider, Fact::Cordoned(cordoned));
@@ -715,7 +723,7 @@ impl Fork {
         Ok(())
     }
 
-    /// The provider and its ancestors, noted as such.
+    /// Returns the provider and its ancestors, and notes them as such.
     fn noted_chain(&self, provider: &Provider) -> Result<Vec<Provider>> {
         let mut chain = vec![*provider];
         chain.extend(self.noting_existence(provider, self.base.ancestors(provider))?);

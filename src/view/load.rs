@@ -1,4 +1,4 @@
-//! Loading: a forest from a dump, unless the dump contradicts itself.
+//! Loading: makes a forest from a dump, unless the dump contradicts itself.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,22 +18,24 @@ use crate::view::dump::{Dump, ProviderDump};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// So many providers are made in one transaction. Nobody sees the forest before it is complete.
+/// Bounds the providers that are made in one transaction. Several transactions do no harm: nobody
+/// sees the forest before it is complete.
 const AT_ONCE: usize = 1 << 16;
 
 impl ProviderTree {
-    /// A new forest that holds exactly what the dump says.
+    /// Makes a new forest that holds exactly what the dump says.
     ///
-    /// A capacity below what is used is accepted, as it can come about by a smaller inventory.
-    /// Consumers go on at their generations. Those that had ended before the dump was made are new.
-    /// O(n) for n entries.
+    /// A capacity below what is used is accepted, since it can come about by a smaller inventory.
+    /// Consumers go on at their generations. A consumer that had ended before the dump was made is
+    /// new to the forest. O(n log n) for n entries.
     ///
     /// # Errors
     ///
-    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry:
-    /// another version of the format; what [`populate`](Self::populate) refuses; consumers that
-    /// are listed twice, hold nothing, or hold what does not exist; and usage that is not the sum
-    /// of what is held. [`TooLarge`](Error::TooLarge) if it can't be held by one forest.
+    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry: a
+    /// format that this release does not read; what [`populate`](Self::populate) refuses; a
+    /// consumer that is listed twice, holds nothing, or holds what does not exist; and usage that
+    /// is not the sum of what is held. [`TooLarge`](Error::TooLarge) if one forest has no room for
+    /// the dump.
     pub fn load(dump: &Dump) -> Result<ProviderTree> {
         let specs: Vec<ProviderSpec> =
             dump.providers.iter().map(|provider| provider.data.clone().into()).collect();
@@ -77,7 +79,7 @@ impl ProviderTree {
     }
 }
 
-/// What the words of the provider's usage cell start with.
+/// Returns the used amounts that the words of the provider's usage cell start with.
 fn used(provider: &ProviderDump) -> Used {
     let used = |(class, amounts): (&ResourceClass, &super::UsedAmounts)| UsedClass {
         class: *class,
@@ -87,9 +89,9 @@ fn used(provider: &ProviderDump) -> Used {
     provider.used.iter().map(used).collect()
 }
 
-/// Checks each consumer, and that usage is the sum of what all of them hold.
+/// Checks each consumer, and checks that usage is the sum of what all consumers hold.
 fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
-    // What is held and taken of each inventory.
+    // Sums what is held and taken of each inventory.
     let mut sums: Map<(Uuid, ResourceClass), u128> = Map::default();
     for provider in &dump.providers {
         let uuid = provider.data.uuid;
@@ -156,7 +158,7 @@ fn check_consumer(
 }
 
 impl Core {
-    /// Writes what a consumer holds; the usage of the providers counts it already.
+    /// Writes what a consumer holds. The usage of the providers counts it already.
     fn load_consumer(
         &self,
         writer: &mut Writer,

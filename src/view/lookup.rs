@@ -1,7 +1,8 @@
-//! Finding things in a snapshot by key.
+//! Finding providers and consumers in a snapshot by key.
 //!
-//! The forest's indexes know what has a key now: for what has kept its key they say where it is, and
-//! the snapshot confirms that. Everything else takes an index of the snapshot's own.
+//! The forest's indexes know what has a key now. So for a provider or consumer that has kept its
+//! key, an index says where it is, and the snapshot confirms that. Finding any other takes an index
+//! of the snapshot's own.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,7 @@ use crate::view::snapshot::Snapshot;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// The providers of a snapshot by their keys.
+/// Holds the providers of a snapshot by uuid and by name.
 pub(super) struct ProviderIndex {
     uuids: Map<Uuid, Provider>,
     names: Map<Name, Provider>,
@@ -42,7 +43,7 @@ impl ProviderIndex {
     }
 }
 
-/// The consumers of a snapshot by uuid.
+/// Holds the consumers of a snapshot by uuid.
 pub(super) struct ConsumerIndex(Map<Uuid, Cell>);
 
 impl ConsumerIndex {
@@ -64,7 +65,8 @@ impl ConsumerIndex {
 }
 
 impl Core {
-    /// What had the key, if that is where the key is now. None if that can't be read.
+    /// Returns the provider that had the key at the snapshot if the key is still where it was then,
+    /// or `Some(None)`. Returns `None` if the snapshot can't be read any more.
     pub(super) fn find_hinted(
         &self,
         past: &mut Past<'_>,
@@ -90,7 +92,7 @@ impl Core {
                 }
                 let usage = usage_of(owner);
                 let version = past.read(usage, |words| UsageWords(words).configuration())?;
-                // The cell may have stood for another name then.
+                // The name cell may have stood for another name at the snapshot.
                 let named = self
                     .configurations
                     .with(usage, version, |configuration| &*configuration.name == name)?;
@@ -101,7 +103,7 @@ impl Core {
 }
 
 impl Snapshot {
-    /// Applies `visit` to every consumer that held something.
+    /// Applies `visit` to the words of every consumer that held something.
     pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
         self.read(|past| {
             for cell in consumer_cells(&self.frozen().core.ledger) {

@@ -1,4 +1,4 @@
-//! A mirror: a copy of a forest's state as plain values, kept up to date by changes.
+//! Mirrors: copies of a forest's state as plain values, which changes keep up to date.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,9 +10,10 @@ use crate::view::changes::{Changes, ProviderState};
 use crate::view::dump::Dump;
 use crate::view::snapshot::Snapshot;
 
-/// The state of a forest at a snapshot, as plain values, which [`Changes`] bring forward.
+/// Holds the state of a forest at a snapshot as plain values, and follows the forest by applying
+/// [`Changes`].
 ///
-/// It needs no forest: it may be kept by another process, to which changes are sent.
+/// A mirror needs no forest: another process, to which the changes are sent, may keep it.
 ///
 /// ```
 /// use provider_tree::{Mirror, ProviderTree};
@@ -35,16 +36,16 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// The state at a snapshot.
+    /// Returns a mirror of the state at `snapshot`.
     ///
     /// # Errors
     ///
-    /// [`SnapshotTooOld`](Error::SnapshotTooOld).
+    /// [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
     pub fn new(snapshot: &Snapshot) -> Result<Self> {
         Ok(Mirror::of_dump(&snapshot.dump()?, snapshot.version()))
     }
 
-    /// The state in the dump of the snapshot with this version.
+    /// Returns a mirror of the state in `dump`, the dump of the snapshot with the number `version`.
     pub fn of_dump(dump: &Dump, version: u64) -> Self {
         let mut last: HashMap<Option<Uuid>, Uuid, foldhash::fast::RandomState> = HashMap::default();
         let providers = dump.providers.iter().map(|dump| {
@@ -55,16 +56,17 @@ impl Mirror {
         Mirror { version, providers: providers.collect(), consumers: consumers.collect() }
     }
 
-    /// The version of the snapshot whose state this is.
+    /// Returns the number of the snapshot whose state the mirror holds.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Goes on to the state after the changes.
+    /// Brings the mirror to the state after `changes`.
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin where this is.
+    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin at the snapshot whose
+    /// state the mirror holds.
     pub fn apply(&mut self, changes: &Changes) -> Result<()> {
         if changes.from != self.version {
             return Err(Error::ForeignSnapshot { version: changes.from });
@@ -85,9 +87,11 @@ impl Mirror {
         Ok(())
     }
 
-    /// The state as a dump, exactly what [`Snapshot::dump`] of that snapshot is. O(n log n).
+    /// Returns the state as a dump, which is exactly what [`Snapshot::dump`] returns for the
+    /// snapshot whose state the mirror holds. O(n log n).
     pub fn dump(&self) -> Dump {
-        // By parent and previous sibling: each provider comes behind exactly one other.
+        // Finds each provider by its parent and previous sibling: a provider comes behind exactly
+        // one place.
         let mut next = HashMap::<_, _, foldhash::fast::RandomState>::default();
         for (uuid, state) in &self.providers {
             next.insert((state.dump.data.parent, state.previous), *uuid);

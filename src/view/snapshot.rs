@@ -18,21 +18,23 @@ use crate::tree::{
 };
 use crate::view::lookup::{ConsumerIndex, ProviderIndex};
 
-/// A whole forest as it was at one instant: providers, configurations, usage, consumers and what
-/// they hold.
+/// Represents a whole forest as it was at one instant: its providers, their configurations and
+/// usage, its consumers and what they hold.
 ///
-/// What is read from it never changes, however much the forest does, and adds up: the usage of each
-/// provider is what consumers hold from it and what was taken for none. It is a handle to copy and
-/// share between threads; the last one that is dropped ends it. Handles of providers are the same
-/// as the forest's.
+/// What is read from a snapshot never changes, however much the forest changes, and adds up: the
+/// usage of each provider is what consumers hold from the provider and what was taken without a
+/// consumer. A `Snapshot` is a handle to copy and to share between threads; the snapshot ends when
+/// its last handle is dropped. Handles of providers serve for the forest and for its snapshots
+/// alike.
 ///
-/// Taking one is O(log n) for n snapshots that are held, and stops nobody. Of each cell that changes afterwards one older version is
-/// kept for it, if that can't be left in place; see [`keep_at_most`](Self::keep_at_most). Reading
-/// costs about what reading the forest costs, and is lock-free, but for a shard's read lock for O(1)
-/// in [`find`](Self::find) and [`allocations`](Self::allocations).
+/// Taking a snapshot is O(log n) for n snapshots that are held, and stops no thread. Of each cell
+/// that changes afterwards, the snapshot keeps one older version, if the version can't be left in
+/// place; see [`keep_at_most`](Self::keep_at_most). Reading a snapshot costs about what reading the
+/// forest costs. It is lock-free, except that [`find`](Self::find) and
+/// [`allocations`](Self::allocations) take the read lock of an index's shard for O(1).
 ///
-/// All methods return [`SnapshotTooOld`](Error::SnapshotTooOld) instead of an answer if the
-/// snapshot has been bounded and more would have had to be kept.
+/// Every method that reads the forest's state returns [`SnapshotTooOld`](Error::SnapshotTooOld)
+/// instead of an answer if the snapshot has been bounded and more would have had to be kept.
 ///
 /// ```
 /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -72,8 +74,8 @@ impl fmt::Debug for Snapshot {
 }
 
 impl ProviderTree {
-    /// The whole forest as it is at one instant during the call, to be read from now on. Lock-free;
-    /// O(log n) for n snapshots that are held, whatever else there is.
+    /// Takes a snapshot of the whole forest as it is at one instant during the call, to be read
+    /// from now on. Lock-free; O(log n) for n snapshots that are held, however large the forest is.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             inner: Arc::new(Inner {
@@ -84,43 +86,44 @@ impl ProviderTree {
         }
     }
 
-    /// How many snapshots are held now. O(1).
+    /// Returns the number of snapshots that are held now. O(1).
     pub fn snapshots(&self) -> usize {
         self.core.ledger.pins()
     }
 }
 
 impl Snapshot {
-    /// Its place among the snapshots of the forest: a later snapshot has a greater version.
+    /// Returns the snapshot's number. A later snapshot of the forest has a greater number.
     pub fn version(&self) -> u64 {
         self.inner.frozen.number()
     }
 
-    /// Bounds how many older versions are kept for this snapshot; without a bound it is as many as
-    /// cells change while it lives, at most one of each. When one more would have to be kept, the
-    /// snapshot becomes too old, for good: its methods return
-    /// [`SnapshotTooOld`](Error::SnapshotTooOld), except where all that they need is still there.
+    /// Bounds how many older versions are kept for this snapshot. Without a bound, at most one
+    /// version is kept of each cell that changes while the snapshot lives. When one more than the
+    /// bound would have to be kept, the snapshot becomes too old, for good: its methods return
+    /// [`SnapshotTooOld`](Error::SnapshotTooOld), unless all that a method needs is still there.
     ///
-    /// What has been kept before stays, even if it is more. Versions that several snapshots need count for
-    /// the oldest of them, and for the next when
-    /// that ends. Those that can be left in place, about 8,000 for each worker, are not counted.
-    /// Configurations that were replaced count as versions do; of one whose thread is overtaken by the
-    /// next change, before it has noted since when it is in force, one more may be kept.
+    /// What has been kept before the bound is set stays, even if it is more. A version that several
+    /// snapshots need counts for the oldest of them, and when that snapshot ends, for the next.
+    /// Versions that can be left in place, about 8,000 for each worker, are not counted. Replaced
+    /// configurations count as versions do. One more configuration may be kept if the next change
+    /// overtakes the thread that made it, before the thread has noted since when the configuration
+    /// is in force.
     pub fn keep_at_most(&self, versions: u64) {
         self.inner.frozen.limit_kept(versions);
     }
 
-    /// How many older versions are kept for this snapshot.
+    /// Returns the number of older versions that are kept for this snapshot.
     pub fn kept(&self) -> u64 {
         self.inner.frozen.kept()
     }
 
-    /// Whether the bound of [`keep_at_most`](Self::keep_at_most) has been met.
+    /// Returns whether the bound of [`keep_at_most`](Self::keep_at_most) has been met.
     pub fn is_too_old(&self) -> bool {
         !self.inner.frozen.can_be_read()
     }
 
-    /// Whether it is one of this forest.
+    /// Returns whether this is a snapshot of the forest `tree`.
     pub fn is_of(&self, tree: &ProviderTree) -> bool {
         Arc::ptr_eq(&self.inner.frozen.core, &tree.core)
     }
@@ -129,16 +132,17 @@ impl Snapshot {
         &self.inner.frozen
     }
 
-    /// What `body` reads; none only if that can't be read any more.
+    /// Returns what `body` reads. `body` returns `None` only if the snapshot can't be read any
+    /// more.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&mut Past<'_>) -> Option<T>) -> Result<T> {
         body(&mut self.frozen().view()).ok_or(Error::SnapshotTooOld { version: self.version() })
     }
 }
 
-/// Finding providers, and walks: as the forest's, as of the snapshot's instant.
+/// Finds providers and walks, as the forest does, but as of the snapshot's instant.
 impl Snapshot {
-    /// The provider that had this uuid or name. O(1) for those that have it still; the first look-up
-    /// of anything else makes an index of the snapshot, once, in O(providers).
+    /// Returns the provider that had this uuid or name. O(1) for a provider that has its key still.
+    /// The first look-up of any other key makes an index of the snapshot, once, in O(providers).
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Result<Option<Provider>> {
         let key = key.into();
         let core = &self.frozen().core;
@@ -153,65 +157,66 @@ impl Snapshot {
         let index = &self.inner.providers;
         if index.get().is_none() {
             let made = self.read(|past| ProviderIndex::new(&self.frozen().core, past))?;
-            // Another thread may have been first, with the same.
+            // Another thread may have been first, with an equal index.
             drop(index.set(Box::new(made)));
         }
         Ok(index.get().expect("set above, by this thread or another"))
     }
 
-    /// All providers without parent.
+    /// Returns all roots, which are the providers without parent.
     pub fn roots(&self) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.roots(past))
     }
 
-    /// All providers of the forest.
+    /// Returns all providers of the forest.
     pub fn providers(&self) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.forest(past))
     }
 
-    /// The children of `provider`.
+    /// Returns the children of `provider`.
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed) if it did not exist, here as in all that follow.
+    /// [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods of a
+    /// snapshot that take a provider return this error then.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.children(past, provider))?
     }
 
-    /// The parent of `provider`; none for a root.
+    /// Returns the parent of `provider`, or `None` for a root.
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
         self.read(|past| self.frozen().core.parent(past, provider))?
     }
 
-    /// The ancestors of `provider`, its parent first.
+    /// Returns the ancestors of `provider`, its parent first.
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.ancestors(past, provider))?
     }
 
-    /// `provider` and all its descendants.
+    /// Returns `provider` and all its descendants.
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.subtree(past, provider))?
     }
 
-    /// The whole tree that `provider` was a member of, its root first.
+    /// Returns the whole tree that `provider` was a member of, its root first.
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|past| self.frozen().core.tree_of(past, provider))?
     }
 }
 
-/// Facts of providers.
+/// Reads facts about providers.
 impl Snapshot {
-    /// Everything about `provider` but its usage.
+    /// Returns everything about `provider` but its usage.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
         self.frozen().core.structure_cell(provider)?;
         self.read(|past| self.frozen().core.data(past, provider))?
     }
 
-    /// Capacity and use of one class.
+    /// Returns the capacity and the use of one class.
     ///
     /// # Errors
     ///
-    /// [`NoInventory`](Error::NoInventory).
+    /// [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let usage = self.read(|past| {
             self.frozen()
@@ -221,33 +226,34 @@ impl Snapshot {
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
 
-    /// Capacity and use of all classes, by class.
+    /// Returns the capacity and the use of all classes, in the order of the classes.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
         self.read(|past| self.frozen().core.usage_at(past, provider, all_usages))?
     }
 
-    /// Whether `provider` or an ancestor was cordoned.
+    /// Returns whether `provider` or one of its ancestors was cordoned.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
         self.read(|past| self.frozen().core.usage_at(past, provider, |words| words.is_cordoned()))?
     }
 
-    /// Whether any provider shared an inventory of `class`; see
+    /// Returns whether any provider shared an inventory of `class`; see
     /// [`ProviderTree::has_sharing_provider`].
     pub fn has_sharing_provider(&self, class: ResourceClass) -> Result<bool> {
         self.read(|past| has_sharing_provider(past, self.frozen().core.sharing, class))
     }
 }
 
-/// Consumers.
+/// Reads consumers.
 impl Snapshot {
-    /// What `consumer` held; none if it held nothing. O(1) for those that hold something still; the
-    /// first look-up of anything else makes an index of the snapshot, once, in O(cells ever used).
+    /// Returns what `consumer` held, or `None` if it held nothing. O(1) for a consumer that holds
+    /// something still. The first look-up of any other consumer makes an index of the snapshot,
+    /// once, in O(cells ever used).
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let Some(cell) = self.consumer_cell(consumer)? else { return Ok(None) };
         self.read(|past| self.frozen().core.allocations_at(past, cell, |_| true))
     }
 
-    /// The cell of a consumer that held something.
+    /// Returns the cell of a consumer that held something.
     pub(super) fn consumer_cell(&self, consumer: Uuid) -> Result<Option<Cell>> {
         if let Some(hint) = self.frozen().core.consumers.hint(&consumer) {
             let is_meant = self.read(|past| {
@@ -267,13 +273,13 @@ impl Snapshot {
         let index = &self.inner.consumers;
         if index.get().is_none() {
             let made = self.read(|past| ConsumerIndex::new(&self.frozen().core, past))?;
-            // As for providers.
+            // Another thread may have been first, with an equal index.
             drop(index.set(Box::new(made)));
         }
         Ok(index.get().expect("set above, by this thread or another"))
     }
 
-    /// What every consumer held, in no particular order. O(cells ever used).
+    /// Returns what every consumer held, in no particular order. O(cells ever used).
     pub fn all_allocations(&self) -> Result<Vec<Allocations>> {
         let core = &self.frozen().core;
         self.read(|past| {
@@ -286,7 +292,7 @@ impl Snapshot {
         })
     }
 
-    /// All consumers that held something. O(cells ever used).
+    /// Returns all consumers that held something. O(cells ever used).
     pub fn consumers(&self) -> Result<Vec<Uuid>> {
         let mut found = Vec::new();
         self.each_consumer(|words| found.push(words.uuid()))?;
