@@ -1,11 +1,13 @@
-//! Configurations: what is rich and changes rarely, versioned by the usage cell.
+//! Configurations: the facts of a provider that are rich and change rarely, versioned by the usage
+//! cell.
 //!
-//! A provider's configuration is immutable and shared. The usage cell names the version in force;
-//! a slot beside it holds that version and any that an update is about to put in force. An update
-//! publishes its version first, commits the usage cell naming it, then takes away exactly the
-//! version it replaced, or its own if it failed. So whoever reads a usage cell finds the
-//! configuration that was in force with it, or else the cell has changed. What a snapshot needs
-//! moves from the slot to the provider's history, until the snapshot has ended.
+//! A provider's configuration is immutable and shared. The usage cell names the version in force. A
+//! slot beside the usage cell holds that version, and any version that a change is about to put in
+//! force. A change first publishes its version in the slot, then commits the usage cell that names
+//! the version. Then the change takes exactly the version that it replaced out of the slot, or its
+//! own version if the commit failed. So a thread that reads a usage cell finds the configuration
+//! that was in force with it, or else the cell has changed. A version that a snapshot needs moves
+//! from the slot to the provider's history, until the snapshot has ended.
 
 use std::cell::Cell as Flag;
 use std::collections::BTreeSet;
@@ -24,7 +26,7 @@ use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::traits::Trait;
 use crate::tree::layout::CONFIGURATION_BITS;
 
-/// Everything about a provider that only configuration changes.
+/// Holds everything about a provider that only a change of its configuration changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Configuration {
     pub(crate) name: Arc<str>,
@@ -34,28 +36,30 @@ pub(crate) struct Configuration {
     pub(crate) resources: Resources,
 }
 
-/// A configuration that is in force, or about to be.
+/// Holds a configuration that is in force, or about to be.
 #[derive(Clone)]
 struct Version {
     number: u64,
     configuration: Arc<Configuration>,
-    /// When it came into force. Until that is known a reading of the clock before it did: what is kept
-    /// too long is kept for nobody, what is not kept long enough is missed.
+    /// When the configuration came into force; until that is known, an earlier reading of the
+    /// clock. A reading that is too early keeps the configuration for nobody; a reading that is too
+    /// late would lose a configuration that a snapshot needs.
     from: Stamp,
 }
 
-/// The version in force of one provider, and those about to be.
+/// Holds the version in force of one provider, and the versions about to be in force.
 type Versions = SmallVec<[Version; 1]>;
 
-/// A configuration that is in force no more. It holds values of the caller's own types, so whoever has
-/// it drops it when there is nothing left to do that a panic in there could skip.
+/// Holds a configuration that is no longer in force. The configuration contains values of the
+/// caller's own types, so its owner drops it last, when there is nothing left to do that a panic in
+/// such a drop could skip.
 #[must_use = "to be dropped last"]
 pub(crate) struct Gone(#[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>);
 
-/// The configurations of all providers.
+/// Holds the configurations of all providers.
 pub(crate) struct Configurations {
     slots: Slots<Versions>,
-    /// Those in force before, by number, that snapshots need.
+    /// The configurations that were in force before and that snapshots need, by version.
     histories: Histories<Arc<Configuration>>,
     versions: CachePadded<AtomicU64>,
 }
@@ -69,7 +73,7 @@ impl Configurations {
         }
     }
 
-    /// Publishes a candidate; nothing is in force until a usage cell names it.
+    /// Publishes `configuration` as a candidate, which is not in force until a usage cell names it.
     pub(crate) fn publish<'a>(
         &'a self,
         ledger: &'a Ledger,
@@ -91,13 +95,14 @@ impl Configurations {
         Candidate { configurations: self, ledger, usage, version, from, state }
     }
 
-    /// The configuration that `usage` names as `version`; none if it has been replaced, and no snapshot
-    /// needs it.
+    /// Returns the configuration that `usage` names as `version`. Returns `None` if the
+    /// configuration has been replaced and no snapshot needs it.
     pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
         self.with(usage, version, Arc::clone)
     }
 
-    /// Applies `read` to the configuration that `usage` names as `version`.
+    /// Applies `read` to the configuration that `usage` names as `version`. Returns `None` if the
+    /// configuration has been replaced and no snapshot needs it.
     pub(crate) fn with<R>(
         &self,
         usage: Cell,
@@ -109,20 +114,22 @@ impl Configurations {
             let found = versions?.iter().find(|candidate| candidate.number == version)?;
             read.take().map(|read| read(&found.configuration))
         });
-        // Whoever takes it out of the slot has put it into the history before.
+        // A thread that takes a version out of the slot has put it into the history before, if a
+        // snapshot needs it.
         found.or_else(|| {
             let read = read?;
             self.histories.with(usage, |history| Some(read(&history.get(version)?.value)))
         })
     }
 
-    /// Takes away exactly the version that a change has put out of force at `until`, or keeps it for
-    /// the snapshots that need it.
+    /// Takes `version`, which a change has put out of force at `until`, out of the slot of `usage`,
+    /// and no other version. If a snapshot needs the version, the history gets it first.
     pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64, until: Stamp) -> Gone {
         self.replace(ledger, usage, version, until, None)
     }
 
-    /// The same; from then on the version with the number `by` is in force.
+    /// Does what [`retire`](Self::retire) does; from `until` on the version with the number `by` is
+    /// in force.
     fn replace(
         &self,
         ledger: &Ledger,
@@ -148,47 +155,50 @@ impl Configurations {
         Gone(gone.map(|gone| gone.configuration))
     }
 
-    /// How many there are, in force or about to be, and how many are kept for snapshots. O(cells).
+    /// Returns how many configurations are in force or about to be, and how many are kept for
+    /// snapshots. O(cells).
     pub(crate) fn count(&self) -> (u64, u64) {
         let length = |versions: Option<&Versions>| versions.map_or(0, |it| it.len()) as u64;
         let published = self.slots.iter().map(|slot| slot.with(length)).sum();
         (published, self.histories.count())
     }
 
-    /// What the slots take, without what is in them.
+    /// Returns the bytes that the slots take, without what is in them.
     pub(crate) fn bytes(&self) -> u64 {
         self.slots.bytes() + self.histories.bytes()
     }
 
-    /// Takes away what no snapshot needs any more of what was kept beside `usage`.
+    /// Takes the configuration `version` out of the history of `usage`, when no snapshot needs it
+    /// any more.
     pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
         Gone(self.histories.remove(usage, version))
     }
 }
 
-/// A published version that goes away unless it is put in force.
+/// Holds a published version, which goes away unless it is put in force.
 pub(crate) struct Candidate<'a> {
     configurations: &'a Configurations,
     ledger: &'a Ledger,
     usage: Cell,
     pub(crate) version: u64,
-    /// A reading of the clock before it was published.
+    /// A reading of the clock before the version was published.
     from: Stamp,
     state: Flag<State>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No usage cell names it.
+    /// No usage cell names the version.
     Candidate,
-    /// A change is under way that may put it in force.
+    /// A change that may put the version in force is under way.
     Undecided,
     InForce,
 }
 
 impl Candidate<'_> {
-    /// Makes the transaction that puts all of the candidates in force or none; says since when. If it
-    /// unwinds nobody knows which, and they stay.
+    /// Makes the transaction that puts all candidates in force or none; returns what `body`
+    /// returned, and since when the candidates are in force. If the transaction unwinds, no thread
+    /// knows whether the candidates are in force, and they stay published.
     pub(crate) fn decide<'c, T, E: From<Limit>>(
         candidates: impl Iterator<Item = &'c Self> + Clone,
         writer: &mut Writer,
@@ -203,14 +213,15 @@ impl Candidate<'_> {
         decided
     }
 
-    /// The usage cell names this version now, since `at`, instead of `replaced`.
+    /// Notes that the usage cell has named this version since `at`, instead of `replaced`. Takes
+    /// `replaced` out of the slot.
     pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> Gone {
         self.state.set(State::InForce);
         let Candidate { configurations, ledger, usage, version, .. } = self;
         configurations.replace(ledger, usage, replaced, at, Some(version))
     }
 
-    /// The usage cell names this version now, since `at`, and named none before.
+    /// Notes that the usage cell has named this version since `at`, and that it named none before.
     pub(crate) fn begins(self, at: Stamp) {
         self.state.set(State::InForce);
         // Most often no snapshot was taken meanwhile.
@@ -233,7 +244,7 @@ impl Candidate<'_> {
 }
 
 impl Drop for Candidate<'_> {
-    /// Takes a version away that was never in force.
+    /// Takes the version out of the slot if it was never in force.
     fn drop(&mut self) {
         if self.state.get() == State::Candidate {
             self.change(|versions| versions.retain(|it| it.number != self.version));

@@ -16,26 +16,28 @@ use crate::tree::layout::{Amounts, ClassWords, UsageWords, set_configuration, wr
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 
-/// What became of a change that may have been none.
+/// Tells what became of a change that may have changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Updated {
-    /// Whether anything was different before.
+    /// Whether the change made a difference.
     pub changed: bool,
-    /// The generation since.
+    /// The generation after the call.
     pub generation: u64,
-    /// Whether of any class more is used than there is since, as an inventory was set below that;
-    /// see [`ProviderTree::overcommitted`](crate::ProviderTree::overcommitted).
+    /// Whether, after the call, more of any class is used than its capacity, because an inventory
+    /// was set below what is used; see
+    /// [`ProviderTree::overcommitted`](crate::ProviderTree::overcommitted).
     pub overcommitted: bool,
 }
 
 impl Core {
-    /// The generation of `provider` and the configuration in force with it.
+    /// Returns the generation of `provider`, and the configuration in force at that generation.
     pub(crate) fn configuration(&self, provider: &Provider) -> Result<(u64, Arc<Configuration>)> {
         let (generation, _, configuration) = self.configuration_in_force(provider)?;
         Ok((generation, configuration))
     }
 
-    /// Generation, version and configuration.
+    /// Returns the generation of `provider`, and the version and the configuration in force at that
+    /// generation.
     pub(crate) fn configuration_in_force(
         &self,
         provider: &Provider,
@@ -47,18 +49,20 @@ impl Core {
             let usage = UsageWords(&words[..]);
             Core::check(provider, usage.life())?;
             let version = usage.configuration();
-            // Not there: another version has been put in force since; read again.
+            // If the version is gone, another one has been put in force since, and the loop reads
+            // again.
             if let Some(configuration) = self.configurations.find(cell, version) {
                 return Ok((usage.generation(), version, configuration));
             }
         }
     }
 
-    /// Puts what `change` makes of the configuration in force, unless that is nothing. `capacities`
-    /// are those of the new inventories, if they may be others; that they are not valid matters only
-    /// then.
+    /// Replaces the configuration of `provider` by what `change` makes of it, unless `change`
+    /// returns `None`. `capacities` are those of the new inventories, if the inventories may be
+    /// others. An error in `capacities` counts only if `change` returns a configuration.
     ///
-    /// `change` may be called again, with a newer configuration; nothing is locked meanwhile.
+    /// `change` may be called again, with a newer configuration; nothing is locked while `change`
+    /// runs.
     pub(crate) fn configure(
         &self,
         writer: &mut Writer,
@@ -122,19 +126,19 @@ impl Core {
                     sharing.apply(transaction, self.sharing)?;
                     Ok::<_, Abort<Refused>>((generation, overcommitted))
                 })?;
-            // Nothing is left to do when it goes.
+            // The replaced configuration is dropped at the end, when nothing is left to do.
             let _gone = candidate.replaces(replaced, at);
             Ok(Updated { changed, generation, overcommitted })
         })
     }
 }
 
-/// Whether of any class more is used than there is.
+/// Returns whether more of any class is used than its capacity.
 fn is_overcommitted(usage: UsageWords<&[u64]>) -> bool {
     usage.all().any(|(_, amounts)| amounts.used > amounts.capacity)
 }
 
-/// A class that would go while it is in use.
+/// Describes a class that would go while it is in use.
 pub(crate) struct StillUsed {
     pub(crate) class: ResourceClass,
     pub(crate) used: u64,
@@ -146,9 +150,10 @@ impl StillUsed {
     }
 }
 
-/// What a usage cell is to hold for other inventories: what is used moves along with its class.
+/// Returns what a usage cell is to hold for other inventories: what is used moves along with its
+/// class. Fails if a class that is in use is not among `capacities`.
 ///
-/// Both are sorted by class.
+/// `usage` and `capacities` are both sorted by class.
 pub(crate) fn relayout(
     usage: UsageWords<&[u64]>,
     capacities: &[ClassCapacity],
@@ -176,10 +181,11 @@ fn is_unused(class: u16, amounts: Amounts) -> Result<(), StillUsed> {
 }
 
 impl ClassCapacity {
-    /// What a usage cell is to hold of the class, of which so much is used.
+    /// Returns what a usage cell is to hold of the class. `used` of the class is used, and no
+    /// consumer holds `taken` of that.
     pub(crate) fn with_used(&self, used: u64, taken: u64) -> ClassWords {
         let capacity = self.capacity;
-        // What is used may exceed the capacity, and a claim may ask for it again.
+        // What is used may exceed the capacity, and a claim may ask for that much again.
         let has_units = self.inventory.has_units(capacity.max(used));
         ClassWords { class: self.class.number(), capacity, used, taken, has_units }
     }

@@ -1,9 +1,10 @@
-//! Cordons: nothing new is taken from a provider and from what is below it.
+//! Cordons: nothing new is taken from a cordoned provider and from its descendants.
 //!
-//! Each provider's structure says whether it is cordoned itself and whether an ancestor is; its
-//! usage cell says whether any of the two, so that a claim need not look elsewhere. Whoever changes
-//! one of them changes everything that follows in the same transaction. The structure of the whole
-//! subtree is part of it: nothing comes or goes below a provider while it is being cordoned.
+//! The structure cell of each provider says whether the provider itself is cordoned, and whether an
+//! ancestor is. The usage cell says whether either is so, so that a claim need not look elsewhere.
+//! A transaction that changes one of these facts also changes everything that follows from it. That
+//! transaction opens the structure cells of all descendants that the cordon begins or ends for, so
+//! nothing comes or goes below a provider while it is being cordoned.
 
 use crate::error::{Error, Result};
 use crate::ledger::{Abort, Cell, Limit, Transaction, Writer};
@@ -13,7 +14,8 @@ use crate::tree::provider::Provider;
 use crate::tree::structure::{open_live, structure_at};
 
 impl Core {
-    /// Cordons the provider itself, or ends that; returns whether it was otherwise before.
+    /// Cordons `provider` itself if `own` is true, or ends its own cordon; returns whether that
+    /// made a difference.
     pub(crate) fn set_cordon(
         &self,
         writer: &mut Writer,
@@ -25,8 +27,8 @@ impl Core {
     }
 }
 
-/// Cordons the provider with this structure cell in a transaction, or ends that; returns whether it
-/// was otherwise before.
+/// Cordons the provider with the structure cell `cell` in a transaction if `own` is true, or ends
+/// its own cordon; returns whether that made a difference.
 pub(crate) fn set_cordon_in<E: From<Error>>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
@@ -50,7 +52,8 @@ where
     Ok(true)
 }
 
-/// Makes it true of `cell` that an ancestor is cordoned, or none, and of all below what follows.
+/// Notes for `cell` whether an ancestor is cordoned, and for all descendants what follows from
+/// that.
 pub(crate) fn inherit<E>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
@@ -73,7 +76,7 @@ where
     inherit_below(transaction, cell, inherited)
 }
 
-/// The same for all below `top`.
+/// Notes for all descendants of `top` whether an ancestor is cordoned.
 fn inherit_below<E>(
     transaction: &mut Transaction<'_>,
     top: Cell,
@@ -88,7 +91,8 @@ where
         let Some(cell) = next else { continue };
         let place = transaction.open(cell)?;
         let mut structure = structure_at(transaction, place);
-        // Another parent, or done already: what was read contradicts itself.
+        // If the parent is another one, or the descendant has been noted already, what was read
+        // contradicts itself.
         if !structure.is_live()
             || structure.parent != Some(parent)
             || structure.cordon.inherited == inherited
@@ -98,7 +102,7 @@ where
         structure.cordon.inherited = inherited;
         transaction.rewrite(place, &structure.words());
         rest.push((parent, structure.next));
-        // What is below a provider that is cordoned itself inherits that anyway.
+        // The descendants of a provider that is cordoned itself inherit that cordon anyway.
         if !structure.cordon.own {
             mark_usage(transaction, cell, inherited)?;
             rest.push((cell, structure.first_child));
@@ -107,7 +111,7 @@ where
     Ok(())
 }
 
-/// Writes into the usage cell beside `structure` what claims have to know.
+/// Notes in the usage cell beside `structure` whether a claim may take something new.
 fn mark_usage<E>(
     transaction: &mut Transaction<'_>,
     structure: Cell,

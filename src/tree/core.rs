@@ -1,4 +1,4 @@
-//! What all handles of one forest share.
+//! [`Core`]: what all handles of one forest share.
 
 use std::sync::Arc;
 
@@ -21,24 +21,24 @@ use crate::tree::layout::{
 };
 use crate::tree::provider::Provider;
 
-/// The forest itself.
+/// Holds the forest itself.
 pub(crate) struct Core {
     id: u32,
     pub(crate) ledger: Arc<Ledger>,
-    /// Uuids of providers: the key's cell is the structure cell.
+    /// The keys of providers' uuids. The cell of a uuid is the provider's structure cell.
     pub(crate) providers: Keys<Uuid>,
     pub(crate) names: Keys<Name>,
     pub(crate) consumers: Keys<Uuid>,
     pub(crate) floors: Floors,
     pub(crate) configurations: Configurations,
-    /// The parent of all roots. It has no uuid and no name, and is never shown.
+    /// The parent of all roots. The super-root has no uuid and no name, and is never shown.
     pub(crate) super_root: Cell,
-    /// Counts the sharing providers of each class.
+    /// The cell that counts the sharing providers of each class.
     pub(crate) sharing: Cell,
-    /// Leases by their deadline: hints, the consumers' cells decide.
+    /// Leases by their deadline. Its entries are hints; the consumers' cells decide.
     pub(crate) agenda: Agenda<Due, Uuid>,
     tickets: CachePadded<AtomicU64>,
-    /// What each worker has counted, by its slot.
+    /// What each worker has counted, by the worker's slot.
     pub(crate) tallies: Chunks<Arc<CachePadded<Tallies>>>,
     idle_writers: IdlePool<Writer>,
 }
@@ -72,23 +72,24 @@ impl Core {
         }
     }
 
-    /// The number of this forest in the process.
+    /// Returns the number of this forest in the process.
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
 
-    /// A term that no other is.
+    /// Returns a term that no other term equals.
     pub(crate) fn new_term(&self, deadline: u64) -> Term {
         // Relaxed: only the uniqueness of the answer matters.
         Term { deadline, ticket: self.tickets.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Part of every move of a provider, so that a walk towards the root can rest on it.
+    /// Returns the moves cell, which is part of every move of a provider, so that a walk towards
+    /// the root can rest on it.
     pub(crate) fn moves(&self) -> Cell {
         usage_of(self.super_root)
     }
 
-    /// Runs `body` with a writer that no one else uses meanwhile.
+    /// Runs `body` with a writer that no other thread uses meanwhile.
     pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         let mut writer = match self.idle_writers.take() {
             Some(writer) => writer,
@@ -100,11 +101,12 @@ impl Core {
         result
     }
 
-    /// What nobody uses: in the common stock, and with the writers that are idle, which take back first
-    /// what no snapshot needs any more.
+    /// Counts what nothing uses, in the common free lists and with the idle writers. Each idle
+    /// writer first takes back what no snapshot needs any more.
     pub(crate) fn spares(&self) -> Spares {
         let mut spares = Spares::default();
-        // No more than there are: another thread may put its own back meanwhile.
+        // Takes at most as many writers as the pool keeps: another thread may put its own back
+        // meanwhile.
         let idle: Vec<_> = (0..IDLE).map_while(|_| self.idle_writers.take()).collect();
         for mut writer in idle {
             writer.rest();
@@ -115,7 +117,8 @@ impl Core {
         spares
     }
 
-    /// The structure cell that the handle names.
+    /// Returns the structure cell that the handle names. Fails if the handle is one of another
+    /// forest.
     pub(crate) fn structure_cell(&self, provider: &Provider) -> Result<Cell> {
         if provider.forest != self.id {
             return Err(Error::ForeignProvider { provider: provider.uuid });
@@ -123,12 +126,12 @@ impl Core {
         Ok(provider.cell)
     }
 
-    /// The usage cell that the handle names.
+    /// Returns the usage cell that the handle names. Fails if the handle is one of another forest.
     pub(crate) fn usage_cell(&self, provider: &Provider) -> Result<Cell> {
         self.structure_cell(provider).map(usage_of)
     }
 
-    /// A handle of the provider with this structure.
+    /// Returns a handle of the provider with this structure.
     pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
         Provider {
             uuid: structure.uuid,
@@ -138,13 +141,13 @@ impl Core {
         }
     }
 
-    /// A handle of the provider whose uuid's key was interned so.
+    /// Returns a handle of the provider with this uuid, whose key was interned as `interned`.
     pub(crate) fn handle_of(&self, uuid: Uuid, interned: Interned) -> Provider {
         let Interned { cell, incarnation } = interned;
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
-    /// The error for a handle whose cell is not what it was.
+    /// Checks that a cell with this life still serves the provider that the handle names.
     pub(crate) fn check(provider: &Provider, life: Life) -> Result<()> {
         match life.is(State::Live, provider.incarnation) {
             true => Ok(()),
@@ -170,14 +173,14 @@ impl Core {
     }
 }
 
-/// All classes in the words of a usage cell.
+/// Returns capacity and use of all classes in the words of a usage cell.
 pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
     words.all().map(usage).collect()
 }
 
-/// Takes the first pair of cells for the parent of all roots and the moves cell.
+/// Takes the first pair of cells, for the parent of all roots and for the moves cell.
 fn found_super_root(writer: &mut Writer) -> Cell {
     let life = Life::first(CellKind::Structure).with(State::Live);
     let root = Structure {
@@ -193,7 +196,8 @@ fn found_super_root(writer: &mut Writer) -> Cell {
     };
     let found = |writer: &mut Writer| -> Result<Cell> {
         let cell = writer.take_cells(PROVIDER, first_words(PROVIDER))?;
-        // Not live: no handle ever names it, and nothing that looks for usage cells finds it.
+        // The usage cell is not live: no handle ever names it, and nothing that looks for usage
+        // cells finds it.
         let mut usage = Vec::new();
         write_usage(&mut usage, Life::first(CellKind::Usage), 0, 0, false, &[]);
         writer.transact::<_, Error>(|transaction| {

@@ -1,17 +1,17 @@
-//! What is due when: the keys of the agenda.
+//! [`Term`] and [`Due`]: what is due when, as the keys of the agenda.
 
 use crate::ledger::Cell;
 use crate::tree::keys::Interned;
 
-/// Until when something is leased. The ticket is that of one call, which has set the deadline: so a
-/// deadline that is set anew is another term, even if it is the same.
+/// Tells until when something is leased. The ticket is that of the one call that has set the
+/// deadline. So a deadline that is set anew is another term, even if the time is the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Term {
     pub(crate) deadline: u64,
     pub(crate) ticket: u64,
 }
 
-/// A term of one life of one consumer: never means another.
+/// Names a term of one life of one consumer, and never comes to mean another term.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Due {
     pub(crate) term: Term,

@@ -1,25 +1,27 @@
-//! Floors: above which the generations of consumers begin.
+//! Floors: the generations above which the lives of consumers begin.
 //!
-//! A consumer's cell serves others when it is free again, so what its lives have come to has to be
-//! kept elsewhere: in a word that it shares with many. Each word is at least the greatest generation
-//! of all lives that have ended and share it, and never falls; a life begins above it. So no
-//! generation of a consumer comes twice, unless a [`Mirror`](Expect::Mirror) sets it.
+//! A consumer's cell serves other consumers when it is free again. So the generations that a
+//! consumer's lives have come to are kept elsewhere: in a word, the *floor*, that the consumer
+//! shares with many others. Each floor is at least the greatest generation of all ended lives that
+//! share it, and never falls; a life begins above its floor. So no generation of a consumer comes
+//! twice, unless a [`Mirror`](Expect::Mirror) sets it.
 //!
-//! | who | does what | when |
+//! | a thread that | does this | when |
 //! |---|---|---|
-//! | ends a life | raises the floor to its generation | in the transaction's body, before the commit |
-//! | begins one | reads the floor | with the consumer's cell open, and its key interned |
+//! | ends a life | raises the floor to the life's generation | in the body, before the commit |
+//! | begins a life | reads the floor | with the consumer's cell open, and its key interned |
 //!
-//! All accesses are relaxed: who begins a life has seen the end of all before it. Either the ended
-//! life was in the same cell; then the gate that was loaded when the cell was opened came with
-//! that commit, and so with the raise before it. Or it was in another; then its entry has been
-//! taken out of the index since, by who had ended it or by who had seen that, and the entry of the
-//! cell that is open came into the index after that, under the same shard's lock. And a life that
-//! comes and goes after the floor was read changes the gate, so that the transaction which has read
-//! it does not commit.
+//! All accesses are relaxed, because a thread that begins a life has seen the end of every life of
+//! the consumer before it. If the ended life was in the same cell, the gate that was loaded when
+//! the cell was opened came with the commit that ended the life, and so with the raise before that
+//! commit. If the ended life was in another cell, the entry of that cell has been taken out of the
+//! index since, by the thread that had ended the life or by a thread that had seen the end. The
+//! entry of the cell that is open came into the index after that, under the same shard's lock. A
+//! life that comes and goes after the floor was read changes the gate, so the transaction that has
+//! read the floor does not commit.
 //!
-//! A transaction that fails after it has raised a floor leaves that raised: to a generation that the
-//! consumer has, or had. The next life of another consumer begins higher for it.
+//! A transaction that fails after it has raised a floor leaves the floor raised: to a generation
+//! that the consumer has, or had. The next life of another consumer begins higher for that.
 
 use uuid::Uuid;
 
@@ -27,7 +29,7 @@ use crate::sync::{AtomicU64, FLOORS, OnceBox, Ordering, zeroed_words};
 use crate::tree::core::Core;
 use crate::tree::generation::Expect;
 
-/// The floors of a forest's consumers; no words until the first life ends.
+/// Holds the floors of a forest's consumers. There are no words until the first floor is raised.
 pub(crate) struct Floors(OnceBox<[AtomicU64; FLOORS]>);
 
 impl Floors {
@@ -35,10 +37,10 @@ impl Floors {
         Floors(OnceBox::new())
     }
 
-    /// Where the next life of `consumer` begins above.
+    /// Returns the floor of `consumer`, above which its next life begins.
     #[inline]
     fn get(&self, consumer: Uuid) -> u64 {
-        // Relaxed: see above.
+        // Relaxed: see the text at the top of the file.
         self.0.get().map_or(0, |words| words[place_of(consumer)].load(Ordering::Relaxed))
     }
 
@@ -46,7 +48,8 @@ impl Floors {
     #[inline]
     pub(crate) fn raise(&self, consumer: Uuid, generation: u64) {
         let word = &self.words()[place_of(consumer)];
-        // Relaxed, both: see above. Most often another life has come as far.
+        // Relaxed, both: see the text at the top of the file. Most often another life has come as
+        // far.
         if word.load(Ordering::Relaxed) < generation {
             word.fetch_max(generation, Ordering::Relaxed);
         }
@@ -64,15 +67,15 @@ impl Floors {
     fn make(&self) -> &[AtomicU64; FLOORS] {
         let words = zeroed_words(FLOORS).try_into();
         let Ok(words) = words else { unreachable!("as many as were asked for") };
-        // Another thread may have been first.
+        // If another thread was first, its words stay.
         drop(self.0.set(words));
         self.0.get().expect("set above, by this thread or another")
     }
 }
 
-/// Which word is the consumer's. By fixed bits: what a forest does is the same each time. Where they
-/// differ from one uuid to the next depends on the uuids: in the lowest bits of either half, or in
-/// those of the first 32.
+/// Returns the position of the consumer's word. Uses fixed bits, so that a forest does the same
+/// each time. Uuids that follow each other differ in the lowest bits of either half, or in the
+/// lowest of the first 32 bits, depending on how the uuids are made.
 #[inline]
 fn place_of(consumer: Uuid) -> usize {
     let (high, low) = consumer.as_u64_pair();
@@ -80,8 +83,8 @@ fn place_of(consumer: Uuid) -> usize {
 }
 
 impl Core {
-    /// The generation that a consumer comes to from the one before; without one a life begins. The
-    /// consumer's cell has to be open, and its key interned.
+    /// Returns the generation that a consumer comes to from the generation `before`; if `before` is
+    /// `None`, a life begins. The consumer's cell has to be open, and its key interned.
     #[inline]
     pub(crate) fn next_generation(
         &self,
@@ -95,7 +98,8 @@ impl Core {
         };
         let next = expect.next(before);
         if next < before {
-            // A mirror has set it back: what it was counts as well.
+            // A mirror has set the generation back: the floor has to cover the generation before,
+            // too.
             self.floors.raise(consumer, before);
         }
         next
@@ -123,7 +127,8 @@ mod tests {
     fn uuids_of_every_kind_are_spread() {
         let random = |_| Uuid::new_v4();
         let counted = |number| Uuid::from_u64_pair(0, number);
-        // The clock's fast part comes first, and one node's uuids end the same.
+        // The part of the clock that changes fast comes first, and all uuids of one node end the
+        // same.
         let by_time =
             |number| Uuid::from_u64_pair((number << 32) | 0x1234_1eef_u64, 0x8000_0000_0000_0042);
         let by_ordered_time = |number| Uuid::from_u64_pair((0x1eef_6000 << 32) | number, 42);

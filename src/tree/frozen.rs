@@ -1,4 +1,4 @@
-//! An instant of a forest that can be read until it is dropped.
+//! [`Frozen`]: an instant of a forest that can be read until the `Frozen` is dropped.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ pub(crate) struct Frozen {
 }
 
 impl Frozen {
-    /// The present, from now on the past. Lock-free, O(log snapshots).
+    /// Ends the present instant, and keeps it readable from now on. Lock-free, O(log snapshots).
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Frozen { core: Arc::clone(core), moment: core.ledger.pin() }
     }
 
-    /// Its place in the order of the forest's instants.
+    /// Returns the place of this instant in the order of the forest's instants.
     pub(crate) fn number(&self) -> u64 {
         self.moment.at().bits()
     }
 
-    /// What was in force then.
+    /// Returns a view of what was in force at this instant.
     pub(crate) fn view(&self) -> Past<'_> {
         self.core.ledger.past(&self.moment)
     }
@@ -38,12 +38,13 @@ impl Frozen {
         self.core.ledger.kept(&self.moment)
     }
 
-    /// Applies `visit` to all cells that have changed since.
+    /// Applies `visit` to all cells that have changed since this instant.
     pub(crate) fn changed_since(&self, visit: impl FnMut(Cell)) {
         self.core.ledger.changed_since(&self.moment, visit);
     }
 
-    /// Whether what a transaction has opened is still what was in force then.
+    /// Returns whether the version that a transaction has opened was in force at this instant
+    /// already.
     pub(crate) fn is_still(&self, transaction: &Transaction<'_>, place: Place) -> bool {
         transaction.is_unchanged_since(place, &self.moment)
     }
@@ -52,7 +53,7 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         let Core { ledger, configurations, .. } = &*self.core;
-        // Dropped when everything is let go.
+        // Holds the configurations until everything is let go.
         let mut all_gone = Vec::new();
         ledger.unpin(&self.moment, |usage, version| {
             all_gone.push(configurations.let_go(usage, version));

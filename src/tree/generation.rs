@@ -1,30 +1,34 @@
-//! Generations: what a change can rest on, and what it makes of them.
+//! Generations: which one a change rests on, and which one follows from the change.
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-/// What a change rests on, and whose generations they are.
+/// Tells which generation a change rests on, and who counts the generations: the forest, or an
+/// outside authority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expect {
-    /// Nothing: the change is made to whatever is there.
+    /// The change rests on no generation: it is made to whatever is there.
     Any,
-    /// The generation is this one. A consumer's never comes again when it has ended, but by a mirror.
+    /// The change is made only at this generation. A generation of a consumer never comes a second
+    /// time, even after the consumer has ended, unless a [`Mirror`](Self::Mirror) sets it.
     Generation(u64),
-    /// Nothing; and the generation becomes this one, be it lower, instead of growing by one. For a
-    /// mirror of an outside authority that counts the generations, and sees to it that none of a
-    /// consumer comes twice. At most 2<sup>63</sup> - 1.
+    /// The change rests on no generation. Instead of growing by one, the generation becomes this
+    /// number, even if the number is lower, and even if the change changes nothing else. Meant for
+    /// a mirror of an outside authority that counts the generations, and that sees to it that no
+    /// generation of a consumer comes twice. At most 2<sup>63</sup> - 1.
     Mirror(u64),
 }
 
-/// Above it a generation could not grow for ever.
+/// Bounds the generations that a mirror can set. A greater generation could not grow for ever.
 pub(crate) const LARGEST_GENERATION: u64 = i64::MAX as u64;
 
-/// The largest generation in a list or a dump: what one that was set may have grown to.
+/// Bounds the generations in a list or a dump. A generation that a mirror has set may have grown to
+/// this one.
 pub(crate) const LARGEST_LISTED_GENERATION: u64 = LARGEST_GENERATION + (1 << 62);
 
 impl Expect {
-    /// Checks what is asked for by itself.
+    /// Checks the expectation by itself, before the forest is looked at.
     pub(crate) fn validate(self) -> Result<()> {
         match self {
             Expect::Mirror(generation) if generation > LARGEST_GENERATION => {
@@ -34,7 +38,7 @@ impl Expect {
         }
     }
 
-    /// Checks the generation of a provider.
+    /// Checks that a provider at generation `actual` meets the expectation.
     pub(crate) fn check(self, provider: Uuid, actual: u64) -> Result<()> {
         match self {
             Expect::Generation(expected) if expected != actual => {
@@ -44,16 +48,17 @@ impl Expect {
         }
     }
 
-    /// The generation after a change.
+    /// Returns the generation after a change of something at generation `actual`.
     pub(crate) fn next(self, actual: u64) -> u64 {
         match self {
-            // From wherever it may start, 2^62 changes don't lead to an overflow.
+            // From any generation up to `LARGEST_LISTED_GENERATION`, 2^62 changes don't overflow.
             Expect::Any | Expect::Generation(_) => actual + 1,
             Expect::Mirror(generation) => generation,
         }
     }
 
-    /// Whether nothing is to be done if nothing else changes.
+    /// Returns whether the generation `actual` can stay if a change changes nothing else. It can't
+    /// if a mirror sets another generation.
     pub(crate) fn is_met_by(self, actual: u64) -> bool {
         !matches!(self, Expect::Mirror(generation) if generation != actual)
     }

@@ -1,8 +1,9 @@
 //! Keys: names and uuids, found through an index that decides nothing.
 //!
-//! An index entry is a hint: a cell and its incarnation. The cell says whether the key is taken.
-//! A key that something is about to have is *interned*: it gets a cell in state absent, shared by
-//! all who want the key; creating is a transaction that turns it live, so it has one winner.
+//! An index entry is a hint: a cell and its incarnation. The cell says whether the key is taken. A
+//! key that something is about to have is *interned*: the key gets a cell in state absent, shared
+//! by all callers who want the key. The transaction that creates the thing makes the cell live, so
+//! there is one winner.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -11,11 +12,12 @@
 //! | absent | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
 //!
-//! For consumers a cell that is free stands for their key as well as one that is absent, as long as
-//! its incarnation is that of the entry: what comes and goes so often saves a step each time.
+//! A free cell stands for the key of a consumer as well as an absent one does, as long as the
+//! cell's incarnation is that of the entry. That saves a step each time, since consumers come and
+//! go so often.
 //!
-//! Whoever frees a cell removes exactly its entry, then gives the number back. A thread that stops
-//! on the way leaks at most the cells it was about to give back.
+//! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
+//! back. A thread that stops on the way leaks at most the cells that it was about to give back.
 
 use std::hash::Hash;
 
@@ -27,19 +29,19 @@ use crate::step::{Step, reached};
 use crate::sync::Index;
 use crate::tree::layout::{Life, State, first_words};
 
-/// The cell that stands for a key, as it was when the key was looked up.
+/// Names the cell that stands for a key, as it was when the key was looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Interned {
     pub(crate) cell: Cell,
     pub(crate) incarnation: u64,
 }
 
-/// The keys of one kind.
+/// Holds the keys of one kind.
 pub(crate) struct Keys<K> {
     index: Index<K, Interned>,
     kind: Kind,
-    /// The words of a cell that stands for a key which nothing has; none if it may hold what it
-    /// held when it was free.
+    /// Makes the words of a cell that stands for a key which nothing has. `None` if such a cell may
+    /// keep the words that it had when it was free.
     absent: Option<fn(Life, &K) -> Vec<u64>>,
 }
 
@@ -48,13 +50,13 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Keys { index: Index::new(), kind, absent }
     }
 
-    /// How many keys are in the index, and about what that takes.
+    /// Returns how many keys are in the index, and about how many bytes the index takes.
     pub(crate) fn index_size(&self) -> (u64, u64) {
         (self.index.len(), self.index.bytes())
     }
 
-    /// The cell that may stand for `key`; if it doesn't any more, nothing had the key at some
-    /// instant since the call. Takes a shard's read lock for O(1).
+    /// Returns the cell that may stand for `key`. If that cell does not stand for `key` any more,
+    /// nothing had the key at some instant since the call. Takes a shard's read lock for O(1).
     pub(crate) fn hint<Q>(&self, key: &Q) -> Option<Interned>
     where
         K: std::borrow::Borrow<Q>,
@@ -63,7 +65,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         self.index.get(key)
     }
 
-    /// The cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
+    /// Returns the cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
     pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<Interned> {
         loop {
             let hint = self.index.get(key)?;
@@ -71,12 +73,14 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             if life.incarnation == hint.incarnation {
                 return Some(hint);
             }
-            // What the cell stood for is over; its remover may not have come this far.
+            // What the cell stood for is over. The thread that ended it may not have removed the
+            // entry yet.
             self.index.remove_if_exactly(key, hint);
         }
     }
 
-    /// The cell of what has `key`. Takes a shard's read lock for O(1).
+    /// Returns the cell that stands for `key`, if something has the key. Takes a shard's read lock
+    /// for O(1).
     pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<Interned>
     where
         K: std::borrow::Borrow<Q>,
@@ -86,8 +90,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         ledger.peek(hint.cell, Life::of).is(State::Live, hint.incarnation).then_some(hint)
     }
 
-    /// The cell that stands for `key`, whether or not something has it. Takes a shard's lock for
-    /// O(1).
+    /// Returns the cell that stands for `key`, whether or not something has the key. Interns the
+    /// key if no cell stands for it. Takes a shard's lock for O(1).
     pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
         loop {
             if let Some(interned) = self.interned(writer.ledger(), key) {
@@ -99,8 +103,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         }
     }
 
-    /// The cell that stands for `key` from now on; none if one does already. Takes a shard's lock for
-    /// O(1).
+    /// Interns `key`, and returns the cell that stands for it from now on. Returns `None` if a cell
+    /// stands for `key` already. Takes a shard's lock for O(1).
     pub(crate) fn intern_first(
         &self,
         writer: &mut Writer,
@@ -119,8 +123,9 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Ok(None)
     }
 
-    /// The same for a key whose cell need not say what it stands for, in a transaction that is about
-    /// to say so: the cell is open there, as it was before anyone could know it.
+    /// Interns `key` in a transaction that is about to make its cell live. Returns the cell, opened
+    /// as it was before any other thread could find it; returns `None` if a cell stands for `key`
+    /// already. Only for keys of a kind whose cells need not say that they stand for a key.
     pub(crate) fn intern_open(
         &self,
         transaction: &mut Transaction<'_>,
@@ -142,7 +147,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         added
     }
 
-    /// Takes cells that nobody uses.
+    /// Takes cells that nothing uses, by a call of `take`.
     fn vacant(
         &self,
         take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Limit>,
@@ -150,7 +155,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         take(self.kind, first_words(self.kind))
     }
 
-    /// Gives up a key that nothing has; no effect if something has it or another gave it up.
+    /// Gives up a key that nothing has. Has no effect if something has the key, or if another
+    /// thread gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
         let freed = writer.transact(|transaction| {
             let place = transaction.open(interned.cell).map_err(NotAbsent::from)?;
@@ -166,7 +172,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         }
     }
 
-    /// Runs `attempt` with the interned `keys`, as [`with_both_keys`] does for two kinds.
+    /// Interns `keys` and runs `attempt` with their cells, as [`with_both_keys`] does with keys of
+    /// two kinds.
     pub(crate) fn with_keys<'k, T>(
         &self,
         writer: &mut Writer,
@@ -195,8 +202,9 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Ok(())
     }
 
-    /// Gives up those of the keys that nothing has. After a success most are had, and `interned` are
-    /// all; before that an earlier attempt may have interned keys that the last one has not.
+    /// Gives up those of the keys that nothing has. If `is_success` is true, something has most of
+    /// the keys, and `interned` has the cells of all of them. Otherwise an earlier attempt may have
+    /// interned keys that the last attempt has not, and `interned` may lack those.
     fn settle<'k>(
         &self,
         writer: &mut Writer,
@@ -217,14 +225,14 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         }
     }
 
-    /// Gives up a key, if it is interned and nothing has it.
+    /// Gives up a key, if the key is interned and nothing has it.
     fn give_up(&self, writer: &mut Writer, key: &K) {
         if let Some(interned) = self.interned(writer.ledger(), key) {
             self.retire(writer, key, interned);
         }
     }
 
-    /// Forgets a key whose cell this caller has freed.
+    /// Forgets a key whose cell the caller has freed.
     pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: Interned)
     where
         K: std::borrow::Borrow<Q>,
@@ -236,7 +244,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         writer.give_cells(self.kind, freed.cell);
     }
 
-    /// Takes a cell into use for `key`, unknown to others yet.
+    /// Takes a cell into use for `key`. No other thread knows the cell yet.
     fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
         let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
         let Some(absent) = self.absent else {
@@ -256,16 +264,17 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 }
 
-/// The cells of the keys of a call: most calls have one or two.
+/// Holds the cells of the keys of a call. Most calls have one or two keys.
 type InternedKeys = SmallVec<[Interned; 2]>;
 
-/// Runs `attempt` with the interned keys of two kinds, in their order. Afterwards no key stays interned
-/// that nothing has, unless the attempt is refused as stale: [`while_stale`] repeats it then, and the
-/// attempt that ends the call gives up the keys of all attempts. (If each gave up its keys at once, two
-/// callers with equal keys could make each other's attempts stale for ever.) So attempts don't nest: an
-/// attempt that ends before it comes to the inner keys would leave those.
+/// Interns the keys of two kinds, and runs `attempt` with their cells, in the order of the keys.
+/// Afterwards no key stays interned that nothing has, unless the attempt is refused as stale. Then
+/// [`while_stale`] repeats the attempt, and the attempt that ends the call gives up the keys of all
+/// attempts. (If each attempt gave up its keys at once, two callers with equal keys could make each
+/// other's attempts stale for ever.) So calls of this function must not nest: an attempt that ends
+/// before it comes to the inner keys would leave the inner keys interned.
 ///
-/// O(keys), beside the attempt.
+/// O(keys), in addition to the attempt.
 pub(crate) fn with_both_keys<'k, A, B, T>(
     writer: &mut Writer,
     (one, keys_of_one): (&Keys<A>, impl Iterator<Item = &'k A> + Clone),
@@ -288,17 +297,19 @@ where
     outcome
 }
 
-/// Why a transaction that needs an interned key was refused.
+/// Tells why a transaction that needs an interned key was refused.
 pub(crate) enum Refused {
-    /// The key's cell has been given up: intern it again.
+    /// The attempt rests on something that has changed: the key's cell has been given up, or
+    /// another configuration is in force. The attempt has to be repeated, with the key interned
+    /// again.
     Stale,
     Error(Error),
 }
 
-/// Repeats an attempt until it is not refused as stale.
+/// Repeats `attempt` until it is not refused as stale.
 ///
-/// Lock-free: an attempt is stale because another call has ended that had interned a key of the
-/// attempt, or has put another configuration in force.
+/// Lock-free: an attempt is stale only because another call has ended that had interned a key of
+/// the attempt, or because another call has put another configuration in force.
 pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<T> {
     loop {
         match attempt() {
@@ -339,18 +350,19 @@ impl From<Limit> for Abort<Error> {
     }
 }
 
-/// The key's cell is live, or was given up already.
+/// Tells that the cell of a key is live, or that the key was given up already.
 struct NotAbsent;
 
 impl From<Limit> for NotAbsent {
-    /// One word in one cell always finds a record, as long as half of the narrowest are not withheld; see
-    /// I19 in `PROTOCOL.md`. If they are, the key stays interned, which harms nobody.
+    /// Leaves the key interned, which harms nobody. That happens only if half of the narrowest
+    /// records are withheld: otherwise a change of one word in one cell always finds a record; see
+    /// I19 in `PROTOCOL.md`.
     fn from(_: Limit) -> Self {
         NotAbsent
     }
 }
 
-/// A provider's name as the index keeps it.
+/// Holds a provider's name, as the index keeps it.
 pub(crate) type Name = std::sync::Arc<str>;
 
 /// Checks a provider's name.

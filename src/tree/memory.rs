@@ -1,4 +1,4 @@
-//! Memory: what a forest has taken, and what it is for.
+//! [`Memory`]: what a forest has in memory, and what for.
 
 use std::fmt;
 
@@ -7,13 +7,14 @@ use crate::tree::core::Core;
 use crate::tree::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
 use crate::tree::provider::ProviderTree;
 
-/// What a forest has in memory; see [`ProviderTree::memory`].
+/// Holds what a forest has in memory; see [`ProviderTree::memory`].
 ///
-/// All figures are counts, but those of [`bytes`](Self::bytes). Its `Display` is a table.
+/// All figures are counts, except those of [`bytes`](Self::bytes). The `Display` of this type is a
+/// table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Memory {
-    /// Pairs of cells, each for one provider.
+    /// Pairs of cells, each pair for one provider.
     pub providers: CellCounts,
     /// Cells for names of providers.
     pub names: CellCounts,
@@ -21,94 +22,98 @@ pub struct Memory {
     pub consumers: CellCounts,
     /// Cells that the caller's workers have in stock, or are about to give back.
     pub cells_with_workers: u64,
-    /// Versions of cells, by width, those that were ever needed.
+    /// Records, each for one version of a cell, by width; widths that were never needed are left
+    /// out.
     pub records: Vec<RecordCounts>,
-    /// Uuids of providers in their index.
+    /// Uuids of providers that are in their index.
     pub uuid_entries: u64,
-    /// Names of providers in their index.
+    /// Names of providers that are in their index.
     pub name_entries: u64,
-    /// Consumers in their index.
+    /// Consumers that are in their index.
     pub consumer_entries: u64,
-    /// Configurations of providers that are in force, or about to be: inventories, traits, aggregates,
-    /// resources.
+    /// Configurations of providers that are in force, or about to be: inventories, traits,
+    /// aggregates, resources.
     pub configurations: u64,
-    /// Configurations that are no more in force, kept for snapshots.
+    /// Configurations that are no longer in force, kept for snapshots.
     pub kept_configurations: u64,
-    /// Copies of older versions, kept for snapshots. Versions that could be left in place are with the
-    /// workers.
+    /// Copies of older versions, kept for snapshots. A version that could be left in place counts
+    /// among the records that are [with the workers](RecordCounts::with_workers).
     pub kept_versions: u64,
-    /// Deadlines that are noted: one for each lease.
+    /// Deadlines that are noted in the agenda: one for each lease.
     pub leases: u64,
     /// Snapshots that are held.
     pub snapshots: u64,
-    /// What the arrays and indexes take.
+    /// Bytes that the arrays and indexes take.
     pub bytes: ByteCounts,
 }
 
-/// What the cells of one kind are for.
+/// Counts what the cells of one kind are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CellCounts {
-    /// Those of what exists.
+    /// Cells of things that exist.
     pub live: u64,
-    /// Those of keys that a call is about to give to something, which nothing has yet.
+    /// Cells of keys that a call is about to give to something, and that nothing has yet.
     pub absent: u64,
-    /// Those that nothing uses, for the next that comes.
+    /// Cells that nothing uses, ready for the next thing.
     pub free: u64,
 }
 
-/// What the records of one width are for.
+/// Counts what the records of one width are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordCounts {
     /// The width, in words of 8 bytes.
     pub words: u64,
-    /// How many there are.
+    /// How many records of this width there are.
     pub made: u64,
-    /// Those that hold the version of a cell that is in force.
+    /// Records that hold the version of a cell that is in force.
     pub in_force: u64,
-    /// Those that nothing uses, for the next version of any cell.
+    /// Records that nothing uses, ready for the next version of any cell.
     pub spare: u64,
-    /// The others: what the caller's workers have in stock, and what was left in place for snapshots.
+    /// The other records: those that the caller's workers have in stock, and those that were left
+    /// in place for snapshots.
     pub with_workers: u64,
 }
 
-/// Bytes that were allocated. What of the largest arrays was never used costs address space only, where
-/// the system gives memory when it is first written to.
+/// Counts bytes that were allocated. A part of the largest arrays that was never used costs address
+/// space only, if the system gives memory when it is first written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ByteCounts {
-    /// One word for each cell and what is looked up beside it: configurations, histories, marks.
+    /// One word for each cell, and what is looked up beside the cell: configurations, histories,
+    /// marks.
     pub cells: u64,
     /// All records.
     pub records: u64,
-    /// The entries of the indexes, about, and those for which they have room.
+    /// The entries of the indexes, estimated, and the entries for which the indexes have room.
     pub indexes: u64,
-    /// What workers announce their changes in, and the lists of what is free or spare.
+    /// What workers announce their changes in and count their calls in, and the lists of what is
+    /// free or spare.
     pub rest: u64,
 }
 
 impl ByteCounts {
-    /// All together.
+    /// Returns the bytes of all four together.
     pub fn total(&self) -> u64 {
         self.cells + self.records + self.indexes + self.rest
     }
 }
 
 impl ProviderTree {
-    /// What the forest has in memory, and what for: to see what it costs, and whether something holds
-    /// memory that should have gone, such as a snapshot.
+    /// Returns what the forest has in memory, and what for. The figures show what the forest costs,
+    /// and whether something holds memory that should have gone, such as a snapshot.
     ///
-    /// Each figure is read by itself, beside all other threads: together they are exact only while
-    /// nothing changes. Then, if there are no workers and no snapshots, everything that was made is
-    /// either in force or free.
+    /// Each figure is read by itself, while other threads go on: together the figures are exact
+    /// only while nothing changes. Then, if there are no workers and no snapshots, everything that
+    /// was made is either in force or free.
     ///
-    /// Not counted are the callers' own values, what configurations and copies of older versions take
-    /// beyond their number, the names of classes and traits, the nodes of the agenda of leases, and
-    /// what the allocator itself needs.
+    /// The figures leave out the callers' own values, what configurations and copies of older
+    /// versions take beyond their number, the names of classes and traits, the nodes of the agenda
+    /// of leases, and what the allocator itself needs.
     ///
     /// Lock-free, but for a read lock of each shard of the indexes, one after the other, for O(1).
-    /// O(cells ever used), so rather for a report each minute than for every change.
+    /// O(cells ever used), so the call suits a report each minute rather than every change.
     ///
     /// ```
     /// use provider_tree::ProviderTree;
@@ -131,15 +136,16 @@ impl ProviderTree {
     }
 }
 
-/// What the cells are for, and which records they name.
+/// Counts what the cells are for, and which records the cells name.
 struct CellCensus {
-    /// By kind: live, absent.
+    /// Live and absent cells, by kind.
     kinds: [[u64; 2]; RUNS.len()],
-    /// By width.
+    /// Records in force, by width.
     in_force: [u64; Ledger::WIDTHS.len()],
 }
 
-/// The pair of the super-root, and the cell that counts sharing providers.
+/// Counts the forest's own cells: the pair of the super-root, and the cell that counts sharing
+/// providers.
 const OWN_CELLS: u64 = 3;
 
 impl Core {
@@ -155,7 +161,8 @@ impl Core {
             free: spares.runs[kind],
         };
         let [providers, labels] = [PROVIDER, NAME].map(|kind| cells(kind.0));
-        // Until it holds something, the cell of a consumer does not say that it stands for a key.
+        // A consumer's cell does not say that it stands for a key until the consumer holds
+        // something, so the index is counted.
         let live = kinds[CONSUMER.0][0];
         let absent = consumers.0.saturating_sub(live);
         let holders = CellCounts { absent, ..cells(CONSUMER.0) };
@@ -193,8 +200,8 @@ impl Core {
         }
     }
 
-    /// Looks at every cell. A pair counts by its structure cell: a usage cell says that it is one as
-    /// long as it is live.
+    /// Counts the cells by looking at every one. A pair of cells counts once, by its structure
+    /// cell.
     fn cell_census(&self) -> CellCensus {
         let mut census = CellCensus { kinds: [[0; 2]; 3], in_force: [0; Ledger::WIDTHS.len()] };
         for cell in (0..self.ledger.cell_bound()).map(Cell::new) {

@@ -1,4 +1,4 @@
-//! The forest: providers, their structure, their configurations.
+//! The forest: its providers, their structure, and their configurations.
 
 pub(crate) mod configuration;
 mod configure;

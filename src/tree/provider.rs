@@ -1,4 +1,4 @@
-//! The forest and its providers, as users hold them.
+//! [`ProviderTree`] and [`Provider`]: a forest and its providers, as callers hold them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::resources::Resources;
 use crate::traits::Trait;
 use crate::tree::core::Core;
 
-/// A forest of resource providers that many threads read, change and claim from at once.
+/// Holds a forest of resource providers, which many threads read, change and claim from at once.
 ///
-/// A clone is another handle of the same forest. All methods take `&self`; none waits for another
-/// thread, other than for a shard of an index for the length of one look-up or insertion (see the
-/// table in the [crate documentation](crate#progress)).
+/// A clone is another handle of the same forest. All methods take `&self`. No method waits for
+/// another thread, other than for a shard of an index for the length of one look-up or insertion
+/// (see the table in the [crate documentation](crate#progress)).
 ///
 /// ```
 /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -34,10 +34,11 @@ pub struct ProviderTree {
     pub(crate) core: Arc<Core>,
 }
 
-/// A handle of one provider: a small value to copy and keep.
+/// Represents one provider: a small handle to copy and keep.
 ///
-/// A handle never comes to mean another provider. After the provider has been removed every use of
-/// it says [`Removed`](crate::Error::Removed), even if another provider has its uuid or name by then.
+/// A handle never comes to mean another provider. After the provider has been removed, every use of
+/// the handle returns [`Removed`](crate::Error::Removed), even if another provider has the uuid or
+/// the name by then.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Provider {
     pub(crate) uuid: Uuid,
@@ -47,7 +48,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// The provider's uuid, which it keeps for life.
+    /// Returns the provider's uuid, which the provider keeps for life.
     pub fn uuid(&self) -> Uuid {
         self.uuid
     }
@@ -59,13 +60,13 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// Stands for one state of a provider's usage and configuration; see [`ProviderTree::version`].
+/// Represents one state of a provider's usage and configuration; see [`ProviderTree::version`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version(pub(crate) GateWord);
 
-/// What a provider is found by: its uuid or its name.
+/// Names a provider to find: by its uuid or by its name.
 ///
-/// Made by itself from a [`Uuid`] or a name, wherever one is asked for.
+/// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ProviderKey<'a> {
     /// The uuid.
@@ -104,7 +105,7 @@ impl<'a> From<&'a String> for ProviderKey<'a> {
     }
 }
 
-/// Everything about one provider but its usage, at one instant.
+/// Holds everything about one provider but its usage, as of one instant.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderData {
@@ -112,10 +113,11 @@ pub struct ProviderData {
     pub uuid: Uuid,
     /// The name.
     pub name: Arc<str>,
-    /// The uuid of the parent; none for a root.
+    /// The uuid of the parent; `None` for a root.
     #[cfg_attr(feature = "serde", serde(rename = "parent_provider_uuid", default))]
     pub parent: Option<Uuid>,
-    /// Grows with each change of the configuration: inventories, traits, aggregates, name, parent.
+    /// The generation. It grows with each change of the configuration or the place: inventories,
+    /// traits, aggregates, resources, name, parent.
     pub generation: u64,
     /// The inventories.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -126,7 +128,7 @@ pub struct ProviderData {
     /// The aggregates that the provider is a member of.
     #[cfg_attr(feature = "serde", serde(default))]
     pub aggregates: Arc<BTreeSet<Uuid>>,
-    /// The caller's own values, which `serde` passes over.
+    /// The caller's own values, which `serde` leaves out.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub resources: Resources,
 }

@@ -1,7 +1,7 @@
-//! Sharing providers: how many there are with each class, in one cell of the forest.
+//! Sharing providers: how many there are with each class, counted in one cell of the forest.
 //!
-//! Whoever changes what is counted, changes the cell in the same transaction. So the answer to
-//! whether there is one is a single read, true at one instant.
+//! A transaction that changes what is counted also changes the cell that counts. So one read
+//! answers whether there is a sharing provider, and the answer is true of one instant.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::traits::Trait;
 use crate::tree::configuration::Configuration;
 use crate::tree::layout::{read_counts, shares, sharing_words};
 
-/// By how much the counts of a transaction change.
+/// Holds by how much a transaction changes the counts.
 #[derive(Default)]
 pub(crate) struct SharingChange(BTreeMap<u16, i64>);
 
 impl SharingChange {
-    /// What it means to replace one configuration by another.
+    /// Returns the change that follows when `after` replaces `before`.
     pub(crate) fn between(before: &Configuration, after: &Configuration) -> Self {
         let mut change = SharingChange::default();
         change.goes(before);
@@ -24,12 +24,12 @@ impl SharingChange {
         change
     }
 
-    /// A provider with this configuration comes.
+    /// Counts a provider with this configuration that comes.
     pub(crate) fn comes(&mut self, configuration: &Configuration) {
         self.count(configuration, 1);
     }
 
-    /// A provider with this configuration goes.
+    /// Counts a provider with this configuration that goes.
     pub(crate) fn goes(&mut self, configuration: &Configuration) {
         self.count(configuration, -1);
     }
@@ -43,7 +43,7 @@ impl SharingChange {
         }
     }
 
-    /// Makes the change part of a transaction.
+    /// Makes the change of the counts part of a transaction.
     pub(crate) fn apply<E>(
         &self,
         transaction: &mut Transaction<'_>,
@@ -61,7 +61,8 @@ impl SharingChange {
         let mut counts = read_counts(words);
         for (class, by) in &self.0 {
             let count = counts.entry(*class).or_default();
-            // Below zero: the configuration and the counts were read at different instants.
+            // If the count would fall below zero, the configuration and the counts were read at
+            // different instants.
             *count = count.checked_add_signed(*by).ok_or(Abort::Torn)?;
         }
         transaction.rewrite(place, &sharing_words(life, &counts));
@@ -69,7 +70,8 @@ impl SharingChange {
     }
 }
 
-/// Whether a provider has the trait and an inventory of `class`. None if that can't be read.
+/// Returns whether any sharing provider has an inventory of `class`. Returns `None` if that can't
+/// be read.
 pub(crate) fn has_sharing_provider(
     view: &mut impl View,
     sharing: Cell,

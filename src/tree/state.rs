@@ -1,6 +1,7 @@
-//! What a provider has and is, at one instant: now, or that of a snapshot.
+//! Reads what a provider has and is, as of one instant: now, or the instant of a snapshot.
 //!
-//! None means that what was read contradicts itself, or can't be read any more.
+//! A method returns `None` if what the method has read contradicts itself, or can't be read any
+//! more.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::tree::layout::{State, Structure, UsageWords, usage_of};
 use crate::tree::provider::{Provider, ProviderData};
 
 impl Core {
-    /// Everything but the usage.
+    /// Returns everything about `provider` but its usage.
     pub(crate) fn data(
         &self,
         view: &mut impl View,
@@ -27,7 +28,8 @@ impl Core {
         self.data_of(view, provider.cell, &structure, |_| ()).map(|(data, ())| Ok(data))
     }
 
-    /// The same of the provider with this structure, and what `extract` makes of its usage.
+    /// Returns everything but the usage about the provider with this structure, and what `extract`
+    /// makes of the usage.
     pub(crate) fn data_of<T>(
         &self,
         view: &mut impl View,
@@ -65,7 +67,7 @@ impl Core {
         view.read(parent, |words| Some(Structure::of_words(words).uuid))
     }
 
-    /// What `extract` makes of the provider's usage.
+    /// Returns what `extract` makes of the usage of `provider`.
     pub(crate) fn usage_at<T>(
         &self,
         view: &mut impl View,
@@ -83,7 +85,7 @@ impl Core {
         })
     }
 
-    /// The configuration in force.
+    /// Returns the configuration of `provider` in force.
     pub(crate) fn configuration_at(
         &self,
         view: &mut impl View,

@@ -1,13 +1,17 @@
 //! Changes of structure: create, remove, move, rename. Each is one transaction.
 //!
-//! The children of a provider are a list through the children's own cells. What a change touches:
+//! The children of a provider are a list through the children's own structure cells. A change
+//! touches these cells:
 //!
 //! | change | cells |
 //! |---|---|
 //! | create | the new provider's pair, its name, the parent, the last sibling |
 //! | remove | pair and name of the whole subtree, the parent, both neighbours |
-//! | move | the provider's pair, both parents, its neighbours, the new last sibling, the moves cell |
+//! | move | the provider's pair, both parents, its neighbours, the last sibling, the moves cell |
 //! | rename | the provider's pair, both names |
+//!
+//! A removal also changes the sharing cell if sharing providers go. A move also changes the pairs
+//! of descendants if a cordon begins or ends for them.
 
 use std::sync::Arc;
 
@@ -28,11 +32,11 @@ use crate::tree::layout::{
 use crate::tree::provider::Provider;
 use crate::tree::sharing::SharingChange;
 
-/// A provider that a transaction has removed, for the indexes to forget.
+/// Describes a provider that a transaction has removed, for the indexes to forget.
 pub(crate) struct Removed {
     pub(crate) uuid: Uuid,
     pub(crate) structure: Interned,
-    /// None if another provider has the name now.
+    /// `None` if another provider has the name now.
     pub(crate) name: Option<Interned>,
     pub(crate) configuration: u64,
 }
@@ -51,7 +55,8 @@ impl Core {
                 return None;
             }
             let structure = self.ledger.peek(owner, Structure::of);
-            // A provider keeps its name cell until it is renamed or removed; then look again.
+            // A provider keeps its name cell until the provider is renamed or removed. If either
+            // has happened, the loop looks again.
             if structure.is_live() && structure.name == Some(label.cell) {
                 let found = self.handle(owner, &structure);
                 let life = self.ledger.peek(label.cell, Life::of);
@@ -134,7 +139,7 @@ impl Core {
             let mut parents = vec![(top, structure.first_child)];
             while let Some((parent, next)) = parents.pop() {
                 let Some(cell) = next else { continue };
-                // Reached twice: what was read contradicts itself.
+                // If the walk reaches a cell twice, what was read contradicts itself.
                 if transaction.has(cell) {
                     return Err(Abort::Torn);
                 }
@@ -155,24 +160,27 @@ impl Core {
             sharing.apply(transaction, self.sharing)?;
             Ok::<_, Abort<Error>>(())
         })?;
-        // Dropped when all are forgotten.
+        // Holds the configurations until all providers are forgotten.
         let _gone: Vec<_> = removed.iter().map(|it| self.forget(writer, it, at)).collect();
         Ok(removed.len())
     }
 
-    /// Applies `read` to a configuration that the transaction has read the version of.
+    /// Applies `read` to the configuration that the cell `usage` named as `version` when the
+    /// transaction read the cell.
     pub(crate) fn with_configuration<T, E>(
         &self,
         usage: Cell,
         version: u64,
         read: impl FnOnce(&Configuration) -> T,
     ) -> Result<T, Abort<E>> {
-        // Not there: the usage cell has changed since.
+        // If the version is gone, the usage cell has changed since.
         let found = self.configurations.with(usage, version, |found| read(found));
         found.ok_or(Abort::Torn)
     }
 
-    /// After a removal at `at`: the indexes, the configuration, then the numbers.
+    /// Forgets a provider that was removed at `at`: first its name, then its configuration, then
+    /// its uuid. To forget a key means to take its entry out of the index, then to give its cells
+    /// back.
     pub(crate) fn forget(&self, writer: &mut Writer, gone: &Removed, at: Stamp) -> Gone {
         let usage = usage_of(gone.structure.cell);
         let configuration = self.configurations.find(usage, gone.configuration);
@@ -196,7 +204,7 @@ impl Core {
             None => self.super_root,
         };
         writer.transact(|transaction| {
-            // Changed by being part of this: a commit changes the word of every gate it opened.
+            // Opening the moves cell changes it: a commit changes the word of every gate it opened.
             transaction.open(self.moves())?;
             let (place, mut structure) = open_live(transaction, cell, provider)?;
             if let Some(parent) = parent {
@@ -225,12 +233,12 @@ impl Core {
         })
     }
 
-    /// Whether `cell` is `top` or below it, by walking towards the root.
+    /// Returns whether `cell` is `top` or below it. Walks from `cell` towards the root.
     ///
-    /// The ancestors need not be part of the transaction: only moves change the parent of a live
-    /// provider, and every move changes the moves cell's gate, which is part of it; nor can an
-    /// ancestor be removed without `cell`, which is part of it too. A population that moves an
-    /// ancestor changes everything below that, and so `cell`.
+    /// The transaction does not open the ancestors. Only a move changes the parent of a live
+    /// provider, and every move changes the gate of the moves cell, which the transaction has
+    /// opened. An ancestor can't be removed without `cell`, which the transaction has opened too. A
+    /// population that moves an ancestor changes everything below that ancestor, and so `cell`.
     fn is_below<E>(
         &self,
         transaction: &mut Transaction<'_>,
@@ -261,7 +269,8 @@ impl Core {
     ) -> Result<()> {
         check_name(name)?;
         let name: Name = Arc::from(name);
-        // Dropped when the key is given up: they hold values of the caller's, whose own drop may panic.
+        // Holds the configurations until the key is settled: they contain values of the caller's
+        // types, whose drop may panic.
         let (_, current) = self.configuration(provider)?;
         let mut replaced = vec![current];
         while_stale(|| {
@@ -276,7 +285,8 @@ impl Core {
         })
     }
 
-    /// Gives a provider another name, if `current` is still its configuration.
+    /// Gives `provider` another name. Refuses as stale if `current` is not its configuration any
+    /// more.
     fn rename_interned(
         &self,
         writer: &mut Writer,
@@ -321,14 +331,15 @@ impl Core {
     }
 }
 
-/// A key's cell that a transaction is about to make live.
+/// Names the cell of a key that a transaction is about to make live.
 struct Key {
     place: Place,
     cell: Cell,
     life: Life,
 }
 
-/// Opens a key's cell, which has to be absent.
+/// Opens the cell of a key, which has to be absent. Refuses as stale if the key was given up, and
+/// with `exists` if something has the key.
 fn take_key(
     transaction: &mut Transaction<'_>,
     interned: Interned,
@@ -345,7 +356,7 @@ fn take_key(
     Ok(Key { place, cell: interned.cell, life })
 }
 
-/// What a new provider is made of.
+/// Holds what a new provider is made of.
 struct New<'a> {
     structure: Interned,
     label: Interned,
@@ -353,7 +364,7 @@ struct New<'a> {
     parent: Option<&'a Provider>,
 }
 
-/// A provider about to be linked into the forest.
+/// Describes a provider that is about to be linked into the forest.
 struct Linked<'a> {
     cell: Cell,
     parent: Cell,
@@ -362,7 +373,8 @@ struct Linked<'a> {
     name: Cell,
 }
 
-/// Brings the new provider's two cells to life behind its parent's last child.
+/// Makes the two cells of a new provider live, and puts the provider behind its parent's last
+/// child.
 fn link_new(
     transaction: &mut Transaction<'_>,
     new: Linked<'_>,
@@ -399,7 +411,8 @@ fn link_new(
     Ok(())
 }
 
-/// Opens the structure of a provider that has to be the one the handle names.
+/// Opens the structure cell of a provider. The cell has to serve the provider that the handle
+/// names.
 pub(crate) fn open_live<E: From<Error>>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
@@ -454,7 +467,7 @@ where
     Ok(last)
 }
 
-/// Takes `cell` out of its parent's children.
+/// Takes `cell` out of the list of its parent's children.
 pub(crate) fn unlink<E>(
     transaction: &mut Transaction<'_>,
     cell: Cell,
@@ -482,7 +495,7 @@ where
     Ok(())
 }
 
-/// Frees a provider's two cells and its name, unless it is in use.
+/// Frees a provider's two cells and its name, unless the provider is in use.
 fn free_provider(
     transaction: &mut Transaction<'_>,
     place: Place,

@@ -1,6 +1,7 @@
 //! Walks through the structure, each consistent as of one instant: now, or that of a snapshot.
 //!
-//! None means that what was read contradicts itself, or can't be read any more.
+//! A method returns `None` if what the method has read contradicts itself, or can't be read any
+//! more.
 
 use crate::error::Result;
 use crate::ledger::{Cell, View};
@@ -81,7 +82,7 @@ impl Core {
         })
     }
 
-    /// Runs `body` from the structure of `provider`, which has to exist.
+    /// Runs `body` with the structure of `provider`. Fails if `provider` doesn't exist.
     fn from<V: View, T>(
         &self,
         view: &mut V,
@@ -99,7 +100,7 @@ impl Core {
         }
     }
 
-    /// The children of `parent` from `first` on.
+    /// Returns the children of `parent` from `first` on.
     fn siblings(
         &self,
         view: &mut impl View,
@@ -117,7 +118,7 @@ impl Core {
         Some(found)
     }
 
-    /// The ancestors of the provider with this structure.
+    /// Returns the ancestors of the provider with this structure, its parent first.
     fn climb(&self, view: &mut impl View, structure: Structure) -> Option<Vec<Provider>> {
         let mut found = Vec::new();
         let mut parent = structure.parent?;
@@ -134,7 +135,8 @@ impl Core {
         Some(found)
     }
 
-    /// Adds everything below `top`, whose first child is `first`: depth first, without recursion.
+    /// Adds every provider below `top`, whose first child is `first`, to `found`: depth first,
+    /// without recursion.
     fn descend(
         &self,
         view: &mut impl View,
@@ -155,8 +157,8 @@ impl Core {
     }
 }
 
-/// Reads a provider that has to be a child of `parent`; none if it isn't, as then what was read
-/// before has changed.
+/// Reads a provider that has to be a child of `parent`. Returns `None` if the provider is no such
+/// child: then what was read before has changed.
 fn read_child(
     view: &mut impl View,
     cell: Cell,
@@ -170,8 +172,9 @@ fn read_child(
 
 /// Bounds a walk through a structure that changes meanwhile, which could lead in circles.
 ///
-/// After 1,024 steps, 2,048, 4,096 and so on, what was read has to hold still. While it holds
-/// there is no circle in it, and all these checks together cost no more than the walk.
+/// After 1,024 steps, 2,048, 4,096 and so on, everything that the walk has read has to be
+/// unchanged. If it is unchanged, there is no circle in it. All these checks together cost no more
+/// than the walk.
 struct Patience {
     steps: u64,
     next_check: u64,

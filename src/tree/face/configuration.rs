@@ -1,7 +1,7 @@
-//! What a provider has and is: its inventories, traits, aggregates and resources.
+//! Facts of a provider, and their changes: inventories, traits, aggregates and resources.
 //!
-//! Each of the four can be replaced, compared and looked at; the two that are sets can also be
-//! added to and removed from.
+//! The methods here replace, compare and read each of the four. For traits and aggregates, which
+//! are sets, further methods add members and remove members.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::tree::generation::Expect;
 use crate::tree::provider::{Provider, ProviderData, ProviderTree};
 use crate::tree::sharing::has_sharing_provider;
 
-/// Facts of one provider, and their changes.
+/// Reads the facts of one provider.
 impl ProviderTree {
-    /// The name of `provider`. Lock-free.
+    /// Returns the name of `provider`. Lock-free.
     ///
     /// # Errors
     ///
@@ -32,7 +32,8 @@ impl ProviderTree {
         self.core.configuration(provider).map(|(_, configuration)| configuration.name.clone())
     }
 
-    /// Everything about `provider` but its usage, at one instant; shared, not copied. Lock-free.
+    /// Returns everything about `provider` but its usage, as of one instant. The parts are shared
+    /// with the forest, not copied. Lock-free.
     ///
     /// # Errors
     ///
@@ -44,20 +45,22 @@ impl ProviderTree {
     }
 }
 
-/// Inventories.
+/// Reads and changes inventories.
 impl ProviderTree {
-    /// Replaces all inventories of `provider`; returns the new generation, and whether more is used
-    /// now than there is.
+    /// Replaces all inventories of `provider`. Returns the new generation, and whether more of any
+    /// class is used now than its capacity.
     ///
-    /// Atomic against claims: each is checked against exactly the inventories in force when it
-    /// commits. What is held stays held: a capacity below what is used is accepted, and then only
-    /// claims that don't add to it pass. Lock-free.
+    /// The replacement is atomic against claims: each claim is checked against exactly the
+    /// inventories that are in force when the claim commits. What is held stays held: a capacity
+    /// below what is used is accepted, and from then on a claim passes only if it does not add to
+    /// what is used. Lock-free.
     ///
     /// # Errors
     ///
     /// [`InvalidInventory`](crate::Error::InvalidInventory), [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict), [`InUse`](crate::Error::InUse) if a class that
-    /// is in use would go, [`TooLarge`](crate::Error::TooLarge) beyond 10,080 classes.
+    /// [`GenerationConflict`](crate::Error::GenerationConflict), [`InUse`](crate::Error::InUse) if
+    /// the new inventories leave out a class that is in use, [`TooLarge`](crate::Error::TooLarge)
+    /// beyond 10,080 classes.
     pub fn set_inventories(
         &self,
         provider: &Provider,
@@ -67,15 +70,17 @@ impl ProviderTree {
         self.replace_inventories(provider, inventories, expect, |_| true)
     }
 
-    /// Replaces all inventories of `provider` if what is named of them is not so, as
-    /// [`have_inventories_changed`](Self::have_inventories_changed) decides; says whether it did.
+    /// Replaces all inventories of `provider` if they differ from what `inventories` name; returns
+    /// whether this call replaced them.
+    /// [`have_inventories_changed`](Self::have_inventories_changed) decides what differs.
     ///
-    /// What is not named takes its usual value when they are replaced. Otherwise as
-    /// [`set_inventories`](Self::set_inventories); the generation grows only if they are replaced.
+    /// If the inventories are replaced, a field that `inventories` leave open takes its usual
+    /// value. The generation grows only if the inventories are replaced. In everything else, this
+    /// method does what [`set_inventories`](Self::set_inventories) does.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`set_inventories`](Self::set_inventories).
     ///
     /// ```
     /// use provider_tree::{Expect, PartialInventories, PartialInventory, ProviderTree};
@@ -103,8 +108,9 @@ impl ProviderTree {
         self.replace_inventories(provider, named.completed(), expect, differ)
     }
 
-    /// Whether `inventories` say anything of `provider` that is not so: another set of classes, or
-    /// another value of a field that is named. Fields that are not named don't count. Lock-free.
+    /// Returns whether `inventories` name anything that is not so for `provider`: another set of
+    /// classes, or another value of a field. A field that `inventories` leave open does not count.
+    /// Lock-free.
     ///
     /// # Errors
     ///
@@ -119,7 +125,7 @@ impl ProviderTree {
         Ok(!named.agree_with(&current.inventories))
     }
 
-    /// Whether `provider` has an inventory of any class. Lock-free.
+    /// Returns whether `provider` has an inventory of any class. Lock-free.
     ///
     /// # Errors
     ///
@@ -128,10 +134,11 @@ impl ProviderTree {
         self.core.read_usage(provider, |words| words.classes() > 0)
     }
 
-    /// Whether any provider of the forest has an inventory of `class` and the trait
+    /// Returns whether any provider of the forest has both an inventory of `class` and the trait
     /// [`MISC_SHARES_VIA_AGGREGATE`](Trait::MISC_SHARES_VIA_AGGREGATE).
     ///
-    /// One answer for one instant, as the forest keeps count. Lock-free; O(classes shared).
+    /// The answer is true of one instant, because the forest keeps count of these providers.
+    /// Lock-free; O(classes shared).
     ///
     /// ```
     /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
@@ -172,13 +179,14 @@ impl ProviderTree {
     }
 }
 
-/// Traits.
+/// Reads and changes traits.
 impl ProviderTree {
     /// Replaces all traits of `provider`; returns the new generation. Lock-free.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// [`Removed`](crate::Error::Removed),
+    /// [`GenerationConflict`](crate::Error::GenerationConflict).
     pub fn set_traits(
         &self,
         provider: &Provider,
@@ -190,12 +198,12 @@ impl ProviderTree {
         Ok(self.change_traits(provider, expect, change)?.generation)
     }
 
-    /// Replaces all traits of `provider` if they are others; says whether they were. The
-    /// generation grows only then. Lock-free.
+    /// Replaces all traits of `provider` by `traits` if the two sets differ; returns whether they
+    /// differed. The generation grows only if the sets differed. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_traits`](Self::set_traits).
+    /// Those of [`set_traits`](Self::set_traits).
     pub fn update_traits(
         &self,
         provider: &Provider,
@@ -208,12 +216,12 @@ impl ProviderTree {
         })
     }
 
-    /// Adds traits to those of `provider`; says whether any was new. The generation grows only
-    /// then. Lock-free.
+    /// Adds `traits` to those of `provider`; returns whether any of `traits` was new. The
+    /// generation grows only if one of `traits` was new. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_traits`](Self::set_traits).
+    /// Those of [`set_traits`](Self::set_traits).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree, Trait};
@@ -240,12 +248,12 @@ impl ProviderTree {
         })
     }
 
-    /// Takes traits from those of `provider`; says whether it had any of them. The generation grows
-    /// only then. Lock-free.
+    /// Removes `traits` from those of `provider`; returns whether `provider` had any of them. The
+    /// generation grows only if `provider` had one of `traits`. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_traits`](Self::set_traits).
+    /// Those of [`set_traits`](Self::set_traits).
     pub fn remove_traits(
         &self,
         provider: &Provider,
@@ -258,7 +266,8 @@ impl ProviderTree {
         })
     }
 
-    /// Whether `provider` has all of these traits; true if there are none of them. Lock-free.
+    /// Returns whether `provider` has all of `traits`. Returns true if `traits` is empty.
+    /// Lock-free.
     ///
     /// # Errors
     ///
@@ -272,7 +281,7 @@ impl ProviderTree {
         Ok(traits.into_iter().all(|one| current.traits.contains(&one)))
     }
 
-    /// Whether the traits of `provider` are others than these. Lock-free.
+    /// Returns whether the traits of `provider` differ from `traits`. Lock-free.
     ///
     /// # Errors
     ///
@@ -300,13 +309,14 @@ impl ProviderTree {
     }
 }
 
-/// Aggregates.
+/// Reads and changes aggregates.
 impl ProviderTree {
     /// Replaces all aggregates of `provider`; returns the new generation. Lock-free.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// [`Removed`](crate::Error::Removed),
+    /// [`GenerationConflict`](crate::Error::GenerationConflict).
     pub fn set_aggregates(
         &self,
         provider: &Provider,
@@ -318,12 +328,12 @@ impl ProviderTree {
         Ok(self.change_aggregates(provider, expect, change)?.generation)
     }
 
-    /// Replaces all aggregates of `provider` if they are others; says whether they were. The
-    /// generation grows only then. Lock-free.
+    /// Replaces all aggregates of `provider` by `aggregates` if the two sets differ; returns
+    /// whether they differed. The generation grows only if the sets differed. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_aggregates`](Self::set_aggregates).
+    /// Those of [`set_aggregates`](Self::set_aggregates).
     pub fn update_aggregates(
         &self,
         provider: &Provider,
@@ -336,12 +346,12 @@ impl ProviderTree {
         })
     }
 
-    /// Adds aggregates to those of `provider`; says whether any was new. The generation grows only
-    /// then. Lock-free.
+    /// Adds `aggregates` to those of `provider`; returns whether any of `aggregates` was new. The
+    /// generation grows only if one of `aggregates` was new. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_aggregates`](Self::set_aggregates).
+    /// Those of [`set_aggregates`](Self::set_aggregates).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree};
@@ -367,12 +377,12 @@ impl ProviderTree {
         })
     }
 
-    /// Takes aggregates from those of `provider`; says whether it had any of them. The generation grows
-    /// only then. Lock-free.
+    /// Removes `aggregates` from those of `provider`; returns whether `provider` was in any of
+    /// them. The generation grows only if `provider` was in one of `aggregates`. Lock-free.
     ///
     /// # Errors
     ///
-    /// As [`set_aggregates`](Self::set_aggregates).
+    /// Those of [`set_aggregates`](Self::set_aggregates).
     pub fn remove_aggregates(
         &self,
         provider: &Provider,
@@ -385,7 +395,8 @@ impl ProviderTree {
         })
     }
 
-    /// Whether `provider` is a member of all of these aggregates; true if there are none of them. Lock-free.
+    /// Returns whether `provider` is a member of all of `aggregates`. Returns true if `aggregates`
+    /// is empty. Lock-free.
     ///
     /// # Errors
     ///
@@ -399,7 +410,7 @@ impl ProviderTree {
         Ok(aggregates.into_iter().all(|one| current.aggregates.contains(&one)))
     }
 
-    /// Whether the aggregates of `provider` are others than these. Lock-free.
+    /// Returns whether the aggregates of `provider` differ from `aggregates`. Lock-free.
     ///
     /// # Errors
     ///
@@ -427,15 +438,16 @@ impl ProviderTree {
     }
 }
 
-/// Resources: the caller's own values.
+/// Compares and changes resources, which are the caller's own values.
 impl ProviderTree {
-    /// Replaces all resources of `provider` if they are others; says whether they were. The
-    /// generation grows only then. Lock-free, but for the comparison, which is the caller's code;
-    /// nothing is locked while it runs.
+    /// Replaces all resources of `provider` by `resources` if the two differ; returns whether they
+    /// differed. The generation grows only if the resources differed. Lock-free, but for the
+    /// comparison, which is the caller's code; nothing is locked while the comparison runs.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// [`Removed`](crate::Error::Removed),
+    /// [`GenerationConflict`](crate::Error::GenerationConflict).
     pub fn update_resources(
         &self,
         provider: &Provider,
@@ -449,8 +461,9 @@ impl ProviderTree {
         self.core.with_writer(|writer| self.core.configure(writer, provider, expect, None, change))
     }
 
-    /// Whether the resources of `provider` are others than these. As
-    /// [`update_resources`](Self::update_resources).
+    /// Returns whether the resources of `provider` differ from `resources`. Lock-free, but for the
+    /// comparison, which is the caller's code, as in [`update_resources`](Self::update_resources);
+    /// nothing is locked while the comparison runs.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Structure: which providers there are, and how they hang together.
+//! Structure: which providers there are, and which provider is whose parent.
 
 use std::sync::Arc;
 
@@ -9,19 +9,20 @@ use crate::tree::core::Core;
 use crate::tree::populate::{Plan, ProviderSpec};
 use crate::tree::provider::{Provider, ProviderTree};
 
-/// Structure: which providers there are, and how they hang together.
+/// Changes which providers there are, and which provider is whose parent.
 impl ProviderTree {
-    /// An empty forest.
+    /// Returns an empty forest.
     pub fn new() -> Self {
         ProviderTree { core: Arc::new(Core::new()) }
     }
 
-    /// Creates a provider without parent. Without a uuid it gets a random one.
+    /// Creates a provider without parent, and returns its handle. Without a uuid, the provider gets
+    /// a random one.
     ///
-    /// Uuids and names are unique in the forest: of several calls that ask for the same one,
-    /// exactly one succeeds. The provider exists, with its uuid, name and place, from one instant.
-    /// It starts without inventories, traits and aggregates, at generation 0, behind all roots
-    /// that exist. O(1); lock-free but for a shard's lock for O(1) on each index.
+    /// Uuids and names are unique in the forest: of several calls that ask for the same uuid or
+    /// name, exactly one succeeds. From one instant on, the provider exists with its uuid, name and
+    /// place. The provider starts without inventories, traits and aggregates, at generation 0, as
+    /// the last of all roots. O(1); lock-free but for a shard's lock for O(1) on each index.
     ///
     /// # Errors
     ///
@@ -34,13 +35,14 @@ impl ProviderTree {
         self.core.with_writer(|writer| self.core.create(writer, None, name, uuid))
     }
 
-    /// Creates a provider as the last child of `parent`. Otherwise as
-    /// [`create_root`](Self::create_root).
+    /// Creates a provider as the last child of `parent`, and returns its handle. In everything
+    /// else, this method does what [`create_root`](Self::create_root) does.
     ///
     /// # Errors
     ///
-    /// As there, and [`Removed`](crate::Error::Removed) if the parent doesn't exist any more: of creating
-    /// a child and removing its parent, exactly one succeeds.
+    /// Those of [`create_root`](Self::create_root), and [`Removed`](crate::Error::Removed) if
+    /// `parent` doesn't exist any more: if one call creates a child and another removes its parent,
+    /// exactly one of the two succeeds.
     pub fn create_child(
         &self,
         parent: &Provider,
@@ -51,62 +53,69 @@ impl ProviderTree {
         self.core.with_writer(|writer| self.core.create(writer, Some(parent), name, uuid))
     }
 
-    /// Removes `provider` and all its descendants at one instant; returns how many they were.
+    /// Removes `provider` and all its descendants at one instant; returns how many providers this
+    /// call removed.
     ///
-    /// Refused while anything is held from any of them: of a claim and a removal, exactly one
-    /// succeeds. Lock-free but for a shard's lock for O(1) on each index; O(n log n) for n
-    /// providers removed.
+    /// The call is refused while anything is held from any of these providers: if a claim from them
+    /// meets the removal, exactly one of the two succeeds. Lock-free but for a shard's lock for
+    /// O(1) on each index; O(n log n) for n providers removed.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`InUse`](crate::Error::InUse), [`TooLarge`](crate::Error::TooLarge) beyond
-    /// 1,398,000 providers at once.
+    /// [`Removed`](crate::Error::Removed), [`InUse`](crate::Error::InUse),
+    /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
         self.core.with_writer(|writer| self.core.remove(writer, provider, true))
     }
 
-    /// Removes `provider`, which must not have children. Otherwise as [`remove`](Self::remove).
+    /// Removes `provider`, which must not have children. In everything else, this method does what
+    /// [`remove`](Self::remove) does.
     ///
     /// # Errors
     ///
-    /// As there, and [`HasChildren`](crate::Error::HasChildren).
+    /// Those of [`remove`](Self::remove), and [`HasChildren`](crate::Error::HasChildren) if
+    /// `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
         self.core.with_writer(|writer| self.core.remove(writer, provider, false).map(|_| ()))
     }
 
-    /// Makes `provider`, with its descendants, the last child of `parent`, or a root.
+    /// Makes `provider`, along with its descendants, the last child of `parent`, or a root if
+    /// `parent` is `None`.
     ///
     /// What is held stays held. The generation of `provider` grows. Cost: the new parent's depth;
-    /// and O(n log n) for n descendants if a cordon begins or ends for them.
-    /// Lock-free; moves anywhere in the forest make one another start over.
+    /// and O(n log n) for n descendants if a cordon begins or ends for them. Lock-free; a move
+    /// makes all other moves in progress start over, wherever in the forest they are.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) for either, [`WouldCycle`](crate::Error::WouldCycle) if `parent` is
-    /// `provider` or below it.
+    /// [`Removed`](crate::Error::Removed) if `provider` or `parent` doesn't exist any more,
+    /// [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
+    /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
         self.core.with_writer(|writer| self.core.reparent(writer, provider, parent))
     }
 
-    /// Gives `provider` another name. The old one is free from the same instant. O(1); lock-free
-    /// but for a shard's lock for O(1). The generation grows.
+    /// Gives `provider` another name. The old name is free from the same instant on. The generation
+    /// of `provider` grows. O(1); lock-free but for a shard's lock for O(1).
     ///
     /// # Errors
     ///
     /// [`Removed`](crate::Error::Removed), [`InvalidName`](crate::Error::InvalidName),
-    /// [`NameExists`](crate::Error::NameExists) if another provider has the name; a provider's own name
-    /// changes nothing and succeeds.
+    /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
+    /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
         self.core.with_writer(|writer| self.core.rename(writer, provider, name))
     }
 
-    /// Takes nothing more from `provider` and everything below it, from the moment this returns:
-    /// claims that would are refused. What is held stays held and can be given back, also by moves
-    /// to elsewhere. Returns whether it was not cordoned itself before.
+    /// Puts `provider` and all its descendants out of service: once this method has returned, a
+    /// claim that would take anything new from them is refused. What is held from these providers
+    /// stays held, and can still be given back or moved to other providers. Returns true if
+    /// `provider` itself was not cordoned before.
     ///
-    /// What becomes a descendant later is cordoned with it. Cordons add up: a provider is out of
-    /// service as long as it or an ancestor is cordoned. A [population](Self::populate) leaves
-    /// cordons in place. Lock-free; O(n log n) for n descendants. The generation does not change.
+    /// A provider that becomes a descendant later is cordoned along with the others. Cordons add
+    /// up: a provider is out of service as long as the provider itself or one of its ancestors is
+    /// cordoned. A [population](Self::populate) leaves cordons in place. The generation does not
+    /// change. Lock-free; O(n log n) for n descendants.
     ///
     /// # Errors
     ///
@@ -137,17 +146,17 @@ impl ProviderTree {
         self.core.with_writer(|writer| self.core.set_cordon(writer, provider, true))
     }
 
-    /// Ends what [`cordon`](Self::cordon) of this provider began; returns whether it was cordoned
-    /// itself. It stays out of service while an ancestor is cordoned.
+    /// Ends the cordon that [`cordon`](Self::cordon) has put on `provider` itself; returns whether
+    /// there was one. `provider` stays out of service while an ancestor is cordoned.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
         self.core.with_writer(|writer| self.core.set_cordon(writer, provider, false))
     }
 
-    /// Whether `provider` or an ancestor is cordoned. Lock-free.
+    /// Returns whether `provider` or one of its ancestors is cordoned. Lock-free.
     ///
     /// # Errors
     ///
@@ -156,27 +165,29 @@ impl ProviderTree {
         self.core.read_usage(provider, |words| words.is_cordoned())
     }
 
-    /// Makes a list of providers true at one instant, or changes nothing; returns them in the
-    /// order of the list.
+    /// Makes a list of providers true at one instant, or changes nothing; returns handles of the
+    /// providers in the order of the list.
     ///
-    /// A provider that does not exist is created. One that exists is *replaced*: it has exactly
-    /// what its entry says, parent, name, inventories, traits, aggregates and resources; handles of
-    /// it stay good, and what is held from it stays held. Providers below a replaced one that are
-    /// not listed are removed; all others stay as they are. Parents may come after their children.
-    /// Siblings are in the order of the list, behind siblings that stay.
+    /// A listed provider that does not exist is created. A listed provider that exists is
+    /// *replaced*: it gets exactly the parent, name, inventories, traits, aggregates and resources
+    /// of its entry; handles of the provider stay good, and what is held from the provider stays
+    /// held. A provider below a replaced one that is not listed is removed; every other provider
+    /// stays as it is. Parents may come after their children. Siblings end up in the order of the
+    /// list, behind siblings that stay.
     ///
-    /// No reader and no walk sees a part of it. Lock-free but for a shard's lock for O(1) on each
-    /// index and entry; O(n log n) for n providers listed and removed. Claims from these providers
-    /// make it start over, so that under a storm of them a long list may take as long as the storm.
+    /// No reader and no walk sees a part of the change. Lock-free but for a shard's lock for O(1)
+    /// on each index and entry; O(n log n) for n providers listed and removed. Claims from these
+    /// providers make the population start over, so under a storm of such claims a long list may
+    /// take as long as the storm.
     ///
     /// # Errors
     ///
     /// [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with any
-    /// entry: uuids or names listed twice, a name that another provider keeps, parents that don't
-    /// exist or would go, circles, invalid names, inventories and generations, and providers or
-    /// inventories that would go while they are in use, with one class of each provider.
-    /// [`TooLarge`](crate::Error::TooLarge) when the forest is full, or beyond about 1,398,000
-    /// providers.
+    /// entry: uuids or names listed twice; a name that another provider keeps; parents that don't
+    /// exist or would be removed; circles of parents; invalid names, inventories and generations;
+    /// and providers or inventories that would go while they are in use, with one class of each
+    /// provider. [`TooLarge`](crate::Error::TooLarge) when the forest is full, or beyond about
+    /// 1,398,000 providers.
     ///
     /// ```
     /// use provider_tree::{Error, ProviderSpec, ProviderTree};

@@ -1,4 +1,4 @@
-//! Usage: what is free and what is held, without saying by whom.
+//! Usage: what is free and what is used, without saying which consumers hold it.
 
 use crate::error::{Error, Result};
 use crate::inventory::Usage;
@@ -7,9 +7,10 @@ use crate::tree::core::{Core, all_usages};
 use crate::tree::layout::usage_in;
 use crate::tree::provider::{Provider, ProviderTree, Version};
 
-/// What is used of one provider.
+/// Reads what is used of one provider.
 impl ProviderTree {
-    /// Capacity and use of one class at one instant. Lock-free, without allocation.
+    /// Returns capacity and use of one class of `provider`, as of one instant. Lock-free, without
+    /// allocation.
     ///
     /// # Errors
     ///
@@ -24,7 +25,8 @@ impl ProviderTree {
         }
     }
 
-    /// Capacity and use of all classes at one instant, by class. Lock-free.
+    /// Returns capacity and use of all classes of `provider`, as of one instant and ordered by
+    /// class. Lock-free.
     ///
     /// # Errors
     ///
@@ -33,15 +35,18 @@ impl ProviderTree {
         self.core.read_usage(provider, all_usages)
     }
 
-    /// Stands for the state of `provider`'s usage and configuration now: equal to an earlier one
-    /// only if nothing has changed since. The cheapest question there is: one load, unless a
-    /// transaction is in progress and has to be finished first. Lock-free.
+    /// Returns a value that stands for the present state of `provider`'s usage and configuration.
+    /// If two calls return equal values, nothing has changed between the calls. No other question
+    /// is as cheap: the answer costs one load, unless a transaction is in progress and has to be
+    /// finished first. Lock-free.
     ///
-    /// It may differ though nothing was changed, after an attempt that another thread overtook.
+    /// Two values may differ although nothing was changed, for example after an attempt that
+    /// another thread overtook.
     ///
     /// # Errors
     ///
-    /// [`ForeignProvider`](Error::ForeignProvider). A removal is a change like any other.
+    /// [`ForeignProvider`](Error::ForeignProvider). A removal of `provider` is no error here: the
+    /// value changes as it does with any other change.
     pub fn version(&self, provider: &Provider) -> Result<Version> {
         let cell = self.core.usage_cell(provider)?;
         Ok(Version(self.core.ledger.version(cell)))

@@ -1,18 +1,19 @@
-//! Finding providers, and walking from one to others.
+//! Walks: finding providers, and going from one provider to others.
 
 use crate::error::Result;
 use crate::ledger::DoubleCollect;
 use crate::tree::provider::{Provider, ProviderKey, ProviderTree};
 
-/// Finding providers. Walks: each answer was true at one instant. Parents come before their children, siblings in
-/// the order in which they became children of their parent.
+/// Finds providers, and walks from one provider to others. Each answer was true at one instant.
+/// Parents come before their children, except in [`ancestors`](ProviderTree::ancestors); siblings
+/// come in the order in which they became children of their parent.
 ///
-/// Lock-free: a walk starts over only when a change of structure came between, so under an endless
-/// storm of such changes to what it walks, a walk may take as long as the storm. Claims and changes
-/// of configuration don't disturb it. Cost: the number of providers visited.
+/// Lock-free: a walk starts over only if a change of structure came between. So under an endless
+/// storm of such changes to what a walk visits, the walk may take as long as the storm. Claims and
+/// changes of configuration don't disturb a walk. Cost: the number of providers visited.
 impl ProviderTree {
-    /// The provider with this uuid, or with this name. O(1), whether or not there is one; takes a
-    /// shard's read lock for O(1).
+    /// Returns the provider with this uuid, or with this name, if there is one. O(1), whether or
+    /// not there is one; takes a shard's read lock for O(1).
     ///
     /// ```
     /// use provider_tree::ProviderTree;
@@ -30,17 +31,17 @@ impl ProviderTree {
             ProviderKey::Name(name) => self.core.find_by_name(name),
         }
     }
-    /// All providers without parent.
+    /// Returns all providers without parent.
     pub fn roots(&self) -> Vec<Provider> {
         DoubleCollect::consistent(&self.core.ledger, |collect| self.core.roots(collect))
     }
 
-    /// All providers of the forest.
+    /// Returns all providers of the forest.
     pub fn providers(&self) -> Vec<Provider> {
         DoubleCollect::consistent(&self.core.ledger, |collect| self.core.forest(collect))
     }
 
-    /// The children of `provider`.
+    /// Returns the children of `provider`.
     ///
     /// # Errors
     ///
@@ -50,7 +51,7 @@ impl ProviderTree {
         DoubleCollect::consistent(&core.ledger, |collect| core.children(collect, provider))
     }
 
-    /// The parent of `provider`; none for a root.
+    /// Returns the parent of `provider`, or `None` for a root.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl ProviderTree {
         DoubleCollect::consistent(&core.ledger, |collect| core.parent(collect, provider))
     }
 
-    /// The ancestors of `provider`, its parent first, its root last.
+    /// Returns the ancestors of `provider`, its parent first, its root last.
     ///
     /// # Errors
     ///
@@ -70,7 +71,7 @@ impl ProviderTree {
         DoubleCollect::consistent(&core.ledger, |collect| core.ancestors(collect, provider))
     }
 
-    /// `provider` and all its descendants.
+    /// Returns `provider` and all its descendants.
     ///
     /// # Errors
     ///
@@ -80,7 +81,7 @@ impl ProviderTree {
         DoubleCollect::consistent(&core.ledger, |collect| core.subtree(collect, provider))
     }
 
-    /// The whole tree that `provider` is a member of, its root first.
+    /// Returns the whole tree that contains `provider`, its root first.
     ///
     /// # Errors
     ///

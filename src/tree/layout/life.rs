@@ -7,7 +7,7 @@
 use crate::ledger::Record;
 use crate::tree::layout::words::Words;
 
-/// What a cell holds the words of. Each kind has its layout in a file of its own.
+/// Tells what a cell holds. Each kind has its layout in a file of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum CellKind {
@@ -15,7 +15,7 @@ pub(crate) enum CellKind {
     Structure,
     /// What is used of a provider; see [`UsageWords`](super::usage::UsageWords).
     Usage,
-    /// Who has a name; see [`owner_of`](super::name::owner_of).
+    /// Which provider has a name; see [`owner_of`](super::name::owner_of).
     Name,
     /// What a consumer holds; see [`ConsumerWords`](crate::claim::ConsumerWords).
     Consumer,
@@ -24,8 +24,8 @@ pub(crate) enum CellKind {
 }
 
 impl CellKind {
-    /// As many as the bits of the kind can tell, so that every word is one of some kind. The words of
-    /// a torn record may name one that there is not.
+    /// Lists as many kinds as the bits of the kind can tell apart, so that every word is one of
+    /// some kind. The words of a torn record may name a kind that does not exist.
     const ALL: [CellKind; 1 << KIND_BITS] = {
         use CellKind::*;
         let mut all = [Structure; 1 << KIND_BITS];
@@ -44,19 +44,20 @@ const KIND_SHIFT: u32 = 2;
 const KIND_BITS: u32 = 4;
 const INCARNATION_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
 
-/// Whether something has a place here, is about to exist, or exists.
+/// Tells whether a cell serves nothing, stands for a key that nothing has, or serves a thing that
+/// exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// The cell serves nothing; its number may be waiting to be used again.
     Free,
     /// The cell stands for a key that nothing has.
     Absent,
-    /// The thing exists.
+    /// The thing that the cell serves exists.
     Live,
 }
 
-/// What a cell serves. A cell number is used again only with a higher incarnation, so that a
-/// handle of what it served before is known for what it is.
+/// Tells what a cell serves. A cell number is used again only with a higher incarnation, so a
+/// handle of what the cell served before does not match the cell any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Life {
     pub(crate) state: State,
@@ -78,7 +79,8 @@ impl Life {
         Life { state, ..self }
     }
 
-    /// Free again: no handle of what the cell served is good any more.
+    /// Returns the life of the cell once the cell is free again. From then on, no handle of what
+    /// the cell served is good.
     pub(crate) fn ended(self) -> Life {
         Life { state: State::Free, incarnation: self.incarnation + 1, ..self }
     }
@@ -88,7 +90,7 @@ impl Life {
         Life { kind, ..self }
     }
 
-    /// Says what the cell serves. A cell serves one kind for good.
+    /// Returns the kind of the cell, which the cell keeps for good.
     pub(crate) fn kind(self) -> CellKind {
         self.kind
     }
@@ -107,12 +109,12 @@ impl Life {
         Life { state, kind, incarnation: word >> INCARNATION_SHIFT }
     }
 
-    /// The life of the cell that holds this record.
+    /// Reads the life of the cell that holds this record.
     pub(crate) fn of(record: Record<'_>) -> Life {
         Life::from_word(record.word(0))
     }
 
-    /// The life of the cell that holds these words.
+    /// Reads the life of the cell that holds these words.
     pub(crate) fn of_words(words: &[u64]) -> Life {
         Life::from_word(words.word(0))
     }

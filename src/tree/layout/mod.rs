@@ -1,5 +1,5 @@
-//! What the words of each kind of cell mean, one file for each kind. The layout of a consumer's cell is
-//! the claims' own: `src/claim/consumer.rs`.
+//! What the words of each kind of cell mean, one file for each kind. The layout of a consumer's
+//! cell belongs to the claims: `src/claim/consumer.rs`.
 
 mod life;
 mod name;
@@ -20,16 +20,16 @@ pub(crate) use words::Words;
 
 use crate::ledger::{Cell, Kind};
 
-/// Runs of cells that the ledger hands out together: a provider's structure cell and its usage cell;
-/// a name cell; a consumer's cell.
+/// Name the runs of cells that the ledger hands out together: a provider's structure cell and its
+/// usage cell; a name cell; a consumer's cell.
 pub(crate) const PROVIDER: Kind = Kind(0);
 pub(crate) const NAME: Kind = Kind(1);
 pub(crate) const CONSUMER: Kind = Kind(2);
 
-/// How many cells each run has.
+/// Counts the cells of each run.
 pub(crate) const RUNS: [u32; 3] = [2, 1, 1];
 
-/// The first words of the cells of each run, as many as it has; the rest is nothing.
+/// Holds the first word of each cell of each run. Beyond the end of a run there is nothing.
 const FIRST: [[u64; 2]; 3] = [
     [first(CellKind::Structure), first(CellKind::Usage)],
     [first(CellKind::Name), 0],

@@ -1,4 +1,4 @@
-//! The name cell: who has a name.
+//! The name cell: which provider has a name.
 //!
 //! ```text
 //! life | the owner's structure cell
@@ -7,7 +7,7 @@
 use crate::ledger::{Cell, Record};
 use crate::tree::layout::life::{Life, State};
 
-/// Returns the words of a name that the provider with this structure cell has.
+/// Returns the words of a name cell whose name the provider with this structure cell has.
 pub(crate) fn name_words(life: Life, owner: Cell) -> [u64; 2] {
     [life.with(State::Live).word(), owner.number().into()]
 }

@@ -1,4 +1,5 @@
-//! The sharing cell: how many sharing providers there are with each class. A forest has one such cell.
+//! The sharing cell: how many sharing providers there are with each class. A forest has one such
+//! cell.
 //!
 //! ```text
 //! life | (class 16, count 48) each
@@ -21,7 +22,7 @@ pub(crate) fn sharing_words(life: u64, counts: &BTreeMap<u16, u64>) -> Vec<u64> 
     std::iter::once(life).chain(counts.map(word)).collect()
 }
 
-/// Says whether there is a sharing provider with this class.
+/// Returns whether there is a sharing provider with this class.
 pub(crate) fn shares(words: &[u64], class: u16) -> bool {
     words.iter().skip(1).any(|word| class_of(*word) == class)
 }

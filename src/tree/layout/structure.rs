@@ -10,13 +10,13 @@ use crate::ledger::{Cell, Record};
 use crate::tree::layout::life::{Life, State};
 use crate::tree::layout::words::Words;
 
-/// A provider's place in the forest.
+/// Holds a provider's place in the forest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Structure {
     pub(crate) life: Life,
     pub(crate) uuid: Uuid,
     pub(crate) name: Option<Cell>,
-    /// None only for the super-root, which is the parent of all roots.
+    /// `None` only for the super-root, which is the parent of all roots.
     pub(crate) parent: Option<Cell>,
     pub(crate) first_child: Option<Cell>,
     pub(crate) last_child: Option<Cell>,
@@ -25,17 +25,17 @@ pub(crate) struct Structure {
     pub(crate) cordon: Cordon,
 }
 
-/// Why nothing new may be taken from a provider, if anything.
+/// Tells why nothing new may be taken from a provider, if anything forbids it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Cordon {
     /// The provider itself is cordoned.
     pub(crate) own: bool,
-    /// An ancestor is.
+    /// An ancestor is cordoned.
     pub(crate) inherited: bool,
 }
 
 impl Cordon {
-    /// Whether nothing new may be taken from the provider and what is below it.
+    /// Returns whether nothing new may be taken from the provider and its descendants.
     pub(crate) fn holds(self) -> bool {
         self.own || self.inherited
     }
@@ -50,7 +50,7 @@ impl Cordon {
 }
 
 impl Structure {
-    /// The words of a key that no provider has.
+    /// Returns the words of a structure cell that stands for a uuid which no provider has.
     pub(crate) fn absent(life: Life, uuid: Uuid) -> [u64; 3] {
         let (high, low) = uuid.as_u64_pair();
         [life.word(), high, low]
@@ -104,7 +104,7 @@ fn pack(low: Option<Cell>, high: Option<Cell>) -> u64 {
 }
 
 fn unpack(word: u64) -> (Option<Cell>, Option<Cell>) {
-    // Numbers of cells have 28 bits: what is above may mean something else.
+    // Cell numbers have 28 bits; the highest bits of the parent's half hold the cordon.
     let cell = |half: u32| (half & HALF).checked_sub(1).map(Cell::new);
     (cell(word as u32), cell((word >> 32) as u32))
 }

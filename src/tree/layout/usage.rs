@@ -1,5 +1,5 @@
-//! The usage cell: what is used of a provider, and which configuration is in force. It stands next to
-//! the provider's structure cell.
+//! The usage cell: what is used of a provider, and which configuration is in force. The cell stands
+//! next to the provider's structure cell.
 //!
 //! ```text
 //! life | generation | configuration 48, has units 1, cordoned 1, classes 14
@@ -16,48 +16,49 @@ use crate::ledger::{NextPayload, Record};
 use crate::tree::layout::life::{CellKind, Life};
 use crate::tree::layout::words::Words;
 
-/// The words of a usage cell, to look at.
+/// Represents the words of a usage cell, for reading.
 #[derive(Clone, Copy)]
 pub(crate) struct UsageWords<W>(pub(crate) W);
 
 const FIRST_CLASS: usize = 3;
 const CLASSES_PER_WORD: usize = 4;
 
-/// Where the amounts of the classes begin.
+/// Returns the index of the word at which the amounts begin, in a cell with this number of classes.
 const fn first_amount(classes: usize) -> usize {
     FIRST_CLASS + classes.div_ceil(CLASSES_PER_WORD)
 }
 
-// One class more, and they fit no cell. The models' cells are narrower.
+// With one class more, the words fit no cell. Left out of the models, whose cells are narrower.
 #[cfg(not(provider_tree_loom))]
 const _: () = assert!(
     words_of(MOST_CLASSES) <= MOST_WORDS && words_of(MOST_CLASSES + 1) > MOST_WORDS,
     "as many classes as fit one cell"
 );
 
-/// How many words a provider with so many classes takes.
+/// Returns how many words a provider with this number of classes takes.
 #[cfg(not(provider_tree_loom))]
 const fn words_of(classes: usize) -> usize {
     first_amount(classes) + 3 * classes
 }
 
-/// Some amounts within the capacity may be refused: the configuration has to be asked.
+/// Marks a cell of which some amounts within the capacity may be refused, so that the configuration
+/// has to be asked.
 const HAS_UNITS: u64 = 1 << 15;
 
-/// Nothing new may be taken.
+/// Marks a cell from which nothing new may be taken.
 const CORDONED: u64 = 1 << 14;
 
-/// Versions of configurations have 48 bits: the count of a forest's changes wraps after 2^48.
+/// Counts the bits of a configuration's version. The versions of a forest wrap after 2^48.
 pub(crate) const CONFIGURATION_BITS: u32 = 48;
 const CONFIGURATION_SHIFT: u32 = u64::BITS - CONFIGURATION_BITS;
 
-/// What a usage cell says before the amounts: which configuration is in force, how many classes there
-/// are, and what to look at before something is taken.
+/// Holds what a usage cell says before the amounts: which configuration is in force, how many
+/// classes there are, and what a claim has to look at before it takes something.
 #[derive(Clone, Copy)]
 pub(crate) struct UsageHead(u64);
 
 impl UsageHead {
-    /// The version of the configuration in force.
+    /// Returns the version of the configuration in force.
     pub(crate) fn configuration(self) -> u64 {
         self.0 >> CONFIGURATION_SHIFT
     }
@@ -77,8 +78,8 @@ impl UsageHead {
         (self.0 & (CORDONED - 1)) as usize
     }
 
-    /// The amounts of `class` in the words that this is the head of, if the provider has an inventory
-    /// of it.
+    /// Returns the amounts of `class`, if the provider has an inventory of it. `words` are those of
+    /// the cell that this head was read from.
     #[inline]
     pub(crate) fn find(self, words: impl Words, class: u16) -> Option<Amounts> {
         let at = place_of(class, self.classes(), |index| words.word(index))?;
@@ -105,7 +106,7 @@ impl<W: Words> UsageWords<W> {
         self.word(1)
     }
 
-    /// The version of the configuration in force.
+    /// Returns the version of the configuration in force.
     pub(crate) fn configuration(self) -> u64 {
         self.head().configuration()
     }
@@ -123,13 +124,13 @@ impl<W: Words> UsageWords<W> {
         (word >> (index % CLASSES_PER_WORD * 16)) as u16
     }
 
-    /// The amounts of `class`, if the provider has an inventory of it.
+    /// Returns the amounts of `class`, if the provider has an inventory of it.
     #[inline]
     pub(crate) fn find(self, class: u16) -> Option<Amounts> {
         self.head().find(self.0, class)
     }
 
-    /// The amounts of all classes.
+    /// Returns the number and the amounts of each class.
     pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> {
         let classes = self.classes();
         let first = first_amount(classes);
@@ -139,18 +140,20 @@ impl<W: Words> UsageWords<W> {
     }
 }
 
-/// Where the amounts of `class` are, in the words of a usage cell with so many classes.
+/// Returns the index at which the amounts of `class` begin, in the words of a usage cell with this
+/// number of classes.
 #[inline]
 fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<usize> {
     let mut first = 0;
     while first < classes {
         let numbers = word(FIRST_CLASS + first / CLASSES_PER_WORD);
-        // All four at once: the lowest bit set is the highest of the first lane that is zero here.
+        // Compares all four lanes at once: the lowest bit set in `equal` is the highest bit of the
+        // first lane of `differing` that is zero.
         let differing = numbers ^ (u64::from(class) * LANES);
         let equal = differing.wrapping_sub(LANES) & !differing & (LANES << 15);
         if equal != 0 {
             let index = first + equal.trailing_zeros() as usize / 16;
-            // Behind the last class its word is zero.
+            // The lanes behind the last class are zero, and equal to class 0.
             return (index < classes).then(|| first_amount(classes) + 3 * index);
         }
         first += CLASSES_PER_WORD;
@@ -158,10 +161,10 @@ fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<u
     None
 }
 
-/// One in each lane of a word of class numbers.
+/// Has a one in each lane of a word of class numbers.
 const LANES: u64 = 0x0001_0001_0001_0001;
 
-/// The life of the usage cell that holds this record, and what it says of `class`.
+/// Reads the life of the usage cell that holds this record, and what the cell says of `class`.
 #[inline]
 pub(crate) fn usage_in(record: Record<'_>, class: u16) -> (Life, Option<Usage>) {
     // A torn record may say that there are more classes than it has words for.
@@ -171,7 +174,7 @@ pub(crate) fn usage_in(record: Record<'_>, class: u16) -> (Life, Option<Usage>) 
     (Life::of(record), at.map(usage))
 }
 
-/// What a usage cell holds of one class.
+/// Holds what a usage cell says of one class.
 #[derive(Clone, Copy)]
 pub(crate) struct Amounts {
     at: usize,
@@ -188,26 +191,26 @@ impl Amounts {
         Some(Amounts { at, capacity, used, taken })
     }
 
-    /// What a reader is to know of them.
+    /// Returns what a reader is to know of the amounts.
     pub(crate) fn usage(self) -> Usage {
         Usage { capacity: self.capacity, used: self.used }
     }
 
-    /// Sets what is used in the words that these amounts were found in.
+    /// Sets what is used, in the words that these amounts were found in.
     #[inline]
     pub(crate) fn set_used(self, words: &mut [u64], used: u64) {
         words[self.at + 1] = used;
     }
 
-    /// Sets what is used, and what of that no consumer holds, in the version that these amounts were
-    /// found in.
+    /// Sets what is used, and which part of it no consumer holds, in the version that these amounts
+    /// were found in.
     #[inline]
     pub(crate) fn set(self, words: NextPayload<'_>, used: u64, taken: u64) {
         words.set(self.at + 1, [used, taken]);
     }
 }
 
-/// What a usage cell is to hold of one class.
+/// Holds what a usage cell is to hold of one class.
 pub(crate) struct ClassWords {
     pub(crate) class: u16,
     pub(crate) capacity: u64,
@@ -216,7 +219,7 @@ pub(crate) struct ClassWords {
     pub(crate) has_units: bool,
 }
 
-/// Writes all words of a usage cell, whose incarnation and state are those of `life`.
+/// Writes all words of a usage cell. The incarnation and the state of the cell are those of `life`.
 pub(crate) fn write_usage(
     words: &mut Vec<u64>,
     life: Life,
@@ -239,20 +242,20 @@ pub(crate) fn write_usage(
     words.extend(classes.iter().flat_map(|class| [class.capacity, class.used, class.taken]));
 }
 
-/// Replaces the generation and the configuration, and keeps the rest.
+/// Replaces the generation and the version of the configuration, and keeps the rest.
 pub(crate) fn set_configuration(words: &mut [u64], generation: u64, configuration: u64) {
     words[1] = generation;
     words[2] = configuration << CONFIGURATION_SHIFT | words[2] & ((1 << CONFIGURATION_SHIFT) - 1);
 }
 
-/// Says that no amount within the capacity is refused, and keeps the rest.
+/// Notes that no amount within the capacity is refused, and keeps the rest.
 pub(crate) fn clear_units(words: &mut [u64]) {
     if let Some(word) = words.get_mut(2) {
         *word &= !HAS_UNITS;
     }
 }
 
-/// Says whether something new may be taken, and keeps the rest.
+/// Notes whether the provider is cordoned, and keeps the rest.
 pub(crate) fn set_cordoned(words: &mut [u64], cordoned: bool) {
     words[2] = words[2] & !CORDONED | if cordoned { CORDONED } else { 0 };
 }

@@ -1,13 +1,13 @@
-//! Words of a cell, wherever they are: in a draft, or in a record that is being made.
+//! [`Words`]: the words of a cell, whether they are in a draft or in a record that is being made.
 
 use crate::ledger::NextPayload;
 
-/// Words of a cell, to look at.
+/// Reads the words of a cell.
 pub(crate) trait Words: Copy {
-    /// The `index`th; 0 beyond their end.
+    /// Returns the `index`th word; 0 beyond the end.
     fn word(self, index: usize) -> u64;
 
-    /// So many from the `first`, if there are.
+    /// Returns `N` words from the `first` on, or `None` if there are fewer.
     fn words<const N: usize>(self, first: usize) -> Option<[u64; N]>;
 }
 

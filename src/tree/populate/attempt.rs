@@ -1,4 +1,4 @@
-//! The transaction of a population: first everything is looked at, then everything is changed.
+//! The transaction of a population: its body first looks at everything, then changes everything.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use crate::tree::structure::{Removed, append, structure_at, unlink};
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 
-/// Everything that the transaction is made from.
+/// Holds everything that the transaction is made from.
 pub(super) struct Attempt<'a> {
     pub(super) core: &'a Core,
     pub(super) plan: &'a Plan<'a>,
@@ -31,27 +31,28 @@ pub(super) struct Attempt<'a> {
     pub(super) candidates: &'a [Candidate<'a>],
 }
 
-/// What a committed population leaves to be forgotten.
+/// Holds what a committed population leaves for the caller to forget.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// For each entry, the version of the configuration that it replaced.
+    /// For each entry, the version of the configuration that the entry replaced; `None` for a new
+    /// provider.
     pub(super) replaced: Vec<Option<u64>>,
-    /// Names of replaced providers that nobody has any more.
+    /// Names that replaced providers had, and that no provider has any more.
     pub(super) names: Vec<(Name, Interned)>,
     pub(super) dropped: Vec<Removed>,
 }
 
-/// A provider as the transaction found it.
+/// Describes a provider as the transaction found it.
 struct Found {
     cell: Cell,
     place: Place,
     usage: Place,
     structure: Structure,
-    /// The version of the configuration in force; none for a new provider.
+    /// The version of the configuration in force; `None` for a new provider.
     configuration: Option<u64>,
 }
 
-/// The cell of a name that is given up, unless a listed provider takes it.
+/// Names the cell of a name that is given up, unless a listed provider takes the name.
 struct OldName {
     place: Place,
     life: Life,
@@ -80,7 +81,8 @@ impl Attempt<'_> {
         unlink_replaced(transaction, &listed, &dropped)?;
         self.exchange_names(transaction, &listed, &dropped, &old_names, &mut outcome)?;
         for found in dropped {
-            // Each its own: it says which kind of cell it is.
+            // The usage cell has a life of its own, since a life says which kind of cell it belongs
+            // to.
             let usage = UsageWords(transaction.words(found.usage)).life();
             transaction.rewrite(found.place, &[found.structure.life.ended().word()]);
             transaction.rewrite(found.usage, &[usage.ended().word()]);
@@ -112,7 +114,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Looking.
+/// Looks at the cells.
 impl Attempt<'_> {
     fn open_listed(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Found>, Abort<Refused>> {
         let mut listed = Vec::with_capacity(self.keys.structures.len());
@@ -131,7 +133,8 @@ impl Attempt<'_> {
         Ok(listed)
     }
 
-    /// A name has to be free, or given up by this very change.
+    /// Adds a fault for each entry whose name is taken. A name has to be free, or given up by this
+    /// very population.
     fn check_names(
         &self,
         transaction: &mut Transaction<'_>,
@@ -148,7 +151,8 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// The cell of each entry's parent, which has to exist and to stay.
+    /// Returns the cell of each entry's parent. Adds a fault for each entry whose parent does not
+    /// exist or does not stay.
     fn check_parents(
         &self,
         transaction: &mut Transaction<'_>,
@@ -175,8 +179,8 @@ impl Attempt<'_> {
         Ok(self.plan.entries.iter().map(parent).collect())
     }
 
-    /// What the listed providers are cordoned by: themselves, if they were before, and their new
-    /// ancestors. Nothing of worth for a list with faults.
+    /// Returns what cordons each listed provider: the provider itself, if it was cordoned before,
+    /// and its new ancestors. If the list has faults, the result is of no use.
     fn cordons(
         &self,
         transaction: &mut Transaction<'_>,
@@ -200,7 +204,8 @@ impl Attempt<'_> {
         Ok(cordons)
     }
 
-    /// What the usage cells of the listed providers are to hold.
+    /// Returns the words that the usage cells of the listed providers are to hold. Adds a fault for
+    /// each provider that would lose an inventory in use.
     fn usages(
         &self,
         transaction: &mut Transaction<'_>,
@@ -215,7 +220,8 @@ impl Attempt<'_> {
             let (classes, generation) = match found.configuration {
                 Some(_) => {
                     let classes = relayout(before, &entry.capacities).unwrap_or_else(|still| {
-                        // An inventory that is not valid has a fault already.
+                        // If the entry has the inventory, the inventory is not valid, and has a
+                        // fault already.
                         if entry.spec.inventories.get(still.class).is_none() {
                             let (provider, class, used) =
                                 (entry.spec.uuid, still.class, still.used);
@@ -238,7 +244,7 @@ impl Attempt<'_> {
         listed.iter().enumerate().map(usage).collect()
     }
 
-    /// What the usage cell of a new provider is to hold of its classes.
+    /// Returns what the usage cell of a new provider is to hold of its classes.
     fn first_classes(&self, position: usize) -> Vec<ClassWords> {
         let used = self.used.get(position).map(Vec::as_slice).unwrap_or_default();
         let with_used = |capacity: &ClassCapacity| {
@@ -267,7 +273,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Opens what is below the replaced and not listed itself.
+/// Opens the cells of every provider that is below a replaced provider and not listed itself.
 fn open_dropped(
     transaction: &mut Transaction<'_>,
     listed: &[Found],
@@ -275,7 +281,7 @@ fn open_dropped(
     let mut replaced = Set::default();
     let mut rest = Vec::new();
     for found in listed.iter().filter(|found| found.configuration.is_some()) {
-        // An entry that comes twice is looked at once.
+        // A provider that is listed twice is looked at once.
         if replaced.insert(found.cell) {
             rest.push((found.cell, found.structure.first_child));
         }
@@ -284,7 +290,7 @@ fn open_dropped(
     let mut dropped = Vec::new();
     while let Some((parent, next)) = rest.pop() {
         let Some(cell) = next else { continue };
-        // Reached twice: what was read contradicts itself.
+        // If the walk reaches a cell twice, what was read contradicts itself.
         if !seen.insert(cell) {
             return Err(Abort::Torn);
         }
@@ -309,7 +315,7 @@ fn open_dropped(
     Ok(dropped)
 }
 
-/// Opens the names of all that is replaced or dropped.
+/// Opens the name cells of all providers that are replaced or dropped.
 fn open_old_names<'a>(
     transaction: &mut Transaction<'_>,
     all: impl Iterator<Item = &'a Found>,
@@ -327,7 +333,7 @@ fn open_old_names<'a>(
     Ok(old_names)
 }
 
-/// Nothing that is dropped may be in use.
+/// Adds a fault for each dropped provider that is in use.
 fn check_unused(transaction: &Transaction<'_>, dropped: &[Found], faults: &mut Vec<Fault>) {
     for found in dropped {
         let mut classes = UsageWords(transaction.words(found.usage)).all();
@@ -341,7 +347,8 @@ fn check_unused(transaction: &Transaction<'_>, dropped: &[Found], faults: &mut V
     }
 }
 
-/// Opens a key's cell, which has to stand for that key still.
+/// Opens the cell of a key. Refuses the population as stale if the cell no longer stands for that
+/// key.
 fn open_key(
     transaction: &mut Transaction<'_>,
     key: Interned,
@@ -354,9 +361,10 @@ fn open_key(
     Ok((place, life))
 }
 
-/// Changing.
+/// Changes the cells.
 impl Attempt<'_> {
-    /// Gives the listed providers their names, and frees those that nobody has any more.
+    /// Gives the listed providers their names, and frees the old names that no provider has any
+    /// more.
     fn exchange_names(
         &self,
         transaction: &mut Transaction<'_>,
@@ -402,7 +410,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Takes the replaced out of the children of those that stay as they are.
+/// Takes each replaced provider out of the children of its parent, if the parent stays as it is.
 fn unlink_replaced(
     transaction: &mut Transaction<'_>,
     listed: &[Found],
@@ -413,7 +421,8 @@ fn unlink_replaced(
     for found in replaced() {
         let parent = found.structure.parent.ok_or(Abort::Torn)?;
         if !goes.contains(&parent) {
-            // As the draft has it: a neighbour may have been taken out before.
+            // The structure comes from the transaction's own words, not from `found`: a neighbour
+            // may have been taken out before.
             let structure = structure_at(transaction, found.place);
             unlink(transaction, found.cell, &structure)?;
         }

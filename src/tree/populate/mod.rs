@@ -1,8 +1,9 @@
 //! Populate: many providers at one instant, new ones and replaced ones.
 //!
-//! One transaction over everything that is listed, everything below that, and the neighbours of
-//! both. A *listed* provider that exists is *replaced*: it keeps its cells, so that handles of it
-//! stay good. What is below it and not listed is *dropped*.
+//! One transaction covers everything that is listed, everything below the listed providers, and the
+//! neighbours of both. A *listed* provider that exists is *replaced*: the provider keeps its cells,
+//! so that handles of it stay good. A provider that is below a replaced one and not listed is
+//! *dropped*.
 
 mod attempt;
 mod plan;
@@ -24,10 +25,10 @@ use plan::Entry;
 pub(crate) use plan::Plan;
 pub use spec::ProviderSpec;
 
-/// What is used of the classes of a provider that a dump is loaded into, by class.
+/// Lists what is used of the classes of a provider that a dump is loaded into, by class.
 pub(crate) type Used = Vec<UsedClass>;
 
-/// What is used of one class from the beginning.
+/// Holds what is used of one class from the beginning.
 #[derive(Clone, Copy)]
 pub(crate) struct UsedClass {
     pub(crate) class: ResourceClass,
@@ -36,8 +37,9 @@ pub(crate) struct UsedClass {
 }
 
 impl Core {
-    /// Makes the plan true; returns the providers in the order of its entries. `used` says, for
-    /// each entry, what a new provider starts with; empty for nothing.
+    /// Makes the plan true; returns the providers in the order of the plan's entries. `used` lists
+    /// for each entry what is used of a new provider from the beginning; an empty list stands for
+    /// nothing.
     pub(crate) fn populate(
         &self,
         writer: &mut Writer,
@@ -79,7 +81,7 @@ impl Core {
         let attempt = Attempt { core: self, plan, used, keys, candidates: &candidates };
         let body = |transaction: &mut Transaction<'_>| attempt.body(transaction);
         let (outcome, at) = Candidate::decide(candidates.iter(), writer, body)?;
-        // Dropped when everything is forgotten.
+        // Holds the replaced and dropped configurations until everything is forgotten.
         let mut all_gone = Vec::new();
         for (candidate, replaced) in candidates.into_iter().zip(outcome.replaced) {
             match replaced {
@@ -107,13 +109,13 @@ impl Entry<'_> {
     }
 }
 
-/// The cells of all keys that a plan names.
+/// Holds the cells of all keys that a plan names.
 struct PlanKeys<'a> {
     /// For each entry, the cell of its uuid.
     structures: &'a [Interned],
     /// For each entry, the cell of its name.
     labels: &'a [Interned],
-    /// For each parent outside, the cell of its uuid: so that the transaction can rest on its
-    /// absence too.
+    /// For each parent that is not listed, the cell of its uuid, so that the transaction can rest
+    /// on the parent's absence too.
     outside: &'a [Interned],
 }

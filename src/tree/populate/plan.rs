@@ -1,4 +1,4 @@
-//! The sense of a list of providers, before any forest is looked at.
+//! [`Plan`]: what a list of providers says by itself, before any forest is looked at.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,15 @@ use crate::tree::generation::LARGEST_LISTED_GENERATION;
 use crate::tree::keys::check_name;
 use crate::tree::populate::spec::ProviderSpec;
 
-/// A list of providers whose parents are known, and what is wrong with it by itself.
+/// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
 pub(crate) struct Plan<'a> {
     pub(crate) entries: Vec<Entry<'a>>,
-    /// Parents that are not listed, each once.
+    /// The parents that are not listed, each once.
     pub(crate) outside: Vec<Uuid>,
     pub(crate) faults: Vec<Fault>,
 }
 
-/// One provider of the list.
+/// Describes one provider of the list.
 pub(crate) struct Entry<'a> {
     pub(crate) spec: &'a ProviderSpec,
     pub(crate) parent: ParentOf,
@@ -27,27 +27,27 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Whether the parent is not listed.
+    /// Returns whether the provider has a parent that is not listed.
     pub(crate) fn is_outside(&self) -> bool {
         matches!(self.parent, ParentOf::Outside(_))
     }
 }
 
-/// Where the parent of a listed provider is.
+/// Tells where the parent of a listed provider is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ParentOf {
-    /// It is a root.
+    /// The provider is a root.
     None,
-    /// The parent is this entry.
+    /// The parent is the entry at this position.
     Listed(usize),
-    /// The parent is this one of those that are not listed.
+    /// The parent is not listed, and is at this position of the plan's `outside`.
     Outside(usize),
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 impl<'a> Plan<'a> {
-    /// O(n) for n entries with their inventories; nothing recurses.
+    /// Makes a plan of `specs`. O(n) for n entries with their inventories; nothing recurses.
     pub(crate) fn new(specs: &'a [ProviderSpec]) -> Self {
         let mut faults = Vec::new();
         let positions = positions(specs, &mut faults);
@@ -77,8 +77,9 @@ impl<'a> Plan<'a> {
         Plan { entries, outside, faults }
     }
 
-    /// The entries such that parents come before their children, siblings in their order. Those
-    /// on a circle are left out.
+    /// Returns the positions of the entries in an order in which parents come before their
+    /// children, and siblings come in the order of the list. Leaves out the entries on a circle of
+    /// parents, and those below one.
     pub(crate) fn parents_first(&self) -> Vec<usize> {
         let mut children = vec![Vec::new(); self.entries.len()];
         let mut order = Vec::with_capacity(self.entries.len());
@@ -97,7 +98,8 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The position of each uuid, the first if there are several.
+/// Returns the position of each uuid, the first position if there are several. Adds a fault for
+/// each uuid that is listed twice.
 fn positions(specs: &[ProviderSpec], faults: &mut Vec<Fault>) -> Map<Uuid, usize> {
     let mut positions = Map::with_capacity_and_hasher(specs.len(), Default::default());
     let mut reported = Map::default();
@@ -116,7 +118,7 @@ fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
     let mut shared = vec![false; specs.len()];
     for (position, spec) in specs.iter().enumerate() {
         let earlier = *first.entry(&*spec.name).or_insert(position);
-        // The same entry twice is another fault.
+        // Entries with one uuid have another fault already.
         if specs[earlier].uuid != spec.uuid {
             shared[earlier] = true;
             shared[position] = true;
@@ -152,10 +154,11 @@ fn capacities(spec: &ProviderSpec, faults: &mut Vec<Fault>) -> Vec<ClassCapacity
     spec.inventories.iter().filter_map(capacity).collect()
 }
 
-/// Names everyone on a circle of parents; those who merely lead to one are not on it.
+/// Adds a fault for each entry on a circle of parents, but none for an entry that merely leads to
+/// one.
 fn find_cycles(entries: &[Entry<'_>], faults: &mut Vec<Fault>) {
     const UNSEEN: usize = 0;
-    // The number of the walk that came by first.
+    // For each entry, the number of the walk that came by first.
     let mut seen_by = vec![UNSEEN; entries.len()];
     for start in 0..entries.len() {
         let walk = start + 1;

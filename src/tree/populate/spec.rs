@@ -1,4 +1,4 @@
-//! What a provider is to be: the entries of a population.
+//! [`ProviderSpec`]: what a provider is to be, as an entry of a population.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::resources::Resources;
 use crate::traits::Trait;
 use crate::tree::provider::ProviderData;
 
-/// Everything about one provider that [`ProviderTree::populate`](crate::ProviderTree::populate)
-/// makes true.
+/// Describes everything about one provider that
+/// [`ProviderTree::populate`](crate::ProviderTree::populate) makes true.
 ///
 /// ```
 /// use provider_tree::{Inventories, Inventory, ProviderSpec, ResourceClass};
@@ -30,10 +30,11 @@ pub struct ProviderSpec {
     pub uuid: Uuid,
     /// The name.
     pub name: Arc<str>,
-    /// The uuid of the parent; none for a root.
+    /// The uuid of the parent; `None` for a root.
     #[cfg_attr(feature = "serde", serde(rename = "parent_provider_uuid", default))]
     pub parent: Option<Uuid>,
-    /// The generation. Without one a new provider starts at 0, and that of an existing one grows.
+    /// The generation. If it is `None`, a new provider starts at 0, and the generation of an
+    /// existing provider grows.
     #[cfg_attr(feature = "serde", serde(default))]
     pub generation: Option<u64>,
     /// The inventories.
@@ -51,7 +52,7 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
-    /// A root with this uuid and name, and nothing else.
+    /// Returns an entry for a root with this uuid and name, and nothing else.
     pub fn new(uuid: Uuid, name: impl Into<Arc<str>>) -> Self {
         ProviderSpec {
             uuid,
@@ -65,32 +66,32 @@ impl ProviderSpec {
         }
     }
 
-    /// The same below `parent`.
+    /// Returns the entry with `parent` as the provider's parent.
     pub fn with_parent(self, parent: Uuid) -> Self {
         ProviderSpec { parent: Some(parent), ..self }
     }
 
-    /// The same at this generation.
+    /// Returns the entry with this generation.
     pub fn with_generation(self, generation: u64) -> Self {
         ProviderSpec { generation: Some(generation), ..self }
     }
 
-    /// The same with these inventories.
+    /// Returns the entry with these inventories in place of its own.
     pub fn with_inventories(self, inventories: Inventories) -> Self {
         ProviderSpec { inventories: Arc::new(inventories), ..self }
     }
 
-    /// The same with these traits.
+    /// Returns the entry with these traits in place of its own.
     pub fn with_traits(self, traits: impl IntoIterator<Item = Trait>) -> Self {
         ProviderSpec { traits: Arc::new(traits.into_iter().collect()), ..self }
     }
 
-    /// The same with these aggregates.
+    /// Returns the entry with these aggregates in place of its own.
     pub fn with_aggregates(self, aggregates: impl IntoIterator<Item = Uuid>) -> Self {
         ProviderSpec { aggregates: Arc::new(aggregates.into_iter().collect()), ..self }
     }
 
-    /// The same with these resources.
+    /// Returns the entry with these resources in place of its own.
     pub fn with_resources(self, resources: Resources) -> Self {
         ProviderSpec { resources, ..self }
     }
