@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
-    Allocations, Audit, Claim, Dump, Error, Expect, Fork, Inventories, Inventory, Lease, Overcommit,
-    Provider, ProviderData, ProviderTree, ResourceClass, Resources, Result, Snapshot, Trait, Usage,
-    Worker,
+    Allocations, Audit, Claim, Dump, Error, Expect, Fork, Inventories, Inventory, Lease,
+    Overcommit, Provider, ProviderData, ProviderTree, ResourceClass, Resources, Result, Snapshot,
+    Trait, Usage, Worker,
 };
 use uuid::Uuid;
 

@@ -20,10 +20,6 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
-use builder::Builder;
-use client::Client;
-use keeper::{Keeper, page};
-use watcher::Watcher;
 use crate::books::assert_no_leaks;
 use crate::forest::check_forest;
 use crate::rig::{Gust, Rng, Storm, Tally};
@@ -31,6 +27,10 @@ use crate::ring::{self, Ring};
 use crate::stall::stalling;
 use crate::tenant::{Line, Sums, Tenant, check_books};
 use crate::{DISK, GPU, MEMORY, THREADS, VCPU};
+use builder::Builder;
+use client::Client;
+use keeper::{Keeper, page};
+use watcher::Watcher;
 
 const CLIENTS: usize = THREADS - 4;
 const HOSTS: u64 = 5;
