@@ -5,9 +5,10 @@ use crate::resource_class::ResourceClass;
 
 /// Describes how much of one class a provider has, and in which amounts it gives it.
 ///
-/// The fields mean what they mean in OpenStack Placement. The **capacity** is `(total - reserved) *
-/// allocation_ratio`, rounded down. The ratio is first rounded to the nearest billionth; from there
-/// on the arithmetic is exact, so that a total of 10 at a ratio of 0.7 has a capacity of 7.
+/// The fields mean what they mean in OpenStack Placement. The **capacity** is
+/// `(total - reserved) * allocation_ratio`, rounded down. The ratio is first rounded to the nearest
+/// billionth; from there on the arithmetic is exact, so that a total of 10 at a ratio of 0.7 has a
+/// capacity of 7.
 ///
 /// ```
 /// use provider_tree::Inventory;

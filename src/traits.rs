@@ -26,8 +26,8 @@ impl Trait {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](Error::InvalidName) unless the name is 1 to 255 ASCII letters, digits and `_
-    /// . / - :`; [`TooLarge`](Error::TooLarge) beyond 2<sup>32</sup> - 1 traits.
+    /// [`InvalidName`](Error::InvalidName) unless the name is 1 to 255 ASCII letters, digits and
+    /// `_ . / - :`; [`TooLarge`](Error::TooLarge) beyond 2<sup>32</sup> - 1 traits.
     pub fn new(name: &str) -> Result<Self> {
         if let Some(reason) = interner::fault(name) {
             return Err(Error::invalid_name(name, reason));
