@@ -6,7 +6,7 @@ use provider_tree::{Expect, ProviderSpec, ProviderTree, Resources};
 
 use crate::books::assert_no_leaks;
 use crate::site::{Site, VCPU, check, id};
-use crate::{claims, configuration, memory, structure, views};
+use crate::{CALLS, memory};
 
 struct Boom;
 
@@ -57,21 +57,7 @@ pub(crate) fn unwind(site: &Site) {
 
 /// Every call, made or refused in a thread that unwinds.
 fn call_unwinding(site: &Site) {
-    let calls: [fn(&Site); 12] = [
-        structure::create,
-        structure::rename,
-        structure::move_and_cordon,
-        structure::remove,
-        structure::populate,
-        configuration::configure,
-        claims::claim,
-        claims::gangs,
-        claims::batches,
-        claims::leases,
-        views::snapshots,
-        views::forks,
-    ];
-    for calls in calls {
+    for calls in CALLS {
         unwinds(|| {
             let _caller = Caller(site, calls);
             resume_unwind(Box::new(Boom));

@@ -249,11 +249,6 @@ mod unit_tests {
         assert_eq!(count(0, "model"), "0 models");
         assert_eq!(count(1, "model"), "1 model");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     fn names(steps: &[&Step]) -> Vec<&'static str> {
         steps.iter().map(|step| step.name).collect()

@@ -97,7 +97,8 @@ impl Registration {
                 Some(HeapState::Open(heap)) => heap.clone(),
                 None => Heap::default(),
             };
-            // Relaxed: after the state was loaded, which `set_limit` replaces after it has stored a limit.
+            // Relaxed: after the state was loaded, which `set_limit` replaces once it has stored a
+            // limit.
             if all.len() + keys.len() > self.limit.load(Ordering::Relaxed) {
                 admission = Admission::OverLimit;
                 return state.cloned();
