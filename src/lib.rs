@@ -383,11 +383,15 @@ mod resource_class;
 mod resources;
 mod traits;
 
-mod tree;
+mod layout;
+
+mod forest;
 
 mod claim;
 
 mod view;
+
+mod api;
 
 #[cfg(feature = "serde")]
 mod json;
@@ -408,20 +412,19 @@ struct Readme;
 #[doc(hidden)]
 pub mod model;
 
+pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
 pub use error::{Error, InventoryFault, Result};
 pub use fault::Fault;
+pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
 pub use inventory::{Inventories, Inventory, Usage};
 pub use metrics::Metrics;
 pub use partial_inventory::{PartialInventories, PartialInventory};
 pub use resource_class::ResourceClass;
 pub use resources::Resources;
 pub use traits::Trait;
-pub use tree::{
-    ByteCounts, CellCounts, Expect, Memory, Provider, ProviderData, ProviderKey, ProviderSpec,
-    ProviderTree, RecordCounts, Updated, Version,
-};
 pub use view::{
-    Audit, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Mirror, Overcommit,
-    ProviderChange, ProviderDump, ProviderState, Snapshot, UsedAmounts,
+    Audit, ByteCounts, CellCounts, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Memory,
+    Mirror, Overcommit, ProviderChange, ProviderDump, ProviderState, RecordCounts, Snapshot,
+    UsedAmounts,
 };

@@ -6,9 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use crate::api::ProviderTree;
+use crate::forest::Provider;
+use crate::layout::Structure;
 use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, View, Writer};
-use crate::tree::layout::Structure;
-use crate::tree::{Provider, ProviderTree};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -260,7 +261,7 @@ impl Hand {
 /// Returns the numbers of the cells of a provider that exists: its structure cell and its name
 /// cell.
 pub fn cells_of(tree: &ProviderTree, provider: &Provider) -> [u32; 2] {
-    let structure = tree.core.ledger.peek(provider.cell, Structure::of);
+    let structure = tree.core.forest.ledger.peek(provider.cell, Structure::of);
     [provider.cell.number(), structure.name.expect("it is there").number()]
 }
 
@@ -268,13 +269,17 @@ pub fn cells_of(tree: &ProviderTree, provider: &Provider) -> [u32; 2] {
 /// anything.
 pub fn interned(tree: &ProviderTree) -> [u64; 3] {
     let core = &tree.core;
-    [core.providers.index_size(), core.names.index_size(), core.consumers.index_size()]
-        .map(|(entries, _)| entries)
+    [
+        core.forest.providers.index_size(),
+        core.forest.names.index_size(),
+        core.claims.consumers.index_size(),
+    ]
+    .map(|(entries, _)| entries)
 }
 
 /// Returns whether the agenda has an entry for a lease, whether or not the lease is in force.
 pub fn is_anything_due(tree: &ProviderTree) -> bool {
-    tree.core.agenda.first().is_some()
+    tree.core.claims.leases.agenda.first().is_some()
 }
 
 /// Represents a free list by itself.

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::claim::core::Core;
+use crate::claim::frozen::Frozen;
 use crate::claim::worker::open_consumer;
 use crate::error::Error;
+use crate::forest::{Interned, Provider, Refused, structure_at};
 use crate::inventory::{Inventory, Usage};
+use crate::layout::{Amounts, State, Structure, UsageWords, usage_of};
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::core::Core;
-use crate::tree::layout::{Amounts, State, Structure, UsageWords, usage_of};
-use crate::tree::{Frozen, Interned, Provider, Refused, structure_at};
 
 /// Holds what a fork has read in a snapshot, and what a batch therefore rests on.
 #[derive(Clone)]
@@ -135,7 +136,7 @@ impl Fact {
             Fact::Units(class, known) => {
                 let (cell, version) = (usage_of(provider.cell), usage.configuration());
                 let class = ResourceClass::from_number(*class);
-                core.with_configuration(cell, version, |configuration| {
+                core.forest.with_configuration(cell, version, |configuration| {
                     configuration.inventories.get(class).map(units_of) == *known
                 })?
             }

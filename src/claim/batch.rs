@@ -10,23 +10,24 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::claim::agenda::Due;
 use crate::claim::change::Change;
-use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
+use crate::claim::core::Core;
 use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange, Line};
 use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
+use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::{
+    Expect, Interned, Provider, Refused, SharingChange, relayout, set_cordon_in, while_stale,
+};
 use crate::inventory::ClassCapacity;
+use crate::layout::Term;
+use crate::layout::{ConsumerWords, rewrite_consumer};
+use crate::layout::{Life, State, UsageWords, usage_of, write_usage};
 use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::configuration::{Candidate, Configuration};
-use crate::tree::core::Core;
-use crate::tree::layout::{Life, State, UsageWords, usage_of, write_usage};
-use crate::tree::{
-    Due, Expect, Interned, Provider, Refused, SharingChange, Term, relayout, set_cordon_in,
-    while_stale,
-};
 
 impl Worker {
     /// Makes all changes of a batch at one instant, or none of them. Returns a receipt for each
@@ -84,14 +85,16 @@ fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
         change.before.expect().map_or(Ok(()), |expect| expect.validate())?;
     }
     for change in &batch.cordons {
-        core.structure_cell(&change.provider)?;
+        core.forest.structure_cell(&change.provider)?;
     }
-    if let Some(basis) = batch.basis.as_ref().filter(|basis| basis.frozen.core.id() != core.id()) {
+    if let Some(basis) =
+        batch.basis.as_ref().filter(|basis| basis.frozen.core.forest.id() != core.forest.id())
+    {
         return Err(Error::ForeignSnapshot { version: basis.frozen.number() });
     }
     let capacities = |change: &InventoriesChange| {
         change.expect.validate()?;
-        core.usage_cell(&change.provider)?;
+        core.forest.usage_cell(&change.provider)?;
         change.inventories.capacities()
     };
     batch.inventories.iter().map(capacities).collect()
@@ -108,7 +111,7 @@ fn commit(
     let mut replaced = Vec::new();
     let keys: Vec<Uuid> = batch.keys().collect();
     while_stale(|| {
-        core.consumers.with_keys(writer, keys.iter(), |writer, keys| {
+        core.claims.consumers.with_keys(writer, keys.iter(), |writer, keys| {
             attempt(core, writer, batch, capacities, keys, &mut replaced)
         })
     })
@@ -157,12 +160,13 @@ fn attempt(
 ) -> Result<Vec<Receipt>, Refused> {
     let mut prepared = Vec::with_capacity(batch.inventories.len());
     for (change, capacities) in batch.inventories.iter().zip(capacities) {
-        let (_, replaced, current) = core.configuration_in_force(&change.provider)?;
+        let (_, replaced, current) = core.forest.configuration_in_force(&change.provider)?;
         all_replaced.push(Arc::clone(&current));
         let inventories = Arc::new(change.inventories.clone());
         let next = Arc::new(Configuration { inventories, ..(*current).clone() });
         let usage = usage_of(change.provider.cell);
-        let candidate = core.configurations.publish(&core.ledger, usage, Arc::clone(&next));
+        let candidate =
+            core.forest.configurations.publish(&core.forest.ledger, usage, Arc::clone(&next));
         prepared.push(Prepared { change, capacities, replaced, current, next, candidate });
     }
     let mut outcomes = Vec::with_capacity(keys.len());
@@ -196,14 +200,14 @@ fn attempt(
             let consumer = change.consumer;
             let generation = if change.claim.is_some() {
                 let expect = change.before.expect().unwrap_or(Expect::Any);
-                let generation = core.next_generation(consumer, expect, before);
+                let generation = core.claims.floors.next(consumer, expect, before);
                 let kept = term.filter(|_| !change.ends());
                 let held = wanted[index].iter().map(Line::held);
                 rewrite_consumer(transaction, (place, life), consumer, generation, kept, held)?;
                 generation
             } else {
                 let last = before.expect("only what holds something is released");
-                core.floors.raise(consumer, last);
+                core.claims.floors.raise(consumer, last);
                 transaction.rewrite(place, &[life.ended().word()]);
                 last
             };
@@ -217,10 +221,10 @@ fn attempt(
     let _gone: Vec<_> = prepared.into_iter().map(replaces).collect();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if let Some(term) = term.filter(|_| change.ends()) {
-            core.agenda.remove(&Due::new(term, *key));
+            core.claims.leases.agenda.remove(&Due::new(term, *key));
         }
         if change.claim.is_none() {
-            core.consumers.release(writer, &change.consumer, *key);
+            core.claims.consumers.release(writer, &change.consumer, *key);
         }
     }
     let receipt = |(change, (generation, _)): (&ConsumerChange, &(u64, _))| Receipt {
@@ -397,7 +401,7 @@ impl Exchange {
         let words = transaction.words(place);
         for part in &self.parts {
             let Some(handle) = &part.handle else { continue };
-            Core::check(handle, UsageWords(words).life())?;
+            handle.check_life(UsageWords(words).life())?;
             let change = Change { handle: Some(handle), class: self.class };
             change
                 .check(words, core, part.held, part.wanted)
@@ -422,7 +426,7 @@ impl Prepared<'_> {
         let provider = &self.change.provider;
         let place = transaction.open(usage_of(provider.cell))?;
         let usage = UsageWords(transaction.words(place));
-        Core::check(provider, usage.life())?;
+        provider.check_life(usage.life())?;
         self.change.expect.check(provider.uuid, usage.generation())?;
         if usage.configuration() != self.replaced {
             return Err(Refused::Stale.into());
@@ -439,6 +443,6 @@ impl Prepared<'_> {
         let mut words = Vec::new();
         write_usage(&mut words, life, generation, self.candidate.version, cordoned, &classes);
         transaction.rewrite(place, &words);
-        SharingChange::between(&self.current, &self.next).apply(transaction, core.sharing)
+        SharingChange::between(&self.current, &self.next).apply(transaction, core.forest.sharing)
     }
 }

@@ -1,13 +1,13 @@
 //! [`Change`]: a change of how much of one class of one provider is used.
 
-use crate::claim::consumer::Held;
+use crate::claim::core::Core;
 use crate::claim::request::Line;
 use crate::error::Error;
+use crate::forest::{Provider, Refused};
+use crate::layout::Held;
+use crate::layout::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::core::Core;
-use crate::tree::layout::{Amounts, Life, UsageHead, UsageWords, Words, usage_of};
-use crate::tree::{Provider, Refused};
 
 /// Describes a change of how much of one class of one provider is used.
 #[derive(Clone, Copy)]
@@ -118,7 +118,7 @@ impl Change<'_> {
     /// `life`.
     #[inline]
     fn check_handle(self, life: Life) -> Result<(), Error> {
-        self.handle.map_or(Ok(()), |handle| Core::check(handle, life))
+        self.handle.map_or(Ok(()), |handle| handle.check_life(life))
     }
 
     /// Returns the class's amounts in `words`, whose head is `head`, and how much will be used when
@@ -217,17 +217,18 @@ impl Change<'_> {
         let Some(handle) = self.handle else { return Ok(()) };
         let class = ResourceClass::from_number(self.class);
         let version = usage.configuration();
-        let checked = core.configurations.with(usage_of(handle.cell), version, |configuration| {
-            let inventory = configuration.inventories.get(class)?;
-            (!inventory.allows(wanted)).then_some(Error::UnitViolation {
-                provider: handle.uuid,
-                class,
-                requested: wanted,
-                min_unit: inventory.min_unit,
-                max_unit: inventory.max_unit,
-                step_size: inventory.step_size,
-            })
-        });
+        let checked =
+            core.forest.configurations.with(usage_of(handle.cell), version, |configuration| {
+                let inventory = configuration.inventories.get(class)?;
+                (!inventory.allows(wanted)).then_some(Error::UnitViolation {
+                    provider: handle.uuid,
+                    class,
+                    requested: wanted,
+                    min_unit: inventory.min_unit,
+                    max_unit: inventory.max_unit,
+                    step_size: inventory.step_size,
+                })
+            });
         match checked {
             None => Err(Abort::Torn),
             Some(Some(violation)) => Err(Abort::Reject(violation)),

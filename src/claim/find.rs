@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::claim::worker::Worker;
+use crate::forest::Interned;
+use crate::forest::Provider;
+use crate::layout::{Life, State};
 use crate::ledger::{GateWord, Ledger};
-use crate::tree::Interned;
-use crate::tree::Provider;
-use crate::tree::layout::{Life, State};
 
 /// Maps uuids to the cells of providers that the worker has found. An entry is a hint, like an
 /// entry of the index: the cell decides whether the provider still exists.
@@ -75,13 +75,13 @@ impl Worker {
     /// ```
     pub fn find(&mut self, uuid: Uuid) -> Option<Provider> {
         let Worker { core, found, .. } = self;
-        let interned = found.live(&core.ledger, uuid).or_else(|| {
-            let interned = core.providers.hint(&uuid)?;
-            let live = live_version(&core.ledger, interned)?;
+        let interned = found.live(&core.forest.ledger, uuid).or_else(|| {
+            let interned = core.forest.providers.hint(&uuid)?;
+            let live = live_version(&core.forest.ledger, interned)?;
             found.remember(uuid, Entry { interned, live });
             Some(interned)
         });
-        interned.map(|interned| core.handle_of(uuid, interned))
+        interned.map(|interned| core.forest.handle_of(uuid, interned))
     }
 }
 

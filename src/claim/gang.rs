@@ -7,16 +7,16 @@
 use uuid::Uuid;
 
 use crate::claim::change::Change;
-use crate::claim::consumer::{ConsumerWords, rewrite_consumer};
+use crate::claim::core::Core;
 use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
 use crate::claim::request::{Claim, Line};
 use crate::claim::worker::{Receipt, Worker, open_consumer};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
+use crate::forest::{Expect, Interned, Refused, while_stale};
+use crate::layout::State;
+use crate::layout::{ConsumerWords, rewrite_consumer};
 use crate::ledger::{Abort, Transaction};
-use crate::tree::core::Core;
-use crate::tree::layout::State;
-use crate::tree::{Expect, Interned, Refused, while_stale};
 
 /// Tells what a consumer got of a claim, and what it did not get.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ impl Worker {
         }
         let consumers: Vec<Uuid> = members.iter().map(Claim::consumer).collect();
         while_stale(|| {
-            core.consumers.with_keys(writer, consumers.iter(), |writer, keys| {
+            core.claims.consumers.with_keys(writer, consumers.iter(), |writer, keys| {
                 writer.transact(|transaction| {
                     let mut made = Vec::with_capacity(members.len());
                     for (claim, key) in members.iter().zip(keys) {
@@ -119,7 +119,7 @@ impl Worker {
         let consumer = claim.consumer();
         let chains = claim.without_lines();
         while_stale(|| {
-            core.consumers.with_keys(writer, std::iter::once(&consumer), |writer, keys| {
+            core.claims.consumers.with_keys(writer, std::iter::once(&consumer), |writer, keys| {
                 writer.transact(|transaction| {
                     let (place, life) = open_consumer(transaction, keys[0])?;
                     if life.state == State::Live {
@@ -150,7 +150,7 @@ impl Worker {
                     }
                     wanted.sort_unstable_by_key(Line::key);
                     let held = wanted.iter().map(Line::held);
-                    let generation = core.next_generation(consumer, Expect::Any, None);
+                    let generation = core.claims.floors.next(consumer, Expect::Any, None);
                     rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
                     Ok(Partial { receipt: Receipt { consumer, generation }, refused })
                 })
@@ -194,7 +194,7 @@ fn try_member(
         take_line(transaction, core, line)?;
     }
     let held = lines.iter().map(Line::held);
-    let generation = core.next_generation(consumer, Expect::Any, None);
+    let generation = core.claims.floors.next(consumer, Expect::Any, None);
     rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
     Ok(Ok(Receipt { consumer, generation }))
 }

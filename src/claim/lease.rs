@@ -8,14 +8,15 @@
 
 use uuid::Uuid;
 
-use crate::claim::consumer::{ConsumerWords, LATEST_DEADLINE, copy, rewrite_consumer};
+use crate::claim::agenda::Due;
+use crate::claim::core::Core;
 use crate::claim::request::Claim;
 use crate::claim::worker::{Receipt, Supposed, Worker};
 use crate::error::{Error, Result};
+use crate::forest::{Expect, Interned};
+use crate::layout::State;
+use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words, rewrite_consumer};
 use crate::ledger::{Abort, Limit};
-use crate::tree::core::Core;
-use crate::tree::layout::State;
-use crate::tree::{Due, Expect, Interned, Term};
 
 /// Represents allocations that a consumer holds until a deadline, unless they are confirmed before.
 /// A value means exactly one lease, and no other after the end of that lease.
@@ -94,14 +95,17 @@ impl Worker {
     /// whether the consumer is leased, and returns the lease to confirm.
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
-            let term = self.core.new_term(deadline);
+            let term = self.core.claims.leases.new_term(deadline);
             self.put(claim, Supposed::New, Some(term), &|known| match known {
                 None => Ok(Expect::Any),
                 Some(known) => Err(known.exists(claim.consumer())),
             })
         });
-        let leased =
-            leased.map(|(receipt, interned)| Lease { receipt, interned, forest: self.core.id() });
+        let leased = leased.map(|(receipt, interned)| Lease {
+            receipt,
+            interned,
+            forest: self.core.forest.id(),
+        });
         self.counting(leased, |tallies| &tallies.claims)
     }
 
@@ -123,7 +127,7 @@ impl Worker {
         });
         let confirmed = confirmed.map(|(receipt, before)| {
             if let Some(before) = before {
-                self.core.agenda.remove(&Due::new(before, lease.interned));
+                self.core.claims.leases.agenda.remove(&Due::new(before, lease.interned));
             }
             receipt
         });
@@ -147,10 +151,10 @@ impl Worker {
 
     fn renewed(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
         let consumer = lease.consumer();
-        let term = self.core.new_term(deadline);
+        let term = self.core.claims.leases.new_term(deadline);
         let due = Due::new(term, lease.interned);
         // Entered before the term is in force: a lease without an entry would never be found due.
-        self.core.agenda.insert(due, consumer);
+        self.core.claims.leases.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
             Some(before) if before <= now => Err(Left::Ended),
             Some(_) => Ok(Some(Some(term))),
@@ -161,7 +165,7 @@ impl Worker {
             Err(_) => Some(due),
         };
         if let Some(over) = over {
-            self.core.agenda.remove(&over);
+            self.core.claims.leases.agenda.remove(&over);
         }
         renewed.map(|(receipt, _)| receipt)
     }
@@ -199,7 +203,7 @@ impl Worker {
     /// were ended before the error stay ended.
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
-        for (due, consumer) in self.core.agenda.due(|due| due.term.deadline <= now) {
+        for (due, consumer) in self.core.claims.leases.agenda.due(|due| due.term.deadline <= now) {
             if let Some(receipt) = self.expire_one(due, consumer)? {
                 ended.push(receipt);
                 let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
@@ -215,7 +219,7 @@ impl Worker {
             // The term is not in force yet, or no longer in force. The thread that put the term out
             // of force removes the entry.
             Entered::Other => return Ok(None),
-            Entered::Over => self.core.agenda.remove(&due),
+            Entered::Over => self.core.claims.leases.agenda.remove(&due),
             Entered::InForce => {
                 let end = self.end(consumer, due.consumer(), |words| match words.term() {
                     Some(term) if term == due.term => Ok(()),
@@ -233,7 +237,7 @@ impl Worker {
 
     /// Checks that the lease is one of this worker's forest.
     fn own(&self, lease: &Lease) -> Result<()> {
-        match lease.forest == self.core.id() {
+        match lease.forest == self.core.forest.id() {
             true => Ok(()),
             false => Err(Error::ForeignLease { consumer: lease.consumer() }),
         }
@@ -285,20 +289,20 @@ enum Entered {
 
 impl Core {
     pub(crate) fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
-        let interned = self.consumers.hint(&consumer)?;
-        let words = self.ledger.peek(interned.cell, copy);
+        let interned = self.claims.consumers.hint(&consumer)?;
+        let words = self.forest.ledger.peek(interned.cell, copy_words);
         let words = ConsumerWords(&words);
         if !words.life().is(State::Live, interned.incarnation) {
             return None;
         }
         words.deadline()?;
         let receipt = Receipt { consumer, generation: words.generation() };
-        Some(Lease { receipt, interned, forest: self.id() })
+        Some(Lease { receipt, interned, forest: self.forest.id() })
     }
 
     fn entered(&self, due: Due) -> Entered {
         let Interned { cell, incarnation } = due.consumer();
-        let words = self.ledger.peek(cell, copy);
+        let words = self.forest.ledger.peek(cell, copy_words);
         let words = ConsumerWords(&words);
         match words.life() {
             life if life.incarnation != incarnation => Entered::Over,

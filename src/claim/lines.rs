@@ -1,13 +1,13 @@
 //! Lines: the amounts of a claim, in the order in which they are taken.
 
-use crate::claim::consumer::Held;
+use crate::claim::core::Core;
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
+use crate::forest::{Provider, Refused, open_live, structure_at};
+use crate::layout::Held;
+use crate::layout::{UsageWords, usage_of};
 use crate::ledger::{Abort, Cell, Transaction};
 use crate::resource_class::ResourceClass;
-use crate::tree::core::Core;
-use crate::tree::layout::{UsageWords, usage_of};
-use crate::tree::{Provider, Refused, open_live, structure_at};
 
 impl Line {
     #[inline]
@@ -53,14 +53,14 @@ pub(crate) fn check_claim(core: &Core, claim: &Claim) -> Result<bool> {
         check_line(core, chain)?;
     }
     for (provider, _) in &claim.conditions {
-        core.usage_cell(provider)?;
+        core.forest.usage_cell(provider)?;
     }
     Ok(is_sorted)
 }
 
 #[inline]
 fn check_line(core: &Core, line: &Line) -> Result<()> {
-    core.usage_cell(&line.provider)?;
+    core.forest.usage_cell(&line.provider)?;
     check_amount(&line.provider, line.class, line.amount)
 }
 
@@ -141,7 +141,7 @@ fn climb(
     chain: &Line,
     lines: &mut Vec<Line>,
 ) -> Result<(), Abort<Refused>> {
-    let cell = core.structure_cell(&chain.provider)?;
+    let cell = core.forest.structure_cell(&chain.provider)?;
     let (_, mut structure) = open_live::<Refused>(transaction, cell, &chain.provider)?;
     let mut provider = chain.provider;
     let mut steps = 0_u32;
@@ -151,7 +151,7 @@ fn climb(
             lines.push(Line { provider, ..*chain });
         }
         let parent = structure.parent.ok_or(Abort::Torn)?;
-        if parent == core.super_root {
+        if parent == core.forest.super_root {
             return Ok(());
         }
         steps += 1;
@@ -164,7 +164,7 @@ fn climb(
         if !structure.is_live() {
             return Err(Abort::Torn);
         }
-        provider = core.handle(parent, &structure);
+        provider = core.forest.handle(parent, &structure);
     }
 }
 
@@ -176,7 +176,7 @@ pub(super) fn check_conditions(
     for &(provider, expected) in &claim.conditions {
         let place = transaction.open(usage_of(provider.cell))?;
         let usage = UsageWords(transaction.words(place));
-        Core::check(&provider, usage.life())?;
+        provider.check_life(usage.life())?;
         let actual = usage.generation();
         if actual != expected {
             let provider = provider.uuid;

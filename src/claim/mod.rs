@@ -1,11 +1,15 @@
 //! Claims: how consumers come to hold amounts of providers' inventories, and give them back.
 
+mod agenda;
 mod basis;
 mod batch;
 mod change;
+mod claims;
 mod consumer;
-mod face;
+mod core;
 mod find;
+mod floors;
+mod frozen;
 mod gang;
 mod lease;
 mod lines;
@@ -18,11 +22,10 @@ pub use lease::Lease;
 pub use request::{Batch, Claim};
 pub use worker::{Receipt, Worker};
 
+pub(crate) use agenda::Due;
 pub(crate) use basis::{Basis, Fact, Facts, units_of, usages};
 pub(crate) use change::Change;
-pub(crate) use consumer::{
-    ConsumerWords, Held, LATEST_DEADLINE, check_count, consumer_cells, is_live_consumer,
-    rewrite_consumer,
-};
+pub(crate) use core::Core;
+pub(crate) use frozen::Frozen;
 pub(crate) use lines::{check_claim, sort_out};
 pub(crate) use request::Line;

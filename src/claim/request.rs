@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::basis::Basis;
+use crate::forest::{Expect, Provider};
 use crate::inventory::Inventories;
 use crate::resource_class::ResourceClass;
-use crate::tree::{Expect, Provider};
 
 /// Represents what one consumer wants: amounts of resource classes from any number of providers,
 /// all of them or none.

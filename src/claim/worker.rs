@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::claim::agenda::Due;
 use crate::claim::change::{Change, give_back_all, take_all};
-use crate::claim::consumer::{ConsumerWords, Held, rewrite_consumer};
+use crate::claim::core::Core;
 use crate::claim::find::Found;
 use crate::claim::lines::{check_amount, check_claim, check_conditions, expand, sort_out};
 use crate::claim::request::{Claim, Line};
 use crate::error::{Error, Result};
+use crate::forest::{Expect, Interned, Provider, Refused, while_stale};
+use crate::layout::Term;
+use crate::layout::{ConsumerWords, Held, rewrite_consumer};
+use crate::layout::{Life, State, UsageWords, usage_of};
 use crate::ledger::{Abort, NextPayload, Place, Transaction, Writer};
 use crate::metrics::{Metrics, Tallies};
 use crate::resource_class::ResourceClass;
 use crate::sync::{CachePadded, Tally};
-use crate::tree::core::Core;
-use crate::tree::layout::{Life, State, UsageWords, usage_of};
-use crate::tree::{Due, Expect, Interned, Provider, Refused, Term, while_stale};
 
 /// Makes the claims and releases of one thread.
 ///
@@ -73,9 +75,9 @@ pub(super) enum Supposed {
 
 impl Worker {
     pub(crate) fn new(core: Arc<Core>) -> Result<Self> {
-        let writer = core.ledger.writer()?;
+        let writer = core.forest.ledger.writer()?;
         let make = |length| (0..length).map(|_| Arc::default()).collect();
-        let tallies = Arc::clone(&core.tallies.get_or_make(writer.slot(), make)[0]);
+        let tallies = Arc::clone(&core.claims.tallies.get_or_make(writer.slot(), make)[0]);
         let base = tallies.read();
         let counted = (writer.retries(), writer.helps());
         let (wanted, held) = (Vec::new(), Vec::new());
@@ -158,7 +160,7 @@ impl Worker {
     ///
     /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
-        let ended = match self.core.consumers.hint(&consumer) {
+        let ended = match self.core.claims.consumers.hint(&consumer) {
             None => Ok(None),
             Some(interned) => self.end(consumer, interned, |_| Ok(())),
         };
@@ -181,7 +183,7 @@ impl Worker {
     ///
     /// Returns the errors of [`claim`](Self::claim), without those that concern consumers.
     pub fn take(&mut self, provider: &Provider, amounts: &[(ResourceClass, u64)]) -> Result<()> {
-        let cell = self.core.usage_cell(provider)?;
+        let cell = self.core.forest.usage_cell(provider)?;
         let core = &*self.core;
         let taken = self.writer.update(cell, |words| take_from(words, core, provider, amounts));
         let taken = taken.map_err(|error| self.why_not_taken(error, provider, amounts));
@@ -199,7 +201,7 @@ impl Worker {
         provider: &Provider,
         amounts: &[(ResourceClass, u64)],
     ) -> Result<()> {
-        let cell = self.core.usage_cell(provider)?;
+        let cell = self.core.forest.usage_cell(provider)?;
         let put_back = self.writer.update(cell, |words| put_back_to(words, provider, amounts));
         let put_back = put_back.map_err(|error| self.why_not_put_back(error, provider, amounts));
         self.counting(put_back, |tallies| &tallies.releases)
@@ -299,7 +301,7 @@ impl Worker {
             let mut interned = match std::mem::replace(&mut supposed, Supposed::Known) {
                 // If the supposition is wrong, the index refuses to intern the key below.
                 Supposed::New => None,
-                Supposed::Known => core.consumers.interned(&core.ledger, &consumer),
+                Supposed::Known => core.claims.consumers.interned(&core.forest.ledger, &consumer),
             };
             let mut entered = None;
             let result = writer.transact(|transaction| {
@@ -341,7 +343,7 @@ impl Worker {
                     // The refusal rests on the absence of the consumer too, which no cell of the
                     // transaction stands for. If the consumer is absent at this second look, and no
                     // gate has changed since before it, everything was true at one instant.
-                    if core.consumers.hint(&consumer).is_some() {
+                    if core.claims.consumers.hint(&consumer).is_some() {
                         return Err(Abort::Reject(Refused::Stale));
                     }
                     if !transaction.holds() {
@@ -353,11 +355,11 @@ impl Worker {
                 let (key, place, life) = match (interned, open) {
                     (Some(key), Some((place, life))) => (key, place, life),
                     _ => {
-                        let new = core.consumers.intern_open(transaction, &consumer);
+                        let new = core.claims.consumers.intern_open(transaction, &consumer);
                         let new = match new {
                             // No cell is left, but the consumer has one: the next attempt looks it
                             // up, and needs no new one.
-                            Err(_) if core.consumers.hint(&consumer).is_some() => None,
+                            Err(_) if core.claims.consumers.hint(&consumer).is_some() => None,
                             new => new?,
                         };
                         let new = new.ok_or(Abort::Reject(Refused::Stale))?;
@@ -370,19 +372,19 @@ impl Worker {
                     // Entered before the lease exists: a lease without an entry would never be
                     // found due.
                     entered = Some(Due::new(term, key));
-                    core.agenda.insert(Due::new(term, key), consumer);
+                    core.claims.leases.agenda.insert(Due::new(term, key), consumer);
                 }
                 let held = wanted.iter().map(Line::held);
                 let before = before.map(|(generation, _)| generation);
-                let generation = core.next_generation(consumer, expect, before);
+                let generation = core.claims.floors.next(consumer, expect, before);
                 rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
                 Ok((generation, key))
             });
             if let (Err(_), Some(due)) = (&result, entered) {
-                core.agenda.remove(&due);
+                core.claims.leases.agenda.remove(&due);
             }
             if let (Err(Refused::Error(_)), Some(interned)) = (&result, interned) {
-                core.consumers.retire(writer, &consumer, interned);
+                core.claims.consumers.retire(writer, &consumer, interned);
             }
             result.map(|(generation, key)| (Receipt { consumer, generation }, key))
         })
@@ -408,16 +410,16 @@ impl Worker {
             held.clear();
             held.extend(words.held());
             give_back_all(transaction, core, held)?;
-            core.floors.raise(consumer, generation);
+            core.claims.floors.raise(consumer, generation);
             transaction.rewrite(place, &[life.ended().word()]);
             Ok((generation, term))
         });
         match ended {
             Ok((generation, term)) => {
                 if let Some(term) = term {
-                    core.agenda.remove(&Due::new(term, interned));
+                    core.claims.leases.agenda.remove(&Due::new(term, interned));
                 }
-                core.consumers.release(writer, &consumer, interned);
+                core.claims.consumers.release(writer, &consumer, interned);
                 Ok(Some(Receipt { consumer, generation }))
             }
             Err(Refused::Stale) => Ok(None),
@@ -434,7 +436,7 @@ fn take_from(
     provider: &Provider,
     amounts: &[(ResourceClass, u64)],
 ) -> Result<(), Abort<Error>> {
-    Core::check(provider, UsageWords(words).life())?;
+    provider.check_life(UsageWords(words).life())?;
     let head = UsageWords(words).head();
     for &(class, amount) in amounts {
         check_amount(provider, class, amount)?;
@@ -454,7 +456,7 @@ fn put_back_to(
     provider: &Provider,
     amounts: &[(ResourceClass, u64)],
 ) -> Result<(), Abort<Error>> {
-    Core::check(provider, UsageWords(words).life())?;
+    provider.check_life(UsageWords(words).life())?;
     let head = UsageWords(words).head();
     for &(class, amount) in amounts {
         check_amount(provider, class, amount)?;

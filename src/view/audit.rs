@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::error::Result;
+use crate::forest::Provider;
 use crate::inventory::Usage;
+use crate::layout::{UsageWords, usage_of};
 use crate::ledger::Cell;
 use crate::resource_class::ResourceClass;
-use crate::tree::Provider;
-use crate::tree::layout::{UsageWords, usage_of};
 use crate::view::snapshot::Snapshot;
 
 /// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
@@ -113,9 +113,9 @@ impl Snapshot {
     fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<&[u64]>)) -> Result<()> {
         let core = &self.frozen().core;
         self.read(|past| {
-            for provider in core.forest(past)? {
+            for provider in core.forest.all(past)? {
                 // The provider exists: the walk is of the same instant.
-                let _ = core.usage_at(past, &provider, |words| visit(&provider, words))?;
+                let _ = core.forest.usage_at(past, &provider, |words| visit(&provider, words))?;
             }
             Some(())
         })

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, ConsumerWords, is_live_consumer};
+use crate::claim::Allocations;
+use crate::claim::Core;
 use crate::error::{Error, Result};
+use crate::layout::{CellKind, Life, Structure, structure_of};
+use crate::layout::{ConsumerWords, is_live_consumer};
 use crate::ledger::{Cell, Past, View};
-use crate::tree::core::Core;
-use crate::tree::layout::{CellKind, Life, Structure, structure_of};
 use crate::view::dump::ProviderDump;
 use crate::view::snapshot::Snapshot;
 
@@ -110,20 +111,20 @@ impl Snapshot {
     /// ```
     pub fn changes_since(&self, older: &Snapshot) -> Result<Changes> {
         let core = &self.frozen().core;
-        if core.id() != older.frozen().core.id() || older.version() > self.version() {
+        if core.forest.id() != older.frozen().core.forest.id() || older.version() > self.version() {
             return Err(Error::ForeignSnapshot { version: older.version() });
         }
         let (mut structures, mut consumers) = (Vec::new(), Vec::new());
         older.frozen().changed_since(|cell| {
             // A cell serves things of one kind for good.
-            match core.ledger.peek(cell, Life::of).kind() {
+            match core.forest.ledger.peek(cell, Life::of).kind() {
                 CellKind::Consumer => consumers.push(cell),
                 CellKind::Usage => structures.push(structure_of(cell)),
                 CellKind::Structure => structures.push(cell),
                 CellKind::Name | CellKind::Sharing => {}
             }
         });
-        structures.retain(|cell| *cell != core.super_root);
+        structures.retain(|cell| *cell != core.forest.super_root);
         structures.sort_unstable();
         structures.dedup();
         let providers = differences(

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::claim::Allocations;
+use crate::claim::Core;
 use crate::error::Result;
+use crate::forest::ProviderData;
+use crate::layout::Structure;
 use crate::ledger::{Cell, View};
 use crate::resource_class::ResourceClass;
-use crate::tree::ProviderData;
-use crate::tree::core::Core;
-use crate::tree::layout::Structure;
 use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
@@ -88,7 +88,7 @@ impl Snapshot {
         }
         let core = &self.frozen().core;
         let providers = self.read(|past| {
-            let providers = core.forest(past)?;
+            let providers = core.forest.all(past)?;
             let all = providers.iter().map(|provider| core.dump_provider(past, provider.cell)?);
             all.collect()
         })?;
@@ -115,7 +115,7 @@ impl Core {
         if !structure.is_live() {
             return Some(None);
         }
-        let (data, used) = self.data_of(view, cell, &structure, |usage| {
+        let (data, used) = self.forest.data_of(view, cell, &structure, |usage| {
             let in_use = usage.all().filter(|(_, amounts)| amounts.used > 0);
             let used = in_use.map(|(class, amounts)| {
                 let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };

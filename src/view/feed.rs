@@ -1,7 +1,10 @@
 //! Feeds: all changes since a snapshot, piece by piece.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::claim::Core;
 use crate::error::{Error, Result};
-use crate::tree::ProviderTree;
 use crate::view::changes::Changes;
 use crate::view::snapshot::Snapshot;
 
@@ -26,22 +29,18 @@ use crate::view::snapshot::Snapshot;
 /// assert!(feed.poll()?.is_empty());
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Feed {
-    tree: ProviderTree,
+    core: Arc<Core>,
     position: Snapshot,
     bound: u64,
 }
 
-impl ProviderTree {
-    /// Begins a feed of what changes after the snapshot `from` of this forest. `from` is a snapshot
-    /// that was just taken, or the position of an earlier feed when that feed ended.
-    pub fn subscribe(&self, from: &Snapshot) -> Feed {
-        Feed { tree: self.clone(), position: from.clone(), bound: u64::MAX }
-    }
-}
-
 impl Feed {
+    pub(crate) fn new(core: &Arc<Core>, from: &Snapshot) -> Self {
+        Feed { core: Arc::clone(core), position: from.clone(), bound: u64::MAX }
+    }
+
     /// Returns the feed, for which at most this number of older versions is kept between two polls;
     /// see [`Snapshot::keep_at_most`]. The bound also holds for the snapshot that is the feed's
     /// present position, whoever else has a handle of it.
@@ -62,7 +61,7 @@ impl Feed {
     /// [`ForeignSnapshot`](Error::ForeignSnapshot) if the feed began at a snapshot of another
     /// forest.
     pub fn poll(&mut self) -> Result<Changes> {
-        let now = self.tree.snapshot();
+        let now = Snapshot::new(&self.core);
         let changes = now.changes_since(&self.position).map_err(|error| match error {
             Error::SnapshotTooOld { version } if version == self.position.version() => {
                 Error::FellBehind { version }
@@ -79,5 +78,11 @@ impl Feed {
     /// feed can go on from that snapshot.
     pub fn position(&self) -> &Snapshot {
         &self.position
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("position", &self.position).finish_non_exhaustive()
     }
 }

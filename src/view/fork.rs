@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::claim::{
-    Allocation, Allocations, Basis, Batch, Change, Claim, ConsumerWords, Fact, Facts, Held, Line,
-    check_claim, check_count, sort_out, units_of, usages,
+    Allocation, Allocations, Basis, Batch, Change, Claim, Core, Fact, Facts, Line, check_claim,
+    sort_out, units_of, usages,
 };
 use crate::error::{Error, Result};
+use crate::forest::all_usages;
+use crate::forest::{Expect, Provider, relayout};
 use crate::inventory::{Inventories, Usage};
+use crate::layout::{
+    Amounts, ConsumerWords, Held, Structure, UsageWords, check_count, clear_units, set_cordoned,
+    structure_of, usage_of, write_usage,
+};
 use crate::ledger::{Abort, Cell, View};
 use crate::resource_class::ResourceClass;
-use crate::tree::core::{Core, all_usages};
-use crate::tree::layout::{
-    Amounts, Structure, UsageWords, clear_units, set_cordoned, structure_of, usage_of, write_usage,
-};
-use crate::tree::{Expect, Provider, relayout};
 use crate::view::snapshot::Snapshot;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -407,7 +408,7 @@ impl Fork {
     /// Returns the provider with this usage cell, from which something is held.
     fn provider_of(&self, usage: Cell) -> Result<Provider> {
         let cell = structure_of(usage);
-        Ok(self.core().handle(cell, &self.structure(cell)?))
+        Ok(self.core().forest.handle(cell, &self.structure(cell)?))
     }
 
     /// Returns the uuid of the provider with this usage cell, from which something is held.
@@ -417,8 +418,8 @@ impl Fork {
 
     /// Returns the words that the provider's usage cell has in the fork.
     fn words(&self, provider: &Provider) -> Result<Vec<u64>> {
-        let words = self.words_of(self.core().usage_cell(provider)?)?;
-        self.noting_existence(provider, Core::check(provider, UsageWords(&words[..]).life()))?;
+        let words = self.words_of(self.core().forest.usage_cell(provider)?)?;
+        self.noting_existence(provider, provider.check_life(UsageWords(&words[..]).life()))?;
         Ok(words)
     }
 
@@ -561,10 +562,7 @@ impl Fork {
             };
             let provider = line.map_or_else(|| self.provider_of(cell), |line| Ok(line.provider))?;
             let wanted = line.map_or(0, |line| line.amount);
-            self.noting_existence(
-                &provider,
-                Core::check(&provider, UsageWords(&words[..]).life()),
-            )?;
+            self.noting_existence(&provider, provider.check_life(UsageWords(&words[..]).life()))?;
             self.note_usage(&provider, class)?;
             if wanted > held {
                 self.note_cordon(&provider)?;
@@ -591,7 +589,8 @@ impl Fork {
             Some(new) => new.inventories.get(class).copied(),
             None => {
                 let core = self.core();
-                let found = self.base.read(|past| core.configuration_at(past, &provider))??;
+                let found =
+                    self.base.read(|past| core.forest.configuration_at(past, &provider))??;
                 let inventory = found.inventories.get(class).copied();
                 let units = inventory.as_ref().map(units_of);
                 self.note(&provider, Fact::Units(class.number(), units));
@@ -728,7 +727,7 @@ impl Fork {
         let mut chain = vec![*provider];
         chain.extend(self.noting_existence(provider, self.base.ancestors(provider))?);
         let above = chain.iter().skip(1).map(|parent| parent.cell);
-        for (one, parent) in chain.iter().zip(above.chain([self.core().super_root])) {
+        for (one, parent) in chain.iter().zip(above.chain([self.core().forest.super_root])) {
             self.note(one, Fact::Parent(Some(parent)));
         }
         Ok(chain)

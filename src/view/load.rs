@@ -4,16 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Held, LATEST_DEADLINE, rewrite_consumer};
+use crate::claim::Core;
+use crate::claim::{Allocations, Due};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
+use crate::forest::{LARGEST_LISTED_GENERATION, Plan, ProviderSpec, Used, UsedClass};
+use crate::layout::{Held, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::resource_class::ResourceClass;
-use crate::tree::core::Core;
-use crate::tree::layout::{Life, usage_of};
-use crate::tree::{
-    Due, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, ProviderTree, Used, UsedClass,
-};
 use crate::view::dump::{Dump, ProviderDump};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -22,61 +20,47 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// sees the forest before it is complete.
 const AT_ONCE: usize = 1 << 16;
 
-impl ProviderTree {
-    /// Makes a new forest that holds exactly what the dump says.
-    ///
-    /// A capacity below what is used is accepted, since it can come about by a smaller inventory.
-    /// Consumers go on at their generations. A consumer that had ended before the dump was made is
-    /// new to the forest. O(n log n) for n entries.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry: a
-    /// format that this release does not read; what [`populate`](Self::populate) refuses; a
-    /// consumer that is listed twice, holds nothing, or holds what does not exist; and usage that
-    /// is not the sum of what is held. [`TooLarge`](Error::TooLarge) if one forest has no room for
-    /// the dump.
-    pub fn load(dump: &Dump) -> Result<ProviderTree> {
-        let specs: Vec<ProviderSpec> =
-            dump.providers.iter().map(|provider| provider.data.clone().into()).collect();
-        let plan = Plan::new(&specs);
-        let mut faults = plan.faults.clone();
-        for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
-            if let Some(parent) = provider.data.parent.filter(|_| entry.is_outside()) {
-                faults.push(Fault::Orphan { provider: provider.data.uuid, parent });
-            }
+/// Makes a new forest that holds exactly what the dump says.
+pub(crate) fn load(dump: &Dump) -> Result<Core> {
+    let specs: Vec<ProviderSpec> =
+        dump.providers.iter().map(|provider| provider.data.clone().into()).collect();
+    let plan = Plan::new(&specs);
+    let mut faults = plan.faults.clone();
+    for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
+        if let Some(parent) = provider.data.parent.filter(|_| entry.is_outside()) {
+            faults.push(Fault::Orphan { provider: provider.data.uuid, parent });
         }
-        if dump.version != Dump::VERSION {
-            let (found, supported) = (dump.version, Dump::VERSION);
-            faults.push(Fault::DumpVersion { found, supported });
-        }
-        check_consumers(dump, &mut faults);
-        if !faults.is_empty() {
-            return Err(Error::InvalidEntries { faults });
-        }
-
-        let tree = ProviderTree::new();
-        let order = plan.parents_first();
-        tree.core.with_writer(|writer| {
-            let mut usage_cells = Map::default();
-            for some in order.chunks(AT_ONCE) {
-                let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
-                let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
-                let handles = tree.core.populate(writer, &Plan::new(&listed), &used)?;
-                usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
-            }
-            for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
-                if let Some(provider) = tree.core.find_by_uuid(provider.data.uuid) {
-                    tree.core.set_cordon(writer, &provider, true)?;
-                }
-            }
-            for consumer in &dump.consumers {
-                tree.core.load_consumer(writer, consumer, &usage_cells)?;
-            }
-            Ok(())
-        })?;
-        Ok(tree)
     }
+    if dump.version != Dump::VERSION {
+        let (found, supported) = (dump.version, Dump::VERSION);
+        faults.push(Fault::DumpVersion { found, supported });
+    }
+    check_consumers(dump, &mut faults);
+    if !faults.is_empty() {
+        return Err(Error::InvalidEntries { faults });
+    }
+
+    let core = Core::new();
+    let order = plan.parents_first();
+    core.forest.with_writer(|writer| {
+        let mut usage_cells = Map::default();
+        for some in order.chunks(AT_ONCE) {
+            let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
+            let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
+            let handles = core.forest.populate(writer, &Plan::new(&listed), &used)?;
+            usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
+        }
+        for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
+            if let Some(provider) = core.forest.find_by_uuid(provider.data.uuid) {
+                core.forest.set_cordon(writer, &provider, true)?;
+            }
+        }
+        for consumer in &dump.consumers {
+            core.load_consumer(writer, consumer, &usage_cells)?;
+        }
+        Ok(())
+    })?;
+    Ok(core)
 }
 
 /// Returns the used amounts that the words of the provider's usage cell start with.
@@ -172,8 +156,8 @@ impl Core {
             held.push(Held { usage, class, amount: allocation.amount });
         }
         held.sort_unstable_by_key(|held| (held.usage, held.class));
-        let term = consumer.deadline.map(|deadline| self.new_term(deadline));
-        let interned = self.consumers.intern(writer, &consumer.consumer)?;
+        let term = consumer.deadline.map(|deadline| self.claims.leases.new_term(deadline));
+        let interned = self.claims.consumers.intern(writer, &consumer.consumer)?;
         writer.transact::<_, Error>(|transaction| {
             let place = transaction.open(interned.cell)?;
             let life = Life::of_words(transaction.words(place));
@@ -183,7 +167,7 @@ impl Core {
             Ok(())
         })?;
         if let Some(term) = term {
-            self.agenda.insert(Due::new(term, interned), consumer.consumer);
+            self.claims.leases.agenda.insert(Due::new(term, interned), consumer.consumer);
         }
         Ok(())
     }

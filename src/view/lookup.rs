@@ -8,12 +8,13 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::claim::{ConsumerWords, consumer_cells, is_live_consumer};
+use crate::claim::Core;
 use crate::error::Result;
+use crate::forest::{Name, Provider, ProviderKey};
+use crate::layout::{
+    ConsumerWords, Life, State, Structure, UsageWords, consumer_cells, is_live_consumer, usage_of,
+};
 use crate::ledger::{Cell, Past, View};
-use crate::tree::core::Core;
-use crate::tree::layout::{Life, State, Structure, UsageWords, usage_of};
-use crate::tree::{Name, Provider, ProviderKey};
 use crate::view::snapshot::Snapshot;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -27,8 +28,8 @@ pub(super) struct ProviderIndex {
 impl ProviderIndex {
     pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
         let mut index = ProviderIndex { uuids: Map::default(), names: Map::default() };
-        for provider in core.forest(past)? {
-            let configuration = core.configuration_at(past, &provider)?.ok()?;
+        for provider in core.forest.all(past)? {
+            let configuration = core.forest.configuration_at(past, &provider)?.ok()?;
             index.uuids.insert(provider.uuid(), provider);
             index.names.insert(configuration.name.clone(), provider);
         }
@@ -49,7 +50,7 @@ pub(super) struct ConsumerIndex(Map<Uuid, Cell>);
 impl ConsumerIndex {
     pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
         let mut index = Map::default();
-        for cell in consumer_cells(&core.ledger) {
+        for cell in consumer_cells(&core.forest.ledger) {
             past.read(cell, |words| {
                 if is_live_consumer(Life::of_words(words)) {
                     index.insert(ConsumerWords(words).uuid(), cell);
@@ -74,13 +75,13 @@ impl Core {
     ) -> Option<Option<Provider>> {
         match key {
             ProviderKey::Uuid(uuid) => {
-                let Some(hint) = self.providers.hint(&uuid) else { return Some(None) };
+                let Some(hint) = self.forest.providers.hint(&uuid) else { return Some(None) };
                 let structure = past.read(hint.cell, Structure::of_words)?;
                 let is_meant = structure.is_live() && structure.uuid == uuid;
-                Some(is_meant.then(|| self.handle(hint.cell, &structure)))
+                Some(is_meant.then(|| self.forest.handle(hint.cell, &structure)))
             }
             ProviderKey::Name(name) => {
-                let Some(label) = self.names.hint(name) else { return Some(None) };
+                let Some(label) = self.forest.names.hint(name) else { return Some(None) };
                 let (life, owner) = past.read(label.cell, |words| {
                     let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
                     (Life::of_words(words), owner)
@@ -94,9 +95,10 @@ impl Core {
                 let version = past.read(usage, |words| UsageWords(words).configuration())?;
                 // The name cell may have stood for another name at the snapshot.
                 let named = self
+                    .forest
                     .configurations
                     .with(usage, version, |configuration| &*configuration.name == name)?;
-                Some(named.then(|| self.handle(owner, &structure)))
+                Some(named.then(|| self.forest.handle(owner, &structure)))
             }
         }
     }
@@ -106,7 +108,7 @@ impl Snapshot {
     /// Applies `visit` to the words of every consumer that held something.
     pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
         self.read(|past| {
-            for cell in consumer_cells(&self.frozen().core.ledger) {
+            for cell in consumer_cells(&self.frozen().core.forest.ledger) {
                 past.read(cell, |words| {
                     if is_live_consumer(Life::of_words(words)) {
                         visit(ConsumerWords(words));

@@ -3,11 +3,11 @@
 mod audit;
 mod changes;
 mod dump;
-mod face;
 mod feed;
 mod fork;
 mod load;
 mod lookup;
+mod memory;
 mod mirror;
 mod snapshot;
 
@@ -16,5 +16,7 @@ pub use changes::{Changes, ConsumerChange, ProviderChange, ProviderState};
 pub use dump::{Dump, ProviderDump, UsedAmounts};
 pub use feed::Feed;
 pub use fork::Fork;
+pub(crate) use load::load;
+pub use memory::{ByteCounts, CellCounts, Memory, RecordCounts};
 pub use mirror::Mirror;
 pub use snapshot::Snapshot;

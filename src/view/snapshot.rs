@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, ConsumerWords, consumer_cells, is_live_consumer};
+use crate::claim::Allocations;
+use crate::claim::{Core, Frozen};
 use crate::error::{Error, Result};
+use crate::forest::all_usages;
+use crate::forest::{Provider, ProviderData, ProviderKey, has_sharing_provider};
 use crate::inventory::Usage;
+use crate::layout::{Amounts, Life};
+use crate::layout::{ConsumerWords, consumer_cells, is_live_consumer};
 use crate::ledger::{Cell, Past, View};
 use crate::resource_class::ResourceClass;
 use crate::sync::OnceBox;
-use crate::tree::core::all_usages;
-use crate::tree::layout::{Amounts, Life};
-use crate::tree::{
-    Frozen, Provider, ProviderData, ProviderKey, ProviderTree, has_sharing_provider,
-};
 use crate::view::lookup::{ConsumerIndex, ProviderIndex};
 
 /// Represents a whole forest as it was at one instant: its providers, their configurations and
@@ -73,26 +73,18 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-impl ProviderTree {
-    /// Takes a snapshot of the whole forest as it is at one instant during the call, to be read
-    /// from now on. Lock-free; O(log n) for n snapshots that are held, however large the forest is.
-    pub fn snapshot(&self) -> Snapshot {
+impl Snapshot {
+    /// Takes a snapshot of the forest.
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
         Snapshot {
             inner: Arc::new(Inner {
-                frozen: Arc::new(Frozen::new(&self.core)),
+                frozen: Arc::new(Frozen::new(core)),
                 providers: OnceBox::new(),
                 consumers: OnceBox::new(),
             }),
         }
     }
 
-    /// Returns the number of snapshots that are held now. O(1).
-    pub fn snapshots(&self) -> usize {
-        self.core.ledger.pins()
-    }
-}
-
-impl Snapshot {
     /// Returns the snapshot's number. A later snapshot of the forest has a greater number.
     pub fn version(&self) -> u64 {
         self.inner.frozen.number()
@@ -121,11 +113,6 @@ impl Snapshot {
     /// Returns whether the bound of [`keep_at_most`](Self::keep_at_most) has been met.
     pub fn is_too_old(&self) -> bool {
         !self.inner.frozen.can_be_read()
-    }
-
-    /// Returns whether this is a snapshot of the forest `tree`.
-    pub fn is_of(&self, tree: &ProviderTree) -> bool {
-        Arc::ptr_eq(&self.inner.frozen.core, &tree.core)
     }
 
     pub(crate) fn frozen(&self) -> &Arc<Frozen> {
@@ -165,12 +152,12 @@ impl Snapshot {
 
     /// Returns all roots, which are the providers without parent.
     pub fn roots(&self) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.roots(past))
+        self.read(|past| self.frozen().core.forest.roots(past))
     }
 
     /// Returns all providers of the forest.
     pub fn providers(&self) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest(past))
+        self.read(|past| self.frozen().core.forest.all(past))
     }
 
     /// Returns the children of `provider`.
@@ -180,27 +167,27 @@ impl Snapshot {
     /// [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods of a
     /// snapshot that take a provider return this error then.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.children(past, provider))?
+        self.read(|past| self.frozen().core.forest.children(past, provider))?
     }
 
     /// Returns the parent of `provider`, or `None` for a root.
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
-        self.read(|past| self.frozen().core.parent(past, provider))?
+        self.read(|past| self.frozen().core.forest.parent(past, provider))?
     }
 
     /// Returns the ancestors of `provider`, its parent first.
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.ancestors(past, provider))?
+        self.read(|past| self.frozen().core.forest.ancestors(past, provider))?
     }
 
     /// Returns `provider` and all its descendants.
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.subtree(past, provider))?
+        self.read(|past| self.frozen().core.forest.subtree(past, provider))?
     }
 
     /// Returns the whole tree that `provider` was a member of, its root first.
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.tree_of(past, provider))?
+        self.read(|past| self.frozen().core.forest.tree_of(past, provider))?
     }
 }
 
@@ -208,8 +195,8 @@ impl Snapshot {
 impl Snapshot {
     /// Returns everything about `provider` but its usage.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        self.frozen().core.structure_cell(provider)?;
-        self.read(|past| self.frozen().core.data(past, provider))?
+        self.frozen().core.forest.structure_cell(provider)?;
+        self.read(|past| self.frozen().core.forest.data(past, provider))?
     }
 
     /// Returns the capacity and the use of one class.
@@ -221,6 +208,7 @@ impl Snapshot {
         let usage = self.read(|past| {
             self.frozen()
                 .core
+                .forest
                 .usage_at(past, provider, |words| words.find(class.number()).map(Amounts::usage))
         })??;
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
@@ -228,18 +216,20 @@ impl Snapshot {
 
     /// Returns the capacity and the use of all classes, in the order of the classes.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        self.read(|past| self.frozen().core.usage_at(past, provider, all_usages))?
+        self.read(|past| self.frozen().core.forest.usage_at(past, provider, all_usages))?
     }
 
     /// Returns whether `provider` or one of its ancestors was cordoned.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
-        self.read(|past| self.frozen().core.usage_at(past, provider, |words| words.is_cordoned()))?
+        self.read(|past| {
+            self.frozen().core.forest.usage_at(past, provider, |words| words.is_cordoned())
+        })?
     }
 
     /// Returns whether any provider shared an inventory of `class`; see
     /// [`ProviderTree::has_sharing_provider`].
     pub fn has_sharing_provider(&self, class: ResourceClass) -> Result<bool> {
-        self.read(|past| has_sharing_provider(past, self.frozen().core.sharing, class))
+        self.read(|past| has_sharing_provider(past, self.frozen().core.forest.sharing, class))
     }
 }
 
@@ -255,7 +245,7 @@ impl Snapshot {
 
     /// Returns the cell of a consumer that held something.
     pub(super) fn consumer_cell(&self, consumer: Uuid) -> Result<Option<Cell>> {
-        if let Some(hint) = self.frozen().core.consumers.hint(&consumer) {
+        if let Some(hint) = self.frozen().core.claims.consumers.hint(&consumer) {
             let is_meant = self.read(|past| {
                 past.read(hint.cell, |words| {
                     let is_live = is_live_consumer(Life::of_words(words));
@@ -284,7 +274,7 @@ impl Snapshot {
         let core = &self.frozen().core;
         self.read(|past| {
             let mut all = Vec::new();
-            for cell in consumer_cells(&core.ledger) {
+            for cell in consumer_cells(&core.forest.ledger) {
                 let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
                 all.extend(core.allocations_at(past, cell, is_live)?);
             }

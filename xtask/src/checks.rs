@@ -205,12 +205,12 @@ mod tests {
     #[test]
     fn primitives_are_named_only_where_they_are_wrapped() {
         let text = "use std::sync::atomic::AtomicU64; // dashmap\n\nuse dashmap::DashMap;\n";
-        let faults = faults_of("tree/index.rs", text);
+        let faults = faults_of("forest/index.rs", text);
         assert_eq!(
             faults,
             [
-                "src/tree/index.rs:1: names `atomic`, which src/sync.rs wraps",
-                "src/tree/index.rs:3: names `dashmap`, which src/sync.rs wraps",
+                "src/forest/index.rs:1: names `atomic`, which src/sync.rs wraps",
+                "src/forest/index.rs:3: names `dashmap`, which src/sync.rs wraps",
             ]
         );
         for path in ["sync.rs", "sync/real.rs", "interner.rs"] {

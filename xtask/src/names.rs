@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn members_are_found_inside_their_owner() {
         let names = names(&[(
-            "src/tree/keys.rs",
+            "src/forest/keys.rs",
             "\
 mod inner { pub struct Deep; }
 use other::{First, Second as Renamed};

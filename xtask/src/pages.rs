@@ -87,7 +87,7 @@ impl Project {
 /// A name of something in this project, by its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name<'a> {
-    /// `src/tree/keys.rs`, `src/tree/`
+    /// `src/forest/keys.rs`, `src/forest/`
     Path(&'a str),
     /// `keys.rs`, in whichever folder.
     File(&'a str),
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn names_are_told_by_their_form() {
         let cases = [
-            ("src/tree/keys.rs", vec![Name::Path("src/tree/keys.rs")]),
+            ("src/forest/keys.rs", vec![Name::Path("src/forest/keys.rs")]),
             (".ci/run", vec![Name::Path(".ci/run")]),
             ("keys.rs", vec![Name::File("keys.rs")]),
             ("Keys::intern", vec![Name::Member("Keys::intern")]),

@@ -1,0 +1,11 @@
+//! [`ProviderTree`] and its methods, by subject.
+
+mod claims;
+mod configuration;
+mod structure;
+mod tree;
+mod usage;
+mod views;
+mod walk;
+
+pub use tree::ProviderTree;

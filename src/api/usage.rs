@@ -1,0 +1,56 @@
+//! Usage: what is free and what is used, without saying which consumers hold it.
+
+use crate::api::tree::ProviderTree;
+use crate::error::{Error, Result};
+use crate::forest::all_usages;
+use crate::forest::{Provider, Version};
+use crate::inventory::Usage;
+use crate::layout::usage_in;
+use crate::resource_class::ResourceClass;
+
+/// Reads what is used of one provider.
+impl ProviderTree {
+    /// Returns capacity and use of one class of `provider`, as of one instant. Lock-free, without
+    /// allocation.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
+    pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
+        let cell = self.core.forest.usage_cell(provider)?;
+        let (life, usage) =
+            self.core.forest.ledger.peek(cell, |record| usage_in(record, class.number()));
+        provider.check_life(life)?;
+        match usage {
+            Some(usage) => Ok(usage),
+            None => Err(Error::NoInventory { provider: provider.uuid, class }),
+        }
+    }
+
+    /// Returns capacity and use of all classes of `provider`, as of one instant and ordered by
+    /// class. Lock-free.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](Error::Removed).
+    pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
+        self.core.forest.read_usage(provider, all_usages)
+    }
+
+    /// Returns a value that stands for the present state of `provider`'s usage and configuration.
+    /// If two calls return equal values, nothing has changed between the calls. No other question
+    /// is as cheap: the answer costs one load, unless a transaction is in progress and has to be
+    /// finished first. Lock-free.
+    ///
+    /// Two values may differ although nothing was changed, for example after an attempt that
+    /// another thread overtook.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignProvider`](Error::ForeignProvider). A removal of `provider` is no error here: the
+    /// value changes as it does with any other change.
+    pub fn version(&self, provider: &Provider) -> Result<Version> {
+        let cell = self.core.forest.usage_cell(provider)?;
+        Ok(Version(self.core.forest.ledger.version(cell)))
+    }
+}

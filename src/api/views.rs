@@ -1,0 +1,128 @@
+//! The methods of [`ProviderTree`] about a whole forest at one instant.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::api::tree::ProviderTree;
+use crate::error::Result;
+use crate::forest::Provider;
+use crate::view::{Audit, Dump, Feed, Memory, Overcommit, Snapshot, load};
+
+/// Says why a snapshot that only this call knows can't become too old.
+const UNBOUNDED: &str = "a snapshot becomes too old only beyond a bound that it is given";
+
+/// Reads the whole forest as of one instant.
+impl ProviderTree {
+    /// Makes a new forest that holds exactly what the dump says.
+    ///
+    /// A capacity below what is used is accepted, since it can come about by a smaller inventory.
+    /// Consumers go on at their generations. A consumer that had ended before the dump was made is
+    /// new to the forest. O(n log n) for n entries.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry: a
+    /// format that this release does not read; what [`populate`](Self::populate) refuses; a
+    /// consumer that is listed twice, holds nothing, or holds what does not exist; and usage that
+    /// is not the sum of what is held. [`TooLarge`](Error::TooLarge) if one forest has no room for
+    /// the dump.
+    pub fn load(dump: &Dump) -> Result<ProviderTree> {
+        let core = load(dump)?;
+        Ok(ProviderTree { core: Arc::new(core) })
+    }
+
+    /// Takes a snapshot of the whole forest as it is at one instant during the call, to be read
+    /// from now on. Lock-free; O(log n) for n snapshots that are held, however large the forest is.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(&self.core)
+    }
+
+    /// Returns the number of snapshots that are held now. O(1).
+    pub fn snapshots(&self) -> usize {
+        self.core.forest.ledger.pins()
+    }
+
+    /// Begins a feed of what changes after the snapshot `from` of this forest. `from` is a snapshot
+    /// that was just taken, or the position of an earlier feed when that feed ended.
+    pub fn subscribe(&self, from: &Snapshot) -> Feed {
+        Feed::new(&self.core, from)
+    }
+
+    /// Returns what the forest has in memory, and what for. The figures show what the forest costs,
+    /// and whether something holds memory that should have gone, such as a snapshot.
+    ///
+    /// Each figure is read by itself, while other threads go on: together the figures are exact
+    /// only while nothing changes. Then, if there are no workers and no snapshots, everything that
+    /// was made is either in force or free.
+    ///
+    /// The figures leave out the callers' own values, what configurations and copies of older
+    /// versions take beyond their number, the names of classes and traits, the nodes of the agenda
+    /// of leases, and what the allocator itself needs.
+    ///
+    /// Lock-free, but for a read lock of each shard of the indexes, one after the other, for O(1).
+    /// O(cells ever used), so the call suits a report each minute rather than every change.
+    ///
+    /// ```
+    /// use provider_tree::ProviderTree;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let memory = tree.memory();
+    /// assert_eq!((memory.providers.live, memory.configurations), (1, 1));
+    ///
+    /// let before = tree.snapshot();
+    /// tree.remove(&host)?;
+    /// assert_eq!(tree.memory().kept_configurations, 1);
+    /// drop(before);
+    /// assert_eq!(tree.memory().kept_configurations, 0);
+    /// println!("{}", tree.memory());
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn memory(&self) -> Memory {
+        self.core.memory()
+    }
+
+    /// Returns everything that the forest holds at one instant, as plain values; see
+    /// [`Snapshot::dump`](crate::Snapshot::dump).
+    pub fn dump(&self) -> Dump {
+        self.snapshot().dump().expect(UNBOUNDED)
+    }
+
+    /// Recomputes the usage of every provider from what consumers hold, and compares. The audit is
+    /// of one instant, and no other thread has to stop for it; see
+    /// [`Snapshot::audit`](crate::Snapshot::audit).
+    pub fn audit(&self) -> Audit {
+        self.snapshot().audit().expect(UNBOUNDED)
+    }
+
+    /// Returns all consumers that hold something at one instant; see
+    /// [`Snapshot::consumers`](crate::Snapshot::consumers).
+    pub fn consumers(&self) -> Vec<Uuid> {
+        self.snapshot().consumers().expect(UNBOUNDED)
+    }
+
+    /// Returns the consumers that hold something from `provider` or from one of its descendants, at
+    /// one instant; see [`Snapshot::holders`](crate::Snapshot::holders).
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed) if `provider` does not exist any more.
+    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
+        self.snapshot().holders(provider)
+    }
+
+    /// Returns the classes of providers of which more is used than the capacity, as after an
+    /// inventory has shrunk, at one instant; see
+    /// [`Snapshot::overcommitted`](crate::Snapshot::overcommitted).
+    pub fn overcommitted(&self) -> Vec<Overcommit> {
+        self.snapshot().overcommitted().expect(UNBOUNDED)
+    }
+}
+
+impl Snapshot {
+    /// Returns whether this is a snapshot of the forest `tree`.
+    pub fn is_of(&self, tree: &ProviderTree) -> bool {
+        Arc::ptr_eq(&self.frozen().core, &tree.core)
+    }
+}

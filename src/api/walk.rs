@@ -1,0 +1,106 @@
+//! Walks: finding providers, and going from one provider to others.
+
+use crate::api::tree::ProviderTree;
+use crate::error::Result;
+use crate::forest::{Provider, ProviderKey};
+use crate::ledger::DoubleCollect;
+
+/// Finds providers, and walks from one provider to others. Each answer was true at one instant.
+/// Parents come before their children, except in [`ancestors`](ProviderTree::ancestors); siblings
+/// come in the order in which they became children of their parent.
+///
+/// Lock-free: a walk starts over only if a change of structure came between. So under an endless
+/// storm of such changes to what a walk visits, the walk may take as long as the storm. Claims and
+/// changes of configuration don't disturb a walk. Cost: the number of providers visited.
+impl ProviderTree {
+    /// Returns the provider with this uuid, or with this name, if there is one. O(1), whether or
+    /// not there is one; takes a shard's read lock for O(1).
+    ///
+    /// ```
+    /// use provider_tree::ProviderTree;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// assert_eq!(tree.find(host.uuid()), Some(host));
+    /// assert_eq!(tree.find("host-1"), Some(host));
+    /// assert_eq!(tree.find("host-2"), None);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Option<Provider> {
+        match key.into() {
+            ProviderKey::Uuid(uuid) => self.core.forest.find_by_uuid(uuid),
+            ProviderKey::Name(name) => self.core.forest.find_by_name(name),
+        }
+    }
+    /// Returns all providers without parent.
+    pub fn roots(&self) -> Vec<Provider> {
+        DoubleCollect::consistent(&self.core.forest.ledger, |collect| {
+            self.core.forest.roots(collect)
+        })
+    }
+
+    /// Returns all providers of the forest.
+    pub fn providers(&self) -> Vec<Provider> {
+        DoubleCollect::consistent(&self.core.forest.ledger, |collect| self.core.forest.all(collect))
+    }
+
+    /// Returns the children of `provider`.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
+        let core = &self.core;
+        DoubleCollect::consistent(&core.forest.ledger, |collect| {
+            core.forest.children(collect, provider)
+        })
+    }
+
+    /// Returns the parent of `provider`, or `None` for a root.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
+        let core = &self.core;
+        DoubleCollect::consistent(&core.forest.ledger, |collect| {
+            core.forest.parent(collect, provider)
+        })
+    }
+
+    /// Returns the ancestors of `provider`, its parent first, its root last.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
+        let core = &self.core;
+        DoubleCollect::consistent(&core.forest.ledger, |collect| {
+            core.forest.ancestors(collect, provider)
+        })
+    }
+
+    /// Returns `provider` and all its descendants.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
+        let core = &self.core;
+        DoubleCollect::consistent(&core.forest.ledger, |collect| {
+            core.forest.subtree(collect, provider)
+        })
+    }
+
+    /// Returns the whole tree that contains `provider`, its root first.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`](crate::Error::Removed).
+    pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
+        let core = &self.core;
+        DoubleCollect::consistent(&core.forest.ledger, |collect| {
+            core.forest.tree_of(collect, provider)
+        })
+    }
+}

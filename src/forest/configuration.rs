@@ -1,0 +1,253 @@
+//! Configurations: the facts of a provider that are rich and change rarely, versioned by the usage
+//! cell.
+//!
+//! A provider's configuration is immutable and shared. The usage cell names the version in force. A
+//! slot beside the usage cell holds that version, and any version that a change is about to put in
+//! force. A change first publishes its version in the slot, then commits the usage cell that names
+//! the version. Then the change takes exactly the version that it replaced out of the slot, or its
+//! own version if the commit failed. So a thread that reads a usage cell finds the configuration
+//! that was in force with it, or else the cell has changed. A version that a snapshot needs moves
+//! from the slot to the provider's history, until the snapshot has ended.
+
+use std::cell::Cell as Flag;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::inventory::Inventories;
+use crate::layout::CONFIGURATION_BITS;
+use crate::ledger::{
+    Abort, Cell, Histories, HistoryKey, Ledger, Limit, Slots, Span, Stamp, Transaction, Writer,
+};
+use crate::resources::Resources;
+use crate::step::{Step, reached};
+use crate::sync::{AtomicU64, CachePadded, Ordering};
+use crate::traits::Trait;
+
+/// Holds everything about a provider that only a change of its configuration changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Configuration {
+    pub(crate) name: Arc<str>,
+    pub(crate) inventories: Arc<Inventories>,
+    pub(crate) traits: Arc<BTreeSet<Trait>>,
+    pub(crate) aggregates: Arc<BTreeSet<Uuid>>,
+    pub(crate) resources: Resources,
+}
+
+/// Holds a configuration that is in force, or about to be.
+#[derive(Clone)]
+struct Version {
+    number: u64,
+    configuration: Arc<Configuration>,
+    /// When the configuration came into force; until that is known, an earlier reading of the
+    /// clock. A reading that is too early keeps the configuration for nobody; a reading that is too
+    /// late would lose a configuration that a snapshot needs.
+    from: Stamp,
+}
+
+/// Holds the version in force of one provider, and the versions about to be in force.
+type Versions = SmallVec<[Version; 1]>;
+
+/// Holds a configuration that is no longer in force. The configuration contains values of the
+/// caller's own types, so its owner drops it last, when there is nothing left to do that a panic in
+/// such a drop could skip.
+#[must_use = "to be dropped last"]
+pub(crate) struct Gone(#[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>);
+
+/// Holds the configurations of all providers.
+pub(crate) struct Configurations {
+    slots: Slots<Versions>,
+    /// The configurations that were in force before and that snapshots need, by version.
+    histories: Histories<Arc<Configuration>>,
+    versions: CachePadded<AtomicU64>,
+}
+
+impl Configurations {
+    pub(crate) fn new() -> Self {
+        Configurations {
+            slots: Slots::new(),
+            histories: Histories::new(),
+            versions: CachePadded::new(AtomicU64::new(1)),
+        }
+    }
+
+    /// Publishes `configuration` as a candidate, which is not in force until a usage cell names it.
+    pub(crate) fn publish<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+        usage: Cell,
+        configuration: Arc<Configuration>,
+    ) -> Candidate<'a> {
+        // Relaxed: only the uniqueness of the answer matters.
+        let version =
+            self.versions.fetch_add(1, Ordering::Relaxed) & ((1 << CONFIGURATION_BITS) - 1);
+        let from = ledger.now();
+        self.slots.get_or_make(usage).update(|versions| {
+            let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());
+            let configuration = Arc::clone(&configuration);
+            versions.push(Version { number: version, configuration, from });
+            Some(Arc::new(versions))
+        });
+        reached(Step::ConfigurationPublished);
+        let state = Flag::new(State::Candidate);
+        Candidate { configurations: self, ledger, usage, version, from, state }
+    }
+
+    /// Returns the configuration that `usage` names as `version`. Returns `None` if the
+    /// configuration has been replaced and no snapshot needs it.
+    pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
+        self.with(usage, version, Arc::clone)
+    }
+
+    /// Applies `read` to the configuration that `usage` names as `version`. Returns `None` if the
+    /// configuration has been replaced and no snapshot needs it.
+    pub(crate) fn with<R>(
+        &self,
+        usage: Cell,
+        version: u64,
+        read: impl FnOnce(&Arc<Configuration>) -> R,
+    ) -> Option<R> {
+        let mut read = Some(read);
+        let found = self.slots.get(usage)?.with(|versions| {
+            let found = versions?.iter().find(|candidate| candidate.number == version)?;
+            read.take().map(|read| read(&found.configuration))
+        });
+        // A thread that takes a version out of the slot has put it into the history before, if a
+        // snapshot needs it.
+        found.or_else(|| {
+            let read = read?;
+            self.histories.with(usage, |history| Some(read(&history.get(version)?.value)))
+        })
+    }
+
+    /// Takes `version`, which a change has put out of force at `until`, out of the slot of `usage`,
+    /// and no other version. If a snapshot needs the version, the history gets it first.
+    pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64, until: Stamp) -> Gone {
+        self.replace(ledger, usage, version, until, None)
+    }
+
+    /// Does what [`retire`](Self::retire) does; from `until` on the version with the number `by` is
+    /// in force.
+    fn replace(
+        &self,
+        ledger: &Ledger,
+        usage: Cell,
+        version: u64,
+        until: Stamp,
+        by: Option<u64>,
+    ) -> Gone {
+        let Some(slot) = self.slots.get(usage) else { return Gone(None) };
+        let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
+        if let Some(Version { configuration, from, .. }) = &gone {
+            let span = Span { from: *from, until };
+            ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, configuration);
+        }
+        slot.update(|versions| {
+            let mut versions = (**versions?).clone();
+            versions.retain(|candidate| candidate.number != version);
+            if let Some(next) = versions.iter_mut().find(|next| Some(next.number) == by) {
+                next.from = until;
+            }
+            (!versions.is_empty()).then(|| Arc::new(versions))
+        });
+        Gone(gone.map(|gone| gone.configuration))
+    }
+
+    /// Returns how many configurations are in force or about to be, and how many are kept for
+    /// snapshots. O(cells).
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let length = |versions: Option<&Versions>| versions.map_or(0, |it| it.len()) as u64;
+        let published = self.slots.iter().map(|slot| slot.with(length)).sum();
+        (published, self.histories.count())
+    }
+
+    /// Returns the bytes that the slots take, without what is in them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots.bytes() + self.histories.bytes()
+    }
+
+    /// Takes the configuration `version` out of the history of `usage`, when no snapshot needs it
+    /// any more.
+    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
+        Gone(self.histories.remove(usage, version))
+    }
+}
+
+/// Holds a published version, which goes away unless it is put in force.
+pub(crate) struct Candidate<'a> {
+    configurations: &'a Configurations,
+    ledger: &'a Ledger,
+    usage: Cell,
+    pub(crate) version: u64,
+    /// A reading of the clock before the version was published.
+    from: Stamp,
+    state: Flag<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No usage cell names the version.
+    Candidate,
+    /// A change that may put the version in force is under way.
+    Undecided,
+    InForce,
+}
+
+impl Candidate<'_> {
+    /// Makes the transaction that puts all candidates in force or none; returns what `body`
+    /// returned, and since when the candidates are in force. If the transaction unwinds, no thread
+    /// knows whether the candidates are in force, and they stay published.
+    pub(crate) fn decide<'c, T, E: From<Limit>>(
+        candidates: impl Iterator<Item = &'c Self> + Clone,
+        writer: &mut Writer,
+        body: impl FnMut(&mut Transaction<'_>) -> Result<T, Abort<E>>,
+    ) -> Result<(T, Stamp), E>
+    where
+        Self: 'c,
+    {
+        candidates.clone().for_each(|candidate| candidate.state.set(State::Undecided));
+        let decided = writer.transact_stamped(body);
+        candidates.for_each(|candidate| candidate.state.set(State::Candidate));
+        decided
+    }
+
+    /// Notes that the usage cell has named this version since `at`, instead of `replaced`. Takes
+    /// `replaced` out of the slot.
+    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> Gone {
+        self.state.set(State::InForce);
+        let Candidate { configurations, ledger, usage, version, .. } = self;
+        configurations.replace(ledger, usage, replaced, at, Some(version))
+    }
+
+    /// Notes that the usage cell has named this version since `at`, and that it named none before.
+    pub(crate) fn begins(self, at: Stamp) {
+        self.state.set(State::InForce);
+        // Most often no snapshot was taken meanwhile.
+        if at != self.from {
+            self.change(|versions| {
+                if let Some(this) = versions.iter_mut().find(|it| it.number == self.version) {
+                    this.from = at;
+                }
+            });
+        }
+    }
+
+    fn change(&self, change: impl Fn(&mut Versions)) {
+        self.configurations.slots.get_or_make(self.usage).update(|versions| {
+            let mut versions = (**versions?).clone();
+            change(&mut versions);
+            (!versions.is_empty()).then(|| Arc::new(versions))
+        });
+    }
+}
+
+impl Drop for Candidate<'_> {
+    /// Takes the version out of the slot if it was never in force.
+    fn drop(&mut self) {
+        if self.state.get() == State::Candidate {
+            self.change(|versions| versions.retain(|it| it.number != self.version));
+        }
+    }
+}

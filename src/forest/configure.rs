@@ -1,0 +1,192 @@
+//! Changes of a provider's configuration.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::core::Forest;
+use crate::forest::generation::Expect;
+use crate::forest::keys::{Refused, while_stale};
+use crate::forest::provider::Provider;
+use crate::forest::sharing::SharingChange;
+use crate::inventory::ClassCapacity;
+use crate::layout::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
+use crate::ledger::{Abort, Cell, Writer};
+use crate::resource_class::ResourceClass;
+
+/// Tells what became of a change that may have changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Updated {
+    /// Whether the change made a difference.
+    pub changed: bool,
+    /// The generation after the call.
+    pub generation: u64,
+    /// Whether, after the call, more of any class is used than its capacity, because an inventory
+    /// was set below what is used; see
+    /// [`ProviderTree::overcommitted`](crate::ProviderTree::overcommitted).
+    pub overcommitted: bool,
+}
+
+impl Forest {
+    /// Returns the generation of `provider`, and the configuration in force at that generation.
+    pub(crate) fn configuration(&self, provider: &Provider) -> Result<(u64, Arc<Configuration>)> {
+        let (generation, _, configuration) = self.configuration_in_force(provider)?;
+        Ok((generation, configuration))
+    }
+
+    /// Returns the generation of `provider`, and the version and the configuration in force at that
+    /// generation.
+    pub(crate) fn configuration_in_force(
+        &self,
+        provider: &Provider,
+    ) -> Result<(u64, u64, Arc<Configuration>)> {
+        let cell = self.usage_cell(provider)?;
+        loop {
+            let words =
+                self.ledger.peek(cell, |record| [record.word(0), record.word(1), record.word(2)]);
+            let usage = UsageWords(&words[..]);
+            provider.check_life(usage.life())?;
+            let version = usage.configuration();
+            // If the version is gone, another one has been put in force since, and the loop reads
+            // again.
+            if let Some(configuration) = self.configurations.find(cell, version) {
+                return Ok((usage.generation(), version, configuration));
+            }
+        }
+    }
+
+    /// Replaces the configuration of `provider` by what `change` makes of it, unless `change`
+    /// returns `None`. `capacities` are those of the new inventories, if the inventories may be
+    /// others. An error in `capacities` counts only if `change` returns a configuration.
+    ///
+    /// `change` may be called again, with a newer configuration; nothing is locked while `change`
+    /// runs.
+    pub(crate) fn configure(
+        &self,
+        writer: &mut Writer,
+        provider: &Provider,
+        expect: Expect,
+        capacities: Option<&Result<Vec<ClassCapacity>>>,
+        change: impl Fn(&Configuration) -> Option<Configuration>,
+    ) -> Result<Updated> {
+        expect.validate()?;
+        let cell: Cell = self.usage_cell(provider)?;
+        while_stale(|| {
+            let (generation, replaced, current) = self.configuration_in_force(provider)?;
+            expect.check(provider.uuid, generation)?;
+            let next = change(&current);
+            let changed = next.is_some();
+            if !changed && expect.is_met_by(generation) {
+                let (now, overcommitted) = self.read_usage(provider, |words| {
+                    ((words.generation(), words.configuration()), is_overcommitted(words))
+                })?;
+                return match now == (generation, replaced) {
+                    true => Ok(Updated { changed, generation, overcommitted }),
+                    false => Err(Refused::Stale),
+                };
+            }
+            let capacities = match capacities.filter(|_| changed) {
+                Some(Err(invalid)) => return Err(invalid.clone().into()),
+                Some(Ok(capacities)) => Some(capacities),
+                None => None,
+            };
+            let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
+            let sharing = SharingChange::between(&current, &next);
+            let candidate = self.configurations.publish(&self.ledger, cell, next);
+            let ((generation, overcommitted), at) =
+                Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+                    let place = transaction.open(cell)?;
+                    let usage = UsageWords(transaction.words(place));
+                    provider.check_life(usage.life()).map_err(Refused::Error)?;
+                    expect.check(provider.uuid, usage.generation()).map_err(Refused::Error)?;
+                    if usage.configuration() != replaced {
+                        return Err(Refused::Stale.into());
+                    }
+                    let generation = expect.next(usage.generation());
+                    let overcommitted;
+                    match capacities {
+                        None => {
+                            overcommitted = is_overcommitted(usage);
+                            let words = transaction.words_mut(place);
+                            set_configuration(words, generation, candidate.version);
+                        }
+                        Some(capacities) => {
+                            let classes = relayout(usage, capacities);
+                            let classes = classes.map_err(|used| used.error(provider.uuid))?;
+                            overcommitted = classes.iter().any(|class| class.used > class.capacity);
+                            let (life, cordoned) = (usage.life(), usage.is_cordoned());
+                            let version = candidate.version;
+                            let mut words = Vec::new();
+                            write_usage(&mut words, life, generation, version, cordoned, &classes);
+                            transaction.rewrite(place, &words);
+                        }
+                    }
+                    sharing.apply(transaction, self.sharing)?;
+                    Ok::<_, Abort<Refused>>((generation, overcommitted))
+                })?;
+            // The replaced configuration is dropped at the end, when nothing is left to do.
+            let _gone = candidate.replaces(replaced, at);
+            Ok(Updated { changed, generation, overcommitted })
+        })
+    }
+}
+
+/// Returns whether more of any class is used than its capacity.
+fn is_overcommitted(usage: UsageWords<&[u64]>) -> bool {
+    usage.all().any(|(_, amounts)| amounts.used > amounts.capacity)
+}
+
+/// Describes a class that would go while it is in use.
+pub(crate) struct StillUsed {
+    pub(crate) class: ResourceClass,
+    pub(crate) used: u64,
+}
+
+impl StillUsed {
+    pub(crate) fn error(self, provider: Uuid) -> Error {
+        Error::InUse { provider, class: self.class, used: self.used }
+    }
+}
+
+/// Returns what a usage cell is to hold for other inventories: what is used moves along with its
+/// class. Fails if a class that is in use is not among `capacities`.
+///
+/// `usage` and `capacities` are both sorted by class.
+pub(crate) fn relayout(
+    usage: UsageWords<&[u64]>,
+    capacities: &[ClassCapacity],
+) -> Result<Vec<ClassWords>, StillUsed> {
+    let mut before = usage.all().peekable();
+    let mut classes = Vec::with_capacity(capacities.len());
+    for new in capacities {
+        let class = new.class.number();
+        while let Some((gone, amounts)) = before.next_if(|(before, _)| *before < class) {
+            is_unused(gone, amounts)?;
+        }
+        let now = before.next_if(|(before, _)| *before == class);
+        let (used, taken) = now.map_or((0, 0), |(_, now)| (now.used, now.taken));
+        classes.push(new.with_used(used, taken));
+    }
+    before.try_for_each(|(gone, amounts)| is_unused(gone, amounts))?;
+    Ok(classes)
+}
+
+fn is_unused(class: u16, amounts: Amounts) -> Result<(), StillUsed> {
+    match amounts.used {
+        0 => Ok(()),
+        used => Err(StillUsed { class: ResourceClass::from_number(class), used }),
+    }
+}
+
+impl ClassCapacity {
+    /// Returns what a usage cell is to hold of the class. `used` of the class is used, and no
+    /// consumer holds `taken` of that.
+    pub(crate) fn with_used(&self, used: u64, taken: u64) -> ClassWords {
+        let capacity = self.capacity;
+        // What is used may exceed the capacity, and a claim may ask for that much again.
+        let has_units = self.inventory.has_units(capacity.max(used));
+        ClassWords { class: self.class.number(), capacity, used, taken, has_units }
+    }
+}

@@ -1,0 +1,183 @@
+//! [`Forest`]: what all threads share of the providers.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::forest::configuration::Configurations;
+use crate::forest::keys::{Interned, Keys, Name};
+use crate::forest::provider::Provider;
+use crate::inventory::Usage;
+use crate::layout::{
+    Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
+    first_words, usage_of, write_usage,
+};
+use crate::ledger::{Cell, Ledger, Spares, Writer};
+use crate::resource_class::ResourceClass;
+use crate::sync::{IDLE, IdlePool, next_forest};
+
+/// Holds the providers of one forest, and the ledger that all cells of the forest are in.
+pub(crate) struct Forest {
+    id: u32,
+    pub(crate) ledger: Arc<Ledger>,
+    /// The keys of providers' uuids. The cell of a uuid is the provider's structure cell.
+    pub(crate) providers: Keys<Uuid>,
+    pub(crate) names: Keys<Name>,
+    pub(crate) configurations: Configurations,
+    /// The parent of all roots. The super-root has no uuid and no name, and is never shown.
+    pub(crate) super_root: Cell,
+    /// The cell that counts the sharing providers of each class.
+    pub(crate) sharing: Cell,
+    idle_writers: IdlePool<Writer>,
+}
+
+impl Forest {
+    pub(crate) fn new() -> Self {
+        let ledger = Arc::new(Ledger::new(RUNS));
+        let mut writer = ledger.writer().expect("a new ledger has room for a worker");
+        let super_root = found_super_root(&mut writer);
+        let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
+        let sharing = sharing.expect("a new ledger has room for a cell");
+        let idle_writers = IdlePool::new();
+        idle_writers.put(writer);
+        Forest {
+            id: next_forest(),
+            ledger,
+            providers: Keys::new(
+                PROVIDER,
+                Some(|life, uuid| Structure::absent(life, *uuid).to_vec()),
+            ),
+            names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
+            configurations: Configurations::new(),
+            super_root,
+            sharing,
+            idle_writers,
+        }
+    }
+
+    /// Returns the number of this forest in the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Returns the moves cell, which is part of every move of a provider, so that a walk towards
+    /// the root can rest on it.
+    pub(crate) fn moves(&self) -> Cell {
+        usage_of(self.super_root)
+    }
+
+    /// Runs `body` with a writer that no other thread uses meanwhile.
+    pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        let mut writer = match self.idle_writers.take() {
+            Some(writer) => writer,
+            None => self.ledger.writer()?,
+        };
+        let result = body(&mut writer);
+        writer.rest();
+        self.idle_writers.put(writer);
+        result
+    }
+
+    /// Counts what nothing uses, in the common free lists and with the idle writers. Each idle
+    /// writer first takes back what no snapshot needs any more.
+    pub(crate) fn spares(&self) -> Spares {
+        let mut spares = Spares::default();
+        // Takes at most as many writers as the pool keeps: another thread may put its own back
+        // meanwhile.
+        let idle: Vec<_> = (0..IDLE).map_while(|_| self.idle_writers.take()).collect();
+        for mut writer in idle {
+            writer.rest();
+            writer.count_spares(&mut spares);
+            self.idle_writers.put(writer);
+        }
+        self.ledger.count_spares(&mut spares);
+        spares
+    }
+
+    /// Returns the structure cell that the handle names. Fails if the handle is one of another
+    /// forest.
+    pub(crate) fn structure_cell(&self, provider: &Provider) -> Result<Cell> {
+        if provider.forest != self.id {
+            return Err(Error::ForeignProvider { provider: provider.uuid });
+        }
+        Ok(provider.cell)
+    }
+
+    /// Returns the usage cell that the handle names. Fails if the handle is one of another forest.
+    pub(crate) fn usage_cell(&self, provider: &Provider) -> Result<Cell> {
+        self.structure_cell(provider).map(usage_of)
+    }
+
+    /// Returns a handle of the provider with this structure.
+    pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
+        Provider {
+            uuid: structure.uuid,
+            incarnation: structure.life.incarnation,
+            cell,
+            forest: self.id,
+        }
+    }
+
+    /// Returns a handle of the provider with this uuid, whose key was interned as `interned`.
+    pub(crate) fn handle_of(&self, uuid: Uuid, interned: Interned) -> Provider {
+        let Interned { cell, incarnation } = interned;
+        Provider { uuid, incarnation, cell, forest: self.id }
+    }
+
+    /// Applies `read` to the words of the provider's usage cell, all of one version.
+    pub(crate) fn read_usage<T>(
+        &self,
+        provider: &Provider,
+        read: impl FnOnce(UsageWords<&[u64]>) -> T,
+    ) -> Result<T> {
+        let cell = self.usage_cell(provider)?;
+        let words = self.ledger.peek(cell, |record| {
+            let mut words = smallvec::SmallVec::<[u64; 16]>::new();
+            words.extend((0..record.len()).map(|index| record.word(index)));
+            words
+        });
+        let usage = UsageWords(&words[..]);
+        provider.check_life(usage.life())?;
+        Ok(read(usage))
+    }
+}
+
+/// Returns capacity and use of all classes in the words of a usage cell.
+pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
+    let usage =
+        |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
+    words.all().map(usage).collect()
+}
+
+/// Takes the first pair of cells, for the parent of all roots and for the moves cell.
+fn found_super_root(writer: &mut Writer) -> Cell {
+    let life = Life::first(CellKind::Structure).with(State::Live);
+    let root = Structure {
+        life,
+        uuid: Uuid::nil(),
+        name: None,
+        parent: None,
+        first_child: None,
+        last_child: None,
+        previous: None,
+        next: None,
+        cordon: Cordon::default(),
+    };
+    let found = |writer: &mut Writer| -> Result<Cell> {
+        let cell = writer.take_cells(PROVIDER, first_words(PROVIDER))?;
+        // The usage cell is not live: no handle ever names it, and nothing that looks for usage
+        // cells finds it.
+        let mut usage = Vec::new();
+        write_usage(&mut usage, Life::first(CellKind::Usage), 0, 0, false, &[]);
+        writer.transact::<_, Error>(|transaction| {
+            let place = transaction.open(cell)?;
+            transaction.rewrite(place, &root.words());
+            let place = transaction.open(usage_of(cell))?;
+            transaction.rewrite(place, &usage);
+            Ok(())
+        })?;
+        Ok(cell)
+    };
+    found(writer).expect("a new ledger has room for two cells")
+}

@@ -1,0 +1,378 @@
+//! Keys: names and uuids, found through an index that decides nothing.
+//!
+//! An index entry is a hint: a cell and its incarnation. The cell says whether the key is taken. A
+//! key that something is about to have is *interned*: the key gets a cell in state absent, shared
+//! by all callers who want the key. The transaction that creates the thing makes the cell live, so
+//! there is one winner.
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | free | absent | `intern`, before the entry is inserted |
+//! | absent | live | the transaction that creates |
+//! | absent | free, next incarnation | `retire`, when a call that interned it ends |
+//! | live | free, next incarnation | the transaction that removes |
+//!
+//! A free cell stands for the key of a consumer as well as an absent one does, as long as the
+//! cell's incarnation is that of the entry. That saves a step each time, since consumers come and
+//! go so often.
+//!
+//! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
+//! back. A thread that stops on the way leaks at most the cells that it was about to give back.
+
+use std::hash::Hash;
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+use crate::layout::{Life, State, first_words};
+use crate::ledger::{Abort, Cell, Kind, Ledger, Limit, Place, Transaction, Writer};
+use crate::step::{Step, reached};
+use crate::sync::Index;
+
+/// Names the cell that stands for a key, as it was when the key was looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Interned {
+    pub(crate) cell: Cell,
+    pub(crate) incarnation: u64,
+}
+
+/// Holds the keys of one kind.
+pub(crate) struct Keys<K> {
+    index: Index<K, Interned>,
+    kind: Kind,
+    /// Makes the words of a cell that stands for a key which nothing has. `None` if such a cell may
+    /// keep the words that it had when it was free.
+    absent: Option<fn(Life, &K) -> Vec<u64>>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> Keys<K> {
+    pub(crate) fn new(kind: Kind, absent: Option<fn(Life, &K) -> Vec<u64>>) -> Self {
+        Keys { index: Index::new(), kind, absent }
+    }
+
+    /// Returns how many keys are in the index, and about how many bytes the index takes.
+    pub(crate) fn index_size(&self) -> (u64, u64) {
+        (self.index.len(), self.index.bytes())
+    }
+
+    /// Returns the cell that may stand for `key`. If that cell does not stand for `key` any more,
+    /// nothing had the key at some instant since the call. Takes a shard's read lock for O(1).
+    pub(crate) fn hint<Q>(&self, key: &Q) -> Option<Interned>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        self.index.get(key)
+    }
+
+    /// Returns the cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
+    pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<Interned> {
+        loop {
+            let hint = self.index.get(key)?;
+            let life = ledger.peek(hint.cell, Life::of);
+            if life.incarnation == hint.incarnation {
+                return Some(hint);
+            }
+            // What the cell stood for is over. The thread that ended it may not have removed the
+            // entry yet.
+            self.index.remove_if_exactly(key, hint);
+        }
+    }
+
+    /// Returns the cell that stands for `key`, if something has the key. Takes a shard's read lock
+    /// for O(1).
+    pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<Interned>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        let hint = self.index.get(key)?;
+        ledger.peek(hint.cell, Life::of).is(State::Live, hint.incarnation).then_some(hint)
+    }
+
+    /// Returns the cell that stands for `key`, whether or not something has the key. Interns the
+    /// key if no cell stands for it. Takes a shard's lock for O(1).
+    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
+        loop {
+            if let Some(interned) = self.interned(writer.ledger(), key) {
+                return Ok(interned);
+            }
+            if let Some(interned) = self.intern_first(writer, key)? {
+                return Ok(interned);
+            }
+        }
+    }
+
+    /// Interns `key`, and returns the cell that stands for it from now on. Returns `None` if a cell
+    /// stands for `key` already. Takes a shard's lock for O(1).
+    pub(crate) fn intern_first(
+        &self,
+        writer: &mut Writer,
+        key: &K,
+    ) -> Result<Option<Interned>, Limit> {
+        let interned = self.occupy(writer, key)?;
+        reached(Step::Occupied);
+        if self.index.insert_if_absent(key.clone(), interned) {
+            reached(Step::Interned);
+            return Ok(Some(interned));
+        }
+        match self.absent {
+            Some(_) => self.retire(writer, key, interned),
+            None => writer.give_cells(self.kind, interned.cell),
+        }
+        Ok(None)
+    }
+
+    /// Interns `key` in a transaction that is about to make its cell live. Returns the cell, opened
+    /// as it was before any other thread could find it; returns `None` if a cell stands for `key`
+    /// already. Only for keys of a kind whose cells need not say that they stand for a key.
+    pub(crate) fn intern_open(
+        &self,
+        transaction: &mut Transaction<'_>,
+        key: &K,
+    ) -> Result<Option<(Interned, Place, Life)>, Limit> {
+        let cell = self.vacant(|kind, first| transaction.take_cells(kind, first))?;
+        let opened = transaction.open(cell);
+        let added = opened.map(|place| {
+            let life = Life::of_words(transaction.words(place));
+            let interned = Interned { cell, incarnation: life.incarnation };
+            reached(Step::Occupied);
+            let added = self.index.insert_if_absent(key.clone(), interned);
+            added.then_some((interned, place, life))
+        });
+        match added {
+            Ok(Some(_)) => reached(Step::Interned),
+            Ok(None) | Err(_) => transaction.give_cells(self.kind, cell),
+        }
+        added
+    }
+
+    /// Takes cells that nothing uses, by a call of `take`.
+    fn vacant(
+        &self,
+        take: impl FnOnce(Kind, &[u64]) -> Result<Cell, Limit>,
+    ) -> Result<Cell, Limit> {
+        take(self.kind, first_words(self.kind))
+    }
+
+    /// Gives up a key that nothing has. Has no effect if something has the key, or if another
+    /// thread gave it up.
+    pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
+        let freed = writer.transact(|transaction| {
+            let place = transaction.open(interned.cell).map_err(NotAbsent::from)?;
+            let life = Life::of_words(transaction.words(place));
+            if life.state == State::Live || life.incarnation != interned.incarnation {
+                return Err(NotAbsent.into());
+            }
+            transaction.rewrite(place, &[life.ended().word()]);
+            Ok(())
+        });
+        if freed.is_ok() {
+            self.release(writer, key, interned);
+        }
+    }
+
+    /// Interns `keys` and runs `attempt` with their cells, as [`with_both_keys`] does with keys of
+    /// two kinds.
+    pub(crate) fn with_keys<'k, T>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K> + Clone,
+        attempt: impl FnOnce(&mut Writer, &[Interned]) -> Result<T, Refused>,
+    ) -> Result<T, Refused>
+    where
+        K: 'k,
+    {
+        let nothing = (self, std::iter::empty());
+        with_both_keys(writer, (self, keys), nothing, |writer, keys, _| attempt(writer, keys))
+    }
+
+    fn intern_all<'k>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K>,
+        interned: &mut InternedKeys,
+    ) -> Result<(), Limit>
+    where
+        K: 'k,
+    {
+        for key in keys {
+            interned.push(self.intern(writer, key)?);
+        }
+        Ok(())
+    }
+
+    /// Gives up those of the keys that nothing has. If `is_success` is true, something has most of
+    /// the keys, and `interned` has the cells of all of them. Otherwise an earlier attempt may have
+    /// interned keys that the last attempt has not, and `interned` may lack those.
+    fn settle<'k>(
+        &self,
+        writer: &mut Writer,
+        keys: impl Iterator<Item = &'k K>,
+        interned: &[Interned],
+        is_success: bool,
+    ) where
+        K: 'k,
+    {
+        if !is_success {
+            return keys.for_each(|key| self.give_up(writer, key));
+        }
+        for (key, interned) in keys.zip(interned) {
+            let life = writer.ledger().peek(interned.cell, Life::of);
+            if life.incarnation == interned.incarnation && life.state != State::Live {
+                self.retire(writer, key, *interned);
+            }
+        }
+    }
+
+    /// Gives up a key, if the key is interned and nothing has it.
+    fn give_up(&self, writer: &mut Writer, key: &K) {
+        if let Some(interned) = self.interned(writer.ledger(), key) {
+            self.retire(writer, key, interned);
+        }
+    }
+
+    /// Forgets a key whose cell the caller has freed.
+    pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: Interned)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + Ord + ?Sized,
+    {
+        reached(Step::Freed);
+        self.index.remove_if_exactly(key, freed);
+        reached(Step::Forgotten);
+        writer.give_cells(self.kind, freed.cell);
+    }
+
+    /// Takes a cell into use for `key`. No other thread knows the cell yet.
+    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
+        let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
+        let Some(absent) = self.absent else {
+            let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
+            return Ok(Interned { cell, incarnation });
+        };
+        let occupied: Result<_, Limit> = writer.transact(|transaction| {
+            let place = transaction.open(cell)?;
+            let life = Life::of_words(transaction.words(place)).with(State::Absent);
+            transaction.rewrite(place, &absent(life, key));
+            Ok(Interned { cell, incarnation: life.incarnation })
+        });
+        if occupied.is_err() {
+            writer.give_cells(self.kind, cell);
+        }
+        occupied
+    }
+}
+
+/// Holds the cells of the keys of a call. Most calls have one or two keys.
+type InternedKeys = SmallVec<[Interned; 2]>;
+
+/// Interns the keys of two kinds, and runs `attempt` with their cells, in the order of the keys.
+/// Afterwards no key stays interned that nothing has, unless the attempt is refused as stale. Then
+/// [`while_stale`] repeats the attempt, and the attempt that ends the call gives up the keys of all
+/// attempts. (If each attempt gave up its keys at once, two callers with equal keys could make each
+/// other's attempts stale for ever.) So calls of this function must not nest: an attempt that ends
+/// before it comes to the inner keys would leave the inner keys interned.
+///
+/// O(keys), in addition to the attempt.
+pub(crate) fn with_both_keys<'k, A, B, T>(
+    writer: &mut Writer,
+    (one, keys_of_one): (&Keys<A>, impl Iterator<Item = &'k A> + Clone),
+    (other, keys_of_other): (&Keys<B>, impl Iterator<Item = &'k B> + Clone),
+    attempt: impl FnOnce(&mut Writer, &[Interned], &[Interned]) -> Result<T, Refused>,
+) -> Result<T, Refused>
+where
+    A: Clone + Eq + Hash + Ord + 'k,
+    B: Clone + Eq + Hash + Ord + 'k,
+{
+    let mut interned = [InternedKeys::new(), InternedKeys::new()];
+    let [ones, others] = &mut interned;
+    let done = one.intern_all(writer, keys_of_one.clone(), ones);
+    let done = done.and_then(|()| other.intern_all(writer, keys_of_other.clone(), others));
+    let outcome = done.map_err(Refused::from).and_then(|()| attempt(writer, ones, others));
+    if !matches!(outcome, Err(Refused::Stale)) {
+        one.settle(writer, keys_of_one, ones, outcome.is_ok());
+        other.settle(writer, keys_of_other, others, outcome.is_ok());
+    }
+    outcome
+}
+
+/// Tells why a transaction that needs an interned key was refused.
+pub(crate) enum Refused {
+    /// The attempt rests on something that has changed: the key's cell has been given up, or
+    /// another configuration is in force. The attempt has to be repeated, with the key interned
+    /// again.
+    Stale,
+    Error(Error),
+}
+
+/// Repeats `attempt` until it is not refused as stale.
+///
+/// Lock-free: an attempt is stale only because another call has ended that had interned a key of
+/// the attempt, or because another call has put another configuration in force.
+pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<T> {
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Refused::Error(error)) => return Err(error),
+            Err(Refused::Stale) => {}
+        }
+    }
+}
+
+impl From<Limit> for Refused {
+    fn from(limit: Limit) -> Self {
+        Refused::Error(limit.into())
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}
+
+impl From<Limit> for Abort<Refused> {
+    fn from(limit: Limit) -> Self {
+        Abort::Reject(limit.into())
+    }
+}
+
+impl From<Error> for Abort<Refused> {
+    fn from(error: Error) -> Self {
+        Abort::Reject(error.into())
+    }
+}
+
+impl From<Limit> for Abort<Error> {
+    fn from(limit: Limit) -> Self {
+        Abort::Reject(limit.into())
+    }
+}
+
+/// Tells that the cell of a key is live, or that the key was given up already.
+struct NotAbsent;
+
+impl From<Limit> for NotAbsent {
+    /// Leaves the key interned, which harms nobody. That happens only if half of the narrowest
+    /// records are withheld: otherwise a change of one word in one cell always finds a record; see
+    /// I19 in `PROTOCOL.md`.
+    fn from(_: Limit) -> Self {
+        NotAbsent
+    }
+}
+
+/// Holds a provider's name, as the index keeps it.
+pub(crate) type Name = std::sync::Arc<str>;
+
+/// Checks a provider's name.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let reason = match name.len() {
+        0 => "it is empty",
+        1..=LONGEST_NAME => return Ok(()),
+        _ => "it is longer than 1024 bytes",
+    };
+    Err(Error::invalid_name(name, reason))
+}
+
+const LONGEST_NAME: usize = 1024;

@@ -1,0 +1,28 @@
+//! The forest: its providers, their structure, and their configurations.
+
+pub(crate) mod configuration;
+mod configure;
+mod cordon;
+pub(crate) mod core;
+mod generation;
+mod keys;
+mod populate;
+mod provider;
+mod sharing;
+mod state;
+mod structure;
+mod walk;
+
+pub use configure::Updated;
+pub use generation::Expect;
+pub use populate::ProviderSpec;
+pub use provider::{Provider, ProviderData, ProviderKey, Version};
+
+pub(crate) use configure::relayout;
+pub(crate) use cordon::set_cordon_in;
+pub(crate) use core::{Forest, all_usages};
+pub(crate) use generation::LARGEST_LISTED_GENERATION;
+pub(crate) use keys::{Interned, Keys, Name, Refused, while_stale};
+pub(crate) use populate::{Plan, Used, UsedClass};
+pub(crate) use sharing::{SharingChange, has_sharing_provider};
+pub(crate) use structure::{open_live, structure_at};

@@ -1,0 +1,431 @@
+//! The transaction of a population: its body first looks at everything, then changes everything.
+
+use std::collections::{HashMap, HashSet};
+
+use super::plan::{Entry, ParentOf, Plan};
+use super::{PlanKeys, Used};
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::forest::configuration::Candidate;
+use crate::forest::configure::relayout;
+use crate::forest::core::Forest;
+use crate::forest::keys::{Interned, Name, Refused};
+use crate::forest::sharing::SharingChange;
+use crate::forest::structure::{Removed, append, structure_at, unlink};
+use crate::inventory::ClassCapacity;
+use crate::layout::{
+    ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
+};
+use crate::ledger::{Abort, Cell, Place, Transaction};
+use crate::resource_class::ResourceClass;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Set<K> = HashSet<K, foldhash::fast::RandomState>;
+
+/// Holds everything that the transaction is made from.
+pub(super) struct Attempt<'a> {
+    pub(super) core: &'a Forest,
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) used: &'a [Used],
+    pub(super) keys: &'a PlanKeys<'a>,
+    pub(super) candidates: &'a [Candidate<'a>],
+}
+
+/// Holds what a committed population leaves for the caller to forget.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// For each entry, the version of the configuration that the entry replaced; `None` for a new
+    /// provider.
+    pub(super) replaced: Vec<Option<u64>>,
+    /// Names that replaced providers had, and that no provider has any more.
+    pub(super) names: Vec<(Name, Interned)>,
+    pub(super) dropped: Vec<Removed>,
+}
+
+/// Describes a provider as the transaction found it.
+struct Found {
+    cell: Cell,
+    place: Place,
+    usage: Place,
+    structure: Structure,
+    /// The version of the configuration in force; `None` for a new provider.
+    configuration: Option<u64>,
+}
+
+/// Names the cell of a name that is given up, unless a listed provider takes the name.
+struct OldName {
+    place: Place,
+    life: Life,
+}
+
+impl Attempt<'_> {
+    pub(super) fn body(
+        &self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<Outcome, Abort<Refused>> {
+        let mut faults = self.plan.faults.clone();
+        let listed = self.open_listed(transaction)?;
+        let dropped = open_dropped(transaction, &listed)?;
+        let old_names = open_old_names(transaction, listed.iter().chain(&dropped))?;
+        self.check_names(transaction, &old_names, &mut faults)?;
+        let parents = self.check_parents(transaction, &dropped, &mut faults)?;
+        let cordons = self.cordons(transaction, &listed)?;
+        let usages = self.usages(transaction, &listed, &cordons, &mut faults);
+        check_unused(transaction, &dropped, &mut faults);
+        if !faults.is_empty() {
+            return Err(Error::InvalidEntries { faults }.into());
+        }
+
+        self.count_sharing(&listed, &dropped)?.apply(transaction, self.core.sharing)?;
+        let mut outcome = Outcome::default();
+        unlink_replaced(transaction, &listed, &dropped)?;
+        self.exchange_names(transaction, &listed, &dropped, &old_names, &mut outcome)?;
+        for found in dropped {
+            // The usage cell has a life of its own, since a life says which kind of cell it belongs
+            // to.
+            let usage = UsageWords(transaction.words(found.usage)).life();
+            transaction.rewrite(found.place, &[found.structure.life.ended().word()]);
+            transaction.rewrite(found.usage, &[usage.ended().word()]);
+        }
+        for (position, (found, usage)) in listed.iter().zip(usages).enumerate() {
+            transaction.note_progress();
+            let structure = Structure {
+                life: found.structure.life.with(State::Live),
+                name: Some(self.keys.labels[position].cell),
+                parent: Some(parents[position]),
+                cordon: cordons[position],
+                first_child: None,
+                last_child: None,
+                previous: None,
+                next: None,
+                ..found.structure
+            };
+            transaction.rewrite(found.place, &structure.words());
+            transaction.rewrite(found.usage, &usage);
+            outcome.replaced.push(found.configuration);
+        }
+        for (found, parent) in listed.iter().zip(parents) {
+            transaction.note_progress();
+            let previous = append(transaction, parent, found.cell)?;
+            let structure = Structure { previous, ..structure_at(transaction, found.place) };
+            transaction.rewrite(found.place, &structure.words());
+        }
+        Ok(outcome)
+    }
+}
+
+/// Looks at the cells.
+impl Attempt<'_> {
+    fn open_listed(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Found>, Abort<Refused>> {
+        let mut listed = Vec::with_capacity(self.keys.structures.len());
+        for key in self.keys.structures {
+            let (place, life) = open_key(transaction, *key)?;
+            let structure = structure_at(transaction, place);
+            let usage = transaction.open(usage_of(key.cell))?;
+            let words = UsageWords(transaction.words(usage));
+            let configuration = match (life.state, words.life().state) {
+                (State::Live, State::Live) => Some(words.configuration()),
+                (State::Absent, State::Free) => None,
+                _ => return Err(Abort::Torn),
+            };
+            listed.push(Found { cell: key.cell, place, usage, structure, configuration });
+        }
+        Ok(listed)
+    }
+
+    /// Adds a fault for each entry whose name is taken. A name has to be free, or given up by this
+    /// very population.
+    fn check_names(
+        &self,
+        transaction: &mut Transaction<'_>,
+        old_names: &Map<Cell, OldName>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<(), Abort<Refused>> {
+        for (entry, key) in self.plan.entries.iter().zip(self.keys.labels) {
+            let (_, life) = open_key(transaction, *key)?;
+            if life.state == State::Live && !old_names.contains_key(&key.cell) {
+                let provider = entry.spec.uuid;
+                faults.push(Fault::NameExists { provider, name: entry.spec.name.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the cell of each entry's parent. Adds a fault for each entry whose parent does not
+    /// exist or does not stay.
+    fn check_parents(
+        &self,
+        transaction: &mut Transaction<'_>,
+        dropped: &[Found],
+        faults: &mut Vec<Fault>,
+    ) -> Result<Vec<Cell>, Abort<Refused>> {
+        let dropped: Set<Cell> = dropped.iter().map(|found| found.cell).collect();
+        let mut stays = Vec::with_capacity(self.keys.outside.len());
+        for key in self.keys.outside {
+            let (_, life) = open_key(transaction, *key)?;
+            stays.push(life.state == State::Live && !dropped.contains(&key.cell));
+        }
+        let parent = |entry: &Entry<'_>| match entry.parent {
+            ParentOf::None => self.core.super_root,
+            ParentOf::Listed(position) => self.keys.structures[position].cell,
+            ParentOf::Outside(position) => {
+                if !stays[position] {
+                    let parent = self.plan.outside[position];
+                    faults.push(Fault::Orphan { provider: entry.spec.uuid, parent });
+                }
+                self.keys.outside[position].cell
+            }
+        };
+        Ok(self.plan.entries.iter().map(parent).collect())
+    }
+
+    /// Returns what cordons each listed provider: the provider itself, if it was cordoned before,
+    /// and its new ancestors. If the list has faults, the result is of no use.
+    fn cordons(
+        &self,
+        transaction: &mut Transaction<'_>,
+        listed: &[Found],
+    ) -> Result<Vec<Cordon>, Abort<Refused>> {
+        let own = |found: &Found| Cordon {
+            own: found.configuration.is_some() && found.structure.cordon.own,
+            inherited: false,
+        };
+        let mut cordons: Vec<_> = listed.iter().map(own).collect();
+        for position in self.plan.parents_first() {
+            cordons[position].inherited = match self.plan.entries[position].parent {
+                ParentOf::None => false,
+                ParentOf::Listed(parent) => cordons[parent].holds(),
+                ParentOf::Outside(parent) => {
+                    let place = transaction.open(self.keys.outside[parent].cell)?;
+                    structure_at(transaction, place).cordon.holds()
+                }
+            };
+        }
+        Ok(cordons)
+    }
+
+    /// Returns the words that the usage cells of the listed providers are to hold. Adds a fault for
+    /// each provider that would lose an inventory in use.
+    fn usages(
+        &self,
+        transaction: &mut Transaction<'_>,
+        listed: &[Found],
+        cordons: &[Cordon],
+        faults: &mut Vec<Fault>,
+    ) -> Vec<Vec<u64>> {
+        let usage = |(position, found): (usize, &Found)| {
+            transaction.note_progress();
+            let entry = &self.plan.entries[position];
+            let before = UsageWords(transaction.words(found.usage));
+            let (classes, generation) = match found.configuration {
+                Some(_) => {
+                    let classes = relayout(before, &entry.capacities).unwrap_or_else(|still| {
+                        // If the entry has the inventory, the inventory is not valid, and has a
+                        // fault already.
+                        if entry.spec.inventories.get(still.class).is_none() {
+                            let (provider, class, used) =
+                                (entry.spec.uuid, still.class, still.used);
+                            faults.push(Fault::InUse { provider, class, used });
+                        }
+                        Vec::new()
+                    });
+                    (classes, before.generation() + 1)
+                }
+                None => (self.first_classes(position), 0),
+            };
+            let generation = entry.spec.generation.unwrap_or(generation);
+            let life = found.structure.life.with(State::Live);
+            let version = self.candidates[position].version;
+            let cordoned = cordons[position].holds();
+            let mut words = Vec::new();
+            write_usage(&mut words, life, generation, version, cordoned, &classes);
+            words
+        };
+        listed.iter().enumerate().map(usage).collect()
+    }
+
+    /// Returns what the usage cell of a new provider is to hold of its classes.
+    fn first_classes(&self, position: usize) -> Vec<ClassWords> {
+        let used = self.used.get(position).map(Vec::as_slice).unwrap_or_default();
+        let with_used = |capacity: &ClassCapacity| {
+            let found = used.binary_search_by_key(&capacity.class, |used| used.class);
+            let (used, taken) = found.map_or((0, 0), |at| (used[at].used, used[at].taken));
+            capacity.with_used(used, taken)
+        };
+        self.plan.entries[position].capacities.iter().map(with_used).collect()
+    }
+
+    fn count_sharing(
+        &self,
+        listed: &[Found],
+        dropped: &[Found],
+    ) -> Result<SharingChange, Abort<Refused>> {
+        let mut sharing = SharingChange::default();
+        for entry in &self.plan.entries {
+            sharing.comes(&entry.configuration());
+        }
+        for found in listed.iter().chain(dropped) {
+            let Some(version) = found.configuration else { continue };
+            let goes = |configuration: &_| sharing.goes(configuration);
+            self.core.with_configuration(usage_of(found.cell), version, goes)?;
+        }
+        Ok(sharing)
+    }
+}
+
+/// Opens the cells of every provider that is below a replaced provider and not listed itself.
+fn open_dropped(
+    transaction: &mut Transaction<'_>,
+    listed: &[Found],
+) -> Result<Vec<Found>, Abort<Refused>> {
+    let mut replaced = Set::default();
+    let mut rest = Vec::new();
+    for found in listed.iter().filter(|found| found.configuration.is_some()) {
+        // A provider that is listed twice is looked at once.
+        if replaced.insert(found.cell) {
+            rest.push((found.cell, found.structure.first_child));
+        }
+    }
+    let mut seen = Set::default();
+    let mut dropped = Vec::new();
+    while let Some((parent, next)) = rest.pop() {
+        let Some(cell) = next else { continue };
+        // If the walk reaches a cell twice, what was read contradicts itself.
+        if !seen.insert(cell) {
+            return Err(Abort::Torn);
+        }
+        let place = transaction.open(cell)?;
+        let structure = structure_at(transaction, place);
+        if !structure.is_live() || structure.parent != Some(parent) {
+            return Err(Abort::Torn);
+        }
+        rest.push((parent, structure.next));
+        if replaced.contains(&cell) {
+            continue;
+        }
+        rest.push((cell, structure.first_child));
+        let usage = transaction.open(usage_of(cell))?;
+        let words = UsageWords(transaction.words(usage));
+        if !words.life().is(State::Live, structure.life.incarnation) {
+            return Err(Abort::Torn);
+        }
+        let configuration = Some(words.configuration());
+        dropped.push(Found { cell, place, usage, structure, configuration });
+    }
+    Ok(dropped)
+}
+
+/// Opens the name cells of all providers that are replaced or dropped.
+fn open_old_names<'a>(
+    transaction: &mut Transaction<'_>,
+    all: impl Iterator<Item = &'a Found>,
+) -> Result<Map<Cell, OldName>, Abort<Refused>> {
+    let mut old_names = Map::default();
+    for found in all.filter(|found| found.configuration.is_some()) {
+        let cell = found.structure.name.ok_or(Abort::Torn)?;
+        let place = transaction.open(cell)?;
+        let life = Life::from_word(transaction.word(place, 0));
+        if life.state != State::Live {
+            return Err(Abort::Torn);
+        }
+        old_names.insert(cell, OldName { place, life });
+    }
+    Ok(old_names)
+}
+
+/// Adds a fault for each dropped provider that is in use.
+fn check_unused(transaction: &Transaction<'_>, dropped: &[Found], faults: &mut Vec<Fault>) {
+    for found in dropped {
+        let mut classes = UsageWords(transaction.words(found.usage)).all();
+        if let Some((class, amounts)) = classes.find(|(_, amounts)| amounts.used > 0) {
+            faults.push(Fault::InUse {
+                provider: found.structure.uuid,
+                class: ResourceClass::from_number(class),
+                used: amounts.used,
+            });
+        }
+    }
+}
+
+/// Opens the cell of a key. Refuses the population as stale if the cell no longer stands for that
+/// key.
+fn open_key(
+    transaction: &mut Transaction<'_>,
+    key: Interned,
+) -> Result<(Place, Life), Abort<Refused>> {
+    let place = transaction.open(key.cell)?;
+    let life = Life::from_word(transaction.word(place, 0));
+    if life.incarnation != key.incarnation || life.state == State::Free {
+        return Err(Refused::Stale.into());
+    }
+    Ok((place, life))
+}
+
+/// Changes the cells.
+impl Attempt<'_> {
+    /// Gives the listed providers their names, and frees the old names that no provider has any
+    /// more.
+    fn exchange_names(
+        &self,
+        transaction: &mut Transaction<'_>,
+        listed: &[Found],
+        dropped: &[Found],
+        old_names: &Map<Cell, OldName>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Abort<Refused>> {
+        let kept: Set<Cell> = self.keys.labels.iter().map(|label| label.cell).collect();
+        let free = |transaction: &mut Transaction<'_>, found: &Found| {
+            let cell = found.structure.name.ok_or(Abort::Torn)?;
+            let OldName { place, life } = old_names.get(&cell).ok_or(Abort::Torn)?;
+            if kept.contains(&cell) {
+                return Ok::<_, Abort<Refused>>(None);
+            }
+            transaction.rewrite(*place, &[life.ended().word()]);
+            Ok(Some(Interned { cell, incarnation: life.incarnation }))
+        };
+        for found in listed {
+            let Some(version) = found.configuration else { continue };
+            if let Some(freed) = free(transaction, found)? {
+                let usage = usage_of(found.cell);
+                let name = self.core.with_configuration(usage, version, |old| old.name.clone())?;
+                outcome.names.push((name, freed));
+            }
+        }
+        for found in dropped {
+            let structure =
+                Interned { cell: found.cell, incarnation: found.structure.life.incarnation };
+            outcome.dropped.push(Removed {
+                uuid: found.structure.uuid,
+                structure,
+                name: free(transaction, found)?,
+                configuration: found.configuration.ok_or(Abort::Torn)?,
+            });
+        }
+        for (found, label) in listed.iter().zip(self.keys.labels) {
+            transaction.note_progress();
+            let (place, life) = open_key(transaction, *label)?;
+            transaction.rewrite(place, &name_words(life, found.cell));
+        }
+        Ok(())
+    }
+}
+
+/// Takes each replaced provider out of the children of its parent, if the parent stays as it is.
+fn unlink_replaced(
+    transaction: &mut Transaction<'_>,
+    listed: &[Found],
+    dropped: &[Found],
+) -> Result<(), Abort<Refused>> {
+    let replaced = || listed.iter().filter(|found| found.configuration.is_some());
+    let goes: Set<Cell> = replaced().chain(dropped).map(|found| found.cell).collect();
+    for found in replaced() {
+        let parent = found.structure.parent.ok_or(Abort::Torn)?;
+        if !goes.contains(&parent) {
+            // The structure comes from the transaction's own words, not from `found`: a neighbour
+            // may have been taken out before.
+            let structure = structure_at(transaction, found.place);
+            unlink(transaction, found.cell, &structure)?;
+        }
+    }
+    Ok(())
+}

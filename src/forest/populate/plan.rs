@@ -1,0 +1,184 @@
+//! [`Plan`]: what a list of providers says by itself, before any forest is looked at.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::forest::generation::LARGEST_LISTED_GENERATION;
+use crate::forest::keys::check_name;
+use crate::forest::populate::spec::ProviderSpec;
+use crate::inventory::ClassCapacity;
+
+/// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
+pub(crate) struct Plan<'a> {
+    pub(crate) entries: Vec<Entry<'a>>,
+    /// The parents that are not listed, each once.
+    pub(crate) outside: Vec<Uuid>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Describes one provider of the list.
+pub(crate) struct Entry<'a> {
+    pub(crate) spec: &'a ProviderSpec,
+    pub(crate) parent: ParentOf,
+    pub(crate) capacities: Vec<ClassCapacity>,
+}
+
+impl Entry<'_> {
+    /// Returns whether the provider has a parent that is not listed.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self.parent, ParentOf::Outside(_))
+    }
+}
+
+/// Tells where the parent of a listed provider is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ParentOf {
+    /// The provider is a root.
+    None,
+    /// The parent is the entry at this position.
+    Listed(usize),
+    /// The parent is not listed, and is at this position of the plan's `outside`.
+    Outside(usize),
+}
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+impl<'a> Plan<'a> {
+    /// Makes a plan of `specs`. O(n) for n entries with their inventories; nothing recurses.
+    pub(crate) fn new(specs: &'a [ProviderSpec]) -> Self {
+        let mut faults = Vec::new();
+        let positions = positions(specs, &mut faults);
+        check_names(specs, &mut faults);
+        let mut outside = Vec::new();
+        let mut outside_positions = Map::default();
+        let entries: Vec<_> = specs
+            .iter()
+            .map(|spec| {
+                let parent = match spec.parent {
+                    None => ParentOf::None,
+                    Some(parent) => match positions.get(&parent) {
+                        Some(position) => ParentOf::Listed(*position),
+                        None => ParentOf::Outside(*outside_positions.entry(parent).or_insert_with(
+                            || {
+                                outside.push(parent);
+                                outside.len() - 1
+                            },
+                        )),
+                    },
+                };
+                check_generation(spec, &mut faults);
+                Entry { spec, parent, capacities: capacities(spec, &mut faults) }
+            })
+            .collect();
+        find_cycles(&entries, &mut faults);
+        Plan { entries, outside, faults }
+    }
+
+    /// Returns the positions of the entries in an order in which parents come before their
+    /// children, and siblings come in the order of the list. Leaves out the entries on a circle of
+    /// parents, and those below one.
+    pub(crate) fn parents_first(&self) -> Vec<usize> {
+        let mut children = vec![Vec::new(); self.entries.len()];
+        let mut order = Vec::with_capacity(self.entries.len());
+        for (position, entry) in self.entries.iter().enumerate() {
+            match entry.parent {
+                ParentOf::Listed(parent) => children[parent].push(position),
+                ParentOf::None | ParentOf::Outside(_) => order.push(position),
+            }
+        }
+        let mut next = 0;
+        while let Some(&parent) = order.get(next) {
+            order.append(&mut children[parent]);
+            next += 1;
+        }
+        order
+    }
+}
+
+/// Returns the position of each uuid, the first position if there are several. Adds a fault for
+/// each uuid that is listed twice.
+fn positions(specs: &[ProviderSpec], faults: &mut Vec<Fault>) -> Map<Uuid, usize> {
+    let mut positions = Map::with_capacity_and_hasher(specs.len(), Default::default());
+    let mut reported = Map::default();
+    for (position, spec) in specs.iter().enumerate() {
+        if *positions.entry(spec.uuid).or_insert(position) != position
+            && reported.insert(spec.uuid, ()).is_none()
+        {
+            faults.push(Fault::DuplicateUuid { provider: spec.uuid });
+        }
+    }
+    positions
+}
+
+fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
+    let mut first = Map::with_capacity_and_hasher(specs.len(), Default::default());
+    let mut shared = vec![false; specs.len()];
+    for (position, spec) in specs.iter().enumerate() {
+        let earlier = *first.entry(&*spec.name).or_insert(position);
+        // Entries with one uuid have another fault already.
+        if specs[earlier].uuid != spec.uuid {
+            shared[earlier] = true;
+            shared[position] = true;
+        }
+        if let Err(Error::InvalidName { name, length, reason }) = check_name(&spec.name) {
+            faults.push(Fault::InvalidName { provider: spec.uuid, name, length, reason });
+        }
+    }
+    let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
+    faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
+        provider: spec.uuid,
+        name: match check_name(&spec.name) {
+            Err(Error::InvalidName { name, .. }) => name,
+            _ => spec.name.to_string(),
+        },
+    }));
+}
+
+fn check_generation(spec: &ProviderSpec, faults: &mut Vec<Fault>) {
+    if let Some(generation) = spec.generation.filter(|given| *given > LARGEST_LISTED_GENERATION) {
+        faults.push(Fault::GenerationTooLarge { owner: spec.uuid, generation });
+    }
+}
+
+fn capacities(spec: &ProviderSpec, faults: &mut Vec<Fault>) -> Vec<ClassCapacity> {
+    let capacity = |(class, inventory): (_, &crate::Inventory)| match inventory.capacity() {
+        Ok(capacity) => Some(ClassCapacity { class, capacity, inventory: *inventory }),
+        Err(fault) => {
+            faults.push(Fault::InvalidInventory { provider: spec.uuid, class, fault });
+            None
+        }
+    };
+    spec.inventories.iter().filter_map(capacity).collect()
+}
+
+/// Adds a fault for each entry on a circle of parents, but none for an entry that merely leads to
+/// one.
+fn find_cycles(entries: &[Entry<'_>], faults: &mut Vec<Fault>) {
+    const UNSEEN: usize = 0;
+    // For each entry, the number of the walk that came by first.
+    let mut seen_by = vec![UNSEEN; entries.len()];
+    for start in 0..entries.len() {
+        let walk = start + 1;
+        let mut position = start;
+        while seen_by[position] == UNSEEN {
+            seen_by[position] = walk;
+            let ParentOf::Listed(parent) = entries[position].parent else { break };
+            position = parent;
+            if seen_by[position] == walk {
+                let first = position;
+                loop {
+                    faults.push(Fault::Cycle { provider: entries[position].spec.uuid });
+                    let ParentOf::Listed(parent) = entries[position].parent else { break };
+                    position = parent;
+                    if position == first {
+                        break;
+                    }
+                }
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! [`ProviderSpec`]: what a provider is to be, as an entry of a population.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::forest::provider::ProviderData;
+use crate::inventory::Inventories;
+use crate::resources::Resources;
+use crate::traits::Trait;
+
+/// Describes everything about one provider that
+/// [`ProviderTree::populate`](crate::ProviderTree::populate) makes true.
+///
+/// ```
+/// use provider_tree::{Inventories, Inventory, ProviderSpec, ResourceClass};
+/// use uuid::Uuid;
+///
+/// let host = ProviderSpec::new(Uuid::new_v4(), "host-1").with_generation(7);
+/// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+/// let numa = ProviderSpec::new(Uuid::new_v4(), "host-1-numa-0")
+///     .with_parent(host.uuid)
+///     .with_inventories(vcpu);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ProviderSpec {
+    /// The uuid.
+    pub uuid: Uuid,
+    /// The name.
+    pub name: Arc<str>,
+    /// The uuid of the parent; `None` for a root.
+    #[cfg_attr(feature = "serde", serde(rename = "parent_provider_uuid", default))]
+    pub parent: Option<Uuid>,
+    /// The generation. If it is `None`, a new provider starts at 0, and the generation of an
+    /// existing provider grows.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub generation: Option<u64>,
+    /// The inventories.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub inventories: Arc<Inventories>,
+    /// The traits.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::trait_names"))]
+    pub traits: Arc<BTreeSet<Trait>>,
+    /// The aggregates that the provider is a member of.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub aggregates: Arc<BTreeSet<Uuid>>,
+    /// The caller's own values.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub resources: Resources,
+}
+
+impl ProviderSpec {
+    /// Returns an entry for a root with this uuid and name, and nothing else.
+    pub fn new(uuid: Uuid, name: impl Into<Arc<str>>) -> Self {
+        ProviderSpec {
+            uuid,
+            name: name.into(),
+            parent: None,
+            generation: None,
+            inventories: Arc::default(),
+            traits: Arc::default(),
+            aggregates: Arc::default(),
+            resources: Resources::new(),
+        }
+    }
+
+    /// Returns the entry with `parent` as the provider's parent.
+    pub fn with_parent(self, parent: Uuid) -> Self {
+        ProviderSpec { parent: Some(parent), ..self }
+    }
+
+    /// Returns the entry with this generation.
+    pub fn with_generation(self, generation: u64) -> Self {
+        ProviderSpec { generation: Some(generation), ..self }
+    }
+
+    /// Returns the entry with these inventories in place of its own.
+    pub fn with_inventories(self, inventories: Inventories) -> Self {
+        ProviderSpec { inventories: Arc::new(inventories), ..self }
+    }
+
+    /// Returns the entry with these traits in place of its own.
+    pub fn with_traits(self, traits: impl IntoIterator<Item = Trait>) -> Self {
+        ProviderSpec { traits: Arc::new(traits.into_iter().collect()), ..self }
+    }
+
+    /// Returns the entry with these aggregates in place of its own.
+    pub fn with_aggregates(self, aggregates: impl IntoIterator<Item = Uuid>) -> Self {
+        ProviderSpec { aggregates: Arc::new(aggregates.into_iter().collect()), ..self }
+    }
+
+    /// Returns the entry with these resources in place of its own.
+    pub fn with_resources(self, resources: Resources) -> Self {
+        ProviderSpec { resources, ..self }
+    }
+}
+
+impl From<ProviderData> for ProviderSpec {
+    fn from(data: ProviderData) -> Self {
+        ProviderSpec {
+            uuid: data.uuid,
+            name: data.name,
+            parent: data.parent,
+            generation: Some(data.generation),
+            inventories: data.inventories,
+            traits: data.traits,
+            aggregates: data.aggregates,
+            resources: data.resources,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Sharing providers: how many there are with each class, counted in one cell of the forest.
+//!
+//! A transaction that changes what is counted also changes the cell that counts. So one read
+//! answers whether there is a sharing provider, and the answer is true of one instant.
+
+use std::collections::BTreeMap;
+
+use crate::forest::configuration::Configuration;
+use crate::layout::{read_counts, shares, sharing_words};
+use crate::ledger::{Abort, Cell, Limit, Transaction, View};
+use crate::resource_class::ResourceClass;
+use crate::traits::Trait;
+
+/// Holds by how much a transaction changes the counts.
+#[derive(Default)]
+pub(crate) struct SharingChange(BTreeMap<u16, i64>);
+
+impl SharingChange {
+    /// Returns the change that follows when `after` replaces `before`.
+    pub(crate) fn between(before: &Configuration, after: &Configuration) -> Self {
+        let mut change = SharingChange::default();
+        change.goes(before);
+        change.comes(after);
+        change
+    }
+
+    /// Counts a provider with this configuration that comes.
+    pub(crate) fn comes(&mut self, configuration: &Configuration) {
+        self.count(configuration, 1);
+    }
+
+    /// Counts a provider with this configuration that goes.
+    pub(crate) fn goes(&mut self, configuration: &Configuration) {
+        self.count(configuration, -1);
+    }
+
+    fn count(&mut self, configuration: &Configuration, by: i64) {
+        if !configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE) {
+            return;
+        }
+        for (class, _) in configuration.inventories.iter() {
+            *self.0.entry(class.number()).or_default() += by;
+        }
+    }
+
+    /// Makes the change of the counts part of a transaction.
+    pub(crate) fn apply<E>(
+        &self,
+        transaction: &mut Transaction<'_>,
+        sharing: Cell,
+    ) -> Result<(), Abort<E>>
+    where
+        Abort<E>: From<Limit>,
+    {
+        if self.0.values().all(|by| *by == 0) {
+            return Ok(());
+        }
+        let place = transaction.open(sharing)?;
+        let words = transaction.words(place);
+        let life = words.first().copied().unwrap_or(0);
+        let mut counts = read_counts(words);
+        for (class, by) in &self.0 {
+            let count = counts.entry(*class).or_default();
+            // If the count would fall below zero, the configuration and the counts were read at
+            // different instants.
+            *count = count.checked_add_signed(*by).ok_or(Abort::Torn)?;
+        }
+        transaction.rewrite(place, &sharing_words(life, &counts));
+        Ok(())
+    }
+}
+
+/// Returns whether any sharing provider has an inventory of `class`. Returns `None` if that can't
+/// be read.
+pub(crate) fn has_sharing_provider(
+    view: &mut impl View,
+    sharing: Cell,
+    class: ResourceClass,
+) -> Option<bool> {
+    view.read(sharing, |words| shares(words, class.number()))
+}
