@@ -26,7 +26,7 @@ use crate::inventory::ClassCapacity;
 use crate::layout::Term;
 use crate::layout::{ConsumerWords, rewrite_consumer};
 use crate::layout::{Life, State, UsageWords, usage_of, write_usage};
-use crate::ledger::{Abort, Cell, Place, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Place, Torn, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 
 impl Worker {
@@ -134,7 +134,7 @@ fn change_cordons(
     own: bool,
 ) -> Result<(), Abort<Refused>> {
     for CordonChange { provider, .. } in batch.cordons.iter().filter(|change| change.own == own) {
-        set_cordon_in(transaction, provider.cell, provider, own)?;
+        set_cordon_in(transaction, provider, own)?;
     }
     Ok(())
 }
@@ -387,8 +387,8 @@ impl Exchange {
             return Ok(());
         }
         let place = transaction.open(self.usage)?;
-        let amounts = UsageWords(transaction.words(place)).find(self.class).ok_or(Abort::Torn)?;
-        let left = amounts.used.checked_sub(held).ok_or(Abort::Torn)?;
+        let amounts = UsageWords(transaction.words(place)).find(self.class).ok_or(Torn)?;
+        let left = amounts.used.checked_sub(held).ok_or(Torn)?;
         amounts.set_used(transaction.words_mut(place), left);
         Ok(())
     }
@@ -443,6 +443,8 @@ impl Prepared<'_> {
         let mut words = Vec::new();
         write_usage(&mut words, life, generation, self.candidate.version, cordoned, &classes);
         transaction.rewrite(place, &words);
-        SharingChange::between(&self.current, &self.next).apply(transaction, core.forest.sharing)
+        SharingChange::between(&self.current, &self.next)
+            .apply(transaction, core.forest.sharing)?;
+        Ok(())
     }
 }

@@ -253,20 +253,22 @@ impl Worker {
         let consumer = lease.consumer();
         let Worker { writer, held, .. } = self;
         let changed = writer.transact(|transaction| {
-            let place = transaction.open(lease.interned.cell).map_err(Left::from)?;
+            let place = transaction
+                .open(lease.interned.cell)
+                .map_err(|limit| Abort::Reject(limit.into()))?;
             let now = ConsumerWords(transaction.words(place));
             let life = now.life();
             if !life.is(State::Live, lease.interned.incarnation) {
                 return Err(Abort::Reject(Left::Ended));
             }
             let (mut generation, before) = (now.generation(), now.term());
-            if let Some(term) = change(now.deadline())? {
+            if let Some(term) = change(now.deadline()).map_err(Abort::Reject)? {
                 generation += 1;
                 held.clear();
                 held.extend(now.held());
                 let held = held.iter().copied();
                 rewrite_consumer(transaction, (place, life), consumer, generation, term, held)
-                    .map_err(Left::Error)?;
+                    .map_err(|error| Abort::Reject(Left::Error(error)))?;
             }
             Ok((Receipt { consumer, generation }, before))
         });

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::forest::{Provider, Refused, open_live, structure_at};
 use crate::layout::Held;
 use crate::layout::{UsageWords, usage_of};
-use crate::ledger::{Abort, Cell, Transaction};
+use crate::ledger::{Abort, Cell, Torn, Transaction};
 use crate::resource_class::ResourceClass;
 
 impl Line {
@@ -141,8 +141,8 @@ fn climb(
     chain: &Line,
     lines: &mut Vec<Line>,
 ) -> Result<(), Abort<Refused>> {
-    let cell = core.forest.structure_cell(&chain.provider)?;
-    let (_, mut structure) = open_live::<Refused>(transaction, cell, &chain.provider)?;
+    core.forest.structure_cell(&chain.provider)?;
+    let (_, mut structure) = open_live(transaction, &chain.provider)?;
     let mut provider = chain.provider;
     let mut steps = 0_u32;
     loop {
@@ -150,7 +150,7 @@ fn climb(
         if UsageWords(transaction.words(usage)).find(chain.class.number()).is_some() {
             lines.push(Line { provider, ..*chain });
         }
-        let parent = structure.parent.ok_or(Abort::Torn)?;
+        let parent = structure.parent.ok_or(Torn)?;
         if parent == core.forest.super_root {
             return Ok(());
         }

@@ -8,10 +8,10 @@
 
 use crate::error::{Error, Result};
 use crate::forest::core::Forest;
+use crate::forest::draft::{Draft, open_live, structure_at};
 use crate::forest::provider::Provider;
-use crate::forest::structure::{open_live, structure_at};
 use crate::layout::{State, UsageWords, set_cordoned, usage_of};
-use crate::ledger::{Abort, Cell, Limit, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Writer};
 
 impl Forest {
     /// Cordons `provider` itself if `own` is true, or ends its own cordon; returns whether that
@@ -22,75 +22,62 @@ impl Forest {
         provider: &Provider,
         own: bool,
     ) -> Result<bool> {
-        let cell = self.structure_cell(provider)?;
-        writer.transact(|transaction| set_cordon_in::<Error>(transaction, cell, provider, own))
+        self.structure_cell(provider)?;
+        writer.transact(|transaction| set_cordon_in(transaction, provider, own))
     }
 }
 
-/// Cordons the provider with the structure cell `cell` in a transaction if `own` is true, or ends
+/// Cordons `provider` in a draft if `own` is true, or ends
 /// its own cordon; returns whether that made a difference.
-pub(crate) fn set_cordon_in<E: From<Error>>(
-    transaction: &mut Transaction<'_>,
-    cell: Cell,
+pub(crate) fn set_cordon_in(
+    draft: &mut impl Draft,
     provider: &Provider,
     own: bool,
-) -> Result<bool, Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let (place, mut structure) = open_live::<E>(transaction, cell, provider)?;
+) -> Result<bool, Abort<Error>> {
+    let cell = provider.cell;
+    let (place, mut structure) = open_live(draft, provider)?;
     if structure.cordon.own == own {
         return Ok(false);
     }
     let before = structure.cordon.holds();
     structure.cordon.own = own;
-    transaction.rewrite(place, &structure.words());
+    draft.rewrite(place, &structure.words());
     if structure.cordon.holds() != before {
-        mark_usage(transaction, cell, structure.cordon.holds())?;
-        inherit_below(transaction, cell, structure.cordon.holds())?;
+        mark_usage(draft, cell, structure.cordon.holds())?;
+        inherit_below(draft, cell, structure.cordon.holds())?;
     }
     Ok(true)
 }
 
 /// Notes for `cell` whether an ancestor is cordoned, and for all descendants what follows from
 /// that.
-pub(crate) fn inherit<E>(
-    transaction: &mut Transaction<'_>,
+pub(crate) fn inherit(
+    draft: &mut impl Draft,
     cell: Cell,
     inherited: bool,
-) -> Result<(), Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let place = transaction.open(cell)?;
-    let mut structure = structure_at(transaction, place);
+) -> Result<(), Abort<Error>> {
+    let place = draft.open(cell)?;
+    let mut structure = structure_at(draft, place);
     if structure.cordon.inherited == inherited {
         return Ok(());
     }
     structure.cordon.inherited = inherited;
-    transaction.rewrite(place, &structure.words());
+    draft.rewrite(place, &structure.words());
     if structure.cordon.own {
         return Ok(());
     }
-    mark_usage(transaction, cell, inherited)?;
-    inherit_below(transaction, cell, inherited)
+    mark_usage(draft, cell, inherited)?;
+    inherit_below(draft, cell, inherited)
 }
 
 /// Notes for all descendants of `top` whether an ancestor is cordoned.
-fn inherit_below<E>(
-    transaction: &mut Transaction<'_>,
-    top: Cell,
-    inherited: bool,
-) -> Result<(), Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let place = transaction.open(top)?;
-    let mut rest = vec![(top, structure_at(transaction, place).first_child)];
+fn inherit_below(draft: &mut impl Draft, top: Cell, inherited: bool) -> Result<(), Abort<Error>> {
+    let place = draft.open(top)?;
+    let mut rest = vec![(top, structure_at(draft, place).first_child)];
     while let Some((parent, next)) = rest.pop() {
         let Some(cell) = next else { continue };
-        let place = transaction.open(cell)?;
-        let mut structure = structure_at(transaction, place);
+        let place = draft.open(cell)?;
+        let mut structure = structure_at(draft, place);
         // If the parent is another one, or the descendant has been noted already, what was read
         // contradicts itself.
         if !structure.is_live()
@@ -100,11 +87,11 @@ where
             return Err(Abort::Torn);
         }
         structure.cordon.inherited = inherited;
-        transaction.rewrite(place, &structure.words());
+        draft.rewrite(place, &structure.words());
         rest.push((parent, structure.next));
         // The descendants of a provider that is cordoned itself inherit that cordon anyway.
         if !structure.cordon.own {
-            mark_usage(transaction, cell, inherited)?;
+            mark_usage(draft, cell, inherited)?;
             rest.push((cell, structure.first_child));
         }
     }
@@ -112,18 +99,11 @@ where
 }
 
 /// Notes in the usage cell beside `structure` whether a claim may take something new.
-fn mark_usage<E>(
-    transaction: &mut Transaction<'_>,
-    structure: Cell,
-    cordoned: bool,
-) -> Result<(), Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let usage = transaction.open(usage_of(structure))?;
-    if UsageWords(transaction.words(usage)).life().state != State::Live {
+fn mark_usage(draft: &mut impl Draft, structure: Cell, cordoned: bool) -> Result<(), Abort<Error>> {
+    let usage = draft.open(usage_of(structure))?;
+    if UsageWords(draft.words(usage)).life().state != State::Live {
         return Err(Abort::Torn);
     }
-    set_cordoned(transaction.words_mut(usage), cordoned);
+    set_cordoned(draft.words_mut(usage), cordoned);
     Ok(())
 }

@@ -159,10 +159,11 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     /// thread gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
         let freed = writer.transact(|transaction| {
-            let place = transaction.open(interned.cell).map_err(NotAbsent::from)?;
+            let place =
+                transaction.open(interned.cell).map_err(|limit| Abort::Reject(limit.into()))?;
             let life = Life::of_words(transaction.words(place));
             if life.state == State::Live || life.incarnation != interned.incarnation {
-                return Err(NotAbsent.into());
+                return Err(Abort::Reject(NotAbsent));
             }
             transaction.rewrite(place, &[life.ended().word()]);
             Ok(())
@@ -252,7 +253,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             return Ok(Interned { cell, incarnation });
         };
         let occupied: Result<_, Limit> = writer.transact(|transaction| {
-            let place = transaction.open(cell)?;
+            let place = transaction.open(cell).map_err(Abort::Reject)?;
             let life = Life::of_words(transaction.words(place)).with(State::Absent);
             transaction.rewrite(place, &absent(life, key));
             Ok(Interned { cell, incarnation: life.incarnation })
@@ -338,9 +339,28 @@ impl From<Limit> for Abort<Refused> {
     }
 }
 
+impl From<Refused> for Abort<Refused> {
+    fn from(refused: Refused) -> Self {
+        Abort::Reject(refused)
+    }
+}
+
+impl From<Error> for Abort<Error> {
+    fn from(error: Error) -> Self {
+        Abort::Reject(error)
+    }
+}
+
 impl From<Error> for Abort<Refused> {
     fn from(error: Error) -> Self {
         Abort::Reject(error.into())
+    }
+}
+
+impl From<Abort<Error>> for Abort<Refused> {
+    #[inline]
+    fn from(abort: Abort<Error>) -> Self {
+        abort.map(Refused::Error)
     }
 }
 

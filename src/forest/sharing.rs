@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Error;
 use crate::forest::configuration::Configuration;
 use crate::layout::{read_counts, shares, sharing_words};
-use crate::ledger::{Abort, Cell, Limit, Transaction, View};
+use crate::ledger::{Abort, Cell, Torn, Transaction, View};
 use crate::resource_class::ResourceClass;
 use crate::traits::Trait;
 
@@ -44,14 +45,11 @@ impl SharingChange {
     }
 
     /// Makes the change of the counts part of a transaction.
-    pub(crate) fn apply<E>(
+    pub(crate) fn apply(
         &self,
         transaction: &mut Transaction<'_>,
         sharing: Cell,
-    ) -> Result<(), Abort<E>>
-    where
-        Abort<E>: From<Limit>,
-    {
+    ) -> Result<(), Abort<Error>> {
         if self.0.values().all(|by| *by == 0) {
             return Ok(());
         }
@@ -63,7 +61,7 @@ impl SharingChange {
             let count = counts.entry(*class).or_default();
             // If the count would fall below zero, the configuration and the counts were read at
             // different instants.
-            *count = count.checked_add_signed(*by).ok_or(Abort::Torn)?;
+            *count = count.checked_add_signed(*by).ok_or(Torn)?;
         }
         transaction.rewrite(place, &sharing_words(life, &counts));
         Ok(())

@@ -21,15 +21,17 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::{Candidate, Configuration, Gone};
 use crate::forest::cordon::inherit;
 use crate::forest::core::Forest;
+use crate::forest::draft::{open_live, structure_at};
 use crate::forest::generation::Expect;
 use crate::forest::keys::{Interned, Name, Refused, check_name, while_stale, with_both_keys};
+use crate::forest::links::{append, unlink};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
     Cordon, Life, State, Structure, UsageWords, name_words, owner_of, set_configuration, usage_of,
     write_usage,
 };
-use crate::ledger::{Abort, Cell, Limit, Place, Stamp, Transaction, Writer};
+use crate::ledger::{Abort, Cell, Place, Stamp, Torn, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 
 /// Describes a provider that a transaction has removed, for the indexes to forget.
@@ -130,7 +132,7 @@ impl Forest {
         let ((), at) = writer.transact_stamped(|transaction| {
             removed.clear();
             let mut sharing = SharingChange::default();
-            let (place, structure) = open_live(transaction, top, provider)?;
+            let (place, structure) = open_live(transaction, provider)?;
             if !with_descendants && structure.first_child.is_some() {
                 return Err(Error::HasChildren { provider: provider.uuid }.into());
             }
@@ -167,15 +169,15 @@ impl Forest {
 
     /// Applies `read` to the configuration that the cell `usage` named as `version` when the
     /// transaction read the cell.
-    pub(crate) fn with_configuration<T, E>(
+    pub(crate) fn with_configuration<T>(
         &self,
         usage: Cell,
         version: u64,
         read: impl FnOnce(&Configuration) -> T,
-    ) -> Result<T, Abort<E>> {
+    ) -> Result<T, Torn> {
         // If the version is gone, the usage cell has changed since.
         let found = self.configurations.with(usage, version, |found| read(found));
-        found.ok_or(Abort::Torn)
+        found.ok_or(Torn)
     }
 
     /// Forgets a provider that was removed at `at`: first its name, then its configuration, then
@@ -206,9 +208,9 @@ impl Forest {
         writer.transact(|transaction| {
             // Opening the moves cell changes it: a commit changes the word of every gate it opened.
             transaction.open(self.moves())?;
-            let (place, mut structure) = open_live(transaction, cell, provider)?;
+            let (place, mut structure) = open_live(transaction, provider)?;
             if let Some(parent) = parent {
-                open_live(transaction, parent_cell, parent)?;
+                open_live(transaction, parent)?;
                 if self.is_below(transaction, parent_cell, cell)? {
                     let (provider, parent) = (provider.uuid, parent.uuid);
                     return Err(Error::WouldCycle { provider, parent }.into());
@@ -300,7 +302,7 @@ impl Forest {
         let candidate = self.configurations.publish(&self.ledger, usage, Arc::new(renamed));
         let ((replaced, old), at) =
             Candidate::decide([&candidate].into_iter(), writer, |transaction| {
-                let (place, mut structure) = open_live(transaction, cell, provider)?;
+                let (place, mut structure) = open_live(transaction, provider)?;
                 let words = transaction.open(usage)?;
                 let before = UsageWords(transaction.words(words));
                 let (generation, replaced) = (before.generation(), before.configuration());
@@ -312,7 +314,7 @@ impl Forest {
                 let taken = || Error::NameExists { name: name.to_string() };
                 let label = take_key(transaction, label, taken)?;
                 transaction.rewrite(label.place, &name_words(label.life, cell));
-                let old = structure.name.replace(label.cell).ok_or(Abort::Torn)?;
+                let old = structure.name.replace(label.cell).ok_or(Torn)?;
                 let place_of_old = transaction.open(old)?;
                 let life = Life::from_word(transaction.word(place_of_old, 0));
                 if life.state != State::Live {
@@ -411,90 +413,6 @@ fn link_new(
     Ok(())
 }
 
-/// Opens the structure cell of a provider. The cell has to serve the provider that the handle
-/// names.
-pub(crate) fn open_live<E: From<Error>>(
-    transaction: &mut Transaction<'_>,
-    cell: Cell,
-    handle: &Provider,
-) -> Result<(Place, Structure), Abort<E>> {
-    let place = transaction.open(cell).map_err(|full| Abort::Reject(E::from(full.into())))?;
-    let structure = structure_at(transaction, place);
-    handle.check_life(structure.life).map_err(|removed| Abort::Reject(removed.into()))?;
-    Ok((place, structure))
-}
-
-pub(crate) fn structure_at(transaction: &Transaction<'_>, place: Place) -> Structure {
-    Structure::from_words(|index| transaction.word(place, index))
-}
-
-/// Changes the structure of `cell`, which has to be live.
-pub(crate) fn edit<E>(
-    transaction: &mut Transaction<'_>,
-    cell: Cell,
-    edit: impl FnOnce(&mut Structure),
-) -> Result<(), Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let place = transaction.open(cell)?;
-    let mut structure = structure_at(transaction, place);
-    if !structure.is_live() {
-        return Err(Abort::Torn);
-    }
-    edit(&mut structure);
-    transaction.rewrite(place, &structure.words());
-    Ok(())
-}
-
-/// Puts `cell` behind the last child of `parent`; returns the sibling before it.
-pub(crate) fn append<E>(
-    transaction: &mut Transaction<'_>,
-    parent: Cell,
-    cell: Cell,
-) -> Result<Option<Cell>, Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let mut last = None;
-    edit(transaction, parent, |parent| {
-        last = parent.last_child.replace(cell);
-        parent.first_child.get_or_insert(cell);
-    })?;
-    if let Some(last) = last {
-        edit(transaction, last, |last| last.next = Some(cell))?;
-    }
-    Ok(last)
-}
-
-/// Takes `cell` out of the list of its parent's children.
-pub(crate) fn unlink<E>(
-    transaction: &mut Transaction<'_>,
-    cell: Cell,
-    structure: &Structure,
-) -> Result<(), Abort<E>>
-where
-    Abort<E>: From<Limit>,
-{
-    let &Structure { previous, next, .. } = structure;
-    let parent = structure.parent.ok_or(Abort::Torn)?;
-    edit(transaction, parent, |parent| {
-        if parent.first_child == Some(cell) {
-            parent.first_child = next;
-        }
-        if parent.last_child == Some(cell) {
-            parent.last_child = previous;
-        }
-    })?;
-    if let Some(previous) = previous {
-        edit(transaction, previous, |sibling| sibling.next = next)?;
-    }
-    if let Some(next) = next {
-        edit(transaction, next, |sibling| sibling.previous = previous)?;
-    }
-    Ok(())
-}
-
 /// Frees a provider's two cells and its name, unless the provider is in use.
 fn free_provider(
     transaction: &mut Transaction<'_>,
@@ -517,7 +435,7 @@ fn free_provider(
             used: amounts.used,
         }));
     }
-    let label = structure.name.ok_or(Abort::Torn)?;
+    let label = structure.name.ok_or(Torn)?;
     let name = transaction.open(label)?;
     let name_life = Life::from_word(transaction.word(name, 0));
     if name_life.state != State::Live {

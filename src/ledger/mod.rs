@@ -26,7 +26,7 @@ mod store;
 mod word;
 
 pub(crate) use census::Spares;
-pub(crate) use commit::abort::Abort;
+pub(crate) use commit::abort::{Abort, Torn};
 pub(crate) use commit::access_set::Place;
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::writer::Writer;

@@ -31,7 +31,7 @@ fn ledger<const N: usize>() -> (Arc<Ledger>, [Cell; N]) {
 /// Adds 1 to both words of one cell.
 fn increment(writer: &mut Writer, cell: Cell) {
     let changed: Result<(), Limit> = writer.update(cell, |words| {
-        let [one, other] = words.words(0).ok_or(Abort::Torn)?;
+        let [one, other] = words.words(0).ok_or(Torn)?;
         words.set(0, [one + 1, other + 1]);
         Ok(())
     });

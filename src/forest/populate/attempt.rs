@@ -9,14 +9,16 @@ use crate::fault::Fault;
 use crate::forest::configuration::Candidate;
 use crate::forest::configure::relayout;
 use crate::forest::core::Forest;
+use crate::forest::draft::structure_at;
 use crate::forest::keys::{Interned, Name, Refused};
+use crate::forest::links::{append, unlink};
 use crate::forest::sharing::SharingChange;
-use crate::forest::structure::{Removed, append, structure_at, unlink};
+use crate::forest::structure::Removed;
 use crate::inventory::ClassCapacity;
 use crate::layout::{
     ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
 };
-use crate::ledger::{Abort, Cell, Place, Transaction};
+use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
 use crate::resource_class::ResourceClass;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -322,7 +324,7 @@ fn open_old_names<'a>(
 ) -> Result<Map<Cell, OldName>, Abort<Refused>> {
     let mut old_names = Map::default();
     for found in all.filter(|found| found.configuration.is_some()) {
-        let cell = found.structure.name.ok_or(Abort::Torn)?;
+        let cell = found.structure.name.ok_or(Torn)?;
         let place = transaction.open(cell)?;
         let life = Life::from_word(transaction.word(place, 0));
         if life.state != State::Live {
@@ -375,8 +377,8 @@ impl Attempt<'_> {
     ) -> Result<(), Abort<Refused>> {
         let kept: Set<Cell> = self.keys.labels.iter().map(|label| label.cell).collect();
         let free = |transaction: &mut Transaction<'_>, found: &Found| {
-            let cell = found.structure.name.ok_or(Abort::Torn)?;
-            let OldName { place, life } = old_names.get(&cell).ok_or(Abort::Torn)?;
+            let cell = found.structure.name.ok_or(Torn)?;
+            let OldName { place, life } = old_names.get(&cell).ok_or(Torn)?;
             if kept.contains(&cell) {
                 return Ok::<_, Abort<Refused>>(None);
             }
@@ -398,7 +400,7 @@ impl Attempt<'_> {
                 uuid: found.structure.uuid,
                 structure,
                 name: free(transaction, found)?,
-                configuration: found.configuration.ok_or(Abort::Torn)?,
+                configuration: found.configuration.ok_or(Torn)?,
             });
         }
         for (found, label) in listed.iter().zip(self.keys.labels) {
@@ -419,7 +421,7 @@ fn unlink_replaced(
     let replaced = || listed.iter().filter(|found| found.configuration.is_some());
     let goes: Set<Cell> = replaced().chain(dropped).map(|found| found.cell).collect();
     for found in replaced() {
-        let parent = found.structure.parent.ok_or(Abort::Torn)?;
+        let parent = found.structure.parent.ok_or(Torn)?;
         if !goes.contains(&parent) {
             // The structure comes from the transaction's own words, not from `found`: a neighbour
             // may have been taken out before.

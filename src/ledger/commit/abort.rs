@@ -1,4 +1,4 @@
-//! [`Abort`]: why the body of a transaction gives up.
+//! [`Abort`] and [`Torn`]: why the body of a transaction gives up.
 
 /// Tells why the body of a transaction gives up.
 #[derive(Debug)]
@@ -21,8 +21,12 @@ impl<E> Abort<E> {
     }
 }
 
-impl<E> From<E> for Abort<E> {
-    fn from(error: E) -> Self {
-        Abort::Reject(error)
+/// Tells that what was read contradicts itself, so that it has to be read again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Torn;
+
+impl<E> From<Torn> for Abort<E> {
+    fn from(_: Torn) -> Self {
+        Abort::Torn
     }
 }
