@@ -134,7 +134,7 @@ impl Hand {
     pub fn new_cell(&mut self, words: &[u64]) -> Cell {
         let cell = self.0.take_cells(ALONE, &[0]).expect("a model has few cells");
         let written: Result<(), Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell).map_err(Abort::Reject)?;
+            let place = transaction.open(cell)?;
             transaction.rewrite(place, words);
             Ok(())
         });
@@ -158,7 +158,7 @@ impl Hand {
     /// Replaces the words of a cell by others, of any number.
     pub fn rewrite(&mut self, cell: Cell, words: &[u64]) {
         let written: Result<(), Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell.0).map_err(Abort::Reject)?;
+            let place = transaction.open(cell.0)?;
             transaction.rewrite(place, words);
             Ok(())
         });
@@ -168,7 +168,7 @@ impl Hand {
     /// Returns the words of a cell as a transaction reads them.
     pub fn read(&mut self, cell: Cell) -> Vec<u64> {
         let words: Result<_, Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell.0).map_err(Abort::Reject)?;
+            let place = transaction.open(cell.0)?;
             Ok(transaction.words(place).to_vec())
         });
         words.expect("a model has few cells")

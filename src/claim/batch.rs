@@ -13,20 +13,20 @@ use uuid::Uuid;
 use crate::claim::agenda::Due;
 use crate::claim::change::Change;
 use crate::claim::core::Core;
-use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
-use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange, Line};
-use crate::claim::worker::{Receipt, Worker, check_consumer, open_consumer};
+use crate::claim::engine::{check_conditions, expand};
+use crate::claim::holder::Holder;
+use crate::claim::lines::{Line, sum_of};
+use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
+use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::{
-    Expect, Interned, Provider, Refused, SharingChange, relayout, set_cordon_in, while_stale,
+    Expect, Forest, Interned, Provider, Refused, Replacement, set_cordon_in, while_stale,
 };
 use crate::inventory::ClassCapacity;
-use crate::layout::Term;
-use crate::layout::{ConsumerWords, rewrite_consumer};
-use crate::layout::{Life, State, UsageWords, usage_of, write_usage};
-use crate::ledger::{Abort, Cell, Place, Torn, Transaction, Writer};
+use crate::layout::{Held, UsageWords};
+use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 
 impl Worker {
@@ -80,9 +80,9 @@ fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
     }
     for change in &batch.consumers {
         if let Some(claim) = &change.claim {
-            check_claim(core, claim)?;
+            claim.check(&core.forest)?;
         }
-        change.before.expect().map_or(Ok(()), |expect| expect.validate())?;
+        change.before.validate()?;
     }
     for change in &batch.cordons {
         core.forest.structure_cell(&change.provider)?;
@@ -139,17 +139,6 @@ fn change_cordons(
     Ok(())
 }
 
-/// Holds the inventories of one provider that are about to be put in force.
-struct Prepared<'a> {
-    change: &'a InventoriesChange,
-    capacities: &'a [ClassCapacity],
-    /// The version of the configuration that was in force before.
-    replaced: u64,
-    current: Arc<Configuration>,
-    next: Arc<Configuration>,
-    candidate: Candidate<'a>,
-}
-
 fn attempt(
     core: &Core,
     writer: &mut Writer,
@@ -158,67 +147,59 @@ fn attempt(
     keys: &[Interned],
     all_replaced: &mut Vec<Arc<Configuration>>,
 ) -> Result<Vec<Receipt>, Refused> {
-    let mut prepared = Vec::with_capacity(batch.inventories.len());
+    let forest = &core.forest;
+    let mut replacements = Vec::with_capacity(batch.inventories.len());
     for (change, capacities) in batch.inventories.iter().zip(capacities) {
-        let (_, replaced, current) = core.forest.configuration_in_force(&change.provider)?;
+        let InventoriesChange { provider, inventories, expect } = change;
+        let (_, version, current) = forest.configuration_in_force(provider)?;
         all_replaced.push(Arc::clone(&current));
-        let inventories = Arc::new(change.inventories.clone());
-        let next = Arc::new(Configuration { inventories, ..(*current).clone() });
-        let usage = usage_of(change.provider.cell);
-        let candidate =
-            core.forest.configurations.publish(&core.forest.ledger, usage, Arc::clone(&next));
-        prepared.push(Prepared { change, capacities, replaced, current, next, candidate });
+        let inventories = Arc::new(inventories.clone());
+        let next = Configuration { inventories, ..(*current).clone() };
+        let (before, capacities) = ((version, current), Some(&capacities[..]));
+        replacements.push(Replacement::new(forest, provider, *expect, capacities, before, next));
     }
     let mut outcomes = Vec::with_capacity(keys.len());
-    let candidates = prepared.iter().map(|prepared| &prepared.candidate);
+    let candidates = replacements.iter().map(|replacement| &replacement.candidate);
     let ((), at) = Candidate::decide(candidates, writer, |transaction| {
         outcomes.clear();
         if let Some(basis) = &batch.basis {
-            basis.check(transaction, core, &keys[batch.consumers.len()..])?;
+            basis.check(transaction, &core.forest, &keys[batch.consumers.len()..])?;
         }
-        let opened = open_consumers(transaction, batch, keys)?;
+        let holders = open_consumers(transaction, batch, keys)?;
         for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
-            check_conditions(transaction, claim)?;
+            check_conditions(transaction, &core.forest, claim)?;
         }
-        let nothing = vec![Vec::new(); opened.len()];
-        for exchange in exchanges(transaction, &opened, &nothing) {
-            exchange.give_back(transaction)?;
-        }
-        for prepared in &prepared {
-            prepared.put_in_force(transaction, core)?;
+        let parts = parts_held(transaction, &holders);
+        by_class(&parts).try_for_each(|parts| give_back(transaction, parts))?;
+        for replacement in &replacements {
+            // The batch may take again what it has given back, even if that exceeds the capacity.
+            replacement.put_in_force(transaction, forest.sharing, u64::MAX)?;
         }
         change_cordons(transaction, batch, false)?;
         // After the inventories are in force: the batch itself may decide whether a provider of a
         // chain has an inventory.
         let wanted = wanted(transaction, core, batch)?;
-        for exchange in exchanges(transaction, &opened, &wanted) {
-            exchange.take(transaction, core)?;
-        }
+        let parts = with_wanted(parts, &wanted);
+        by_class(&parts).try_for_each(|parts| take(transaction, &core.forest, parts))?;
         change_cordons(transaction, batch, true)?;
-        for (index, (change, opened)) in batch.consumers.iter().zip(&opened).enumerate() {
-            let Opened { place, life, before, term } = *opened;
-            let consumer = change.consumer;
-            let generation = if change.claim.is_some() {
-                let expect = change.before.expect().unwrap_or(Expect::Any);
-                let generation = core.claims.floors.next(consumer, expect, before);
-                let kept = term.filter(|_| !change.ends());
-                let held = wanted[index].iter().map(Line::held);
-                rewrite_consumer(transaction, (place, life), consumer, generation, kept, held)?;
-                generation
-            } else {
-                let last = before.expect("only what holds something is released");
-                core.claims.floors.raise(consumer, last);
-                transaction.rewrite(place, &[life.ended().word()]);
-                last
+        for ((change, (holder, expect)), lines) in batch.consumers.iter().zip(&holders).zip(&wanted)
+        {
+            let (claims, consumer) = (&core.claims, change.consumer);
+            let generation = match (&change.claim, holder.generation) {
+                (None, Some(last)) => holder.end(transaction, claims, consumer, last),
+                _ => {
+                    let term = holder.term.filter(|_| !change.ends());
+                    let held = lines.iter().map(Line::held);
+                    holder.hold(transaction, claims, consumer, *expect, term, held)?
+                }
             };
-            outcomes.push((generation, term));
+            outcomes.push((Receipt { consumer, generation }, holder.term));
         }
         Ok::<_, Abort<Refused>>(())
     })?;
     // The replaced configurations are dropped when there is nothing left to do that a panic of
     // their drop could skip.
-    let replaces = |prepared: Prepared<'_>| prepared.candidate.replaces(prepared.replaced, at);
-    let _gone: Vec<_> = prepared.into_iter().map(replaces).collect();
+    let _gone: Vec<_> = replacements.into_iter().map(|it| it.replaces(at)).collect();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if let Some(term) = term.filter(|_| change.ends()) {
             core.claims.leases.agenda.remove(&Due::new(term, *key));
@@ -227,11 +208,7 @@ fn attempt(
             core.claims.consumers.release(writer, &change.consumer, *key);
         }
     }
-    let receipt = |(change, (generation, _)): (&ConsumerChange, &(u64, _))| Receipt {
-        consumer: change.consumer,
-        generation: *generation,
-    };
-    Ok(batch.consumers.iter().zip(&outcomes).map(receipt).collect())
+    Ok(outcomes.into_iter().map(|(receipt, _)| receipt).collect())
 }
 
 impl ConsumerChange {
@@ -241,48 +218,22 @@ impl ConsumerChange {
     }
 }
 
-/// Describes a consumer as the transaction found it.
-struct Opened {
-    place: Place,
-    life: Life,
-    /// The generation of the consumer, if the consumer holds something.
-    before: Option<u64>,
-    term: Option<Term>,
-}
-
+/// Opens the batch's consumers. Returns each with what its next generation follows from.
 fn open_consumers(
     transaction: &mut Transaction<'_>,
     batch: &Batch,
     keys: &[Interned],
-) -> Result<Vec<Opened>, Abort<Refused>> {
-    let mut opened = Vec::with_capacity(keys.len());
+) -> Result<Vec<(Holder, Expect)>, Abort<Refused>> {
+    let mut holders = Vec::with_capacity(keys.len());
     for (change, key) in batch.consumers.iter().zip(keys) {
-        let (place, life) = open_consumer(transaction, *key)?;
-        let words = ConsumerWords(transaction.words(place));
-        let is_live = life.state == State::Live;
-        let before = is_live.then(|| words.generation());
-        let term = is_live.then(|| words.term()).flatten();
-        check_before(change, before)?;
-        opened.push(Opened { place, life, before, term });
-    }
-    Ok(opened)
-}
-
-/// Checks that the consumer is as the batch expects. `before` is the consumer's generation before
-/// the change, or `None` if the consumer holds nothing.
-fn check_before(change: &ConsumerChange, before: Option<u64>) -> Result<()> {
-    let consumer = change.consumer;
-    match (change.before, before) {
-        (Before::Nothing, None) => Ok(()),
-        (Before::Nothing, Some(generation)) => Err(Error::ConsumerExists { consumer, generation }),
-        (Before::Expected(expect) | Before::Ended(expect), _) => {
-            check_consumer(consumer, expect, before)?;
-            match (&change.claim, before) {
-                (None, None) => Err(Error::ConsumerNotFound { consumer }),
-                _ => Ok(()),
-            }
+        let holder = Holder::open(transaction, *key)?;
+        let expect = change.before.check(change.consumer, holder.generation)?;
+        if change.claim.is_none() && holder.generation.is_none() {
+            return Err(Error::ConsumerNotFound { consumer: change.consumer }.into());
         }
+        holders.push((holder, expect));
     }
+    Ok(holders)
 }
 
 /// Returns the lines of each consumer's claim, sorted out. A released consumer has no lines.
@@ -295,156 +246,98 @@ fn wanted(
     for change in &batch.consumers {
         let mut lines = Vec::new();
         if let Some(claim) = &change.claim {
-            expand(transaction, core, claim, &mut lines)?;
+            expand(transaction, &core.forest, claim, &mut lines)?;
         }
         wanted.push(lines);
     }
     Ok(wanted)
 }
 
-/// Describes what one consumer gives back and takes of one class of one provider.
+/// Describes what one consumer gives back, or takes, of one class of one provider.
 #[derive(Clone, Copy)]
 struct Part {
     usage: Cell,
     class: u16,
     consumer: usize,
+    /// `None` for what the consumer gives back.
     handle: Option<Provider>,
-    held: u64,
-    wanted: u64,
+    amount: u64,
 }
 
-/// Describes what all consumers of a batch give back and take of one class of one provider.
-struct Exchange {
-    usage: Cell,
-    class: u16,
-    parts: Vec<Part>,
-}
-
-/// Returns the exchanges by provider and class, each with its parts by consumer.
-fn exchanges(
-    transaction: &Transaction<'_>,
-    opened: &[Opened],
-    wanted: &[Vec<Line>],
-) -> Vec<Exchange> {
+/// Returns what the consumers hold, sorted.
+fn parts_held(transaction: &Transaction<'_>, holders: &[(Holder, Expect)]) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (consumer, (opened, lines)) in opened.iter().zip(wanted).enumerate() {
-        if opened.life.state == State::Live {
-            let held = ConsumerWords(transaction.words(opened.place)).held();
-            parts.extend(held.map(|held| Part {
-                usage: held.usage,
-                class: held.class,
-                consumer,
-                handle: None,
-                held: held.amount,
-                wanted: 0,
-            }));
-        }
-        parts.extend(lines.iter().map(|line| Part {
-            usage: usage_of(line.provider.cell),
-            class: line.class.number(),
-            consumer,
-            handle: Some(line.provider),
-            held: 0,
-            wanted: line.amount,
+    for (consumer, (holder, _)) in holders.iter().enumerate() {
+        parts.extend(holder.held(transaction).map(|Held { usage, class, amount }| {
+            let handle = None;
+            Part { usage, class, consumer, handle, amount }
         }));
     }
-    parts.sort_by_key(|part| (part.usage, part.class, part.consumer));
-    let mut exchanges: Vec<Exchange> = Vec::new();
-    for part in parts {
-        let Part { usage, class, .. } = part;
-        match exchanges.last_mut() {
-            Some(last) if (last.usage, last.class) == (usage, class) => last.add(part),
-            _ => exchanges.push(Exchange { usage, class, parts: vec![part] }),
-        }
-    }
-    exchanges
+    parts.sort_by_key(Part::order);
+    parts
 }
 
-impl Exchange {
-    fn add(&mut self, part: Part) {
-        match self.parts.last_mut() {
-            // A consumer's held part comes before the wanted ones. Two handles of one cell are two
-            // providers, one of which is gone.
-            Some(last)
-                if last.consumer == part.consumer
-                    && (last.handle.is_none() || last.handle == part.handle) =>
-            {
-                last.handle = last.handle.or(part.handle);
-                last.held += part.held;
-                last.wanted += part.wanted;
-            }
-            _ => self.parts.push(part),
-        }
+/// Adds to `parts` what the consumers want. Of each consumer's parts of a class, the part that the
+/// consumer gives back stays the first.
+fn with_wanted(mut parts: Vec<Part>, wanted: &[Vec<Line>]) -> Vec<Part> {
+    for (consumer, lines) in wanted.iter().enumerate() {
+        parts.extend(lines.iter().map(|line| {
+            let (usage, class) = line.key();
+            Part { usage, class, consumer, handle: Some(line.provider), amount: line.amount }
+        }));
     }
+    parts.sort_by_key(Part::order);
+    parts
+}
 
-    fn held(&self) -> u64 {
-        self.parts.iter().map(|part| part.held).fold(0, u64::saturating_add)
-    }
-
-    fn give_back(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refused>> {
-        let held = self.held();
-        if held == 0 {
-            return Ok(());
-        }
-        let place = transaction.open(self.usage)?;
-        let amounts = UsageWords(transaction.words(place)).find(self.class).ok_or(Torn)?;
-        let left = amounts.used.checked_sub(held).ok_or(Torn)?;
-        amounts.set_used(transaction.words_mut(place), left);
-        Ok(())
-    }
-
-    /// Takes what all parts want together, after everything was given back. Checks each part by
-    /// itself, then all parts together.
-    fn take(&self, transaction: &mut Transaction<'_>, core: &Core) -> Result<(), Abort<Refused>> {
-        let Some(handle) = self.parts.iter().find_map(|part| part.handle) else { return Ok(()) };
-        let place = transaction.open(self.usage)?;
-        let words = transaction.words(place);
-        for part in &self.parts {
-            let Some(handle) = &part.handle else { continue };
-            handle.check_life(UsageWords(words).life())?;
-            let change = Change { handle: Some(handle), class: self.class };
-            change
-                .check(words, core, part.held, part.wanted)
-                .map_err(|no| no.map(Refused::Error))?;
-        }
-        let class = ResourceClass::from_number(self.class);
-        let wanted = sum_of(&handle, class, self.parts.iter().map(|part| part.wanted))?;
-        let change = Change { handle: Some(&handle), class: self.class };
-        let taken = change.taken_together(words, self.held(), wanted);
-        let (at, used) = taken.map_err(|no| no.map(Refused::Error))?;
-        at.set_used(transaction.words_mut(place), used);
-        Ok(())
+impl Part {
+    fn order(&self) -> (Cell, u16, usize) {
+        (self.usage, self.class, self.consumer)
     }
 }
 
-impl Prepared<'_> {
-    fn put_in_force(
-        &self,
-        transaction: &mut Transaction<'_>,
-        core: &Core,
-    ) -> Result<(), Abort<Refused>> {
-        let provider = &self.change.provider;
-        let place = transaction.open(usage_of(provider.cell))?;
-        let usage = UsageWords(transaction.words(place));
-        provider.check_life(usage.life())?;
-        self.change.expect.check(provider.uuid, usage.generation())?;
-        if usage.configuration() != self.replaced {
-            return Err(Refused::Stale.into());
+/// Returns the parts of each class of each provider.
+fn by_class(parts: &[Part]) -> impl Iterator<Item = &[Part]> {
+    parts.chunk_by(|part, next| (part.usage, part.class) == (next.usage, next.class))
+}
+
+/// Returns how much is given back.
+fn held(parts: &[Part]) -> u64 {
+    let held = parts.iter().filter(|part| part.handle.is_none()).map(|part| part.amount);
+    held.fold(0, u64::saturating_add)
+}
+
+/// Gives back all parts of one class of one provider.
+fn give_back(transaction: &mut Transaction<'_>, parts: &[Part]) -> Result<(), Abort<Error>> {
+    let place = transaction.open(parts[0].usage)?;
+    let amounts = UsageWords(transaction.words(place)).find(parts[0].class).ok_or(Torn)?;
+    let left = amounts.used.checked_sub(held(parts)).ok_or(Torn)?;
+    amounts.set_used(transaction.words_mut(place), left);
+    Ok(())
+}
+
+/// Takes what all parts of one class of one provider want together, after everything was given
+/// back. Checks the parts of each consumer by themselves, then all parts together.
+fn take(
+    transaction: &mut Transaction<'_>,
+    forest: &Forest,
+    parts: &[Part],
+) -> Result<(), Abort<Error>> {
+    let Some(provider) = parts.iter().find_map(|part| part.handle) else { return Ok(()) };
+    let line = Line { provider, class: ResourceClass::from_number(parts[0].class), amount: 0 };
+    let place = transaction.open(line.usage())?;
+    let words = transaction.words(place);
+    for parts in parts.chunk_by(|part, next| part.consumer == next.consumer) {
+        // Two handles of one cell are two providers, one of which is gone.
+        for Part { handle, amount, .. } in parts {
+            let Some(provider) = *handle else { continue };
+            let line = Line { provider, amount: *amount, ..line };
+            Change::of(&line, held(parts)).check(words, forest)?;
         }
-        let mut classes =
-            relayout(usage, self.capacities).map_err(|used| used.error(provider.uuid))?;
-        for (class, new) in classes.iter_mut().zip(self.capacities) {
-            // The units count for amounts above the capacity too: the batch may take again what it
-            // has given back, even if that exceeds the capacity.
-            class.has_units = new.inventory.has_units(u64::MAX);
-        }
-        let generation = self.change.expect.next(usage.generation());
-        let (life, cordoned) = (usage.life(), usage.is_cordoned());
-        let mut words = Vec::new();
-        write_usage(&mut words, life, generation, self.candidate.version, cordoned, &classes);
-        transaction.rewrite(place, &words);
-        SharingChange::between(&self.current, &self.next)
-            .apply(transaction, core.forest.sharing)?;
-        Ok(())
     }
+    let wanted = parts.iter().filter(|part| part.handle.is_some()).map(|part| part.amount);
+    let line = Line { amount: sum_of(&line.provider, line.class, wanted)?, ..line };
+    let (at, used) = Change::of(&line, held(parts)).taken_together(words)?;
+    at.set_used(transaction.words_mut(place), used);
+    Ok(())
 }

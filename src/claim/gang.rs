@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::claim::change::Change;
 use crate::claim::core::Core;
-use crate::claim::lines::{check_claim, check_conditions, expand, sum_of};
-use crate::claim::request::{Claim, Line};
-use crate::claim::worker::{Receipt, Worker, open_consumer};
+use crate::claim::engine::{check_conditions, expand, take_all};
+use crate::claim::holder::Holder;
+use crate::claim::lines::{Line, sum_of};
+use crate::claim::request::{Before, Claim};
+use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
-use crate::forest::{Expect, Interned, Refused, while_stale};
-use crate::layout::State;
-use crate::layout::{ConsumerWords, rewrite_consumer};
+use crate::forest::{Expect, Forest, Interned, Refused, while_stale};
 use crate::ledger::{Abort, Transaction};
 
 /// Tells what a consumer got of a claim, and what it did not get.
@@ -77,7 +77,7 @@ impl Worker {
         }
         let Worker { core, writer, wanted, .. } = self;
         for claim in members {
-            check_claim(core, claim)?;
+            claim.check(&core.forest)?;
         }
         let consumers: Vec<Uuid> = members.iter().map(Claim::consumer).collect();
         while_stale(|| {
@@ -115,33 +115,27 @@ impl Worker {
 
     fn partly(&mut self, claim: &Claim) -> Result<Partial> {
         let Worker { core, writer, wanted, .. } = self;
-        check_claim(core, claim)?;
+        claim.check(&core.forest)?;
         let consumer = claim.consumer();
         let chains = claim.without_lines();
         while_stale(|| {
             core.claims.consumers.with_keys(writer, std::iter::once(&consumer), |writer, keys| {
                 writer.transact(|transaction| {
-                    let (place, life) = open_consumer(transaction, keys[0])?;
-                    if life.state == State::Live {
-                        let generation = ConsumerWords(transaction.words(place)).generation();
-                        return Err(Error::ConsumerExists { consumer, generation }.into());
-                    }
-                    check_conditions(transaction, claim)?;
+                    let holder = Holder::open(transaction, keys[0])?;
+                    let expect = Before::Nothing.check(consumer, holder.generation)?;
+                    let forest = &core.forest;
+                    check_conditions(transaction, forest, claim)?;
                     wanted.clear();
                     if !chains.is_empty() {
-                        expand(transaction, core, &chains, wanted)?;
-                        for line in wanted.iter() {
-                            take_line(transaction, core, line)?;
-                        }
+                        expand(transaction, forest, &chains, wanted)?;
+                        take_all(transaction, forest, wanted)?;
                     }
                     let mut refused = Vec::new();
                     for (position, line) in claim.lines.iter().enumerate() {
-                        match take_more(transaction, core, line, wanted) {
+                        match take_more(transaction, forest, line, wanted) {
                             Ok(()) => {}
-                            Err(Abort::Reject(Refused::Error(error))) => {
-                                refused.push((position, error));
-                            }
-                            Err(other) => return Err(other),
+                            Err(Abort::Reject(error)) => refused.push((position, error)),
+                            Err(Abort::Torn) => return Err(Abort::Torn),
                         }
                     }
                     let fit = claim.lines.len() - refused.len();
@@ -149,9 +143,9 @@ impl Worker {
                         return Err(Error::TooFewFit { fit, at_least: 1, refused }.into());
                     }
                     wanted.sort_unstable_by_key(Line::key);
-                    let held = wanted.iter().map(Line::held);
-                    let generation = core.claims.floors.next(consumer, Expect::Any, None);
-                    rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
+                    let (claims, held) = (&core.claims, wanted.iter().map(Line::held));
+                    let generation =
+                        holder.hold(transaction, claims, consumer, expect, None, held)?;
                     Ok(Partial { receipt: Receipt { consumer, generation }, refused })
                 })
             })
@@ -177,56 +171,43 @@ fn try_member(
     lines: &mut Vec<Line>,
 ) -> Result<Result<Receipt>, Abort<Refused>> {
     let consumer = claim.consumer();
-    let (place, life) = open_consumer(transaction, key)?;
-    if life.state == State::Live {
-        let generation = ConsumerWords(transaction.words(place)).generation();
+    let holder = Holder::open(transaction, key)?;
+    if let Some(generation) = holder.generation {
         return Ok(Err(Error::ConsumerExists { consumer, generation }));
     }
-    let checked = check_conditions(transaction, claim)
-        .and_then(|()| expand(transaction, core, claim, lines))
-        .and_then(|()| lines.iter().try_for_each(|line| check_line(transaction, core, line)));
+    let forest = &core.forest;
+    let checked = check_conditions(transaction, forest, claim)
+        .and_then(|()| expand(transaction, forest, claim, lines))
+        .and_then(|()| lines.iter().try_for_each(|line| check_line(transaction, forest, line)));
     match checked {
         Ok(()) => {}
-        Err(Abort::Reject(Refused::Error(error))) => return Ok(Err(error)),
-        Err(other) => return Err(other),
+        Err(Abort::Reject(error)) => return Ok(Err(error)),
+        Err(Abort::Torn) => return Err(Abort::Torn),
     }
-    for line in lines.iter() {
-        take_line(transaction, core, line)?;
-    }
-    let held = lines.iter().map(Line::held);
-    let generation = core.claims.floors.next(consumer, Expect::Any, None);
-    rewrite_consumer(transaction, (place, life), consumer, generation, None, held)?;
+    take_all(transaction, forest, lines)?;
+    let (claims, held) = (&core.claims, lines.iter().map(Line::held));
+    let generation = holder.hold(transaction, claims, consumer, Expect::Any, None, held)?;
     Ok(Ok(Receipt { consumer, generation }))
-}
-
-/// Takes the amount of `line` as part of the transaction. On an error, leaves the usage cell as it
-/// was.
-fn take_line(
-    transaction: &mut Transaction<'_>,
-    core: &Core,
-    line: &Line,
-) -> Result<(), Abort<Refused>> {
-    Change::of(line).apply(transaction, core, line.usage(), 0, line.amount)
 }
 
 /// Takes the amount of `line` in addition to what `taken` has of the same class and provider. On an
 /// error, leaves the usage cell and `taken` as they were.
 fn take_more(
     transaction: &mut Transaction<'_>,
-    core: &Core,
+    forest: &Forest,
     line: &Line,
     taken: &mut Vec<Line>,
-) -> Result<(), Abort<Refused>> {
+) -> Result<(), Abort<Error>> {
     let same = |other: &&mut Line| other.provider == line.provider && other.class == line.class;
     let Some(before) = taken.iter_mut().find(same) else {
-        take_line(transaction, core, line)?;
+        Change::of(line, 0).apply(transaction, forest)?;
         taken.push(*line);
         return Ok(());
     };
     let amounts = [before.amount, line.amount].into_iter();
-    let together = sum_of(&line.provider, line.class, amounts)?;
-    Change::of(line).apply(transaction, core, line.usage(), before.amount, together)?;
-    before.amount = together;
+    let together = Line { amount: sum_of(&line.provider, line.class, amounts)?, ..*line };
+    Change::of(&together, before.amount).apply(transaction, forest)?;
+    *before = together;
     Ok(())
 }
 
@@ -234,10 +215,10 @@ fn take_more(
 /// out, so that each class of each provider is checked once, with the whole amount.
 fn check_line(
     transaction: &mut Transaction<'_>,
-    core: &Core,
+    forest: &Forest,
     line: &Line,
-) -> Result<(), Abort<Refused>> {
+) -> Result<(), Abort<Error>> {
     let place = transaction.open(line.usage())?;
-    let checked = Change::of(line).checked(transaction.words(place), core, 0, line.amount);
-    checked.map(drop).map_err(|abort| abort.map(Refused::Error))
+    let checked = Change::of(line, 0).checked(transaction.words(place), forest);
+    checked.map(drop)
 }

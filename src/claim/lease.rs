@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use crate::claim::agenda::Due;
 use crate::claim::core::Core;
-use crate::claim::request::Claim;
-use crate::claim::worker::{Receipt, Supposed, Worker};
+use crate::claim::holder::Holder;
+use crate::claim::request::{Before, Claim};
+use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, Interned};
+use crate::forest::{Expect, Interned, Refused};
 use crate::layout::State;
-use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words, rewrite_consumer};
-use crate::ledger::{Abort, Limit};
+use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words};
+use crate::ledger::Abort;
 
 /// Represents allocations that a consumer holds until a deadline, unless they are confirmed before.
 /// A value means exactly one lease, and no other after the end of that lease.
@@ -66,16 +67,13 @@ impl Lease {
     }
 }
 
-/// Tells why a lease was left as it is.
-enum Left {
-    Ended,
-    Error(Error),
-}
-
-impl From<Limit> for Left {
-    fn from(limit: Limit) -> Self {
-        Left::Error(limit.into())
-    }
+/// Tells what a call makes of the term of a lease.
+enum NextTerm {
+    /// The term stays, and nothing else changes.
+    Same,
+    /// The consumer holds for good what the lease holds.
+    None,
+    New(Term),
 }
 
 /// Makes, confirms, renews and ends leases.
@@ -96,10 +94,7 @@ impl Worker {
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
             let term = self.core.claims.leases.new_term(deadline);
-            self.put(claim, Supposed::New, Some(term), &|known| match known {
-                None => Ok(Expect::Any),
-                Some(known) => Err(known.exists(claim.consumer())),
-            })
+            self.put(claim, Before::Nothing, Some(term))
         });
         let leased = leased.map(|(receipt, interned)| Lease {
             receipt,
@@ -119,10 +114,10 @@ impl Worker {
     /// is one of another forest.
     pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
         let confirmed = self.own(lease).and_then(|()| {
-            self.change_lease(lease, |deadline| match deadline {
-                Some(deadline) if deadline <= now => Err(Left::Ended),
-                Some(_) => Ok(Some(None)),
-                None => Ok(None),
+            self.change_lease(lease, |term| match term {
+                Some(term) if term.deadline <= now => Err(Refused::Stale),
+                Some(_) => Ok(NextTerm::None),
+                None => Ok(NextTerm::Same),
             })
         });
         let confirmed = confirmed.map(|(receipt, before)| {
@@ -156,9 +151,9 @@ impl Worker {
         // Entered before the term is in force: a lease without an entry would never be found due.
         self.core.claims.leases.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
-            Some(before) if before <= now => Err(Left::Ended),
-            Some(_) => Ok(Some(Some(term))),
-            None => Err(Left::Error(Error::NotLeased { consumer })),
+            Some(before) if before.deadline <= now => Err(Refused::Stale),
+            Some(_) => Ok(NextTerm::New(term)),
+            None => Err(Error::NotLeased { consumer }.into()),
         });
         let over = match &renewed {
             Ok((_, before)) => before.map(|before| Due::new(before, lease.interned)),
@@ -180,12 +175,15 @@ impl Worker {
     pub fn forget(&mut self, lease: &Lease) -> Result<Receipt> {
         let consumer = lease.consumer();
         let forgotten = self.own(lease).and_then(|()| {
-            self.end(consumer, lease.interned, |words| match words.deadline() {
+            let ended = self.end(consumer, lease.interned, |holder| match holder.term {
                 Some(_) => Ok(()),
-                None => Err(Error::NotLeased { consumer }),
+                None => Err(Error::NotLeased { consumer }.into()),
+            });
+            ended.map_err(|refused| match refused {
+                Refused::Error(error) => error,
+                Refused::Stale => Error::LeaseEnded { consumer },
             })
         });
-        let forgotten = forgotten.and_then(|receipt| receipt.ok_or(Error::LeaseEnded { consumer }));
         self.counting(forgotten, |tallies| &tallies.releases)
     }
 
@@ -204,35 +202,37 @@ impl Worker {
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
         for (due, consumer) in self.core.claims.leases.agenda.due(|due| due.term.deadline <= now) {
-            if let Some(receipt) = self.expire_one(due, consumer)? {
-                ended.push(receipt);
-                let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
+            match self.expire_one(due, consumer) {
+                Ok(receipt) => {
+                    ended.push(receipt);
+                    let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
+                }
+                Err(Refused::Stale) => {}
+                Err(Refused::Error(error)) => return Err(error),
             }
         }
         Ok(ended)
     }
 
-    /// Ends the lease that the entry `due` is for, or removes the entry if its term is over.
-    /// Returns a receipt if this call has ended the lease.
-    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Option<Receipt>> {
+    /// Ends the lease that the entry `due` is for, or removes the entry if its term is over. Refuses
+    /// as stale if this call has not ended the lease.
+    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Receipt, Refused> {
         match self.core.entered(due) {
             // The term is not in force yet, or no longer in force. The thread that put the term out
             // of force removes the entry.
-            Entered::Other => return Ok(None),
-            Entered::Over => self.core.claims.leases.agenda.remove(&due),
+            Entered::Other => Err(Refused::Stale),
+            Entered::Over => {
+                self.core.claims.leases.agenda.remove(&due);
+                Err(Refused::Stale)
+            }
             Entered::InForce => {
-                let end = self.end(consumer, due.consumer(), |words| match words.term() {
+                self.end(consumer, due.consumer(), |holder| match holder.term {
                     Some(term) if term == due.term => Ok(()),
                     // Another thread has just renewed or confirmed the lease.
-                    _ => Err(Error::NotLeased { consumer }),
-                });
-                return match end {
-                    Err(Error::NotLeased { .. }) => Ok(None),
-                    ended => ended,
-                };
+                    _ => Err(Refused::Stale),
+                })
             }
         }
-        Ok(None)
     }
 
     /// Checks that the lease is one of this worker's forest.
@@ -243,38 +243,34 @@ impl Worker {
         }
     }
 
-    /// Changes the term of a lease to the term that `change` returns for the deadline, or changes
-    /// nothing if `change` returns `None`. Also returns the term that the lease had before.
+    /// Makes of the term of a lease what `change` returns for the term. Also returns the term that
+    /// the lease had before. `change` refuses as stale if the lease has ended.
     fn change_lease(
         &mut self,
         lease: &Lease,
-        change: impl Fn(Option<u64>) -> Result<Option<Option<Term>>, Left>,
+        change: impl Fn(Option<Term>) -> Result<NextTerm, Refused>,
     ) -> Result<(Receipt, Option<Term>)> {
         let consumer = lease.consumer();
-        let Worker { writer, held, .. } = self;
+        let Worker { core, writer, held, .. } = self;
         let changed = writer.transact(|transaction| {
-            let place = transaction
-                .open(lease.interned.cell)
-                .map_err(|limit| Abort::Reject(limit.into()))?;
-            let now = ConsumerWords(transaction.words(place));
-            let life = now.life();
-            if !life.is(State::Live, lease.interned.incarnation) {
-                return Err(Abort::Reject(Left::Ended));
-            }
-            let (mut generation, before) = (now.generation(), now.term());
-            if let Some(term) = change(now.deadline()).map_err(Abort::Reject)? {
-                generation += 1;
+            let holder = Holder::open(transaction, lease.interned)?;
+            let mut generation = holder.generation.ok_or(Refused::Stale)?;
+            let next = match change(holder.term)? {
+                NextTerm::Same => holder.term,
+                NextTerm::None => None,
+                NextTerm::New(term) => Some(term),
+            };
+            if next != holder.term {
                 held.clear();
-                held.extend(now.held());
-                let held = held.iter().copied();
-                rewrite_consumer(transaction, (place, life), consumer, generation, term, held)
-                    .map_err(|error| Abort::Reject(Left::Error(error)))?;
+                held.extend(holder.held(transaction));
+                let (claims, held) = (&core.claims, held.iter().copied());
+                generation = holder.hold(transaction, claims, consumer, Expect::Any, next, held)?;
             }
-            Ok((Receipt { consumer, generation }, before))
+            Ok::<_, Abort<Refused>>((Receipt { consumer, generation }, holder.term))
         });
-        changed.map_err(|left| match left {
-            Left::Ended => Error::LeaseEnded { consumer },
-            Left::Error(error) => error,
+        changed.map_err(|refused| match refused {
+            Refused::Stale => Error::LeaseEnded { consumer },
+            Refused::Error(error) => error,
         })
     }
 }

@@ -4,7 +4,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::basis::Basis;
-use crate::forest::{Expect, Provider};
+use crate::claim::lines::Line;
+use crate::error::{Error, Result};
+use crate::forest::{Expect, Forest, Provider};
 use crate::inventory::Inventories;
 use crate::resource_class::ResourceClass;
 
@@ -30,14 +32,6 @@ pub struct Claim {
     pub(crate) lines: SmallVec<[Line; 4]>,
     pub(crate) chains: Vec<Line>,
     pub(crate) conditions: Vec<(Provider, u64)>,
-}
-
-/// Represents one amount that a claim asks for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Line {
-    pub(crate) provider: Provider,
-    pub(crate) class: ResourceClass,
-    pub(crate) amount: u64,
 }
 
 impl Claim {
@@ -110,6 +104,30 @@ impl Claim {
         Claim { lines: SmallVec::new(), ..self.clone() }
     }
 
+    /// Checks what can be checked of the claim without a transaction. Returns whether the lines of
+    /// the claim are [sorted out](crate::claim::lines::sort_out) already.
+    #[inline]
+    pub(crate) fn check(&self, forest: &Forest) -> Result<bool> {
+        if self.is_empty() {
+            return Err(Error::EmptyClaim { consumer: self.consumer });
+        }
+        let mut is_sorted = true;
+        // Less than the order of any line, since no usage cell is the first of all cells.
+        let mut before = 0;
+        for line in &self.lines {
+            line.check(forest)?;
+            is_sorted &= before < line.order();
+            before = line.order();
+        }
+        for chain in &self.chains {
+            chain.check(forest)?;
+        }
+        for (provider, _) in &self.conditions {
+            forest.usage_cell(provider)?;
+        }
+        Ok(is_sorted)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.chains.is_empty()
     }
@@ -170,12 +188,28 @@ pub(crate) enum Before {
 }
 
 impl Before {
-    /// Returns what is expected of the consumer's generation, or `None` if the consumer has to hold
-    /// nothing.
-    pub(crate) fn expect(self) -> Option<Expect> {
+    /// Checks what is expected by itself, before the forest is looked at.
+    pub(crate) fn validate(self) -> Result<()> {
         match self {
-            Before::Nothing => None,
-            Before::Expected(expect) | Before::Ended(expect) => Some(expect),
+            Before::Nothing => Ok(()),
+            Before::Expected(expect) | Before::Ended(expect) => expect.validate(),
+        }
+    }
+
+    /// Checks that the consumer is as expected, and returns what its next generation follows from.
+    /// `generation` is `None` if the consumer holds nothing.
+    pub(crate) fn check(self, consumer: Uuid, generation: Option<u64>) -> Result<Expect> {
+        match (self, generation) {
+            (Before::Nothing, None) => Ok(Expect::Any),
+            (Before::Nothing, Some(generation)) => {
+                Err(Error::ConsumerExists { consumer, generation })
+            }
+            (Before::Expected(expect) | Before::Ended(expect), actual) => match expect {
+                Expect::Generation(expected) if actual != Some(expected) => {
+                    Err(Error::ConsumerConflict { consumer, expected, actual })
+                }
+                _ => Ok(expect),
+            },
         }
     }
 }

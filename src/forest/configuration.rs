@@ -196,6 +196,11 @@ enum State {
 }
 
 impl Candidate<'_> {
+    /// Returns the usage cell that may come to name the version.
+    pub(crate) fn usage(&self) -> Cell {
+        self.usage
+    }
+
     /// Makes the transaction that puts all candidates in force or none; returns what `body`
     /// returned, and since when the candidates are in force. If the transaction unwinds, no thread
     /// knows whether the candidates are in force, and they stay published.

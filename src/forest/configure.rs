@@ -5,15 +5,16 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::configuration::{Candidate, Configuration, Gone};
 use crate::forest::core::Forest;
+use crate::forest::draft::Draft;
 use crate::forest::generation::Expect;
 use crate::forest::keys::{Refused, while_stale};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
 use crate::inventory::ClassCapacity;
-use crate::layout::{Amounts, ClassWords, UsageWords, set_configuration, write_usage};
-use crate::ledger::{Abort, Cell, Writer};
+use crate::layout::{Amounts, ClassWords, UsageWords, set_configuration, usage_of, write_usage};
+use crate::ledger::{Abort, Cell, Stamp, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 
 /// Tells what became of a change that may have changed nothing.
@@ -72,7 +73,7 @@ impl Forest {
         change: impl Fn(&Configuration) -> Option<Configuration>,
     ) -> Result<Updated> {
         expect.validate()?;
-        let cell: Cell = self.usage_cell(provider)?;
+        self.usage_cell(provider)?;
         while_stale(|| {
             let (generation, replaced, current) = self.configuration_in_force(provider)?;
             expect.check(provider.uuid, generation)?;
@@ -89,48 +90,104 @@ impl Forest {
             }
             let capacities = match capacities.filter(|_| changed) {
                 Some(Err(invalid)) => return Err(invalid.clone().into()),
-                Some(Ok(capacities)) => Some(capacities),
+                Some(Ok(capacities)) => Some(&capacities[..]),
                 None => None,
             };
-            let next = Arc::new(next.unwrap_or_else(|| (*current).clone()));
-            let sharing = SharingChange::between(&current, &next);
-            let candidate = self.configurations.publish(&self.ledger, cell, next);
+            let next = next.unwrap_or_else(|| (*current).clone());
+            let replacement =
+                Replacement::new(self, provider, expect, capacities, (replaced, current), next);
+            let candidate = &replacement.candidate;
             let ((generation, overcommitted), at) =
-                Candidate::decide([&candidate].into_iter(), writer, |transaction| {
-                    let place = transaction.open(cell)?;
-                    let usage = UsageWords(transaction.words(place));
-                    provider.check_life(usage.life()).map_err(Refused::Error)?;
-                    expect.check(provider.uuid, usage.generation()).map_err(Refused::Error)?;
-                    if usage.configuration() != replaced {
-                        return Err(Refused::Stale.into());
-                    }
-                    let generation = expect.next(usage.generation());
-                    let overcommitted;
-                    match capacities {
-                        None => {
-                            overcommitted = is_overcommitted(usage);
-                            let words = transaction.words_mut(place);
-                            set_configuration(words, generation, candidate.version);
-                        }
-                        Some(capacities) => {
-                            let classes = relayout(usage, capacities);
-                            let classes = classes.map_err(|used| used.error(provider.uuid))?;
-                            overcommitted = classes.iter().any(|class| class.used > class.capacity);
-                            let (life, cordoned) = (usage.life(), usage.is_cordoned());
-                            let version = candidate.version;
-                            let mut words = Vec::new();
-                            write_usage(&mut words, life, generation, version, cordoned, &classes);
-                            transaction.rewrite(place, &words);
-                        }
-                    }
-                    sharing.apply(transaction, self.sharing)?;
-                    Ok::<_, Abort<Refused>>((generation, overcommitted))
+                Candidate::decide([candidate].into_iter(), writer, |transaction| {
+                    replacement.put_in_force(transaction, self.sharing, 0)
                 })?;
             // The replaced configuration is dropped at the end, when nothing is left to do.
-            let _gone = candidate.replaces(replaced, at);
+            let _gone = replacement.replaces(at);
             Ok(Updated { changed, generation, overcommitted })
         })
     }
+}
+
+/// Holds a configuration that is about to replace the one in force.
+pub(crate) struct Replacement<'a> {
+    provider: Provider,
+    expect: Expect,
+    /// The capacities of the new inventories, if they may be others.
+    capacities: Option<&'a [ClassCapacity]>,
+    /// The version that was in force before.
+    replaced: u64,
+    sharing: SharingChange,
+    pub(crate) candidate: Candidate<'a>,
+}
+
+impl<'a> Replacement<'a> {
+    /// Publishes `next`, which is to replace the configuration in force and its version.
+    pub(crate) fn new(
+        forest: &'a Forest,
+        provider: &Provider,
+        expect: Expect,
+        capacities: Option<&'a [ClassCapacity]>,
+        (replaced, current): (u64, Arc<Configuration>),
+        next: Configuration,
+    ) -> Self {
+        let sharing = SharingChange::between(&current, &next);
+        let usage = usage_of(provider.cell);
+        let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(next));
+        Replacement { provider: *provider, expect, capacities, replaced, sharing, candidate }
+    }
+
+    /// Puts the configuration in force as part of a transaction. Refuses as stale if another
+    /// configuration has come into force. The transaction itself goes on to take amounts of up to
+    /// `most` at once. Returns the next generation, and whether more of any class is used than its
+    /// capacity.
+    pub(crate) fn put_in_force(
+        &self,
+        transaction: &mut Transaction<'_>,
+        sharing: Cell,
+        most: u64,
+    ) -> Result<(u64, bool), Abort<Refused>> {
+        let place = transaction.open(self.candidate.usage())?;
+        let usage = UsageWords(transaction.words(place));
+        self.provider.check_life(usage.life())?;
+        self.expect.check(self.provider.uuid, usage.generation())?;
+        if usage.configuration() != self.replaced {
+            return Err(Refused::Stale.into());
+        }
+        let generation = self.expect.next(usage.generation());
+        let version = self.candidate.version;
+        match self.capacities {
+            None => set_configuration(transaction.words_mut(place), generation, version),
+            Some(capacities) => {
+                let classes = relayout(usage, capacities, most);
+                let classes = classes.map_err(|used| used.error(self.provider.uuid))?;
+                rewrite_usage(transaction, place, generation, version, &classes);
+            }
+        }
+        let overcommitted = is_overcommitted(UsageWords(transaction.words(place)));
+        self.sharing.apply(transaction, sharing)?;
+        Ok((generation, overcommitted))
+    }
+
+    /// Notes that the configuration has been in force since `at`.
+    pub(crate) fn replaces(self, at: Stamp) -> Gone {
+        self.candidate.replaces(self.replaced, at)
+    }
+}
+
+/// Gives the opened usage cell another generation, another version of the configuration, and
+/// `classes` in the place of its classes.
+pub(crate) fn rewrite_usage<D: Draft>(
+    draft: &mut D,
+    place: D::Place,
+    generation: u64,
+    version: u64,
+    classes: &[ClassWords],
+) {
+    let before = UsageWords(draft.words(place));
+    let (life, cordoned) = (before.life(), before.is_cordoned());
+    let mut words = Vec::new();
+    write_usage(&mut words, life, generation, version, cordoned, classes);
+    draft.rewrite(place, &words);
 }
 
 /// Returns whether more of any class is used than its capacity.
@@ -153,10 +210,12 @@ impl StillUsed {
 /// Returns what a usage cell is to hold for other inventories: what is used moves along with its
 /// class. Fails if a class that is in use is not among `capacities`.
 ///
-/// `usage` and `capacities` are both sorted by class.
+/// `usage` and `capacities` are both sorted by class. Amounts of up to `most` may be taken even if
+/// that exceeds the capacity.
 pub(crate) fn relayout(
     usage: UsageWords<&[u64]>,
     capacities: &[ClassCapacity],
+    most: u64,
 ) -> Result<Vec<ClassWords>, StillUsed> {
     let mut before = usage.all().peekable();
     let mut classes = Vec::with_capacity(capacities.len());
@@ -167,7 +226,7 @@ pub(crate) fn relayout(
         }
         let now = before.next_if(|(before, _)| *before == class);
         let (used, taken) = now.map_or((0, 0), |(_, now)| (now.used, now.taken));
-        classes.push(new.with_used(used, taken));
+        classes.push(new.with_used(used, taken, most));
     }
     before.try_for_each(|(gone, amounts)| is_unused(gone, amounts))?;
     Ok(classes)
@@ -183,10 +242,10 @@ fn is_unused(class: u16, amounts: Amounts) -> Result<(), StillUsed> {
 impl ClassCapacity {
     /// Returns what a usage cell is to hold of the class. `used` of the class is used, and no
     /// consumer holds `taken` of that.
-    pub(crate) fn with_used(&self, used: u64, taken: u64) -> ClassWords {
+    pub(crate) fn with_used(&self, used: u64, taken: u64, most: u64) -> ClassWords {
         let capacity = self.capacity;
         // What is used may exceed the capacity, and a claim may ask for that much again.
-        let has_units = self.inventory.has_units(capacity.max(used));
+        let has_units = self.inventory.has_units(capacity.max(used).max(most));
         ClassWords { class: self.class.number(), capacity, used, taken, has_units }
     }
 }

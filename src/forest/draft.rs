@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::forest::provider::Provider;
 use crate::layout::Structure;
-use crate::ledger::{self, Abort, Cell, Transaction};
+use crate::ledger::{self, Abort, Cell, Limit, Transaction};
 
 /// Gives access to cells as they will be after a change that is being worked out: in a
 /// [`Transaction`], which makes the change for all threads at once, or in a
@@ -31,9 +31,12 @@ pub(crate) trait Draft {
 impl Draft for Transaction<'_> {
     type Place = ledger::Place;
 
-    #[inline]
+    #[inline(always)] // The error is large, and is not to be passed through memory.
     fn open(&mut self, cell: Cell) -> Result<ledger::Place, Abort<Error>> {
-        Ok(Transaction::open(self, cell)?)
+        match Transaction::open(self, cell) {
+            Ok(place) => Ok(place),
+            Err(limit) => Err(refused(limit)),
+        }
     }
 
     #[inline]
@@ -53,6 +56,11 @@ impl Draft for Transaction<'_> {
     fn holds(&self) -> bool {
         Transaction::holds(self)
     }
+}
+
+#[cold]
+fn refused(limit: Limit) -> Abort<Error> {
+    Abort::Reject(limit.into())
 }
 
 /// Opens the structure cell of the provider that `handle` names.

@@ -253,7 +253,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             return Ok(Interned { cell, incarnation });
         };
         let occupied: Result<_, Limit> = writer.transact(|transaction| {
-            let place = transaction.open(cell).map_err(Abort::Reject)?;
+            let place = transaction.open(cell)?;
             let life = Life::of_words(transaction.words(place)).with(State::Absent);
             transaction.rewrite(place, &absent(life, key));
             Ok(Interned { cell, incarnation: life.incarnation })

@@ -20,11 +20,11 @@ pub use generation::Expect;
 pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, Version};
 
-pub(crate) use configure::relayout;
+pub(crate) use configure::{Replacement, relayout, rewrite_usage};
 pub(crate) use cordon::set_cordon_in;
 pub(crate) use core::{Forest, all_usages};
 pub(crate) use draft::{Draft, open_live, structure_at};
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{Interned, Keys, Name, Refused, while_stale};
 pub(crate) use populate::{Plan, Used, UsedClass};
-pub(crate) use sharing::{SharingChange, has_sharing_provider};
+pub(crate) use sharing::has_sharing_provider;

@@ -17,7 +17,7 @@ pub(crate) use name::{name_words, owner_of};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
 pub(crate) use structure::{Cordon, Structure};
 pub(crate) use usage::{
-    Amounts, CONFIGURATION_BITS, ClassWords, UsageHead, UsageWords, clear_units, set_configuration,
+    Amounts, CONFIGURATION_BITS, ClassWords, UsageHead, UsageWords, set_configuration,
     set_cordoned, usage_in, write_usage,
 };
 pub(crate) use words::Words;

@@ -248,13 +248,6 @@ pub(crate) fn set_configuration(words: &mut [u64], generation: u64, configuratio
     words[2] = configuration << CONFIGURATION_SHIFT | words[2] & ((1 << CONFIGURATION_SHIFT) - 1);
 }
 
-/// Notes that no amount within the capacity is refused, and keeps the rest.
-pub(crate) fn clear_units(words: &mut [u64]) {
-    if let Some(word) = words.get_mut(2) {
-        *word &= !HAS_UNITS;
-    }
-}
-
 /// Notes whether the provider is cordoned, and keeps the rest.
 pub(crate) fn set_cordoned(words: &mut [u64], cordoned: bool) {
     words[2] = words[2] & !CORDONED | if cordoned { CORDONED } else { 0 };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use crate::ledger::{Abort, Cell, DoubleCollect, Kind, Ledger, Limit, View, Writer};
+use crate::ledger::{Cell, DoubleCollect, Kind, Ledger, Limit, Torn, View, Writer};
 
 const ALONE: Kind = Kind(1);
 

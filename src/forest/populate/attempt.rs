@@ -221,7 +221,7 @@ impl Attempt<'_> {
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
                 Some(_) => {
-                    let classes = relayout(before, &entry.capacities).unwrap_or_else(|still| {
+                    let classes = relayout(before, &entry.capacities, 0).unwrap_or_else(|still| {
                         // If the entry has the inventory, the inventory is not valid, and has a
                         // fault already.
                         if entry.spec.inventories.get(still.class).is_none() {
@@ -252,7 +252,7 @@ impl Attempt<'_> {
         let with_used = |capacity: &ClassCapacity| {
             let found = used.binary_search_by_key(&capacity.class, |used| used.class);
             let (used, taken) = found.map_or((0, 0), |at| (used[at].used, used[at].taken));
-            capacity.with_used(used, taken)
+            capacity.with_used(used, taken, 0)
         };
         self.plan.entries[position].capacities.iter().map(with_used).collect()
     }

@@ -1,5 +1,7 @@
 //! [`Abort`] and [`Torn`]: why the body of a transaction gives up.
 
+use crate::ledger::limits::Limit;
+
 /// Tells why the body of a transaction gives up.
 #[derive(Debug)]
 pub(crate) enum Abort<E> {
@@ -28,5 +30,11 @@ pub(crate) struct Torn;
 impl<E> From<Torn> for Abort<E> {
     fn from(_: Torn) -> Self {
         Abort::Torn
+    }
+}
+
+impl From<Limit> for Abort<Limit> {
+    fn from(limit: Limit) -> Self {
+        Abort::Reject(limit)
     }
 }

@@ -1,0 +1,90 @@
+//! [`Holder`]: a consumer's cell in a transaction.
+
+use uuid::Uuid;
+
+use crate::claim::claims::Claims;
+use crate::error::Result;
+use crate::forest::{Expect, Interned, Refused};
+use crate::layout::{ConsumerWords, Held, Life, State, Term, rewrite_consumer};
+use crate::ledger::{Abort, Place, Transaction};
+
+/// Describes a consumer as a transaction has found it.
+#[derive(Clone, Copy)]
+pub(super) struct Holder {
+    place: Place,
+    life: Life,
+    /// The generation of the consumer, if the consumer holds something.
+    pub(super) generation: Option<u64>,
+    /// The term of the lease, if the consumer is leased.
+    pub(super) term: Option<Term>,
+}
+
+impl Holder {
+    /// Opens the cell of a consumer. Refuses as stale if the cell no longer serves that consumer.
+    #[inline(always)]
+    pub(super) fn open(
+        transaction: &mut Transaction<'_>,
+        interned: Interned,
+    ) -> Result<Self, Abort<Refused>> {
+        let place = transaction.open(interned.cell)?;
+        let life = Life::from_word(transaction.word(place, 0));
+        if life.incarnation != interned.incarnation {
+            return Err(Abort::Reject(Refused::Stale));
+        }
+        if life.state != State::Live {
+            return Ok(Holder::new(place, life));
+        }
+        let words = ConsumerWords(transaction.words(place));
+        Ok(Holder { place, life, generation: Some(words.generation()), term: words.term() })
+    }
+
+    /// Returns a consumer that holds nothing, with an opened cell.
+    #[inline]
+    pub(super) fn new(place: Place, life: Life) -> Self {
+        Holder { place, life, generation: None, term: None }
+    }
+
+    /// Returns what the consumer holds, unless the transaction has changed that.
+    pub(super) fn held<'t>(
+        &self,
+        transaction: &'t Transaction<'_>,
+    ) -> impl Iterator<Item = Held> + use<'t> {
+        let words = match self.generation {
+            Some(_) => transaction.words(self.place),
+            None => &[],
+        };
+        ConsumerWords(words).held()
+    }
+
+    /// Writes that the consumer holds exactly `held`, and returns the generation that the consumer
+    /// comes to.
+    #[inline]
+    pub(super) fn hold(
+        &self,
+        transaction: &mut Transaction<'_>,
+        claims: &Claims,
+        consumer: Uuid,
+        expect: Expect,
+        term: Option<Term>,
+        held: impl ExactSizeIterator<Item = Held>,
+    ) -> Result<u64> {
+        let generation = claims.floors.next(consumer, expect, self.generation);
+        let cell = (self.place, self.life);
+        rewrite_consumer(transaction, cell, consumer, generation, term, held)?;
+        Ok(generation)
+    }
+
+    /// Ends the life of a consumer that was at `generation`, and returns that: frees the cell, and
+    /// raises the consumer's floor.
+    pub(super) fn end(
+        &self,
+        transaction: &mut Transaction<'_>,
+        claims: &Claims,
+        consumer: Uuid,
+        generation: u64,
+    ) -> u64 {
+        claims.floors.raise(consumer, generation);
+        transaction.rewrite(self.place, &[self.life.ended().word()]);
+        generation
+    }
+}

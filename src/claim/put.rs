@@ -1,0 +1,202 @@
+//! Puts what a claim asks for in the place of what its consumer holds, or ends what it holds: each
+//! as one transaction over the consumer and the providers.
+
+use uuid::Uuid;
+
+use crate::claim::agenda::Due;
+use crate::claim::core::Core;
+use crate::claim::engine::{exchange, expand, holds_exactly, put};
+use crate::claim::holder::Holder;
+use crate::claim::lines::{Line, sort_out};
+use crate::claim::request::{Before, Claim};
+use crate::claim::worker::{Receipt, Worker};
+use crate::error::{Error, Result};
+use crate::forest::{Expect, Interned, Refused, while_stale};
+use crate::layout::{Held, Term};
+use crate::ledger::{Abort, Transaction, Writer};
+
+impl Worker {
+    /// Makes the claim's lines what its consumer holds, if the consumer is as `before` says. A new
+    /// consumer is leased for the term `lease`, if there is one.
+    pub(super) fn put(
+        &mut self,
+        claim: &Claim,
+        before: Before,
+        lease: Option<Term>,
+    ) -> Result<(Receipt, Interned)> {
+        let Worker { core, writer, wanted, held, .. } = self;
+        // Most often the claim's own lines are sorted out already, and serve as they are.
+        let is_ready = claim.check(&core.forest)? && claim.chains.is_empty();
+        if !is_ready {
+            wanted.clear();
+            wanted.extend_from_slice(&claim.lines);
+            sort_out(wanted)?;
+        }
+        let key = None;
+        let mut put = Put { core, claim, before, lease, is_ready, wanted, held, key };
+        // If the supposition that a new consumer has no key is wrong, the index refuses to intern
+        // the key, and the next attempt looks the key up.
+        let mut is_new = matches!(before, Before::Nothing);
+        while_stale(|| {
+            put.key = match std::mem::take(&mut is_new) {
+                true => None,
+                false => core.claims.consumers.interned(&core.forest.ledger, &claim.consumer()),
+            };
+            put.attempt(writer)
+        })
+    }
+
+    /// Ends exactly the life of a consumer that `interned` names, if `admit` accepts the consumer.
+    /// Refuses as stale if that life is over already.
+    pub(super) fn end(
+        &mut self,
+        consumer: Uuid,
+        interned: Interned,
+        admit: impl Fn(&Holder) -> Result<(), Refused>,
+    ) -> Result<Receipt, Refused> {
+        let Worker { core, writer, held, .. } = self;
+        let (generation, term) = writer.transact(|transaction| {
+            let holder = Holder::open(transaction, interned)?;
+            let generation = holder.generation.ok_or(Refused::Stale)?;
+            admit(&holder)?;
+            held.clear();
+            held.extend(holder.held(transaction));
+            exchange(transaction, &core.forest, held, &[])?;
+            holder.end(transaction, &core.claims, consumer, generation);
+            Ok::<_, Abort<Refused>>((generation, holder.term))
+        })?;
+        if let Some(term) = term {
+            core.claims.leases.agenda.remove(&Due::new(term, interned));
+        }
+        core.claims.consumers.release(writer, &consumer, interned);
+        Ok(Receipt { consumer, generation })
+    }
+}
+
+/// Holds what an attempt to put a claim works with.
+struct Put<'a> {
+    core: &'a Core,
+    claim: &'a Claim,
+    before: Before,
+    /// The term for which a new consumer is leased.
+    lease: Option<Term>,
+    /// Whether the claim's own lines are sorted out, and are all that is wanted.
+    is_ready: bool,
+    /// Otherwise the lines of the claim and its chains, sorted out.
+    wanted: &'a mut Vec<Line>,
+    /// What the consumer holds before.
+    held: &'a mut Vec<Held>,
+    /// The consumer's key, if it has one.
+    key: Option<Interned>,
+}
+
+impl Put<'_> {
+    fn attempt(&mut self, writer: &mut Writer) -> Result<(Receipt, Interned), Refused> {
+        let claims = &self.core.claims;
+        let mut entered = None;
+        let result = writer.transact(|transaction| self.body(transaction, &mut entered));
+        if let (Err(_), Some(due)) = (&result, entered) {
+            claims.leases.agenda.remove(&due);
+        }
+        if let (Err(Refused::Error(_)), Some(key)) = (&result, self.key) {
+            claims.consumers.retire(writer, &self.claim.consumer(), key);
+        }
+        result
+    }
+
+    /// Makes the change part of the transaction. `entered` becomes the entry of the agenda that the
+    /// body makes for a new lease.
+    fn body(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        entered: &mut Option<Due>,
+    ) -> Result<(Receipt, Interned), Abort<Refused>> {
+        let consumer = self.claim.consumer();
+        let holder = match self.key {
+            Some(key) => Some(Holder::open(transaction, key)?),
+            None => None,
+        };
+        self.held.clear();
+        self.held.extend(holder.iter().flat_map(|holder| holder.held(transaction)));
+        let admitted = self.exchange(transaction, holder.and_then(|holder| holder.generation));
+        if let (Err(Abort::Reject(_)), None) = (&admitted, holder) {
+            self.confirm_absence(transaction)?;
+        }
+        let expect = admitted?;
+        // The key is interned last, so that a refused claim leaves the index alone.
+        let (key, holder) = match (self.key, holder) {
+            (Some(key), Some(holder)) => (key, holder),
+            _ => self.intern(transaction)?,
+        };
+        let is_new = holder.generation.is_none();
+        let term = if is_new { self.lease } else { holder.term };
+        if let (true, Some(term)) = (is_new, term) {
+            // Entered before the lease exists: a lease without an entry would never be found due.
+            *entered = Some(Due::new(term, key));
+            self.core.claims.leases.agenda.insert(Due::new(term, key), consumer);
+        }
+        let wanted = if self.is_ready { &self.claim.lines } else { &self.wanted[..] };
+        let (claims, held) = (&self.core.claims, wanted.iter().map(Line::held));
+        let generation = holder.hold(transaction, claims, consumer, expect, term, held)?;
+        Ok((Receipt { consumer, generation }, key))
+    }
+
+    /// Exchanges what the consumer holds for what the claim asks for. Returns what the consumer's
+    /// next generation follows from.
+    fn exchange(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        generation: Option<u64>,
+    ) -> Result<Expect, Abort<Refused>> {
+        let Put { core, claim, before, is_ready, wanted, held, .. } = self;
+        let forest = &core.forest;
+        let expanded = match claim.chains.is_empty() {
+            true => Ok(()),
+            false => expand(transaction, forest, claim, wanted),
+        };
+        let wanted = if *is_ready { &claim.lines } else { &wanted[..] };
+        let consumer = claim.consumer();
+        // Checked first: a caller that repeats a claim learns that the consumer has it already,
+        // even if what the claim rests on has changed since.
+        if let (Before::Nothing, Some(generation), Ok(())) = (&before, generation, &expanded)
+            && holds_exactly(transaction, forest, held, wanted)?
+        {
+            return Err(Error::AlreadyHeld { consumer, generation }.into());
+        }
+        let expect = before.check(consumer, generation)?;
+        expanded?;
+        put(transaction, forest, claim, held, wanted)?;
+        Ok(expect)
+    }
+
+    /// Checks that the consumer has no key. A refusal of a consumer without a key rests on that too,
+    /// and no cell of the transaction stands for it. If the consumer is absent at this second look,
+    /// and no gate has changed since before it, everything was true at one instant.
+    fn confirm_absence(&self, transaction: &Transaction<'_>) -> Result<(), Abort<Refused>> {
+        if self.core.claims.consumers.hint(&self.claim.consumer()).is_some() {
+            return Err(Abort::Reject(Refused::Stale));
+        }
+        if !transaction.holds() {
+            return Err(Abort::Torn);
+        }
+        Ok(())
+    }
+
+    /// Interns the key of a consumer that has none.
+    fn intern(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(Interned, Holder), Abort<Refused>> {
+        let consumers = &self.core.claims.consumers;
+        let consumer = self.claim.consumer();
+        let interned = match consumers.intern_open(transaction, &consumer) {
+            // No cell is left, but the consumer has one: the next attempt looks it up, and needs no
+            // new one.
+            Err(_) if consumers.hint(&consumer).is_some() => None,
+            interned => interned?,
+        };
+        let (key, place, life) = interned.ok_or(Refused::Stale)?;
+        self.key = Some(key);
+        Ok((key, Holder::new(place, life)))
+    }
+}

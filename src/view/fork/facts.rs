@@ -1,0 +1,108 @@
+//! What a fork's answers rest on, as it is in the snapshot.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::Fork;
+use crate::claim::{Answer, Facts, Question, Rules};
+use crate::error::Result;
+use crate::forest::{Forest, Provider};
+use crate::inventory::{Inventories, Inventory};
+use crate::layout::{UsageHead, UsageWords, usage_of};
+use crate::ledger::{Cell, Torn, View};
+use crate::resource_class::ResourceClass;
+
+/// Holds what a fork was asked about, as it is in the snapshot.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reads {
+    pub(super) providers: HashMap<Provider, Facts, foldhash::fast::FixedState>,
+    /// The consumers that held something, by their cells.
+    pub(super) consumers: HashMap<Cell, Uuid, foldhash::fast::FixedState>,
+    pub(super) absent: BTreeSet<Uuid>,
+}
+
+impl Rules for Fork {
+    fn forest(&self) -> &Forest {
+        &self.core().forest
+    }
+
+    /// Returns true: the inventories may be the fork's own, and what was asked of others is noted.
+    fn has_units(&self, _: UsageHead) -> bool {
+        true
+    }
+
+    fn inventory(
+        &self,
+        provider: &Provider,
+        version: u64,
+        class: ResourceClass,
+    ) -> Result<Option<Inventory>, Torn> {
+        let usage = usage_of(provider.cell);
+        if let Some(own) = self.inventories.get(&usage) {
+            return Ok(own.inventories.get(class).copied());
+        }
+        self.note(usage, Some(provider), Question::Units(class.number()))?;
+        self.forest().inventory(provider, version, class)
+    }
+
+    fn note(&self, usage: Cell, handle: Option<&Provider>, question: Question) -> Result<(), Torn> {
+        let provider = match handle {
+            Some(handle) => *handle,
+            None => self.provider_of(usage).map_err(|_| Torn)?,
+        };
+        self.note_one(&provider, Question::Exists)?;
+        // Whether the fork's own inventories have a class rests on nothing in the snapshot.
+        if !(matches!(question, Question::Has(_)) && self.inventories.contains_key(&usage)) {
+            self.note_one(&provider, question)?;
+        }
+        if question == Question::Cordoned && !self.cordons.is_empty() {
+            self.note_chain(&provider)?;
+        }
+        Ok(())
+    }
+}
+
+impl Fork {
+    /// Notes the answer to one question, unless `provider` doesn't exist in the snapshot.
+    fn note_one(&self, provider: &Provider, question: Question) -> Result<(), Torn> {
+        let mut reads = self.reads.borrow_mut();
+        let facts = reads.providers.entry(*provider).or_default();
+        let is_gone = facts.first().is_some_and(|(_, exists)| *exists == Answer::Flag(false));
+        if is_gone || facts.iter().any(|(known, _)| *known == question) {
+            return Ok(());
+        }
+        let answer = self.base.read(|past| {
+            let ask = |words: &[u64]| question.answer(self.forest(), provider, words);
+            past.read(question.cell(provider), ask)
+        });
+        facts.push((question, answer.map_err(|_| Torn)??));
+        Ok(())
+    }
+
+    /// Notes where `provider` is: the fork may have cordoned one of its ancestors.
+    fn note_chain(&self, provider: &Provider) -> Result<(), Torn> {
+        let ancestors = self.base.ancestors(provider).unwrap_or_default();
+        for one in std::iter::once(*provider).chain(ancestors) {
+            self.note_one(&one, Question::Exists)?;
+            self.note_one(&one, Question::Parent)?;
+        }
+        Ok(())
+    }
+
+    /// Notes what setting inventories rests on beside the generation: how much is used of each
+    /// class whose inventory is dropped.
+    pub(super) fn note_dropped(&self, provider: &Provider, new: &Inventories) -> Result<()> {
+        let cell = usage_of(provider.cell);
+        let is_dropped = |class: &u16| new.get(ResourceClass::from_number(*class)).is_none();
+        let dropped: Vec<u16> = self.base.read(|past| {
+            past.read(cell, |words| {
+                UsageWords(words).all().map(|(class, _)| class).filter(is_dropped).collect()
+            })
+        })?;
+        for class in dropped {
+            self.look(provider, Question::Usage(class), |_| ())?;
+        }
+        Ok(())
+    }
+}
