@@ -1,7 +1,6 @@
 //! [`Basis`]: what a batch rests on. The basis holds what a fork has answered from its snapshot.
 //! All these answers have to be true at the commit too.
 
-use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -14,7 +13,7 @@ use crate::forest::{Forest, Interned, Provider, Refused};
 use crate::ledger::{Abort, Cell, Transaction};
 
 /// Holds what a fork has read in a snapshot, and what a batch therefore rests on.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Basis {
     pub(crate) frozen: Arc<Frozen>,
     pub(crate) providers: Vec<(Provider, Facts)>,
@@ -72,17 +71,5 @@ impl Basis {
             }
         }
         Ok(true)
-    }
-}
-
-impl fmt::Debug for Basis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Basis { frozen, providers, consumers, absent } = self;
-        f.debug_struct("Basis")
-            .field("version", &frozen.number())
-            .field("providers", providers)
-            .field("consumers", consumers)
-            .field("absent", absent)
-            .finish()
     }
 }

@@ -121,42 +121,17 @@ pub(crate) fn exchange(
     wanted: &[Line],
 ) -> Result<(), Abort<Error>> {
     match (held, wanted) {
-        ([], _) => take_all(draft, rules, wanted),
-        (_, []) => give_back_all(draft, rules, held),
-        _ => exchange_all(draft, rules, held, wanted),
+        ([], _) => change_all(draft, rules, wanted.iter().map(|line| Change::of(line, 0))),
+        (_, []) => change_all(draft, rules, held.iter().map(Change::of_held)),
+        _ => change_all(draft, rules, merge(held, wanted)),
     }
 }
 
-/// Takes the amounts of the `wanted` lines for a consumer that holds nothing.
-#[inline(never)] // Apart from its caller, the loop has enough registers; so in the next two.
-pub(super) fn take_all(
-    draft: &mut impl Draft,
-    rules: &impl Rules,
-    wanted: &[Line],
-) -> Result<(), Abort<Error>> {
-    change_all(draft, rules, wanted.iter().map(|line| Change::of(line, 0)))
-}
-
-/// Gives back all `held` amounts.
-#[inline(never)]
-fn give_back_all(
-    draft: &mut impl Draft,
-    rules: &impl Rules,
-    held: &[Held],
-) -> Result<(), Abort<Error>> {
-    change_all(draft, rules, held.iter().map(Change::of_held))
-}
-
-#[inline(never)]
-fn exchange_all(
-    draft: &mut impl Draft,
-    rules: &impl Rules,
-    held: &[Held],
-    wanted: &[Line],
-) -> Result<(), Abort<Error>> {
+/// Returns the changes that turn what is `held` into what is `wanted`, sorted.
+fn merge<'a>(held: &[Held], wanted: &'a [Line]) -> impl Iterator<Item = Change<'a>> {
     let mut held = held.iter().peekable();
     let mut wanted = wanted.iter().peekable();
-    let changes = std::iter::from_fn(|| {
+    std::iter::from_fn(move || {
         let next = wanted.peek().map(|line| line.key());
         let is_before = |held: &&Held| next.is_none_or(|next| (held.usage, held.class) < next);
         if let Some(gone) = held.next_if(is_before) {
@@ -165,12 +140,11 @@ fn exchange_all(
         let line = wanted.next()?;
         let before = held.next_if(|held| (held.usage, held.class) == line.key());
         Some(Change::of(line, before.map_or(0, |held| held.amount)))
-    });
-    change_all(draft, rules, changes)
+    })
 }
 
-/// Makes changes that come in the order of the usage cells.
-#[inline(always)] // The three callers differ in what the changes come from.
+/// Makes changes that are sorted.
+#[inline(never)] // Apart from its callers, the loop has enough registers.
 fn change_all<'a>(
     draft: &mut impl Draft,
     rules: &impl Rules,
@@ -178,11 +152,10 @@ fn change_all<'a>(
 ) -> Result<(), Abort<Error>> {
     let mut next = changes.next();
     while let Some(first) = next {
-        let usage = first.usage;
-        let place = draft.open(usage)?;
+        let place = draft.open(first.usage)?;
         let words = draft.words_mut(place);
         let (life, head) = (UsageWords(&*words).life(), UsageWords(&*words).head());
-        while let Some(change) = next.filter(|change| change.usage == usage) {
+        while let Some(change) = next.filter(|change| change.usage == first.usage) {
             change.check_handle(rules, life)?;
             let (at, used) = change.used_after(head, &*words, rules)?;
             at.set_used(words, used);

@@ -1,5 +1,6 @@
 //! [`Frozen`]: an instant of a forest that can be read until the `Frozen` is dropped.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::core::Core;
@@ -8,46 +9,52 @@ use crate::ledger::{Cell, Past, Pin, Place, Transaction};
 
 pub(crate) struct Frozen {
     pub(crate) core: Arc<Core>,
-    moment: Pin,
+    pin: Pin,
 }
 
 impl Frozen {
     /// Ends the present instant, and keeps it readable from now on. Lock-free, O(log snapshots).
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Frozen { core: Arc::clone(core), moment: core.forest.ledger.pin() }
+        Frozen { core: Arc::clone(core), pin: core.forest.ledger.pin() }
     }
 
     /// Returns the place of this instant in the order of the forest's instants.
     pub(crate) fn number(&self) -> u64 {
-        self.moment.at().bits()
+        self.pin.at().bits()
     }
 
     /// Returns a view of what was in force at this instant.
     pub(crate) fn view(&self) -> Past<'_> {
-        self.core.forest.ledger.past(&self.moment)
+        self.core.forest.ledger.past(&self.pin)
     }
 
     pub(crate) fn can_be_read(&self) -> bool {
-        self.core.forest.ledger.can_read(&self.moment)
+        self.core.forest.ledger.can_read(&self.pin)
     }
 
     pub(crate) fn limit_kept(&self, limit: u64) {
-        self.core.forest.ledger.limit_kept(&self.moment, limit);
+        self.core.forest.ledger.limit_kept(&self.pin, limit);
     }
 
     pub(crate) fn kept(&self) -> u64 {
-        self.core.forest.ledger.kept(&self.moment)
+        self.core.forest.ledger.kept(&self.pin)
     }
 
     /// Applies `visit` to all cells that have changed since this instant.
     pub(crate) fn changed_since(&self, visit: impl FnMut(Cell)) {
-        self.core.forest.ledger.changed_since(&self.moment, visit);
+        self.core.forest.ledger.changed_since(&self.pin, visit);
     }
 
     /// Returns whether the version that a transaction has opened was in force at this instant
     /// already.
     pub(crate) fn is_still(&self, transaction: &Transaction<'_>, place: Place) -> bool {
-        transaction.is_unchanged_since(place, &self.moment)
+        transaction.is_unchanged_since(place, &self.pin)
+    }
+}
+
+impl fmt::Debug for Frozen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Frozen").field(&self.number()).finish()
     }
 }
 
@@ -56,7 +63,7 @@ impl Drop for Frozen {
         let Forest { ledger, configurations, .. } = &self.core.forest;
         // Holds the configurations until everything is let go.
         let mut all_gone = Vec::new();
-        ledger.unpin(&self.moment, |usage, version| {
+        ledger.unpin(&self.pin, |usage, version| {
             all_gone.push(configurations.let_go(usage, version));
         });
     }

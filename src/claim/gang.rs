@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::claim::change::Change;
 use crate::claim::core::Core;
-use crate::claim::engine::{check_conditions, expand, take_all};
+use crate::claim::engine::{check_conditions, exchange, expand};
 use crate::claim::holder::Holder;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Before, Claim};
@@ -128,7 +128,7 @@ impl Worker {
                     wanted.clear();
                     if !chains.is_empty() {
                         expand(transaction, forest, &chains, wanted)?;
-                        take_all(transaction, forest, wanted)?;
+                        exchange(transaction, forest, &[], wanted)?;
                     }
                     let mut refused = Vec::new();
                     for (position, line) in claim.lines.iter().enumerate() {
@@ -184,7 +184,7 @@ fn try_member(
         Err(Abort::Reject(error)) => return Ok(Err(error)),
         Err(Abort::Torn) => return Err(Abort::Torn),
     }
-    take_all(transaction, forest, lines)?;
+    exchange(transaction, forest, &[], lines)?;
     let (claims, held) = (&core.claims, lines.iter().map(Line::held));
     let generation = holder.hold(transaction, claims, consumer, Expect::Any, None, held)?;
     Ok(Ok(Receipt { consumer, generation }))

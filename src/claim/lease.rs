@@ -217,22 +217,14 @@ impl Worker {
     /// Ends the lease that the entry `due` is for, or removes the entry if its term is over. Refuses
     /// as stale if this call has not ended the lease.
     fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Receipt, Refused> {
-        match self.core.entered(due) {
-            // The term is not in force yet, or no longer in force. The thread that put the term out
-            // of force removes the entry.
-            Entered::Other => Err(Refused::Stale),
-            Entered::Over => {
-                self.core.claims.leases.agenda.remove(&due);
-                Err(Refused::Stale)
-            }
-            Entered::InForce => {
-                self.end(consumer, due.consumer(), |holder| match holder.term {
-                    Some(term) if term == due.term => Ok(()),
-                    // Another thread has just renewed or confirmed the lease.
-                    _ => Err(Refused::Stale),
-                })
-            }
+        let ended = self.end(consumer, due.consumer(), |holder| match holder.term {
+            Some(term) if term == due.term => Ok(()),
+            _ => Err(Refused::Stale),
+        });
+        if matches!(ended, Err(Refused::Stale)) && self.core.is_over(due) {
+            self.core.claims.leases.agenda.remove(&due);
         }
+        ended
     }
 
     /// Checks that the lease is one of this worker's forest.
@@ -275,16 +267,6 @@ impl Worker {
     }
 }
 
-/// Tells what has become of the term of an entry of the agenda.
-enum Entered {
-    /// The consumer is leased for exactly this term.
-    InForce,
-    /// The term is about to come into force, or the consumer is leased for another term.
-    Other,
-    /// The consumer's life is over, or the lease is confirmed. Neither can be undone.
-    Over,
-}
-
 impl Core {
     pub(crate) fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
         let interned = self.claims.consumers.hint(&consumer)?;
@@ -298,20 +280,15 @@ impl Core {
         Some(Lease { receipt, interned, forest: self.forest.id() })
     }
 
-    fn entered(&self, due: Due) -> Entered {
+    /// Returns whether the term of an entry is over for good: the consumer's life is over, or the
+    /// lease is confirmed. Else the term may be about to come into force, or the thread that has put
+    /// the term out of force removes the entry.
+    fn is_over(&self, due: Due) -> bool {
         let Interned { cell, incarnation } = due.consumer();
         let words = self.forest.ledger.peek(cell, copy_words);
         let words = ConsumerWords(&words);
-        match words.life() {
-            life if life.incarnation != incarnation => Entered::Over,
-            life if life.state == State::Live => match words.term() {
-                Some(term) if term == due.term => Entered::InForce,
-                Some(_) => Entered::Other,
-                None => Entered::Over,
-            },
-            // The lease may be about to begin.
-            _ => Entered::Other,
-        }
+        let life = words.life();
+        life.incarnation != incarnation || life.state == State::Live && words.term().is_none()
     }
 }
 
