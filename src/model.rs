@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::api::ProviderTree;
 use crate::forest::Provider;
 use crate::layout::Structure;
-use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, View, Writer};
+use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reader, Writer};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -57,7 +57,7 @@ impl Ledger {
     /// Returns the first words of several cells, read at one instant.
     pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
         DoubleCollect::consistent(&self.0, |collect| {
-            Some(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
+            Ok(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
         })
     }
 
@@ -134,7 +134,7 @@ impl Hand {
     pub fn new_cell(&mut self, words: &[u64]) -> Cell {
         let cell = self.0.take_cells(ALONE, &[0]).expect("a model has few cells");
         let written: Result<(), Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell).map_err(Abort::Reject)?;
+            let place = transaction.open(cell)?;
             transaction.rewrite(place, words);
             Ok(())
         });
@@ -158,7 +158,7 @@ impl Hand {
     /// Replaces the words of a cell by others, of any number.
     pub fn rewrite(&mut self, cell: Cell, words: &[u64]) {
         let written: Result<(), Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell.0).map_err(Abort::Reject)?;
+            let place = transaction.open(cell.0)?;
             transaction.rewrite(place, words);
             Ok(())
         });
@@ -168,7 +168,7 @@ impl Hand {
     /// Returns the words of a cell as a transaction reads them.
     pub fn read(&mut self, cell: Cell) -> Vec<u64> {
         let words: Result<_, Limit> = self.0.transact(|transaction| {
-            let place = transaction.open(cell.0).map_err(Abort::Reject)?;
+            let place = transaction.open(cell.0)?;
             Ok(transaction.words(place).to_vec())
         });
         words.expect("a model has few cells")

@@ -10,11 +10,8 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::Expect;
-use crate::forest::Updated;
 use crate::forest::configuration::Configuration;
-use crate::forest::has_sharing_provider;
-use crate::forest::{Provider, ProviderData};
+use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated};
 use crate::inventory::Inventories;
 use crate::ledger::DoubleCollect;
 use crate::partial_inventory::PartialInventories;
@@ -43,11 +40,7 @@ impl ProviderTree {
     ///
     /// [`Removed`](crate::Error::Removed).
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        let core = &self.core;
-        core.forest.structure_cell(provider)?;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.data(collect, provider)
-        })
+        self.read(|mut now| now.data(provider))
     }
 }
 
@@ -159,9 +152,9 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn has_sharing_provider(&self, class: ResourceClass) -> bool {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            has_sharing_provider(collect, core.forest.sharing, class)
+        let forest = &self.core.forest;
+        DoubleCollect::consistent(&forest.ledger, |now| {
+            ForestReader::new(forest, now).has_sharing_provider(class)
         })
     }
 

@@ -159,8 +159,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     /// thread gave it up.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
         let freed = writer.transact(|transaction| {
-            let place =
-                transaction.open(interned.cell).map_err(|limit| Abort::Reject(limit.into()))?;
+            let place = transaction.open(interned.cell)?;
             let life = Life::of_words(transaction.words(place));
             if life.state == State::Live || life.incarnation != interned.incarnation {
                 return Err(Abort::Reject(NotAbsent));
@@ -253,7 +252,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
             return Ok(Interned { cell, incarnation });
         };
         let occupied: Result<_, Limit> = writer.transact(|transaction| {
-            let place = transaction.open(cell).map_err(Abort::Reject)?;
+            let place = transaction.open(cell)?;
             let life = Life::of_words(transaction.words(place)).with(State::Absent);
             transaction.rewrite(place, &absent(life, key));
             Ok(Interned { cell, incarnation: life.incarnation })
@@ -333,12 +332,6 @@ impl From<Error> for Refused {
     }
 }
 
-impl From<Limit> for Abort<Refused> {
-    fn from(limit: Limit) -> Self {
-        Abort::Reject(limit.into())
-    }
-}
-
 impl From<Refused> for Abort<Refused> {
     fn from(refused: Refused) -> Self {
         Abort::Reject(refused)
@@ -361,12 +354,6 @@ impl From<Abort<Error>> for Abort<Refused> {
     #[inline]
     fn from(abort: Abort<Error>) -> Self {
         abort.map(Refused::Error)
-    }
-}
-
-impl From<Limit> for Abort<Error> {
-    fn from(limit: Limit) -> Self {
-        Abort::Reject(limit.into())
     }
 }
 

@@ -10,10 +10,9 @@ mod keys;
 mod links;
 mod populate;
 mod provider;
+mod reader;
 mod sharing;
-mod state;
 mod structure;
-mod walk;
 
 pub use configure::Updated;
 pub use generation::Expect;
@@ -27,4 +26,5 @@ pub(crate) use draft::{Draft, open_live, structure_at};
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{Interned, Keys, Name, Refused, while_stale};
 pub(crate) use populate::{Plan, Used, UsedClass};
-pub(crate) use sharing::{SharingChange, has_sharing_provider};
+pub(crate) use reader::ForestReader;
+pub(crate) use sharing::SharingChange;

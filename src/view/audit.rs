@@ -111,13 +111,12 @@ impl Snapshot {
     }
 
     fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<&[u64]>)) -> Result<()> {
-        let core = &self.frozen().core;
-        self.read(|past| {
-            for provider in core.forest.all(past)? {
+        self.read_forest(|mut past| {
+            for provider in past.all()? {
                 // The provider exists: the walk is of the same instant.
-                let _ = core.forest.usage_at(past, &provider, |words| visit(&provider, words))?;
+                past.usage(&provider, |words| visit(&provider, words))?;
             }
-            Some(())
+            Ok(())
         })
     }
 }

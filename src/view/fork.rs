@@ -17,7 +17,7 @@ use crate::layout::{
     Amounts, ConsumerWords, Held, Structure, UsageWords, check_count, clear_units, set_cordoned,
     structure_of, usage_of, write_usage,
 };
-use crate::ledger::{Abort, Cell, View};
+use crate::ledger::{Abort, Cell, Reader};
 use crate::resource_class::ResourceClass;
 use crate::view::snapshot::Snapshot;
 
@@ -588,9 +588,7 @@ impl Fork {
         let inventory = match self.inventories.get(&usage_of(provider.cell)) {
             Some(new) => new.inventories.get(class).copied(),
             None => {
-                let core = self.core();
-                let found =
-                    self.base.read(|past| core.forest.configuration_at(past, &provider))??;
+                let found = self.base.read_forest(|mut past| past.configuration(&provider))?;
                 let inventory = found.inventories.get(class).copied();
                 let units = inventory.as_ref().map(units_of);
                 self.note(&provider, Fact::Units(class.number(), units));

@@ -4,12 +4,12 @@
 use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
-use super::abort::Abort;
 use super::access_set::{Access, AccessSet};
 use super::descriptor::{Descriptor, Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
 use super::stock::Stock;
 use super::urgency::QuietRequest;
+use crate::ledger::abort::Abort;
 use crate::ledger::census::Spares;
 use crate::ledger::limits::{Limit, Width};
 use crate::ledger::read::Observation;
