@@ -172,8 +172,8 @@ impl ProviderTree {
             let next = Configuration { inventories, ..current.clone() };
             differ(&current.inventories).then_some(next)
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, Some(&capacities), change)
+        self.write(|forest, writer| {
+            forest.configure(writer, provider, expect, Some(&capacities), change)
         })
     }
 }
@@ -304,9 +304,7 @@ impl ProviderTree {
             let traits = change(&current.traits)?;
             Some(Configuration { traits, ..current.clone() })
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 }
 
@@ -435,9 +433,7 @@ impl ProviderTree {
             let aggregates = change(&current.aggregates)?;
             Some(Configuration { aggregates, ..current.clone() })
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 }
 
@@ -461,9 +457,7 @@ impl ProviderTree {
             let next = Configuration { resources: resources.clone(), ..current.clone() };
             (current.resources != resources).then_some(next)
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 
     /// Returns whether the resources of `provider` differ from `resources`. Lock-free, but for the

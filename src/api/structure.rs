@@ -4,8 +4,7 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::Provider;
-use crate::forest::{Plan, ProviderSpec};
+use crate::forest::{Plan, Provider, ProviderSpec, create, populate, remove, rename, reparent};
 
 /// Changes which providers there are, and which provider is whose parent.
 impl ProviderTree {
@@ -25,7 +24,7 @@ impl ProviderTree {
     /// [limits](crate#limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.core.forest.with_writer(|writer| self.core.forest.create(writer, None, name, uuid))
+        self.write(|forest, writer| create(forest, writer, None, name, uuid))
     }
 
     /// Creates a provider as the last child of `parent`, and returns its handle. In everything
@@ -43,9 +42,7 @@ impl ProviderTree {
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.core
-            .forest
-            .with_writer(|writer| self.core.forest.create(writer, Some(parent), name, uuid))
+        self.write(|forest, writer| create(forest, writer, Some(parent), name, uuid))
     }
 
     /// Removes `provider` and all its descendants at one instant; returns how many providers this
@@ -60,7 +57,7 @@ impl ProviderTree {
     /// [`Removed`](crate::Error::Removed), [`InUse`](crate::Error::InUse),
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
-        self.core.forest.with_writer(|writer| self.core.forest.remove(writer, provider, true))
+        self.write(|forest, writer| remove(forest, writer, provider, true))
     }
 
     /// Removes `provider`, which must not have children. In everything else, this method does what
@@ -71,9 +68,7 @@ impl ProviderTree {
     /// Those of [`remove`](Self::remove), and [`HasChildren`](crate::Error::HasChildren) if
     /// `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
-        self.core
-            .forest
-            .with_writer(|writer| self.core.forest.remove(writer, provider, false).map(|_| ()))
+        self.write(|forest, writer| remove(forest, writer, provider, false)).map(|_| ())
     }
 
     /// Makes `provider`, along with its descendants, the last child of `parent`, or a root if
@@ -89,7 +84,7 @@ impl ProviderTree {
     /// [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
     /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
-        self.core.forest.with_writer(|writer| self.core.forest.reparent(writer, provider, parent))
+        self.write(|forest, writer| reparent(forest, writer, provider, parent))
     }
 
     /// Gives `provider` another name. The old name is free from the same instant on. The generation
@@ -101,7 +96,7 @@ impl ProviderTree {
     /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
     /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
-        self.core.forest.with_writer(|writer| self.core.forest.rename(writer, provider, name))
+        self.write(|forest, writer| rename(forest, writer, provider, name))
     }
 
     /// Puts `provider` and all its descendants out of service: once this method has returned, a
@@ -140,7 +135,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {
-        self.core.forest.with_writer(|writer| self.core.forest.set_cordon(writer, provider, true))
+        self.write(|forest, writer| forest.set_cordon(writer, provider, true))
     }
 
     /// Ends the cordon that [`cordon`](Self::cordon) has put on `provider` itself; returns whether
@@ -150,7 +145,7 @@ impl ProviderTree {
     ///
     /// Those of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
-        self.core.forest.with_writer(|writer| self.core.forest.set_cordon(writer, provider, false))
+        self.write(|forest, writer| forest.set_cordon(writer, provider, false))
     }
 
     /// Returns whether `provider` or one of its ancestors is cordoned. Lock-free.
@@ -209,6 +204,6 @@ impl ProviderTree {
     /// ```
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
         let plan = Plan::new(providers);
-        self.core.forest.with_writer(|writer| self.core.forest.populate(writer, &plan, &[]))
+        self.write(|forest, writer| populate(forest, writer, &plan, &[]))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::claim::Core;
 use crate::error::{Error, Result};
-use crate::forest::ForestReader;
-use crate::ledger::{Abort, DoubleCollect};
+use crate::forest::{Forest, ForestReader};
+use crate::ledger::{Abort, DoubleCollect, Writer};
 
 /// Holds a forest of resource providers, which many threads read, change and claim from at once.
 ///
@@ -44,6 +44,15 @@ impl ProviderTree {
     ) -> Result<T> {
         let forest = &self.core.forest;
         DoubleCollect::try_consistent(&forest.ledger, |now| body(ForestReader::new(forest, now)))
+    }
+
+    /// Runs `body` with a writer that no other thread uses meanwhile.
+    pub(super) fn write<T>(
+        &self,
+        body: impl FnOnce(&Forest, &mut Writer) -> Result<T>,
+    ) -> Result<T> {
+        let forest = &self.core.forest;
+        forest.with_writer(|writer| body(forest, writer))
     }
 }
 

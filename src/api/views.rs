@@ -80,7 +80,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn memory(&self) -> Memory {
-        self.core.memory()
+        Memory::of(&self.core)
     }
 
     /// Returns everything that the forest holds at one instant, as plain values; see

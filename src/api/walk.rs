@@ -2,7 +2,7 @@
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::{ForestReader, Provider, ProviderKey};
+use crate::forest::{ForestReader, Provider, ProviderKey, find};
 use crate::ledger::DoubleCollect;
 
 /// Finds providers, and walks from one provider to others. Each answer was true at one instant.
@@ -27,10 +27,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Option<Provider> {
-        match key.into() {
-            ProviderKey::Uuid(uuid) => self.core.forest.find_by_uuid(uuid),
-            ProviderKey::Name(name) => self.core.forest.find_by_name(name),
-        }
+        find(&self.core.forest, key.into())
     }
 
     /// Returns all providers without parent.

@@ -54,7 +54,9 @@ type Versions = SmallVec<[Version; 1]>;
 /// caller's own types, so its owner drops it last, when there is nothing left to do that a panic in
 /// such a drop could skip.
 #[must_use = "to be dropped last"]
-pub(crate) struct Gone(#[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>);
+pub(crate) struct OldConfiguration(
+    #[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>,
+);
 
 /// Holds the configurations of all providers.
 pub(crate) struct Configurations {
@@ -124,7 +126,13 @@ impl Configurations {
 
     /// Takes `version`, which a change has put out of force at `until`, out of the slot of `usage`,
     /// and no other version. If a snapshot needs the version, the history gets it first.
-    pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64, until: Stamp) -> Gone {
+    pub(crate) fn retire(
+        &self,
+        ledger: &Ledger,
+        usage: Cell,
+        version: u64,
+        until: Stamp,
+    ) -> OldConfiguration {
         self.replace(ledger, usage, version, until, None)
     }
 
@@ -137,8 +145,8 @@ impl Configurations {
         version: u64,
         until: Stamp,
         by: Option<u64>,
-    ) -> Gone {
-        let Some(slot) = self.slots.get(usage) else { return Gone(None) };
+    ) -> OldConfiguration {
+        let Some(slot) = self.slots.get(usage) else { return OldConfiguration(None) };
         let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
         if let Some(Version { configuration, from, .. }) = &gone {
             let span = Span { from: *from, until };
@@ -152,7 +160,7 @@ impl Configurations {
             }
             (!versions.is_empty()).then(|| Arc::new(versions))
         });
-        Gone(gone.map(|gone| gone.configuration))
+        OldConfiguration(gone.map(|gone| gone.configuration))
     }
 
     /// Returns how many configurations are in force or about to be, and how many are kept for
@@ -170,8 +178,8 @@ impl Configurations {
 
     /// Takes the configuration `version` out of the history of `usage`, when no snapshot needs it
     /// any more.
-    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
-        Gone(self.histories.remove(usage, version))
+    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> OldConfiguration {
+        OldConfiguration(self.histories.remove(usage, version))
     }
 }
 
@@ -215,7 +223,7 @@ impl Candidate<'_> {
 
     /// Notes that the usage cell has named this version since `at`, instead of `replaced`. Takes
     /// `replaced` out of the slot.
-    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> Gone {
+    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> OldConfiguration {
         self.state.set(State::InForce);
         let Candidate { configurations, ledger, usage, version, .. } = self;
         configurations.replace(ledger, usage, replaced, at, Some(version))

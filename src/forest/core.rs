@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::Configurations;
+use crate::forest::configuration::{Configuration, Configurations};
 use crate::forest::keys::{Interned, Keys, Name};
 use crate::forest::provider::Provider;
 use crate::inventory::Usage;
@@ -13,7 +13,7 @@ use crate::layout::{
     Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
     first_words, usage_of, write_usage,
 };
-use crate::ledger::{Cell, Ledger, Spares, Writer};
+use crate::ledger::{Cell, Ledger, Spares, Torn, Writer};
 use crate::resource_class::ResourceClass;
 use crate::sync::{IDLE, IdlePool, next_forest};
 
@@ -109,6 +109,12 @@ impl Forest {
         self.structure_cell(provider).map(usage_of)
     }
 
+    /// Returns the structure cell of `parent`, or the super-root, the parent of all roots, if
+    /// `parent` is `None`. Fails if the handle is one of another forest.
+    pub(crate) fn parent_cell(&self, parent: Option<&Provider>) -> Result<Cell> {
+        parent.map_or(Ok(self.super_root), |parent| self.structure_cell(parent))
+    }
+
     /// Returns a handle of the provider with this structure.
     pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
         Provider {
@@ -140,6 +146,19 @@ impl Forest {
         let usage = UsageWords(&words[..]);
         provider.check_life(usage.life())?;
         Ok(read(usage))
+    }
+
+    /// Applies `read` to the configuration that the cell `usage` named as `version` when a
+    /// transaction read the cell.
+    pub(crate) fn with_configuration<T>(
+        &self,
+        usage: Cell,
+        version: u64,
+        read: impl FnOnce(&Configuration) -> T,
+    ) -> Result<T, Torn> {
+        // If the version is gone, the usage cell has changed since.
+        let found = self.configurations.with(usage, version, |found| read(found));
+        found.ok_or(Torn)
     }
 }
 

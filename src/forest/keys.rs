@@ -297,6 +297,34 @@ where
     outcome
 }
 
+/// Opens the cell of a key. Refuses as stale if the key was given up, so that the cell no longer
+/// stands for the key.
+pub(crate) fn open_key(
+    transaction: &mut Transaction<'_>,
+    key: Interned,
+) -> Result<(Place, Life), Abort<Refused>> {
+    let place = transaction.open(key.cell)?;
+    let life = Life::from_word(transaction.word(place, 0));
+    if life.incarnation != key.incarnation || life.state == State::Free {
+        return Err(Abort::Reject(Refused::Stale));
+    }
+    Ok((place, life))
+}
+
+/// Opens the cell of a key that something is about to have. Refuses as stale if the key was given
+/// up, and with `exists` if something has the key already.
+pub(crate) fn take_key(
+    transaction: &mut Transaction<'_>,
+    key: Interned,
+    exists: impl Fn() -> Error,
+) -> Result<(Place, Life), Abort<Refused>> {
+    let (place, life) = open_key(transaction, key)?;
+    if life.state == State::Live {
+        return Err(exists().into());
+    }
+    Ok((place, life))
+}
+
 /// Tells why a transaction that needs an interned key was refused.
 pub(crate) enum Refused {
     /// The attempt rests on something that has changed: the key's cell has been given up, or

@@ -112,16 +112,17 @@ struct CellCensus {
 /// providers.
 const OWN_CELLS: u64 = 3;
 
-impl Core {
-    pub(crate) fn memory(&self) -> Memory {
-        let Forest { ledger, configurations, .. } = &self.forest;
-        let CellCensus { kinds, in_force } = self.cell_census();
+impl Memory {
+    /// Counts what `core` has in memory.
+    pub(crate) fn of(core: &Core) -> Self {
+        let Forest { ledger, configurations, .. } = &core.forest;
+        let CellCensus { kinds, in_force } = CellCensus::of(&core.forest);
         let [uuids, names, consumers] = [
-            self.forest.providers.index_size(),
-            self.forest.names.index_size(),
-            self.claims.consumers.index_size(),
+            core.forest.providers.index_size(),
+            core.forest.names.index_size(),
+            core.claims.consumers.index_size(),
         ];
-        let spares = self.forest.spares();
+        let spares = core.forest.spares();
         let cells = |kind: usize| CellCounts {
             live: kinds[kind][0],
             absent: kinds[kind][1],
@@ -156,27 +157,29 @@ impl Core {
             configurations: published,
             kept_configurations,
             kept_versions: ledger.versions_kept(),
-            leases: self.claims.leases.agenda.len(),
+            leases: core.claims.leases.agenda.len(),
             snapshots: ledger.pins() as u64,
             bytes: ByteCounts {
                 cells: bytes.cells + configurations.bytes(),
                 records: bytes.records,
                 indexes: uuids.1 + names.1 + consumers.1,
-                rest: bytes.rest + self.claims.tallies.bytes(),
+                rest: bytes.rest + core.claims.tallies.bytes(),
             },
         }
     }
+}
 
+impl CellCensus {
     /// Counts the cells by looking at every one. A pair of cells counts once, by its structure
     /// cell.
-    fn cell_census(&self) -> CellCensus {
+    fn of(forest: &Forest) -> Self {
         let mut census = CellCensus { kinds: [[0; 2]; 3], in_force: [0; Ledger::WIDTHS.len()] };
-        for cell in (0..self.forest.ledger.cell_bound()).map(Cell::new) {
-            let (word, life) = self.forest.ledger.peek_version(cell, Life::of);
+        for cell in (0..forest.ledger.cell_bound()).map(Cell::new) {
+            let (word, life) = forest.ledger.peek_version(cell, Life::of);
             let Some(width) = word.width() else { continue };
             census.in_force[width] += 1;
             let run = match life.kind() {
-                CellKind::Structure if cell != self.forest.super_root => PROVIDER,
+                CellKind::Structure if cell != forest.super_root => PROVIDER,
                 CellKind::Name => NAME,
                 CellKind::Consumer => CONSUMER,
                 CellKind::Structure | CellKind::Usage | CellKind::Sharing => continue,

@@ -1,15 +1,18 @@
 //! [`Plan`]: what a list of providers says by itself, before any forest is looked at.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::forest::configuration::Configuration;
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
-use crate::forest::keys::check_name;
+use crate::forest::keys::{Interned, check_name};
 use crate::forest::populate::spec::ProviderSpec;
 use crate::inventory::ClassCapacity;
+use crate::resource_class::ResourceClass;
 
 /// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
 pub(crate) struct Plan<'a> {
@@ -31,6 +34,17 @@ impl Entry<'_> {
     pub(crate) fn is_outside(&self) -> bool {
         matches!(self.parent, ParentOf::Outside(_))
     }
+
+    /// Returns the configuration that the provider is to have.
+    pub(crate) fn configuration(&self) -> Configuration {
+        Configuration {
+            name: Arc::clone(&self.spec.name),
+            inventories: Arc::clone(&self.spec.inventories),
+            traits: Arc::clone(&self.spec.traits),
+            aggregates: Arc::clone(&self.spec.aggregates),
+            resources: self.spec.resources.clone(),
+        }
+    }
 }
 
 /// Tells where the parent of a listed provider is.
@@ -42,6 +56,26 @@ pub(crate) enum ParentOf {
     Listed(usize),
     /// The parent is not listed, and is at this position of the plan's `outside`.
     Outside(usize),
+}
+
+/// Holds the cells of all keys that a plan names.
+pub(crate) struct PlanKeys<'a> {
+    /// For each entry, the cell of its uuid.
+    pub(crate) structures: &'a [Interned],
+    /// For each entry, the cell of its name.
+    pub(crate) labels: &'a [Interned],
+    /// For each parent that is not listed, the cell of its uuid, so that the transaction can rest
+    /// on the parent's absence too.
+    pub(crate) outside: &'a [Interned],
+}
+
+/// Holds what is used of one class of a provider from the beginning, for a provider that a dump is
+/// loaded into.
+#[derive(Clone, Copy)]
+pub(crate) struct ClassUsage {
+    pub(crate) class: ResourceClass,
+    pub(crate) used: u64,
+    pub(crate) taken: u64,
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
