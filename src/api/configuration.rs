@@ -12,12 +12,8 @@ use crate::api::tree::ProviderTree;
 use crate::error::Result;
 use crate::forest::configuration::Configuration;
 use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated};
-use crate::inventory::Inventories;
 use crate::ledger::DoubleCollect;
-use crate::partial_inventory::PartialInventories;
-use crate::resource_class::ResourceClass;
-use crate::resources::Resources;
-use crate::traits::Trait;
+use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, Trait};
 
 /// Reads the facts of one provider.
 impl ProviderTree {

@@ -2,11 +2,9 @@
 
 use crate::api::tree::ProviderTree;
 use crate::error::{Error, Result};
-use crate::forest::all_usages;
-use crate::forest::{Provider, Version};
-use crate::inventory::Usage;
+use crate::forest::{Provider, Version, all_usages};
 use crate::layout::usage_in;
-use crate::resource_class::ResourceClass;
+use crate::values::{ResourceClass, Usage};
 
 /// Reads what is used of one provider.
 impl ProviderTree {

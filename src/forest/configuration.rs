@@ -16,15 +16,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::inventory::Inventories;
 use crate::layout::CONFIGURATION_BITS;
 use crate::ledger::{
     Abort, Cell, Histories, HistoryKey, Ledger, Limit, Slots, Span, Stamp, Transaction, Writer,
 };
-use crate::resources::Resources;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
-use crate::traits::Trait;
+use crate::values::{Inventories, Resources, Trait};
 
 /// Holds everything about a provider that only a change of its configuration changes.
 #[derive(Clone, Debug, Default, PartialEq)]

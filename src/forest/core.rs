@@ -8,14 +8,13 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::{Configuration, Configurations};
 use crate::forest::keys::{Interned, Keys, Name};
 use crate::forest::provider::Provider;
-use crate::inventory::Usage;
 use crate::layout::{
     Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
     first_words, usage_of, write_usage,
 };
 use crate::ledger::{Cell, Ledger, Spares, Torn, Writer};
-use crate::resource_class::ResourceClass;
 use crate::sync::{IDLE, IdlePool, next_forest};
+use crate::values::{ResourceClass, Usage};
 
 /// Holds the providers of one forest, and the ledger that all cells of the forest are in.
 pub(crate) struct Forest {

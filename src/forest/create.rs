@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_provider_name};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
-use crate::forest::keys::{
-    Interned, Name, Refused, check_name, take_key, while_stale, with_both_keys,
-};
+use crate::forest::keys::{Interned, Name, Refused, take_key, while_stale, with_both_keys};
 use crate::forest::links::append;
 use crate::forest::provider::Provider;
 use crate::layout::{Cordon, Life, State, Structure, name_words, usage_of, write_usage};
@@ -24,7 +22,7 @@ pub(crate) fn create(
     name: &str,
     uuid: Uuid,
 ) -> Result<Provider> {
-    check_name(name)?;
+    check_provider_name(name)?;
     let parent_cell = forest.parent_cell(parent)?;
     let name: Name = Arc::from(name);
     while_stale(|| {

@@ -366,12 +366,6 @@ impl From<Refused> for Abort<Refused> {
     }
 }
 
-impl From<Error> for Abort<Error> {
-    fn from(error: Error) -> Self {
-        Abort::Reject(error)
-    }
-}
-
 impl From<Error> for Abort<Refused> {
     fn from(error: Error) -> Self {
         Abort::Reject(error.into())
@@ -399,15 +393,3 @@ impl From<Limit> for NotAbsent {
 
 /// Holds a provider's name, as the index keeps it.
 pub(crate) type Name = std::sync::Arc<str>;
-
-/// Checks a provider's name.
-pub(crate) fn check_name(name: &str) -> Result<()> {
-    let reason = match name.len() {
-        0 => "it is empty",
-        1..=LONGEST_NAME => return Ok(()),
-        _ => "it is longer than 1024 bytes",
-    };
-    Err(Error::invalid_name(name, reason))
-}
-
-const LONGEST_NAME: usize = 1024;

@@ -11,7 +11,7 @@ use crate::forest::core::Forest;
 use crate::forest::provider::{Provider, ProviderData};
 use crate::layout::{State, Structure, UsageWords, shares, usage_of};
 use crate::ledger::{Abort, Cell, Reader, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Reads the cells of a forest through a [`Reader`], which says of which instant.
 ///

@@ -12,7 +12,7 @@ use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{Life, State, Structure, UsageWords, usage_of};
 use crate::ledger::{Abort, Cell, Place, Stamp, Torn, Transaction, Writer};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Removes `provider`, and all its descendants if `with_descendants` is true; returns how many
 /// providers that are. If `with_descendants` is false, refuses a provider with children.

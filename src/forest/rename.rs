@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_provider_name};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::open_live;
 use crate::forest::generation::Expect;
-use crate::forest::keys::{Interned, Name, Refused, check_name, take_key, while_stale};
+use crate::forest::keys::{Interned, Name, Refused, take_key, while_stale};
 use crate::forest::provider::Provider;
 use crate::layout::{Life, State, UsageWords, name_words, set_configuration, usage_of};
 use crate::ledger::{Abort, Torn, Writer};
@@ -19,7 +19,7 @@ pub(crate) fn rename(
     provider: &Provider,
     name: &str,
 ) -> Result<()> {
-    check_name(name)?;
+    check_provider_name(name)?;
     let name: Name = Arc::from(name);
     // Holds the configurations until the key is settled: they contain values of the caller's types,
     // whose drop may panic.

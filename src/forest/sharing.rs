@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::forest::configuration::Configuration;
 use crate::layout::{read_counts, sharing_words};
 use crate::ledger::{Abort, Cell, Torn, Transaction};
-use crate::traits::Trait;
+use crate::values::Trait;
 
 /// Holds by how much a transaction changes the counts.
 #[derive(Default)]

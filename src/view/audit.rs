@@ -6,10 +6,9 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::forest::Provider;
-use crate::inventory::Usage;
 use crate::layout::{UsageWords, usage_of};
 use crate::ledger::Cell;
-use crate::resource_class::ResourceClass;
+use crate::values::{ResourceClass, Usage};
 use crate::view::snapshot::Snapshot;
 
 /// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).

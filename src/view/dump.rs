@@ -6,7 +6,7 @@ use crate::claim::Allocations;
 use crate::error::Result;
 use crate::forest::{ForestReader, Provider, ProviderData};
 use crate::ledger::{Abort, Cell, Reader, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
@@ -54,7 +54,7 @@ pub struct ProviderDump {
     #[cfg_attr(feature = "serde", serde(default))]
     pub cordoned: bool,
     /// How much of each class is used. A class of which nothing is used may be missing.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::class_map"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::class_map"))]
     pub used: BTreeMap<ResourceClass, UsedAmounts>,
 }
 

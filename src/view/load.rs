@@ -5,12 +5,11 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::claim::{Allocations, Core, Due};
-use crate::error::{Error, Result};
-use crate::fault::Fault;
+use crate::error::{Error, Fault, Result};
 use crate::forest::{ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate};
 use crate::layout::{Held, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;

@@ -8,11 +8,10 @@ use uuid::Uuid;
 use crate::claim::{Allocations, Core, Frozen};
 use crate::error::{Error, Result};
 use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
-use crate::inventory::Usage;
 use crate::layout::{Amounts, ConsumerWords, Life, UsageWords, consumer_cells, is_live_consumer};
 use crate::ledger::{Abort, Cell, Past, Reader, Torn};
-use crate::resource_class::ResourceClass;
 use crate::sync::OnceBox;
+use crate::values::{ResourceClass, Usage};
 use crate::view::lookup::{ConsumerIndex, ProviderIndex, each_consumer, find_hinted};
 
 /// Represents a whole forest as it was at one instant: its providers, their configurations and

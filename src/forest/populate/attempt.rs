@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::error::Error;
-use crate::fault::Fault;
+use crate::error::{Error, Fault};
 use crate::forest::configuration::Candidate;
 use crate::forest::configure::relayout;
 use crate::forest::core::Forest;
@@ -13,12 +12,11 @@ use crate::forest::links::{append, unlink};
 use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
 use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
-use crate::inventory::ClassCapacity;
 use crate::layout::{
     ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
-use crate::resource_class::ResourceClass;
+use crate::values::{ClassCapacity, ResourceClass};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type Set<K> = HashSet<K, foldhash::fast::RandomState>;

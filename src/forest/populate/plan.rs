@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::fault::Fault;
+use crate::error::{Fault, NameFault, check_provider_name};
 use crate::forest::configuration::Configuration;
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
-use crate::forest::keys::{Interned, check_name};
+use crate::forest::keys::Interned;
 use crate::forest::populate::spec::ProviderSpec;
-use crate::inventory::ClassCapacity;
-use crate::resource_class::ResourceClass;
+use crate::values::{ClassCapacity, ResourceClass};
 
 /// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
 pub(crate) struct Plan<'a> {
@@ -157,16 +155,16 @@ fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
             shared[earlier] = true;
             shared[position] = true;
         }
-        if let Err(Error::InvalidName { name, length, reason }) = check_name(&spec.name) {
+        if let Err(NameFault { name, length, reason }) = check_provider_name(&spec.name) {
             faults.push(Fault::InvalidName { provider: spec.uuid, name, length, reason });
         }
     }
     let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
     faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
         provider: spec.uuid,
-        name: match check_name(&spec.name) {
-            Err(Error::InvalidName { name, .. }) => name,
-            _ => spec.name.to_string(),
+        name: match check_provider_name(&spec.name) {
+            Err(fault) => fault.name,
+            Ok(()) => spec.name.to_string(),
         },
     }));
 }

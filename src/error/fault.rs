@@ -1,10 +1,10 @@
-//! Faults: what can be wrong with the entries of a list of providers, or of a dump.
+//! [`Fault`]: what can be wrong with an entry of a list of providers, or of a dump.
 
 use uuid::Uuid;
 
-use crate::error::InventoryFault;
-use crate::quoted::Quoted;
-use crate::resource_class::ResourceClass;
+use crate::error::inventory_fault::InventoryFault;
+use crate::error::name::Quoted;
+use crate::values::ResourceClass;
 
 /// Tells what is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -181,11 +181,11 @@ pub enum Fault {
 }
 
 /// Writes faults in one text: the first few, and how many more there are.
-pub(crate) struct Listed<'a>(pub(crate) &'a [Fault]);
+pub(super) struct FaultList<'a>(pub(super) &'a [Fault]);
 
 const SHOWN: usize = 8;
 
-impl std::fmt::Display for Listed<'_> {
+impl std::fmt::Display for FaultList<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, fault) in self.0.iter().take(SHOWN).enumerate() {
             let separator = if at == 0 { "" } else { "; " };

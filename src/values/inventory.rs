@@ -1,7 +1,7 @@
 //! Inventories: how much of each class a provider has.
 
 use crate::error::{Error, InventoryFault, Result};
-use crate::resource_class::ResourceClass;
+use crate::values::resource_class::ResourceClass;
 
 /// Describes how much of one class a provider has, and in which amounts it gives it.
 ///
