@@ -274,7 +274,7 @@ pub fn interned(tree: &ProviderTree) -> [u64; 3] {
         core.forest.names.index_size(),
         core.claims.consumers.index_size(),
     ]
-    .map(|(entries, _)| entries)
+    .map(|size| size.keys)
 }
 
 /// Returns whether the agenda has an entry for a lease, whether or not the lease is in force.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::fault::{Fault, FaultList};
 use crate::error::inventory_fault::InventoryFault;
-use crate::error::name::{NameFault, Quoted};
+use crate::error::name::{NameFault, Quote};
 use crate::ledger::{Abort, Cell, Limit, MOST_CELLS, MOST_WORDS};
 use crate::values::ResourceClass;
 
@@ -42,14 +42,14 @@ pub enum Error {
     },
 
     /// A provider with this name exists already.
-    #[error("a provider named {} exists", Quoted::whole(name))]
+    #[error("a provider named {} exists", Quote::whole(name))]
     NameExists {
         /// The name that the caller asked for.
         name: String,
     },
 
     /// The name breaks the rules for names of providers, or for names of classes and traits.
-    #[error("{} can't be a name: {reason}", Quoted::cut(name, *length))]
+    #[error("{} can't be a name: {reason}", Quote::cut(name, *length))]
     InvalidName {
         /// The first 60 characters of the name that the caller gave.
         name: String,

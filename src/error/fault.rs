@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::inventory_fault::InventoryFault;
-use crate::error::name::Quoted;
+use crate::error::name::Quote;
 use crate::values::ResourceClass;
 
 /// Tells what is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
@@ -18,7 +18,7 @@ pub enum Fault {
     },
 
     /// Another entry has the same name. Each entry with that name gets a fault of its own.
-    #[error("provider {provider} shares its name {} with another entry", Quoted::whole(name))]
+    #[error("provider {provider} shares its name {} with another entry", Quote::whole(name))]
     DuplicateName {
         /// The provider.
         provider: Uuid,
@@ -27,7 +27,7 @@ pub enum Fault {
     },
 
     /// A provider that is not listed, and that stays in the forest, has the name.
-    #[error("provider {provider} can't be named {}: another provider is", Quoted::whole(name))]
+    #[error("provider {provider} can't be named {}: another provider is", Quote::whole(name))]
     NameExists {
         /// The provider.
         provider: Uuid,
@@ -36,7 +36,7 @@ pub enum Fault {
     },
 
     /// The name breaks the rules for names of providers.
-    #[error("provider {provider} can't be named {}: {reason}", Quoted::cut(name, *length))]
+    #[error("provider {provider} can't be named {}: {reason}", Quote::cut(name, *length))]
     InvalidName {
         /// The provider.
         provider: Uuid,

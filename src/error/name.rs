@@ -56,25 +56,25 @@ fn beginning(name: &str) -> &str {
 
 /// Writes a name in a message: in quotes, with invisible characters escaped, and cut if the name is
 /// long.
-pub(super) struct Quoted<'a> {
+pub(super) struct Quote<'a> {
     name: &'a str,
     /// The length of the whole name, in bytes.
     length: usize,
 }
 
-impl<'a> Quoted<'a> {
+impl<'a> Quote<'a> {
     /// Quotes a whole name.
     pub(super) fn whole(name: &'a str) -> Self {
-        Quoted { name, length: name.len() }
+        Quote { name, length: name.len() }
     }
 
     /// Quotes `name` as the beginning of a name of `length` bytes.
     pub(super) fn cut(name: &'a str, length: usize) -> Self {
-        Quoted { name, length }
+        Quote { name, length }
     }
 }
 
-impl fmt::Display for Quoted<'_> {
+impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = beginning(self.name);
         match shown.len() < self.length {
@@ -93,18 +93,18 @@ mod tests {
         for letter in ["a", "ä", "木", "🌲"] {
             for count in [0, 1, 59, 60] {
                 let name = letter.repeat(count);
-                assert_eq!(Quoted::whole(&name).to_string(), format!("\"{name}\""));
+                assert_eq!(Quote::whole(&name).to_string(), format!("\"{name}\""));
             }
             let (name, shown) = (letter.repeat(61), letter.repeat(60));
             let text = format!("\"{shown}\"... ({} bytes)", name.len());
             assert_eq!(beginning(&name), shown);
-            assert_eq!(Quoted::whole(&name).to_string(), text);
-            assert_eq!(Quoted::cut(&shown, name.len()).to_string(), text);
+            assert_eq!(Quote::whole(&name).to_string(), text);
+            assert_eq!(Quote::cut(&shown, name.len()).to_string(), text);
         }
     }
 
     #[test]
     fn what_can_not_be_seen_is_escaped() {
-        assert_eq!(Quoted::whole("a\n\u{1b}[2J\0\"").to_string(), r#""a\n\u{1b}[2J\0\"""#);
+        assert_eq!(Quote::whole("a\n\u{1b}[2J\0\"").to_string(), r#""a\n\u{1b}[2J\0\"""#);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::generation::Expect;
-use crate::forest::keys::{Refused, while_stale};
+use crate::forest::keys::{Refusal as Refused, while_stale};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
 use crate::inventory::ClassCapacity;

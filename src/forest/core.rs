@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::forest::configuration::{Configuration, Configurations};
-use crate::forest::keys::{Interned, Keys, Name};
+use crate::forest::keys::{KeyCell, Keys, Name};
 use crate::forest::provider::Provider;
 use crate::layout::{
     Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
@@ -125,8 +125,8 @@ impl Forest {
     }
 
     /// Returns a handle of the provider with this uuid, whose key was interned as `interned`.
-    pub(crate) fn handle_of(&self, uuid: Uuid, interned: Interned) -> Provider {
-        let Interned { cell, incarnation } = interned;
+    pub(crate) fn handle_of(&self, uuid: Uuid, interned: KeyCell) -> Provider {
+        let KeyCell { cell, incarnation } = interned;
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, check_provider_name};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
-use crate::forest::keys::{Interned, Name, Refused, take_key, while_stale, with_both_keys};
+use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_both_keys};
 use crate::forest::links::append;
 use crate::forest::provider::Provider;
 use crate::layout::{Cordon, Life, State, Structure, name_words, usage_of, write_usage};
@@ -28,10 +28,11 @@ pub(crate) fn create(
     while_stale(|| {
         let uuids = (&forest.providers, std::iter::once(&uuid));
         let names = (&forest.names, std::iter::once(&name));
-        with_both_keys(writer, uuids, names, |writer, structures, labels| {
-            let (structure, label) = (structures[0], labels[0]);
+        with_both_keys(writer, uuids, names, |writer, structures, name_keys| {
+            let (structure, name_key) = (structures[0], name_keys[0]);
             let name = &name;
-            NewProvider { uuid, name, structure, label, parent, parent_cell }.create(forest, writer)
+            NewProvider { uuid, name, structure, name_key, parent, parent_cell }
+                .create(forest, writer)
         })
     })
 }
@@ -41,9 +42,9 @@ struct NewProvider<'a> {
     uuid: Uuid,
     name: &'a Name,
     /// The cell of the uuid, which becomes the structure cell of the provider.
-    structure: Interned,
+    structure: KeyCell,
     /// The cell of the name.
-    label: Interned,
+    name_key: KeyCell,
     /// `None` for a root, whose parent is the super-root.
     parent: Option<&'a Provider>,
     parent_cell: Cell,
@@ -51,7 +52,7 @@ struct NewProvider<'a> {
 
 impl NewProvider<'_> {
     /// Creates the provider. Refuses as stale if one of the two keys was given up.
-    fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refused> {
+    fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refusal> {
         let configuration = Configuration { name: Arc::clone(self.name), ..Default::default() };
         let usage = usage_of(self.structure.cell);
         let candidate =
@@ -65,18 +66,18 @@ impl NewProvider<'_> {
     }
 
     /// Checks that nothing has the uuid or the name, and gives the name to the provider.
-    fn take_keys(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refused>> {
-        let NewProvider { uuid, structure, label, .. } = *self;
+    fn take_keys(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refusal>> {
+        let NewProvider { uuid, structure, name_key, .. } = *self;
         take_key(transaction, structure, || Error::UuidExists { uuid })?;
         let exists = || Error::NameExists { name: self.name.to_string() };
-        let (place, life) = take_key(transaction, label, exists)?;
+        let (place, life) = take_key(transaction, name_key, exists)?;
         transaction.rewrite(place, &name_words(life, structure.cell));
         Ok(())
     }
 
     /// Makes the two cells of the provider live, and puts the provider behind its parent's last
     /// child. `version` names the provider's first configuration.
-    fn link(&self, transaction: &mut Transaction<'_>, version: u64) -> Result<(), Abort<Refused>> {
+    fn link(&self, transaction: &mut Transaction<'_>, version: u64) -> Result<(), Abort<Refusal>> {
         let cell = self.structure.cell;
         if let Some(parent) = self.parent {
             open_live(transaction, parent)?;
@@ -89,7 +90,7 @@ impl NewProvider<'_> {
         let structure = Structure {
             life,
             uuid: self.uuid,
-            name: Some(self.label.cell),
+            name: Some(self.name_key.cell),
             parent: Some(self.parent_cell),
             first_child: None,
             last_child: None,

@@ -21,18 +21,18 @@ fn find_by_uuid(forest: &Forest, uuid: Uuid) -> Option<Provider> {
 
 fn find_by_name(forest: &Forest, name: &str) -> Option<Provider> {
     loop {
-        let label = forest.names.hint(name)?;
-        let (life, owner) = forest.ledger.peek(label.cell, owner_of);
-        if !life.is(State::Live, label.incarnation) {
+        let name_key = forest.names.hint(name)?;
+        let (life, owner) = forest.ledger.peek(name_key.cell, owner_of);
+        if !life.is(State::Live, name_key.incarnation) {
             return None;
         }
         let structure = forest.ledger.peek(owner, Structure::of);
         // A provider keeps its name cell until the provider is renamed or removed. If either has
         // happened, the loop looks again.
-        if structure.is_live() && structure.name == Some(label.cell) {
+        if structure.is_live() && structure.name == Some(name_key.cell) {
             let found = forest.handle(owner, &structure);
-            let life = forest.ledger.peek(label.cell, Life::of);
-            if life.is(State::Live, label.incarnation) {
+            let life = forest.ledger.peek(name_key.cell, Life::of);
+            if life.is(State::Live, name_key.incarnation) {
                 return Some(found);
             }
         }

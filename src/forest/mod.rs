@@ -43,7 +43,8 @@ pub(crate) use create::create;
 pub(crate) use draft::{Draft, open_live, structure_at};
 pub(crate) use find::find;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
-pub(crate) use keys::{Interned, Keys, Name, Refused, while_stale};
+// Claims know `KeyCell` and `Refusal` by the names that these types had before.
+pub(crate) use keys::{KeyCell as Interned, Keys, Name, Refusal as Refused, while_stale};
 pub(crate) use populate::{ClassUsage, Plan, populate};
 pub(crate) use reader::ForestReader;
 pub(crate) use remove::remove;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::OldConfiguration;
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
-use crate::forest::keys::Interned;
+use crate::forest::keys::KeyCell;
 use crate::forest::links::unlink;
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
@@ -66,9 +66,9 @@ pub(crate) fn remove(
 /// provider.
 pub(crate) struct OldProvider {
     pub(crate) uuid: Uuid,
-    pub(crate) structure: Interned,
+    pub(crate) structure: KeyCell,
     /// `None` if another provider has the name now.
-    pub(crate) name: Option<Interned>,
+    pub(crate) name: Option<KeyCell>,
     /// The version of the configuration that was in force last.
     pub(crate) configuration: u64,
 }
@@ -95,8 +95,8 @@ impl OldProvider {
                 used: amounts.used,
             }));
         }
-        let label = structure.name.ok_or(Torn)?;
-        let name = transaction.open(label)?;
+        let name_cell = structure.name.ok_or(Torn)?;
+        let name = transaction.open(name_cell)?;
         let name_life = Life::from_word(transaction.word(name, 0));
         if name_life.state != State::Live {
             return Err(Abort::Torn);
@@ -106,8 +106,8 @@ impl OldProvider {
         transaction.rewrite(name, &[name_life.ended().word()]);
         Ok(OldProvider {
             uuid: structure.uuid,
-            structure: Interned { cell, incarnation: structure.life.incarnation },
-            name: Some(Interned { cell: label, incarnation: name_life.incarnation }),
+            structure: KeyCell { cell, incarnation: structure.life.incarnation },
+            name: Some(KeyCell { cell: name_cell, incarnation: name_life.incarnation }),
             configuration,
         })
     }

@@ -7,7 +7,7 @@ use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::open_live;
 use crate::forest::generation::Expect;
-use crate::forest::keys::{Interned, Name, Refused, take_key, while_stale};
+use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale};
 use crate::forest::provider::Provider;
 use crate::layout::{Life, State, UsageWords, name_words, set_configuration, usage_of};
 use crate::ledger::{Abort, Torn, Writer};
@@ -26,18 +26,18 @@ pub(crate) fn rename(
     let (_, current) = forest.configuration(provider)?;
     let mut replaced = vec![current];
     while_stale(|| {
-        forest.names.with_keys(writer, std::iter::once(&name), |writer, labels| {
+        forest.names.with_keys(writer, std::iter::once(&name), |writer, name_keys| {
             let (_, current) = forest.configuration(provider)?;
             replaced.push(Arc::clone(&current));
             match current.name == name {
                 true => Ok(()),
-                false => exchange_name(forest, writer, provider, &current, &name, labels[0]),
+                false => exchange_name(forest, writer, provider, &current, &name, name_keys[0]),
             }
         })
     })
 }
 
-/// Gives `provider` another name, whose key is `label`. Refuses as stale if `current` is not the
+/// Gives `provider` another name, whose key is `name_key`. Refuses as stale if `current` is not the
 /// configuration of `provider` any more.
 fn exchange_name(
     forest: &Forest,
@@ -45,8 +45,8 @@ fn exchange_name(
     provider: &Provider,
     current: &Arc<Configuration>,
     name: &Name,
-    label: Interned,
-) -> Result<(), Refused> {
+    name_key: KeyCell,
+) -> Result<(), Refusal> {
     let (cell, usage) = (provider.cell, usage_of(provider.cell));
     let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
     let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(renamed));
@@ -59,12 +59,12 @@ fn exchange_name(
             let in_force =
                 forest.configurations.with(usage, replaced, |found| Arc::ptr_eq(found, current));
             if in_force != Some(true) {
-                return Err(Abort::Reject(Refused::Stale));
+                return Err(Abort::Reject(Refusal::Stale));
             }
             let exists = || Error::NameExists { name: name.to_string() };
-            let (place_of_new, life) = take_key(transaction, label, exists)?;
+            let (place_of_new, life) = take_key(transaction, name_key, exists)?;
             transaction.rewrite(place_of_new, &name_words(life, cell));
-            let old = structure.name.replace(label.cell).ok_or(Torn)?;
+            let old = structure.name.replace(name_key.cell).ok_or(Torn)?;
             let place_of_old = transaction.open(old)?;
             let life = Life::from_word(transaction.word(place_of_old, 0));
             if life.state != State::Live {
@@ -74,7 +74,7 @@ fn exchange_name(
             transaction.rewrite(place, &structure.words());
             let generation = Expect::Any.next(generation);
             set_configuration(transaction.words_mut(words), generation, candidate.version);
-            Ok((replaced, Interned { cell: old, incarnation: life.incarnation }))
+            Ok((replaced, KeyCell { cell: old, incarnation: life.incarnation }))
         })?;
     let _gone = candidate.replaces(replaced, at);
     forest.names.release(writer, &*current.name, old);

@@ -91,14 +91,14 @@ pub(super) fn find_hinted(
             Ok(is_meant.then(|| forest.handle(hint.cell, &structure)))
         }
         ProviderKey::Name(name) => {
-            let Some(label) = forest.names.hint(name) else { return Ok(None) };
-            let (life, owner) = past.read(label.cell, |words| {
+            let Some(name_key) = forest.names.hint(name) else { return Ok(None) };
+            let (life, owner) = past.read(name_key.cell, |words| {
                 let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
                 (Life::of_words(words), owner)
             })?;
             let (State::Live, Some(owner)) = (life.state, owner) else { return Ok(None) };
             let structure = past.read(owner, Structure::of_words)?;
-            if !structure.is_live() || structure.name != Some(label.cell) {
+            if !structure.is_live() || structure.name != Some(name_key.cell) {
                 return Ok(None);
             }
             let usage = usage_of(owner);

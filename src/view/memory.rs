@@ -5,7 +5,7 @@ use std::fmt;
 use crate::claim::Core;
 use crate::forest::Forest;
 use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
-use crate::ledger::{Cell, Ledger};
+use crate::ledger::{Cell, Ledger, Spares};
 
 /// Holds what a forest has in memory; see [`ProviderTree::memory`].
 ///
@@ -117,43 +117,34 @@ impl Memory {
     pub(crate) fn of(core: &Core) -> Self {
         let Forest { ledger, configurations, .. } = &core.forest;
         let CellCensus { kinds, in_force } = CellCensus::of(&core.forest);
-        let [uuids, names, consumers] = [
-            core.forest.providers.index_size(),
-            core.forest.names.index_size(),
-            core.claims.consumers.index_size(),
-        ];
+        let uuid_index = core.forest.providers.index_size();
+        let name_index = core.forest.names.index_size();
+        let consumer_index = core.claims.consumers.index_size();
         let spares = core.forest.spares();
         let cells = |kind: usize| CellCounts {
             live: kinds[kind][0],
             absent: kinds[kind][1],
             free: spares.runs[kind],
         };
-        let [providers, labels] = [PROVIDER, NAME].map(|kind| cells(kind.0));
+        let [providers, names] = [PROVIDER, NAME].map(|kind| cells(kind.0));
         // A consumer's cell does not say that it stands for a key until the consumer holds
         // something, so the index is counted.
         let live = kinds[CONSUMER.0][0];
-        let absent = consumers.0.saturating_sub(live);
-        let holders = CellCounts { absent, ..cells(CONSUMER.0) };
-        let runs = [providers, labels, holders].into_iter().zip(RUNS);
+        let absent = consumer_index.keys.saturating_sub(live);
+        let consumers = CellCounts { absent, ..cells(CONSUMER.0) };
+        let runs = [providers, names, consumers].into_iter().zip(RUNS);
         let known = runs.map(|(counts, run)| counts.total() * u64::from(run)).sum::<u64>();
-        let made = ledger.records_made();
-        let records = (0..made.len()).filter(|width| made[*width] > 0).map(|width| {
-            let (made, in_force, spare) = (made[width], in_force[width], spares.records[width]);
-            let with_workers = made.saturating_sub(in_force + spare);
-            let words = Ledger::WIDTHS[width] as u64;
-            RecordCounts { words, made, in_force, spare, with_workers }
-        });
         let (published, kept_configurations) = configurations.count();
         let bytes = ledger.bytes();
         Memory {
             providers,
-            names: labels,
-            consumers: holders,
+            names,
+            consumers,
             cells_with_workers: u64::from(ledger.cell_bound()).saturating_sub(known + OWN_CELLS),
-            records: records.collect(),
-            uuid_entries: uuids.0,
-            name_entries: names.0,
-            consumer_entries: consumers.0,
+            records: record_counts(ledger, &in_force, &spares),
+            uuid_entries: uuid_index.keys,
+            name_entries: name_index.keys,
+            consumer_entries: consumer_index.keys,
             configurations: published,
             kept_configurations,
             kept_versions: ledger.versions_kept(),
@@ -162,11 +153,23 @@ impl Memory {
             bytes: ByteCounts {
                 cells: bytes.cells + configurations.bytes(),
                 records: bytes.records,
-                indexes: uuids.1 + names.1 + consumers.1,
+                indexes: uuid_index.bytes + name_index.bytes + consumer_index.bytes,
                 rest: bytes.rest + core.claims.tallies.bytes(),
             },
         }
     }
+}
+
+/// Counts what the records of each width are for, but for widths that were never needed.
+fn record_counts(ledger: &Ledger, in_force: &[u64], spares: &Spares) -> Vec<RecordCounts> {
+    let made = ledger.records_made();
+    let counts = |width: usize| {
+        let (made, in_force, spare) = (made[width], in_force[width], spares.records[width]);
+        let with_workers = made.saturating_sub(in_force + spare);
+        let words = Ledger::WIDTHS[width] as u64;
+        RecordCounts { words, made, in_force, spare, with_workers }
+    };
+    (0..made.len()).filter(|width| made[*width] > 0).map(counts).collect()
 }
 
 impl CellCensus {

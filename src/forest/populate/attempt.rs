@@ -7,7 +7,7 @@ use crate::forest::configuration::Candidate;
 use crate::forest::configure::relayout;
 use crate::forest::core::Forest;
 use crate::forest::draft::structure_at;
-use crate::forest::keys::{Interned, Name, Refused, open_key};
+use crate::forest::keys::{KeyCell, Name, Refusal, open_key};
 use crate::forest::links::{append, unlink};
 use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
 use crate::forest::remove::OldProvider;
@@ -38,7 +38,7 @@ pub(super) struct Leftovers {
     /// provider.
     pub(super) replaced: Vec<Option<u64>>,
     /// Names that replaced providers had, and that no provider has any more.
-    pub(super) names: Vec<(Name, Interned)>,
+    pub(super) names: Vec<(Name, KeyCell)>,
     pub(super) dropped: Vec<OldProvider>,
 }
 
@@ -62,7 +62,7 @@ impl Attempt<'_> {
     pub(super) fn body(
         &self,
         transaction: &mut Transaction<'_>,
-    ) -> Result<Leftovers, Abort<Refused>> {
+    ) -> Result<Leftovers, Abort<Refusal>> {
         let mut faults = self.plan.faults.clone();
         let listed = self.open_listed(transaction)?;
         let dropped = open_dropped(transaction, &listed)?;
@@ -91,7 +91,7 @@ impl Attempt<'_> {
             transaction.note_progress();
             let structure = Structure {
                 life: found.structure.life.with(State::Live),
-                name: Some(self.keys.labels[position].cell),
+                name: Some(self.keys.name_keys[position].cell),
                 parent: Some(parents[position]),
                 cordon: cordons[position],
                 first_child: None,
@@ -119,7 +119,7 @@ impl Attempt<'_> {
     fn open_listed(
         &self,
         transaction: &mut Transaction<'_>,
-    ) -> Result<Vec<ProviderCells>, Abort<Refused>> {
+    ) -> Result<Vec<ProviderCells>, Abort<Refusal>> {
         let mut listed = Vec::with_capacity(self.keys.structures.len());
         for key in self.keys.structures {
             let (place, life) = open_key(transaction, *key)?;
@@ -143,8 +143,8 @@ impl Attempt<'_> {
         transaction: &mut Transaction<'_>,
         old_names: &Map<Cell, OldName>,
         faults: &mut Vec<Fault>,
-    ) -> Result<(), Abort<Refused>> {
-        for (entry, key) in self.plan.entries.iter().zip(self.keys.labels) {
+    ) -> Result<(), Abort<Refusal>> {
+        for (entry, key) in self.plan.entries.iter().zip(self.keys.name_keys) {
             let (_, life) = open_key(transaction, *key)?;
             if life.state == State::Live && !old_names.contains_key(&key.cell) {
                 let provider = entry.spec.uuid;
@@ -161,7 +161,7 @@ impl Attempt<'_> {
         transaction: &mut Transaction<'_>,
         dropped: &[ProviderCells],
         faults: &mut Vec<Fault>,
-    ) -> Result<Vec<Cell>, Abort<Refused>> {
+    ) -> Result<Vec<Cell>, Abort<Refusal>> {
         let dropped: Set<Cell> = dropped.iter().map(|found| found.cell).collect();
         let mut stays = Vec::with_capacity(self.keys.outside.len());
         for key in self.keys.outside {
@@ -188,7 +188,7 @@ impl Attempt<'_> {
         &self,
         transaction: &mut Transaction<'_>,
         listed: &[ProviderCells],
-    ) -> Result<Vec<Cordon>, Abort<Refused>> {
+    ) -> Result<Vec<Cordon>, Abort<Refusal>> {
         let own = |found: &ProviderCells| Cordon {
             own: found.configuration.is_some() && found.structure.cordon.own,
             inherited: false,
@@ -262,7 +262,7 @@ impl Attempt<'_> {
         &self,
         listed: &[ProviderCells],
         dropped: &[ProviderCells],
-    ) -> Result<SharingChange, Abort<Refused>> {
+    ) -> Result<SharingChange, Abort<Refusal>> {
         let mut sharing = SharingChange::default();
         for entry in &self.plan.entries {
             sharing.comes(&entry.configuration());
@@ -280,7 +280,7 @@ impl Attempt<'_> {
 fn open_dropped(
     transaction: &mut Transaction<'_>,
     listed: &[ProviderCells],
-) -> Result<Vec<ProviderCells>, Abort<Refused>> {
+) -> Result<Vec<ProviderCells>, Abort<Refusal>> {
     let mut replaced = Set::default();
     let mut rest = Vec::new();
     for found in listed.iter().filter(|found| found.configuration.is_some()) {
@@ -322,7 +322,7 @@ fn open_dropped(
 fn open_old_names<'a>(
     transaction: &mut Transaction<'_>,
     all: impl Iterator<Item = &'a ProviderCells>,
-) -> Result<Map<Cell, OldName>, Abort<Refused>> {
+) -> Result<Map<Cell, OldName>, Abort<Refusal>> {
     let mut old_names = Map::default();
     for found in all.filter(|found| found.configuration.is_some()) {
         let cell = found.structure.name.ok_or(Torn)?;
@@ -361,16 +361,16 @@ impl Attempt<'_> {
         dropped: &[ProviderCells],
         old_names: &Map<Cell, OldName>,
         leftovers: &mut Leftovers,
-    ) -> Result<(), Abort<Refused>> {
-        let kept: Set<Cell> = self.keys.labels.iter().map(|label| label.cell).collect();
+    ) -> Result<(), Abort<Refusal>> {
+        let kept: Set<Cell> = self.keys.name_keys.iter().map(|name_key| name_key.cell).collect();
         let free = |transaction: &mut Transaction<'_>, found: &ProviderCells| {
             let cell = found.structure.name.ok_or(Torn)?;
             let OldName { place, life } = old_names.get(&cell).ok_or(Torn)?;
             if kept.contains(&cell) {
-                return Ok::<_, Abort<Refused>>(None);
+                return Ok::<_, Abort<Refusal>>(None);
             }
             transaction.rewrite(*place, &[life.ended().word()]);
-            Ok(Some(Interned { cell, incarnation: life.incarnation }))
+            Ok(Some(KeyCell { cell, incarnation: life.incarnation }))
         };
         for found in listed {
             let Some(version) = found.configuration else { continue };
@@ -383,7 +383,7 @@ impl Attempt<'_> {
         }
         for found in dropped {
             let structure =
-                Interned { cell: found.cell, incarnation: found.structure.life.incarnation };
+                KeyCell { cell: found.cell, incarnation: found.structure.life.incarnation };
             leftovers.dropped.push(OldProvider {
                 uuid: found.structure.uuid,
                 structure,
@@ -391,9 +391,9 @@ impl Attempt<'_> {
                 configuration: found.configuration.ok_or(Torn)?,
             });
         }
-        for (found, label) in listed.iter().zip(self.keys.labels) {
+        for (found, name_key) in listed.iter().zip(self.keys.name_keys) {
             transaction.note_progress();
-            let (place, life) = open_key(transaction, *label)?;
+            let (place, life) = open_key(transaction, *name_key)?;
             transaction.rewrite(place, &name_words(life, found.cell));
         }
         Ok(())
@@ -405,7 +405,7 @@ fn unlink_replaced(
     transaction: &mut Transaction<'_>,
     listed: &[ProviderCells],
     dropped: &[ProviderCells],
-) -> Result<(), Abort<Refused>> {
+) -> Result<(), Abort<Refusal>> {
     let replaced = || listed.iter().filter(|found| found.configuration.is_some());
     let goes: Set<Cell> = replaced().chain(dropped).map(|found| found.cell).collect();
     for found in replaced() {

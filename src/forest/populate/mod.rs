@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::forest::configuration::Candidate;
 use crate::forest::core::Forest;
-use crate::forest::keys::{Interned, Refused, while_stale, with_both_keys};
+use crate::forest::keys::{KeyCell, Refusal, while_stale, with_both_keys};
 use crate::forest::provider::Provider;
 use crate::layout::usage_of;
 use crate::ledger::{Transaction, Writer};
@@ -38,12 +38,12 @@ pub(crate) fn populate(
     let names = plan.entries.iter().map(|entry| &entry.spec.name);
     while_stale(|| {
         let (uuids, names) = ((&forest.providers, uuids.clone()), (&forest.names, names.clone()));
-        with_both_keys(writer, uuids, names, |writer, providers, labels| {
+        with_both_keys(writer, uuids, names, |writer, providers, name_keys| {
             let (structures, outside) = providers.split_at(plan.entries.len());
-            let keys = PlanKeys { structures, labels, outside };
+            let keys = PlanKeys { structures, name_keys, outside };
             populate_with_keys(forest, writer, plan, used, &keys)?;
             let handle =
-                |(entry, key): (&Entry<'_>, &Interned)| forest.handle_of(entry.spec.uuid, *key);
+                |(entry, key): (&Entry<'_>, &KeyCell)| forest.handle_of(entry.spec.uuid, *key);
             Ok(plan.entries.iter().zip(structures).map(handle).collect())
         })
     })
@@ -56,8 +56,8 @@ fn populate_with_keys(
     plan: &Plan<'_>,
     used: &[Vec<ClassUsage>],
     keys: &PlanKeys<'_>,
-) -> Result<(), Refused> {
-    let publish = |(entry, key): (&Entry<'_>, &Interned)| {
+) -> Result<(), Refusal> {
+    let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
         let configuration = Arc::new(entry.configuration());
         forest.configurations.publish(&forest.ledger, usage_of(key.cell), configuration)
     };
@@ -73,8 +73,8 @@ fn populate_with_keys(
             None => candidate.begins(at),
         }
     }
-    for (name, label) in &leftovers.names {
-        forest.names.release(writer, &**name, *label);
+    for (name, name_key) in &leftovers.names {
+        forest.names.release(writer, &**name, *name_key);
     }
     all_gone.extend(leftovers.dropped.iter().map(|old| old.forget(forest, writer, at)));
     Ok(())

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::{Fault, NameFault, check_provider_name};
 use crate::forest::configuration::Configuration;
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
-use crate::forest::keys::Interned;
+use crate::forest::keys::KeyCell;
 use crate::forest::populate::spec::ProviderSpec;
 use crate::values::{ClassCapacity, ResourceClass};
 
@@ -59,12 +59,12 @@ pub(crate) enum ParentOf {
 /// Holds the cells of all keys that a plan names.
 pub(crate) struct PlanKeys<'a> {
     /// For each entry, the cell of its uuid.
-    pub(crate) structures: &'a [Interned],
+    pub(crate) structures: &'a [KeyCell],
     /// For each entry, the cell of its name.
-    pub(crate) labels: &'a [Interned],
+    pub(crate) name_keys: &'a [KeyCell],
     /// For each parent that is not listed, the cell of its uuid, so that the transaction can rest
     /// on the parent's absence too.
-    pub(crate) outside: &'a [Interned],
+    pub(crate) outside: &'a [KeyCell],
 }
 
 /// Holds what is used of one class of a provider from the beginning, for a provider that a dump is
