@@ -21,7 +21,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn name(&self, provider: &Provider) -> Result<Arc<str>> {
         self.core
             .forest
@@ -34,7 +34,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
         self.read(|mut now| now.data(provider))
     }
@@ -52,10 +52,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`InvalidInventory`](crate::Error::InvalidInventory), [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict), [`InUse`](crate::Error::InUse) if
-    /// the new inventories leave out a class that is in use, [`TooLarge`](crate::Error::TooLarge)
-    /// beyond 10,080 classes.
+    /// Returns [`InvalidInventory`](crate::Error::InvalidInventory) if an inventory contradicts
+    /// itself; [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation; [`InUse`](crate::Error::InUse) if the new inventories leave out a class
+    /// that is in use; [`TooLarge`](crate::Error::TooLarge) beyond 10,080 classes.
     pub fn set_inventories(
         &self,
         provider: &Provider,
@@ -75,7 +76,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_inventories`](Self::set_inventories).
+    /// Returns the errors of [`set_inventories`](Self::set_inventories).
     ///
     /// ```
     /// use provider_tree::{Expect, PartialInventories, PartialInventory, ProviderTree};
@@ -109,7 +110,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_inventories_changed(
         &self,
         provider: &Provider,
@@ -124,7 +125,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn has_inventories(&self, provider: &Provider) -> Result<bool> {
         self.core.forest.read_usage(provider, |words| words.classes() > 0)
     }
@@ -180,8 +181,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn set_traits(
         &self,
         provider: &Provider,
@@ -198,7 +200,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     pub fn update_traits(
         &self,
         provider: &Provider,
@@ -216,7 +218,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree, Trait};
@@ -248,7 +250,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     pub fn remove_traits(
         &self,
         provider: &Provider,
@@ -266,7 +268,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn has_traits(
         &self,
         provider: &Provider,
@@ -280,7 +282,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_traits_changed(
         &self,
         provider: &Provider,
@@ -310,8 +312,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn set_aggregates(
         &self,
         provider: &Provider,
@@ -328,7 +331,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     pub fn update_aggregates(
         &self,
         provider: &Provider,
@@ -346,7 +349,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree};
@@ -377,7 +380,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     pub fn remove_aggregates(
         &self,
         provider: &Provider,
@@ -395,7 +398,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn in_aggregates(
         &self,
         provider: &Provider,
@@ -409,7 +412,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_aggregates_changed(
         &self,
         provider: &Provider,
@@ -441,8 +444,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn update_resources(
         &self,
         provider: &Provider,
@@ -462,7 +466,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_resources_changed(
         &self,
         provider: &Provider,

@@ -18,10 +18,10 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`UuidExists`](crate::Error::UuidExists), [`NameExists`](crate::Error::NameExists),
-    /// [`InvalidName`](crate::Error::InvalidName) unless the name has 1 to 1,024 bytes,
-    /// [`TooLarge`](crate::Error::TooLarge) when the forest is full: see its
-    /// [limits](crate#limits).
+    /// Returns [`UuidExists`](crate::Error::UuidExists) or [`NameExists`](crate::Error::NameExists)
+    /// if another provider has the uuid or the name; [`InvalidName`](crate::Error::InvalidName)
+    /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
+    /// is full: see its [limits](crate#limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
         self.write(|forest, writer| create(forest, writer, None, name, uuid))
@@ -32,9 +32,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`create_root`](Self::create_root), and [`Removed`](crate::Error::Removed) if
-    /// `parent` doesn't exist any more: if one call creates a child and another removes its parent,
-    /// exactly one of the two succeeds.
+    /// Returns the errors of [`create_root`](Self::create_root), and
+    /// [`Removed`](crate::Error::Removed) if `parent` doesn't exist any more: if one call creates a
+    /// child and another removes its parent, exactly one of the two succeeds.
     pub fn create_child(
         &self,
         parent: &Provider,
@@ -54,7 +54,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`InUse`](crate::Error::InUse),
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`InUse`](crate::Error::InUse) if something is held from one of the providers;
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
         self.write(|forest, writer| remove(forest, writer, provider, true))
@@ -65,8 +66,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`remove`](Self::remove), and [`HasChildren`](crate::Error::HasChildren) if
-    /// `provider` has children.
+    /// Returns the errors of [`remove`](Self::remove), and
+    /// [`HasChildren`](crate::Error::HasChildren) if `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
         self.write(|forest, writer| remove(forest, writer, provider, false)).map(|_| ())
     }
@@ -80,8 +81,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) if `provider` or `parent` doesn't exist any more,
-    /// [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` or `parent` doesn't exist any more,
+    /// or [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
     /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
         self.write(|forest, writer| reparent(forest, writer, provider, parent))
@@ -92,7 +93,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`InvalidName`](crate::Error::InvalidName),
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`InvalidName`](crate::Error::InvalidName) unless the name has 1 to 1,024 bytes;
     /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
     /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
@@ -111,8 +113,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000
-    /// descendants.
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000 descendants.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -143,7 +145,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`cordon`](Self::cordon).
+    /// Returns the errors of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
         self.write(|forest, writer| forest.set_cordon(writer, provider, false))
     }
@@ -152,7 +154,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
         self.core.forest.read_usage(provider, |words| words.is_cordoned())
     }
@@ -174,12 +176,12 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with any
-    /// entry: uuids or names listed twice; a name that another provider keeps; parents that don't
-    /// exist or would be removed; circles of parents; invalid names, inventories and generations;
-    /// and providers or inventories that would go while they are in use, with one class of each
-    /// provider. [`TooLarge`](crate::Error::TooLarge) when the forest is full, or beyond about
-    /// 1,398,000 providers.
+    /// Returns [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with
+    /// any entry: uuids or names listed twice; a name that another provider keeps; parents that
+    /// don't exist or would be removed; circles of parents; invalid names, inventories and
+    /// generations; and providers or inventories that would go while they are in use, with one
+    /// class of each provider. Returns [`TooLarge`](crate::Error::TooLarge) when the forest is
+    /// full, or beyond about 1,398,000 providers.
     ///
     /// ```
     /// use provider_tree::{Error, ProviderSpec, ProviderTree};

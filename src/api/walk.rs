@@ -46,7 +46,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|mut now| now.children(provider))
     }
@@ -55,7 +55,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
         self.read(|mut now| now.parent(provider))
     }
@@ -64,7 +64,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|mut now| now.ancestors(provider))
     }
@@ -73,7 +73,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|mut now| now.subtree(provider))
     }
@@ -82,7 +82,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|mut now| now.tree_of(provider))
     }

@@ -81,7 +81,7 @@ impl Inventory {
     ///
     /// # Errors
     ///
-    /// An [`InventoryFault`] that says what contradicts itself in the inventory.
+    /// Returns an [`InventoryFault`] that says what contradicts itself in the inventory.
     pub fn capacity(&self) -> Result<u64, InventoryFault> {
         let &Inventory { total, reserved, min_unit, max_unit, step_size, .. } = self;
         if min_unit == 0 {

@@ -95,7 +95,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) if `provider` did not exist at the snapshot.
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` did not exist at the snapshot.
     pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
         let below = self.subtree(provider)?;
         let below: HashSet<Cell, foldhash::fast::RandomState> =

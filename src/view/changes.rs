@@ -85,8 +85,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if `older` belongs to another forest or is later
-    /// than this snapshot. `older` may be this snapshot itself.
+    /// Returns [`ForeignSnapshot`](Error::ForeignSnapshot) if `older` belongs to another forest or
+    /// is later than this snapshot. `older` may be this snapshot itself.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};

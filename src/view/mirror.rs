@@ -41,7 +41,7 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
+    /// Returns [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
     pub fn new(snapshot: &Snapshot) -> Result<Self> {
         Ok(Mirror::of_dump(&snapshot.dump()?, snapshot.version()))
     }
@@ -66,8 +66,8 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin at the snapshot whose
-    /// state the mirror holds.
+    /// Returns [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin at the snapshot
+    /// whose state the mirror holds.
     pub fn apply(&mut self, changes: &Changes) -> Result<()> {
         if changes.from != self.snapshot {
             return Err(Error::ForeignSnapshot { version: changes.from });

@@ -176,8 +176,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods of a
-    /// snapshot that take a provider return this error then.
+    /// Returns [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods
+    /// of a snapshot that take a provider return this error then.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read_forest(|mut past| past.children(provider))
     }
@@ -214,7 +214,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
+    /// Returns [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let usage = |words: UsageWords<&[u64]>| words.find(class.number()).map(Amounts::usage);
         let usage = self.read_forest(|mut past| past.usage(provider, usage))?;
