@@ -1,5 +1,5 @@
-//! Configurations: the facts of a provider that are rich and change rarely, versioned by the usage
-//! cell.
+//! Configurations: the facts of a provider that are large and change rarely. The usage cell of the
+//! provider names the version in force.
 //!
 //! A provider's configuration is immutable and shared. The usage cell names the version in force. A
 //! slot beside the usage cell holds that version, and any version that a change is about to put in
@@ -24,7 +24,7 @@ use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::values::{Inventories, Resources, Trait};
 
-/// Holds everything about a provider that only a change of its configuration changes.
+/// Holds the facts of a provider that claims never change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Configuration {
     pub(crate) name: Arc<str>,
@@ -48,9 +48,9 @@ struct Version {
 /// Holds the version in force of one provider, and the versions about to be in force.
 type Versions = SmallVec<[Version; 1]>;
 
-/// Holds a configuration that is no longer in force. The configuration contains values of the
-/// caller's own types, so its owner drops it last, when there is nothing left to do that a panic in
-/// such a drop could skip.
+/// Holds a configuration that is no longer in force, until its owner has nothing left to do. The
+/// configuration contains values of the caller's own types, and a panic in the drop of such a value
+/// would skip whatever came after the drop.
 #[must_use = "to be dropped last"]
 pub(crate) struct OldConfiguration(
     #[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>,
@@ -122,8 +122,8 @@ impl Configurations {
         })
     }
 
-    /// Takes `version`, which a change has put out of force at `until`, out of the slot of `usage`,
-    /// and no other version. If a snapshot needs the version, the history gets it first.
+    /// Takes exactly `version`, which a change has replaced at `until`, out of the slot of `usage`. If
+    /// a snapshot needs the version, the history of `usage` gets the version first.
     pub(crate) fn retire(
         &self,
         ledger: &Ledger,
@@ -204,7 +204,7 @@ enum State {
 impl Candidate<'_> {
     /// Makes the transaction that puts all candidates in force or none; returns what `body`
     /// returned, and since when the candidates are in force. If the transaction unwinds, no thread
-    /// knows whether the candidates are in force, and they stay published.
+    /// knows whether the candidates are in force, and all of them stay published.
     pub(crate) fn decide<'c, T, E: From<Limit>>(
         candidates: impl Iterator<Item = &'c Self> + Clone,
         writer: &mut Writer,
@@ -219,8 +219,8 @@ impl Candidate<'_> {
         decided
     }
 
-    /// Notes that the usage cell has named this version since `at`, instead of `replaced`. Takes
-    /// `replaced` out of the slot.
+    /// Notes that the usage cell has named this version since `at`, and that it named `replaced`
+    /// before. Takes `replaced` out of the slot.
     pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> OldConfiguration {
         self.state.set(State::InForce);
         let Candidate { configurations, ledger, usage, version, .. } = self;

@@ -35,7 +35,7 @@ impl Forest {
     pub(crate) fn new() -> Self {
         let ledger = Arc::new(Ledger::new(RUNS));
         let mut writer = ledger.writer().expect("a new ledger has room for a worker");
-        let super_root = found_super_root(&mut writer);
+        let super_root = make_super_root(&mut writer);
         let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
         let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
@@ -78,8 +78,9 @@ impl Forest {
         result
     }
 
-    /// Counts what nothing uses, in the common free lists and with the idle writers. Each idle
-    /// writer first takes back what no snapshot needs any more.
+    /// Counts the cells and records that nothing uses, in the common free lists and in the stocks of
+    /// the idle writers. Each idle writer first takes back the records that no snapshot needs any
+    /// more.
     pub(crate) fn spares(&self) -> Spares {
         let mut spares = Spares::default();
         // Takes at most as many writers as the pool keeps: another thread may put its own back
@@ -124,9 +125,9 @@ impl Forest {
         }
     }
 
-    /// Returns a handle of the provider with this uuid, whose key was interned as `interned`.
-    pub(crate) fn handle_of(&self, uuid: Uuid, interned: KeyCell) -> Provider {
-        let KeyCell { cell, incarnation } = interned;
+    /// Returns a handle of the provider with this uuid, whose key has the cell `key`.
+    pub(crate) fn handle_of(&self, uuid: Uuid, key: KeyCell) -> Provider {
+        let KeyCell { cell, incarnation } = key;
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
@@ -161,7 +162,7 @@ impl Forest {
     }
 }
 
-/// Returns capacity and use of all classes in the words of a usage cell.
+/// Returns the capacity and the use of each class in the words of a usage cell.
 pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
@@ -169,7 +170,7 @@ pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage
 }
 
 /// Takes the first pair of cells, for the parent of all roots and for the moves cell.
-fn found_super_root(writer: &mut Writer) -> Cell {
+fn make_super_root(writer: &mut Writer) -> Cell {
     let life = Life::first(CellKind::Structure).with(State::Live);
     let root = Structure {
         life,

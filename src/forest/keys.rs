@@ -12,9 +12,9 @@
 //! | absent | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
 //!
-//! A free cell stands for the key of a consumer as well as an absent one does, as long as the
-//! cell's incarnation is that of the entry. That saves a step each time, since consumers come and
-//! go so often.
+//! A free cell, too, may stand for the key of a consumer, as long as the cell's incarnation is that
+//! of the entry. So a claim, which comes far more often than a creation, saves the step from free to
+//! absent.
 //!
 //! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
 //! back. A thread that stops on the way leaks at most the cells that it was about to give back.
@@ -29,7 +29,8 @@ use crate::ledger::{Abort, Cell, Kind, Ledger, Limit, Place, Transaction, Writer
 use crate::step::{Step, reached};
 use crate::sync::Index;
 
-/// Names the cell that stands for a key, as it was when the key was looked up.
+/// Names the cell that stands for a key, with the incarnation that the cell had when the key was
+/// looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyCell {
     pub(crate) cell: Cell,
@@ -131,7 +132,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Interns `key` in a transaction that is about to make its cell live. Returns the cell, opened
     /// as it was before any other thread could find it; returns `None` if a cell stands for `key`
-    /// already. Only for keys of a kind whose cells need not say that they stand for a key.
+    /// already. Serves only a kind of keys whose cells need not say that they stand for a key.
     pub(crate) fn intern_open(
         &self,
         transaction: &mut Transaction<'_>,

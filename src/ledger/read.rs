@@ -124,7 +124,7 @@ impl Ledger {
     /// Stamps a version that a reader is about to show; returns its stamp, or `None` if the version
     /// is no longer in force.
     ///
-    /// Without this a reader could see a change, take a snapshot, and miss the change in the
+    /// Without the stamp, a reader could see a change, take a snapshot, and miss the change in the
     /// snapshot (I15). The caller has validated the gate after it read `token`, so `token` is this
     /// version's.
     #[cold]
@@ -245,8 +245,8 @@ impl<'a> DoubleCollect<'a> {
         value
     }
 
-    /// Does what [`consistent`](Self::consistent) does, for a `body` that can refuse. A refusal
-    /// too is returned only if everything that `body` read was in force at one instant.
+    /// Does what [`consistent`](Self::consistent) does, for a `body` that can refuse. Returns a
+    /// refusal, too, only if everything that `body` read was in force at one instant.
     pub(crate) fn try_consistent<T, E>(
         ledger: &'a Ledger,
         mut body: impl FnMut(&mut DoubleCollect<'a>) -> Result<T, Abort<E>>,

@@ -1,8 +1,8 @@
-//! Finding providers and consumers in a snapshot by key.
+//! Finds providers and consumers in a snapshot by key.
 //!
-//! The forest's indexes know what has a key now. So for a provider or consumer that has kept its
-//! key, an index says where it is, and the snapshot confirms that. Finding any other takes an index
-//! of the snapshot's own.
+//! The forest's indexes know what has a key now. If a provider or consumer has kept its key since
+//! the snapshot, an index leads to its cell, and the snapshot confirms that. To find any other
+//! provider or consumer takes an index of the snapshot's own.
 
 use std::collections::HashMap;
 
@@ -75,9 +75,9 @@ pub(super) fn each_consumer(
     Ok(())
 }
 
-/// Returns the provider that had `key` at the snapshot, if the index of `forest` says where the
-/// provider is. Returns `None` if the index does not know: there may be such a provider all the
-/// same.
+/// Returns the provider that had `key` at the snapshot, if the index of `forest` leads to the
+/// provider. Returns `None` if the index leads elsewhere or nowhere: even so, a provider may have
+/// had `key`.
 pub(super) fn find_hinted(
     forest: &Forest,
     past: &mut Past<'_>,

@@ -94,7 +94,7 @@ pub struct ByteCounts {
 }
 
 impl ByteCounts {
-    /// Returns the bytes of all four together.
+    /// Returns the sum of the four counts.
     pub fn total(&self) -> u64 {
         self.cells + self.records + self.indexes + self.rest
     }
@@ -160,7 +160,7 @@ impl Memory {
     }
 }
 
-/// Counts what the records of each width are for, but for widths that were never needed.
+/// Counts what the records of each width are for. Leaves out widths that were never needed.
 fn record_counts(ledger: &Ledger, in_force: &[u64], spares: &Spares) -> Vec<RecordCounts> {
     let made = ledger.records_made();
     let counts = |width: usize| {

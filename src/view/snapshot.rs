@@ -91,12 +91,12 @@ impl Snapshot {
     /// bound would have to be kept, the snapshot becomes too old, for good: its methods return
     /// [`SnapshotTooOld`](Error::SnapshotTooOld), unless all that a method needs is still there.
     ///
-    /// What has been kept before the bound is set stays, even if it is more. A version that several
-    /// snapshots need counts for the oldest of them, and when that snapshot ends, for the next.
-    /// Versions that can be left in place, about 8,000 for each worker, are not counted. Replaced
-    /// configurations count as versions do. One more configuration may be kept if the next change
-    /// overtakes the thread that made it, before the thread has noted since when the configuration
-    /// is in force.
+    /// Versions that were kept before the bound is set stay, even if they are more than the bound. A
+    /// version that several snapshots need counts for the oldest of them, and when that snapshot
+    /// ends, for the next. Versions that can be left in place, about 8,000 for each worker, are not
+    /// counted. A replaced configuration counts as a version does. One configuration more may be
+    /// kept if a second change of a provider follows before the thread of the first has noted since
+    /// when its configuration is in force.
     pub fn keep_at_most(&self, versions: u64) {
         self.inner.frozen.limit_kept(versions);
     }
@@ -138,7 +138,7 @@ impl Snapshot {
     }
 }
 
-/// Finds providers and walks, as the forest does, but as of the snapshot's instant.
+/// Finds providers, and walks from one provider to others, as of the snapshot's instant.
 impl Snapshot {
     /// Returns the provider that had this uuid or name. O(1) for a provider that has its key still.
     /// The first look-up of any other key makes an index of the snapshot, once, in O(providers).

@@ -30,8 +30,8 @@ pub(super) struct Attempt<'a> {
     pub(super) candidates: &'a [Candidate<'a>],
 }
 
-/// Holds what a committed population leaves to be forgotten: what its providers had, and no longer
-/// have.
+/// Holds what a committed population leaves behind: what providers had before and nothing has any
+/// more. The caller forgets it.
 #[derive(Default)]
 pub(super) struct Leftovers {
     /// For each entry, the version of the configuration that the entry replaced; `None` for a new

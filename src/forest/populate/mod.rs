@@ -24,9 +24,9 @@ use plan::{Entry, PlanKeys};
 pub(crate) use plan::{ClassUsage, Plan};
 pub use spec::ProviderSpec;
 
-/// Makes the plan true; returns the providers in the order of the plan's entries. `used` lists for
-/// each entry what is used of a new provider from the beginning, by class; an empty list stands for
-/// nothing.
+/// Makes the forest what the plan says; returns the providers in the order of the plan's entries.
+/// `used` lists for each entry what is used of a new provider from the beginning, by class. If
+/// `used` is shorter than the plan, nothing is used of the providers beyond its end.
 pub(crate) fn populate(
     forest: &Forest,
     writer: &mut Writer,
@@ -49,7 +49,7 @@ pub(crate) fn populate(
     })
 }
 
-/// Makes the plan true. Refuses as stale if one of `keys` was given up.
+/// Makes the forest what the plan says. Refuses as stale if one of `keys` was given up.
 fn populate_with_keys(
     forest: &Forest,
     writer: &mut Writer,

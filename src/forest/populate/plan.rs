@@ -1,4 +1,4 @@
-//! [`Plan`]: what a list of providers says by itself, before any forest is looked at.
+//! [`Plan`]: what a list of providers says, before any forest is looked at.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crate::forest::keys::KeyCell;
 use crate::forest::populate::spec::ProviderSpec;
 use crate::values::{ClassCapacity, ResourceClass};
 
-/// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
+/// Holds a list of providers with the places of their parents, and the faults that the list has in
+/// any forest.
 pub(crate) struct Plan<'a> {
     pub(crate) entries: Vec<Entry<'a>>,
     /// The parents that are not listed, each once.
@@ -67,8 +68,7 @@ pub(crate) struct PlanKeys<'a> {
     pub(crate) outside: &'a [KeyCell],
 }
 
-/// Holds what is used of one class of a provider from the beginning, for a provider that a dump is
-/// loaded into.
+/// Tells how much of one class of a new provider is used from the beginning, as a dump says.
 #[derive(Clone, Copy)]
 pub(crate) struct ClassUsage {
     pub(crate) class: ResourceClass,

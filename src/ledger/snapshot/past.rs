@@ -84,7 +84,7 @@ impl Ledger {
     ///
     /// The version is still in force, or in its record and named by the one in force, or in the
     /// cell's history. A thread that takes a version away from one of these places has put it into
-    /// the next before, so this looks in that order (I16).
+    /// the next before, so this method looks in that order (I16).
     pub(crate) fn read_at(
         &self,
         pin: &Pin,
