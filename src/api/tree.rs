@@ -36,8 +36,8 @@ impl ProviderTree {
         ProviderTree { core: Arc::new(Core::new()) }
     }
 
-    /// Returns what `body` reads of the forest, or why `body` refuses, as of one instant. Lock-free:
-    /// runs `body` again only if another call has changed what `body` read.
+    /// Returns what `body` reads of the forest, or why `body` refuses, as of one instant.
+    /// Lock-free: runs `body` again only if another call has changed what `body` read.
     pub(super) fn read<T>(
         &self,
         mut body: impl FnMut(ForestReader<'_, DoubleCollect<'_>>) -> Result<T, Abort<Error>>,

@@ -22,11 +22,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any
-    /// entry: a format that this release does not read; what [`populate`](Self::populate) refuses;
-    /// a consumer that is listed twice, holds nothing, or holds what does not exist; and usage that
-    /// is not the sum of what is held. Returns [`TooLarge`](Error::TooLarge) if one forest has no
-    /// room for the dump.
+    /// Returns [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with
+    /// any entry: a format that this release does not read; what [`populate`](Self::populate)
+    /// refuses; a consumer that is listed twice, holds nothing, or holds what does not exist; and
+    /// usage that is not the sum of what is held. Returns [`TooLarge`](crate::Error::TooLarge) if
+    /// one forest has no room for the dump.
     pub fn load(dump: &Dump) -> Result<ProviderTree> {
         let core = load(dump)?;
         Ok(ProviderTree { core: Arc::new(core) })

@@ -122,8 +122,8 @@ impl Configurations {
         })
     }
 
-    /// Takes exactly `version`, which a change has replaced at `until`, out of the slot of `usage`. If
-    /// a snapshot needs the version, the history of `usage` gets the version first.
+    /// Takes exactly `version`, which a change has replaced at `until`, out of the slot of `usage`.
+    /// If a snapshot needs the version, the history of `usage` gets the version first.
     pub(crate) fn retire(
         &self,
         ledger: &Ledger,

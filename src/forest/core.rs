@@ -78,9 +78,9 @@ impl Forest {
         result
     }
 
-    /// Counts the cells and records that nothing uses, in the common free lists and in the stocks of
-    /// the idle writers. Each idle writer first takes back the records that no snapshot needs any
-    /// more.
+    /// Counts the cells and records that nothing uses, in the common free lists and in the stocks
+    /// of the idle writers. Each idle writer first takes back the records that no snapshot needs
+    /// any more.
     pub(crate) fn spares(&self) -> Spares {
         let mut spares = Spares::default();
         // Takes at most as many writers as the pool keeps: another thread may put its own back

@@ -13,8 +13,8 @@
 //! | live | free, next incarnation | the transaction that removes |
 //!
 //! A free cell, too, may stand for the key of a consumer, as long as the cell's incarnation is that
-//! of the entry. So a claim, which comes far more often than a creation, saves the step from free to
-//! absent.
+//! of the entry. So a claim, which comes far more often than a creation, saves the step from free
+//! to absent.
 //!
 //! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
 //! back. A thread that stops on the way leaks at most the cells that it was about to give back.

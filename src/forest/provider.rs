@@ -46,7 +46,8 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// Represents one state of a provider's usage and configuration; see [`ProviderTree::version`].
+/// Represents one state of a provider's usage and configuration; see
+/// [`ProviderTree::version`](crate::ProviderTree::version).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version(pub(crate) GateWord);
 

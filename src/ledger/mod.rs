@@ -7,9 +7,9 @@
 //! thread that meets a descriptor finishes its transaction first. `PROTOCOL.md` beside this file
 //! explains the protocol.
 //!
-//! The files depend on each other in this order, without circles: `limits`, `abort`, `word`, `store`, the
-//! shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`, the rest of
-//! `commit`.
+//! The files depend on each other in this order, without circles: `limits`, `abort`, `word`,
+//! `store`, the shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`,
+//! the rest of `commit`.
 //!
 //! To get to know the ledger, read `word`, `store/gate`, `store/record`, `read`, `commit/writer`,
 //! `commit/kcas`, then `snapshot`.

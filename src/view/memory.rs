@@ -7,7 +7,7 @@ use crate::forest::Forest;
 use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
 use crate::ledger::{Cell, Ledger, Spares};
 
-/// Holds what a forest has in memory; see [`ProviderTree::memory`].
+/// Holds what a forest has in memory; see [`ProviderTree::memory`](crate::ProviderTree::memory).
 ///
 /// All figures are counts, except those of [`bytes`](Self::bytes). The `Display` of this type is a
 /// table.

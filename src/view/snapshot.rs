@@ -91,8 +91,8 @@ impl Snapshot {
     /// bound would have to be kept, the snapshot becomes too old, for good: its methods return
     /// [`SnapshotTooOld`](Error::SnapshotTooOld), unless all that a method needs is still there.
     ///
-    /// Versions that were kept before the bound is set stay, even if they are more than the bound. A
-    /// version that several snapshots need counts for the oldest of them, and when that snapshot
+    /// Versions that were kept before the bound is set stay, even if they are more than the bound.
+    /// A version that several snapshots need counts for the oldest of them, and when that snapshot
     /// ends, for the next. Versions that can be left in place, about 8,000 for each worker, are not
     /// counted. A replaced configuration counts as a version does. One configuration more may be
     /// kept if a second change of a provider follows before the thread of the first has noted since
@@ -232,7 +232,7 @@ impl Snapshot {
     }
 
     /// Returns whether any provider shared an inventory of `class`; see
-    /// [`ProviderTree::has_sharing_provider`].
+    /// [`ProviderTree::has_sharing_provider`](crate::ProviderTree::has_sharing_provider).
     pub fn has_sharing_provider(&self, class: ResourceClass) -> Result<bool> {
         self.read_forest(|mut past| Ok(past.has_sharing_provider(class)?))
     }

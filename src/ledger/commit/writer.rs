@@ -391,8 +391,9 @@ impl Writer {
     }
 }
 
-/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's cell
-/// comes after the cells that the consumer takes from. The stable sort makes use of that order.
+/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's
+/// cell comes after the cells that the consumer takes from. The stable sort makes use of that
+/// order.
 #[inline]
 fn sort(ledger: &Ledger, entries: &mut [Entry], request: &mut Option<QuietRequest>) {
     match request {
