@@ -373,15 +373,7 @@ mod sync;
 mod ledger;
 
 mod error;
-mod fault;
-mod interner;
-mod inventory;
-mod metrics;
-mod partial_inventory;
-mod quoted;
-mod resource_class;
-mod resources;
-mod traits;
+mod values;
 
 mod layout;
 
@@ -393,8 +385,9 @@ mod view;
 
 mod api;
 
-#[cfg(feature = "serde")]
-mod json;
+// Claims and layouts name these modules by the places that they had before.
+use error::fault;
+use values::{inventory, metrics, resource_class};
 
 #[cfg(all(test, not(provider_tree_loom)))]
 extern crate self as provider_tree;
@@ -414,15 +407,12 @@ pub mod model;
 
 pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
-pub use error::{Error, InventoryFault, Result};
-pub use fault::Fault;
+pub use error::{Error, Fault, InventoryFault, Result};
 pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
-pub use inventory::{Inventories, Inventory, Usage};
-pub use metrics::Metrics;
-pub use partial_inventory::{PartialInventories, PartialInventory};
-pub use resource_class::ResourceClass;
-pub use resources::Resources;
-pub use traits::Trait;
+pub use values::{
+    Inventories, Inventory, Metrics, PartialInventories, PartialInventory, ResourceClass,
+    Resources, Trait, Usage,
+};
 pub use view::{
     Audit, ByteCounts, CellCounts, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Memory,
     Mirror, Overcommit, ProviderChange, ProviderDump, ProviderState, RecordCounts, Snapshot,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::api::ProviderTree;
 use crate::forest::Provider;
 use crate::layout::Structure;
-use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, View, Writer};
+use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reader, Writer};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -57,7 +57,7 @@ impl Ledger {
     /// Returns the first words of several cells, read at one instant.
     pub fn read_all<const N: usize>(&self, cells: [Cell; N]) -> [u64; N] {
         DoubleCollect::consistent(&self.0, |collect| {
-            Some(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
+            Ok(cells.map(|cell| collect.read(cell.0, |words| words[0]).expect("it is now")))
         })
     }
 
@@ -274,7 +274,7 @@ pub fn interned(tree: &ProviderTree) -> [u64; 3] {
         core.forest.names.index_size(),
         core.claims.consumers.index_size(),
     ]
-    .map(|(entries, _)| entries)
+    .map(|size| size.keys)
 }
 
 /// Returns whether the agenda has an entry for a lease, whether or not the lease is in force.

@@ -16,7 +16,8 @@
 //! | `OnceBox` | `once_cell::race::OnceBox` | the same behind a loom flag | nothing |
 //! | `IdlePool` | `AtomicCell` | keeps nothing | which worker serves a call: the storm tests |
 //!
-//! The [interner](crate::interner) of class and trait names stands outside: it outlives a model.
+//! The interner of class and trait names, in `src/values/interner.rs`, stands outside: the interner
+//! outlives a model.
 //!
 //! [loom]: https://docs.rs/loom
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::api::ProviderTree;
+use crate::api::tree::ProviderTree;
 use crate::claim::{Allocations, Lease, Worker};
 use crate::error::Result;
-use crate::metrics::Metrics;
+use crate::values::Metrics;
 
 /// Hands out workers, and reads what consumers hold.
 impl ProviderTree {

@@ -10,17 +10,10 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::Expect;
-use crate::forest::Updated;
 use crate::forest::configuration::Configuration;
-use crate::forest::has_sharing_provider;
-use crate::forest::{Provider, ProviderData};
-use crate::inventory::Inventories;
+use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated};
 use crate::ledger::DoubleCollect;
-use crate::partial_inventory::PartialInventories;
-use crate::resource_class::ResourceClass;
-use crate::resources::Resources;
-use crate::traits::Trait;
+use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, Trait};
 
 /// Reads the facts of one provider.
 impl ProviderTree {
@@ -28,7 +21,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn name(&self, provider: &Provider) -> Result<Arc<str>> {
         self.core
             .forest
@@ -41,13 +34,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        let core = &self.core;
-        core.forest.structure_cell(provider)?;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.data(collect, provider)
-        })
+        self.read(|mut now| now.data(provider))
     }
 }
 
@@ -63,10 +52,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`InvalidInventory`](crate::Error::InvalidInventory), [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict), [`InUse`](crate::Error::InUse) if
-    /// the new inventories leave out a class that is in use, [`TooLarge`](crate::Error::TooLarge)
-    /// beyond 10,080 classes.
+    /// Returns [`InvalidInventory`](crate::Error::InvalidInventory) if an inventory contradicts
+    /// itself; [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation; [`InUse`](crate::Error::InUse) if the new inventories leave out a class
+    /// that is in use; [`TooLarge`](crate::Error::TooLarge) beyond 10,080 classes.
     pub fn set_inventories(
         &self,
         provider: &Provider,
@@ -86,7 +76,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_inventories`](Self::set_inventories).
+    /// Returns the errors of [`set_inventories`](Self::set_inventories).
     ///
     /// ```
     /// use provider_tree::{Expect, PartialInventories, PartialInventory, ProviderTree};
@@ -120,7 +110,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_inventories_changed(
         &self,
         provider: &Provider,
@@ -135,7 +125,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn has_inventories(&self, provider: &Provider) -> Result<bool> {
         self.core.forest.read_usage(provider, |words| words.classes() > 0)
     }
@@ -159,9 +149,9 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn has_sharing_provider(&self, class: ResourceClass) -> bool {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            has_sharing_provider(collect, core.forest.sharing, class)
+        let forest = &self.core.forest;
+        DoubleCollect::consistent(&forest.ledger, |now| {
+            ForestReader::new(forest, now).has_sharing_provider(class)
         })
     }
 
@@ -179,8 +169,8 @@ impl ProviderTree {
             let next = Configuration { inventories, ..current.clone() };
             differ(&current.inventories).then_some(next)
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, Some(&capacities), change)
+        self.write(|forest, writer| {
+            forest.configure(writer, provider, expect, Some(&capacities), change)
         })
     }
 }
@@ -191,8 +181,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn set_traits(
         &self,
         provider: &Provider,
@@ -209,7 +200,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     pub fn update_traits(
         &self,
         provider: &Provider,
@@ -227,7 +218,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree, Trait};
@@ -259,7 +250,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_traits`](Self::set_traits).
+    /// Returns the errors of [`set_traits`](Self::set_traits).
     pub fn remove_traits(
         &self,
         provider: &Provider,
@@ -277,7 +268,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn has_traits(
         &self,
         provider: &Provider,
@@ -291,7 +282,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_traits_changed(
         &self,
         provider: &Provider,
@@ -311,9 +302,7 @@ impl ProviderTree {
             let traits = change(&current.traits)?;
             Some(Configuration { traits, ..current.clone() })
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 }
 
@@ -323,8 +312,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn set_aggregates(
         &self,
         provider: &Provider,
@@ -341,7 +331,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     pub fn update_aggregates(
         &self,
         provider: &Provider,
@@ -359,7 +349,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     ///
     /// ```
     /// use provider_tree::{Expect, ProviderTree};
@@ -390,7 +380,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`set_aggregates`](Self::set_aggregates).
+    /// Returns the errors of [`set_aggregates`](Self::set_aggregates).
     pub fn remove_aggregates(
         &self,
         provider: &Provider,
@@ -408,7 +398,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn in_aggregates(
         &self,
         provider: &Provider,
@@ -422,7 +412,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_aggregates_changed(
         &self,
         provider: &Provider,
@@ -442,9 +432,7 @@ impl ProviderTree {
             let aggregates = change(&current.aggregates)?;
             Some(Configuration { aggregates, ..current.clone() })
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 }
 
@@ -456,8 +444,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed),
-    /// [`GenerationConflict`](crate::Error::GenerationConflict).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`GenerationConflict`](crate::Error::GenerationConflict) if `provider` is not at the
+    /// expected generation.
     pub fn update_resources(
         &self,
         provider: &Provider,
@@ -468,9 +457,7 @@ impl ProviderTree {
             let next = Configuration { resources: resources.clone(), ..current.clone() };
             (current.resources != resources).then_some(next)
         };
-        self.core.forest.with_writer(|writer| {
-            self.core.forest.configure(writer, provider, expect, None, change)
-        })
+        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
     }
 
     /// Returns whether the resources of `provider` differ from `resources`. Lock-free, but for the
@@ -479,7 +466,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn have_resources_changed(
         &self,
         provider: &Provider,

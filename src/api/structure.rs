@@ -4,8 +4,7 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::Provider;
-use crate::forest::{Plan, ProviderSpec};
+use crate::forest::{Plan, Provider, ProviderSpec, create, populate, remove, rename, reparent};
 
 /// Changes which providers there are, and which provider is whose parent.
 impl ProviderTree {
@@ -19,13 +18,13 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`UuidExists`](crate::Error::UuidExists), [`NameExists`](crate::Error::NameExists),
-    /// [`InvalidName`](crate::Error::InvalidName) unless the name has 1 to 1,024 bytes,
-    /// [`TooLarge`](crate::Error::TooLarge) when the forest is full: see its
-    /// [limits](crate#limits).
+    /// Returns [`UuidExists`](crate::Error::UuidExists) or [`NameExists`](crate::Error::NameExists)
+    /// if another provider has the uuid or the name; [`InvalidName`](crate::Error::InvalidName)
+    /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
+    /// is full: see its [limits](crate#limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.core.forest.with_writer(|writer| self.core.forest.create(writer, None, name, uuid))
+        self.write(|forest, writer| create(forest, writer, None, name, uuid))
     }
 
     /// Creates a provider as the last child of `parent`, and returns its handle. In everything
@@ -33,9 +32,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`create_root`](Self::create_root), and [`Removed`](crate::Error::Removed) if
-    /// `parent` doesn't exist any more: if one call creates a child and another removes its parent,
-    /// exactly one of the two succeeds.
+    /// Returns the errors of [`create_root`](Self::create_root), and
+    /// [`Removed`](crate::Error::Removed) if `parent` doesn't exist any more: if one call creates a
+    /// child and another removes its parent, exactly one of the two succeeds.
     pub fn create_child(
         &self,
         parent: &Provider,
@@ -43,9 +42,7 @@ impl ProviderTree {
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.core
-            .forest
-            .with_writer(|writer| self.core.forest.create(writer, Some(parent), name, uuid))
+        self.write(|forest, writer| create(forest, writer, Some(parent), name, uuid))
     }
 
     /// Removes `provider` and all its descendants at one instant; returns how many providers this
@@ -57,10 +54,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`InUse`](crate::Error::InUse),
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`InUse`](crate::Error::InUse) if something is held from one of the providers;
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
-        self.core.forest.with_writer(|writer| self.core.forest.remove(writer, provider, true))
+        self.write(|forest, writer| remove(forest, writer, provider, true))
     }
 
     /// Removes `provider`, which must not have children. In everything else, this method does what
@@ -68,12 +66,10 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`remove`](Self::remove), and [`HasChildren`](crate::Error::HasChildren) if
-    /// `provider` has children.
+    /// Returns the errors of [`remove`](Self::remove), and
+    /// [`HasChildren`](crate::Error::HasChildren) if `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
-        self.core
-            .forest
-            .with_writer(|writer| self.core.forest.remove(writer, provider, false).map(|_| ()))
+        self.write(|forest, writer| remove(forest, writer, provider, false)).map(|_| ())
     }
 
     /// Makes `provider`, along with its descendants, the last child of `parent`, or a root if
@@ -85,11 +81,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) if `provider` or `parent` doesn't exist any more,
-    /// [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` or `parent` doesn't exist any more,
+    /// or [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
     /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
-        self.core.forest.with_writer(|writer| self.core.forest.reparent(writer, provider, parent))
+        self.write(|forest, writer| reparent(forest, writer, provider, parent))
     }
 
     /// Gives `provider` another name. The old name is free from the same instant on. The generation
@@ -97,11 +93,12 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`InvalidName`](crate::Error::InvalidName),
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
+    /// [`InvalidName`](crate::Error::InvalidName) unless the name has 1 to 1,024 bytes;
     /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
     /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
-        self.core.forest.with_writer(|writer| self.core.forest.rename(writer, provider, name))
+        self.write(|forest, writer| rename(forest, writer, provider, name))
     }
 
     /// Puts `provider` and all its descendants out of service: once this method has returned, a
@@ -116,8 +113,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed), [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000
-    /// descendants.
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
+    /// [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000 descendants.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -140,7 +137,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {
-        self.core.forest.with_writer(|writer| self.core.forest.set_cordon(writer, provider, true))
+        self.write(|forest, writer| forest.set_cordon(writer, provider, true))
     }
 
     /// Ends the cordon that [`cordon`](Self::cordon) has put on `provider` itself; returns whether
@@ -148,16 +145,16 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// Those of [`cordon`](Self::cordon).
+    /// Returns the errors of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
-        self.core.forest.with_writer(|writer| self.core.forest.set_cordon(writer, provider, false))
+        self.write(|forest, writer| forest.set_cordon(writer, provider, false))
     }
 
     /// Returns whether `provider` or one of its ancestors is cordoned. Lock-free.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
         self.core.forest.read_usage(provider, |words| words.is_cordoned())
     }
@@ -179,12 +176,12 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with any
-    /// entry: uuids or names listed twice; a name that another provider keeps; parents that don't
-    /// exist or would be removed; circles of parents; invalid names, inventories and generations;
-    /// and providers or inventories that would go while they are in use, with one class of each
-    /// provider. [`TooLarge`](crate::Error::TooLarge) when the forest is full, or beyond about
-    /// 1,398,000 providers.
+    /// Returns [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with
+    /// any entry: uuids or names listed twice; a name that another provider keeps; parents that
+    /// don't exist or would be removed; circles of parents; invalid names, inventories and
+    /// generations; and providers or inventories that would go while they are in use, with one
+    /// class of each provider. Returns [`TooLarge`](crate::Error::TooLarge) when the forest is
+    /// full, or beyond about 1,398,000 providers.
     ///
     /// ```
     /// use provider_tree::{Error, ProviderSpec, ProviderTree};
@@ -209,6 +206,6 @@ impl ProviderTree {
     /// ```
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
         let plan = Plan::new(providers);
-        self.core.forest.with_writer(|writer| self.core.forest.populate(writer, &plan, &[]))
+        self.write(|forest, writer| populate(forest, writer, &plan, &[]))
     }
 }

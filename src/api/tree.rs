@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claim::Core;
+use crate::error::{Error, Result};
+use crate::forest::{Forest, ForestReader};
+use crate::ledger::{Abort, DoubleCollect, Writer};
 
 /// Holds a forest of resource providers, which many threads read, change and claim from at once.
 ///
@@ -31,6 +34,25 @@ impl ProviderTree {
     /// Returns an empty forest.
     pub fn new() -> Self {
         ProviderTree { core: Arc::new(Core::new()) }
+    }
+
+    /// Returns what `body` reads of the forest, or why `body` refuses, as of one instant.
+    /// Lock-free: runs `body` again only if another call has changed what `body` read.
+    pub(super) fn read<T>(
+        &self,
+        mut body: impl FnMut(ForestReader<'_, DoubleCollect<'_>>) -> Result<T, Abort<Error>>,
+    ) -> Result<T> {
+        let forest = &self.core.forest;
+        DoubleCollect::try_consistent(&forest.ledger, |now| body(ForestReader::new(forest, now)))
+    }
+
+    /// Runs `body` with a writer that no other thread uses meanwhile.
+    pub(super) fn write<T>(
+        &self,
+        body: impl FnOnce(&Forest, &mut Writer) -> Result<T>,
+    ) -> Result<T> {
+        let forest = &self.core.forest;
+        forest.with_writer(|writer| body(forest, writer))
     }
 }
 

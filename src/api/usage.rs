@@ -2,11 +2,9 @@
 
 use crate::api::tree::ProviderTree;
 use crate::error::{Error, Result};
-use crate::forest::all_usages;
-use crate::forest::{Provider, Version};
-use crate::inventory::Usage;
+use crate::forest::{Provider, Version, all_usages};
 use crate::layout::usage_in;
-use crate::resource_class::ResourceClass;
+use crate::values::{ResourceClass, Usage};
 
 /// Reads what is used of one provider.
 impl ProviderTree {
@@ -15,7 +13,8 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed), [`NoInventory`](Error::NoInventory).
+    /// Returns [`Removed`](Error::Removed) if `provider` doesn't exist any more, or
+    /// [`NoInventory`](Error::NoInventory) if `provider` has no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let cell = self.core.forest.usage_cell(provider)?;
         let (life, usage) =
@@ -32,7 +31,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed).
+    /// Returns [`Removed`](Error::Removed) if `provider` doesn't exist any more.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
         self.core.forest.read_usage(provider, all_usages)
     }
@@ -47,8 +46,9 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`ForeignProvider`](Error::ForeignProvider). A removal of `provider` is no error here: the
-    /// value changes as it does with any other change.
+    /// Returns [`ForeignProvider`](Error::ForeignProvider) if `provider` belongs to another forest.
+    /// A removal of `provider` is no error here: the value changes as it does with any other
+    /// change.
     pub fn version(&self, provider: &Provider) -> Result<Version> {
         let cell = self.core.forest.usage_cell(provider)?;
         Ok(Version(self.core.forest.ledger.version(cell)))

@@ -22,11 +22,11 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`InvalidEntries`](Error::InvalidEntries) with everything that is wrong with any entry: a
-    /// format that this release does not read; what [`populate`](Self::populate) refuses; a
-    /// consumer that is listed twice, holds nothing, or holds what does not exist; and usage that
-    /// is not the sum of what is held. [`TooLarge`](Error::TooLarge) if one forest has no room for
-    /// the dump.
+    /// Returns [`InvalidEntries`](crate::Error::InvalidEntries) with everything that is wrong with
+    /// any entry: a format that this release does not read; what [`populate`](Self::populate)
+    /// refuses; a consumer that is listed twice, holds nothing, or holds what does not exist; and
+    /// usage that is not the sum of what is held. Returns [`TooLarge`](crate::Error::TooLarge) if
+    /// one forest has no room for the dump.
     pub fn load(dump: &Dump) -> Result<ProviderTree> {
         let core = load(dump)?;
         Ok(ProviderTree { core: Arc::new(core) })
@@ -80,7 +80,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn memory(&self) -> Memory {
-        self.core.memory()
+        Memory::of(&self.core)
     }
 
     /// Returns everything that the forest holds at one instant, as plain values; see
@@ -107,7 +107,7 @@ impl ProviderTree {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) if `provider` does not exist any more.
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` does not exist any more.
     pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
         self.snapshot().holders(provider)
     }

@@ -2,7 +2,7 @@
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::{Provider, ProviderKey};
+use crate::forest::{ForestReader, Provider, ProviderKey, find};
 use crate::ledger::DoubleCollect;
 
 /// Finds providers, and walks from one provider to others. Each answer was true at one instant.
@@ -27,80 +27,63 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Option<Provider> {
-        match key.into() {
-            ProviderKey::Uuid(uuid) => self.core.forest.find_by_uuid(uuid),
-            ProviderKey::Name(name) => self.core.forest.find_by_name(name),
-        }
+        find(&self.core.forest, key.into())
     }
+
     /// Returns all providers without parent.
     pub fn roots(&self) -> Vec<Provider> {
-        DoubleCollect::consistent(&self.core.forest.ledger, |collect| {
-            self.core.forest.roots(collect)
-        })
+        let forest = &self.core.forest;
+        DoubleCollect::consistent(&forest.ledger, |now| ForestReader::new(forest, now).roots())
     }
 
     /// Returns all providers of the forest.
     pub fn providers(&self) -> Vec<Provider> {
-        DoubleCollect::consistent(&self.core.forest.ledger, |collect| self.core.forest.all(collect))
+        let forest = &self.core.forest;
+        DoubleCollect::consistent(&forest.ledger, |now| ForestReader::new(forest, now).all())
     }
 
     /// Returns the children of `provider`.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.children(collect, provider)
-        })
+        self.read(|mut now| now.children(provider))
     }
 
     /// Returns the parent of `provider`, or `None` for a root.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.parent(collect, provider)
-        })
+        self.read(|mut now| now.parent(provider))
     }
 
     /// Returns the ancestors of `provider`, its parent first, its root last.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.ancestors(collect, provider)
-        })
+        self.read(|mut now| now.ancestors(provider))
     }
 
     /// Returns `provider` and all its descendants.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.subtree(collect, provider)
-        })
+        self.read(|mut now| now.subtree(provider))
     }
 
     /// Returns the whole tree that contains `provider`, its root first.
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed).
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        let core = &self.core;
-        DoubleCollect::consistent(&core.forest.ledger, |collect| {
-            core.forest.tree_of(collect, provider)
-        })
+        self.read(|mut now| now.tree_of(provider))
     }
 }

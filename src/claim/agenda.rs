@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::forest::Interned;
+use crate::forest::KeyCell;
 use crate::layout::Term;
 use crate::ledger::Cell;
 use crate::sync::{Agenda, AtomicU64, CachePadded, Ordering};
@@ -35,11 +35,11 @@ pub(crate) struct Due {
 }
 
 impl Due {
-    pub(crate) fn new(term: Term, consumer: Interned) -> Self {
+    pub(crate) fn new(term: Term, consumer: KeyCell) -> Self {
         Due { term, cell: consumer.cell, incarnation: consumer.incarnation }
     }
 
-    pub(crate) fn consumer(self) -> Interned {
-        Interned { cell: self.cell, incarnation: self.incarnation }
+    pub(crate) fn consumer(self) -> KeyCell {
+        KeyCell { cell: self.cell, incarnation: self.incarnation }
     }
 }

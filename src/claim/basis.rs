@@ -9,7 +9,7 @@ use crate::claim::fact::Facts;
 use crate::claim::frozen::Frozen;
 use crate::claim::holder::Holder;
 use crate::error::Error;
-use crate::forest::{Forest, Interned, Provider, Refused};
+use crate::forest::{Forest, KeyCell, Provider, Refusal};
 use crate::ledger::{Abort, Cell, Transaction};
 
 /// Holds what a fork has read in a snapshot, and what a batch therefore rests on.
@@ -30,8 +30,8 @@ impl Basis {
         &self,
         transaction: &mut Transaction<'_>,
         forest: &Forest,
-        absent: &[Interned],
-    ) -> Result<(), Abort<Refused>> {
+        absent: &[KeyCell],
+    ) -> Result<(), Abort<Refusal>> {
         for (provider, facts) in &self.providers {
             if !self.are_still_true(transaction, forest, provider, facts)? {
                 return Err(Error::ProviderChanged { provider: provider.uuid }.into());
@@ -60,7 +60,7 @@ impl Basis {
         forest: &Forest,
         provider: &Provider,
         facts: &Facts,
-    ) -> Result<bool, Abort<Refused>> {
+    ) -> Result<bool, Abort<Refusal>> {
         for (question, answer) in facts {
             let place = transaction.open(question.cell(provider))?;
             if self.frozen.is_still(transaction, place) {

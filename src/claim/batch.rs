@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::fault::Fault;
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::{
-    Expect, Forest, Interned, Provider, Refused, Replacement, set_cordon_in, while_stale,
+    Expect, Forest, KeyCell, Provider, Refusal, Replacement, set_cordon_in, while_stale,
 };
 use crate::inventory::ClassCapacity;
 use crate::layout::{Held, UsageWords};
@@ -132,7 +132,7 @@ fn change_cordons(
     transaction: &mut Transaction<'_>,
     batch: &Batch,
     own: bool,
-) -> Result<(), Abort<Refused>> {
+) -> Result<(), Abort<Refusal>> {
     for CordonChange { provider, .. } in batch.cordons.iter().filter(|change| change.own == own) {
         set_cordon_in(transaction, provider, own)?;
     }
@@ -144,9 +144,9 @@ fn attempt(
     writer: &mut Writer,
     batch: &Batch,
     capacities: &[Vec<ClassCapacity>],
-    keys: &[Interned],
+    keys: &[KeyCell],
     all_replaced: &mut Vec<Arc<Configuration>>,
-) -> Result<Vec<Receipt>, Refused> {
+) -> Result<Vec<Receipt>, Refusal> {
     let forest = &core.forest;
     let mut replacements = Vec::with_capacity(batch.inventories.len());
     for (change, capacities) in batch.inventories.iter().zip(capacities) {
@@ -195,7 +195,7 @@ fn attempt(
             };
             outcomes.push((Receipt { consumer, generation }, holder.term));
         }
-        Ok::<_, Abort<Refused>>(())
+        Ok::<_, Abort<Refusal>>(())
     })?;
     // The replaced configurations are dropped when there is nothing left to do that a panic of
     // their drop could skip.
@@ -222,8 +222,8 @@ impl ConsumerChange {
 fn open_consumers(
     transaction: &mut Transaction<'_>,
     batch: &Batch,
-    keys: &[Interned],
-) -> Result<Vec<(Holder, Expect)>, Abort<Refused>> {
+    keys: &[KeyCell],
+) -> Result<Vec<(Holder, Expect)>, Abort<Refusal>> {
     let mut holders = Vec::with_capacity(keys.len());
     for (change, key) in batch.consumers.iter().zip(keys) {
         let holder = Holder::open(transaction, *key)?;
@@ -241,7 +241,7 @@ fn wanted(
     transaction: &mut Transaction<'_>,
     core: &Core,
     batch: &Batch,
-) -> Result<Vec<Vec<Line>>, Abort<Refused>> {
+) -> Result<Vec<Vec<Line>>, Abort<Refusal>> {
     let mut wanted = Vec::with_capacity(batch.consumers.len());
     for change in &batch.consumers {
         let mut lines = Vec::new();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::claim::core::Core;
 use crate::layout::{ConsumerWords, Held, State, Structure, structure_of};
-use crate::ledger::{Cell, DoubleCollect, View};
+use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
 use crate::resource_class::ResourceClass;
 
 /// Lists everything that a consumer held at one instant.
@@ -41,36 +41,36 @@ pub struct Allocation {
 impl Core {
     pub(crate) fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
         DoubleCollect::consistent(&self.forest.ledger, |collect| {
-            let Some(hint) = self.claims.consumers.hint(&consumer) else { return Some(None) };
+            let Some(hint) = self.claims.consumers.hint(&consumer) else { return Ok(None) };
             self.allocations_at(collect, hint.cell, |words| {
                 words.life().is(State::Live, hint.incarnation)
             })
         })
     }
 
-    /// Returns what the consumer in `cell` holds. The outer option is `None` if the view can't read
-    /// that; the inner option is `None` if `is_meant` rejects the words of the cell.
+    /// Returns what the consumer in `cell` holds, or `None` if `is_meant` rejects the words of the
+    /// cell.
     pub(crate) fn allocations_at(
         &self,
-        view: &mut impl View,
+        reader: &mut impl Reader,
         cell: Cell,
         is_meant: impl FnOnce(ConsumerWords<'_>) -> bool,
-    ) -> Option<Option<Allocations>> {
-        let read = view.read(cell, |words| {
+    ) -> Result<Option<Allocations>, Torn> {
+        let read = reader.read(cell, |words| {
             let words = ConsumerWords(words);
             is_meant(words).then(|| {
                 let held: SmallVec<[Held; 4]> = words.held().collect();
                 (words.uuid(), words.generation(), words.deadline(), held)
             })
         })?;
-        let Some((consumer, generation, deadline, held)) = read else { return Some(None) };
+        let Some((consumer, generation, deadline, held)) = read else { return Ok(None) };
         let mut allocations = Vec::with_capacity(held.len());
         for Held { usage, class, amount } in held {
             let provider =
-                view.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
+                reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
             let class = ResourceClass::from_number(class);
             allocations.push(Allocation { provider, class, amount });
         }
-        Some(Some(Allocations { consumer, generation, deadline, allocations }))
+        Ok(Some(Allocations { consumer, generation, deadline, allocations }))
     }
 }

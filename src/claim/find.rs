@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::claim::worker::Worker;
-use crate::forest::Interned;
+use crate::forest::KeyCell;
 use crate::forest::Provider;
 use crate::layout::{Life, State};
 use crate::ledger::{GateWord, Ledger};
@@ -16,7 +16,7 @@ use crate::ledger::{GateWord, Ledger};
 pub(super) struct Found(HashMap<u128, Entry, foldhash::fast::RandomState>);
 
 struct Entry {
-    interned: Interned,
+    interned: KeyCell,
     /// A version of the cell in which the provider exists.
     live: GateWord,
 }
@@ -26,7 +26,7 @@ const MOST_FOUND: usize = 1 << 16;
 
 impl Found {
     #[inline]
-    fn live(&mut self, ledger: &Ledger, uuid: Uuid) -> Option<Interned> {
+    fn live(&mut self, ledger: &Ledger, uuid: Uuid) -> Option<KeyCell> {
         let entry = self.0.get_mut(&uuid.as_u128())?;
         let interned = entry.interned;
         // Most often the cell has not changed, and its version need not be read again.
@@ -46,7 +46,7 @@ impl Found {
 
 /// Returns the version in force of the cell of `interned`, if the cell is live in that version with
 /// the incarnation of `interned`.
-fn live_version(ledger: &Ledger, interned: Interned) -> Option<GateWord> {
+fn live_version(ledger: &Ledger, interned: KeyCell) -> Option<GateWord> {
     let (word, life) = ledger.peek_version(interned.cell, Life::of);
     life.is(State::Live, interned.incarnation).then_some(word)
 }
@@ -94,7 +94,7 @@ mod tests {
     fn only_so_many_are_remembered() {
         let mut found = Found::default();
         for number in 0..=MOST_FOUND as u128 {
-            let interned = Interned { cell: Cell::new(0), incarnation: 1 };
+            let interned = KeyCell { cell: Cell::new(0), incarnation: 1 };
             found.remember(Uuid::from_u128(number), Entry { interned, live: GateWord::VACANT });
             assert!(found.0.len() <= MOST_FOUND);
         }

@@ -15,7 +15,7 @@ use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::fault::Fault;
-use crate::forest::{Expect, Forest, Interned, Refused, while_stale};
+use crate::forest::{Expect, Forest, KeyCell, Refusal, while_stale};
 use crate::ledger::{Abort, Transaction};
 
 /// Tells what a consumer got of a claim, and what it did not get.
@@ -167,9 +167,9 @@ fn try_member(
     transaction: &mut Transaction<'_>,
     core: &Core,
     claim: &Claim,
-    key: Interned,
+    key: KeyCell,
     lines: &mut Vec<Line>,
-) -> Result<Result<Receipt>, Abort<Refused>> {
+) -> Result<Result<Receipt>, Abort<Refusal>> {
     let consumer = claim.consumer();
     let holder = Holder::open(transaction, key)?;
     if let Some(generation) = holder.generation {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::claim::claims::Claims;
 use crate::error::Result;
-use crate::forest::{Expect, Interned, Refused};
+use crate::forest::{Expect, KeyCell, Refusal};
 use crate::layout::{ConsumerWords, Held, Life, State, Term, rewrite_consumer};
 use crate::ledger::{Abort, Place, Transaction};
 
@@ -24,12 +24,12 @@ impl Holder {
     #[inline(always)]
     pub(super) fn open(
         transaction: &mut Transaction<'_>,
-        interned: Interned,
-    ) -> Result<Self, Abort<Refused>> {
+        interned: KeyCell,
+    ) -> Result<Self, Abort<Refusal>> {
         let place = transaction.open(interned.cell)?;
         let life = Life::from_word(transaction.word(place, 0));
         if life.incarnation != interned.incarnation {
-            return Err(Abort::Reject(Refused::Stale));
+            return Err(Abort::Reject(Refusal::Stale));
         }
         if life.state != State::Live {
             return Ok(Holder::new(place, life));

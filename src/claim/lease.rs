@@ -14,7 +14,7 @@ use crate::claim::holder::Holder;
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, Interned, Refused};
+use crate::forest::{Expect, KeyCell, Refusal};
 use crate::layout::State;
 use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words};
 use crate::ledger::Abort;
@@ -50,7 +50,7 @@ use crate::ledger::Abort;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     receipt: Receipt,
-    interned: Interned,
+    interned: KeyCell,
     forest: u32,
 }
 
@@ -115,7 +115,7 @@ impl Worker {
     pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
         let confirmed = self.own(lease).and_then(|()| {
             self.change_lease(lease, |term| match term {
-                Some(term) if term.deadline <= now => Err(Refused::Stale),
+                Some(term) if term.deadline <= now => Err(Refusal::Stale),
                 Some(_) => Ok(NextTerm::None),
                 None => Ok(NextTerm::Same),
             })
@@ -151,7 +151,7 @@ impl Worker {
         // Entered before the term is in force: a lease without an entry would never be found due.
         self.core.claims.leases.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
-            Some(before) if before.deadline <= now => Err(Refused::Stale),
+            Some(before) if before.deadline <= now => Err(Refusal::Stale),
             Some(_) => Ok(NextTerm::New(term)),
             None => Err(Error::NotLeased { consumer }.into()),
         });
@@ -180,8 +180,8 @@ impl Worker {
                 None => Err(Error::NotLeased { consumer }.into()),
             });
             ended.map_err(|refused| match refused {
-                Refused::Error(error) => error,
-                Refused::Stale => Error::LeaseEnded { consumer },
+                Refusal::Error(error) => error,
+                Refusal::Stale => Error::LeaseEnded { consumer },
             })
         });
         self.counting(forgotten, |tallies| &tallies.releases)
@@ -207,8 +207,8 @@ impl Worker {
                     ended.push(receipt);
                     let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
                 }
-                Err(Refused::Stale) => {}
-                Err(Refused::Error(error)) => return Err(error),
+                Err(Refusal::Stale) => {}
+                Err(Refusal::Error(error)) => return Err(error),
             }
         }
         Ok(ended)
@@ -216,12 +216,12 @@ impl Worker {
 
     /// Ends the lease that the entry `due` is for, or removes the entry if its term is over. Refuses
     /// as stale if this call has not ended the lease.
-    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Receipt, Refused> {
+    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Receipt, Refusal> {
         let ended = self.end(consumer, due.consumer(), |holder| match holder.term {
             Some(term) if term == due.term => Ok(()),
-            _ => Err(Refused::Stale),
+            _ => Err(Refusal::Stale),
         });
-        if matches!(ended, Err(Refused::Stale)) && self.core.is_over(due) {
+        if matches!(ended, Err(Refusal::Stale)) && self.core.is_over(due) {
             self.core.claims.leases.agenda.remove(&due);
         }
         ended
@@ -240,13 +240,13 @@ impl Worker {
     fn change_lease(
         &mut self,
         lease: &Lease,
-        change: impl Fn(Option<Term>) -> Result<NextTerm, Refused>,
+        change: impl Fn(Option<Term>) -> Result<NextTerm, Refusal>,
     ) -> Result<(Receipt, Option<Term>)> {
         let consumer = lease.consumer();
         let Worker { core, writer, held, .. } = self;
         let changed = writer.transact(|transaction| {
             let holder = Holder::open(transaction, lease.interned)?;
-            let mut generation = holder.generation.ok_or(Refused::Stale)?;
+            let mut generation = holder.generation.ok_or(Refusal::Stale)?;
             let next = match change(holder.term)? {
                 NextTerm::Same => holder.term,
                 NextTerm::None => None,
@@ -258,11 +258,11 @@ impl Worker {
                 let (claims, held) = (&core.claims, held.iter().copied());
                 generation = holder.hold(transaction, claims, consumer, Expect::Any, next, held)?;
             }
-            Ok::<_, Abort<Refused>>((Receipt { consumer, generation }, holder.term))
+            Ok::<_, Abort<Refusal>>((Receipt { consumer, generation }, holder.term))
         });
         changed.map_err(|refused| match refused {
-            Refused::Stale => Error::LeaseEnded { consumer },
-            Refused::Error(error) => error,
+            Refusal::Stale => Error::LeaseEnded { consumer },
+            Refusal::Error(error) => error,
         })
     }
 }
@@ -284,7 +284,7 @@ impl Core {
     /// lease is confirmed. Else the term may be about to come into force, or the thread that has put
     /// the term out of force removes the entry.
     fn is_over(&self, due: Due) -> bool {
-        let Interned { cell, incarnation } = due.consumer();
+        let KeyCell { cell, incarnation } = due.consumer();
         let words = self.forest.ledger.peek(cell, copy_words);
         let words = ConsumerWords(&words);
         let life = words.life();

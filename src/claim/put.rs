@@ -11,7 +11,7 @@ use crate::claim::lines::{Line, sort_out};
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, Interned, Refused, while_stale};
+use crate::forest::{Expect, KeyCell, Refusal, while_stale};
 use crate::layout::{Held, Term};
 use crate::ledger::{Abort, Transaction, Writer};
 
@@ -23,7 +23,7 @@ impl Worker {
         claim: &Claim,
         before: Before,
         lease: Option<Term>,
-    ) -> Result<(Receipt, Interned)> {
+    ) -> Result<(Receipt, KeyCell)> {
         let Worker { core, writer, wanted, held, .. } = self;
         // Most often the claim's own lines are sorted out already, and serve as they are.
         let is_ready = claim.check(&core.forest)? && claim.chains.is_empty();
@@ -51,19 +51,19 @@ impl Worker {
     pub(super) fn end(
         &mut self,
         consumer: Uuid,
-        interned: Interned,
-        admit: impl Fn(&Holder) -> Result<(), Refused>,
-    ) -> Result<Receipt, Refused> {
+        interned: KeyCell,
+        admit: impl Fn(&Holder) -> Result<(), Refusal>,
+    ) -> Result<Receipt, Refusal> {
         let Worker { core, writer, held, .. } = self;
         let (generation, term) = writer.transact(|transaction| {
             let holder = Holder::open(transaction, interned)?;
-            let generation = holder.generation.ok_or(Refused::Stale)?;
+            let generation = holder.generation.ok_or(Refusal::Stale)?;
             admit(&holder)?;
             held.clear();
             held.extend(holder.held(transaction));
             exchange(transaction, &core.forest, held, &[])?;
             holder.end(transaction, &core.claims, consumer, generation);
-            Ok::<_, Abort<Refused>>((generation, holder.term))
+            Ok::<_, Abort<Refusal>>((generation, holder.term))
         })?;
         if let Some(term) = term {
             core.claims.leases.agenda.remove(&Due::new(term, interned));
@@ -87,18 +87,18 @@ struct Put<'a> {
     /// What the consumer holds before.
     held: &'a mut Vec<Held>,
     /// The consumer's key, if it has one.
-    key: Option<Interned>,
+    key: Option<KeyCell>,
 }
 
 impl Put<'_> {
-    fn attempt(&mut self, writer: &mut Writer) -> Result<(Receipt, Interned), Refused> {
+    fn attempt(&mut self, writer: &mut Writer) -> Result<(Receipt, KeyCell), Refusal> {
         let claims = &self.core.claims;
         let mut entered = None;
         let result = writer.transact(|transaction| self.body(transaction, &mut entered));
         if let (Err(_), Some(due)) = (&result, entered) {
             claims.leases.agenda.remove(&due);
         }
-        if let (Err(Refused::Error(_)), Some(key)) = (&result, self.key) {
+        if let (Err(Refusal::Error(_)), Some(key)) = (&result, self.key) {
             claims.consumers.retire(writer, &self.claim.consumer(), key);
         }
         result
@@ -110,7 +110,7 @@ impl Put<'_> {
         &mut self,
         transaction: &mut Transaction<'_>,
         entered: &mut Option<Due>,
-    ) -> Result<(Receipt, Interned), Abort<Refused>> {
+    ) -> Result<(Receipt, KeyCell), Abort<Refusal>> {
         let consumer = self.claim.consumer();
         let holder = match self.key {
             Some(key) => Some(Holder::open(transaction, key)?),
@@ -147,7 +147,7 @@ impl Put<'_> {
         &mut self,
         transaction: &mut Transaction<'_>,
         generation: Option<u64>,
-    ) -> Result<Expect, Abort<Refused>> {
+    ) -> Result<Expect, Abort<Refusal>> {
         let Put { core, claim, before, is_ready, wanted, held, .. } = self;
         let forest = &core.forest;
         let expanded = match claim.chains.is_empty() {
@@ -172,9 +172,9 @@ impl Put<'_> {
     /// Checks that the consumer has no key. A refusal of a consumer without a key rests on that too,
     /// and no cell of the transaction stands for it. If the consumer is absent at this second look,
     /// and no gate has changed since before it, everything was true at one instant.
-    fn confirm_absence(&self, transaction: &Transaction<'_>) -> Result<(), Abort<Refused>> {
+    fn confirm_absence(&self, transaction: &Transaction<'_>) -> Result<(), Abort<Refusal>> {
         if self.core.claims.consumers.hint(&self.claim.consumer()).is_some() {
-            return Err(Abort::Reject(Refused::Stale));
+            return Err(Abort::Reject(Refusal::Stale));
         }
         if !transaction.holds() {
             return Err(Abort::Torn);
@@ -186,7 +186,7 @@ impl Put<'_> {
     fn intern(
         &mut self,
         transaction: &mut Transaction<'_>,
-    ) -> Result<(Interned, Holder), Abort<Refused>> {
+    ) -> Result<(KeyCell, Holder), Abort<Refusal>> {
         let consumers = &self.core.claims.consumers;
         let consumer = self.claim.consumer();
         let interned = match consumers.intern_open(transaction, &consumer) {
@@ -195,7 +195,7 @@ impl Put<'_> {
             Err(_) if consumers.hint(&consumer).is_some() => None,
             interned => interned?,
         };
-        let (key, place, life) = interned.ok_or(Refused::Stale)?;
+        let (key, place, life) = interned.ok_or(Refusal::Stale)?;
         self.key = Some(key);
         Ok((key, Holder::new(place, life)))
     }

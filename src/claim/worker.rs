@@ -9,7 +9,7 @@ use crate::claim::find::Found;
 use crate::claim::lines::Line;
 use crate::claim::request::{Before, Claim};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, Refused};
+use crate::forest::{Expect, Refusal};
 use crate::layout::Held;
 use crate::ledger::Writer;
 use crate::metrics::{Metrics, Tallies};
@@ -136,12 +136,12 @@ impl Worker {
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
         let released = match self.core.claims.consumers.hint(&consumer) {
             Some(interned) => self.end(consumer, interned, |_| Ok(())),
-            None => Err(Refused::Stale),
+            None => Err(Refusal::Stale),
         };
         // A life that is over already is as good as none.
         let released = released.map_err(|refused| match refused {
-            Refused::Error(error) => error,
-            Refused::Stale => Error::ConsumerNotFound { consumer },
+            Refusal::Error(error) => error,
+            Refusal::Stale => Error::ConsumerNotFound { consumer },
         });
         self.counting(released, |tallies| &tallies.releases)
     }

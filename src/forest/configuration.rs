@@ -1,5 +1,5 @@
-//! Configurations: the facts of a provider that are rich and change rarely, versioned by the usage
-//! cell.
+//! Configurations: the facts of a provider that are large and change rarely. The usage cell of the
+//! provider names the version in force.
 //!
 //! A provider's configuration is immutable and shared. The usage cell names the version in force. A
 //! slot beside the usage cell holds that version, and any version that a change is about to put in
@@ -16,17 +16,15 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::inventory::Inventories;
 use crate::layout::CONFIGURATION_BITS;
 use crate::ledger::{
     Abort, Cell, Histories, HistoryKey, Ledger, Limit, Slots, Span, Stamp, Transaction, Writer,
 };
-use crate::resources::Resources;
 use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
-use crate::traits::Trait;
+use crate::values::{Inventories, Resources, Trait};
 
-/// Holds everything about a provider that only a change of its configuration changes.
+/// Holds the facts of a provider that claims never change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Configuration {
     pub(crate) name: Arc<str>,
@@ -50,11 +48,13 @@ struct Version {
 /// Holds the version in force of one provider, and the versions about to be in force.
 type Versions = SmallVec<[Version; 1]>;
 
-/// Holds a configuration that is no longer in force. The configuration contains values of the
-/// caller's own types, so its owner drops it last, when there is nothing left to do that a panic in
-/// such a drop could skip.
+/// Holds a configuration that is no longer in force, until its owner has nothing left to do. The
+/// configuration contains values of the caller's own types, and a panic in the drop of such a value
+/// would skip whatever came after the drop.
 #[must_use = "to be dropped last"]
-pub(crate) struct Gone(#[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>);
+pub(crate) struct OldConfiguration(
+    #[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>,
+);
 
 /// Holds the configurations of all providers.
 pub(crate) struct Configurations {
@@ -122,9 +122,15 @@ impl Configurations {
         })
     }
 
-    /// Takes `version`, which a change has put out of force at `until`, out of the slot of `usage`,
-    /// and no other version. If a snapshot needs the version, the history gets it first.
-    pub(crate) fn retire(&self, ledger: &Ledger, usage: Cell, version: u64, until: Stamp) -> Gone {
+    /// Takes exactly `version`, which a change has replaced at `until`, out of the slot of `usage`.
+    /// If a snapshot needs the version, the history of `usage` gets the version first.
+    pub(crate) fn retire(
+        &self,
+        ledger: &Ledger,
+        usage: Cell,
+        version: u64,
+        until: Stamp,
+    ) -> OldConfiguration {
         self.replace(ledger, usage, version, until, None)
     }
 
@@ -137,8 +143,8 @@ impl Configurations {
         version: u64,
         until: Stamp,
         by: Option<u64>,
-    ) -> Gone {
-        let Some(slot) = self.slots.get(usage) else { return Gone(None) };
+    ) -> OldConfiguration {
+        let Some(slot) = self.slots.get(usage) else { return OldConfiguration(None) };
         let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
         if let Some(Version { configuration, from, .. }) = &gone {
             let span = Span { from: *from, until };
@@ -152,7 +158,7 @@ impl Configurations {
             }
             (!versions.is_empty()).then(|| Arc::new(versions))
         });
-        Gone(gone.map(|gone| gone.configuration))
+        OldConfiguration(gone.map(|gone| gone.configuration))
     }
 
     /// Returns how many configurations are in force or about to be, and how many are kept for
@@ -170,8 +176,8 @@ impl Configurations {
 
     /// Takes the configuration `version` out of the history of `usage`, when no snapshot needs it
     /// any more.
-    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> Gone {
-        Gone(self.histories.remove(usage, version))
+    pub(crate) fn let_go(&self, usage: Cell, version: u64) -> OldConfiguration {
+        OldConfiguration(self.histories.remove(usage, version))
     }
 }
 
@@ -203,7 +209,7 @@ impl Candidate<'_> {
 
     /// Makes the transaction that puts all candidates in force or none; returns what `body`
     /// returned, and since when the candidates are in force. If the transaction unwinds, no thread
-    /// knows whether the candidates are in force, and they stay published.
+    /// knows whether the candidates are in force, and all of them stay published.
     pub(crate) fn decide<'c, T, E: From<Limit>>(
         candidates: impl Iterator<Item = &'c Self> + Clone,
         writer: &mut Writer,
@@ -218,9 +224,9 @@ impl Candidate<'_> {
         decided
     }
 
-    /// Notes that the usage cell has named this version since `at`, instead of `replaced`. Takes
-    /// `replaced` out of the slot.
-    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> Gone {
+    /// Notes that the usage cell has named this version since `at`, and that it named `replaced`
+    /// before. Takes `replaced` out of the slot.
+    pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> OldConfiguration {
         self.state.set(State::InForce);
         let Candidate { configurations, ledger, usage, version, .. } = self;
         configurations.replace(ledger, usage, replaced, at, Some(version))

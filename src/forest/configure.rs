@@ -5,11 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::{Candidate, Configuration, Gone};
+use crate::forest::configuration::{Candidate, Configuration, OldConfiguration};
 use crate::forest::core::Forest;
 use crate::forest::draft::Draft;
 use crate::forest::generation::Expect;
-use crate::forest::keys::{Refused, while_stale};
+use crate::forest::keys::{Refusal, while_stale};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
 use crate::inventory::ClassCapacity;
@@ -85,7 +85,7 @@ impl Forest {
                 })?;
                 return match now == (generation, replaced) {
                     true => Ok(Updated { changed, generation, overcommitted }),
-                    false => Err(Refused::Stale),
+                    false => Err(Refusal::Stale),
                 };
             }
             let capacities = match capacities.filter(|_| changed) {
@@ -145,13 +145,13 @@ impl<'a> Replacement<'a> {
         transaction: &mut Transaction<'_>,
         sharing: Cell,
         most: u64,
-    ) -> Result<(u64, bool), Abort<Refused>> {
+    ) -> Result<(u64, bool), Abort<Refusal>> {
         let place = transaction.open(self.candidate.usage())?;
         let usage = UsageWords(transaction.words(place));
         self.provider.check_life(usage.life())?;
         self.expect.check(self.provider.uuid, usage.generation())?;
         if usage.configuration() != self.replaced {
-            return Err(Refused::Stale.into());
+            return Err(Refusal::Stale.into());
         }
         let generation = self.expect.next(usage.generation());
         let version = self.candidate.version;
@@ -169,7 +169,7 @@ impl<'a> Replacement<'a> {
     }
 
     /// Notes that the configuration has been in force since `at`.
-    pub(crate) fn replaces(self, at: Stamp) -> Gone {
+    pub(crate) fn replaces(self, at: Stamp) -> OldConfiguration {
         self.candidate.replaces(self.replaced, at)
     }
 }

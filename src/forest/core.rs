@@ -5,17 +5,16 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::Configurations;
-use crate::forest::keys::{Interned, Keys, Name};
+use crate::forest::configuration::{Configuration, Configurations};
+use crate::forest::keys::{KeyCell, Keys, Name};
 use crate::forest::provider::Provider;
-use crate::inventory::Usage;
 use crate::layout::{
     Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
     first_words, usage_of, write_usage,
 };
-use crate::ledger::{Cell, Ledger, Spares, Writer};
-use crate::resource_class::ResourceClass;
+use crate::ledger::{Cell, Ledger, Spares, Torn, Writer};
 use crate::sync::{IDLE, IdlePool, next_forest};
+use crate::values::{ResourceClass, Usage};
 
 /// Holds the providers of one forest, and the ledger that all cells of the forest are in.
 pub(crate) struct Forest {
@@ -36,7 +35,7 @@ impl Forest {
     pub(crate) fn new() -> Self {
         let ledger = Arc::new(Ledger::new(RUNS));
         let mut writer = ledger.writer().expect("a new ledger has room for a worker");
-        let super_root = found_super_root(&mut writer);
+        let super_root = make_super_root(&mut writer);
         let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
         let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
@@ -79,8 +78,9 @@ impl Forest {
         result
     }
 
-    /// Counts what nothing uses, in the common free lists and with the idle writers. Each idle
-    /// writer first takes back what no snapshot needs any more.
+    /// Counts the cells and records that nothing uses, in the common free lists and in the stocks
+    /// of the idle writers. Each idle writer first takes back the records that no snapshot needs
+    /// any more.
     pub(crate) fn spares(&self) -> Spares {
         let mut spares = Spares::default();
         // Takes at most as many writers as the pool keeps: another thread may put its own back
@@ -109,6 +109,12 @@ impl Forest {
         self.structure_cell(provider).map(usage_of)
     }
 
+    /// Returns the structure cell of `parent`, or the super-root, the parent of all roots, if
+    /// `parent` is `None`. Fails if the handle is one of another forest.
+    pub(crate) fn parent_cell(&self, parent: Option<&Provider>) -> Result<Cell> {
+        parent.map_or(Ok(self.super_root), |parent| self.structure_cell(parent))
+    }
+
     /// Returns a handle of the provider with this structure.
     pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
         Provider {
@@ -119,9 +125,9 @@ impl Forest {
         }
     }
 
-    /// Returns a handle of the provider with this uuid, whose key was interned as `interned`.
-    pub(crate) fn handle_of(&self, uuid: Uuid, interned: Interned) -> Provider {
-        let Interned { cell, incarnation } = interned;
+    /// Returns a handle of the provider with this uuid, whose key has the cell `key`.
+    pub(crate) fn handle_of(&self, uuid: Uuid, key: KeyCell) -> Provider {
+        let KeyCell { cell, incarnation } = key;
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
@@ -141,9 +147,22 @@ impl Forest {
         provider.check_life(usage.life())?;
         Ok(read(usage))
     }
+
+    /// Applies `read` to the configuration that the cell `usage` named as `version` when a
+    /// transaction read the cell.
+    pub(crate) fn with_configuration<T>(
+        &self,
+        usage: Cell,
+        version: u64,
+        read: impl FnOnce(&Configuration) -> T,
+    ) -> Result<T, Torn> {
+        // If the version is gone, the usage cell has changed since.
+        let found = self.configurations.with(usage, version, |found| read(found));
+        found.ok_or(Torn)
+    }
 }
 
-/// Returns capacity and use of all classes in the words of a usage cell.
+/// Returns the capacity and the use of each class in the words of a usage cell.
 pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
@@ -151,7 +170,7 @@ pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage
 }
 
 /// Takes the first pair of cells, for the parent of all roots and for the moves cell.
-fn found_super_root(writer: &mut Writer) -> Cell {
+fn make_super_root(writer: &mut Writer) -> Cell {
     let life = Life::first(CellKind::Structure).with(State::Live);
     let root = Structure {
         life,

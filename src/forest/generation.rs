@@ -1,4 +1,4 @@
-//! Generations: which one a change rests on, and which one follows from the change.
+//! [`Expect`]: the generation that a change rests on, and the generation that follows from it.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// outside authority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expect {
-    /// The change rests on no generation: it is made to whatever is there.
+    /// The change is made at any generation.
     Any,
     /// The change is made only at this generation. A generation of a consumer never comes a second
     /// time, even after the consumer has ended, unless a [`Mirror`](Self::Mirror) sets it.

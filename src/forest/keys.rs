@@ -12,9 +12,9 @@
 //! | absent | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
 //!
-//! A free cell stands for the key of a consumer as well as an absent one does, as long as the
-//! cell's incarnation is that of the entry. That saves a step each time, since consumers come and
-//! go so often.
+//! A free cell, too, may stand for the key of a consumer, as long as the cell's incarnation is that
+//! of the entry. So a claim, which comes far more often than a creation, saves the step from free
+//! to absent.
 //!
 //! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
 //! back. A thread that stops on the way leaks at most the cells that it was about to give back.
@@ -29,20 +29,27 @@ use crate::ledger::{Abort, Cell, Kind, Ledger, Limit, Place, Transaction, Writer
 use crate::step::{Step, reached};
 use crate::sync::Index;
 
-/// Names the cell that stands for a key, as it was when the key was looked up.
+/// Names the cell that stands for a key, with the incarnation that the cell had when the key was
+/// looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Interned {
+pub(crate) struct KeyCell {
     pub(crate) cell: Cell,
     pub(crate) incarnation: u64,
 }
 
 /// Holds the keys of one kind.
 pub(crate) struct Keys<K> {
-    index: Index<K, Interned>,
+    index: Index<K, KeyCell>,
     kind: Kind,
     /// Makes the words of a cell that stands for a key which nothing has. `None` if such a cell may
     /// keep the words that it had when it was free.
     absent: Option<fn(Life, &K) -> Vec<u64>>,
+}
+
+/// Tells how many keys are in an index, and about how many bytes the index takes.
+pub(crate) struct IndexSize {
+    pub(crate) keys: u64,
+    pub(crate) bytes: u64,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Keys<K> {
@@ -50,14 +57,14 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         Keys { index: Index::new(), kind, absent }
     }
 
-    /// Returns how many keys are in the index, and about how many bytes the index takes.
-    pub(crate) fn index_size(&self) -> (u64, u64) {
-        (self.index.len(), self.index.bytes())
+    /// Returns the size of the index.
+    pub(crate) fn index_size(&self) -> IndexSize {
+        IndexSize { keys: self.index.len(), bytes: self.index.bytes() }
     }
 
     /// Returns the cell that may stand for `key`. If that cell does not stand for `key` any more,
     /// nothing had the key at some instant since the call. Takes a shard's read lock for O(1).
-    pub(crate) fn hint<Q>(&self, key: &Q) -> Option<Interned>
+    pub(crate) fn hint<Q>(&self, key: &Q) -> Option<KeyCell>
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + Ord + ?Sized,
@@ -66,7 +73,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Returns the cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
-    pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<Interned> {
+    pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<KeyCell> {
         loop {
             let hint = self.index.get(key)?;
             let life = ledger.peek(hint.cell, Life::of);
@@ -81,7 +88,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Returns the cell that stands for `key`, if something has the key. Takes a shard's read lock
     /// for O(1).
-    pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<Interned>
+    pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<KeyCell>
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + Ord + ?Sized,
@@ -92,7 +99,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Returns the cell that stands for `key`, whether or not something has the key. Interns the
     /// key if no cell stands for it. Takes a shard's lock for O(1).
-    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
+    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<KeyCell, Limit> {
         loop {
             if let Some(interned) = self.interned(writer.ledger(), key) {
                 return Ok(interned);
@@ -109,7 +116,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         writer: &mut Writer,
         key: &K,
-    ) -> Result<Option<Interned>, Limit> {
+    ) -> Result<Option<KeyCell>, Limit> {
         let interned = self.occupy(writer, key)?;
         reached(Step::Occupied);
         if self.index.insert_if_absent(key.clone(), interned) {
@@ -125,17 +132,17 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Interns `key` in a transaction that is about to make its cell live. Returns the cell, opened
     /// as it was before any other thread could find it; returns `None` if a cell stands for `key`
-    /// already. Only for keys of a kind whose cells need not say that they stand for a key.
+    /// already. Serves only a kind of keys whose cells need not say that they stand for a key.
     pub(crate) fn intern_open(
         &self,
         transaction: &mut Transaction<'_>,
         key: &K,
-    ) -> Result<Option<(Interned, Place, Life)>, Limit> {
+    ) -> Result<Option<(KeyCell, Place, Life)>, Limit> {
         let cell = self.vacant(|kind, first| transaction.take_cells(kind, first))?;
         let opened = transaction.open(cell);
         let added = opened.map(|place| {
             let life = Life::of_words(transaction.words(place));
-            let interned = Interned { cell, incarnation: life.incarnation };
+            let interned = KeyCell { cell, incarnation: life.incarnation };
             reached(Step::Occupied);
             let added = self.index.insert_if_absent(key.clone(), interned);
             added.then_some((interned, place, life))
@@ -157,10 +164,9 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Gives up a key that nothing has. Has no effect if something has the key, or if another
     /// thread gave it up.
-    pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: Interned) {
+    pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: KeyCell) {
         let freed = writer.transact(|transaction| {
-            let place =
-                transaction.open(interned.cell).map_err(|limit| Abort::Reject(limit.into()))?;
+            let place = transaction.open(interned.cell)?;
             let life = Life::of_words(transaction.words(place));
             if life.state == State::Live || life.incarnation != interned.incarnation {
                 return Err(Abort::Reject(NotAbsent));
@@ -179,8 +185,8 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         writer: &mut Writer,
         keys: impl Iterator<Item = &'k K> + Clone,
-        attempt: impl FnOnce(&mut Writer, &[Interned]) -> Result<T, Refused>,
-    ) -> Result<T, Refused>
+        attempt: impl FnOnce(&mut Writer, &[KeyCell]) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal>
     where
         K: 'k,
     {
@@ -192,7 +198,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         writer: &mut Writer,
         keys: impl Iterator<Item = &'k K>,
-        interned: &mut InternedKeys,
+        interned: &mut KeyCells,
     ) -> Result<(), Limit>
     where
         K: 'k,
@@ -210,7 +216,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         &self,
         writer: &mut Writer,
         keys: impl Iterator<Item = &'k K>,
-        interned: &[Interned],
+        interned: &[KeyCell],
         is_success: bool,
     ) where
         K: 'k,
@@ -234,7 +240,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Forgets a key whose cell the caller has freed.
-    pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: Interned)
+    pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: KeyCell)
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + Ord + ?Sized,
@@ -246,17 +252,17 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Takes a cell into use for `key`. No other thread knows the cell yet.
-    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<Interned, Limit> {
+    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<KeyCell, Limit> {
         let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
         let Some(absent) = self.absent else {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
-            return Ok(Interned { cell, incarnation });
+            return Ok(KeyCell { cell, incarnation });
         };
         let occupied: Result<_, Limit> = writer.transact(|transaction| {
             let place = transaction.open(cell)?;
             let life = Life::of_words(transaction.words(place)).with(State::Absent);
             transaction.rewrite(place, &absent(life, key));
-            Ok(Interned { cell, incarnation: life.incarnation })
+            Ok(KeyCell { cell, incarnation: life.incarnation })
         });
         if occupied.is_err() {
             writer.give_cells(self.kind, cell);
@@ -266,7 +272,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 }
 
 /// Holds the cells of the keys of a call. Most calls have one or two keys.
-type InternedKeys = SmallVec<[Interned; 2]>;
+type KeyCells = SmallVec<[KeyCell; 2]>;
 
 /// Interns the keys of two kinds, and runs `attempt` with their cells, in the order of the keys.
 /// Afterwards no key stays interned that nothing has, unless the attempt is refused as stale. Then
@@ -280,26 +286,54 @@ pub(crate) fn with_both_keys<'k, A, B, T>(
     writer: &mut Writer,
     (one, keys_of_one): (&Keys<A>, impl Iterator<Item = &'k A> + Clone),
     (other, keys_of_other): (&Keys<B>, impl Iterator<Item = &'k B> + Clone),
-    attempt: impl FnOnce(&mut Writer, &[Interned], &[Interned]) -> Result<T, Refused>,
-) -> Result<T, Refused>
+    attempt: impl FnOnce(&mut Writer, &[KeyCell], &[KeyCell]) -> Result<T, Refusal>,
+) -> Result<T, Refusal>
 where
     A: Clone + Eq + Hash + Ord + 'k,
     B: Clone + Eq + Hash + Ord + 'k,
 {
-    let mut interned = [InternedKeys::new(), InternedKeys::new()];
+    let mut interned = [KeyCells::new(), KeyCells::new()];
     let [ones, others] = &mut interned;
     let done = one.intern_all(writer, keys_of_one.clone(), ones);
     let done = done.and_then(|()| other.intern_all(writer, keys_of_other.clone(), others));
-    let outcome = done.map_err(Refused::from).and_then(|()| attempt(writer, ones, others));
-    if !matches!(outcome, Err(Refused::Stale)) {
+    let outcome = done.map_err(Refusal::from).and_then(|()| attempt(writer, ones, others));
+    if !matches!(outcome, Err(Refusal::Stale)) {
         one.settle(writer, keys_of_one, ones, outcome.is_ok());
         other.settle(writer, keys_of_other, others, outcome.is_ok());
     }
     outcome
 }
 
+/// Opens the cell of a key. Refuses as stale if the key was given up, so that the cell no longer
+/// stands for the key.
+pub(crate) fn open_key(
+    transaction: &mut Transaction<'_>,
+    key: KeyCell,
+) -> Result<(Place, Life), Abort<Refusal>> {
+    let place = transaction.open(key.cell)?;
+    let life = Life::from_word(transaction.word(place, 0));
+    if life.incarnation != key.incarnation || life.state == State::Free {
+        return Err(Abort::Reject(Refusal::Stale));
+    }
+    Ok((place, life))
+}
+
+/// Opens the cell of a key that something is about to have. Refuses as stale if the key was given
+/// up, and with `exists` if something has the key already.
+pub(crate) fn take_key(
+    transaction: &mut Transaction<'_>,
+    key: KeyCell,
+    exists: impl Fn() -> Error,
+) -> Result<(Place, Life), Abort<Refusal>> {
+    let (place, life) = open_key(transaction, key)?;
+    if life.state == State::Live {
+        return Err(exists().into());
+    }
+    Ok((place, life))
+}
+
 /// Tells why a transaction that needs an interned key was refused.
-pub(crate) enum Refused {
+pub(crate) enum Refusal {
     /// The attempt rests on something that has changed: the key's cell has been given up, or
     /// another configuration is in force. The attempt has to be repeated, with the key interned
     /// again.
@@ -311,62 +345,44 @@ pub(crate) enum Refused {
 ///
 /// Lock-free: an attempt is stale only because another call has ended that had interned a key of
 /// the attempt, or because another call has put another configuration in force.
-pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<T> {
+pub(crate) fn while_stale<T>(mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T> {
     loop {
         match attempt() {
             Ok(value) => return Ok(value),
-            Err(Refused::Error(error)) => return Err(error),
-            Err(Refused::Stale) => {}
+            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Stale) => {}
         }
     }
 }
 
-impl From<Limit> for Refused {
+impl From<Limit> for Refusal {
     fn from(limit: Limit) -> Self {
-        Refused::Error(limit.into())
+        Refusal::Error(limit.into())
     }
 }
 
-impl From<Error> for Refused {
+impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Refused::Error(error)
+        Refusal::Error(error)
     }
 }
 
-impl From<Limit> for Abort<Refused> {
-    fn from(limit: Limit) -> Self {
-        Abort::Reject(limit.into())
-    }
-}
-
-impl From<Refused> for Abort<Refused> {
-    fn from(refused: Refused) -> Self {
+impl From<Refusal> for Abort<Refusal> {
+    fn from(refused: Refusal) -> Self {
         Abort::Reject(refused)
     }
 }
 
-impl From<Error> for Abort<Error> {
-    fn from(error: Error) -> Self {
-        Abort::Reject(error)
-    }
-}
-
-impl From<Error> for Abort<Refused> {
+impl From<Error> for Abort<Refusal> {
     fn from(error: Error) -> Self {
         Abort::Reject(error.into())
     }
 }
 
-impl From<Abort<Error>> for Abort<Refused> {
+impl From<Abort<Error>> for Abort<Refusal> {
     #[inline]
     fn from(abort: Abort<Error>) -> Self {
-        abort.map(Refused::Error)
-    }
-}
-
-impl From<Limit> for Abort<Error> {
-    fn from(limit: Limit) -> Self {
-        Abort::Reject(limit.into())
+        abort.map(Refusal::Error)
     }
 }
 
@@ -384,15 +400,3 @@ impl From<Limit> for NotAbsent {
 
 /// Holds a provider's name, as the index keeps it.
 pub(crate) type Name = std::sync::Arc<str>;
-
-/// Checks a provider's name.
-pub(crate) fn check_name(name: &str) -> Result<()> {
-    let reason = match name.len() {
-        0 => "it is empty",
-        1..=LONGEST_NAME => return Ok(()),
-        _ => "it is longer than 1024 bytes",
-    };
-    Err(Error::invalid_name(name, reason))
-}
-
-const LONGEST_NAME: usize = 1024;

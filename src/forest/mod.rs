@@ -1,19 +1,35 @@
 //! The forest: its providers, their structure, and their configurations.
+//!
+//! The children of a provider are a list through the children's own structure cells. Each change of
+//! the structure is one transaction. It touches these cells:
+//!
+//! | change | cells |
+//! |---|---|
+//! | create | the new provider's pair, its name, the parent, the last sibling |
+//! | remove | pair and name of the whole subtree, the parent, both neighbours |
+//! | reparent | the provider's pair, both parents, its neighbours, the last sibling, the moves cell |
+//! | rename | the provider's pair, both names |
+//!
+//! A removal also changes the sharing cell if sharing providers go. A move also changes the pairs
+//! of descendants if a cordon begins or ends for them.
 
 pub(crate) mod configuration;
 mod configure;
 mod cordon;
 pub(crate) mod core;
+mod create;
 mod draft;
+mod find;
 mod generation;
 mod keys;
 mod links;
 mod populate;
 mod provider;
+mod reader;
+mod remove;
+mod rename;
+mod reparent;
 mod sharing;
-mod state;
-mod structure;
-mod walk;
 
 pub use configure::Updated;
 pub use generation::Expect;
@@ -23,8 +39,13 @@ pub use provider::{Provider, ProviderData, ProviderKey, Version};
 pub(crate) use configure::{Replacement, relayout, rewrite_usage};
 pub(crate) use cordon::set_cordon_in;
 pub(crate) use core::{Forest, all_usages};
+pub(crate) use create::create;
 pub(crate) use draft::{Draft, open_live, structure_at};
+pub(crate) use find::find;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
-pub(crate) use keys::{Interned, Keys, Name, Refused, while_stale};
-pub(crate) use populate::{Plan, Used, UsedClass};
-pub(crate) use sharing::has_sharing_provider;
+pub(crate) use keys::{KeyCell, Keys, Name, Refusal, while_stale};
+pub(crate) use populate::{ClassUsage, Plan, populate};
+pub(crate) use reader::ForestReader;
+pub(crate) use remove::remove;
+pub(crate) use rename::rename;
+pub(crate) use reparent::reparent;

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::inventory::Inventories;
 use crate::layout::{Life, State};
 use crate::ledger::{Cell, GateWord};
-use crate::resources::Resources;
-use crate::traits::Trait;
+use crate::values::{Inventories, Resources, Trait};
 
 /// Represents one provider: a small handle to copy and keep.
 ///
@@ -48,7 +46,8 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// Represents one state of a provider's usage and configuration; see [`ProviderTree::version`].
+/// Represents one state of a provider's usage and configuration; see
+/// [`ProviderTree::version`](crate::ProviderTree::version).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version(pub(crate) GateWord);
 
@@ -111,7 +110,7 @@ pub struct ProviderData {
     #[cfg_attr(feature = "serde", serde(default))]
     pub inventories: Arc<Inventories>,
     /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::trait_names"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
     pub traits: Arc<BTreeSet<Trait>>,
     /// The aggregates that the provider is a member of.
     #[cfg_attr(feature = "serde", serde(default))]

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::error::Error;
 use crate::forest::configuration::Configuration;
-use crate::layout::{read_counts, shares, sharing_words};
-use crate::ledger::{Abort, Cell, Torn, Transaction, View};
-use crate::resource_class::ResourceClass;
-use crate::traits::Trait;
+use crate::layout::{read_counts, sharing_words};
+use crate::ledger::{Abort, Cell, Torn, Transaction};
+use crate::values::Trait;
 
 /// Holds by how much a transaction changes the counts.
 #[derive(Default)]
@@ -66,14 +65,4 @@ impl SharingChange {
         transaction.rewrite(place, &sharing_words(life, &counts));
         Ok(())
     }
-}
-
-/// Returns whether any sharing provider has an inventory of `class`. Returns `None` if that can't
-/// be read.
-pub(crate) fn has_sharing_provider(
-    view: &mut impl View,
-    sharing: Cell,
-    class: ResourceClass,
-) -> Option<bool> {
-    view.read(sharing, |words| shares(words, class.number()))
 }

@@ -7,15 +7,16 @@
 //! thread that meets a descriptor finishes its transaction first. `PROTOCOL.md` beside this file
 //! explains the protocol.
 //!
-//! The files depend on each other in this order, without circles: `limits`, `word`, `store`, the
-//! shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`, the rest of
-//! `commit`.
+//! The files depend on each other in this order, without circles: `limits`, `abort`, `word`,
+//! `store`, the shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`,
+//! the rest of `commit`.
 //!
 //! To get to know the ledger, read `word`, `store/gate`, `store/record`, `read`, `commit/writer`,
 //! `commit/kcas`, then `snapshot`.
 //!
 //! The ledger knows words, not providers.
 
+mod abort;
 mod census;
 mod commit;
 mod limits;
@@ -25,15 +26,15 @@ mod state;
 mod store;
 mod word;
 
+pub(crate) use abort::{Abort, Torn};
 pub(crate) use census::Spares;
-pub(crate) use commit::abort::{Abort, Torn};
 pub(crate) use commit::access_set::Place;
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::writer::Writer;
 #[cfg(all(test, not(provider_tree_loom)))]
 pub(crate) use limits::Width;
 pub(crate) use limits::{Limit, MOST_CELLS, MOST_WORDS};
-pub(crate) use read::{DoubleCollect, View};
+pub(crate) use read::{DoubleCollect, Reader};
 pub(crate) use snapshot::heap::HistoryKey;
 pub(crate) use snapshot::history::{Histories, Span};
 pub(crate) use snapshot::past::Past;

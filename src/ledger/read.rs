@@ -1,7 +1,10 @@
 //! Reads one version of a cell, or several cells at one instant.
 
+use std::convert::Infallible;
+
 use smallvec::SmallVec;
 
+use super::abort::{Abort, Torn};
 use super::state::Ledger;
 use super::store::gate::Gate;
 use super::store::record::{Predecessors, Record};
@@ -121,7 +124,7 @@ impl Ledger {
     /// Stamps a version that a reader is about to show; returns its stamp, or `None` if the version
     /// is no longer in force.
     ///
-    /// Without this a reader could see a change, take a snapshot, and miss the change in the
+    /// Without the stamp, a reader could see a change, take a snapshot, and miss the change in the
     /// snapshot (I15). The caller has validated the gate after it read `token`, so `token` is this
     /// version's.
     #[cold]
@@ -218,44 +221,58 @@ pub(crate) struct DoubleCollect<'a> {
 }
 
 /// Reads several cells that belong together: as they are now, or as they were at a pinned epoch.
-pub(crate) trait View {
-    /// Applies `extract` to the words of one version of `cell`. Returns `None` if the pinned epoch
-    /// was revoked.
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T>;
+pub(crate) trait Reader {
+    /// Applies `extract` to the words of one version of `cell`. Fails if the pinned epoch was
+    /// revoked.
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn>;
 
     /// Returns whether everything read so far was in force at one instant.
     fn holds(&self) -> bool;
 }
 
 impl<'a> DoubleCollect<'a> {
-    /// Repeats `body` until everything that it read was in force at one instant.
+    /// Repeats `body` until everything that `body` read was in force at one instant; returns what
+    /// `body` returned.
     ///
     /// Lock-free: a repetition means that a writer made progress. Under an endless storm of changes
     /// to the cells that `body` reads, the repetition lasts as long as the storm.
     pub(crate) fn consistent<T>(
         ledger: &'a Ledger,
-        mut body: impl FnMut(&mut DoubleCollect<'a>) -> Option<T>,
+        mut body: impl FnMut(&mut DoubleCollect<'a>) -> Result<T, Torn>,
     ) -> T {
+        let body = |collect: &mut DoubleCollect<'a>| Ok(body(collect)?);
+        let Ok(value) = Self::try_consistent::<T, Infallible>(ledger, body);
+        value
+    }
+
+    /// Does what [`consistent`](Self::consistent) does, for a `body` that can refuse. Returns a
+    /// refusal, too, only if everything that `body` read was in force at one instant.
+    pub(crate) fn try_consistent<T, E>(
+        ledger: &'a Ledger,
+        mut body: impl FnMut(&mut DoubleCollect<'a>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
         let mut collect = DoubleCollect { ledger, reads: SmallVec::new(), words: SmallVec::new() };
         loop {
             collect.reads.clear();
-            let value = body(&mut collect);
+            let answer = body(&mut collect);
             let holds = collect.holds();
-            if let (Some(value), true) = (value, holds) {
-                return value;
+            match answer {
+                Ok(value) if holds => return Ok(value),
+                Err(Abort::Reject(error)) if holds => return Err(error),
+                _ => {}
             }
         }
     }
 }
 
-impl View for DoubleCollect<'_> {
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
+impl Reader for DoubleCollect<'_> {
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
         let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
             self.words.clear();
             record.copy_to(&mut self.words);
         });
         self.reads.push((cell, word));
-        Some(extract(&self.words))
+        Ok(extract(&self.words))
     }
 
     /// Returns whether nothing read has changed so far. A single cell was validated when it was

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use crate::ledger::{Cell, DoubleCollect, Kind, Ledger, Limit, Torn, View, Writer};
+use crate::ledger::{Cell, DoubleCollect, Kind, Ledger, Limit, Reader, Torn, Writer};
 
 const ALONE: Kind = Kind(1);
 
@@ -85,7 +85,7 @@ fn two_writers_and_a_reader_of_two_cells() {
     for _ in 0..4 {
         let read = |collect: &mut DoubleCollect<'_>| {
             let [first, second] = cells.map(|cell| collect.read(cell, <[u64]>::to_vec));
-            Some([first?, second?])
+            Ok([first?, second?])
         };
         let [first, second] = DoubleCollect::consistent(&ledger, read);
         assert_eq!(first, second, "half a transaction");
@@ -106,11 +106,11 @@ fn a_snapshot_beside_a_writer() {
         }
     });
     let seen = words_of(&ledger, b)[0];
-    let moment = ledger.pin();
+    let pin = ledger.pin();
     let read = || {
         cells.map(|cell| {
             let mut words = Vec::new();
-            ledger.read_at(&moment, cell, &mut words).unwrap();
+            ledger.read_at(&pin, cell, &mut words).unwrap();
             assert_eq!(words[0], words[1], "a mix of two versions");
             words[0]
         })
@@ -120,7 +120,7 @@ fn a_snapshot_beside_a_writer() {
     assert!(first == second || first == second + 1, "the later change without the earlier one");
     thread.join().unwrap();
     assert_eq!(read(), [first, second]);
-    ledger.unpin(&moment, |_, _| {});
+    ledger.unpin(&pin, |_, _| {});
 }
 
 #[test]

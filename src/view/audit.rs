@@ -6,10 +6,9 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::forest::Provider;
-use crate::inventory::Usage;
 use crate::layout::{UsageWords, usage_of};
 use crate::ledger::Cell;
-use crate::resource_class::ResourceClass;
+use crate::values::{ResourceClass, Usage};
 use crate::view::snapshot::Snapshot;
 
 /// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
@@ -96,7 +95,7 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Removed`](crate::Error::Removed) if `provider` did not exist at the snapshot.
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` did not exist at the snapshot.
     pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
         let below = self.subtree(provider)?;
         let below: HashSet<Cell, foldhash::fast::RandomState> =
@@ -111,13 +110,12 @@ impl Snapshot {
     }
 
     fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<&[u64]>)) -> Result<()> {
-        let core = &self.frozen().core;
-        self.read(|past| {
-            for provider in core.forest.all(past)? {
+        self.read_forest(|mut past| {
+            for provider in past.all()? {
                 // The provider exists: the walk is of the same instant.
-                let _ = core.forest.usage_at(past, &provider, |words| visit(&provider, words))?;
+                past.usage(&provider, |words| visit(&provider, words))?;
             }
-            Some(())
+            Ok(())
         })
     }
 }

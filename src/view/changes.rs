@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::claim::Allocations;
-use crate::claim::Core;
 use crate::error::{Error, Result};
-use crate::layout::{CellKind, Life, Structure, structure_of};
-use crate::layout::{ConsumerWords, is_live_consumer};
-use crate::ledger::{Cell, Past, View};
+use crate::forest::ForestReader;
+use crate::layout::{CellKind, ConsumerWords, Life, is_live_consumer, structure_of};
+use crate::ledger::{Abort, Cell, Past};
 use crate::view::dump::ProviderDump;
 use crate::view::snapshot::Snapshot;
 
@@ -86,8 +85,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if `older` belongs to another forest or is later
-    /// than this snapshot. `older` may be this snapshot itself.
+    /// Returns [`ForeignSnapshot`](Error::ForeignSnapshot) if `older` belongs to another forest or
+    /// is later than this snapshot. `older` may be this snapshot itself.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -129,14 +128,14 @@ impl Snapshot {
         structures.dedup();
         let providers = differences(
             &structures,
-            |cell| older.read(|past| core.provider_state(past, cell)),
-            |cell| self.read(|past| core.provider_state(past, cell)),
+            |cell| older.read_forest(|past| ProviderState::read(past, cell)),
+            |cell| self.read_forest(|past| ProviderState::read(past, cell)),
             |state| state.dump.data.uuid,
         )?;
         let consumers = differences(
             &consumers,
-            |cell| older.read(|past| core.sorted_allocations(past, cell)),
-            |cell| self.read(|past| core.sorted_allocations(past, cell)),
+            |cell| sorted_allocations(older, cell),
+            |cell| sorted_allocations(self, cell),
             |held| held.consumer,
         )?;
         let provider = |(provider, (before, after))| ProviderChange { provider, before, after };
@@ -175,29 +174,28 @@ fn differences<T: PartialEq>(
     Ok(found)
 }
 
-impl Core {
-    /// Returns the state of the provider with this structure cell, or `Some(None)` if there is
-    /// none. Returns `None` if the snapshot can't be read any more.
-    pub(super) fn provider_state(
-        &self,
-        past: &mut Past<'_>,
+impl ProviderState {
+    /// Reads the provider with this structure cell; returns `None` if there is none.
+    fn read(
+        mut past: ForestReader<'_, Past<'_>>,
         cell: Cell,
-    ) -> Option<Option<ProviderState>> {
-        let Some(dump) = self.dump_provider(past, cell)? else { return Some(None) };
-        let previous = past.read(cell, |words| Structure::of_words(words).previous)?;
-        let previous = match previous {
+    ) -> Result<Option<Self>, Abort<Error>> {
+        let Some(dump) = ProviderDump::read(&mut past, cell)? else { return Ok(None) };
+        let previous = match past.structure_in(cell)?.previous {
             None => None,
-            Some(sibling) => Some(past.read(sibling, |words| Structure::of_words(words).uuid)?),
+            Some(sibling) => Some(past.structure_in(sibling)?.uuid),
         };
-        Some(Some(ProviderState { dump, previous }))
+        Ok(Some(ProviderState { dump, previous }))
     }
+}
 
-    fn sorted_allocations(&self, past: &mut Past<'_>, cell: Cell) -> Option<Option<Allocations>> {
-        let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-        let mut found = self.allocations_at(past, cell, is_live)?;
-        if let Some(found) = &mut found {
-            found.sort();
-        }
-        Some(found)
+/// Returns what the consumer in `cell` held at the snapshot, sorted, or `None` if there was none.
+fn sorted_allocations(snapshot: &Snapshot, cell: Cell) -> Result<Option<Allocations>> {
+    let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
+    let core = &snapshot.frozen().core;
+    let mut found = snapshot.read(|past| core.allocations_at(past, cell, is_live))?;
+    if let Some(found) = &mut found {
+        found.sort();
     }
+    Ok(found)
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::claim::Allocations;
-use crate::claim::Core;
 use crate::error::Result;
-use crate::forest::ProviderData;
-use crate::layout::Structure;
-use crate::ledger::{Cell, View};
-use crate::resource_class::ResourceClass;
+use crate::forest::{ForestReader, Provider, ProviderData};
+use crate::ledger::{Abort, Cell, Reader, Torn};
+use crate::values::ResourceClass;
 use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
@@ -56,7 +54,7 @@ pub struct ProviderDump {
     #[cfg_attr(feature = "serde", serde(default))]
     pub cordoned: bool,
     /// How much of each class is used. A class of which nothing is used may be missing.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::class_map"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::class_map"))]
     pub used: BTreeMap<ResourceClass, UsedAmounts>,
 }
 
@@ -86,11 +84,12 @@ impl Snapshot {
         for consumer in &mut consumers {
             consumer.sort();
         }
-        let core = &self.frozen().core;
-        let providers = self.read(|past| {
-            let providers = core.forest.all(past)?;
-            let all = providers.iter().map(|provider| core.dump_provider(past, provider.cell)?);
-            all.collect()
+        let providers = self.read_forest(|mut past| {
+            let providers = past.all()?;
+            let dump = |provider: &Provider| {
+                ProviderDump::read(&mut past, provider.cell)?.ok_or(Abort::Torn)
+            };
+            providers.iter().map(dump).collect()
         })?;
         Ok(Dump { version: Dump::VERSION, providers, consumers })
     }
@@ -103,19 +102,17 @@ impl Allocations {
     }
 }
 
-impl Core {
-    /// Returns the dump of the provider with this structure cell, or `Some(None)` if there is none.
-    /// Returns `None` if the view can't be read any more.
-    pub(super) fn dump_provider(
-        &self,
-        view: &mut impl View,
+impl ProviderDump {
+    /// Reads the provider with this structure cell; returns `None` if there is none.
+    pub(super) fn read(
+        forest: &mut ForestReader<'_, impl Reader>,
         cell: Cell,
-    ) -> Option<Option<ProviderDump>> {
-        let structure = view.read(cell, Structure::of_words)?;
+    ) -> Result<Option<Self>, Torn> {
+        let structure = forest.structure_in(cell)?;
         if !structure.is_live() {
-            return Some(None);
+            return Ok(None);
         }
-        let (data, used) = self.forest.data_of(view, cell, &structure, |usage| {
+        let (data, used) = forest.data_of(cell, &structure, |usage| {
             let in_use = usage.all().filter(|(_, amounts)| amounts.used > 0);
             let used = in_use.map(|(class, amounts)| {
                 let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };
@@ -123,6 +120,6 @@ impl Core {
             });
             used.collect()
         })?;
-        Some(Some(ProviderDump { data, cordoned: structure.cordon.own, used }))
+        Ok(Some(ProviderDump { data, cordoned: structure.cordon.own, used }))
     }
 }

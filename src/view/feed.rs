@@ -56,10 +56,10 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// [`FellBehind`](Error::FellBehind) if more would have had to be kept than the bound allows.
-    /// The feed is over then: take a snapshot, and begin another feed at that snapshot.
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) if the feed began at a snapshot of another
-    /// forest.
+    /// Returns [`FellBehind`](Error::FellBehind) if more would have had to be kept than the bound
+    /// allows. The feed is over then: take a snapshot, and begin another feed at that snapshot.
+    /// Returns [`ForeignSnapshot`](Error::ForeignSnapshot) if the feed began at a snapshot of
+    /// another forest.
     pub fn poll(&mut self) -> Result<Changes> {
         let now = Snapshot::new(&self.core);
         let changes = now.changes_since(&self.position).map_err(|error| match error {

@@ -4,15 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::Core;
-use crate::claim::{Allocations, Due};
-use crate::error::{Error, Result};
-use crate::fault::Fault;
-use crate::forest::{LARGEST_LISTED_GENERATION, Plan, ProviderSpec, Used, UsedClass};
+use crate::claim::{Allocations, Core, Due};
+use crate::error::{Error, Fault, Result};
+use crate::forest::{ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate};
 use crate::layout::{Held, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
-use crate::resource_class::ResourceClass;
-use crate::view::dump::{Dump, ProviderDump};
+use crate::values::ResourceClass;
+use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -47,16 +45,16 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
         for some in order.chunks(AT_ONCE) {
             let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
             let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
-            let handles = core.forest.populate(writer, &Plan::new(&listed), &used)?;
+            let handles = populate(&core.forest, writer, &Plan::new(&listed), &used)?;
             usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
         }
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
-            if let Some(provider) = core.forest.find_by_uuid(provider.data.uuid) {
+            if let Some(provider) = find(&core.forest, provider.data.uuid.into()) {
                 core.forest.set_cordon(writer, &provider, true)?;
             }
         }
         for consumer in &dump.consumers {
-            core.load_consumer(writer, consumer, &usage_cells)?;
+            load_consumer(&core, writer, consumer, &usage_cells)?;
         }
         Ok(())
     })?;
@@ -64,8 +62,8 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
 }
 
 /// Returns the used amounts that the words of the provider's usage cell start with.
-fn used(provider: &ProviderDump) -> Used {
-    let used = |(class, amounts): (&ResourceClass, &super::UsedAmounts)| UsedClass {
+fn used(provider: &ProviderDump) -> Vec<ClassUsage> {
+    let used = |(class, amounts): (&ResourceClass, &UsedAmounts)| ClassUsage {
         class: *class,
         used: amounts.used,
         taken: amounts.taken,
@@ -141,34 +139,32 @@ fn check_consumer(
     }
 }
 
-impl Core {
-    /// Writes what a consumer holds. The usage of the providers counts it already.
-    fn load_consumer(
-        &self,
-        writer: &mut Writer,
-        consumer: &Allocations,
-        usage_cells: &Map<Uuid, Cell>,
-    ) -> Result<()> {
-        let mut held = Vec::with_capacity(consumer.allocations.len());
-        for allocation in &consumer.allocations {
-            let usage = *usage_cells.get(&allocation.provider).expect("checked above");
-            let class = allocation.class.number();
-            held.push(Held { usage, class, amount: allocation.amount });
-        }
-        held.sort_unstable_by_key(|held| (held.usage, held.class));
-        let term = consumer.deadline.map(|deadline| self.claims.leases.new_term(deadline));
-        let interned = self.claims.consumers.intern(writer, &consumer.consumer)?;
-        writer.transact::<_, Error>(|transaction| {
-            let place = transaction.open(interned.cell)?;
-            let life = Life::of_words(transaction.words(place));
-            let held = held.iter().copied();
-            let Allocations { consumer, generation, .. } = *consumer;
-            rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
-            Ok(())
-        })?;
-        if let Some(term) = term {
-            self.claims.leases.agenda.insert(Due::new(term, interned), consumer.consumer);
-        }
-        Ok(())
+/// Writes what a consumer holds. The usage of the providers counts it already.
+fn load_consumer(
+    core: &Core,
+    writer: &mut Writer,
+    consumer: &Allocations,
+    usage_cells: &Map<Uuid, Cell>,
+) -> Result<()> {
+    let mut held = Vec::with_capacity(consumer.allocations.len());
+    for allocation in &consumer.allocations {
+        let usage = *usage_cells.get(&allocation.provider).expect("checked above");
+        let class = allocation.class.number();
+        held.push(Held { usage, class, amount: allocation.amount });
     }
+    held.sort_unstable_by_key(|held| (held.usage, held.class));
+    let term = consumer.deadline.map(|deadline| core.claims.leases.new_term(deadline));
+    let interned = core.claims.consumers.intern(writer, &consumer.consumer)?;
+    writer.transact::<_, Error>(|transaction| {
+        let place = transaction.open(interned.cell)?;
+        let life = Life::of_words(transaction.words(place));
+        let held = held.iter().copied();
+        let Allocations { consumer, generation, .. } = *consumer;
+        rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
+        Ok(())
+    })?;
+    if let Some(term) = term {
+        core.claims.leases.agenda.insert(Due::new(term, interned), consumer.consumer);
+    }
+    Ok(())
 }

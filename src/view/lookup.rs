@@ -1,21 +1,19 @@
-//! Finding providers and consumers in a snapshot by key.
+//! Finds providers and consumers in a snapshot by key.
 //!
-//! The forest's indexes know what has a key now. So for a provider or consumer that has kept its
-//! key, an index says where it is, and the snapshot confirms that. Finding any other takes an index
-//! of the snapshot's own.
+//! The forest's indexes know what has a key now. If a provider or consumer has kept its key since
+//! the snapshot, an index leads to its cell, and the snapshot confirms that. To find any other
+//! provider or consumer takes an index of the snapshot's own.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::claim::Core;
-use crate::error::Result;
-use crate::forest::{Name, Provider, ProviderKey};
+use crate::error::Error;
+use crate::forest::{Forest, ForestReader, Name, Provider, ProviderKey};
 use crate::layout::{
     ConsumerWords, Life, State, Structure, UsageWords, consumer_cells, is_live_consumer, usage_of,
 };
-use crate::ledger::{Cell, Past, View};
-use crate::view::snapshot::Snapshot;
+use crate::ledger::{Abort, Cell, Ledger, Past, Reader, Torn};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -26,14 +24,14 @@ pub(super) struct ProviderIndex {
 }
 
 impl ProviderIndex {
-    pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
+    pub(super) fn new(mut past: ForestReader<'_, Past<'_>>) -> Result<Self, Abort<Error>> {
         let mut index = ProviderIndex { uuids: Map::default(), names: Map::default() };
-        for provider in core.forest.all(past)? {
-            let configuration = core.forest.configuration_at(past, &provider)?.ok()?;
+        for provider in past.all()? {
+            let configuration = past.configuration(&provider)?;
             index.uuids.insert(provider.uuid(), provider);
             index.names.insert(configuration.name.clone(), provider);
         }
-        Some(index)
+        Ok(index)
     }
 
     pub(super) fn find(&self, key: ProviderKey<'_>) -> Option<Provider> {
@@ -48,16 +46,12 @@ impl ProviderIndex {
 pub(super) struct ConsumerIndex(Map<Uuid, Cell>);
 
 impl ConsumerIndex {
-    pub(super) fn new(core: &Core, past: &mut Past<'_>) -> Option<Self> {
+    pub(super) fn new(ledger: &Ledger, past: &mut Past<'_>) -> Result<Self, Torn> {
         let mut index = Map::default();
-        for cell in consumer_cells(&core.forest.ledger) {
-            past.read(cell, |words| {
-                if is_live_consumer(Life::of_words(words)) {
-                    index.insert(ConsumerWords(words).uuid(), cell);
-                }
-            })?;
-        }
-        Some(ConsumerIndex(index))
+        each_consumer(ledger, past, |cell, words| {
+            index.insert(words.uuid(), cell);
+        })?;
+        Ok(ConsumerIndex(index))
     }
 
     pub(super) fn find(&self, consumer: Uuid) -> Option<Cell> {
@@ -65,57 +59,56 @@ impl ConsumerIndex {
     }
 }
 
-impl Core {
-    /// Returns the provider that had the key at the snapshot if the key is still where it was then,
-    /// or `Some(None)`. Returns `None` if the snapshot can't be read any more.
-    pub(super) fn find_hinted(
-        &self,
-        past: &mut Past<'_>,
-        key: ProviderKey<'_>,
-    ) -> Option<Option<Provider>> {
-        match key {
-            ProviderKey::Uuid(uuid) => {
-                let Some(hint) = self.forest.providers.hint(&uuid) else { return Some(None) };
-                let structure = past.read(hint.cell, Structure::of_words)?;
-                let is_meant = structure.is_live() && structure.uuid == uuid;
-                Some(is_meant.then(|| self.forest.handle(hint.cell, &structure)))
+/// Applies `visit` to the cell and the words of every consumer that held something.
+pub(super) fn each_consumer(
+    ledger: &Ledger,
+    past: &mut Past<'_>,
+    mut visit: impl FnMut(Cell, ConsumerWords<'_>),
+) -> Result<(), Torn> {
+    for cell in consumer_cells(ledger) {
+        past.read(cell, |words| {
+            if is_live_consumer(Life::of_words(words)) {
+                visit(cell, ConsumerWords(words));
             }
-            ProviderKey::Name(name) => {
-                let Some(label) = self.forest.names.hint(name) else { return Some(None) };
-                let (life, owner) = past.read(label.cell, |words| {
-                    let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
-                    (Life::of_words(words), owner)
-                })?;
-                let (State::Live, Some(owner)) = (life.state, owner) else { return Some(None) };
-                let structure = past.read(owner, Structure::of_words)?;
-                if !structure.is_live() || structure.name != Some(label.cell) {
-                    return Some(None);
-                }
-                let usage = usage_of(owner);
-                let version = past.read(usage, |words| UsageWords(words).configuration())?;
-                // The name cell may have stood for another name at the snapshot.
-                let named = self
-                    .forest
-                    .configurations
-                    .with(usage, version, |configuration| &*configuration.name == name)?;
-                Some(named.then(|| self.forest.handle(owner, &structure)))
-            }
-        }
+        })?;
     }
+    Ok(())
 }
 
-impl Snapshot {
-    /// Applies `visit` to the words of every consumer that held something.
-    pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
-        self.read(|past| {
-            for cell in consumer_cells(&self.frozen().core.forest.ledger) {
-                past.read(cell, |words| {
-                    if is_live_consumer(Life::of_words(words)) {
-                        visit(ConsumerWords(words));
-                    }
-                })?;
+/// Returns the provider that had `key` at the snapshot, if the index of `forest` leads to the
+/// provider. Returns `None` if the index leads elsewhere or nowhere: even so, a provider may have
+/// had `key`.
+pub(super) fn find_hinted(
+    forest: &Forest,
+    past: &mut Past<'_>,
+    key: ProviderKey<'_>,
+) -> Result<Option<Provider>, Torn> {
+    match key {
+        ProviderKey::Uuid(uuid) => {
+            let Some(hint) = forest.providers.hint(&uuid) else { return Ok(None) };
+            let structure = past.read(hint.cell, Structure::of_words)?;
+            let is_meant = structure.is_live() && structure.uuid == uuid;
+            Ok(is_meant.then(|| forest.handle(hint.cell, &structure)))
+        }
+        ProviderKey::Name(name) => {
+            let Some(name_key) = forest.names.hint(name) else { return Ok(None) };
+            let (life, owner) = past.read(name_key.cell, |words| {
+                let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
+                (Life::of_words(words), owner)
+            })?;
+            let (State::Live, Some(owner)) = (life.state, owner) else { return Ok(None) };
+            let structure = past.read(owner, Structure::of_words)?;
+            if !structure.is_live() || structure.name != Some(name_key.cell) {
+                return Ok(None);
             }
-            Some(())
-        })
+            let usage = usage_of(owner);
+            let version = past.read(usage, |words| UsageWords(words).configuration())?;
+            // The name cell may have stood for another name at the snapshot.
+            let is_named = forest
+                .configurations
+                .with(usage, version, |configuration| &*configuration.name == name)
+                .ok_or(Torn)?;
+            Ok(is_named.then(|| forest.handle(owner, &structure)))
+        }
     }
 }

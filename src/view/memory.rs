@@ -5,9 +5,9 @@ use std::fmt;
 use crate::claim::Core;
 use crate::forest::Forest;
 use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
-use crate::ledger::{Cell, Ledger};
+use crate::ledger::{Cell, Ledger, Spares};
 
-/// Holds what a forest has in memory; see [`ProviderTree::memory`].
+/// Holds what a forest has in memory; see [`ProviderTree::memory`](crate::ProviderTree::memory).
 ///
 /// All figures are counts, except those of [`bytes`](Self::bytes). The `Display` of this type is a
 /// table.
@@ -94,7 +94,7 @@ pub struct ByteCounts {
 }
 
 impl ByteCounts {
-    /// Returns the bytes of all four together.
+    /// Returns the sum of the four counts.
     pub fn total(&self) -> u64 {
         self.cells + self.records + self.indexes + self.rest
     }
@@ -112,71 +112,77 @@ struct CellCensus {
 /// providers.
 const OWN_CELLS: u64 = 3;
 
-impl Core {
-    pub(crate) fn memory(&self) -> Memory {
-        let Forest { ledger, configurations, .. } = &self.forest;
-        let CellCensus { kinds, in_force } = self.cell_census();
-        let [uuids, names, consumers] = [
-            self.forest.providers.index_size(),
-            self.forest.names.index_size(),
-            self.claims.consumers.index_size(),
-        ];
-        let spares = self.forest.spares();
+impl Memory {
+    /// Counts what `core` has in memory.
+    pub(crate) fn of(core: &Core) -> Self {
+        let Forest { ledger, configurations, .. } = &core.forest;
+        let CellCensus { kinds, in_force } = CellCensus::of(&core.forest);
+        let uuid_index = core.forest.providers.index_size();
+        let name_index = core.forest.names.index_size();
+        let consumer_index = core.claims.consumers.index_size();
+        let spares = core.forest.spares();
         let cells = |kind: usize| CellCounts {
             live: kinds[kind][0],
             absent: kinds[kind][1],
             free: spares.runs[kind],
         };
-        let [providers, labels] = [PROVIDER, NAME].map(|kind| cells(kind.0));
+        let [providers, names] = [PROVIDER, NAME].map(|kind| cells(kind.0));
         // A consumer's cell does not say that it stands for a key until the consumer holds
         // something, so the index is counted.
         let live = kinds[CONSUMER.0][0];
-        let absent = consumers.0.saturating_sub(live);
-        let holders = CellCounts { absent, ..cells(CONSUMER.0) };
-        let runs = [providers, labels, holders].into_iter().zip(RUNS);
+        let absent = consumer_index.keys.saturating_sub(live);
+        let consumers = CellCounts { absent, ..cells(CONSUMER.0) };
+        let runs = [providers, names, consumers].into_iter().zip(RUNS);
         let known = runs.map(|(counts, run)| counts.total() * u64::from(run)).sum::<u64>();
-        let made = ledger.records_made();
-        let records = (0..made.len()).filter(|width| made[*width] > 0).map(|width| {
-            let (made, in_force, spare) = (made[width], in_force[width], spares.records[width]);
-            let with_workers = made.saturating_sub(in_force + spare);
-            let words = Ledger::WIDTHS[width] as u64;
-            RecordCounts { words, made, in_force, spare, with_workers }
-        });
         let (published, kept_configurations) = configurations.count();
         let bytes = ledger.bytes();
         Memory {
             providers,
-            names: labels,
-            consumers: holders,
+            names,
+            consumers,
             cells_with_workers: u64::from(ledger.cell_bound()).saturating_sub(known + OWN_CELLS),
-            records: records.collect(),
-            uuid_entries: uuids.0,
-            name_entries: names.0,
-            consumer_entries: consumers.0,
+            records: record_counts(ledger, &in_force, &spares),
+            uuid_entries: uuid_index.keys,
+            name_entries: name_index.keys,
+            consumer_entries: consumer_index.keys,
             configurations: published,
             kept_configurations,
             kept_versions: ledger.versions_kept(),
-            leases: self.claims.leases.agenda.len(),
+            leases: core.claims.leases.agenda.len(),
             snapshots: ledger.pins() as u64,
             bytes: ByteCounts {
                 cells: bytes.cells + configurations.bytes(),
                 records: bytes.records,
-                indexes: uuids.1 + names.1 + consumers.1,
-                rest: bytes.rest + self.claims.tallies.bytes(),
+                indexes: uuid_index.bytes + name_index.bytes + consumer_index.bytes,
+                rest: bytes.rest + core.claims.tallies.bytes(),
             },
         }
     }
+}
 
+/// Counts what the records of each width are for. Leaves out widths that were never needed.
+fn record_counts(ledger: &Ledger, in_force: &[u64], spares: &Spares) -> Vec<RecordCounts> {
+    let made = ledger.records_made();
+    let counts = |width: usize| {
+        let (made, in_force, spare) = (made[width], in_force[width], spares.records[width]);
+        let with_workers = made.saturating_sub(in_force + spare);
+        let words = Ledger::WIDTHS[width] as u64;
+        RecordCounts { words, made, in_force, spare, with_workers }
+    };
+    (0..made.len()).filter(|width| made[*width] > 0).map(counts).collect()
+}
+
+impl CellCensus {
     /// Counts the cells by looking at every one. A pair of cells counts once, by its structure
     /// cell.
-    fn cell_census(&self) -> CellCensus {
+    fn of(forest: &Forest) -> Self {
         let mut census = CellCensus { kinds: [[0; 2]; 3], in_force: [0; Ledger::WIDTHS.len()] };
-        for cell in (0..self.forest.ledger.cell_bound()).map(Cell::new) {
-            let (word, life) = self.forest.ledger.peek_version(cell, Life::of);
+        for cell in (0..forest.ledger.cell_bound()).map(Cell::new) {
+            let (word, life) = forest.ledger.peek_version(cell, Life::of);
             let Some(width) = word.width() else { continue };
             census.in_force[width] += 1;
             let run = match life.kind() {
-                CellKind::Structure if cell != self.forest.super_root => PROVIDER,
+                CellKind::Structure if cell != forest.super_root => PROVIDER,
                 CellKind::Name => NAME,
                 CellKind::Consumer => CONSUMER,
                 CellKind::Structure | CellKind::Usage | CellKind::Sharing => continue,

@@ -30,7 +30,8 @@ use crate::view::snapshot::Snapshot;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mirror {
-    version: u64,
+    /// The number of the snapshot whose state the mirror holds.
+    snapshot: u64,
     providers: HashMap<Uuid, ProviderState, foldhash::fast::RandomState>,
     consumers: BTreeMap<Uuid, Allocations>,
 }
@@ -40,7 +41,7 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
+    /// Returns [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
     pub fn new(snapshot: &Snapshot) -> Result<Self> {
         Ok(Mirror::of_dump(&snapshot.dump()?, snapshot.version()))
     }
@@ -53,22 +54,22 @@ impl Mirror {
             (dump.data.uuid, ProviderState { dump: dump.clone(), previous })
         });
         let consumers = dump.consumers.iter().map(|held| (held.consumer, held.clone()));
-        Mirror { version, providers: providers.collect(), consumers: consumers.collect() }
+        Mirror { snapshot: version, providers: providers.collect(), consumers: consumers.collect() }
     }
 
     /// Returns the number of the snapshot whose state the mirror holds.
     pub fn version(&self) -> u64 {
-        self.version
+        self.snapshot
     }
 
     /// Brings the mirror to the state after `changes`.
     ///
     /// # Errors
     ///
-    /// [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin at the snapshot whose
-    /// state the mirror holds.
+    /// Returns [`ForeignSnapshot`](Error::ForeignSnapshot) unless the changes begin at the snapshot
+    /// whose state the mirror holds.
     pub fn apply(&mut self, changes: &Changes) -> Result<()> {
-        if changes.from != self.version {
+        if changes.from != self.snapshot {
             return Err(Error::ForeignSnapshot { version: changes.from });
         }
         for change in &changes.providers {
@@ -83,7 +84,7 @@ impl Mirror {
                 None => drop(self.consumers.remove(&change.consumer)),
             }
         }
-        self.version = changes.to;
+        self.snapshot = changes.to;
         Ok(())
     }
 

@@ -5,18 +5,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::Allocations;
-use crate::claim::{Core, Frozen};
+use crate::claim::{Allocations, Core, Frozen};
 use crate::error::{Error, Result};
-use crate::forest::all_usages;
-use crate::forest::{Provider, ProviderData, ProviderKey, has_sharing_provider};
-use crate::inventory::Usage;
-use crate::layout::{Amounts, Life};
-use crate::layout::{ConsumerWords, consumer_cells, is_live_consumer};
-use crate::ledger::{Cell, Past, View};
-use crate::resource_class::ResourceClass;
+use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
+use crate::layout::{Amounts, ConsumerWords, Life, UsageWords, consumer_cells, is_live_consumer};
+use crate::ledger::{Abort, Cell, Past, Reader, Torn};
 use crate::sync::OnceBox;
-use crate::view::lookup::{ConsumerIndex, ProviderIndex};
+use crate::values::{ResourceClass, Usage};
+use crate::view::lookup::{ConsumerIndex, ProviderIndex, each_consumer, find_hinted};
 
 /// Represents a whole forest as it was at one instant: its providers, their configurations and
 /// usage, its consumers and what they hold.
@@ -95,12 +91,12 @@ impl Snapshot {
     /// bound would have to be kept, the snapshot becomes too old, for good: its methods return
     /// [`SnapshotTooOld`](Error::SnapshotTooOld), unless all that a method needs is still there.
     ///
-    /// What has been kept before the bound is set stays, even if it is more. A version that several
-    /// snapshots need counts for the oldest of them, and when that snapshot ends, for the next.
-    /// Versions that can be left in place, about 8,000 for each worker, are not counted. Replaced
-    /// configurations count as versions do. One more configuration may be kept if the next change
-    /// overtakes the thread that made it, before the thread has noted since when the configuration
-    /// is in force.
+    /// Versions that were kept before the bound is set stay, even if they are more than the bound.
+    /// A version that several snapshots need counts for the oldest of them, and when that snapshot
+    /// ends, for the next. Versions that can be left in place, about 8,000 for each worker, are not
+    /// counted. A replaced configuration counts as a version does. One configuration more may be
+    /// kept if a second change of a provider follows before the thread of the first has noted since
+    /// when its configuration is in force.
     pub fn keep_at_most(&self, versions: u64) {
         self.inner.frozen.limit_kept(versions);
     }
@@ -119,21 +115,37 @@ impl Snapshot {
         &self.inner.frozen
     }
 
-    /// Returns what `body` reads. `body` returns `None` only if the snapshot can't be read any
-    /// more.
-    pub(crate) fn read<T>(&self, body: impl FnOnce(&mut Past<'_>) -> Option<T>) -> Result<T> {
-        body(&mut self.frozen().view()).ok_or(Error::SnapshotTooOld { version: self.version() })
+    /// Returns what `body` reads in the snapshot. Fails if the snapshot can't be read any more.
+    pub(crate) fn read<T>(&self, body: impl FnOnce(&mut Past<'_>) -> Result<T, Torn>) -> Result<T> {
+        body(&mut self.frozen().view()).map_err(|Torn| self.too_old())
+    }
+
+    /// Returns what `body` reads of the forest in the snapshot, or why `body` refuses. Fails if the
+    /// snapshot can't be read any more.
+    pub(crate) fn read_forest<T>(
+        &self,
+        body: impl FnOnce(ForestReader<'_, Past<'_>>) -> Result<T, Abort<Error>>,
+    ) -> Result<T> {
+        let past = &mut self.frozen().view();
+        body(ForestReader::new(&self.frozen().core.forest, past)).map_err(|abort| match abort {
+            Abort::Reject(error) => error,
+            Abort::Torn => self.too_old(),
+        })
+    }
+
+    fn too_old(&self) -> Error {
+        Error::SnapshotTooOld { version: self.version() }
     }
 }
 
-/// Finds providers and walks, as the forest does, but as of the snapshot's instant.
+/// Finds providers, and walks from one provider to others, as of the snapshot's instant.
 impl Snapshot {
     /// Returns the provider that had this uuid or name. O(1) for a provider that has its key still.
     /// The first look-up of any other key makes an index of the snapshot, once, in O(providers).
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Result<Option<Provider>> {
         let key = key.into();
         let core = &self.frozen().core;
-        if let Some(found) = self.read(|past| core.find_hinted(past, key))? {
+        if let Some(found) = self.read(|past| find_hinted(&core.forest, past, key))? {
             return Ok(Some(found));
         }
         let index = self.provider_index()?;
@@ -143,7 +155,7 @@ impl Snapshot {
     fn provider_index(&self) -> Result<&ProviderIndex> {
         let index = &self.inner.providers;
         if index.get().is_none() {
-            let made = self.read(|past| ProviderIndex::new(&self.frozen().core, past))?;
+            let made = self.read_forest(ProviderIndex::new)?;
             // Another thread may have been first, with an equal index.
             drop(index.set(Box::new(made)));
         }
@@ -152,42 +164,42 @@ impl Snapshot {
 
     /// Returns all roots, which are the providers without parent.
     pub fn roots(&self) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.roots(past))
+        self.read_forest(|mut past| Ok(past.roots()?))
     }
 
     /// Returns all providers of the forest.
     pub fn providers(&self) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.all(past))
+        self.read_forest(|mut past| Ok(past.all()?))
     }
 
     /// Returns the children of `provider`.
     ///
     /// # Errors
     ///
-    /// [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods of a
-    /// snapshot that take a provider return this error then.
+    /// Returns [`Removed`](Error::Removed) if `provider` did not exist at the snapshot. All methods
+    /// of a snapshot that take a provider return this error then.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.children(past, provider))?
+        self.read_forest(|mut past| past.children(provider))
     }
 
     /// Returns the parent of `provider`, or `None` for a root.
     pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
-        self.read(|past| self.frozen().core.forest.parent(past, provider))?
+        self.read_forest(|mut past| past.parent(provider))
     }
 
     /// Returns the ancestors of `provider`, its parent first.
     pub fn ancestors(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.ancestors(past, provider))?
+        self.read_forest(|mut past| past.ancestors(provider))
     }
 
     /// Returns `provider` and all its descendants.
     pub fn subtree(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.subtree(past, provider))?
+        self.read_forest(|mut past| past.subtree(provider))
     }
 
     /// Returns the whole tree that `provider` was a member of, its root first.
     pub fn tree_of(&self, provider: &Provider) -> Result<Vec<Provider>> {
-        self.read(|past| self.frozen().core.forest.tree_of(past, provider))?
+        self.read_forest(|mut past| past.tree_of(provider))
     }
 }
 
@@ -195,41 +207,34 @@ impl Snapshot {
 impl Snapshot {
     /// Returns everything about `provider` but its usage.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        self.frozen().core.forest.structure_cell(provider)?;
-        self.read(|past| self.frozen().core.forest.data(past, provider))?
+        self.read_forest(|mut past| past.data(provider))
     }
 
     /// Returns the capacity and the use of one class.
     ///
     /// # Errors
     ///
-    /// [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
+    /// Returns [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
-        let usage = self.read(|past| {
-            self.frozen()
-                .core
-                .forest
-                .usage_at(past, provider, |words| words.find(class.number()).map(Amounts::usage))
-        })??;
+        let usage = |words: UsageWords<&[u64]>| words.find(class.number()).map(Amounts::usage);
+        let usage = self.read_forest(|mut past| past.usage(provider, usage))?;
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
 
     /// Returns the capacity and the use of all classes, in the order of the classes.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        self.read(|past| self.frozen().core.forest.usage_at(past, provider, all_usages))?
+        self.read_forest(|mut past| past.usage(provider, all_usages))
     }
 
     /// Returns whether `provider` or one of its ancestors was cordoned.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
-        self.read(|past| {
-            self.frozen().core.forest.usage_at(past, provider, |words| words.is_cordoned())
-        })?
+        self.read_forest(|mut past| past.usage(provider, |words| words.is_cordoned()))
     }
 
     /// Returns whether any provider shared an inventory of `class`; see
-    /// [`ProviderTree::has_sharing_provider`].
+    /// [`ProviderTree::has_sharing_provider`](crate::ProviderTree::has_sharing_provider).
     pub fn has_sharing_provider(&self, class: ResourceClass) -> Result<bool> {
-        self.read(|past| has_sharing_provider(past, self.frozen().core.forest.sharing, class))
+        self.read_forest(|mut past| Ok(past.has_sharing_provider(class)?))
     }
 }
 
@@ -262,7 +267,8 @@ impl Snapshot {
     fn consumer_index(&self) -> Result<&ConsumerIndex> {
         let index = &self.inner.consumers;
         if index.get().is_none() {
-            let made = self.read(|past| ConsumerIndex::new(&self.frozen().core, past))?;
+            let made =
+                self.read(|past| ConsumerIndex::new(&self.frozen().core.forest.ledger, past))?;
             // Another thread may have been first, with an equal index.
             drop(index.set(Box::new(made)));
         }
@@ -278,7 +284,7 @@ impl Snapshot {
                 let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
                 all.extend(core.allocations_at(past, cell, is_live)?);
             }
-            Some(all)
+            Ok(all)
         })
     }
 
@@ -287,5 +293,11 @@ impl Snapshot {
         let mut found = Vec::new();
         self.each_consumer(|words| found.push(words.uuid()))?;
         Ok(found)
+    }
+
+    /// Applies `visit` to the words of every consumer that held something.
+    pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
+        let ledger = &self.frozen().core.forest.ledger;
+        self.read(|past| each_consumer(ledger, past, |_, words| visit(words)))
     }
 }

@@ -2,50 +2,48 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::plan::{Entry, ParentOf, Plan};
-use super::{PlanKeys, Used};
-use crate::error::Error;
-use crate::fault::Fault;
+use crate::error::{Error, Fault};
 use crate::forest::configuration::Candidate;
 use crate::forest::configure::relayout;
 use crate::forest::core::Forest;
 use crate::forest::draft::structure_at;
-use crate::forest::keys::{Interned, Name, Refused};
+use crate::forest::keys::{KeyCell, Name, Refusal, open_key};
 use crate::forest::links::{append, unlink};
+use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
+use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
-use crate::forest::structure::Removed;
-use crate::inventory::ClassCapacity;
 use crate::layout::{
     ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
-use crate::resource_class::ResourceClass;
+use crate::values::{ClassCapacity, ResourceClass};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 
 /// Holds everything that the transaction is made from.
 pub(super) struct Attempt<'a> {
-    pub(super) core: &'a Forest,
+    pub(super) forest: &'a Forest,
     pub(super) plan: &'a Plan<'a>,
-    pub(super) used: &'a [Used],
+    pub(super) used: &'a [Vec<ClassUsage>],
     pub(super) keys: &'a PlanKeys<'a>,
     pub(super) candidates: &'a [Candidate<'a>],
 }
 
-/// Holds what a committed population leaves for the caller to forget.
+/// Holds what a committed population leaves behind: what providers had before and nothing has any
+/// more. The caller forgets it.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct Leftovers {
     /// For each entry, the version of the configuration that the entry replaced; `None` for a new
     /// provider.
     pub(super) replaced: Vec<Option<u64>>,
     /// Names that replaced providers had, and that no provider has any more.
-    pub(super) names: Vec<(Name, Interned)>,
-    pub(super) dropped: Vec<Removed>,
+    pub(super) names: Vec<(Name, KeyCell)>,
+    pub(super) dropped: Vec<OldProvider>,
 }
 
-/// Describes a provider as the transaction found it.
-struct Found {
+/// Holds the cells of a provider as the transaction opened them, and what they said.
+struct ProviderCells {
     cell: Cell,
     place: Place,
     usage: Place,
@@ -64,7 +62,7 @@ impl Attempt<'_> {
     pub(super) fn body(
         &self,
         transaction: &mut Transaction<'_>,
-    ) -> Result<Outcome, Abort<Refused>> {
+    ) -> Result<Leftovers, Abort<Refusal>> {
         let mut faults = self.plan.faults.clone();
         let listed = self.open_listed(transaction)?;
         let dropped = open_dropped(transaction, &listed)?;
@@ -78,10 +76,10 @@ impl Attempt<'_> {
             return Err(Error::InvalidEntries { faults }.into());
         }
 
-        self.count_sharing(&listed, &dropped)?.apply(transaction, self.core.sharing)?;
-        let mut outcome = Outcome::default();
+        self.count_sharing(&listed, &dropped)?.apply(transaction, self.forest.sharing)?;
+        let mut leftovers = Leftovers::default();
         unlink_replaced(transaction, &listed, &dropped)?;
-        self.exchange_names(transaction, &listed, &dropped, &old_names, &mut outcome)?;
+        self.exchange_names(transaction, &listed, &dropped, &old_names, &mut leftovers)?;
         for found in dropped {
             // The usage cell has a life of its own, since a life says which kind of cell it belongs
             // to.
@@ -93,7 +91,7 @@ impl Attempt<'_> {
             transaction.note_progress();
             let structure = Structure {
                 life: found.structure.life.with(State::Live),
-                name: Some(self.keys.labels[position].cell),
+                name: Some(self.keys.name_keys[position].cell),
                 parent: Some(parents[position]),
                 cordon: cordons[position],
                 first_child: None,
@@ -104,7 +102,7 @@ impl Attempt<'_> {
             };
             transaction.rewrite(found.place, &structure.words());
             transaction.rewrite(found.usage, &usage);
-            outcome.replaced.push(found.configuration);
+            leftovers.replaced.push(found.configuration);
         }
         for (found, parent) in listed.iter().zip(parents) {
             transaction.note_progress();
@@ -112,13 +110,16 @@ impl Attempt<'_> {
             let structure = Structure { previous, ..structure_at(transaction, found.place) };
             transaction.rewrite(found.place, &structure.words());
         }
-        Ok(outcome)
+        Ok(leftovers)
     }
 }
 
 /// Looks at the cells.
 impl Attempt<'_> {
-    fn open_listed(&self, transaction: &mut Transaction<'_>) -> Result<Vec<Found>, Abort<Refused>> {
+    fn open_listed(
+        &self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<Vec<ProviderCells>, Abort<Refusal>> {
         let mut listed = Vec::with_capacity(self.keys.structures.len());
         for key in self.keys.structures {
             let (place, life) = open_key(transaction, *key)?;
@@ -130,7 +131,7 @@ impl Attempt<'_> {
                 (State::Absent, State::Free) => None,
                 _ => return Err(Abort::Torn),
             };
-            listed.push(Found { cell: key.cell, place, usage, structure, configuration });
+            listed.push(ProviderCells { cell: key.cell, place, usage, structure, configuration });
         }
         Ok(listed)
     }
@@ -142,8 +143,8 @@ impl Attempt<'_> {
         transaction: &mut Transaction<'_>,
         old_names: &Map<Cell, OldName>,
         faults: &mut Vec<Fault>,
-    ) -> Result<(), Abort<Refused>> {
-        for (entry, key) in self.plan.entries.iter().zip(self.keys.labels) {
+    ) -> Result<(), Abort<Refusal>> {
+        for (entry, key) in self.plan.entries.iter().zip(self.keys.name_keys) {
             let (_, life) = open_key(transaction, *key)?;
             if life.state == State::Live && !old_names.contains_key(&key.cell) {
                 let provider = entry.spec.uuid;
@@ -158,9 +159,9 @@ impl Attempt<'_> {
     fn check_parents(
         &self,
         transaction: &mut Transaction<'_>,
-        dropped: &[Found],
+        dropped: &[ProviderCells],
         faults: &mut Vec<Fault>,
-    ) -> Result<Vec<Cell>, Abort<Refused>> {
+    ) -> Result<Vec<Cell>, Abort<Refusal>> {
         let dropped: Set<Cell> = dropped.iter().map(|found| found.cell).collect();
         let mut stays = Vec::with_capacity(self.keys.outside.len());
         for key in self.keys.outside {
@@ -168,7 +169,7 @@ impl Attempt<'_> {
             stays.push(life.state == State::Live && !dropped.contains(&key.cell));
         }
         let parent = |entry: &Entry<'_>| match entry.parent {
-            ParentOf::None => self.core.super_root,
+            ParentOf::None => self.forest.super_root,
             ParentOf::Listed(position) => self.keys.structures[position].cell,
             ParentOf::Outside(position) => {
                 if !stays[position] {
@@ -186,9 +187,9 @@ impl Attempt<'_> {
     fn cordons(
         &self,
         transaction: &mut Transaction<'_>,
-        listed: &[Found],
-    ) -> Result<Vec<Cordon>, Abort<Refused>> {
-        let own = |found: &Found| Cordon {
+        listed: &[ProviderCells],
+    ) -> Result<Vec<Cordon>, Abort<Refusal>> {
+        let own = |found: &ProviderCells| Cordon {
             own: found.configuration.is_some() && found.structure.cordon.own,
             inherited: false,
         };
@@ -211,11 +212,11 @@ impl Attempt<'_> {
     fn usages(
         &self,
         transaction: &mut Transaction<'_>,
-        listed: &[Found],
+        listed: &[ProviderCells],
         cordons: &[Cordon],
         faults: &mut Vec<Fault>,
     ) -> Vec<Vec<u64>> {
-        let usage = |(position, found): (usize, &Found)| {
+        let usage = |(position, found): (usize, &ProviderCells)| {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
             let before = UsageWords(transaction.words(found.usage));
@@ -259,9 +260,9 @@ impl Attempt<'_> {
 
     fn count_sharing(
         &self,
-        listed: &[Found],
-        dropped: &[Found],
-    ) -> Result<SharingChange, Abort<Refused>> {
+        listed: &[ProviderCells],
+        dropped: &[ProviderCells],
+    ) -> Result<SharingChange, Abort<Refusal>> {
         let mut sharing = SharingChange::default();
         for entry in &self.plan.entries {
             sharing.comes(&entry.configuration());
@@ -269,7 +270,7 @@ impl Attempt<'_> {
         for found in listed.iter().chain(dropped) {
             let Some(version) = found.configuration else { continue };
             let goes = |configuration: &_| sharing.goes(configuration);
-            self.core.with_configuration(usage_of(found.cell), version, goes)?;
+            self.forest.with_configuration(usage_of(found.cell), version, goes)?;
         }
         Ok(sharing)
     }
@@ -278,8 +279,8 @@ impl Attempt<'_> {
 /// Opens the cells of every provider that is below a replaced provider and not listed itself.
 fn open_dropped(
     transaction: &mut Transaction<'_>,
-    listed: &[Found],
-) -> Result<Vec<Found>, Abort<Refused>> {
+    listed: &[ProviderCells],
+) -> Result<Vec<ProviderCells>, Abort<Refusal>> {
     let mut replaced = Set::default();
     let mut rest = Vec::new();
     for found in listed.iter().filter(|found| found.configuration.is_some()) {
@@ -312,7 +313,7 @@ fn open_dropped(
             return Err(Abort::Torn);
         }
         let configuration = Some(words.configuration());
-        dropped.push(Found { cell, place, usage, structure, configuration });
+        dropped.push(ProviderCells { cell, place, usage, structure, configuration });
     }
     Ok(dropped)
 }
@@ -320,8 +321,8 @@ fn open_dropped(
 /// Opens the name cells of all providers that are replaced or dropped.
 fn open_old_names<'a>(
     transaction: &mut Transaction<'_>,
-    all: impl Iterator<Item = &'a Found>,
-) -> Result<Map<Cell, OldName>, Abort<Refused>> {
+    all: impl Iterator<Item = &'a ProviderCells>,
+) -> Result<Map<Cell, OldName>, Abort<Refusal>> {
     let mut old_names = Map::default();
     for found in all.filter(|found| found.configuration.is_some()) {
         let cell = found.structure.name.ok_or(Torn)?;
@@ -336,7 +337,7 @@ fn open_old_names<'a>(
 }
 
 /// Adds a fault for each dropped provider that is in use.
-fn check_unused(transaction: &Transaction<'_>, dropped: &[Found], faults: &mut Vec<Fault>) {
+fn check_unused(transaction: &Transaction<'_>, dropped: &[ProviderCells], faults: &mut Vec<Fault>) {
     for found in dropped {
         let mut classes = UsageWords(transaction.words(found.usage)).all();
         if let Some((class, amounts)) = classes.find(|(_, amounts)| amounts.used > 0) {
@@ -349,20 +350,6 @@ fn check_unused(transaction: &Transaction<'_>, dropped: &[Found], faults: &mut V
     }
 }
 
-/// Opens the cell of a key. Refuses the population as stale if the cell no longer stands for that
-/// key.
-fn open_key(
-    transaction: &mut Transaction<'_>,
-    key: Interned,
-) -> Result<(Place, Life), Abort<Refused>> {
-    let place = transaction.open(key.cell)?;
-    let life = Life::from_word(transaction.word(place, 0));
-    if life.incarnation != key.incarnation || life.state == State::Free {
-        return Err(Refused::Stale.into());
-    }
-    Ok((place, life))
-}
-
 /// Changes the cells.
 impl Attempt<'_> {
     /// Gives the listed providers their names, and frees the old names that no provider has any
@@ -370,42 +357,43 @@ impl Attempt<'_> {
     fn exchange_names(
         &self,
         transaction: &mut Transaction<'_>,
-        listed: &[Found],
-        dropped: &[Found],
+        listed: &[ProviderCells],
+        dropped: &[ProviderCells],
         old_names: &Map<Cell, OldName>,
-        outcome: &mut Outcome,
-    ) -> Result<(), Abort<Refused>> {
-        let kept: Set<Cell> = self.keys.labels.iter().map(|label| label.cell).collect();
-        let free = |transaction: &mut Transaction<'_>, found: &Found| {
+        leftovers: &mut Leftovers,
+    ) -> Result<(), Abort<Refusal>> {
+        let kept: Set<Cell> = self.keys.name_keys.iter().map(|name_key| name_key.cell).collect();
+        let free = |transaction: &mut Transaction<'_>, found: &ProviderCells| {
             let cell = found.structure.name.ok_or(Torn)?;
             let OldName { place, life } = old_names.get(&cell).ok_or(Torn)?;
             if kept.contains(&cell) {
-                return Ok::<_, Abort<Refused>>(None);
+                return Ok::<_, Abort<Refusal>>(None);
             }
             transaction.rewrite(*place, &[life.ended().word()]);
-            Ok(Some(Interned { cell, incarnation: life.incarnation }))
+            Ok(Some(KeyCell { cell, incarnation: life.incarnation }))
         };
         for found in listed {
             let Some(version) = found.configuration else { continue };
             if let Some(freed) = free(transaction, found)? {
                 let usage = usage_of(found.cell);
-                let name = self.core.with_configuration(usage, version, |old| old.name.clone())?;
-                outcome.names.push((name, freed));
+                let name =
+                    self.forest.with_configuration(usage, version, |old| old.name.clone())?;
+                leftovers.names.push((name, freed));
             }
         }
         for found in dropped {
             let structure =
-                Interned { cell: found.cell, incarnation: found.structure.life.incarnation };
-            outcome.dropped.push(Removed {
+                KeyCell { cell: found.cell, incarnation: found.structure.life.incarnation };
+            leftovers.dropped.push(OldProvider {
                 uuid: found.structure.uuid,
                 structure,
                 name: free(transaction, found)?,
                 configuration: found.configuration.ok_or(Torn)?,
             });
         }
-        for (found, label) in listed.iter().zip(self.keys.labels) {
+        for (found, name_key) in listed.iter().zip(self.keys.name_keys) {
             transaction.note_progress();
-            let (place, life) = open_key(transaction, *label)?;
+            let (place, life) = open_key(transaction, *name_key)?;
             transaction.rewrite(place, &name_words(life, found.cell));
         }
         Ok(())
@@ -415,9 +403,9 @@ impl Attempt<'_> {
 /// Takes each replaced provider out of the children of its parent, if the parent stays as it is.
 fn unlink_replaced(
     transaction: &mut Transaction<'_>,
-    listed: &[Found],
-    dropped: &[Found],
-) -> Result<(), Abort<Refused>> {
+    listed: &[ProviderCells],
+    dropped: &[ProviderCells],
+) -> Result<(), Abort<Refusal>> {
     let replaced = || listed.iter().filter(|found| found.configuration.is_some());
     let goes: Set<Cell> = replaced().chain(dropped).map(|found| found.cell).collect();
     for found in replaced() {

@@ -1,17 +1,19 @@
-//! [`Plan`]: what a list of providers says by itself, before any forest is looked at.
+//! [`Plan`]: what a list of providers says, before any forest is looked at.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::error::Error;
-use crate::fault::Fault;
+use crate::error::{Fault, NameFault, check_provider_name};
+use crate::forest::configuration::Configuration;
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
-use crate::forest::keys::check_name;
+use crate::forest::keys::KeyCell;
 use crate::forest::populate::spec::ProviderSpec;
-use crate::inventory::ClassCapacity;
+use crate::values::{ClassCapacity, ResourceClass};
 
-/// Holds a list of providers whose parents are known, and what is wrong with the list by itself.
+/// Holds a list of providers with the places of their parents, and the faults that the list has in
+/// any forest.
 pub(crate) struct Plan<'a> {
     pub(crate) entries: Vec<Entry<'a>>,
     /// The parents that are not listed, each once.
@@ -31,6 +33,17 @@ impl Entry<'_> {
     pub(crate) fn is_outside(&self) -> bool {
         matches!(self.parent, ParentOf::Outside(_))
     }
+
+    /// Returns the configuration that the provider is to have.
+    pub(crate) fn configuration(&self) -> Configuration {
+        Configuration {
+            name: Arc::clone(&self.spec.name),
+            inventories: Arc::clone(&self.spec.inventories),
+            traits: Arc::clone(&self.spec.traits),
+            aggregates: Arc::clone(&self.spec.aggregates),
+            resources: self.spec.resources.clone(),
+        }
+    }
 }
 
 /// Tells where the parent of a listed provider is.
@@ -42,6 +55,25 @@ pub(crate) enum ParentOf {
     Listed(usize),
     /// The parent is not listed, and is at this position of the plan's `outside`.
     Outside(usize),
+}
+
+/// Holds the cells of all keys that a plan names.
+pub(crate) struct PlanKeys<'a> {
+    /// For each entry, the cell of its uuid.
+    pub(crate) structures: &'a [KeyCell],
+    /// For each entry, the cell of its name.
+    pub(crate) name_keys: &'a [KeyCell],
+    /// For each parent that is not listed, the cell of its uuid, so that the transaction can rest
+    /// on the parent's absence too.
+    pub(crate) outside: &'a [KeyCell],
+}
+
+/// Tells how much of one class of a new provider is used from the beginning, as a dump says.
+#[derive(Clone, Copy)]
+pub(crate) struct ClassUsage {
+    pub(crate) class: ResourceClass,
+    pub(crate) used: u64,
+    pub(crate) taken: u64,
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -123,16 +155,16 @@ fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
             shared[earlier] = true;
             shared[position] = true;
         }
-        if let Err(Error::InvalidName { name, length, reason }) = check_name(&spec.name) {
+        if let Err(NameFault { name, length, reason }) = check_provider_name(&spec.name) {
             faults.push(Fault::InvalidName { provider: spec.uuid, name, length, reason });
         }
     }
     let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
     faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
         provider: spec.uuid,
-        name: match check_name(&spec.name) {
-            Err(Error::InvalidName { name, .. }) => name,
-            _ => spec.name.to_string(),
+        name: match check_provider_name(&spec.name) {
+            Err(fault) => fault.name,
+            Ok(()) => spec.name.to_string(),
         },
     }));
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::forest::provider::ProviderData;
-use crate::inventory::Inventories;
-use crate::resources::Resources;
-use crate::traits::Trait;
+use crate::values::{Inventories, Resources, Trait};
 
 /// Describes everything about one provider that
 /// [`ProviderTree::populate`](crate::ProviderTree::populate) makes true.
@@ -41,7 +39,7 @@ pub struct ProviderSpec {
     #[cfg_attr(feature = "serde", serde(default))]
     pub inventories: Arc<Inventories>,
     /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::trait_names"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
     pub traits: Arc<BTreeSet<Trait>>,
     /// The aggregates that the provider is a member of.
     #[cfg_attr(feature = "serde", serde(default))]

@@ -1,6 +1,5 @@
 //! How cells change: writers, their transactions, and the protocol that commits them.
 
-pub(in crate::ledger) mod abort;
 pub(in crate::ledger) mod access_set;
 pub(in crate::ledger) mod descriptor;
 pub(in crate::ledger) mod kcas;

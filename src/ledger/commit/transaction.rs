@@ -1,10 +1,10 @@
 //! [`Transaction`]: a transaction as its author sees it. The body opens cells, looks, and changes
 //! them; then the writer commits.
 
-use super::abort::Abort;
 use super::access_set::{AccessSet, Place};
 use super::kcas::helps;
 use super::writer::Writer;
+use crate::ledger::abort::Abort;
 use crate::ledger::limits::Limit;
 use crate::ledger::snapshot::registry::Pin;
 use crate::ledger::word::{Cell, Kind, Stamp};

@@ -4,12 +4,12 @@
 use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
-use super::abort::Abort;
 use super::access_set::{Access, AccessSet};
 use super::descriptor::{Descriptor, Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
 use super::stock::Stock;
 use super::urgency::QuietRequest;
+use crate::ledger::abort::Abort;
 use crate::ledger::census::Spares;
 use crate::ledger::limits::{Limit, Width};
 use crate::ledger::read::Observation;
@@ -391,8 +391,9 @@ impl Writer {
     }
 }
 
-/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's cell
-/// comes after the cells that the consumer takes from. The stable sort makes use of that order.
+/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's
+/// cell comes after the cells that the consumer takes from. The stable sort makes use of that
+/// order.
 #[inline]
 fn sort(ledger: &Ledger, entries: &mut [Entry], request: &mut Option<QuietRequest>) {
     match request {

@@ -3,13 +3,20 @@
 use super::heap::HistoryKey;
 use super::preserve::{copy_version, words_at};
 use super::registry::Pin;
-use crate::ledger::read::View;
+use crate::ledger::abort::Torn;
+use crate::ledger::read::Reader;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{Cell, GateWord, Stamp};
 
-/// The epoch was revoked: more would have to be kept for it than its limit.
+/// Tells that a pinned epoch was revoked: more would have to be kept for the epoch than its limit.
 #[derive(Debug)]
 pub(crate) struct Revocation;
+
+impl From<Revocation> for Torn {
+    fn from(_: Revocation) -> Self {
+        Torn
+    }
+}
 
 /// Reads cells as they were at the end of a pinned epoch.
 pub(crate) struct Past<'a> {
@@ -18,10 +25,10 @@ pub(crate) struct Past<'a> {
     words: Vec<u64>,
 }
 
-impl View for Past<'_> {
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Option<T> {
-        self.ledger.read_at(self.pin, cell, &mut self.words).ok()?;
-        Some(extract(&self.words))
+impl Reader for Past<'_> {
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
+        self.ledger.read_at(self.pin, cell, &mut self.words)?;
+        Ok(extract(&self.words))
     }
 
     fn holds(&self) -> bool {
@@ -77,7 +84,7 @@ impl Ledger {
     ///
     /// The version is still in force, or in its record and named by the one in force, or in the
     /// cell's history. A thread that takes a version away from one of these places has put it into
-    /// the next before, so this looks in that order (I16).
+    /// the next before, so this method looks in that order (I16).
     pub(crate) fn read_at(
         &self,
         pin: &Pin,
@@ -130,7 +137,7 @@ impl Ledger {
         }
     }
 
-    /// Returns a view of the pin's epoch.
+    /// Returns a reader of what was in force at the end of the pin's epoch.
     pub(crate) fn past<'a>(&'a self, pin: &'a Pin) -> Past<'a> {
         Past { ledger: self, pin, words: Vec::new() }
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::forest::{Forest, Provider};
 use crate::inventory::{Inventories, Inventory};
 use crate::layout::{UsageHead, UsageWords, usage_of};
-use crate::ledger::{Cell, Torn, View};
+use crate::ledger::{Cell, Reader, Torn};
 use crate::resource_class::ResourceClass;
 
 /// Holds what a fork was asked about, as it is in the snapshot.

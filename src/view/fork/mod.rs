@@ -19,7 +19,7 @@ use crate::inventory::{Inventories, Usage};
 use crate::layout::{
     Amounts, ConsumerWords, Held, Structure, UsageWords, check_count, structure_of, usage_of,
 };
-use crate::ledger::{Abort, Cell, View};
+use crate::ledger::{Abort, Cell, Reader};
 use crate::resource_class::ResourceClass;
 use crate::view::snapshot::Snapshot;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Fork;
 use crate::error::{Error, Result};
 use crate::forest::Draft;
-use crate::ledger::{Abort, Cell, Torn, View};
+use crate::ledger::{Abort, Cell, Reader, Torn};
 
 /// Holds the words of cells that differ from a fork's snapshot.
 pub(super) type Cells = HashMap<Cell, Vec<u64>, foldhash::fast::FixedState>;

@@ -1,15 +1,20 @@
-//! [`Abort`] and [`Torn`]: why the body of a transaction gives up.
+//! [`Torn`] and [`Abort`]: why what reads cells, or changes them, gives up.
 
-use crate::ledger::limits::Limit;
+use super::limits::Limit;
 
-/// Tells why the body of a transaction gives up.
+/// Tells that what was read can't be of one instant: either it contradicts itself, or a part of it
+/// is no longer kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Torn;
+
+/// Tells why the body of a read or of a transaction gives up.
 #[derive(Debug)]
 pub(crate) enum Abort<E> {
     /// The body refuses. The refusal is final if everything it rests on was in force at one
     /// instant.
     Reject(E),
-    /// The body has read a contradiction, and so versions of different instants. It has to run
-    /// again.
+    /// The body has read what can't be of one instant. It has to run again, or, if it reads a
+    /// pinned epoch, it has no answer.
     Torn,
 }
 
@@ -23,18 +28,14 @@ impl<E> Abort<E> {
     }
 }
 
-/// Tells that what was read contradicts itself, so that it has to be read again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Torn;
-
 impl<E> From<Torn> for Abort<E> {
     fn from(_: Torn) -> Self {
         Abort::Torn
     }
 }
 
-impl From<Limit> for Abort<Limit> {
+impl<E: From<Limit>> From<Limit> for Abort<E> {
     fn from(limit: Limit) -> Self {
-        Abort::Reject(limit)
+        Abort::Reject(limit.into())
     }
 }

@@ -1,13 +1,14 @@
-//! Errors: what can go wrong, in fields that a caller can act on.
+//! [`Error`]: why a call is refused, in fields that a caller can act on.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-use crate::fault::{Fault, Listed};
-use crate::ledger::{Cell, Limit, MOST_CELLS, MOST_WORDS};
-use crate::quoted::{Quoted, beginning};
-use crate::resource_class::ResourceClass;
+use crate::error::fault::{Fault, FaultList};
+use crate::error::inventory_fault::InventoryFault;
+use crate::error::name::{NameFault, Quote};
+use crate::ledger::{Abort, Cell, Limit, MOST_CELLS, MOST_WORDS};
+use crate::values::ResourceClass;
 
 /// Represents the result of a call that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -41,14 +42,14 @@ pub enum Error {
     },
 
     /// A provider with this name exists already.
-    #[error("a provider named {} exists", Quoted::whole(name))]
+    #[error("a provider named {} exists", Quote::whole(name))]
     NameExists {
         /// The name that the caller asked for.
         name: String,
     },
 
     /// The name breaks the rules for names of providers, or for names of classes and traits.
-    #[error("{} can't be a name: {reason}", Quoted::cut(name, *length))]
+    #[error("{} can't be a name: {reason}", Quote::cut(name, *length))]
     InvalidName {
         /// The first 60 characters of the name that the caller gave.
         name: String,
@@ -311,7 +312,7 @@ pub enum Error {
 
     /// Some entries of a list of providers, or of a dump, can't be accepted. The call has made none
     /// of the entries.
-    #[error("invalid: {}", Listed(faults))]
+    #[error("invalid: {}", FaultList(faults))]
     InvalidEntries {
         /// What is wrong, for every entry that can't be accepted.
         faults: Vec<Fault>,
@@ -328,47 +329,10 @@ pub enum Error {
     },
 }
 
-/// Tells what is wrong with an inventory.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InventoryFault {
-    /// The reserved amount is greater than the total.
-    #[error("reserved {reserved} of {total}")]
-    ReservedAboveTotal {
-        /// The reserved amount.
-        reserved: u64,
-        /// The total.
-        total: u64,
-    },
-    /// The least amount is above the greatest, so that no amount would be allowed.
-    #[error("min_unit {min_unit} is above max_unit {max_unit}")]
-    MinAboveMax {
-        /// The least amount.
-        min_unit: u64,
-        /// The greatest amount.
-        max_unit: u64,
-    },
-    /// `min_unit` is zero.
-    #[error("min_unit is 0")]
-    ZeroMinUnit,
-    /// `step_size` is zero.
-    #[error("step_size is 0")]
-    ZeroStep,
-    /// The ratio is not a number from 0.000000001 to 1,000,000.
-    #[error("allocation_ratio {ratio} is not between 1e-9 and 1e6")]
-    RatioOutOfRange {
-        /// The ratio that the inventory has.
-        ratio: f64,
-    },
-    /// The capacity does not fit a `u64`.
-    #[error("the capacity exceeds {}", u64::MAX)]
-    CapacityOverflow,
-}
-
-impl Error {
-    /// Returns the error for a `name` that breaks the rules for names, with the `reason`.
-    pub(crate) fn invalid_name(name: &str, reason: &'static str) -> Self {
-        Error::InvalidName { name: beginning(name).to_owned(), length: name.len(), reason }
+impl From<NameFault> for Error {
+    fn from(fault: NameFault) -> Self {
+        let NameFault { name, length, reason } = fault;
+        Error::InvalidName { name, length, reason }
     }
 }
 
@@ -381,6 +345,12 @@ impl fmt::Display for At {
             Some(generation) => write!(f, "is at generation {generation}"),
             None => f.write_str("holds nothing"),
         }
+    }
+}
+
+impl From<Error> for Abort<Error> {
+    fn from(error: Error) -> Self {
+        Abort::Reject(error)
     }
 }
 

@@ -61,16 +61,3 @@ impl Interner {
         }
     }
 }
-
-/// Returns what is wrong with the name of a class or a trait, or `None` if nothing is.
-pub(crate) fn fault(name: &str) -> Option<&'static str> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-:".contains(&byte);
-    match name.len() {
-        0 => Some("it is empty"),
-        256.. => Some("it is longer than 255 bytes"),
-        _ if !name.bytes().all(allowed) => {
-            Some("only ASCII letters and digits and _ . / - : are allowed")
-        }
-        _ => None,
-    }
-}

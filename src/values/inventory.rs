@@ -1,7 +1,7 @@
 //! Inventories: how much of each class a provider has.
 
 use crate::error::{Error, InventoryFault, Result};
-use crate::resource_class::ResourceClass;
+use crate::values::resource_class::ResourceClass;
 
 /// Describes how much of one class a provider has, and in which amounts it gives it.
 ///
@@ -81,7 +81,7 @@ impl Inventory {
     ///
     /// # Errors
     ///
-    /// An [`InventoryFault`] that says what contradicts itself in the inventory.
+    /// Returns an [`InventoryFault`] that says what contradicts itself in the inventory.
     pub fn capacity(&self) -> Result<u64, InventoryFault> {
         let &Inventory { total, reserved, min_unit, max_unit, step_size, .. } = self;
         if min_unit == 0 {

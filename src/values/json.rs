@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::inventory::{Inventories, Inventory};
-use crate::partial_inventory::{PartialInventories, PartialInventory};
-use crate::resource_class::ResourceClass;
-use crate::traits::Trait;
+use crate::values::inventory::{Inventories, Inventory};
+use crate::values::partial_inventory::{PartialInventories, PartialInventory};
+use crate::values::resource_class::ResourceClass;
+use crate::values::traits::Trait;
 
 impl Serialize for ResourceClass {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -153,7 +153,7 @@ pub(crate) mod class_map {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::by_name;
-    use crate::resource_class::ResourceClass;
+    use crate::values::resource_class::ResourceClass;
 
     pub(crate) fn serialize<V: Serialize, S: Serializer>(
         map: &BTreeMap<ResourceClass, V>,
@@ -197,7 +197,7 @@ pub(crate) mod trait_names {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::traits::Trait;
+    use crate::values::traits::Trait;
 
     pub(crate) fn serialize<S: Serializer>(
         traits: &BTreeSet<Trait>,

@@ -1,10 +1,8 @@
 //! Traits: what a provider is, rather than what it has.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::error::{Error, Result};
-use crate::interner::{self, Interner};
+use crate::values::interner::Interner;
 
 /// Names a quality of a provider, such as `HW_CPU_X86_AVX2` or `CUSTOM_RACK_7`.
 ///
@@ -13,29 +11,20 @@ use crate::interner::{self, Interner};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trait(u32);
 
-const LIMIT: usize = u32::MAX as usize;
+/// Bounds the number of traits.
+pub(super) const MOST_TRAITS: usize = u32::MAX as usize;
 
-static TRAITS: Interner = Interner::new(&["MISC_SHARES_VIA_AGGREGATE"], LIMIT);
+static TRAITS: Interner = Interner::new(&["MISC_SHARES_VIA_AGGREGATE"], MOST_TRAITS);
 
 impl Trait {
     /// Marks a sharing provider, whose inventories serve all providers that have an aggregate in
     /// common with it.
     pub const MISC_SHARES_VIA_AGGREGATE: Trait = Trait(0);
 
-    /// Returns the trait called `name`. The name stays known for the life of the process.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidName`](Error::InvalidName) unless the name is 1 to 255 ASCII letters, digits and
-    /// `_ . / - :`; [`TooLarge`](Error::TooLarge) beyond 2<sup>32</sup> - 1 traits.
-    pub fn new(name: &str) -> Result<Self> {
-        if let Some(reason) = interner::fault(name) {
-            return Err(Error::invalid_name(name, reason));
-        }
-        let number = TRAITS.intern(name);
-        number
-            .map(Trait)
-            .ok_or(Error::TooLarge { what: "traits in the process", limit: LIMIT as u64 })
+    /// Returns the trait called `name`, which breaks no rule for names. Returns `None` if there are
+    /// too many traits.
+    pub(super) fn intern(name: &str) -> Option<Self> {
+        TRAITS.intern(name).map(Trait)
     }
 
     /// Returns the name of the trait. Wait-free.
@@ -53,13 +42,5 @@ impl fmt::Display for Trait {
 impl fmt::Debug for Trait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for Trait {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Trait::new(name)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::inventory::{Inventories, Inventory};
-use crate::resource_class::ResourceClass;
+use crate::values::inventory::{Inventories, Inventory};
+use crate::values::resource_class::ResourceClass;
 
 /// Holds the fields of an [`Inventory`] that a caller names, and leaves the others open.
 ///

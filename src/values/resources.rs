@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::resource_class::ResourceClass;
+use crate::values::resource_class::ResourceClass;
 
 /// Holds values that a caller attaches to the classes of a provider: one value for each class, of
 /// any type.

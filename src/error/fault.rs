@@ -1,10 +1,10 @@
-//! Faults: what can be wrong with the entries of a list of providers, or of a dump.
+//! [`Fault`]: what can be wrong with an entry of a list of providers, or of a dump.
 
 use uuid::Uuid;
 
-use crate::error::InventoryFault;
-use crate::quoted::Quoted;
-use crate::resource_class::ResourceClass;
+use crate::error::inventory_fault::InventoryFault;
+use crate::error::name::Quote;
+use crate::values::ResourceClass;
 
 /// Tells what is wrong with one entry; see [`Error::InvalidEntries`](crate::Error::InvalidEntries).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum Fault {
     },
 
     /// Another entry has the same name. Each entry with that name gets a fault of its own.
-    #[error("provider {provider} shares its name {} with another entry", Quoted::whole(name))]
+    #[error("provider {provider} shares its name {} with another entry", Quote::whole(name))]
     DuplicateName {
         /// The provider.
         provider: Uuid,
@@ -27,7 +27,7 @@ pub enum Fault {
     },
 
     /// A provider that is not listed, and that stays in the forest, has the name.
-    #[error("provider {provider} can't be named {}: another provider is", Quoted::whole(name))]
+    #[error("provider {provider} can't be named {}: another provider is", Quote::whole(name))]
     NameExists {
         /// The provider.
         provider: Uuid,
@@ -36,7 +36,7 @@ pub enum Fault {
     },
 
     /// The name breaks the rules for names of providers.
-    #[error("provider {provider} can't be named {}: {reason}", Quoted::cut(name, *length))]
+    #[error("provider {provider} can't be named {}: {reason}", Quote::cut(name, *length))]
     InvalidName {
         /// The provider.
         provider: Uuid,
@@ -181,11 +181,11 @@ pub enum Fault {
 }
 
 /// Writes faults in one text: the first few, and how many more there are.
-pub(crate) struct Listed<'a>(pub(crate) &'a [Fault]);
+pub(super) struct FaultList<'a>(pub(super) &'a [Fault]);
 
 const SHOWN: usize = 8;
 
-impl std::fmt::Display for Listed<'_> {
+impl std::fmt::Display for FaultList<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, fault) in self.0.iter().take(SHOWN).enumerate() {
             let separator = if at == 0 { "" } else { "; " };

@@ -1,0 +1,278 @@
+//! [`ForestReader`]: walks, and what a provider has and is, each as of one instant: now, or that of
+//! a snapshot.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::forest::configuration::Configuration;
+use crate::forest::core::Forest;
+use crate::forest::provider::{Provider, ProviderData};
+use crate::layout::{State, Structure, UsageWords, shares, usage_of};
+use crate::ledger::{Abort, Cell, Reader, Torn};
+use crate::values::ResourceClass;
+
+/// Reads the cells of a forest through a [`Reader`], which says of which instant.
+///
+/// A method that takes a provider refuses a handle of another forest, and a provider that does not
+/// exist at that instant.
+pub(crate) struct ForestReader<'a, R> {
+    forest: &'a Forest,
+    reader: &'a mut R,
+}
+
+impl<'a, R: Reader> ForestReader<'a, R> {
+    pub(crate) fn new(forest: &'a Forest, reader: &'a mut R) -> Self {
+        ForestReader { forest, reader }
+    }
+
+    /// Reads the structure in `cell`.
+    pub(crate) fn structure_in(&mut self, cell: Cell) -> Result<Structure, Torn> {
+        self.reader.read(cell, Structure::of_words)
+    }
+
+    /// Reads the structure of `provider`.
+    fn structure(&mut self, provider: &Provider) -> Result<Structure, Abort<Error>> {
+        let cell = self.forest.structure_cell(provider)?;
+        let structure = self.structure_in(cell)?;
+        provider.check_life(structure.life)?;
+        Ok(structure)
+    }
+}
+
+/// Walks. Parents come before their children, except in [`ancestors`](ForestReader::ancestors).
+impl<R: Reader> ForestReader<'_, R> {
+    pub(crate) fn roots(&mut self) -> Result<Vec<Provider>, Torn> {
+        let root = self.forest.super_root;
+        let first = self.structure_in(root)?.first_child;
+        self.siblings(root, first)
+    }
+
+    /// Returns all providers of the forest.
+    pub(crate) fn all(&mut self) -> Result<Vec<Provider>, Torn> {
+        let root = self.forest.super_root;
+        let first = self.structure_in(root)?.first_child;
+        let mut found = Vec::new();
+        self.descend(root, first, &mut found)?;
+        Ok(found)
+    }
+
+    pub(crate) fn children(&mut self, provider: &Provider) -> Result<Vec<Provider>, Abort<Error>> {
+        let first = self.structure(provider)?.first_child;
+        Ok(self.siblings(provider.cell, first)?)
+    }
+
+    /// Returns the parent of `provider`, or `None` for a root.
+    pub(crate) fn parent(&mut self, provider: &Provider) -> Result<Option<Provider>, Abort<Error>> {
+        let parent = self.structure(provider)?.parent.ok_or(Torn)?;
+        if parent == self.forest.super_root {
+            return Ok(None);
+        }
+        let structure = self.structure_in(parent)?;
+        match structure.is_live() {
+            true => Ok(Some(self.forest.handle(parent, &structure))),
+            false => Err(Abort::Torn),
+        }
+    }
+
+    /// Returns the ancestors of `provider`, its parent first.
+    pub(crate) fn ancestors(&mut self, provider: &Provider) -> Result<Vec<Provider>, Abort<Error>> {
+        let structure = self.structure(provider)?;
+        Ok(self.climb(structure)?)
+    }
+
+    /// Returns `provider` and all its descendants.
+    pub(crate) fn subtree(&mut self, provider: &Provider) -> Result<Vec<Provider>, Abort<Error>> {
+        let first = self.structure(provider)?.first_child;
+        let mut found = vec![*provider];
+        self.descend(provider.cell, first, &mut found)?;
+        Ok(found)
+    }
+
+    /// Returns the whole tree that contains `provider`, its root first.
+    pub(crate) fn tree_of(&mut self, provider: &Provider) -> Result<Vec<Provider>, Abort<Error>> {
+        let structure = self.structure(provider)?;
+        let ancestors = self.climb(structure)?;
+        let root = *ancestors.last().unwrap_or(provider);
+        let first = self.structure_in(root.cell)?.first_child;
+        let mut found = vec![root];
+        self.descend(root.cell, first, &mut found)?;
+        Ok(found)
+    }
+
+    /// Returns the children of `parent` from `first` on.
+    fn siblings(&mut self, parent: Cell, first: Option<Cell>) -> Result<Vec<Provider>, Torn> {
+        let mut found = Vec::new();
+        let mut next = first;
+        let mut patience = Patience::new();
+        while let Some(cell) = next {
+            let structure = self.child(cell, parent, &mut patience)?;
+            found.push(self.forest.handle(cell, &structure));
+            next = structure.next;
+        }
+        Ok(found)
+    }
+
+    /// Returns the ancestors of the provider with this structure, its parent first.
+    fn climb(&mut self, structure: Structure) -> Result<Vec<Provider>, Torn> {
+        let mut found = Vec::new();
+        let mut parent = structure.parent.ok_or(Torn)?;
+        let mut patience = Patience::new();
+        while parent != self.forest.super_root {
+            patience.spend(self.reader)?;
+            let structure = self.structure_in(parent)?;
+            if !structure.is_live() {
+                return Err(Torn);
+            }
+            found.push(self.forest.handle(parent, &structure));
+            parent = structure.parent.ok_or(Torn)?;
+        }
+        Ok(found)
+    }
+
+    /// Adds every provider below `top`, whose first child is `first`, to `found`: depth first,
+    /// without recursion.
+    fn descend(
+        &mut self,
+        top: Cell,
+        first: Option<Cell>,
+        found: &mut Vec<Provider>,
+    ) -> Result<(), Torn> {
+        let mut rest = vec![(top, first)];
+        let mut patience = Patience::new();
+        while let Some((parent, next)) = rest.pop() {
+            let Some(cell) = next else { continue };
+            let structure = self.child(cell, parent, &mut patience)?;
+            found.push(self.forest.handle(cell, &structure));
+            rest.push((parent, structure.next));
+            rest.push((cell, structure.first_child));
+        }
+        Ok(())
+    }
+
+    /// Reads the structure of a provider that has to be a child of `parent`. If the provider is no
+    /// such child, what was read before has changed.
+    fn child(
+        &mut self,
+        cell: Cell,
+        parent: Cell,
+        patience: &mut Patience,
+    ) -> Result<Structure, Torn> {
+        patience.spend(self.reader)?;
+        let structure = self.structure_in(cell)?;
+        match structure.is_live() && structure.parent == Some(parent) {
+            true => Ok(structure),
+            false => Err(Torn),
+        }
+    }
+}
+
+/// Reads what a provider has and is.
+impl<R: Reader> ForestReader<'_, R> {
+    /// Returns everything about `provider` but its usage.
+    pub(crate) fn data(&mut self, provider: &Provider) -> Result<ProviderData, Abort<Error>> {
+        let structure = self.structure(provider)?;
+        let (data, ()) = self.data_of(provider.cell, &structure, |_| ())?;
+        Ok(data)
+    }
+
+    /// Returns everything but the usage about the provider with this structure, and what `extract`
+    /// makes of the usage.
+    pub(crate) fn data_of<T>(
+        &mut self,
+        cell: Cell,
+        structure: &Structure,
+        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
+    ) -> Result<(ProviderData, T), Torn> {
+        let parent = self.uuid_of_parent(structure)?;
+        let (life, generation, version, extract) = self.reader.read(usage_of(cell), |words| {
+            let usage = UsageWords(words);
+            (usage.life(), usage.generation(), usage.configuration(), extract(usage))
+        })?;
+        if !life.is(State::Live, structure.life.incarnation) {
+            return Err(Torn);
+        }
+        let configuration = self.forest.configurations.find(usage_of(cell), version);
+        let configuration = configuration.ok_or(Torn)?;
+        let data = ProviderData {
+            uuid: structure.uuid,
+            name: configuration.name.clone(),
+            parent,
+            generation,
+            inventories: configuration.inventories.clone(),
+            traits: configuration.traits.clone(),
+            aggregates: configuration.aggregates.clone(),
+            resources: configuration.resources.clone(),
+        };
+        Ok((data, extract))
+    }
+
+    /// Returns the uuid of the parent in `structure`, or `None` for a root.
+    fn uuid_of_parent(&mut self, structure: &Structure) -> Result<Option<Uuid>, Torn> {
+        let parent = structure.parent.ok_or(Torn)?;
+        if parent == self.forest.super_root {
+            return Ok(None);
+        }
+        Ok(Some(self.structure_in(parent)?.uuid))
+    }
+
+    /// Returns what `extract` makes of the usage of `provider`.
+    pub(crate) fn usage<T>(
+        &mut self,
+        provider: &Provider,
+        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
+    ) -> Result<T, Abort<Error>> {
+        let cell = self.forest.usage_cell(provider)?;
+        let extract = self.reader.read(cell, |words| {
+            let usage = UsageWords(words);
+            provider.check_life(usage.life())?;
+            Ok::<_, Error>(extract(usage))
+        })?;
+        Ok(extract?)
+    }
+
+    /// Returns the configuration of `provider` in force.
+    pub(crate) fn configuration(
+        &mut self,
+        provider: &Provider,
+    ) -> Result<Arc<Configuration>, Abort<Error>> {
+        let version = self.usage(provider, |usage| usage.configuration())?;
+        let configuration = self.forest.configurations.find(usage_of(provider.cell), version);
+        Ok(configuration.ok_or(Torn)?)
+    }
+
+    /// Returns whether any sharing provider has an inventory of `class`.
+    pub(crate) fn has_sharing_provider(&mut self, class: ResourceClass) -> Result<bool, Torn> {
+        self.reader.read(self.forest.sharing, |words| shares(words, class.number()))
+    }
+}
+
+/// Bounds a walk through a structure that changes meanwhile, which could lead in circles.
+///
+/// After 1,024 steps, 2,048, 4,096 and so on, everything that the walk has read has to be
+/// unchanged. If it is unchanged, there is no circle in it. All these checks together cost no more
+/// than the walk.
+struct Patience {
+    steps: u64,
+    next_check: u64,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Patience { steps: 0, next_check: 1024 }
+    }
+
+    /// Counts a step of a walk through `reader`. Fails if what the walk has read is due to be
+    /// checked, and has changed.
+    fn spend(&mut self, reader: &impl Reader) -> Result<(), Torn> {
+        self.steps += 1;
+        if self.steps == self.next_check {
+            self.next_check *= 2;
+            if !reader.holds() {
+                return Err(Torn);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Gives providers other names.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result, check_provider_name};
+use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::core::Forest;
+use crate::forest::draft::open_live;
+use crate::forest::generation::Expect;
+use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale};
+use crate::forest::provider::Provider;
+use crate::layout::{Life, State, UsageWords, name_words, set_configuration, usage_of};
+use crate::ledger::{Abort, Torn, Writer};
+
+/// Gives `provider` the name `name`. Changes nothing if `provider` has that name already.
+pub(crate) fn rename(
+    forest: &Forest,
+    writer: &mut Writer,
+    provider: &Provider,
+    name: &str,
+) -> Result<()> {
+    check_provider_name(name)?;
+    let name: Name = Arc::from(name);
+    // Holds the configurations until the key is settled: they contain values of the caller's types,
+    // whose drop may panic.
+    let (_, current) = forest.configuration(provider)?;
+    let mut replaced = vec![current];
+    while_stale(|| {
+        forest.names.with_keys(writer, std::iter::once(&name), |writer, name_keys| {
+            let (_, current) = forest.configuration(provider)?;
+            replaced.push(Arc::clone(&current));
+            match current.name == name {
+                true => Ok(()),
+                false => exchange_name(forest, writer, provider, &current, &name, name_keys[0]),
+            }
+        })
+    })
+}
+
+/// Gives `provider` another name, whose key is `name_key`. Refuses as stale if `current` is not the
+/// configuration of `provider` any more.
+fn exchange_name(
+    forest: &Forest,
+    writer: &mut Writer,
+    provider: &Provider,
+    current: &Arc<Configuration>,
+    name: &Name,
+    name_key: KeyCell,
+) -> Result<(), Refusal> {
+    let (cell, usage) = (provider.cell, usage_of(provider.cell));
+    let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
+    let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(renamed));
+    let ((replaced, old), at) =
+        Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+            let (place, mut structure) = open_live(transaction, provider)?;
+            let words = transaction.open(usage)?;
+            let before = UsageWords(transaction.words(words));
+            let (generation, replaced) = (before.generation(), before.configuration());
+            let in_force =
+                forest.configurations.with(usage, replaced, |found| Arc::ptr_eq(found, current));
+            if in_force != Some(true) {
+                return Err(Abort::Reject(Refusal::Stale));
+            }
+            let exists = || Error::NameExists { name: name.to_string() };
+            let (place_of_new, life) = take_key(transaction, name_key, exists)?;
+            transaction.rewrite(place_of_new, &name_words(life, cell));
+            let old = structure.name.replace(name_key.cell).ok_or(Torn)?;
+            let place_of_old = transaction.open(old)?;
+            let life = Life::from_word(transaction.word(place_of_old, 0));
+            if life.state != State::Live {
+                return Err(Abort::Torn);
+            }
+            transaction.rewrite(place_of_old, &[life.ended().word()]);
+            transaction.rewrite(place, &structure.words());
+            let generation = Expect::Any.next(generation);
+            set_configuration(transaction.words_mut(words), generation, candidate.version);
+            Ok((replaced, KeyCell { cell: old, incarnation: life.incarnation }))
+        })?;
+    let _gone = candidate.replaces(replaced, at);
+    forest.names.release(writer, &*current.name, old);
+    Ok(())
+}
