@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::circles;
 use crate::metadata::{LIBRARY, Package, Workspace};
 use crate::pages;
 use crate::shell::{self, Failure, failed};
@@ -78,8 +79,8 @@ fn compile_with(workspace: &Workspace, toolchain: &str) -> Result<String, Failur
     Ok(format!("compiled with {toolchain}"))
 }
 
-/// The library is safe Rust and names shared primitives in one place only, the pages name what is
-/// there, and the lock file is under version control.
+/// The library is safe Rust, names shared primitives in one place only and has no circle between its
+/// files; the pages name what is there; and the lock file is under version control.
 pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
     let sources = workspace.root().join("src");
     let mut faults = Vec::new();
@@ -90,6 +91,7 @@ pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
         let inside = path.strip_prefix(&sources).unwrap_or(path);
         faults.extend(faults_in(inside, &text)?);
     }
+    faults.extend(circles::check(&sources)?);
     let (pages, stale) = pages::check(workspace)?;
     faults.extend(stale);
     if !faults.is_empty() {

@@ -4,9 +4,11 @@
 
 mod bench;
 mod checks;
+mod circles;
 mod fuzz;
 mod loom;
 mod metadata;
+mod modules;
 mod mutants;
 mod names;
 mod pages;
