@@ -123,6 +123,6 @@ impl ProviderTree {
 impl Snapshot {
     /// Returns whether this is a snapshot of the forest `tree`.
     pub fn is_of(&self, tree: &ProviderTree) -> bool {
-        Arc::ptr_eq(&self.frozen().core, &tree.core)
+        Arc::ptr_eq(&self.pin().core, &tree.core)
     }
 }

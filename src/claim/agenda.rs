@@ -10,7 +10,7 @@ use crate::sync::{Agenda, AtomicU64, CachePadded, Ordering};
 /// Orders the leases of a forest by deadline. The entries of the agenda are hints; the consumers'
 /// cells decide.
 pub(crate) struct Leases {
-    pub(crate) agenda: Agenda<Due, Uuid>,
+    pub(crate) agenda: Agenda<AgendaKey, Uuid>,
     tickets: CachePadded<AtomicU64>,
 }
 
@@ -28,15 +28,15 @@ impl Leases {
 
 /// Names a term of one life of one consumer, and never comes to mean another term.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Due {
+pub(crate) struct AgendaKey {
     pub(crate) term: Term,
     cell: Cell,
     incarnation: u64,
 }
 
-impl Due {
+impl AgendaKey {
     pub(crate) fn new(term: Term, consumer: KeyCell) -> Self {
-        Due { term, cell: consumer.cell, incarnation: consumer.incarnation }
+        AgendaKey { term, cell: consumer.cell, incarnation: consumer.incarnation }
     }
 
     pub(crate) fn consumer(self) -> KeyCell {

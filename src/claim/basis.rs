@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::fact::Facts;
-use crate::claim::frozen::Frozen;
 use crate::claim::holder::Holder;
+use crate::claim::pin::ForestPin;
 use crate::error::Error;
 use crate::forest::{Forest, KeyCell, Provider, Refusal};
 use crate::ledger::{Abort, Cell, Transaction};
@@ -15,7 +15,7 @@ use crate::ledger::{Abort, Cell, Transaction};
 /// Holds what a fork has read in a snapshot, and what a batch therefore rests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Basis {
-    pub(crate) frozen: Arc<Frozen>,
+    pub(crate) pin: Arc<ForestPin>,
     pub(crate) providers: Vec<(Provider, Facts)>,
     /// The consumers that held something in the snapshot, with their cells.
     pub(crate) consumers: Vec<(Cell, Uuid)>,
@@ -40,7 +40,7 @@ impl Basis {
         for &(cell, consumer) in &self.consumers {
             let place = transaction.open(cell)?;
             // A consumer's cell is one fact as a whole: every change of the cell is a conflict.
-            if !self.frozen.is_still(transaction, place) {
+            if !self.pin.is_still(transaction, place) {
                 return Err(Error::ConsumerChanged { consumer }.into());
             }
         }
@@ -63,7 +63,7 @@ impl Basis {
     ) -> Result<bool, Abort<Refusal>> {
         for (question, answer) in facts {
             let place = transaction.open(question.cell(provider))?;
-            if self.frozen.is_still(transaction, place) {
+            if self.pin.is_still(transaction, place) {
                 continue;
             }
             if question.answer(forest, provider, transaction.words(place))? != *answer {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::agenda::Due;
+use crate::claim::agenda::AgendaKey;
 use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::engine::{check_conditions, expand};
@@ -25,7 +25,7 @@ use crate::forest::{
     Expect, Forest, KeyCell, Provider, Refusal, Replacement, set_cordon_in, while_stale,
 };
 use crate::inventory::ClassCapacity;
-use crate::layout::{Held, UsageWords};
+use crate::layout::{Holding, UsageWords};
 use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
 use crate::resource_class::ResourceClass;
 
@@ -88,9 +88,9 @@ fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
         core.forest.structure_cell(&change.provider)?;
     }
     if let Some(basis) =
-        batch.basis.as_ref().filter(|basis| basis.frozen.core.forest.id() != core.forest.id())
+        batch.basis.as_ref().filter(|basis| basis.pin.core.forest.id() != core.forest.id())
     {
-        return Err(Error::ForeignSnapshot { version: basis.frozen.number() });
+        return Err(Error::ForeignSnapshot { version: basis.pin.number() });
     }
     let capacities = |change: &InventoriesChange| {
         change.expect.validate()?;
@@ -202,7 +202,7 @@ fn attempt(
     let _gone: Vec<_> = replacements.into_iter().map(|it| it.replaces(at)).collect();
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if let Some(term) = term.filter(|_| change.ends()) {
-            core.claims.leases.agenda.remove(&Due::new(term, *key));
+            core.claims.leases.agenda.remove(&AgendaKey::new(term, *key));
         }
         if change.claim.is_none() {
             core.claims.consumers.release(writer, &change.consumer, *key);
@@ -268,7 +268,7 @@ struct Part {
 fn parts_held(transaction: &Transaction<'_>, holders: &[(Holder, Expect)]) -> Vec<Part> {
     let mut parts = Vec::new();
     for (consumer, (holder, _)) in holders.iter().enumerate() {
-        parts.extend(holder.held(transaction).map(|Held { usage, class, amount }| {
+        parts.extend(holder.held(transaction).map(|Holding { usage, class, amount }| {
             let handle = None;
             Part { usage, class, consumer, handle, amount }
         }));

@@ -5,7 +5,7 @@ use crate::claim::lines::Line;
 use crate::claim::rules::Rules;
 use crate::error::Error;
 use crate::forest::{Draft, Provider};
-use crate::layout::{Amounts, Held, Life, UsageHead, UsageWords, Words, usage_of};
+use crate::layout::{Amounts, Holding, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::ledger::{Abort, Cell};
 use crate::resource_class::ResourceClass;
 
@@ -40,8 +40,8 @@ impl<'a> Change<'a> {
 
     /// Returns the change that gives `held` back, whatever handle the amount was taken by.
     #[inline]
-    pub(super) fn of_held(held: &Held) -> Self {
-        let Held { usage, class, amount } = *held;
+    pub(super) fn of_held(held: &Holding) -> Self {
+        let Holding { usage, class, amount } = *held;
         Change { usage, handle: None, class, held: amount, wanted: 0 }
     }
 }

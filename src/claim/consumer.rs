@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
-use crate::layout::{ConsumerWords, Held, State, Structure, structure_of};
+use crate::layout::{ConsumerWords, Holding, State, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
 use crate::resource_class::ResourceClass;
 
@@ -59,13 +59,13 @@ impl Core {
         let read = reader.read(cell, |words| {
             let words = ConsumerWords(words);
             is_meant(words).then(|| {
-                let held: SmallVec<[Held; 4]> = words.held().collect();
+                let held: SmallVec<[Holding; 4]> = words.held().collect();
                 (words.uuid(), words.generation(), words.deadline(), held)
             })
         })?;
         let Some((consumer, generation, deadline, held)) = read else { return Ok(None) };
         let mut allocations = Vec::with_capacity(held.len());
-        for Held { usage, class, amount } in held {
+        for Holding { usage, class, amount } in held {
             let provider =
                 reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
             let class = ResourceClass::from_number(class);

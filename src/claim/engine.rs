@@ -11,7 +11,7 @@ use crate::claim::request::Claim;
 use crate::claim::rules::Rules;
 use crate::error::Error;
 use crate::forest::{Draft, open_live, structure_at};
-use crate::layout::{Held, State, UsageWords, usage_of};
+use crate::layout::{Holding, State, UsageWords, usage_of};
 use crate::ledger::{Abort, Torn};
 
 /// Puts the claim's lines into `lines`, together with a line for each provider that the claim's
@@ -80,7 +80,7 @@ fn climb(
 pub(crate) fn holds_exactly(
     draft: &mut impl Draft,
     rules: &impl Rules,
-    held: &[Held],
+    held: &[Holding],
     wanted: &[Line],
 ) -> Result<bool, Abort<Error>> {
     if !held.iter().copied().eq(wanted.iter().map(Line::held)) {
@@ -104,7 +104,7 @@ pub(crate) fn put(
     draft: &mut impl Draft,
     rules: &impl Rules,
     claim: &Claim,
-    held: &[Held],
+    held: &[Holding],
     wanted: &[Line],
 ) -> Result<(), Abort<Error>> {
     check_conditions(draft, rules, claim)?;
@@ -117,7 +117,7 @@ pub(crate) fn put(
 pub(crate) fn exchange(
     draft: &mut impl Draft,
     rules: &impl Rules,
-    held: &[Held],
+    held: &[Holding],
     wanted: &[Line],
 ) -> Result<(), Abort<Error>> {
     match (held, wanted) {
@@ -128,12 +128,12 @@ pub(crate) fn exchange(
 }
 
 /// Returns the changes that turn what is `held` into what is `wanted`, sorted.
-fn merge<'a>(held: &[Held], wanted: &'a [Line]) -> impl Iterator<Item = Change<'a>> {
+fn merge<'a>(held: &[Holding], wanted: &'a [Line]) -> impl Iterator<Item = Change<'a>> {
     let mut held = held.iter().peekable();
     let mut wanted = wanted.iter().peekable();
     std::iter::from_fn(move || {
         let next = wanted.peek().map(|line| line.key());
-        let is_before = |held: &&Held| next.is_none_or(|next| (held.usage, held.class) < next);
+        let is_before = |held: &&Holding| next.is_none_or(|next| (held.usage, held.class) < next);
         if let Some(gone) = held.next_if(is_before) {
             return Some(Change::of_held(gone));
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::claim::claims::Claims;
 use crate::error::Result;
 use crate::forest::{Expect, KeyCell, Refusal};
-use crate::layout::{ConsumerWords, Held, Life, State, Term, rewrite_consumer};
+use crate::layout::{ConsumerWords, Holding, Life, State, Term, rewrite_consumer};
 use crate::ledger::{Abort, Place, Transaction};
 
 /// Describes a consumer as a transaction has found it.
@@ -48,7 +48,7 @@ impl Holder {
     pub(super) fn held<'t>(
         &self,
         transaction: &'t Transaction<'_>,
-    ) -> impl Iterator<Item = Held> + use<'t> {
+    ) -> impl Iterator<Item = Holding> + use<'t> {
         let words = match self.generation {
             Some(_) => transaction.words(self.place),
             None => &[],
@@ -66,7 +66,7 @@ impl Holder {
         consumer: Uuid,
         expect: Expect,
         term: Option<Term>,
-        held: impl ExactSizeIterator<Item = Held>,
+        held: impl ExactSizeIterator<Item = Holding>,
     ) -> Result<u64> {
         let generation = claims.floors.next(consumer, expect, self.generation);
         let cell = (self.place, self.life);

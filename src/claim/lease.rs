@@ -8,7 +8,7 @@
 
 use uuid::Uuid;
 
-use crate::claim::agenda::Due;
+use crate::claim::agenda::AgendaKey;
 use crate::claim::core::Core;
 use crate::claim::holder::Holder;
 use crate::claim::request::{Before, Claim};
@@ -122,7 +122,7 @@ impl Worker {
         });
         let confirmed = confirmed.map(|(receipt, before)| {
             if let Some(before) = before {
-                self.core.claims.leases.agenda.remove(&Due::new(before, lease.interned));
+                self.core.claims.leases.agenda.remove(&AgendaKey::new(before, lease.interned));
             }
             receipt
         });
@@ -147,7 +147,7 @@ impl Worker {
     fn renewed(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
         let consumer = lease.consumer();
         let term = self.core.claims.leases.new_term(deadline);
-        let due = Due::new(term, lease.interned);
+        let due = AgendaKey::new(term, lease.interned);
         // Entered before the term is in force: a lease without an entry would never be found due.
         self.core.claims.leases.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
@@ -156,7 +156,7 @@ impl Worker {
             None => Err(Error::NotLeased { consumer }.into()),
         });
         let over = match &renewed {
-            Ok((_, before)) => before.map(|before| Due::new(before, lease.interned)),
+            Ok((_, before)) => before.map(|before| AgendaKey::new(before, lease.interned)),
             Err(_) => Some(due),
         };
         if let Some(over) = over {
@@ -216,7 +216,7 @@ impl Worker {
 
     /// Ends the lease that the entry `due` is for, or removes the entry if its term is over. Refuses
     /// as stale if this call has not ended the lease.
-    fn expire_one(&mut self, due: Due, consumer: Uuid) -> Result<Receipt, Refusal> {
+    fn expire_one(&mut self, due: AgendaKey, consumer: Uuid) -> Result<Receipt, Refusal> {
         let ended = self.end(consumer, due.consumer(), |holder| match holder.term {
             Some(term) if term == due.term => Ok(()),
             _ => Err(Refusal::Stale),
@@ -283,7 +283,7 @@ impl Core {
     /// Returns whether the term of an entry is over for good: the consumer's life is over, or the
     /// lease is confirmed. Else the term may be about to come into force, or the thread that has put
     /// the term out of force removes the entry.
-    fn is_over(&self, due: Due) -> bool {
+    fn is_over(&self, due: AgendaKey) -> bool {
         let KeyCell { cell, incarnation } = due.consumer();
         let words = self.forest.ledger.peek(cell, copy_words);
         let words = ConsumerWords(&words);

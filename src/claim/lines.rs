@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
-use crate::layout::{Held, usage_of};
+use crate::layout::{Holding, usage_of};
 use crate::ledger::Cell;
 use crate::resource_class::ResourceClass;
 
@@ -41,8 +41,8 @@ impl Line {
     }
 
     #[inline]
-    pub(crate) fn held(&self) -> Held {
-        Held { usage: self.usage(), class: self.class.number(), amount: self.amount }
+    pub(crate) fn held(&self) -> Holding {
+        Holding { usage: self.usage(), class: self.class.number(), amount: self.amount }
     }
 }
 

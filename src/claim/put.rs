@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::claim::agenda::Due;
+use crate::claim::agenda::AgendaKey;
 use crate::claim::core::Core;
 use crate::claim::engine::{exchange, expand, holds_exactly, put};
 use crate::claim::holder::Holder;
@@ -12,7 +12,7 @@ use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::forest::{Expect, KeyCell, Refusal, while_stale};
-use crate::layout::{Held, Term};
+use crate::layout::{Holding, Term};
 use crate::ledger::{Abort, Transaction, Writer};
 
 impl Worker {
@@ -66,7 +66,7 @@ impl Worker {
             Ok::<_, Abort<Refusal>>((generation, holder.term))
         })?;
         if let Some(term) = term {
-            core.claims.leases.agenda.remove(&Due::new(term, interned));
+            core.claims.leases.agenda.remove(&AgendaKey::new(term, interned));
         }
         core.claims.consumers.release(writer, &consumer, interned);
         Ok(Receipt { consumer, generation })
@@ -85,7 +85,7 @@ struct Put<'a> {
     /// Otherwise the lines of the claim and its chains, sorted out.
     wanted: &'a mut Vec<Line>,
     /// What the consumer holds before.
-    held: &'a mut Vec<Held>,
+    held: &'a mut Vec<Holding>,
     /// The consumer's key, if it has one.
     key: Option<KeyCell>,
 }
@@ -109,7 +109,7 @@ impl Put<'_> {
     fn body(
         &mut self,
         transaction: &mut Transaction<'_>,
-        entered: &mut Option<Due>,
+        entered: &mut Option<AgendaKey>,
     ) -> Result<(Receipt, KeyCell), Abort<Refusal>> {
         let consumer = self.claim.consumer();
         let holder = match self.key {
@@ -132,8 +132,8 @@ impl Put<'_> {
         let term = if is_new { self.lease } else { holder.term };
         if let (true, Some(term)) = (is_new, term) {
             // Entered before the lease exists: a lease without an entry would never be found due.
-            *entered = Some(Due::new(term, key));
-            self.core.claims.leases.agenda.insert(Due::new(term, key), consumer);
+            *entered = Some(AgendaKey::new(term, key));
+            self.core.claims.leases.agenda.insert(AgendaKey::new(term, key), consumer);
         }
         let wanted = if self.is_ready { &self.claim.lines } else { &self.wanted[..] };
         let (claims, held) = (&self.core.claims, wanted.iter().map(Line::held));

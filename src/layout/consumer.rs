@@ -23,7 +23,7 @@ pub(crate) struct Term {
 
 /// Represents an amount in the words of a consumer's cell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Held {
+pub(crate) struct Holding {
     /// The usage cell of the provider. The provider can't be removed while an amount of it is held.
     pub(crate) usage: Cell,
     pub(crate) class: u16,
@@ -94,9 +94,9 @@ impl<'a> ConsumerWords<'a> {
 
     /// Returns what the consumer holds, by usage cell and class. Passes over a ticket at the end of
     /// the words, since a single word is no pair.
-    pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Held> + 'a {
+    pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Holding> + 'a {
         let entries = self.0.get(HEADER..).unwrap_or_default();
-        entries.chunks_exact(2).map(|entry| Held {
+        entries.chunks_exact(2).map(|entry| Holding {
             usage: Cell::new((entry[0] >> 16) as u32),
             class: entry[0] as u16,
             amount: entry[1],
@@ -113,7 +113,7 @@ pub(crate) fn rewrite_consumer(
     uuid: Uuid,
     generation: u64,
     term: Option<Term>,
-    held: impl ExactSizeIterator<Item = Held>,
+    held: impl ExactSizeIterator<Item = Holding>,
 ) -> Result<()> {
     check_count(held.len(), term.is_some())?;
     let length = HEADER + 2 * held.len() + usize::from(term.is_some());

@@ -9,7 +9,7 @@ mod usage;
 mod words;
 
 pub(crate) use consumer::{
-    ConsumerWords, Held, LATEST_DEADLINE, Term, check_count, consumer_cells, copy_words,
+    ConsumerWords, Holding, LATEST_DEADLINE, Term, check_count, consumer_cells, copy_words,
     is_live_consumer, rewrite_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};

@@ -109,12 +109,12 @@ impl Snapshot {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn changes_since(&self, older: &Snapshot) -> Result<Changes> {
-        let core = &self.frozen().core;
-        if core.forest.id() != older.frozen().core.forest.id() || older.version() > self.version() {
+        let core = &self.pin().core;
+        if core.forest.id() != older.pin().core.forest.id() || older.version() > self.version() {
             return Err(Error::ForeignSnapshot { version: older.version() });
         }
         let (mut structures, mut consumers) = (Vec::new(), Vec::new());
-        older.frozen().changed_since(|cell| {
+        older.pin().changed_since(|cell| {
             // A cell serves things of one kind for good.
             match core.forest.ledger.peek(cell, Life::of).kind() {
                 CellKind::Consumer => consumers.push(cell),
@@ -192,7 +192,7 @@ impl ProviderState {
 /// Returns what the consumer in `cell` held at the snapshot, sorted, or `None` if there was none.
 fn sorted_allocations(snapshot: &Snapshot, cell: Cell) -> Result<Option<Allocations>> {
     let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-    let core = &snapshot.frozen().core;
+    let core = &snapshot.pin().core;
     let mut found = snapshot.read(|past| core.allocations_at(past, cell, is_live))?;
     if let Some(found) = &mut found {
         found.sort();

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Core, Due};
+use crate::claim::{AgendaKey, Allocations, Core};
 use crate::error::{Error, Fault, Result};
 use crate::forest::{ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate};
-use crate::layout::{Held, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
+use crate::layout::{Holding, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::ResourceClass;
 use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
@@ -150,7 +150,7 @@ fn load_consumer(
     for allocation in &consumer.allocations {
         let usage = *usage_cells.get(&allocation.provider).expect("checked above");
         let class = allocation.class.number();
-        held.push(Held { usage, class, amount: allocation.amount });
+        held.push(Holding { usage, class, amount: allocation.amount });
     }
     held.sort_unstable_by_key(|held| (held.usage, held.class));
     let term = consumer.deadline.map(|deadline| core.claims.leases.new_term(deadline));
@@ -164,7 +164,7 @@ fn load_consumer(
         Ok(())
     })?;
     if let Some(term) = term {
-        core.claims.leases.agenda.insert(Due::new(term, interned), consumer.consumer);
+        core.claims.leases.agenda.insert(AgendaKey::new(term, interned), consumer.consumer);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Core, Frozen};
+use crate::claim::{Allocations, Core, ForestPin};
 use crate::error::{Error, Result};
 use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
 use crate::layout::{Amounts, ConsumerWords, Life, UsageWords, consumer_cells, is_live_consumer};
@@ -58,7 +58,7 @@ pub struct Snapshot {
 }
 
 struct Inner {
-    frozen: Arc<Frozen>,
+    pin: Arc<ForestPin>,
     providers: OnceBox<ProviderIndex>,
     consumers: OnceBox<ConsumerIndex>,
 }
@@ -74,7 +74,7 @@ impl Snapshot {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Snapshot {
             inner: Arc::new(Inner {
-                frozen: Arc::new(Frozen::new(core)),
+                pin: Arc::new(ForestPin::new(core)),
                 providers: OnceBox::new(),
                 consumers: OnceBox::new(),
             }),
@@ -83,7 +83,7 @@ impl Snapshot {
 
     /// Returns the snapshot's number. A later snapshot of the forest has a greater number.
     pub fn version(&self) -> u64 {
-        self.inner.frozen.number()
+        self.inner.pin.number()
     }
 
     /// Bounds how many older versions are kept for this snapshot. Without a bound, at most one
@@ -98,26 +98,26 @@ impl Snapshot {
     /// kept if a second change of a provider follows before the thread of the first has noted since
     /// when its configuration is in force.
     pub fn keep_at_most(&self, versions: u64) {
-        self.inner.frozen.limit_kept(versions);
+        self.inner.pin.limit_kept(versions);
     }
 
     /// Returns the number of older versions that are kept for this snapshot.
     pub fn kept(&self) -> u64 {
-        self.inner.frozen.kept()
+        self.inner.pin.kept()
     }
 
     /// Returns whether the bound of [`keep_at_most`](Self::keep_at_most) has been met.
     pub fn is_too_old(&self) -> bool {
-        !self.inner.frozen.can_be_read()
+        !self.inner.pin.can_be_read()
     }
 
-    pub(crate) fn frozen(&self) -> &Arc<Frozen> {
-        &self.inner.frozen
+    pub(crate) fn pin(&self) -> &Arc<ForestPin> {
+        &self.inner.pin
     }
 
     /// Returns what `body` reads in the snapshot. Fails if the snapshot can't be read any more.
     pub(crate) fn read<T>(&self, body: impl FnOnce(&mut Past<'_>) -> Result<T, Torn>) -> Result<T> {
-        body(&mut self.frozen().view()).map_err(|Torn| self.too_old())
+        body(&mut self.pin().view()).map_err(|Torn| self.too_old())
     }
 
     /// Returns what `body` reads of the forest in the snapshot, or why `body` refuses. Fails if the
@@ -126,8 +126,8 @@ impl Snapshot {
         &self,
         body: impl FnOnce(ForestReader<'_, Past<'_>>) -> Result<T, Abort<Error>>,
     ) -> Result<T> {
-        let past = &mut self.frozen().view();
-        body(ForestReader::new(&self.frozen().core.forest, past)).map_err(|abort| match abort {
+        let past = &mut self.pin().view();
+        body(ForestReader::new(&self.pin().core.forest, past)).map_err(|abort| match abort {
             Abort::Reject(error) => error,
             Abort::Torn => self.too_old(),
         })
@@ -144,7 +144,7 @@ impl Snapshot {
     /// The first look-up of any other key makes an index of the snapshot, once, in O(providers).
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Result<Option<Provider>> {
         let key = key.into();
-        let core = &self.frozen().core;
+        let core = &self.pin().core;
         if let Some(found) = self.read(|past| find_hinted(&core.forest, past, key))? {
             return Ok(Some(found));
         }
@@ -245,12 +245,12 @@ impl Snapshot {
     /// once, in O(cells ever used).
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let Some(cell) = self.consumer_cell(consumer)? else { return Ok(None) };
-        self.read(|past| self.frozen().core.allocations_at(past, cell, |_| true))
+        self.read(|past| self.pin().core.allocations_at(past, cell, |_| true))
     }
 
     /// Returns the cell of a consumer that held something.
     pub(super) fn consumer_cell(&self, consumer: Uuid) -> Result<Option<Cell>> {
-        if let Some(hint) = self.frozen().core.claims.consumers.hint(&consumer) {
+        if let Some(hint) = self.pin().core.claims.consumers.hint(&consumer) {
             let is_meant = self.read(|past| {
                 past.read(hint.cell, |words| {
                     let is_live = is_live_consumer(Life::of_words(words));
@@ -268,7 +268,7 @@ impl Snapshot {
         let index = &self.inner.consumers;
         if index.get().is_none() {
             let made =
-                self.read(|past| ConsumerIndex::new(&self.frozen().core.forest.ledger, past))?;
+                self.read(|past| ConsumerIndex::new(&self.pin().core.forest.ledger, past))?;
             // Another thread may have been first, with an equal index.
             drop(index.set(Box::new(made)));
         }
@@ -277,7 +277,7 @@ impl Snapshot {
 
     /// Returns what every consumer held, in no particular order. O(cells ever used).
     pub fn all_allocations(&self) -> Result<Vec<Allocations>> {
-        let core = &self.frozen().core;
+        let core = &self.pin().core;
         self.read(|past| {
             let mut all = Vec::new();
             for cell in consumer_cells(&core.forest.ledger) {
@@ -297,7 +297,7 @@ impl Snapshot {
 
     /// Applies `visit` to the words of every consumer that held something.
     pub(super) fn each_consumer(&self, mut visit: impl FnMut(ConsumerWords<'_>)) -> Result<()> {
-        let ledger = &self.frozen().core.forest.ledger;
+        let ledger = &self.pin().core.forest.ledger;
         self.read(|past| each_consumer(ledger, past, |_, words| visit(words)))
     }
 }

@@ -1,7 +1,6 @@
 //! The difference between a fork and its snapshot, as a batch to commit.
 
-use super::facts::Reads;
-use super::{Cordoning, Fork, NewInventories};
+use super::state::{CordonChange, Fork, NewInventories, Reads};
 use crate::claim::{Basis, Batch};
 use crate::forest::Expect;
 use crate::layout::usage_of;
@@ -38,7 +37,7 @@ impl Fork {
             let expect = Expect::Generation(*before);
             batch = batch.set_inventories(provider, inventories.clone(), expect);
         }
-        for Cordoning { provider, before, now } in self.cordons.values() {
+        for CordonChange { provider, before, now } in self.cordons.values() {
             batch = match (before, now) {
                 (false, true) => batch.cordon(provider),
                 (true, false) => batch.uncordon(provider),
@@ -85,8 +84,8 @@ impl Fork {
         providers.sort_unstable_by_key(|(provider, _)| (provider.cell, provider.incarnation));
         let mut consumers: Vec<_> = consumers.iter().map(|(cell, uuid)| (*cell, *uuid)).collect();
         consumers.sort_unstable();
-        let frozen = self.base.frozen().clone();
-        batch.basis = Some(Basis { frozen, providers, consumers, absent });
+        let pin = self.base.pin().clone();
+        batch.basis = Some(Basis { pin, providers, consumers, absent });
         batch
     }
 }

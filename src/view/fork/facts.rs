@@ -1,26 +1,13 @@
 //! What a fork's answers rest on, as it is in the snapshot.
 
-use std::collections::{BTreeSet, HashMap};
-
-use uuid::Uuid;
-
-use super::Fork;
-use crate::claim::{Answer, Facts, Question, Rules};
+use super::state::Fork;
+use crate::claim::{Answer, Question, Rules};
 use crate::error::Result;
 use crate::forest::{Forest, Provider};
 use crate::inventory::{Inventories, Inventory};
 use crate::layout::{UsageHead, UsageWords, usage_of};
 use crate::ledger::{Cell, Reader, Torn};
 use crate::resource_class::ResourceClass;
-
-/// Holds what a fork was asked about, as it is in the snapshot.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reads {
-    pub(super) providers: HashMap<Provider, Facts, foldhash::fast::FixedState>,
-    /// The consumers that held something, by their cells.
-    pub(super) consumers: HashMap<Cell, Uuid, foldhash::fast::FixedState>,
-    pub(super) absent: BTreeSet<Uuid>,
-}
 
 impl Rules for Fork {
     fn forest(&self) -> &Forest {
@@ -88,6 +75,22 @@ impl Fork {
             self.note_one(&one, Question::Parent)?;
         }
         Ok(())
+    }
+
+    /// Applies `read` to what the fork has in the usage cell of `provider`, and notes that the
+    /// result rests on `question`.
+    pub(super) fn look<T>(
+        &self,
+        provider: &Provider,
+        question: Question,
+        read: impl FnOnce(UsageWords<&[u64]>) -> T,
+    ) -> Result<T> {
+        let cell = self.core().forest.usage_cell(provider)?;
+        self.note(cell, Some(provider), question).map_err(|torn| self.error(torn.into()))?;
+        let words = self.words(cell)?;
+        let usage = UsageWords(&words[..]);
+        provider.check_life(usage.life())?;
+        Ok(read(usage))
     }
 
     /// Notes what setting inventories rests on beside the generation: how much is used of each

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Fork;
+use super::state::{Cells, Fork};
 use crate::error::{Error, Result};
 use crate::forest::Draft;
-use crate::ledger::{Abort, Cell, Reader, Torn};
-
-/// Holds the words of cells that differ from a fork's snapshot.
-pub(super) type Cells = HashMap<Cell, Vec<u64>, foldhash::fast::FixedState>;
+use crate::ledger::{Abort, Cell, Torn};
 
 /// Works out a change of a fork: cells that the change opens have words of their own, which the
 /// fork takes over if the change succeeds.
@@ -70,15 +67,5 @@ impl Draft for Overlay<'_> {
 impl Overlay<'_> {
     fn copy(&mut self, place: Cell) -> &mut Copy {
         self.cells.get_mut(&place).expect("a place is one of an opened cell")
-    }
-}
-
-impl Fork {
-    /// Returns the words that the cell has in the fork.
-    pub(super) fn words(&self, cell: Cell) -> Result<Vec<u64>> {
-        match self.cells.get(&cell) {
-            Some(words) => Ok(words.clone()),
-            None => self.base.read(|past| past.read(cell, <[u64]>::to_vec)),
-        }
     }
 }

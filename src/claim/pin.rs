@@ -1,4 +1,4 @@
-//! [`Frozen`]: an instant of a forest that can be read until the `Frozen` is dropped.
+//! [`ForestPin`]: an instant of a forest that can be read until the `ForestPin` is dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use crate::claim::core::Core;
 use crate::forest::Forest;
 use crate::ledger::{Cell, Past, Pin, Place, Transaction};
 
-pub(crate) struct Frozen {
+pub(crate) struct ForestPin {
     pub(crate) core: Arc<Core>,
     pin: Pin,
 }
 
-impl Frozen {
+impl ForestPin {
     /// Ends the present instant, and keeps it readable from now on. Lock-free, O(log snapshots).
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Frozen { core: Arc::clone(core), pin: core.forest.ledger.pin() }
+        ForestPin { core: Arc::clone(core), pin: core.forest.ledger.pin() }
     }
 
     /// Returns the place of this instant in the order of the forest's instants.
@@ -52,13 +52,13 @@ impl Frozen {
     }
 }
 
-impl fmt::Debug for Frozen {
+impl fmt::Debug for ForestPin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Frozen").field(&self.number()).finish()
+        f.debug_tuple("ForestPin").field(&self.number()).finish()
     }
 }
 
-impl Drop for Frozen {
+impl Drop for ForestPin {
     fn drop(&mut self) {
         let Forest { ledger, configurations, .. } = &self.core.forest;
         // Holds the configurations until everything is let go.
