@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
-use crate::claim::{Allocations, Lease, Worker};
+use crate::claim::{Allocations, Lease, Worker, allocations, lease_of};
 use crate::error::Result;
 use crate::values::Metrics;
 
@@ -27,7 +27,7 @@ impl ProviderTree {
     /// Returns what `consumer` holds, as of one instant, or `None` if the consumer holds nothing.
     /// Takes a shard's read lock for O(1).
     pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
-        self.core.allocations(consumer)
+        allocations(&self.core, consumer)
     }
 
     /// Returns the lease of `consumer`, or `None` if the consumer holds nothing, or holds for good
@@ -54,7 +54,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
-        self.core.lease_of(consumer)
+        lease_of(&self.core, consumer)
     }
 
     /// Returns the earliest deadline of all leases, or `None` if nothing is leased. Lock-free;

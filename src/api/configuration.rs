@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
 use crate::forest::configuration::Configuration;
-use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated};
+use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated, configure};
 use crate::ledger::DoubleCollect;
 use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, Trait};
 
@@ -170,7 +170,7 @@ impl ProviderTree {
             differ(&current.inventories).then_some(next)
         };
         self.write(|forest, writer| {
-            forest.configure(writer, provider, expect, Some(&capacities), change)
+            configure(forest, writer, provider, expect, Some(&capacities), change)
         })
     }
 }
@@ -302,7 +302,7 @@ impl ProviderTree {
             let traits = change(&current.traits)?;
             Some(Configuration { traits, ..current.clone() })
         };
-        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
+        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 }
 
@@ -432,7 +432,7 @@ impl ProviderTree {
             let aggregates = change(&current.aggregates)?;
             Some(Configuration { aggregates, ..current.clone() })
         };
-        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
+        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 }
 
@@ -457,7 +457,7 @@ impl ProviderTree {
             let next = Configuration { resources: resources.clone(), ..current.clone() };
             (current.resources != resources).then_some(next)
         };
-        self.write(|forest, writer| forest.configure(writer, provider, expect, None, change))
+        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 
     /// Returns whether the resources of `provider` differ from `resources`. Lock-free, but for the

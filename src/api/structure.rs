@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::{Plan, Provider, ProviderSpec, create, populate, remove, rename, reparent};
+use crate::forest::{
+    Plan, Provider, ProviderSpec, create, populate, remove, rename, reparent, set_cordon,
+};
 
 /// Changes which providers there are, and which provider is whose parent.
 impl ProviderTree {
@@ -137,7 +139,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {
-        self.write(|forest, writer| forest.set_cordon(writer, provider, true))
+        self.write(|forest, writer| set_cordon(forest, writer, provider, true))
     }
 
     /// Ends the cordon that [`cordon`](Self::cordon) has put on `provider` itself; returns whether
@@ -147,7 +149,7 @@ impl ProviderTree {
     ///
     /// Returns the errors of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
-        self.write(|forest, writer| forest.set_cordon(writer, provider, false))
+        self.write(|forest, writer| set_cordon(forest, writer, provider, false))
     }
 
     /// Returns whether `provider` or one of its ancestors is cordoned. Lock-free.

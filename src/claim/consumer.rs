@@ -38,39 +38,34 @@ pub struct Allocation {
     pub amount: u64,
 }
 
-impl Core {
-    pub(crate) fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
-        DoubleCollect::consistent(&self.forest.ledger, |collect| {
-            let Some(hint) = self.claims.consumers.hint(&consumer) else { return Ok(None) };
-            self.allocations_at(collect, hint.cell, |words| {
-                words.life().is(State::Live, hint.incarnation)
-            })
-        })
-    }
+/// Returns what `consumer` holds now.
+pub(crate) fn allocations(core: &Core, consumer: Uuid) -> Option<Allocations> {
+    DoubleCollect::consistent(&core.forest.ledger, |collect| {
+        let Some(hint) = core.claims.consumers.hint(&consumer) else { return Ok(None) };
+        read_allocations(collect, hint.cell, |words| words.life().is(State::Live, hint.incarnation))
+    })
+}
 
-    /// Returns what the consumer in `cell` holds, or `None` if `is_meant` rejects the words of the
-    /// cell.
-    pub(crate) fn allocations_at(
-        &self,
-        reader: &mut impl Reader,
-        cell: Cell,
-        is_meant: impl FnOnce(ConsumerWords<'_>) -> bool,
-    ) -> Result<Option<Allocations>, Torn> {
-        let read = reader.read(cell, |words| {
-            let words = ConsumerWords(words);
-            is_meant(words).then(|| {
-                let held: SmallVec<[Holding; 4]> = words.held().collect();
-                (words.uuid(), words.generation(), words.deadline(), held)
-            })
-        })?;
-        let Some((consumer, generation, deadline, held)) = read else { return Ok(None) };
-        let mut allocations = Vec::with_capacity(held.len());
-        for Holding { usage, class, amount } in held {
-            let provider =
-                reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
-            let class = ResourceClass::from_number(class);
-            allocations.push(Allocation { provider, class, amount });
-        }
-        Ok(Some(Allocations { consumer, generation, deadline, allocations }))
+/// Returns what the consumer in `cell` holds, or `None` if `is_meant` rejects the words of the
+/// cell.
+pub(crate) fn read_allocations(
+    reader: &mut impl Reader,
+    cell: Cell,
+    is_meant: impl FnOnce(ConsumerWords<'_>) -> bool,
+) -> Result<Option<Allocations>, Torn> {
+    let read = reader.read(cell, |words| {
+        let words = ConsumerWords(words);
+        is_meant(words).then(|| {
+            let held: SmallVec<[Holding; 4]> = words.held().collect();
+            (words.uuid(), words.generation(), words.deadline(), held)
+        })
+    })?;
+    let Some((consumer, generation, deadline, held)) = read else { return Ok(None) };
+    let mut allocations = Vec::with_capacity(held.len());
+    for Holding { usage, class, amount } in held {
+        let provider = reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
+        let class = ResourceClass::from_number(class);
+        allocations.push(Allocation { provider, class, amount });
     }
+    Ok(Some(Allocations { consumer, generation, deadline, allocations }))
 }

@@ -7,7 +7,7 @@
 use crate::claim::change::Change;
 use crate::claim::fact::Question;
 use crate::claim::lines::{Line, sort_out};
-use crate::claim::request::Claim;
+use crate::claim::request::{Claim, Condition};
 use crate::claim::rules::Rules;
 use crate::error::Error;
 use crate::forest::{Draft, open_live, structure_at};
@@ -165,22 +165,26 @@ fn change_all<'a>(
     Ok(())
 }
 
-/// Checks that every provider whose generation the claim rests on is at that generation.
+/// Checks every condition of the claim.
 pub(crate) fn check_conditions(
     draft: &mut impl Draft,
     rules: &impl Rules,
     claim: &Claim,
 ) -> Result<(), Abort<Error>> {
-    for &(provider, expected) in &claim.conditions {
+    for (provider, condition) in &claim.conditions {
         let cell = usage_of(provider.cell);
-        rules.note(cell, Some(&provider), Question::Generation)?;
         let place = draft.open(cell)?;
         let usage = UsageWords(draft.words(place));
-        provider.check_life(usage.life())?;
-        let actual = usage.generation();
-        if actual != expected {
-            let provider = provider.uuid;
-            return Err(Error::GenerationConflict { provider, expected, actual }.into());
+        match *condition {
+            Condition::Generation(expected) => {
+                rules.note(cell, Some(provider), Question::Generation)?;
+                provider.check_life(usage.life())?;
+                let actual = usage.generation();
+                if actual != expected {
+                    let provider = provider.uuid;
+                    return Err(Error::GenerationConflict { provider, expected, actual }.into());
+                }
+            }
         }
     }
     Ok(())

@@ -221,7 +221,7 @@ impl Worker {
             Some(term) if term == due.term => Ok(()),
             _ => Err(Refusal::Stale),
         });
-        if matches!(ended, Err(Refusal::Stale)) && self.core.is_over(due) {
+        if matches!(ended, Err(Refusal::Stale)) && is_over(&self.core, due) {
             self.core.claims.leases.agenda.remove(&due);
         }
         ended
@@ -267,29 +267,28 @@ impl Worker {
     }
 }
 
-impl Core {
-    pub(crate) fn lease_of(&self, consumer: Uuid) -> Option<Lease> {
-        let interned = self.claims.consumers.hint(&consumer)?;
-        let words = self.forest.ledger.peek(interned.cell, copy_words);
-        let words = ConsumerWords(&words);
-        if !words.life().is(State::Live, interned.incarnation) {
-            return None;
-        }
-        words.deadline()?;
-        let receipt = Receipt { consumer, generation: words.generation() };
-        Some(Lease { receipt, interned, forest: self.forest.id() })
+/// Returns the lease of `consumer`, if there is one.
+pub(crate) fn lease_of(core: &Core, consumer: Uuid) -> Option<Lease> {
+    let interned = core.claims.consumers.hint(&consumer)?;
+    let words = core.forest.ledger.peek(interned.cell, copy_words);
+    let words = ConsumerWords(&words);
+    if !words.life().is(State::Live, interned.incarnation) {
+        return None;
     }
+    words.deadline()?;
+    let receipt = Receipt { consumer, generation: words.generation() };
+    Some(Lease { receipt, interned, forest: core.forest.id() })
+}
 
-    /// Returns whether the term of an entry is over for good: the consumer's life is over, or the
-    /// lease is confirmed. Else the term may be about to come into force, or the thread that has put
-    /// the term out of force removes the entry.
-    fn is_over(&self, due: AgendaKey) -> bool {
-        let KeyCell { cell, incarnation } = due.consumer();
-        let words = self.forest.ledger.peek(cell, copy_words);
-        let words = ConsumerWords(&words);
-        let life = words.life();
-        life.incarnation != incarnation || life.state == State::Live && words.term().is_none()
-    }
+/// Returns whether the term of an entry is over for good: the consumer's life is over, or the
+/// lease is confirmed. Else the term may be about to come into force, or the thread that has put
+/// the term out of force removes the entry.
+fn is_over(core: &Core, due: AgendaKey) -> bool {
+    let KeyCell { cell, incarnation } = due.consumer();
+    let words = core.forest.ledger.peek(cell, copy_words);
+    let words = ConsumerWords(&words);
+    let life = words.life();
+    life.incarnation != incarnation || life.state == State::Live && words.term().is_none()
 }
 
 fn check_deadline(deadline: u64) -> Result<()> {

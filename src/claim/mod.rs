@@ -29,8 +29,11 @@ pub use worker::{Receipt, Worker};
 
 pub(crate) use agenda::AgendaKey;
 pub(crate) use basis::Basis;
+pub(crate) use consumer::{allocations, read_allocations};
 pub(crate) use core::Core;
 pub(crate) use fact::{Answer, Facts, Question};
+pub(crate) use lease::lease_of;
 pub(crate) use lines::Line;
 pub(crate) use pin::ForestPin;
+pub(crate) use request::Condition;
 pub(crate) use rules::Rules;

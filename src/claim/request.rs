@@ -31,7 +31,14 @@ pub struct Claim {
     consumer: Uuid,
     pub(crate) lines: SmallVec<[Line; 4]>,
     pub(crate) chains: Vec<Line>,
-    pub(crate) conditions: Vec<(Provider, u64)>,
+    pub(crate) conditions: Vec<(Provider, Condition)>,
+}
+
+/// Represents what has to be true of a provider when a claim is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Condition {
+    /// The provider is at this generation.
+    Generation(u64),
 }
 
 impl Claim {
@@ -90,7 +97,7 @@ impl Claim {
     ///
     /// Conditions serve decisions that rest on more than what is free.
     pub fn rest_on(mut self, provider: &Provider, generation: u64) -> Self {
-        self.conditions.push((*provider, generation));
+        self.conditions.push((*provider, Condition::Generation(generation)));
         self
     }
 

@@ -30,82 +30,53 @@ pub struct Updated {
     pub overcommitted: bool,
 }
 
-impl Forest {
-    /// Returns the generation of `provider`, and the configuration in force at that generation.
-    pub(crate) fn configuration(&self, provider: &Provider) -> Result<(u64, Arc<Configuration>)> {
-        let (generation, _, configuration) = self.configuration_in_force(provider)?;
-        Ok((generation, configuration))
-    }
-
-    /// Returns the generation of `provider`, and the version and the configuration in force at that
-    /// generation.
-    pub(crate) fn configuration_in_force(
-        &self,
-        provider: &Provider,
-    ) -> Result<(u64, u64, Arc<Configuration>)> {
-        let cell = self.usage_cell(provider)?;
-        loop {
-            let words =
-                self.ledger.peek(cell, |record| [record.word(0), record.word(1), record.word(2)]);
-            let usage = UsageWords(&words[..]);
-            provider.check_life(usage.life())?;
-            let version = usage.configuration();
-            // If the version is gone, another one has been put in force since, and the loop reads
-            // again.
-            if let Some(configuration) = self.configurations.find(cell, version) {
-                return Ok((usage.generation(), version, configuration));
-            }
-        }
-    }
-
-    /// Replaces the configuration of `provider` by what `change` makes of it, unless `change`
-    /// returns `None`. `capacities` are those of the new inventories, if the inventories may be
-    /// others. An error in `capacities` counts only if `change` returns a configuration.
-    ///
-    /// `change` may be called again, with a newer configuration; nothing is locked while `change`
-    /// runs.
-    pub(crate) fn configure(
-        &self,
-        writer: &mut Writer,
-        provider: &Provider,
-        expect: Expect,
-        capacities: Option<&Result<Vec<ClassCapacity>>>,
-        change: impl Fn(&Configuration) -> Option<Configuration>,
-    ) -> Result<Updated> {
-        expect.validate()?;
-        self.usage_cell(provider)?;
-        while_stale(|| {
-            let (generation, replaced, current) = self.configuration_in_force(provider)?;
-            expect.check(provider.uuid, generation)?;
-            let next = change(&current);
-            let changed = next.is_some();
-            if !changed && expect.is_met_by(generation) {
-                let (now, overcommitted) = self.read_usage(provider, |words| {
-                    ((words.generation(), words.configuration()), is_overcommitted(words))
-                })?;
-                return match now == (generation, replaced) {
-                    true => Ok(Updated { changed, generation, overcommitted }),
-                    false => Err(Refusal::Stale),
-                };
-            }
-            let capacities = match capacities.filter(|_| changed) {
-                Some(Err(invalid)) => return Err(invalid.clone().into()),
-                Some(Ok(capacities)) => Some(&capacities[..]),
-                None => None,
+/// Replaces the configuration of `provider` by what `change` makes of it, unless `change`
+/// returns `None`. `capacities` are those of the new inventories, if the inventories may be
+/// others. An error in `capacities` counts only if `change` returns a configuration.
+///
+/// `change` may be called again, with a newer configuration; nothing is locked while `change`
+/// runs.
+pub(crate) fn configure(
+    forest: &Forest,
+    writer: &mut Writer,
+    provider: &Provider,
+    expect: Expect,
+    capacities: Option<&Result<Vec<ClassCapacity>>>,
+    change: impl Fn(&Configuration) -> Option<Configuration>,
+) -> Result<Updated> {
+    expect.validate()?;
+    forest.usage_cell(provider)?;
+    while_stale(|| {
+        let (generation, replaced, current) = forest.configuration_in_force(provider)?;
+        expect.check(provider.uuid, generation)?;
+        let next = change(&current);
+        let changed = next.is_some();
+        if !changed && expect.is_met_by(generation) {
+            let (now, overcommitted) = forest.read_usage(provider, |words| {
+                ((words.generation(), words.configuration()), is_overcommitted(words))
+            })?;
+            return match now == (generation, replaced) {
+                true => Ok(Updated { changed, generation, overcommitted }),
+                false => Err(Refusal::Stale),
             };
-            let next = next.unwrap_or_else(|| (*current).clone());
-            let replacement =
-                Replacement::new(self, provider, expect, capacities, (replaced, current), next);
-            let candidate = &replacement.candidate;
-            let ((generation, overcommitted), at) =
-                Candidate::decide([candidate].into_iter(), writer, |transaction| {
-                    replacement.put_in_force(transaction, self.sharing, 0)
-                })?;
-            // The replaced configuration is dropped at the end, when nothing is left to do.
-            let _gone = replacement.replaces(at);
-            Ok(Updated { changed, generation, overcommitted })
-        })
-    }
+        }
+        let capacities = match capacities.filter(|_| changed) {
+            Some(Err(invalid)) => return Err(invalid.clone().into()),
+            Some(Ok(capacities)) => Some(&capacities[..]),
+            None => None,
+        };
+        let next = next.unwrap_or_else(|| (*current).clone());
+        let replacement =
+            Replacement::new(forest, provider, expect, capacities, (replaced, current), next);
+        let candidate = &replacement.candidate;
+        let ((generation, overcommitted), at) =
+            Candidate::decide([candidate].into_iter(), writer, |transaction| {
+                replacement.put_in_force(transaction, forest.sharing, 0)
+            })?;
+        // The replaced configuration is dropped at the end, when nothing is left to do.
+        let _gone = replacement.replaces(at);
+        Ok(Updated { changed, generation, overcommitted })
+    })
 }
 
 /// Holds a configuration that is about to replace the one in force.

@@ -13,18 +13,16 @@ use crate::forest::provider::Provider;
 use crate::layout::{State, UsageWords, set_cordoned, usage_of};
 use crate::ledger::{Abort, Cell, Writer};
 
-impl Forest {
-    /// Cordons `provider` itself if `own` is true, or ends its own cordon; returns whether that
-    /// made a difference.
-    pub(crate) fn set_cordon(
-        &self,
-        writer: &mut Writer,
-        provider: &Provider,
-        own: bool,
-    ) -> Result<bool> {
-        self.structure_cell(provider)?;
-        writer.transact(|transaction| set_cordon_in(transaction, provider, own))
-    }
+/// Cordons `provider` itself if `own` is true, or ends its own cordon; returns whether that made a
+/// difference.
+pub(crate) fn set_cordon(
+    forest: &Forest,
+    writer: &mut Writer,
+    provider: &Provider,
+    own: bool,
+) -> Result<bool> {
+    forest.structure_cell(provider)?;
+    writer.transact(|transaction| set_cordon_in(transaction, provider, own))
 }
 
 /// Cordons `provider` in a draft if `own` is true, or ends

@@ -131,6 +131,33 @@ impl Forest {
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
+    /// Returns the generation of `provider`, and the configuration in force at that generation.
+    pub(crate) fn configuration(&self, provider: &Provider) -> Result<(u64, Arc<Configuration>)> {
+        let (generation, _, configuration) = self.configuration_in_force(provider)?;
+        Ok((generation, configuration))
+    }
+
+    /// Returns the generation of `provider`, and the version and the configuration in force at that
+    /// generation.
+    pub(crate) fn configuration_in_force(
+        &self,
+        provider: &Provider,
+    ) -> Result<(u64, u64, Arc<Configuration>)> {
+        let cell = self.usage_cell(provider)?;
+        loop {
+            let words =
+                self.ledger.peek(cell, |record| [record.word(0), record.word(1), record.word(2)]);
+            let usage = UsageWords(&words[..]);
+            provider.check_life(usage.life())?;
+            let version = usage.configuration();
+            // If the version is gone, another one has been put in force since, and the loop reads
+            // again.
+            if let Some(configuration) = self.configurations.find(cell, version) {
+                return Ok((usage.generation(), version, configuration));
+            }
+        }
+    }
+
     /// Applies `read` to the words of the provider's usage cell, all of one version.
     pub(crate) fn read_usage<T>(
         &self,

@@ -37,8 +37,8 @@ pub use generation::Expect;
 pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, Version};
 
-pub(crate) use configure::{Replacement, relayout, rewrite_usage};
-pub(crate) use cordon::set_cordon_in;
+pub(crate) use configure::{Replacement, configure, relayout, rewrite_usage};
+pub(crate) use cordon::{set_cordon, set_cordon_in};
 pub(crate) use core::{Forest, all_usages};
 pub(crate) use create::create;
 pub(crate) use draft::{Draft, open_live, structure_at};

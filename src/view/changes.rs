@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::claim::Allocations;
+use crate::claim::{Allocations, read_allocations};
 use crate::error::{Error, Result};
 use crate::forest::ForestReader;
 use crate::layout::{CellKind, ConsumerWords, Life, is_live_consumer, structure_of};
@@ -120,7 +120,7 @@ impl Snapshot {
                 CellKind::Consumer => consumers.push(cell),
                 CellKind::Usage => structures.push(structure_of(cell)),
                 CellKind::Structure => structures.push(cell),
-                CellKind::Name | CellKind::Sharing => {}
+                _ => {}
             }
         });
         structures.retain(|cell| *cell != core.forest.super_root);
@@ -192,8 +192,7 @@ impl ProviderState {
 /// Returns what the consumer in `cell` held at the snapshot, sorted, or `None` if there was none.
 fn sorted_allocations(snapshot: &Snapshot, cell: Cell) -> Result<Option<Allocations>> {
     let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-    let core = &snapshot.pin().core;
-    let mut found = snapshot.read(|past| core.allocations_at(past, cell, is_live))?;
+    let mut found = snapshot.read(|past| read_allocations(past, cell, is_live))?;
     if let Some(found) = &mut found {
         found.sort();
     }

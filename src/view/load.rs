@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::claim::{AgendaKey, Allocations, Core};
 use crate::error::{Error, Fault, Result};
-use crate::forest::{ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate};
+use crate::forest::{
+    ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate, set_cordon,
+};
 use crate::layout::{Holding, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::ResourceClass;
@@ -50,7 +52,7 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
         }
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
             if let Some(provider) = find(&core.forest, provider.data.uuid.into()) {
-                core.forest.set_cordon(writer, &provider, true)?;
+                set_cordon(&core.forest, writer, &provider, true)?;
             }
         }
         for consumer in &dump.consumers {

@@ -185,7 +185,7 @@ impl CellCensus {
                 CellKind::Structure if cell != forest.super_root => PROVIDER,
                 CellKind::Name => NAME,
                 CellKind::Consumer => CONSUMER,
-                CellKind::Structure | CellKind::Usage | CellKind::Sharing => continue,
+                _ => continue,
             };
             match life.state {
                 State::Live => census.kinds[run.0][0] += 1,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::{Allocations, Core, ForestPin};
+use crate::claim::{Allocations, Core, ForestPin, read_allocations};
 use crate::error::{Error, Result};
 use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
 use crate::layout::{Amounts, ConsumerWords, Life, UsageWords, consumer_cells, is_live_consumer};
@@ -245,7 +245,7 @@ impl Snapshot {
     /// once, in O(cells ever used).
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let Some(cell) = self.consumer_cell(consumer)? else { return Ok(None) };
-        self.read(|past| self.pin().core.allocations_at(past, cell, |_| true))
+        self.read(|past| read_allocations(past, cell, |_| true))
     }
 
     /// Returns the cell of a consumer that held something.
@@ -282,7 +282,7 @@ impl Snapshot {
             let mut all = Vec::new();
             for cell in consumer_cells(&core.forest.ledger) {
                 let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-                all.extend(core.allocations_at(past, cell, is_live)?);
+                all.extend(read_allocations(past, cell, is_live)?);
             }
             Ok(all)
         })

@@ -1,7 +1,7 @@
 //! The difference between a fork and its snapshot, as a batch to commit.
 
 use super::state::{CordonChange, Fork, NewInventories, Reads};
-use crate::claim::{Basis, Batch};
+use crate::claim::{Basis, Batch, Condition};
 use crate::forest::Expect;
 use crate::layout::usage_of;
 
@@ -22,7 +22,9 @@ impl Fork {
             let claim = tenancy.claim.clone().map(|mut claim| {
                 // The batch requires the generation of inventories that it replaces anyway.
                 let is_replaced = |cell| self.inventories.contains_key(&usage_of(cell));
-                claim.conditions.retain(|(provider, _)| !is_replaced(provider.cell));
+                claim.conditions.retain(|(provider, condition)| match condition {
+                    Condition::Generation(_) => !is_replaced(provider.cell),
+                });
                 claim
             });
             batch = match (claim, expect) {
