@@ -62,7 +62,7 @@ impl Fork {
     /// - whether a provider is cordoned, where that was asked or more was taken; the provider's
     ///   place, if the fork has cordoned anything; and the descendants of a provider that the fork
     ///   has cordoned;
-    /// - the ancestors in a [chain](Claim::take_chain), and which of them have an inventory of the
+    /// - the ancestors in a [chain](crate::Claim::take_chain), and which of them have an inventory of the
     ///   chain's class;
     /// - consumers, also those that held nothing.
     ///
@@ -71,7 +71,7 @@ impl Fork {
     /// [snapshot](Self::snapshot) itself is no reason either.
     ///
     /// A commit that is refused for such a change returns
-    /// [`ProviderChanged`](Error::ProviderChanged) or [`ConsumerChanged`](Error::ConsumerChanged).
+    /// [`ProviderChanged`](crate::Error::ProviderChanged) or [`ConsumerChanged`](crate::Error::ConsumerChanged).
     pub fn difference_if_unchanged(&self) -> Batch {
         let Reads { providers, consumers, absent } = &*self.reads.borrow();
         let mut batch = self.difference();
