@@ -7,6 +7,7 @@ use crate::forest::provider::{Provider, ProviderKey};
 use crate::layout::{Life, State, Structure, owner_of};
 
 /// Returns the provider with this uuid or name, if there is one.
+#[inline]
 pub(crate) fn find(forest: &Forest, key: ProviderKey<'_>) -> Option<Provider> {
     match key {
         ProviderKey::Uuid(uuid) => find_by_uuid(forest, uuid),

@@ -23,16 +23,19 @@ pub(crate) struct ForestReader<'a, R> {
 }
 
 impl<'a, R: Reader> ForestReader<'a, R> {
+    #[inline]
     pub(crate) fn new(forest: &'a Forest, reader: &'a mut R) -> Self {
         ForestReader { forest, reader }
     }
 
     /// Reads the structure in `cell`.
+    #[inline]
     pub(crate) fn structure_in(&mut self, cell: Cell) -> Result<Structure, Torn> {
         self.reader.read(cell, Structure::of_words)
     }
 
     /// Reads the structure of `provider`.
+    #[inline]
     fn structure(&mut self, provider: &Provider) -> Result<Structure, Abort<Error>> {
         let cell = self.forest.structure_cell(provider)?;
         let structure = self.structure_in(cell)?;
@@ -214,7 +217,7 @@ impl<R: Reader> ForestReader<'_, R> {
         if parent == self.forest.super_root {
             return Ok(None);
         }
-        Ok(Some(self.structure_in(parent)?.uuid))
+        self.reader.read(parent, |words| Some(Structure::of_words(words).uuid))
     }
 
     /// Returns what `extract` makes of the usage of `provider`.
