@@ -155,7 +155,7 @@ fn attempt(
         all_replaced.push(Arc::clone(&current));
         let inventories = Arc::new(inventories.clone());
         let next = Configuration { inventories, ..(*current).clone() };
-        let (before, capacities) = ((version, current), Some(&capacities[..]));
+        let (before, capacities) = ((version, &*current), Some(&capacities[..]));
         replacements.push(Replacement::new(forest, provider, *expect, capacities, before, next));
     }
     let mut outcomes = Vec::with_capacity(keys.len());

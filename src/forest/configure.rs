@@ -67,7 +67,7 @@ pub(crate) fn configure(
         };
         let next = next.unwrap_or_else(|| (*current).clone());
         let replacement =
-            Replacement::new(forest, provider, expect, capacities, (replaced, current), next);
+            Replacement::new(forest, provider, expect, capacities, (replaced, &current), next);
         let candidate = &replacement.candidate;
         let ((generation, overcommitted), at) =
             Candidate::decide([candidate].into_iter(), writer, |transaction| {
@@ -98,10 +98,10 @@ impl<'a> Replacement<'a> {
         provider: &Provider,
         expect: Expect,
         capacities: Option<&'a [ClassCapacity]>,
-        (replaced, current): (u64, Arc<Configuration>),
+        (replaced, current): (u64, &Configuration),
         next: Configuration,
     ) -> Self {
-        let sharing = SharingChange::between(&current, &next);
+        let sharing = SharingChange::between(current, &next);
         let usage = usage_of(provider.cell);
         let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(next));
         Replacement { provider: *provider, expect, capacities, replaced, sharing, candidate }

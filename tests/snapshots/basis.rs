@@ -162,6 +162,21 @@ fn it_rests_on_what_is_below_its_cordons() {
 }
 
 #[test]
+fn it_rests_on_what_is_above_its_cordons() {
+    let shut_changed = |it: &Estate| Error::ProviderChanged { provider: it.shut.uuid() };
+    let cordons = |fork: &mut Fork, it: &Estate| assert!(fork.cordon(&it.inner).unwrap());
+    rests_on(shut_changed, cordons, |it| done(it.tree.uncordon(&it.shut)));
+    let uncordons = |fork: &mut Fork, it: &Estate| {
+        assert!(fork.cordon(&it.gpu).unwrap() && fork.uncordon(&it.gpu).unwrap());
+    };
+    rests_on(host_changed, uncordons, |it| done(it.tree.cordon(&it.host)));
+    // A cordon that was there already rests on nothing else.
+    let nothing = |fork: &mut Fork, it: &Estate| assert!(!fork.cordon(&it.shut).unwrap());
+    rests_not_on(nothing, |it| done(it.tree.cordon(&it.inner)));
+    rests_not_on(nothing, |it| it.tree.reparent(&it.inner, None).unwrap());
+}
+
+#[test]
 fn it_rests_on_chains() {
     rests_on(host_changed, fits_below, |it| it.worker.take(&it.host, &[(VCPU, 1)]).unwrap());
     let gpu_changed = |it: &Estate| Error::ProviderChanged { provider: it.gpu.uuid() };

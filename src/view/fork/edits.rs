@@ -8,7 +8,7 @@ use crate::claim::engine::{exchange, expand, holds_exactly, put};
 use crate::claim::{Allocation, Allocations, Claim, Line, Question};
 use crate::error::{Error, Result};
 use crate::forest::{Draft, Expect, Provider, all_usages, relayout, rewrite_usage, set_cordon_in};
-use crate::layout::{Amounts, Holding, UsageWords, check_count, usage_of};
+use crate::layout::{Amounts, Holding, Structure, UsageWords, check_count, usage_of};
 use crate::ledger::Abort;
 use crate::values::{Inventories, ResourceClass, Usage};
 use crate::view::snapshot::Snapshot;
@@ -70,8 +70,9 @@ impl Fork {
     /// The errors of [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories), as of
     /// the fork.
     pub fn set_inventories(&mut self, provider: &Provider, inventories: Inventories) -> Result<()> {
-        let generation = self.look(provider, Question::Generation, |usage| usage.generation())?;
+        self.look(provider, Question::Exists, |_| ())?;
         let capacities = inventories.capacities()?;
+        let generation = self.look(provider, Question::Generation, |usage| usage.generation())?;
         self.note_dropped(provider, &inventories)?;
         let cell = usage_of(provider.cell);
         self.change(|overlay, _| {
@@ -234,18 +235,22 @@ impl Fork {
     }
 
     fn set_cordon(&mut self, provider: &Provider, own: bool) -> Result<bool> {
-        self.look(provider, Question::Exists, |_| ())?;
+        self.look(provider, Question::OwnCordon, |_| ())?;
+        if Structure::of_words(&self.words(provider.cell)?).cordon.own == own {
+            return Ok(false);
+        }
+        // What the provider and its descendants inherit.
+        if let Some(above) = self.base.parent(provider)? {
+            self.is_cordoned(&above)?;
+        }
         for below in self.base.subtree(provider)? {
-            for question in [Question::Parent, Question::OwnCordon] {
-                self.look(&below, question, |_| ())?;
-            }
+            self.look(&below, Question::Parent, |_| ())?;
+            self.look(&below, Question::OwnCordon, |_| ())?;
         }
-        let changed = self.change(|overlay, _| set_cordon_in(overlay, provider, own))?;
-        if changed {
-            let before = self.cordons.get(&provider.cell).map_or(!own, |earlier| earlier.before);
-            let cordoning = CordonChange { provider: *provider, before, now: own };
-            self.cordons.insert(provider.cell, cordoning);
-        }
-        Ok(changed)
+        let before = self.cordons.get(&provider.cell).map_or(!own, |earlier| earlier.before);
+        self.change(|overlay, _| set_cordon_in(overlay, provider, own))?;
+        let change = CordonChange { provider: *provider, before, now: own };
+        self.cordons.insert(provider.cell, change);
+        Ok(true)
     }
 }

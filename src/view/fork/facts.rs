@@ -2,7 +2,7 @@
 
 use super::state::Fork;
 use crate::claim::{Answer, Question, Rules};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
 use crate::inventory::{Inventories, Inventory};
 use crate::layout::{UsageHead, UsageWords, usage_of};
@@ -69,7 +69,10 @@ impl Fork {
 
     /// Notes where `provider` is: the fork may have cordoned one of its ancestors.
     fn note_chain(&self, provider: &Provider) -> Result<(), Torn> {
-        let ancestors = self.base.ancestors(provider).unwrap_or_default();
+        let ancestors = match self.base.ancestors(provider) {
+            Err(Error::Removed { .. }) => Vec::new(),
+            ancestors => ancestors.map_err(|_| Torn)?,
+        };
         for one in std::iter::once(*provider).chain(ancestors) {
             self.note_one(&one, Question::Exists)?;
             self.note_one(&one, Question::Parent)?;
