@@ -385,10 +385,6 @@ mod view;
 
 mod api;
 
-// Claims and layouts name these modules by the places that they had before.
-use error::fault;
-use values::{inventory, metrics, resource_class};
-
 #[cfg(all(test, not(provider_tree_loom)))]
 extern crate self as provider_tree;
 #[cfg(all(test, not(provider_tree_loom)))]

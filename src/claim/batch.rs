@@ -18,16 +18,15 @@ use crate::claim::holder::Holder;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
 use crate::claim::worker::{Receipt, Worker};
+use crate::error::Fault;
 use crate::error::{Error, Result};
-use crate::fault::Fault;
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::{
     Expect, Forest, KeyCell, Provider, Refusal, Replacement, set_cordon_in, while_stale,
 };
-use crate::inventory::ClassCapacity;
 use crate::layout::{Holding, UsageWords};
 use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
-use crate::resource_class::ResourceClass;
+use crate::values::{ClassCapacity, ResourceClass};
 
 impl Worker {
     /// Makes all changes of a batch at one instant, or none of them. Returns a receipt for each

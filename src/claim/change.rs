@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::forest::{Draft, Provider};
 use crate::layout::{Amounts, Holding, Life, UsageHead, UsageWords, Words, usage_of};
 use crate::ledger::{Abort, Cell};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Describes a change of how much of one class of one provider is used.
 #[derive(Clone, Copy)]

@@ -9,8 +9,8 @@ use crate::claim::floors::Floors;
 use crate::forest::Keys;
 use crate::layout::CONSUMER;
 use crate::ledger::Chunks;
-use crate::metrics::Tallies;
 use crate::sync::CachePadded;
+use crate::values::metrics::Tallies;
 
 /// Holds the consumers of one forest.
 pub(crate) struct Claims {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::claim::core::Core;
 use crate::layout::{ConsumerWords, Holding, State, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Lists everything that a consumer held at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,9 @@
 use smallvec::SmallVec;
 
 use crate::forest::{Forest, Provider};
-use crate::inventory::Usage;
 use crate::layout::{Amounts, State, Structure, UsageWords, usage_of};
 use crate::ledger::{Cell, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::{ResourceClass, Usage};
 
 /// Represents a question about a provider.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -13,8 +13,8 @@ use crate::claim::holder::Holder;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
+use crate::error::Fault;
 use crate::error::{Error, Result};
-use crate::fault::Fault;
 use crate::forest::{Expect, Forest, KeyCell, Refusal, while_stale};
 use crate::ledger::{Abort, Transaction};
 

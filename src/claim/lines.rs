@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
 use crate::layout::{Holding, usage_of};
 use crate::ledger::Cell;
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Represents one amount that a claim asks for.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,7 @@ use crate::claim::basis::Basis;
 use crate::claim::lines::Line;
 use crate::error::{Error, Result};
 use crate::forest::{Expect, Forest, Provider};
-use crate::inventory::Inventories;
-use crate::resource_class::ResourceClass;
+use crate::values::{Inventories, ResourceClass};
 
 /// Represents what one consumer wants: amounts of resource classes from any number of providers,
 /// all of them or none.

@@ -2,10 +2,9 @@
 
 use crate::claim::fact::Question;
 use crate::forest::{Forest, Provider};
-use crate::inventory::Inventory;
 use crate::layout::{UsageHead, usage_of};
 use crate::ledger::{Cell, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::{Inventory, ResourceClass};
 
 /// Answers what the claim engine asks beside the words of cells: for a transaction, the [`Forest`];
 /// for a what-if, the [fork](crate::Fork).

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
 use crate::layout::{UsageWords, usage_of};
 use crate::ledger::{Abort, NextPayload, Writer};
-use crate::resource_class::ResourceClass;
+use crate::values::ResourceClass;
 
 /// Takes and puts back for no consumer.
 impl Worker {

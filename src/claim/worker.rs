@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::forest::{Expect, Provider, RecentProviders, Refusal};
 use crate::layout::Holding;
 use crate::ledger::Writer;
-use crate::metrics::{Metrics, Tallies};
 use crate::sync::{CachePadded, Tally};
+use crate::values::Metrics;
+use crate::values::metrics::Tallies;
 
 /// Makes the claims and releases of one thread.
 ///

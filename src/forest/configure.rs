@@ -12,10 +12,9 @@ use crate::forest::generation::Expect;
 use crate::forest::keys::{Refusal, while_stale};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
-use crate::inventory::ClassCapacity;
 use crate::layout::{Amounts, ClassWords, UsageWords, set_configuration, usage_of, write_usage};
 use crate::ledger::{Abort, Cell, Stamp, Transaction, Writer};
-use crate::resource_class::ResourceClass;
+use crate::values::{ClassCapacity, ResourceClass};
 
 /// Tells what became of a change that may have changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,12 +166,12 @@ fn is_overcommitted(usage: UsageWords<&[u64]>) -> bool {
 }
 
 /// Describes a class that would go while it is in use.
-pub(crate) struct StillUsed {
+pub(crate) struct ClassInUse {
     pub(crate) class: ResourceClass,
     pub(crate) used: u64,
 }
 
-impl StillUsed {
+impl ClassInUse {
     pub(crate) fn error(self, provider: Uuid) -> Error {
         Error::InUse { provider, class: self.class, used: self.used }
     }
@@ -187,7 +186,7 @@ pub(crate) fn relayout(
     usage: UsageWords<&[u64]>,
     capacities: &[ClassCapacity],
     most: u64,
-) -> Result<Vec<ClassWords>, StillUsed> {
+) -> Result<Vec<ClassWords>, ClassInUse> {
     let mut before = usage.all().peekable();
     let mut classes = Vec::with_capacity(capacities.len());
     for new in capacities {
@@ -203,10 +202,10 @@ pub(crate) fn relayout(
     Ok(classes)
 }
 
-fn is_unused(class: u16, amounts: Amounts) -> Result<(), StillUsed> {
+fn is_unused(class: u16, amounts: Amounts) -> Result<(), ClassInUse> {
     match amounts.used {
         0 => Ok(()),
-        used => Err(StillUsed { class: ResourceClass::from_number(class), used }),
+        used => Err(ClassInUse { class: ResourceClass::from_number(class), used }),
     }
 }
 

@@ -7,14 +7,14 @@
 //!      | (capacity, used, taken without a consumer) per class
 //! ```
 
-#[cfg(not(provider_tree_loom))]
-use crate::inventory::MOST_CLASSES;
-use crate::inventory::Usage;
 use crate::layout::life::{CellKind, Life};
 use crate::layout::words::Words;
 #[cfg(not(provider_tree_loom))]
 use crate::ledger::MOST_WORDS;
 use crate::ledger::{NextPayload, Record};
+use crate::values::Usage;
+#[cfg(not(provider_tree_loom))]
+use crate::values::inventory::MOST_CLASSES;
 
 /// Represents the words of a usage cell, for reading.
 #[derive(Clone, Copy)]

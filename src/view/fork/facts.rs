@@ -4,10 +4,9 @@ use super::state::Fork;
 use crate::claim::{Answer, Question, Rules};
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
-use crate::inventory::{Inventories, Inventory};
 use crate::layout::{UsageHead, UsageWords, usage_of};
 use crate::ledger::{Cell, Reader, Torn};
-use crate::resource_class::ResourceClass;
+use crate::values::{Inventories, Inventory, ResourceClass};
 
 impl Rules for Fork {
     fn forest(&self) -> &Forest {
