@@ -33,7 +33,7 @@ pub struct Ledger(Arc<crate::ledger::Ledger>);
 
 impl Default for Ledger {
     fn default() -> Self {
-        Ledger(Arc::new(crate::ledger::Ledger::new([1, 1, 1])))
+        Ledger(Arc::new(crate::ledger::Ledger::new(&[1, 1])))
     }
 }
 

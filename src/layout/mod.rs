@@ -31,10 +31,10 @@ pub(crate) const NAME: Kind = Kind(1);
 pub(crate) const CONSUMER: Kind = Kind(2);
 
 /// Counts the cells of each run.
-pub(crate) const RUNS: [u32; 3] = [2, 1, 1];
+pub(crate) const RUNS: &[u32] = &[2, 1, 1];
 
 /// Holds the first word of each cell of each run. Beyond the end of a run there is nothing.
-const FIRST: [[u64; 2]; 3] = [
+const FIRST: [[u64; 2]; RUNS.len()] = [
     [first(CellKind::Structure), first(CellKind::Usage)],
     [first(CellKind::Name), 0],
     [first(CellKind::Consumer), 0],

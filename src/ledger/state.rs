@@ -33,8 +33,9 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Creates a ledger without cells. `runs` gives the number of cells in a run of each kind.
-    pub(crate) fn new(runs: [u32; KINDS]) -> Self {
+    /// Creates a ledger without cells. `runs` gives the number of cells in a run of each kind; there
+    /// are at most [`KINDS`].
+    pub(crate) fn new(runs: &[u32]) -> Self {
         Ledger {
             gates: Gates::new(),
             records: Records::new(),
@@ -47,7 +48,9 @@ impl Ledger {
             descriptors_handed_out: AtomicU64::new(0),
             descriptors_free: FreeList::new(),
             cells_handed_out: CachePadded::new(AtomicU64::new(0)),
-            kinds: runs.map(|cells| (cells, FreeList::new())),
+            kinds: std::array::from_fn(|kind| {
+                (runs.get(kind).copied().unwrap_or(1), FreeList::new())
+            }),
         }
     }
 

@@ -255,8 +255,9 @@ impl Stamp {
     }
 }
 
-/// Counts the kinds of cells. Each kind is recycled on its own, in runs of a fixed number of cells.
-pub(crate) const KINDS: usize = 3;
+/// Bounds the kinds of cells that a ledger can have. Each kind is recycled on its own, in runs of a
+/// fixed number of cells.
+pub(crate) const KINDS: usize = 4;
 
 /// Names a kind of cells by its index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

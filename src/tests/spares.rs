@@ -27,7 +27,7 @@ fn increment_one(writer: &mut Writer, cell: Cell) {
 /// the cell.
 #[test]
 fn a_record_that_was_read_and_comes_back_as_a_spare_is_not_lost() {
-    let ledger = Arc::new(Ledger::new([1, 1, 1]));
+    let ledger = Arc::new(Ledger::new(&[1, 1]));
     let cells: Vec<_> = {
         let mut writer = ledger.writer().unwrap();
         (0..CELLS).map(|_| writer.take_cells(ALONE, &[0]).unwrap()).collect()

@@ -13,7 +13,7 @@ const ALONE: Kind = Kind(1);
 
 /// Returns a ledger with `N` cells, each of which holds a word twice.
 fn ledger<const N: usize>() -> (Arc<Ledger>, [Cell; N]) {
-    let ledger = Arc::new(Ledger::new([1, 1, 1]));
+    let ledger = Arc::new(Ledger::new(&[1, 1]));
     let mut writer = ledger.writer().unwrap();
     let cells = std::array::from_fn(|_| {
         let cell = writer.take_cells(ALONE, &[0]).unwrap();

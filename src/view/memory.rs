@@ -133,7 +133,7 @@ impl Memory {
         let absent = consumer_index.keys.saturating_sub(live);
         let consumers = CellCounts { absent, ..cells(CONSUMER.0) };
         let runs = [providers, names, consumers].into_iter().zip(RUNS);
-        let known = runs.map(|(counts, run)| counts.total() * u64::from(run)).sum::<u64>();
+        let known = runs.map(|(counts, run)| counts.total() * u64::from(*run)).sum::<u64>();
         let (published, kept_configurations) = configurations.count();
         let bytes = ledger.bytes();
         Memory {
@@ -176,7 +176,8 @@ impl CellCensus {
     /// Counts the cells by looking at every one. A pair of cells counts once, by its structure
     /// cell.
     fn of(forest: &Forest) -> Self {
-        let mut census = CellCensus { kinds: [[0; 2]; 3], in_force: [0; Ledger::WIDTHS.len()] };
+        let mut census =
+            CellCensus { kinds: [[0; 2]; RUNS.len()], in_force: [0; Ledger::WIDTHS.len()] };
         for cell in (0..forest.ledger.cell_bound()).map(Cell::new) {
             let (word, life) = forest.ledger.peek_version(cell, Life::of);
             let Some(width) = word.width() else { continue };
