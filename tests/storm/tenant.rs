@@ -198,9 +198,16 @@ impl Tenant {
         handle
     }
 
-    /// When a consumer's lease ends, if it has one; none if it does not exist.
-    pub(crate) fn standing(&self, consumer: Uuid) -> Option<Option<u64>> {
-        self.model.standing(consumer)
+    /// All consumers that hold something, each with when its lease ends, if it has one.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (Uuid, Option<u64>)> {
+        self.model.standings()
+    }
+
+    /// Consumers that hold nothing, from a random one on.
+    pub(crate) fn newcomers(&self, rng: &mut Rng) -> impl Iterator<Item = Uuid> {
+        let (before, from) = self.consumers.split_at(rng.index(self.consumers.len()));
+        let all = from.iter().chain(before).copied();
+        all.filter(|consumer| self.model.standing(*consumer).is_none())
     }
 
     /// What a consumer holds; none if it does not exist.

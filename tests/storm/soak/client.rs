@@ -42,7 +42,7 @@ impl<'a> Client<'a> {
         while self.holders(|deadline| deadline.is_none()).len() > BOOKED {
             self.release(gust);
         }
-        match gust.rng.below(28) {
+        match gust.rng.below(30) {
             0..=2 => self.claim(gust),
             3..=4 => self.claim_on_a_condition(gust),
             5..=6 => self.claim_along_a_chain(gust),
@@ -55,10 +55,10 @@ impl<'a> Client<'a> {
             14 => self.reshape(gust),
             15 => self.cordon(gust),
             16..=18 => self.lease(gust),
-            19..=20 => self.end_or_renew(gust),
-            21 if gust.rng.percent(20) => self.site.expire(gust, &mut self.tenant.worker),
-            22..=25 => self.act_as_tenant(gust),
-            26 => self.tenant.check_that_what_is_held_stays(gust),
+            19..=22 => self.end_or_renew(gust),
+            23 if gust.rng.percent(20) => self.site.expire(gust, &mut self.tenant.worker),
+            24..=27 => self.act_as_tenant(gust),
+            28 => self.tenant.check_that_what_is_held_stays(gust),
             _ => self.release(gust),
         }
     }
@@ -71,18 +71,12 @@ impl<'a> Client<'a> {
 
     /// The consumers that hold something, in good standing or with such a deadline.
     fn holders(&self, is_wanted: impl Fn(Option<u64>) -> bool) -> Vec<Uuid> {
-        let is_wanted = |consumer: &Uuid| self.tenant.standing(*consumer).is_some_and(&is_wanted);
-        self.tenant.consumers.iter().copied().filter(is_wanted).collect()
-    }
-
-    /// The consumers that hold nothing.
-    fn newcomers(&self) -> Vec<Uuid> {
-        let all = self.tenant.consumers.iter().copied();
-        all.filter(|consumer| self.tenant.standing(*consumer).is_none()).collect()
+        let all = self.tenant.holders().filter(|(consumer, _)| *consumer != self.resident);
+        all.filter(|(_, deadline)| is_wanted(*deadline)).map(|(consumer, _)| consumer).collect()
     }
 
     fn newcomer(&self, rng: &mut Rng) -> Uuid {
-        *rng.pick(&self.newcomers())
+        self.tenant.newcomers(rng).next().expect("there are more than may hold something")
     }
 
     /// Such consumers as nobody ends but this client, each with its generation.
@@ -157,11 +151,9 @@ impl<'a> Client<'a> {
     fn claim_as_a_gang(&mut self, gust: &mut Gust<'_>) {
         let size = 1 + gust.rng.up_to(4);
         let at_least = gust.rng.up_to(size) as usize;
-        let mut all = self.newcomers();
-        let first = gust.rng.index(all.len());
-        all.rotate_left(first);
+        let all: Vec<_> = self.tenant.newcomers(&mut gust.rng).take(size as usize).collect();
         let member = |consumer| (consumer, self.site.some_lines(&mut gust.rng));
-        let members = all.into_iter().take(size as usize).map(member).collect();
+        let members = all.into_iter().map(member).collect();
         self.make(gust, "gang", &Op::Gang(members, at_least));
     }
 
@@ -285,7 +277,7 @@ impl<'a> Client<'a> {
         if leased.is_empty() {
             return;
         }
-        let due = |consumer: &Uuid| self.tenant.standing(*consumer).flatten();
+        let due = |consumer: &Uuid| self.tenant.held(*consumer).and_then(|held| held.deadline);
         let on_the_verge = gust.rng.percent(50);
         let next = leased.iter().copied().min_by_key(due).filter(|_| on_the_verge);
         let consumer = next.unwrap_or(*gust.rng.pick(&leased));

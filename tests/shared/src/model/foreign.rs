@@ -53,6 +53,11 @@ impl Model {
         self.consumers.get(&consumer).map(|held| held.deadline)
     }
 
+    /// All consumers, each with when its lease ends, if it has one.
+    pub fn standings(&self) -> impl Iterator<Item = (Uuid, Option<u64>)> {
+        self.consumers.iter().map(|(consumer, held)| (*consumer, held.deadline))
+    }
+
     /// What others can't end: all that is held and taken, without leases.
     fn lasting(&self) -> impl Iterator<Item = (Uuid, ResourceClass)> {
         let consumers = self.consumers.values().filter(|held| held.deadline.is_none());
