@@ -4,8 +4,7 @@
 //! is an obvious way to do the same without the library, it is in the same group. What many threads
 //! make of it is the question of `cargo xtask bench`.
 //!
-//! Making a claim is part of the time of a claim. What is undone between two measurements is not
-//! timed.
+//! What is undone between two measurements is not timed.
 
 #![expect(clippy::disallowed_types, reason = "a peer, not the library")]
 
@@ -14,20 +13,16 @@ use std::collections::hash_map::Entry;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use benches::{
+    APART, AT_ONCE, CAPACITY, CLASSES, Forest, OPERATIONS, Operation, PROVIDERS, consumer,
+    inventories, name, pick, provider_uuid,
+};
 use criterion::{Bencher, Criterion};
 use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
-use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
-    ResourceClass, Worker,
-};
+use provider_tree::{Claim, Error, Expect, Inventories, Provider, ProviderTree};
 use smallvec::SmallVec;
 use uuid::Uuid;
-
-const CLASSES: [ResourceClass; 3] =
-    [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
-const PROVIDERS: usize = 1024;
-const CAPACITY: u64 = 1 << 40;
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -35,9 +30,7 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .sample_size(50)
         .configure_from_args();
-    taking(&mut criterion);
-    claiming(&mut criterion, "3 classes of 1 provider", 0);
-    claiming(&mut criterion, "1 class of 3 providers", 331);
+    counted(&mut criterion);
     refusing(&mut criterion);
     replacing(&mut criterion);
     finding(&mut criterion);
@@ -52,61 +45,47 @@ fn main() {
     criterion.final_summary();
 }
 
-fn taking(criterion: &mut Criterion) {
-    let (mut ours, mut peer) = (Forest::new(), Mutexes::new());
-    let (ours, peer) = (&mut ours, &mut peer);
-    let mut group = criterion.benchmark_group("take, 3 classes");
-    group.bench_function("ours", |bencher| {
-        each(bencher, ours, |_, _| {}, Forest::take, Forest::put_back);
-    });
-    group.bench_function("a mutex per provider", |bencher| {
-        each(bencher, peer, |_, _| {}, Mutexes::take_for_none, Mutexes::put_back);
-    });
-    group.finish();
-    let mut group = criterion.benchmark_group("put back, 3 classes");
-    group.bench_function("ours", |bencher| {
-        each(bencher, ours, Forest::take, Forest::put_back, |_, _| {});
-    });
-    group.bench_function("a mutex per provider", |bencher| {
-        each(bencher, peer, Mutexes::take_for_none, Mutexes::put_back, |_, _| {});
-    });
-    group.finish();
+/// The operations that are counted, too, each beside what does the same.
+fn counted(criterion: &mut Criterion) {
+    type Steps = [fn(&mut Mutexes, usize); 3];
+    let peers: [(&str, Steps); 7] = [
+        ("take, 3 classes", [nothing, Mutexes::take_for_none, Mutexes::put_back]),
+        ("put back, 3 classes", [Mutexes::take_for_none, Mutexes::put_back, nothing]),
+        ("claim, 3 classes of 1 provider", [nothing, Mutexes::claim_one, Mutexes::release]),
+        ("release, 3 classes of 1 provider", [Mutexes::claim_one, Mutexes::release, nothing]),
+        ("claim, 1 class of 3 providers", [nothing, Mutexes::claim_three, Mutexes::release]),
+        ("release, 1 class of 3 providers", [Mutexes::claim_three, Mutexes::release, nothing]),
+        ("usage", [nothing, Mutexes::usage, nothing]),
+    ];
+    for Operation { name, before, run, after } in OPERATIONS {
+        let mut group = criterion.benchmark_group(*name);
+        let [before, after] = [before, after].map(|step| step.unwrap_or(nothing));
+        group.bench_function("ours", |bencher| {
+            each(bencher, &mut Forest::default(), before, run, after);
+        });
+        for (_, [before, run, after]) in peers.iter().filter(|(peers, _)| peers == name) {
+            group.bench_function("a mutex per provider", |bencher| {
+                each(bencher, &mut Mutexes::new(), before, run, after);
+            });
+        }
+        group.finish();
+    }
 }
 
-/// Each line of a claim is of another class and of the provider so many further on.
-fn claiming(criterion: &mut Criterion, what: &str, stride: usize) {
-    let (mut ours, mut peer) = (Forest::new(), Mutexes::new());
-    let (ours, peer) = (&mut ours, &mut peer);
-    let claim = |forest: &mut Forest, number| forest.claim(number, stride);
-    let peers_claim = |peer: &mut Mutexes, number| peer.claim(number, stride);
-    let mut group = criterion.benchmark_group(format!("claim, {what}"));
-    group.bench_function("ours", |bencher| {
-        each(bencher, ours, |_, _| {}, claim, Forest::release);
-    });
-    group.bench_function("a mutex per provider", |bencher| {
-        each(bencher, peer, |_, _| {}, peers_claim, Mutexes::release);
-    });
-    group.finish();
-    let mut group = criterion.benchmark_group(format!("release, {what}"));
-    group.bench_function("ours", |bencher| {
-        each(bencher, ours, claim, Forest::release, |_, _| {});
-    });
-    group.bench_function("a mutex per provider", |bencher| {
-        each(bencher, peer, peers_claim, Mutexes::release, |_, _| {});
-    });
-    group.finish();
-}
+fn nothing<S>(_: &mut S, _: usize) {}
 
 /// The last of three classes does not fit.
 fn refusing(criterion: &mut Criterion) {
-    let (mut forest, mut peer) = (Forest::new(), Mutexes::new());
+    let (mut forest, mut peer) = (Forest::default(), Mutexes::new());
     let mut group = criterion.benchmark_group("refused claim, 3 classes of 1 provider");
     let mut next = picks();
     group.bench_function("ours", |bencher| {
         bencher.iter(|| {
             let number = next();
-            let mut claim = forest.wanted(number, 0);
-            claim.take_mut(&forest.providers[pick(number)], CLASSES[2], CAPACITY);
+            let mut claim = Claim::new(consumer(number));
+            for (class, amount) in CLASSES.into_iter().zip([1, 1, CAPACITY + 1]) {
+                claim.take_mut(forest.provider(number), class, amount);
+            }
             let refused = forest.worker.claim(black_box(&claim));
             assert!(matches!(refused, Err(Error::CapacityExceeded { .. })));
         });
@@ -114,7 +93,7 @@ fn refusing(criterion: &mut Criterion) {
     group.bench_function("a mutex per provider", |bencher| {
         bencher.iter(|| {
             let number = next();
-            let mut lines = lines(number, 0);
+            let mut lines = lines_of_one(number);
             lines[2].amount += CAPACITY;
             assert!(!peer.try_claim(consumer(number), black_box(lines)));
         });
@@ -124,21 +103,20 @@ fn refusing(criterion: &mut Criterion) {
 
 /// A consumer of three classes moves to another provider.
 fn replacing(criterion: &mut Criterion) {
-    let mut forest = Forest::new();
+    let mut forest = Forest::default();
     criterion.bench_function("replace, 3 classes to another provider", |bencher| {
-        let before = |forest: &mut Forest, number| forest.claim(number, 0);
         let timed = |forest: &mut Forest, number: usize| {
             let mut claim = Claim::new(consumer(number));
-            let provider = &forest.providers[pick(number + 1)];
+            let provider = forest.provider(number + 1);
             CLASSES.into_iter().for_each(|class| claim.take_mut(provider, class, 1));
             forest.worker.replace(black_box(&claim), Expect::Any).map(drop).expect("it fits");
         };
-        each(bencher, &mut forest, before, timed, Forest::release);
+        each(bencher, &mut forest, Forest::claim_one, timed, Forest::release);
     });
 }
 
 fn finding(criterion: &mut Criterion) {
-    let forest = Forest::new();
+    let forest = Forest::default();
     let uuids: Vec<_> = (0..PROVIDERS).map(provider_uuid).collect();
     let names: Vec<_> = (0..PROVIDERS).map(name).collect();
     let mut next = picks();
@@ -148,9 +126,6 @@ fn finding(criterion: &mut Criterion) {
     let std: HashMap<_, _, Hasher> = all().collect();
     let dash: DashMap<_, _, Hasher> = all().collect();
     let papaya: papaya::HashMap<_, _, Hasher> = all().collect();
-    group.bench_function("ours", |bencher| {
-        bencher.iter(|| forest.tree.find(black_box(&uuids[next()])).is_some());
-    });
     group.bench_function("HashMap", |bencher| {
         bencher.iter(|| std.get(black_box(&uuids[next()])).copied());
     });
@@ -183,21 +158,10 @@ fn finding(criterion: &mut Criterion) {
 }
 
 fn reading(criterion: &mut Criterion) {
-    let (Forest { tree, providers, .. }, peer) = (Forest::new(), Mutexes::new());
+    let Forest { tree, providers, .. } = Forest::default();
     let mut next = picks();
-    let mut group = criterion.benchmark_group("usage of 1 class");
-    group.bench_function("ours", |bencher| {
-        bencher.iter(|| tree.usage(&providers[next()], black_box(CLASSES[1])).expect("it has it"));
-    });
-    group.bench_function("a mutex per provider", |bencher| {
-        bencher.iter(|| peer.providers[next()].lock()[black_box(1)]);
-    });
-    group.finish();
     criterion.bench_function("usages of all 3 classes", |bencher| {
         bencher.iter(|| tree.usages(&providers[next()]).expect("it exists"));
-    });
-    criterion.bench_function("data", |bencher| {
-        bencher.iter(|| tree.data(&providers[next()]).expect("it exists"));
     });
     criterion.bench_function("inventories: 1 class of the data", |bencher| {
         bencher.iter(|| {
@@ -208,7 +172,7 @@ fn reading(criterion: &mut Criterion) {
 }
 
 fn configuring(criterion: &mut Criterion) {
-    let forest = Forest::new();
+    let forest = Forest::default();
     let mut state = (forest, Vec::new(), 0);
     criterion.bench_function("set_inventories, 3 classes", |bencher| {
         let before = |(_, stock, changes): &mut (Forest, Vec<Inventories>, u64), _| {
@@ -217,7 +181,7 @@ fn configuring(criterion: &mut Criterion) {
         };
         let timed = |(forest, stock, _): &mut (Forest, Vec<Inventories>, u64), number| {
             let inventories = stock.pop().expect("one for each call");
-            let provider = &forest.providers[pick(number)];
+            let provider = forest.provider(number);
             black_box(forest.tree.set_inventories(provider, inventories, Expect::Any))
                 .expect("valid");
         };
@@ -228,10 +192,10 @@ fn configuring(criterion: &mut Criterion) {
 fn creating(criterion: &mut Criterion) {
     /// A forest, and what was created and is to be removed.
     struct State(Forest, Vec<Provider>);
-    let mut state = State(Forest::new(), Vec::new());
+    let mut state = State(Forest::default(), Vec::new());
     let names: Vec<_> = (0..AT_ONCE).map(|number| format!("child-{number}")).collect();
     let create = |State(forest, created): &mut State, number: usize| {
-        let parent = &forest.providers[pick(number)];
+        let parent = forest.provider(number);
         let name = black_box(&names[number % AT_ONCE]);
         created.push(forest.tree.create_child(parent, name, consumer(number)).expect("it is new"));
     };
@@ -248,7 +212,7 @@ fn creating(criterion: &mut Criterion) {
 }
 
 fn moving(criterion: &mut Criterion) {
-    let Forest { tree, providers, .. } = Forest::new();
+    let Forest { tree, providers, .. } = Forest::default();
     let child = tree.create_child(&providers[0], "child", None).expect("it is new");
     let mut next = picks();
     criterion.bench_function("move a leaf to another root", |bencher| {
@@ -283,10 +247,7 @@ fn walking(criterion: &mut Criterion) {
 }
 
 fn snapshots(criterion: &mut Criterion) {
-    let mut forest = Forest::new();
-    criterion.bench_function("snapshot, taken and dropped", |bencher| {
-        bencher.iter(|| forest.tree.snapshot());
-    });
+    let mut forest = Forest::default();
     let snapshot = forest.tree.snapshot();
     let mut next = picks();
     let mut group = criterion.benchmark_group("usage in a snapshot");
@@ -307,7 +268,7 @@ fn snapshots(criterion: &mut Criterion) {
 }
 
 fn changes(criterion: &mut Criterion) {
-    let mut forest = Forest::new();
+    let mut forest = Forest::default();
     let before = forest.tree.snapshot();
     forest.take(0);
     let now = forest.tree.snapshot();
@@ -321,7 +282,7 @@ fn changes(criterion: &mut Criterion) {
 
 /// One who holds all of a provider goes, and another comes, in a fork.
 fn forks(criterion: &mut Criterion) {
-    let mut forest = Forest::new();
+    let mut forest = Forest::default();
     let all =
         |consumer, provider: &Provider| Claim::new(consumer).take(provider, CLASSES[0], CAPACITY);
     for (number, provider) in forest.providers.iter().enumerate() {
@@ -340,9 +301,6 @@ fn forks(criterion: &mut Criterion) {
         });
     });
 }
-
-/// So many calls are timed as one, between what prepares and what undoes them.
-const AT_ONCE: usize = 256;
 
 /// Times `timed` for each number, after `before` and before `after` for the same numbers.
 fn each<S>(
@@ -368,91 +326,12 @@ fn each<S>(
     });
 }
 
-/// The provider of a call: not in order, since nobody's are. The factor is odd, so all come.
-fn pick(number: usize) -> usize {
-    number.wrapping_mul(613) % PROVIDERS
-}
-
 /// The providers of one call after the other.
 fn picks() -> impl FnMut() -> usize {
     let mut number = 0;
     move || {
         number += 1;
         pick(number)
-    }
-}
-
-/// Uuids spread as random ones do, and the same in every run.
-fn spread(space: u64, number: usize) -> Uuid {
-    let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Uuid::from_u64_pair(mixed, mixed.rotate_left(32) ^ space)
-}
-
-fn provider_uuid(number: usize) -> Uuid {
-    spread(1, number)
-}
-
-fn consumer(number: usize) -> Uuid {
-    spread(2, number)
-}
-
-fn name(number: usize) -> String {
-    format!("host-{number}")
-}
-
-fn inventories(total: u64) -> Inventories {
-    CLASSES.map(|class| (class, Inventory::new(total))).into_iter().collect()
-}
-
-/// Ours, with what one thread needs.
-struct Forest {
-    tree: ProviderTree,
-    providers: Vec<Provider>,
-    worker: Worker,
-}
-
-impl Forest {
-    fn new() -> Self {
-        let tree = ProviderTree::new();
-        let inventories = inventories(CAPACITY);
-        let spec = |number| {
-            ProviderSpec::new(provider_uuid(number), name(number))
-                .with_inventories(inventories.clone())
-        };
-        let list: Vec<_> = (0..PROVIDERS).map(spec).collect();
-        let providers = tree.populate(&list).expect("a sound list");
-        let worker = tree.worker().expect("the first worker");
-        Forest { tree, providers, worker }
-    }
-
-    fn take(&mut self, number: usize) {
-        let amounts = CLASSES.map(|class| (class, 1));
-        self.worker.take(&self.providers[pick(number)], black_box(&amounts)).expect("it fits");
-    }
-
-    fn put_back(&mut self, number: usize) {
-        let amounts = CLASSES.map(|class| (class, 1));
-        let provider = &self.providers[pick(number)];
-        self.worker.put_back(provider, black_box(&amounts)).expect("it was taken");
-    }
-
-    fn wanted(&self, number: usize, stride: usize) -> Claim {
-        let mut claim = Claim::new(consumer(number));
-        for (offset, class) in CLASSES.into_iter().enumerate() {
-            let at = (pick(number) + offset * stride) % PROVIDERS;
-            let class = if stride == 0 { class } else { CLASSES[0] };
-            claim.take_mut(&self.providers[at], class, 1);
-        }
-        claim
-    }
-
-    fn claim(&mut self, number: usize, stride: usize) {
-        let claim = self.wanted(number, stride);
-        self.worker.claim(black_box(&claim)).map(drop).expect("it fits");
-    }
-
-    fn release(&mut self, number: usize) {
-        self.worker.release(black_box(consumer(number))).map(drop).expect("it holds something");
     }
 }
 
@@ -468,14 +347,13 @@ struct Line {
 
 type Lines = SmallVec<[Line; 3]>;
 
-/// The lines that [`Forest::wanted`] has.
-fn lines(number: usize, stride: usize) -> Lines {
-    let line = |offset: usize| Line {
-        provider: (pick(number) + offset * stride) % PROVIDERS,
-        class: if stride == 0 { offset } else { 0 },
-        amount: 1,
-    };
-    (0..3).map(line).collect()
+fn lines_of_one(number: usize) -> Lines {
+    (0..3).map(|class| Line { provider: pick(number), class, amount: 1 }).collect()
+}
+
+fn lines_of_three(number: usize) -> Lines {
+    let provider = |offset| (pick(number) + offset) % PROVIDERS;
+    APART.map(|offset| Line { provider: provider(offset), class: 0, amount: 1 }).into()
 }
 
 /// What a user would write: a mutex for each provider around what is free, locked in order, and one
@@ -503,8 +381,16 @@ impl Mutexes {
         free.iter_mut().zip(black_box([1; 3])).for_each(|(free, amount)| *free += amount);
     }
 
-    fn claim(&mut self, number: usize, stride: usize) {
-        assert!(self.try_claim(consumer(number), black_box(lines(number, stride))));
+    fn usage(&mut self, number: usize) {
+        black_box(self.providers[pick(number)].lock()[black_box(1)]);
+    }
+
+    fn claim_one(&mut self, number: usize) {
+        assert!(self.try_claim(consumer(number), black_box(lines_of_one(number))));
+    }
+
+    fn claim_three(&mut self, number: usize) {
+        assert!(self.try_claim(consumer(number), black_box(lines_of_three(number))));
     }
 
     /// No two lines are of the same class of the same provider.

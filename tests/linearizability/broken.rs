@@ -6,9 +6,9 @@ use std::thread::yield_now;
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree};
 use provider_tree::{ResourceClass, Result, Worker};
 
+use crate::caller::{self, Caller};
 use crate::operation::{Answer, Op, Outcome, SLOTS, Slot};
 use crate::plan::{Profile, Rng};
-use crate::recorder::{self, Caller};
 use crate::run::Run;
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -70,7 +70,7 @@ fn take_what_was_free(
     worker: &mut Worker,
     op: &Op<Provider>,
 ) -> Outcome<Provider> {
-    let Op::TakeRest(provider, class) = op else { return recorder::call(tree, worker, op) };
+    let Op::TakeRest(provider, class) = op else { return caller::call(tree, worker, op) };
     let free = tree.usage(provider, *class)?.free();
     yield_now();
     if free > 0 {
@@ -84,7 +84,7 @@ fn grow_carelessly(
     worker: &mut Worker,
     op: &Op<Provider>,
 ) -> Outcome<Provider> {
-    let Op::Grow(provider, class) = op else { return recorder::call(tree, worker, op) };
+    let Op::Grow(provider, class) = op else { return caller::call(tree, worker, op) };
     let (_, total, grown) = read_grown(tree, provider, *class)?;
     yield_now();
     tree.set_inventories(provider, grown, Expect::Any)?;
@@ -96,7 +96,7 @@ fn grow_carefully(
     worker: &mut Worker,
     op: &Op<Provider>,
 ) -> Outcome<Provider> {
-    let Op::Grow(provider, class) = op else { return recorder::call(tree, worker, op) };
+    let Op::Grow(provider, class) = op else { return caller::call(tree, worker, op) };
     loop {
         let (generation, total, grown) = read_grown(tree, provider, *class)?;
         yield_now();

@@ -6,10 +6,10 @@ use linearize::linearize;
 use provider_tree::{Allocations, Error, Partial, Receipt, ResourceClass, Updated, Usage};
 use uuid::Uuid;
 
+use crate::caller;
 use crate::history::History;
 use crate::operation::{Answer, Handle, Op, Outcome};
 use crate::plan::{self, NAMES, Rng};
-use crate::recorder;
 use crate::run::Run;
 
 /// How many of a hundred changed histories are rejected at least. The others have an explanation:
@@ -21,7 +21,7 @@ const CHANGES: u64 = 10;
 
 #[test]
 fn a_changed_outcome_is_noticed() {
-    let run = Run::new("changed", plan::everything, recorder::call);
+    let run = Run::new("changed", plan::everything, caller::call);
     let run = Run { histories: 300, repeats: 1, ..run };
     let mut rng = Rng::new(run.seed);
     let (mut changed, mut rejected) = (0, 0);
@@ -185,7 +185,7 @@ fn refusal(op: &Op<Handle>) -> Option<Error> {
 fn success(op: &Op<Handle>) -> Option<Answer<Handle>> {
     Some(match op {
         Op::CreateRoot(uuid, _) | Op::CreateChild(_, uuid, _) => {
-            Answer::Created(Handle { uuid: *uuid, life: u8::MAX })
+            Answer::Created(Handle { uuid: *uuid, life: u32::MAX })
         }
         Op::Remove(_) => Answer::Removed(1),
         Op::RemoveLeaf(_) | Op::Reparent(..) | Op::Rename(..) => Answer::Done,

@@ -48,7 +48,7 @@ mod run;
 
 use shared::plan::Profile;
 use shared::stall::Stalling;
-use shared::{history, model, operation, plan, recorder};
+use shared::{caller, history, model, operation, plan, recorder};
 
 use crate::run::Run;
 
@@ -59,7 +59,7 @@ static ALLOCATOR: Stalling = Stalling;
 const LEAST_OVERLAPPING_PERCENT: usize = 50;
 
 fn check(name: &'static str, profile: Profile) {
-    let run = Run::new(name, profile, recorder::call);
+    let run = Run::new(name, profile, caller::call);
     let tally = run.check().unwrap_or_else(|rejected| panic!("{rejected}"));
     let enough = tally.overlapping_percent() >= LEAST_OVERLAPPING_PERCENT;
     assert!(enough || run.histories < 100, "{name}: too little at once: {tally}");

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use linearize::{explained_by_responses, linearize};
 use uuid::Uuid;
 
+use crate::caller::Caller;
 use crate::history::History;
 use crate::plan::{Plan, Profile};
-use crate::recorder::{Caller, record};
+use crate::recorder::record;
 
 /// One run at a time has the cores for itself.
 static ALONE: Mutex<()> = Mutex::new(());

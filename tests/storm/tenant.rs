@@ -1,56 +1,61 @@
-//! A tenant: one thread's worker, the consumers that only it claims for, and its own books.
+//! A tenant: one thread's worker, and the consumers that only it changes, beside a model of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use provider_tree::{
-    Claim, Error, Expect, Provider, ProviderTree, Receipt, ResourceClass, Result, Worker,
-};
+use linearize::Model as _;
+use provider_tree::{Allocations, Error, Expect, Provider, ProviderTree, Worker};
+use shared::caller;
+use shared::model::{Amounts, Model};
+use shared::operation::{self, Answer, Handle, Op, Outcome};
 use uuid::Uuid;
 
 use crate::books::assert_no_leaks;
 use crate::rig::{Gust, Rng};
+use crate::stall::stalling;
 
 /// An amount of one class of one provider.
-pub(crate) type Line = (Provider, ResourceClass, u64);
+pub(crate) type Line = operation::Line<Provider>;
 
-/// Amounts by provider and class.
-pub(crate) type Sums = BTreeMap<(Uuid, ResourceClass), u64>;
-
-/// Claims, and compares what the forest says with what it knows: nobody else touches its
-/// consumers, so there is exactly one right answer at any time.
+/// Makes calls, and compares what they answer with what the model says: nobody else touches its
+/// consumers, so there is exactly one right answer at any time, but for what the providers refuse.
 pub(crate) struct Tenant {
     tree: ProviderTree,
-    worker: Worker,
-    consumers: Vec<Uuid>,
-    holdings: HashMap<Uuid, Holding>,
-    /// The greatest generations of those that have held something.
-    floors: HashMap<Uuid, u64>,
-    taken: Vec<Line>,
-}
-
-/// What a consumer holds.
-struct Holding {
-    generation: u64,
-    lines: Vec<Line>,
+    pub(crate) worker: Worker,
+    model: Model,
+    pub(crate) consumers: Vec<Uuid>,
+    /// The last provider that was met with each uuid, and how many before it.
+    met: HashMap<Uuid, (Provider, u32)>,
+    /// When others end what it has leased.
+    clock: Arc<AtomicU64>,
+    expired: u64,
 }
 
 impl Tenant {
+    /// So many tenants, no two with a consumer in common.
+    pub(crate) fn several(tree: &ProviderTree, tenants: usize, consumers: usize) -> Vec<Tenant> {
+        let clock = Arc::default();
+        (0..tenants).map(|number| Tenant::new(tree, number, consumers, &clock)).collect()
+    }
+
     /// The `number`th tenant, with so many consumers.
-    pub(crate) fn new(tree: &ProviderTree, number: usize, consumers: usize) -> Self {
+    pub(crate) fn new(
+        tree: &ProviderTree,
+        number: usize,
+        consumers: usize,
+        clock: &Arc<AtomicU64>,
+    ) -> Self {
         let consumer = |index| Uuid::from_u64_pair(number as u64 + 1, index as u64);
         Tenant {
             tree: tree.clone(),
             worker: tree.worker().expect("a worker"),
+            model: Model::default(),
             consumers: (0..consumers).map(consumer).collect(),
-            holdings: HashMap::new(),
-            floors: HashMap::new(),
-            taken: Vec::new(),
+            met: HashMap::new(),
+            clock: Arc::clone(clock),
+            expired: 0,
         }
-    }
-
-    /// So many tenants, no two with a consumer in common.
-    pub(crate) fn several(tree: &ProviderTree, tenants: usize, consumers: usize) -> Vec<Tenant> {
-        (0..tenants).map(|number| Tenant::new(tree, number, consumers)).collect()
     }
 
     /// Does something with a random consumer or without one: claims `lines`, or gives back.
@@ -61,85 +66,170 @@ impl Tenant {
         explained: impl Fn(&Error) -> bool,
     ) {
         let consumer = *gust.rng.pick(&self.consumers);
-        let (what, result) = match gust.rng.below(10) {
-            0..=2 => ("claim", self.claim(consumer, lines)),
-            3..=4 => ("replace", self.replace(consumer, lines, Expect::Any)),
+        if self.model.standing(consumer).flatten().is_some() {
+            // When others end its lease, a replacement begins a life, which the answer does not tell.
+            return;
+        }
+        let (what, op) = match gust.rng.below(10) {
+            0..=2 => ("claim", Op::Claim(consumer, lines.to_vec())),
+            3..=4 => ("replace", Op::Replace(consumer, lines.to_vec(), Expect::Any)),
             5 => {
                 let expect = self.guess(consumer, &mut gust.rng);
-                ("replace at a generation", self.replace(consumer, lines, expect))
+                ("replace at a generation", Op::Replace(consumer, lines.to_vec(), expect))
             }
-            6..=7 => ("release", self.release(consumer)),
-            8 if !self.taken.is_empty() => ("put back", self.put_back(&mut gust.rng)),
-            _ => ("take", self.take(lines)),
+            6..=7 => ("release", Op::Release(consumer)),
+            8 if !self.model.taken().is_empty() => {
+                let taken: Vec<_> = self.model.taken().into_iter().collect();
+                let &((provider, class), amount) = gust.rng.pick(&taken);
+                let amounts = vec![(class, gust.rng.up_to(amount))];
+                ("put back", Op::PutBack(self.met[&provider].0, amounts))
+            }
+            _ => {
+                let Some(&(provider, ..)) = lines.first() else { return };
+                let lines = lines.iter().filter(|line| line.0 == provider);
+                ("take", Op::Take(provider, lines.map(|line| (line.1, line.2)).collect()))
+            }
         };
-        gust.expect(what, result, |error| {
-            matches!(
-                error,
-                Error::ConsumerExists { .. }
-                    | Error::AlreadyHeld { .. }
-                    | Error::ConsumerConflict { .. }
-                    | Error::ConsumerNotFound { .. }
-            ) || explained(error)
-        });
+        self.make(gust, what, &op, explained);
     }
 
-    pub(crate) fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> Result<()> {
-        let result = self.worker.claim(&request(consumer, lines));
-        if result.is_ok() {
-            assert_eq!(self.generation(consumer), None, "claimed while it held something");
+    /// Makes a call and looks at its consumers. Fails if the model does not explain the outcome, or
+    /// if a provider has refused something for a reason that `explained` does not accept.
+    pub(crate) fn make(
+        &mut self,
+        gust: &mut Gust<'_>,
+        what: &'static str,
+        op: &Op<Provider>,
+        explained: impl Fn(&Error) -> bool,
+    ) -> Option<Answer<Provider>> {
+        let outcome = self.call(gust, op);
+        self.conclude(gust, what, op, outcome, explained)
+    }
+
+    /// Makes a call, and gives way within it.
+    pub(crate) fn call(&mut self, gust: &mut Gust<'_>, op: &Op<Provider>) -> Outcome<Provider> {
+        let at = gust.rng.below(20) as u32;
+        stalling(at, || caller::call(&self.tree, &mut self.worker, op))
+    }
+
+    /// Does the rest for a call that has been made.
+    pub(crate) fn conclude(
+        &mut self,
+        gust: &mut Gust<'_>,
+        what: &'static str,
+        op: &Op<Provider>,
+        outcome: Outcome<Provider>,
+        explained: impl Fn(&Error) -> bool,
+    ) -> Option<Answer<Provider>> {
+        self.note(op, &outcome);
+        let explained = |error: &Error| is_of_consumer(error) || explained(error);
+        let all = |refused: &[(usize, Error)]| refused.iter().all(|(_, error)| explained(error));
+        let in_part = match &outcome {
+            Ok(Answer::Gang(made)) => made.iter().filter_map(|it| it.as_ref().err()).all(explained),
+            Ok(Answer::Partly(partial)) => all(&partial.refused),
+            _ => true,
+        };
+        assert!(in_part, "{what}: the race does not explain {outcome:?}");
+        gust.expect(what, outcome, |error| match error {
+            Error::TooFewFit { refused, .. } => all(refused),
+            error => explained(error),
+        })
+    }
+
+    /// Makes a call that can't be refused.
+    fn must(&mut self, op: &Op<Provider>) {
+        let outcome = caller::call(&self.tree, &mut self.worker, op);
+        self.note(op, &outcome);
+        assert!(outcome.is_ok(), "{op:?} -> {outcome:?}");
+    }
+
+    /// Tells the model of a call, and looks at its consumers.
+    fn note(&mut self, op: &Op<Provider>, outcome: &Outcome<Provider>) {
+        assert!(self.explains(op, outcome), "{op:?} -> {outcome:?} is wrong in {:#?}", self.model);
+        op.consumers().into_iter().for_each(|consumer| self.check(consumer));
+    }
+
+    /// Whether the forest says of the consumer what the model says.
+    pub(crate) fn check(&mut self, consumer: Uuid) {
+        let held = Op::Allocations(consumer);
+        let outcome = caller::call(&self.tree, &mut self.worker, &held);
+        assert!(self.explains(&held, &outcome), "{outcome:?} is wrong in {:#?}", self.model);
+    }
+
+    /// Whether the model explains an outcome, if need be by leases that have ended meanwhile.
+    pub(crate) fn explains(&mut self, op: &Op<Provider>, outcome: &Outcome<Provider>) -> bool {
+        let op = op.map(|provider| self.handle(provider));
+        let outcome = outcome.clone().map(|answer| answer.map(|provider| self.handle(provider)));
+        let now = self.clock.load(SeqCst);
+        let mut due = op.consumers();
+        due.retain(|one| self.model.standing(*one).flatten().is_some_and(|due| due <= now));
+        let before = (!due.is_empty()).then(|| self.model.clone());
+        if self.allows(&op, &outcome) {
+            return true;
         }
-        self.conclude(consumer, lines, result)
-    }
-
-    pub(crate) fn replace(&mut self, consumer: Uuid, lines: &[Line], expect: Expect) -> Result<()> {
-        let result = self.worker.replace(&request(consumer, lines), expect);
-        if let (Ok(_), Expect::Generation(expected)) = (&result, expect) {
-            assert_eq!(self.generation(consumer), Some(expected), "replaced against the rule");
+        let Some(before) = before else { return false };
+        self.model = before;
+        self.expired += due.len() as u64;
+        for consumer in due {
+            self.model.end(consumer).expect("it has a deadline");
         }
-        self.conclude(consumer, lines, result)
+        self.allows(&op, &outcome)
     }
 
-    pub(crate) fn release(&mut self, consumer: Uuid) -> Result<()> {
-        let result = self.worker.release(consumer);
-        match &result {
-            Ok(receipt) => assert_eq!(Some(receipt.generation), self.generation(consumer)),
-            Err(error) => self.check_refusal(consumer, &[], error),
+    /// Whether the model explains an outcome. A new life begins wherever others, who share its
+    /// floor, have come to.
+    fn allows(&mut self, op: &Op<Handle>, outcome: &Outcome<Handle>) -> bool {
+        for made in outcome.iter().flat_map(Answer::receipts) {
+            if self.model.standing(made.consumer).is_none() {
+                self.model.raise(made.consumer, made.generation.saturating_sub(1));
+            }
         }
-        if let Ok(receipt) = &result {
-            self.holdings.remove(&consumer);
-            self.floors.insert(consumer, receipt.generation);
+        self.model.allows(op, outcome)
+    }
+
+    fn handle(&mut self, provider: Provider) -> Handle {
+        let uuid = provider.uuid();
+        let (last, life) = self.met.entry(uuid).or_insert((provider, 0));
+        if *last != provider {
+            (*last, *life) = (provider, *life + 1);
         }
-        self.check(consumer);
-        result.map(|_| ())
+        let handle = Handle { uuid, life: *life };
+        self.model.meet(handle);
+        handle
     }
 
-    /// Takes the lines of the first line's provider, for no consumer.
-    pub(crate) fn take(&mut self, lines: &[Line]) -> Result<()> {
-        let Some(&(provider, ..)) = lines.first() else { return Ok(()) };
-        let lines: Vec<Line> = lines.iter().filter(|line| line.0 == provider).copied().collect();
-        let amounts: Vec<_> = lines.iter().map(|&(_, class, amount)| (class, amount)).collect();
-        self.worker.take(&provider, &amounts)?;
-        self.taken.extend(lines);
-        Ok(())
+    /// All consumers that hold something, each with when its lease ends, if it has one.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (Uuid, Option<u64>)> {
+        self.model.standings()
     }
 
-    /// Puts back one of the amounts taken, which can't be refused. There must be one.
-    fn put_back(&mut self, rng: &mut Rng) -> Result<()> {
-        let (provider, class, amount) = self.taken.swap_remove(rng.index(self.taken.len()));
-        let put_back = self.worker.put_back(&provider, &[(class, amount)]);
-        assert_eq!(put_back, Ok(()), "what was taken can be put back");
-        Ok(())
+    /// Consumers that hold nothing, from a random one on.
+    pub(crate) fn newcomers(&self, rng: &mut Rng) -> impl Iterator<Item = Uuid> {
+        let (before, from) = self.consumers.split_at(rng.index(self.consumers.len()));
+        let all = from.iter().chain(before).copied();
+        all.filter(|consumer| self.model.standing(*consumer).is_none())
+    }
+
+    /// What a consumer holds; none if it does not exist.
+    pub(crate) fn held(&self, consumer: Uuid) -> Option<Allocations> {
+        self.model.allocations(consumer)
+    }
+
+    /// The same with handles.
+    pub(crate) fn lines_of(&self, consumer: Uuid) -> Vec<Line> {
+        let held = self.held(consumer).map_or_else(Vec::new, |held| held.allocations);
+        held.iter().map(|it| (self.met[&it.provider].0, it.class, it.amount)).collect()
     }
 
     /// Gives everything back.
     pub(crate) fn leave(&mut self) {
         for consumer in self.consumers.clone() {
-            if self.generation(consumer).is_some() {
-                assert_eq!(self.release(consumer), Ok(()));
+            if self.held(consumer).is_some() {
+                self.must(&Op::Release(consumer));
             }
         }
-        while !self.taken.is_empty() {
-            assert_eq!(self.put_back(&mut Rng::new(0)), Ok(()));
+        for ((provider, class), amount) in self.model.taken() {
+            self.must(&Op::PutBack(self.met[&provider].0, vec![(class, amount)]));
         }
     }
 
@@ -147,13 +237,14 @@ impl Tenant {
     /// at one amount.
     pub(crate) fn check_that_what_is_held_stays(&self, gust: &mut Gust<'_>) {
         let tree = &self.tree;
-        let held: Vec<&Line> = self.lines().collect();
+        let settled = self.consumers.iter().filter(|it| self.model.standing(**it) == Some(None));
+        let held: Vec<Line> = settled.flat_map(|consumer| self.lines_of(*consumer)).collect();
         if let [_, ..] = held[..] {
             let (provider, class, amount) = *gust.rng.pick(&held);
-            assert_eq!(tree.find(provider.uuid()), Some(*provider), "held, and not found");
-            let usage = tree.usage(provider, *class).expect("held, so the provider has it");
-            assert!(usage.used >= *amount, "{amount} held of {class}, {usage:?}");
-            let removed = tree.remove(provider);
+            assert_eq!(tree.find(provider.uuid()), Some(provider), "held, and not found");
+            let usage = tree.usage(&provider, class).expect("held, so the provider has it");
+            assert!(usage.used >= amount, "{amount} held of {class}, {usage:?}");
+            let removed = tree.remove(&provider);
             let in_use = matches!(removed, Err(Error::InUse { used: 1.., .. }));
             assert!(
                 in_use,
@@ -163,115 +254,37 @@ impl Tenant {
         }
     }
 
-    /// Everything that this tenant holds or took.
-    fn lines(&self) -> impl Iterator<Item = &Line> {
-        self.holdings.values().flat_map(|holding| &holding.lines).chain(&self.taken)
-    }
-
-    /// What all tenants hold and took together.
-    pub(crate) fn sums(tenants: &[Tenant]) -> Sums {
-        sum(tenants.iter().flat_map(Tenant::lines).copied())
-    }
-
     /// How often its changes were prepared in vain.
     pub(crate) fn retries(&self) -> u64 {
         self.worker.retries()
     }
 
-    fn generation(&self, consumer: Uuid) -> Option<u64> {
-        self.holdings.get(&consumer).map(|holding| holding.generation)
-    }
-
     /// The consumer's generation, or one that it is not at: be it of a life that is over.
     fn guess(&self, consumer: Uuid, rng: &mut Rng) -> Expect {
-        let over = self.floors.get(&consumer).copied().unwrap_or(1);
-        let actual = self.generation(consumer).unwrap_or(over);
-        let actual = if rng.percent(10) { over } else { actual };
-        Expect::Generation(if rng.percent(70) { actual } else { actual + rng.up_to(2) })
-    }
-
-    /// Books the result of a claim or a replacement.
-    fn conclude(&mut self, consumer: Uuid, lines: &[Line], result: Result<Receipt>) -> Result<()> {
-        match &result {
-            Ok(receipt) => {
-                let generation = receipt.generation;
-                assert_eq!(receipt.consumer, consumer);
-                match self.generation(consumer) {
-                    Some(before) => assert_eq!(generation, before + 1),
-                    None => assert!(self.floors.get(&consumer).is_none_or(|it| generation > *it)),
-                }
-                self.holdings.insert(consumer, Holding { generation, lines: lines.to_vec() });
-            }
-            Err(error) => self.check_refusal(consumer, lines, error),
+        let actual = self.held(consumer).map_or(1, |held| held.generation);
+        match rng.below(10) {
+            0..=6 => Expect::Generation(actual),
+            7..=8 => Expect::Generation(actual + rng.up_to(2)),
+            _ => Expect::Generation(actual.saturating_sub(rng.up_to(4))),
         }
-        self.check(consumer);
-        result.map(|_| ())
-    }
-
-    /// Whether the refusal is about what was asked, and true as far as this tenant can know.
-    fn check_refusal(&self, consumer: Uuid, lines: &[Line], error: &Error) {
-        let known = self.generation(consumer);
-        let sums = sum(lines.iter().copied());
-        let asked =
-            |provider: &Uuid, class: &ResourceClass| sums.get(&(*provider, *class)).copied();
-        let makes_sense = match error {
-            Error::ConsumerExists { generation, .. } | Error::AlreadyHeld { generation, .. } => {
-                known == Some(*generation)
-            }
-            Error::ConsumerNotFound { .. } => known.is_none(),
-            Error::ConsumerConflict { expected, actual, .. } => {
-                known == *actual && known != Some(*expected)
-            }
-            Error::CapacityExceeded { provider, class, requested, free } => {
-                asked(provider, class) == Some(*requested) && requested > free
-            }
-            Error::UnitViolation { provider, class, requested, min_unit, max_unit, step_size } => {
-                let obeys =
-                    (min_unit..=max_unit).contains(&requested) && requested % step_size == 0;
-                asked(provider, class) == Some(*requested) && !obeys
-            }
-            Error::NoInventory { provider, class } => asked(provider, class).is_some(),
-            Error::Removed { provider } | Error::Cordoned { provider } => {
-                lines.iter().any(|line| line.0.uuid() == *provider)
-            }
-            _ => false,
-        };
-        assert!(makes_sense, "{error:?} of {lines:?} for {consumer}, at generation {known:?}");
-    }
-
-    /// Whether the forest says of the consumer what this tenant knows.
-    pub(crate) fn check(&self, consumer: Uuid) {
-        let found = self.tree.allocations(consumer);
-        let Some(holding) = self.holdings.get(&consumer) else {
-            assert_eq!(found, None, "{consumer} holds nothing");
-            return;
-        };
-        let found = found.unwrap_or_else(|| panic!("{consumer} holds {:?}", holding.lines));
-        assert_eq!((found.consumer, found.generation), (consumer, holding.generation));
-        let of_each = found.allocations.iter();
-        let allocated: Sums =
-            of_each.map(|held| ((held.provider, held.class), held.amount)).collect();
-        assert_eq!(allocated, sum(holding.lines.iter().copied()));
-        assert_eq!(allocated.len(), found.allocations.len(), "one entry for each class");
     }
 }
 
-fn request(consumer: Uuid, lines: &[Line]) -> Claim {
-    let mut claim = Claim::new(consumer);
-    lines.iter().for_each(|(provider, class, amount)| claim.take_mut(provider, *class, *amount));
-    claim
-}
-
-fn sum(lines: impl IntoIterator<Item = Line>) -> Sums {
-    let mut sums = Sums::new();
-    for (provider, class, amount) in lines {
-        *sums.entry((provider.uuid(), class)).or_default() += amount;
-    }
-    sums
+/// Refusals that no provider has to do with, so that the model knows them exactly.
+fn is_of_consumer(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ConsumerExists { .. }
+            | Error::AlreadyHeld { .. }
+            | Error::ConsumerConflict { .. }
+            | Error::ConsumerNotFound { .. }
+            | Error::LeaseEnded { .. }
+            | Error::NotLeased { .. }
+    )
 }
 
 /// What all providers say is used of each class, if any is.
-pub(crate) fn usages(tree: &ProviderTree) -> Sums {
+pub(crate) fn usages(tree: &ProviderTree) -> Amounts {
     let used = |provider: Provider| {
         let usages = tree.usages(&provider).expect("nothing is removed meanwhile").into_iter();
         usages.map(move |(class, usage)| ((provider.uuid(), class), usage.used))
@@ -279,20 +292,28 @@ pub(crate) fn usages(tree: &ProviderTree) -> Sums {
     tree.providers().into_iter().flat_map(used).filter(|(_, used)| *used > 0).collect()
 }
 
-/// After a storm: the forest's books are the tenants' books, and are empty once all have left.
-pub(crate) fn check_books(tree: &ProviderTree, mut tenants: Vec<Tenant>) {
-    for tenant in &tenants {
-        tenant.consumers.iter().for_each(|consumer| tenant.check(*consumer));
+/// After a storm: the forest says what the tenants' models say, and is empty once all have left.
+/// Returns how many of their leases others have ended.
+pub(crate) fn check_books(tree: &ProviderTree, mut tenants: Vec<Tenant>) -> u64 {
+    let mut sums = Amounts::new();
+    let mut consumers = 0;
+    for tenant in &mut tenants {
+        tenant.consumers.clone().into_iter().for_each(|consumer| tenant.check(consumer));
+        consumers += tenant.consumers.iter().filter(|it| tenant.held(**it).is_some()).count();
+        for (key, amount) in tenant.model.amounts() {
+            *sums.entry(key).or_default() += amount;
+        }
     }
-    assert_eq!(usages(tree), Tenant::sums(&tenants));
+    assert_eq!(usages(tree), sums);
     let audit = tree.audit();
     assert!(audit.holds(), "{audit:?}");
-    let consumers: usize = tenants.iter().map(|tenant| tenant.holdings.len()).sum();
     assert_eq!((audit.consumers, tree.consumers().len()), (consumers, consumers));
     tenants.iter_mut().for_each(Tenant::leave);
-    assert_eq!(usages(tree), Sums::new());
+    assert_eq!(usages(tree), Amounts::new());
     assert!(tree.consumers().is_empty());
     assert!(tree.audit().holds());
+    let expired = tenants.iter().map(|tenant| tenant.expired).sum();
     drop(tenants);
     assert_no_leaks(tree);
+    expired
 }

@@ -10,29 +10,6 @@ use crate::checks::files_below;
 use crate::modules::{self, Edges};
 use crate::shell::{Failure, failed};
 
-/// Files that are known to be in circles, and are to leave them: a circle of only these is told of
-/// and does not fail.
-const KNOWN: &[&str] = &[
-    "claim/basis.rs",
-    "claim/change.rs",
-    "claim/find.rs",
-    "claim/lines.rs",
-    "claim/request.rs",
-    "claim/worker.rs",
-    "error.rs",
-    "fault.rs",
-    "resource_class.rs",
-    "tree/cordon.rs",
-    "tree/core.rs",
-    "tree/floors.rs",
-    "tree/populate/attempt.rs",
-    "tree/populate/mod.rs",
-    "tree/provider.rs",
-    "tree/structure.rs",
-    "view/lookup.rs",
-    "view/snapshot.rs",
-];
-
 /// Reads the library below this folder; returns its circles, each as a sentence.
 pub(crate) fn check(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut sources = BTreeMap::new();
@@ -42,11 +19,8 @@ pub(crate) fn check(folder: &Path) -> Result<Vec<String>, Failure> {
         let inside = path.strip_prefix(folder).unwrap_or(&path);
         sources.insert(inside.to_string_lossy().replace('\\', "/"), text);
     }
-    let circles = circles(&modules::edges(&sources)?).into_iter();
-    let is_known = |circle: &Circle| circle.files.iter().all(|file| KNOWN.contains(&file.as_str()));
-    let (known, new): (Vec<_>, Vec<_>) = circles.partition(is_known);
-    known.iter().for_each(|circle| println!("known: {}", circle.shown));
-    Ok(new.into_iter().map(|circle| circle.shown).collect())
+    let circles = circles(&modules::edges(&sources)?);
+    Ok(circles.into_iter().map(|circle| circle.shown).collect())
 }
 
 /// Files that all depend on each other.

@@ -5,7 +5,12 @@
 //! each model prints one line, and the lines are counted.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use serde_json::Value;
 
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed};
@@ -41,6 +46,32 @@ impl Checker {
         match self {
             Checker::Loom => 138,
             Checker::Shuttle => 136,
+        }
+    }
+
+    /// The models that take longest, the longest first: they begin first, so that no core waits for
+    /// them at the end.
+    fn longest(self) -> &'static [&'static str] {
+        match self {
+            Checker::Loom => &[
+                "one_name_is_created_once",
+                "gangs_in_opposite_order_follow_one_another",
+                "a_child_is_created_or_its_parent_removed",
+                "one_uuid_is_created_once",
+                "two_consumers_swap_on_full_providers",
+                "nothing_lands_after_a_cordon",
+                "a_late_helper_of_an_abort_installs_nothing",
+                "one_provider_is_created_once",
+                "two_populations_are_one_after_the_other",
+                "a_pair_against_one_cell_and_a_reader",
+                "a_refused_lease_leaves_the_agenda",
+                "a_missing_parent_leaves_nothing_behind",
+                "a_lease_ends_once",
+                "a_shrink_and_a_claim_follow_one_another",
+                "an_inventory_swap_is_atomic_against_claims",
+                "a_name_is_created_while_its_owner_goes",
+            ],
+            Checker::Shuttle => &["eight_gardeners_keep_a_forest"],
         }
     }
 }
@@ -87,7 +118,7 @@ impl Request {
 /// Lists or runs the models asked for.
 pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<(), Failure> {
     if request.only_list {
-        list(workspace, request)?.iter().for_each(|name| println!("{name}"));
+        list(workspace, request)?.iter().for_each(|model| println!("{}", model.name));
         return Ok(());
     }
     check(workspace, request).map(drop)
@@ -96,15 +127,14 @@ pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<(), Failur
 /// Runs the models asked for, prints what they say as one table, and returns how many ran. Fails
 /// if a model fails, is silent, or explored nothing.
 pub(crate) fn check(workspace: &Workspace, request: &Request) -> Result<usize, Failure> {
-    let listed = list(workspace, request)?.len();
-    let mut heard = Heard::default();
-    let mut command = test_command(workspace, request);
-    command.args(["--nocapture", &format!("--test-threads={}", cores())]);
-    let status = shell::lines(&mut command, |line| heard.line(line))?;
+    let listed = list(workspace, request)?;
+    let (heard, broken) = run_all(&listed)?;
     println!("\n{}", heard.table());
-    let passed = shell::succeeded(&command, &status);
+    if let Some(first) = broken.first() {
+        return Err(failed(format!("models that failed: {}, such as `{first}`", broken.len())));
+    }
     let least = if request.filter.is_none() { request.checker.minimum_models() } else { 1 };
-    passed.and_then(|()| heard.judge(listed, least).map_err(failed))
+    heard.judge(listed.len(), least).map_err(failed)
 }
 
 /// A cargo command on `loom-tests` as the models need it: with the cfg, in a target directory of
@@ -123,16 +153,78 @@ pub(crate) fn cargo(workspace: &Workspace, checker: Checker, subcommand: &str) -
     command
 }
 
-/// The names of the models asked for.
-fn list(workspace: &Workspace, request: &Request) -> Result<Vec<String>, Failure> {
-    let text = shell::output(test_command(workspace, request).arg("--list"))?;
-    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+/// A model, and the program that has it.
+struct Listed {
+    name: String,
+    program: PathBuf,
 }
 
-fn test_command(workspace: &Workspace, request: &Request) -> Command {
+/// Builds and lists the models asked for, those first that take longest.
+fn list(workspace: &Workspace, request: &Request) -> Result<Vec<Listed>, Failure> {
     let mut command = cargo(workspace, request.checker, "test");
-    command.args(["--tests", "--no-fail-fast", "--"]).args(&request.filter);
-    command
+    command.args(["--tests", "--no-run", "--message-format", "json-render-diagnostics"]);
+    let mut listed = Vec::new();
+    for program in programs_in(&shell::output(&mut command)?) {
+        let text = shell::output(Command::new(&program).arg("--list").args(&request.filter))?;
+        let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+        listed.extend(names.map(|name| Listed { name: name.to_owned(), program: program.clone() }));
+    }
+    let longest = request.checker.longest();
+    listed.sort_by_key(|it| longest.iter().position(|name| *name == it.name).unwrap_or(usize::MAX));
+    Ok(listed)
+}
+
+/// Finds the programs that cargo says it has built.
+fn programs_in(messages: &str) -> Vec<PathBuf> {
+    let program = |line: &str| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    };
+    messages.lines().filter_map(program).collect()
+}
+
+/// Runs each model in a process of its own, as many at once as there are cores. Returns what they
+/// say, and the names of those that fail.
+fn run_all(models: &[Listed]) -> Result<(Heard, Vec<&str>), Failure> {
+    let waiting = Mutex::new(models.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<_, Failure> {
+        let mut ran = Vec::new();
+        while let Some(model) = next() {
+            let output = run_one(model)?;
+            println!(
+                "test {} ... {}",
+                model.name,
+                if output.status.success() { "ok" } else { "FAILED" }
+            );
+            ran.push((model, output));
+        }
+        Ok(ran)
+    };
+    let ran = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|it| it.join().expect("a worker does not panic"));
+        ended.collect::<Result<Vec<_>, Failure>>()
+    })?;
+    let (mut heard, mut broken) = (Heard::default(), Vec::new());
+    for (model, output) in ran.into_iter().flatten() {
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.lines().for_each(|line| heard.line(line));
+        if !output.status.success() {
+            println!("\n{}: {said}{}", model.name, String::from_utf8_lossy(&output.stderr));
+            broken.push(model.name.as_str());
+        }
+    }
+    Ok((heard, broken))
+}
+
+fn run_one(model: &Listed) -> Result<Output, Failure> {
+    let mut command = Command::new(&model.program);
+    command.args(["--exact", &model.name, "--nocapture"]).stdin(Stdio::null());
+    for limit in LIMITS_OF_LOOM {
+        command.env_remove(limit);
+    }
+    command.output().map_err(|error| failed(format!("{}: {error}", model.program.display())))
 }
 
 fn cores() -> usize {
@@ -187,12 +279,12 @@ impl Model {
     }
 }
 
-/// The part of a line that a model wrote, and what stands before it: the test harness may have
-/// begun the line with `test name ... `.
-fn split_model_line(line: &str) -> Option<(&str, &str)> {
+/// The part of a line that a model wrote: the test harness may have begun the line with
+/// `test name ... `.
+fn model_line(line: &str) -> Option<&str> {
     let (before, model) = line.split_once("model: ")?;
     let by_harness = before.starts_with("test ") && before.ends_with(" ... ");
-    (before.is_empty() || by_harness).then_some((before, model))
+    (before.is_empty() || by_harness).then_some(model)
 }
 
 /// What the run of the models printed.
@@ -203,13 +295,9 @@ struct Heard {
 }
 
 impl Heard {
-    /// Keeps what a model says and passes everything else on.
+    /// Keeps what a model says.
     fn line(&mut self, line: &str) {
-        let Some((before, model)) = split_model_line(line) else {
-            println!("{line}");
-            return;
-        };
-        print!("{before}");
+        let Some(model) = model_line(line) else { return };
         match Model::parse(model) {
             Some(model) => self.models.push(model),
             None => self.unreadable.push(line.to_owned()),
@@ -299,10 +387,20 @@ mod tests {
 
     #[test]
     fn a_model_line_is_found_behind_what_the_harness_began() {
-        assert_eq!(split_model_line("model: x"), Some(("", "x")));
-        assert_eq!(split_model_line("test a::b ... model: x"), Some(("test a::b ... ", "x")));
-        assert_eq!(split_model_line("the model: x"), None);
-        assert_eq!(split_model_line("test result: ok. 1 passed"), None);
+        assert_eq!(model_line("model: x"), Some("x"));
+        assert_eq!(model_line("test a::b ... model: x"), Some("x"));
+        assert_eq!(model_line("the model: x"), None);
+        assert_eq!(model_line("test result: ok. 1 passed"), None);
+    }
+
+    #[test]
+    fn programs_are_found_among_what_cargo_says() {
+        let messages = [
+            r#"{"reason":"compiler-artifact","executable":null}"#,
+            r#"{"reason":"compiler-artifact","executable":"/target/ring-1"}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+        ];
+        assert_eq!(programs_in(&messages.join("\n")), [PathBuf::from("/target/ring-1")]);
     }
 
     #[test]

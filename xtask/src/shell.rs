@@ -1,7 +1,6 @@
 //! Running commands, headings and tables.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Why a command of this tool did not succeed.
@@ -46,26 +45,6 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     succeeded(command, &output.status)?;
     String::from_utf8(output.stdout)
         .map_err(|_| failed(format!("`{}` printed text that is not UTF-8", shown(command))))
-}
-
-/// Runs a command, handing over each line of its standard output as it comes. The caller judges
-/// the status, since the lines tell more about a failure than the status does.
-pub(crate) fn lines(
-    command: &mut Command,
-    mut each: impl FnMut(&str),
-) -> Result<ExitStatus, Failure> {
-    println!("$ {}", shown(command));
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let mut child = child.map_err(|error| not_started(command, &error))?;
-    if let Some(mut reader) = child.stdout.take().map(BufReader::new) {
-        let mut line = Vec::new();
-        let lost = |error| failed(format!("lost the output of `{}`: {error}", shown(command)));
-        while reader.read_until(b'\n', &mut line).map_err(lost)? > 0 {
-            each(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
-            line.clear();
-        }
-    }
-    child.wait().map_err(|error| not_started(command, &error))
 }
 
 /// Fails unless the command that ended with this status succeeded.

@@ -26,7 +26,7 @@ pub type Line<H> = (H, ResourceClass, u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle {
     pub uuid: Uuid,
-    pub life: u8,
+    pub life: u32,
 }
 
 impl fmt::Debug for Handle {
@@ -137,6 +137,15 @@ pub enum Item<H> {
 }
 
 impl<H: Copy> Item<H> {
+    fn consumer(&self) -> Option<Uuid> {
+        match self {
+            Item::Claim(consumer, _) | Item::Replace(consumer, ..) | Item::Release(consumer, _) => {
+                Some(*consumer)
+            }
+            Item::SetInventories(..) => None,
+        }
+    }
+
     fn map<G>(&self, mut to: impl FnMut(H) -> G) -> Item<G> {
         match self {
             Item::Claim(consumer, lines) => Item::Claim(*consumer, map_lines(lines, to)),
@@ -240,6 +249,26 @@ impl<H: Copy> Op<H> {
             _ => {}
         }
         self
+    }
+
+    /// The consumers that the operation names.
+    pub fn consumers(&self) -> Vec<Uuid> {
+        match self {
+            Op::Claim(consumer, _)
+            | Op::Replace(consumer, ..)
+            | Op::Release(consumer)
+            | Op::RestOn(consumer, ..)
+            | Op::Chain(consumer, _)
+            | Op::Partly(consumer, _)
+            | Op::Lease(consumer, ..)
+            | Op::Confirm(consumer, _)
+            | Op::Renew(consumer, ..)
+            | Op::Forget(consumer)
+            | Op::Allocations(consumer) => vec![*consumer],
+            Op::Gang(members, _) => members.iter().map(|(consumer, _)| *consumer).collect(),
+            Op::Commit(items) => items.iter().filter_map(Item::consumer).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The same operation with every handle translated.
@@ -383,6 +412,19 @@ impl<H: Copy> Answer<H> {
             Answer::Found(found) => *found,
             Answer::Populated(handles) => handles.first().copied(),
             _ => None,
+        }
+    }
+}
+
+impl<H> Answer<H> {
+    /// The receipts of all that was made.
+    pub fn receipts(&self) -> Vec<Receipt> {
+        match self {
+            Answer::Receipt(receipt) => vec![*receipt],
+            Answer::Receipts(receipts) => receipts.clone(),
+            Answer::Gang(made) => made.iter().filter_map(|it| it.as_ref().ok()).copied().collect(),
+            Answer::Partly(partial) => vec![partial.receipt],
+            _ => Vec::new(),
         }
     }
 }

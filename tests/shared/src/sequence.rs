@@ -9,10 +9,10 @@ use uuid::Uuid;
 use linearize::Model as _;
 
 use crate::books::find_leaks;
+use crate::caller;
 use crate::model::Model;
 use crate::operation::{Answer, Handle, Op, Outcome, SLOTS, Slot};
 use crate::plan::{self, CLASSES, Rng, providers};
-use crate::recorder;
 
 /// Calls, each with the slot that keeps a handle which it returns.
 pub struct Sequence(Vec<(Op<Slot>, Slot)>);
@@ -30,7 +30,7 @@ impl Sequence {
 
     /// Makes all calls; says which one went wrong, and how.
     pub fn run(&self) -> Result<(), String> {
-        recorder::forget_leases();
+        caller::forget_leases();
         let mut run = Run::new();
         for (number, (op, into)) in self.0.iter().enumerate() {
             let op = op.map(|slot| run.slots[slot]);
@@ -54,11 +54,11 @@ impl Sequence {
 impl Sequence {
     /// The forest after all calls, whatever they answered.
     pub fn forest(&self) -> ProviderTree {
-        recorder::forget_leases();
+        caller::forget_leases();
         let mut run = Run::new();
         for (op, into) in &self.0 {
             let op = op.map(|slot| run.slots[slot]);
-            let outcome = recorder::call(&run.tree, &mut run.worker, &op);
+            let outcome = caller::call(&run.tree, &mut run.worker, &op);
             if let Some(handle) = outcome.ok().as_ref().and_then(Answer::handle) {
                 run.slots[*into] = handle;
             }
@@ -99,7 +99,7 @@ impl Run {
     /// Makes a call and compares.
     fn make(&mut self, op: &Op<Provider>) -> Result<Outcome<Provider>, String> {
         let before = matches!(op, Op::Dump).then(|| self.tree.dump());
-        let outcome = recorder::call(&self.tree, &mut self.worker, op);
+        let outcome = caller::call(&self.tree, &mut self.worker, op);
         let named_op = op.map(|provider| self.handle(provider));
         let named = outcome.clone().map(|answer| answer.map(|provider| self.handle(provider)));
         let expected = self.model.clone();
@@ -122,7 +122,7 @@ impl Run {
         let names = plan::NAMES.map(Op::FindByName);
         let whole = [Op::Dump, Op::Providers, Op::Roots];
         for op in whole.into_iter().chain(classes).chain(finds).chain(names) {
-            let outcome = recorder::call(&self.tree, &mut self.worker, &op);
+            let outcome = caller::call(&self.tree, &mut self.worker, &op);
             let op = op.map(|provider| self.handle(provider));
             let outcome = outcome.map(|answer| answer.map(|provider| self.handle(provider)));
             if !self.model.allows(&op, &outcome) {
@@ -139,6 +139,6 @@ impl Run {
     fn handle(&mut self, provider: Provider) -> Handle {
         let uuid: Uuid = provider.uuid();
         let lives = self.handles.keys().filter(|known| known.uuid() == uuid).count();
-        *self.handles.entry(provider).or_insert(Handle { uuid, life: lives as u8 })
+        *self.handles.entry(provider).or_insert(Handle { uuid, life: lives as u32 })
     }
 }

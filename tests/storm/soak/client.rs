@@ -1,55 +1,48 @@
-//! Claims, moves, leases and gives back, with books of all that it holds.
+//! Claims, moves, leases and gives back, beside the model of all that it holds.
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use provider_tree::{
-    Batch, Error, Expect, Inventories, Lease, Provider, Receipt, ResourceClass, Result, Worker,
-};
+use provider_tree::{Claim, Error, Expect, Provider};
+use shared::operation::{Item, Op, Stock, Stocks};
 use uuid::Uuid;
 
-use super::{CPUS, Corner, Flag, Side, Site, cpus, pause, sum, wanted};
+use super::{CPUS, Corner, Flag, Site, pause};
 use crate::VCPU;
 use crate::rig::{Gust, Rng};
-use crate::tenant::{Line, Sums};
+use crate::tenant::{Line, Tenant};
 
-/// Most consumers in a client's books, and most leases.
+/// Most consumers that hold something, and most that hold it as a lease.
 const BOOKED: usize = 16;
-
-/// A lease, as its owner last knew it.
-struct Leased {
-    lease: Lease,
-    generation: u64,
-    deadline: u64,
-}
+const LEASED: usize = 16;
 
 pub(super) struct Client<'a> {
     site: &'a Site,
     corner: Corner,
-    worker: Worker,
-    /// Consumers that nobody else changes, at these generations.
-    books: Vec<(Uuid, u64)>,
-    leases: Vec<Leased>,
-    /// The consumer that lives where the inventory is, and the index of that shape.
-    resident: (Uuid, u64),
-    home: usize,
+    tenant: &'a mut Tenant,
+    /// The consumer that lives where the inventory is.
+    resident: Uuid,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(site: &'a Site, corner: Corner, gust: &mut Gust<'_>) -> Self {
-        let mut worker = site.tree.worker().expect("a worker");
-        let resident = gust.rng.uuid();
-        let settled = worker.claim(&wanted(resident, &[(corner.shapes[0], VCPU, CPUS)]));
-        let settled = gust.expect("settle", settled, |_| false).expect("it fits");
-        let (books, leases) = (Vec::new(), Vec::new());
-        let resident = (resident, settled.generation);
-        Client { site, corner, worker, books, leases, resident, home: 0 }
+    pub(super) fn new(
+        site: &'a Site,
+        corner: Corner,
+        tenant: &'a mut Tenant,
+        gust: &mut Gust<'_>,
+    ) -> Self {
+        // Not one of those that the client chooses from.
+        let resident = Uuid::from_u64_pair(gust.seat as u64 + 1, u64::MAX);
+        let mut client = Client { site, corner, tenant, resident };
+        let settle = Op::Claim(resident, vec![(corner.shapes[0], VCPU, CPUS)]);
+        assert!(client.make(gust, "settle", &settle), "it fits");
+        client
     }
 
     pub(super) fn act(&mut self, gust: &mut Gust<'_>) {
-        if self.books.len() > BOOKED {
+        while self.holders(|deadline| deadline.is_none()).len() > BOOKED {
             self.release(gust);
         }
-        match gust.rng.below(24) {
+        match gust.rng.below(30) {
             0..=2 => self.claim(gust),
             3..=4 => self.claim_on_a_condition(gust),
             5..=6 => self.claim_along_a_chain(gust),
@@ -62,154 +55,106 @@ impl<'a> Client<'a> {
             14 => self.reshape(gust),
             15 => self.cordon(gust),
             16..=18 => self.lease(gust),
-            19..=20 => self.end_or_renew(gust),
-            21 if gust.rng.percent(20) => self.site.expire(gust, &mut self.worker),
+            19..=22 => self.end_or_renew(gust),
+            23 if gust.rng.percent(20) => self.site.expire(gust, &mut self.tenant.worker),
+            24..=27 => self.act_as_tenant(gust),
+            28 => self.tenant.check_that_what_is_held_stays(gust),
             _ => self.release(gust),
         }
     }
 
-    /// What a consumer holds now; none if it does not exist.
-    fn held(&self, consumer: Uuid) -> Option<(u64, Sums)> {
-        let found = self.site.tree.allocations(consumer)?;
-        let amounts = found.allocations.iter();
-        let sums = amounts.map(|held| ((held.provider, held.class), held.amount)).collect();
-        Some((found.generation, sums))
-    }
-
-    /// The same with handles. What is held can't go.
-    fn lines_of(&self, consumer: Uuid) -> Vec<Line> {
-        let (_, sums) = self.held(consumer).expect("in the books");
-        let line = |((provider, class), amount): ((Uuid, ResourceClass), u64)| {
-            (self.site.tree.find(provider).expect("held, so it exists"), class, amount)
-        };
-        sums.into_iter().map(line).collect()
-    }
-
-    /// Books a new consumer, or makes sure that there is none.
-    fn conclude(
-        &mut self,
-        gust: &mut Gust<'_>,
-        what: &'static str,
-        (consumer, lines): (Uuid, &[Line]),
-        made: Result<Receipt>,
-        explained: impl Fn(&Error) -> bool,
-    ) {
+    /// Makes a call that providers may refuse; says whether they have not.
+    fn make(&mut self, gust: &mut Gust<'_>, what: &'static str, op: &Op<Provider>) -> bool {
         let site = self.site;
-        match gust.expect(what, made, |error| site.explains(error) || explained(error)) {
-            Some(receipt) => {
-                let Receipt { consumer: made, generation } = receipt;
-                assert_eq!(made, consumer);
-                assert_eq!(self.held(consumer), Some((generation, sum(lines))));
-                self.books.push((consumer, generation));
-            }
-            None => assert_eq!(self.held(consumer), None, "a refused {what}"),
-        }
+        self.tenant.make(gust, what, op, |error| site.explains(error)).is_some()
+    }
+
+    /// The consumers that hold something, in good standing or with such a deadline.
+    fn holders(&self, is_wanted: impl Fn(Option<u64>) -> bool) -> Vec<Uuid> {
+        let all = self.tenant.holders().filter(|(consumer, _)| *consumer != self.resident);
+        all.filter(|(_, deadline)| is_wanted(*deadline)).map(|(consumer, _)| consumer).collect()
+    }
+
+    fn newcomer(&self, rng: &mut Rng) -> Uuid {
+        self.tenant.newcomers(rng).next().expect("there are more than may hold something")
+    }
+
+    /// Such consumers as nobody ends but this client, each with its generation.
+    fn some_settled<const N: usize>(&self, rng: &mut Rng) -> Option<[(Uuid, Expect); N]> {
+        let mut settled = self.holders(|deadline| deadline.is_none());
+        (settled.len() >= N).then(|| {
+            std::array::from_fn(|_| {
+                let consumer = settled.swap_remove(rng.index(settled.len()));
+                (consumer, self.generation(consumer))
+            })
+        })
+    }
+
+    fn generation(&self, consumer: Uuid) -> Expect {
+        let held = self.tenant.held(consumer);
+        Expect::Generation(held.expect("it holds something").generation)
     }
 
     fn claim(&mut self, gust: &mut Gust<'_>) {
-        let (consumer, lines) = (gust.rng.uuid(), self.site.some_lines(&mut gust.rng));
-        let claim = wanted(consumer, &lines);
-        let made = self.worker.claim(&claim);
-        if let (Ok(Receipt { generation, .. }), true) = (&made, gust.rng.percent(10)) {
-            let again = self.worker.claim(&claim);
-            assert_eq!(again, Err(Error::AlreadyHeld { consumer, generation: *generation }));
+        let (consumer, lines) = self.wish(&mut gust.rng);
+        let claim = Op::Claim(consumer, lines);
+        self.make(gust, "claim", &claim);
+        if gust.rng.percent(10) {
+            self.make(gust, "claim", &claim);
         }
-        self.conclude(gust, "claim", (consumer, &lines), made, |_| false);
     }
 
     /// A generation that is over never comes back.
     fn claim_on_a_condition(&mut self, gust: &mut Gust<'_>) {
-        let (consumer, lines) = (gust.rng.uuid(), self.site.some_lines(&mut gust.rng));
+        let (consumer, lines) = self.wish(&mut gust.rng);
         let provider = self.site.someone(&mut gust.rng);
         let Ok(data) = self.site.tree.data(&provider) else { return };
         let is_over = data.generation > 0 && gust.rng.percent(20);
         let rested_on = data.generation - u64::from(is_over);
-        let claim = wanted(consumer, &lines).rest_on(&provider, rested_on);
-        let made = self.worker.claim(&claim);
-        assert!(made.is_err() || !is_over, "{provider:?} is past generation {rested_on}");
-        self.conclude(gust, "claim on a condition", (consumer, &lines), made, |error| {
-            matches!(error, Error::GenerationConflict { provider: at, expected, actual }
-                if *at == provider.uuid() && *expected == rested_on && *actual > rested_on)
+        let claim = Op::RestOn(consumer, lines, provider, rested_on);
+        let (site, what) = (self.site, "claim on a condition");
+        let made = self.tenant.make(gust, what, &claim, |error| match error {
+            Error::GenerationConflict { actual, .. } => *actual > rested_on,
+            error => site.explains(error),
         });
+        assert!(made.is_none() || !is_over, "{provider:?} is past generation {rested_on}");
     }
 
+    /// What a new consumer may want.
+    fn wish(&self, rng: &mut Rng) -> (Uuid, Vec<Line>) {
+        (self.newcomer(rng), self.site.some_lines(rng))
+    }
+
+    /// It is one of the two chains that there are, whole.
     fn claim_along_a_chain(&mut self, gust: &mut Gust<'_>) {
-        let site = self.site;
-        let (consumer, amount) = (gust.rng.uuid(), gust.rng.up_to(3));
-        let host = *gust.rng.pick(&site.hosts);
-        let claim = wanted(consumer, &[(host, VCPU, amount)]).take_chain(&site.desk, VCPU, amount);
-        let made = self.worker.claim(&claim);
-        let made = gust.expect("claim along a chain", made, |error| site.explains(error));
-        if let Some(Receipt { generation, .. }) = made {
-            let held = self.held(consumer).expect("just claimed");
-            let along =
-                |team: Provider| sum(&[host, site.organisation, team].map(|it| (it, VCPU, amount)));
-            let chains = site.teams.map(|team| (generation, along(team)));
-            assert!(chains.contains(&held), "not one chain: {held:?}");
-            self.books.push((consumer, generation));
-        }
+        let (consumer, amount) = (self.newcomer(&mut gust.rng), gust.rng.up_to(3));
+        let (site, tenant) = (self.site, &mut *self.tenant);
+        let chain = Op::Chain(consumer, (site.desk, VCPU, amount));
+        let outcome = tenant.call(gust, &chain);
+        let held = site.tree.allocations(consumer).map_or(vec![], |held| held.allocations);
+        let is_held = |line: &Line| held.iter().any(|held| held.provider == line.0.uuid());
+        let claims = site.teams.map(|team| {
+            let lines = [site.organisation, team].map(|it| (it, VCPU, amount)).to_vec();
+            (lines.iter().all(is_held), Op::Claim(consumer, lines))
+        });
+        let mut claims = claims.into_iter().filter(|(is_held, _)| *is_held == outcome.is_ok());
+        let claim = claims.find(|(is_held, claim)| *is_held || tenant.explains(claim, &outcome));
+        let (_, claim) = claim.unwrap_or_else(|| panic!("not one chain: {outcome:?}, {held:?}"));
+        tenant.conclude(gust, "claim along a chain", &claim, outcome, |error| site.explains(error));
     }
 
     fn claim_in_part(&mut self, gust: &mut Gust<'_>) {
-        let site = self.site;
-        let (consumer, lines) = (gust.rng.uuid(), site.some_lines(&mut gust.rng));
-        let made = self.worker.claim_partly(&wanted(consumer, &lines));
-        let all_explained = |refused: &[(usize, Error)]| {
-            refused.iter().all(|(at, error)| *at < lines.len() && site.explains(error))
-        };
-        let made = gust.expect("claim in part", made, |error| match error {
-            Error::TooFewFit { fit: 0, at_least: 1, refused } => {
-                refused.len() == lines.len() && all_explained(refused)
-            }
-            _ => false,
-        });
-        let Some(made) = made else {
-            assert_eq!(self.held(consumer), None);
-            return;
-        };
-        assert!(all_explained(&made.refused), "{made:?}");
-        let is_had = |at: &usize| made.refused.iter().all(|(refused, _)| refused != at);
-        let had = (0..lines.len()).filter(is_had).map(|at| &lines[at]);
-        let generation = made.receipt.generation;
-        assert_eq!(self.held(consumer), Some((generation, sum(had))));
-        self.books.push((consumer, generation));
+        let (consumer, lines) = self.wish(&mut gust.rng);
+        self.make(gust, "claim in part", &Op::Partly(consumer, lines));
     }
 
     fn claim_as_a_gang(&mut self, gust: &mut Gust<'_>) {
-        let site = self.site;
-        let size = 1 + gust.rng.up_to(4) as usize;
-        let at_least = gust.rng.up_to(size as u64) as usize;
-        let member = |rng: &mut Rng| (rng.uuid(), site.some_lines(rng));
-        let members: Vec<_> = (0..size).map(|_| member(&mut gust.rng)).collect();
-        let claims: Vec<_> =
-            members.iter().map(|(consumer, lines)| wanted(*consumer, lines)).collect();
-        let made = self.worker.claim_gang(&claims, at_least);
-        let made = gust.expect("gang", made, |error| match error {
-            Error::TooFewFit { fit, at_least: needed, refused } => {
-                *needed == at_least
-                    && *fit < at_least
-                    && fit + refused.len() == size
-                    && refused.iter().all(|(_, error)| site.explains(error))
-            }
-            _ => false,
-        });
-        let made = made.inspect(|made| {
-            assert!(made.iter().filter(|member| member.is_ok()).count() >= at_least, "{made:?}");
-        });
-        for (at, (consumer, lines)) in members.iter().enumerate() {
-            match made.as_ref().map(|made| &made[at]) {
-                Some(Ok(receipt)) => {
-                    assert_eq!(receipt.consumer, *consumer);
-                    assert_eq!(self.held(*consumer), Some((receipt.generation, sum(lines))));
-                    self.books.push((*consumer, receipt.generation));
-                }
-                refused => {
-                    let reason = refused.and_then(|refused| refused.as_ref().err());
-                    assert!(reason.is_none_or(|error| site.explains(error)), "{reason:?}");
-                    assert_eq!(self.held(*consumer), None, "a member that was refused");
-                }
-            }
-        }
+        let size = 1 + gust.rng.up_to(4);
+        let at_least = gust.rng.up_to(size) as usize;
+        let all: Vec<_> = self.tenant.newcomers(&mut gust.rng).take(size as usize).collect();
+        let member = |consumer| (consumer, self.site.some_lines(&mut gust.rng));
+        let members = all.into_iter().map(member).collect();
+        self.make(gust, "gang", &Op::Gang(members, at_least));
     }
 
     /// Claims what all want, or gives it back: nobody else has it meanwhile.
@@ -220,8 +165,8 @@ impl<'a> Client<'a> {
             self.lower(gust, flag);
             return;
         }
-        let claim = wanted(flag.consumer, &[(site.hosts[0], VCPU, gust.rng.up_to(2))]);
-        let won = gust.expect("claim of one for many", self.worker.claim(&claim), |error| {
+        let claim = Claim::new(flag.consumer).take(&site.hosts[0], VCPU, gust.rng.up_to(2));
+        let won = gust.expect("claim of one for many", self.tenant.worker.claim(&claim), |error| {
             matches!(error, Error::ConsumerExists { .. } | Error::AlreadyHeld { .. })
                 || site.explains(error)
         });
@@ -232,119 +177,68 @@ impl<'a> Client<'a> {
 
     fn lower(&mut self, gust: &mut Gust<'_>, flag: &Flag) {
         assert_eq!(flag.owner.swap(0, SeqCst), gust.seat + 1);
-        gust.expect("release", self.worker.release(flag.consumer), |_| false);
+        gust.expect("release", self.tenant.worker.release(flag.consumer), |_| false);
     }
 
-    /// Takes a random consumer out of the books, after a look whether it is as they say.
-    fn someone_booked(&mut self, gust: &mut Gust<'_>) -> Option<(Uuid, u64)> {
-        if self.books.is_empty() {
-            return None;
-        }
-        let (consumer, generation) = self.books.swap_remove(gust.rng.index(self.books.len()));
-        let found = self.held(consumer).map(|(generation, _)| generation);
-        assert_eq!(found, Some(generation), "{consumer} is in the books");
-        Some((consumer, generation))
+    /// Gives back what is not for all to give back.
+    pub(super) fn leave(&mut self, gust: &mut Gust<'_>) {
+        let seat = gust.seat + 1;
+        let own = self.site.flags.iter().filter(|flag| flag.owner.load(SeqCst) == seat);
+        own.for_each(|flag| self.lower(gust, flag));
+        assert!(self.make(gust, "release", &Op::Release(self.resident)), "it is settled");
     }
 
     fn release(&mut self, gust: &mut Gust<'_>) {
-        if let Some((consumer, generation)) = self.someone_booked(gust) {
-            let released = gust.expect("release", self.worker.release(consumer), |_| false);
-            assert_eq!(released, Some(Receipt { consumer, generation }));
-            assert_eq!(self.held(consumer), None);
+        if let Some([(consumer, _)]) = self.some_settled(&mut gust.rng) {
+            assert!(self.make(gust, "release", &Op::Release(consumer)), "it is held");
         }
     }
 
-    /// Commits a batch; says whether it was made, with these receipts.
-    fn commit(
-        &mut self,
-        gust: &mut Gust<'_>,
-        what: &'static str,
-        batch: &Batch,
-        receipts: &[(Uuid, u64)],
-        explained: impl Fn(&Error) -> bool,
-    ) -> bool {
-        let receipts: Vec<_> = receipts.iter().map(|&(uuid, of)| (uuid, Some(of))).collect();
-        self.commit_new(gust, what, batch, &receipts, explained).is_some()
-    }
-
-    /// Commits a batch that begins lives: without a generation, whichever it is. Returns the receipts.
-    fn commit_new(
-        &mut self,
-        gust: &mut Gust<'_>,
-        what: &'static str,
-        batch: &Batch,
-        receipts: &[(Uuid, Option<u64>)],
-        explained: impl Fn(&Error) -> bool,
-    ) -> Option<Vec<Receipt>> {
-        let made = gust.expect(what, self.worker.commit(batch), explained)?;
-        assert_eq!(made.len(), receipts.len());
-        for (receipt, (consumer, generation)) in made.iter().zip(receipts) {
-            assert_eq!(receipt.consumer, *consumer);
-            assert!(generation.is_none_or(|expected| receipt.generation == expected));
-        }
-        Some(made)
+    fn act_as_tenant(&mut self, gust: &mut Gust<'_>) {
+        let site = self.site;
+        let lines = site.some_lines(&mut gust.rng);
+        self.tenant.act(gust, &lines, |error| site.explains(error));
     }
 
     fn relocate(&mut self, gust: &mut Gust<'_>) {
-        let Some((consumer, generation)) = self.someone_booked(gust) else { return };
-        let (site, lines) = (self.site, self.site.some_lines(&mut gust.rng));
-        let batch = Batch::new().replace(wanted(consumer, &lines), Expect::Generation(generation));
-        let next = (consumer, generation + 1);
-        let moved = self.commit(gust, "move", &batch, &[next], |error| site.explains(error));
-        if moved {
-            assert_eq!(self.held(consumer), Some((next.1, sum(&lines))));
-        }
-        self.books.push(if moved { next } else { (consumer, generation) });
+        let Some([(consumer, expect)]) = self.some_settled(&mut gust.rng) else { return };
+        let lines = self.site.some_lines(&mut gust.rng);
+        self.make(gust, "move", &Op::Commit(vec![Item::Replace(consumer, lines, expect)]));
     }
 
     /// Two change places. What goes to each is given back by the other, so that there is room.
     fn swap(&mut self, gust: &mut Gust<'_>) {
-        let Some(one) = self.someone_booked(gust) else { return };
-        let other = self.someone_booked(gust);
-        let mut after = vec![Some(one), other];
-        if let Some(other) = other {
-            let lines = [one, other].map(|(consumer, _)| self.lines_of(consumer));
-            let batch = Batch::new()
-                .replace(wanted(one.0, &lines[1]), Expect::Generation(one.1))
-                .replace(wanted(other.0, &lines[0]), Expect::Generation(other.1));
-            let next = [one, other].map(|(consumer, generation)| (consumer, generation + 1));
-            if self.commit(gust, "swap", &batch, &next, self_made_room) {
-                let held = next.map(|(consumer, _)| self.held(consumer));
-                assert_eq!(held[0], Some((next[0].1, sum(&lines[1]))));
-                assert_eq!(held[1], Some((next[1].1, sum(&lines[0]))));
-                after = next.map(Some).to_vec();
-            }
-        }
-        self.books.extend(after.into_iter().flatten());
+        let Some([one, other]) = self.some_settled(&mut gust.rng) else { return };
+        let [lines, others] = [one, other].map(|(consumer, _)| self.tenant.lines_of(consumer));
+        let swap = Op::Commit(vec![
+            Item::Replace(one.0, others, one.1),
+            Item::Replace(other.0, lines, other.1),
+        ]);
+        self.tenant.make(gust, "swap", &swap, self_made_room);
     }
 
     fn evict_and_place(&mut self, gust: &mut Gust<'_>) {
-        let Some((old, generation)) = self.someone_booked(gust) else { return };
-        let (new, lines) = (gust.rng.uuid(), self.lines_of(old));
-        let batch =
-            Batch::new().release(old, Expect::Generation(generation)).claim(wanted(new, &lines));
-        let receipts = [(old, Some(generation)), (new, None)];
-        let made = self.commit_new(gust, "evict and place", &batch, &receipts, self_made_room);
-        let (stays, goes) = if made.is_some() { (new, old) } else { (old, new) };
-        let generation = made.map_or(generation, |made| made[1].generation);
-        assert_eq!(self.held(stays), Some((generation, sum(&lines))));
-        assert_eq!(self.held(goes), None);
-        self.books.push((stays, generation));
+        let Some([(old, expect)]) = self.some_settled(&mut gust.rng) else { return };
+        let (new, lines) = (self.newcomer(&mut gust.rng), self.tenant.lines_of(old));
+        if new != old {
+            let batch = Op::Commit(vec![Item::Release(old, expect), Item::Claim(new, lines)]);
+            self.tenant.make(gust, "evict and place", &batch, self_made_room);
+        }
     }
 
     /// The inventory moves from one provider to the other, with what is held of it.
     fn reshape(&mut self, gust: &mut Gust<'_>) {
-        let (consumer, generation) = self.resident;
-        let shapes = self.corner.shapes;
-        let (from, to) = (&shapes[self.home], &shapes[1 - self.home]);
-        let batch = Batch::new()
-            .set_inventories(from, Inventories::new(), Expect::Any)
-            .set_inventories(to, cpus(CPUS), Expect::Any)
-            .replace(wanted(consumer, &[(*to, VCPU, CPUS)]), Expect::Generation(generation));
-        let next = (consumer, generation + 1);
-        assert!(self.commit(gust, "reshape", &batch, &[next], |_| false));
-        (self.resident, self.home) = (next, 1 - self.home);
-        assert_eq!(self.held(consumer), Some((next.1, sum(&[(*to, VCPU, CPUS)]))));
+        let home = self.tenant.lines_of(self.resident)[0].0;
+        let [one, other] = self.corner.shapes;
+        let next = if home == one { other } else { one };
+        let cpus = Stocks::from([(VCPU, Stock::of(CPUS))]);
+        let lines = vec![(next, VCPU, CPUS)];
+        let reshape = Op::Commit(vec![
+            Item::SetInventories(home, Stocks::new(), Expect::Any),
+            Item::SetInventories(next, cpus, Expect::Any),
+            Item::Replace(self.resident, lines, self.generation(self.resident)),
+        ]);
+        assert!(self.tenant.make(gust, "reshape", &reshape, |_| false).is_some());
     }
 
     /// While door and room are cordoned, and nobody else could end that, nothing more is taken.
@@ -354,8 +248,10 @@ impl<'a> Client<'a> {
         assert_eq!(tree.cordon(&door), Ok(true));
         let mut before = used();
         for provider in [door, room] {
-            let refused = self.worker.claim(&wanted(gust.rng.uuid(), &[(provider, VCPU, 1)]));
-            assert_eq!(refused, Err(Error::Cordoned { provider: provider.uuid() }));
+            let claim = Op::Claim(self.newcomer(&mut gust.rng), vec![(provider, VCPU, 1)]);
+            let cordoned = Error::Cordoned { provider: provider.uuid() };
+            let made = self.tenant.make(gust, "claim", &claim, |error| *error == cordoned);
+            assert!(made.is_none(), "{provider:?} is cordoned");
             pause(&mut gust.rng);
             let after = used();
             assert!(after[0] <= before[0] && after[1] <= before[1], "{before:?}, then {after:?}");
@@ -367,119 +263,52 @@ impl<'a> Client<'a> {
     }
 
     fn lease(&mut self, gust: &mut Gust<'_>) {
-        let site = self.site;
-        if self.leases.len() > BOOKED {
+        if self.holders(|deadline| deadline.is_some()).len() > LEASED {
             self.end_or_renew(gust);
         }
-        let (consumer, lines) = (gust.rng.uuid(), site.some_lines(&mut gust.rng));
-        let deadline = site.now() + gust.rng.up_to(400);
-        let leased = self.worker.lease(&wanted(consumer, &lines), deadline);
-        match gust.expect("lease", leased, |error| site.explains(error)) {
-            Some(lease) => {
-                let Receipt { consumer: leased, generation } = lease.receipt();
-                assert_eq!(leased, consumer);
-                self.leases.push(Leased { lease, generation, deadline });
-            }
-            None => assert_eq!(self.held(consumer), None, "a refused lease"),
-        }
+        let (consumer, lines) = self.wish(&mut gust.rng);
+        let deadline = self.site.now() + gust.rng.up_to(400);
+        self.make(gust, "lease", &Op::Lease(consumer, lines, deadline));
     }
 
-    /// Does something with a random lease. If that says it has ended, it is over for good.
+    /// Does something with a lease, which may be over.
     fn end_or_renew(&mut self, gust: &mut Gust<'_>) {
-        if self.leases.is_empty() {
+        let leased = self.holders(|deadline| deadline.is_some());
+        if leased.is_empty() {
             return;
         }
-        let site = self.site;
+        let due = |consumer: &Uuid| self.tenant.held(*consumer).and_then(|held| held.deadline);
         let on_the_verge = gust.rng.percent(50);
-        let next = (0..self.leases.len()).min_by_key(|at| self.leases[*at].deadline);
-        let random = gust.rng.index(self.leases.len());
-        let chosen = next.filter(|_| on_the_verge).unwrap_or(random);
-        let Leased { lease, generation, deadline } = self.leases.swap_remove(chosen);
-        let consumer = lease.consumer();
-        // By this client's clock the lease is good still, while others expire it by theirs.
-        let now = if on_the_verge { deadline - 1 } else { site.now() };
-        if on_the_verge {
-            site.clock.fetch_max(deadline, SeqCst);
+        let next = leased.iter().copied().min_by_key(due).filter(|_| on_the_verge);
+        let consumer = next.unwrap_or(*gust.rng.pick(&leased));
+        let mut now = self.site.now();
+        if let Some(deadline) = due(&consumer).filter(|_| on_the_verge) {
+            // By this client's clock the lease is good still, while others expire it by theirs.
+            now = deadline - 1;
+            self.site.clock.fetch_max(deadline, SeqCst);
             (0..gust.rng.below(300)).for_each(|_| std::hint::spin_loop());
         }
-        let ended = |error: &Error| *error == Error::LeaseEnded { consumer };
         match gust.rng.below(8) {
             0..=2 => {
-                let confirmed = self.worker.confirm(&lease, now);
-                let Some(receipt) = gust.expect("confirm", confirmed, ended) else {
-                    return self.bury(gust, &lease, deadline);
-                };
-                assert!(now < deadline, "confirmed at {now}, due at {deadline}");
-                assert_eq!(receipt, Receipt { consumer, generation: generation + 1 });
-                let forgotten = self.worker.forget(&lease);
-                assert_eq!(forgotten, Err(Error::NotLeased { consumer }), "it is confirmed");
-                self.books.push((consumer, receipt.generation));
+                self.make(gust, "confirm", &Op::Confirm(consumer, now));
+                self.make(gust, "forget", &Op::Forget(consumer));
             }
             3..=4 => {
                 let later = now + gust.rng.up_to(400);
-                let renewed = self.worker.renew(&lease, later, now);
-                let Some(receipt) = gust.expect("renew", renewed, ended) else {
-                    return self.bury(gust, &lease, deadline);
-                };
-                assert_eq!(receipt, Receipt { consumer, generation: generation + 1 });
-                let (generation, deadline) = (receipt.generation, later);
-                self.leases.push(Leased { lease, generation, deadline });
+                self.make(gust, "renew", &Op::Renew(consumer, later, now));
             }
             5 => {
-                let lines = site.some_lines(&mut gust.rng);
-                let expect = Expect::Generation(generation);
-                let replaced = self.worker.replace(&wanted(consumer, &lines), expect);
-                let is_gone = matches!(replaced, Err(Error::ConsumerConflict { actual: None, .. }));
-                let replaced = gust
-                    .expect("replace a lease", replaced, |error| is_gone || site.explains(error));
-                if is_gone {
-                    return self.bury(gust, &lease, deadline);
-                }
-                let generation = generation + u64::from(replaced.is_some());
-                self.leases.push(Leased { lease, generation, deadline });
+                let lines = self.site.some_lines(&mut gust.rng);
+                let replace = Op::Replace(consumer, lines, self.generation(consumer));
+                self.make(gust, "replace a lease", &replace);
             }
             6 => {
-                let released = self.worker.release(consumer);
-                let gone = |error: &Error| *error == Error::ConsumerNotFound { consumer };
-                if gust.expect("release a lease", released, gone).is_none() {
-                    self.bury(gust, &lease, deadline);
-                }
+                self.make(gust, "release a lease", &Op::Release(consumer));
             }
-            _ => self.bury(gust, &lease, u64::MAX),
-        }
-    }
-
-    /// Forgets a lease, which may have expired; nothing brings it back.
-    fn bury(&mut self, gust: &mut Gust<'_>, lease: &Lease, deadline: u64) {
-        let consumer = lease.consumer();
-        let ended = Error::LeaseEnded { consumer };
-        let now = self.site.now();
-        // Without a deadline, the owner just has no use for it.
-        assert!(deadline == u64::MAX || now >= deadline, "{now} before {deadline}");
-        let forgotten = self.worker.forget(lease);
-        if gust.expect("forget", forgotten, |error| *error == ended).is_none() {
-            self.site.note_expiry(consumer, Side::Owner);
-        }
-        assert_eq!(self.worker.confirm(lease, 0), Err(ended.clone()));
-        assert_eq!(self.worker.renew(lease, u64::MAX - 1, 0), Err(ended));
-        assert_eq!(self.held(consumer), None, "the lease has ended");
-    }
-
-    /// Gives everything back.
-    pub(super) fn leave(&mut self, gust: &mut Gust<'_>) {
-        while !self.books.is_empty() {
-            self.release(gust);
-        }
-        while let Some(leased) = self.leases.pop() {
-            self.bury(gust, &leased.lease, u64::MAX);
-        }
-        let site = self.site;
-        for flag in &site.flags {
-            if flag.owner.load(SeqCst) == gust.seat + 1 {
-                self.lower(gust, flag);
+            _ => {
+                self.make(gust, "forget", &Op::Forget(consumer));
             }
         }
-        gust.expect("release", self.worker.release(self.resident.0), |_| false);
     }
 }
 

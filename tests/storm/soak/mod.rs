@@ -1,9 +1,10 @@
 //! The soak: everything that there is, at once, for as long as one likes.
 //!
-//! Each client keeps books of consumers that only it changes, so that it knows what the forest has
-//! to say of them. Expirers end its leases meanwhile, a keeper configures, a builder changes the
-//! structure, an archivist holds hundreds of snapshots, and a watcher checks what must hold for all.
-//! Threads stop at random, also within calls; what the library calls back panics at random.
+//! Each client has consumers that only it changes; the sequential model of the histories says what
+//! the forest has to say of them. Expirers end its leases meanwhile, a keeper configures, a builder
+//! changes the structure, an archivist holds hundreds of snapshots, and a watcher checks what must
+//! hold for all. Threads stop at random, also within calls; what the library calls back panics at
+//! random.
 
 mod builder;
 mod client;
@@ -11,12 +12,12 @@ mod keeper;
 mod watcher;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Metrics, Provider, ProviderTree, Trait, Worker,
+    Error, Expect, Inventories, Inventory, Metrics, Provider, ProviderTree, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ use crate::forest::check_forest;
 use crate::rig::{Gust, Rng, Storm, Tally};
 use crate::ring::{self, Ring};
 use crate::stall::stalling;
-use crate::tenant::{Line, Sums, Tenant, check_books};
+use crate::tenant::{Line, Tenant, check_books};
 use crate::{DISK, GPU, MEMORY, THREADS, VCPU};
 use builder::Builder;
 use client::Client;
@@ -33,6 +34,10 @@ use keeper::{Keeper, page};
 use watcher::Watcher;
 
 const CLIENTS: usize = THREADS - 4;
+
+/// How many consumers each client has.
+const CONSUMERS: usize = 64;
+
 const HOSTS: u64 = 5;
 const ELASTIC: u64 = 3;
 const FLAGS: u128 = 3;
@@ -107,10 +112,9 @@ struct Site {
     /// Only the keeper changes it.
     diary: Provider,
     flags: Vec<Flag>,
-    clock: AtomicU64,
+    clock: Arc<AtomicU64>,
     /// Whether all stop for a while, so that a dump comes to its end.
     paused: AtomicBool,
-    expired: Mutex<HashMap<Uuid, Side>>,
 }
 
 /// What belongs to one client. All may claim from door and room; only it cordons and reshapes.
@@ -128,13 +132,6 @@ struct Flag {
     owner: AtomicUsize,
 }
 
-/// Who has noted that a lease expired. It takes both, once each.
-#[derive(PartialEq, Eq, Debug)]
-enum Side {
-    Owner,
-    Expirer,
-}
-
 fn cpus(total: u64) -> Inventories {
     Inventories::new().with(VCPU, Inventory::new(total))
 }
@@ -149,20 +146,6 @@ fn pause(rng: &mut Rng) {
     if rng.percent(10) {
         (0..rng.up_to(6)).for_each(|_| std::thread::yield_now());
     }
-}
-
-fn wanted(consumer: Uuid, lines: &[Line]) -> Claim {
-    lines.iter().fold(Claim::new(consumer), |claim, (provider, class, amount)| {
-        claim.take(provider, *class, *amount)
-    })
-}
-
-fn sum<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Sums {
-    let mut sums = Sums::new();
-    for (provider, class, amount) in lines {
-        *sums.entry((provider.uuid(), *class)).or_default() += amount;
-    }
-    sums
 }
 
 impl Site {
@@ -207,9 +190,8 @@ impl Site {
             desk: make(Some(&teams[0]), "desk".to_owned(), Inventories::new()),
             diary,
             flags: (0..FLAGS).map(flag).collect(),
-            clock: AtomicU64::new(1),
+            clock: Arc::new(AtomicU64::new(1)),
             paused: AtomicBool::new(false),
-            expired: Mutex::default(),
             organisation,
             teams,
             tree,
@@ -266,15 +248,6 @@ impl Site {
         self.clock.load(SeqCst)
     }
 
-    /// Notes that a lease expired; fails if the same side has said so before.
-    fn note_expiry(&self, consumer: Uuid, side: Side) {
-        let mut expired = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
-        match expired.remove(&consumer) {
-            Some(other) => assert_ne!(other, side, "{consumer} expired twice"),
-            None => drop(expired.insert(consumer, side)),
-        }
-    }
-
     /// Waits while all have to; false when the storm is over.
     fn goes_on(&self, gust: &Gust<'_>) -> bool {
         while self.paused.load(SeqCst) && gust.blows() {
@@ -287,9 +260,6 @@ impl Site {
     fn expire(&self, gust: &mut Gust<'_>, worker: &mut Worker) {
         let now = self.clock.fetch_add(u64::from(gust.rng.percent(20)), SeqCst);
         let ended = worker.expire(now).expect("there is room");
-        for receipt in &ended {
-            self.note_expiry(receipt.consumer, Side::Expirer);
-        }
         gust.add("expired", ended.len() as u64);
     }
 }
@@ -305,15 +275,13 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     let never: Vec<_> = all.iter().filter(|what| tally.of(what) == 0).collect();
     assert!(never.is_empty(), "never done: {never:?}");
 
-    let expired = site.expired.lock().unwrap_or_else(PoisonError::into_inner);
-    assert!(expired.is_empty(), "expired for one side only: {expired:?}");
+    check_forest(&site.tree);
+    assert_eq!(check_books(&site.tree, tenants), tally.of("expired"), "expired for one side only");
     let mut worker = site.tree.worker().expect("a worker");
     assert_eq!(worker.expire(u64::MAX - 1), Ok(vec![]));
     assert_eq!(site.tree.next_deadline(), None);
     drop(worker);
 
-    check_forest(&site.tree);
-    check_books(&site.tree, tenants);
     assert!(site.tree.overcommitted().is_empty());
     let dump = site.tree.dump();
     assert!(dump.consumers.is_empty() && dump.providers.iter().all(|it| it.used.is_empty()));
@@ -350,23 +318,16 @@ fn report(tally: &Tally, metrics: &Metrics, seconds: f64) {
 fn all_guarantees_hold() {
     let site = Site::new();
     let site = &site;
-    let mut tenants = Tenant::several(&site.tree, CLIENTS, 3);
+    let tenant = |number| Tenant::new(&site.tree, number, CONSUMERS, &site.clock);
+    let mut tenants: Vec<_> = (0..CLIENTS).map(tenant).collect();
     let mut storm = Storm::new("all_guarantees_hold");
     let began = Instant::now();
     for (tenant, corner) in tenants.iter_mut().zip(&site.corners) {
         storm.thread("client", |gust| {
-            let mut client = Client::new(site, *corner, gust);
+            let mut client = Client::new(site, *corner, tenant, gust);
             while site.goes_on(gust) {
                 let at = gust.rng.below(40) as u32;
                 stalling(at, || client.act(gust));
-                if gust.rng.percent(20) {
-                    let among = [&site.hosts[..], &site.elastic].concat();
-                    let line = |rng: &mut Rng| (*rng.pick(&among), VCPU, rng.up_to(5));
-                    let lines: Vec<_> =
-                        (0..gust.rng.up_to(3)).map(|_| line(&mut gust.rng)).collect();
-                    tenant.act(gust, &lines, |error| site.explains(error));
-                    tenant.check_that_what_is_held_stays(gust);
-                }
                 pause(&mut gust.rng);
             }
             client.leave(gust);

@@ -6,8 +6,8 @@ use provider_tree::{Error, Expect, Fault, Receipt, ResourceClass};
 use uuid::Uuid;
 
 use super::{Consumer, Faults, Model, summed};
+use crate::caller::sorted;
 use crate::operation::{Answer, Handle, Item};
-use crate::recorder::sorted;
 
 impl Model {
     /// Whether a batch stands against itself or the state. What is missing where it takes is found
@@ -85,6 +85,7 @@ impl Model {
             for ((handle, class), wanted) in summed(lines) {
                 let provider = handle.uuid;
                 let Some(stock) = self.stock(handle, class, faults) else { continue };
+                before.asks(provider, class, wanted, faults);
                 let held = held.get(&(provider, class)).copied().unwrap_or(0);
                 let cordoned = wanted > held && self.is_cordoned(provider);
                 faults.add_if(cordoned, || Error::Cordoned { provider });
@@ -94,10 +95,9 @@ impl Model {
             }
         }
         for ((provider, class), (held, wanted)) in together {
-            let Some(stock) = self.nodes.get(&provider).and_then(|node| node.stocks.get(&class))
-            else {
-                continue;
-            };
+            let Some(node) = self.nodes.get(&provider) else { continue };
+            before.asks(provider, class, wanted, faults);
+            let Some(stock) = node.stocks.get(&class) else { continue };
             let free = stock.total.saturating_sub(self.used(provider, class));
             let exceeded = || Error::CapacityExceeded { provider, class, requested: wanted, free };
             faults.add_if(wanted > held && wanted > free, exceeded);

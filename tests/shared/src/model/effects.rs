@@ -160,6 +160,7 @@ impl Model {
         }
         let node = Node {
             handle,
+            is_foreign: false,
             name,
             parent,
             children: Vec::new(),
@@ -205,6 +206,7 @@ impl Model {
             let generation = before.as_ref().map_or(0, |node| node.generation + 1);
             let node = Node {
                 handle,
+                is_foreign: false,
                 name: one.name,
                 parent: one.parent,
                 children: Vec::new(),
@@ -258,14 +260,14 @@ impl Model {
     }
 
     /// Ends a consumer's life; its last generation.
-    pub(super) fn end(&mut self, consumer: Uuid) -> Option<u64> {
+    pub fn end(&mut self, consumer: Uuid) -> Option<u64> {
         let generation = self.consumers.remove(&consumer)?.generation;
         self.raise(consumer, generation);
         Some(generation)
     }
 
     /// The next life begins above.
-    fn raise(&mut self, consumer: Uuid, generation: u64) {
+    pub fn raise(&mut self, consumer: Uuid, generation: u64) {
         let floor = self.floors.entry(consumer).or_default();
         *floor = generation.max(*floor);
     }

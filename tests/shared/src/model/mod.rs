@@ -3,20 +3,29 @@
 //! Written from the documentation, with maps and without any sharing. An operation is refused
 //! exactly if something stands against it. If several things do, the documentation leaves open
 //! which of them the error names, so that each of them is right.
+//!
+//! Where the calls of other threads are not known, a model is of what one thread alone changes: its
+//! consumers, and providers of its own. The other providers are *foreign*. They may refuse what is
+//! asked of them, or not; what the thread's consumers hold of them is known all the same.
 
 mod batches;
 mod effects;
+mod faults;
+mod foreign;
 mod gangs;
 mod reads;
 mod refusals;
 
+pub use foreign::Amounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use provider_tree::{Error, ResourceClass, Trait, Usage};
+use provider_tree::{ResourceClass, Trait, Usage};
 use uuid::Uuid;
 
 use crate::history::{Floors, short};
 use crate::operation::{Handle, Line, Op, Outcome, Said, Stock, Stocks};
+use faults::Faults;
 
 /// A forest and its consumers.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
@@ -38,6 +47,8 @@ pub struct Model {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Node {
     handle: Handle,
+    /// Whether others use it, too, and change it: see [`Model::meet`].
+    is_foreign: bool,
     name: &'static str,
     parent: Option<Uuid>,
     children: Vec<Uuid>,
@@ -87,26 +98,6 @@ impl linearize::Model for Model {
 
     fn shown(op: &Op<Handle>, outcome: &Outcome<Handle>) -> String {
         short(&format!("{op:?} -> {outcome:?}"))
-    }
-}
-
-/// What stands against an operation.
-#[derive(Default)]
-struct Faults(Vec<Error>);
-
-impl Faults {
-    fn contains(&self, error: &Error) -> bool {
-        self.0.contains(error)
-    }
-
-    fn none(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn add_if(&mut self, holds: bool, error: impl FnOnce() -> Error) {
-        if holds {
-            self.0.push(error());
-        }
     }
 }
 

@@ -71,7 +71,8 @@ impl Model {
         Answer::Walk(uuids.into_iter().map(|uuid| self.nodes[&uuid].handle).collect())
     }
 
-    fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
+    /// What a consumer holds; none if it does not exist.
+    pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
         let Consumer { generation, held, deadline, .. } = self.consumers.get(&consumer)?;
         let allocation =
             |(&(provider, class), &amount): (&_, &_)| Allocation { provider, class, amount };

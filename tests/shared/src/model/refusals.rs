@@ -6,8 +6,8 @@ use provider_tree::{Error, Expect, Fault, InventoryFault, ResourceClass};
 use uuid::Uuid;
 
 use super::{Consumer, Faults, Model, Node, completed, summed};
+use crate::caller::sorted;
 use crate::operation::{Handle, Line, Listing, Op, Stock, Stocks};
-use crate::recorder::sorted;
 
 impl Model {
     pub(super) fn faults(&self, op: &Op<Handle>) -> Faults {
@@ -47,8 +47,15 @@ impl Model {
                 faults.add_if(missing, || Error::ConsumerNotFound { consumer: *consumer });
             }
             Op::Take(handle, amounts) => {
-                let lines: Vec<_> = amounts.iter().map(|&(c, n)| (*handle, c, n)).collect();
-                self.not_to_be_had(&BTreeMap::new(), &lines, &mut faults);
+                // Each by itself, after those before it.
+                let mut after = self.clone();
+                for &(class, amount) in amounts {
+                    let line = (*handle, class, amount);
+                    after.not_to_be_had(&BTreeMap::new(), &[line], &mut faults);
+                    if faults.none() {
+                        after.take(*handle, class, amount);
+                    }
+                }
             }
             Op::PutBack(handle, amounts) => self.not_taken(*handle, amounts, &mut faults),
             Op::Children(handle)
@@ -225,6 +232,9 @@ impl Model {
         let Some(node) = self.live(handle, faults) else { return };
         let (provider, actual) = (handle.uuid, node.generation);
         let Expect::Generation(expected) = expect else { return };
+        if node.is_foreign {
+            return self.rests_on(provider, expected, faults);
+        }
         let conflict = || Error::GenerationConflict { provider, expected, actual };
         faults.add_if(expected != actual, conflict);
     }
@@ -244,7 +254,9 @@ impl Model {
         class: ResourceClass,
         faults: &mut Faults,
     ) -> Option<Stock> {
-        let stock = self.live(handle, faults)?.stocks.get(&class).copied();
+        let node = self.live(handle, faults)?;
+        let endless = node.is_foreign.then_some(Stock::of(u64::MAX));
+        let stock = node.stocks.get(&class).copied().or(endless);
         let provider = handle.uuid;
         faults.add_if(stock.is_none(), || Error::NoInventory { provider, class });
         stock
@@ -286,6 +298,7 @@ impl Model {
         for ((handle, class), requested) in summed(lines) {
             let provider = handle.uuid;
             let Some(stock) = self.stock(handle, class, faults) else { continue };
+            self.asks(provider, class, requested, faults);
             let held = held.get(&(provider, class)).copied().unwrap_or(0);
             let others = self.used(provider, class) - held;
             let free = stock.total.saturating_sub(others);

@@ -1,0 +1,196 @@
+//! The operations of one thread that nobody disturbs: `benches/operation.rs` times them, `operate`
+//! does them for `valgrind` to count.
+//!
+//! Making a claim is part of a claim.
+#![forbid(unsafe_code)]
+#![allow(missing_docs, reason = "no one but the benchmarks sees it")]
+
+use std::hint::black_box;
+
+use provider_tree::{
+    Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass, Snapshot,
+    Worker,
+};
+use uuid::Uuid;
+
+pub const CLASSES: [ResourceClass; 3] =
+    [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
+pub const PROVIDERS: usize = 1024;
+pub const CAPACITY: u64 = 1 << 40;
+
+/// So many calls come one after the other, between what prepares and what undoes them.
+pub const AT_ONCE: usize = 256;
+
+/// Where the three providers of a claim are, counted from its first.
+pub const APART: [usize; 3] = [0, 101, 51];
+
+/// A call on a forest with this number.
+pub type Step = fn(&mut Forest, usize);
+
+/// A call, what has to be so before it, and what undoes it.
+pub struct Operation {
+    pub name: &'static str,
+    pub before: Option<Step>,
+    pub run: Step,
+    pub after: Option<Step>,
+}
+
+pub const OPERATIONS: &[Operation] = &[
+    undone("take, 3 classes", Forest::take, Forest::put_back),
+    undone("take, 3 classes, first since a snapshot", Forest::take_first, Forest::put_back),
+    prepared("put back, 3 classes", Forest::take, Forest::put_back),
+    undone("claim, 3 classes of 1 provider", Forest::claim_one, Forest::release),
+    prepared("release, 3 classes of 1 provider", Forest::claim_one, Forest::release),
+    prepared(
+        "release, 3 classes of 1 provider, first since a snapshot",
+        Forest::claim_one,
+        Forest::release_first,
+    ),
+    undone("claim, 1 class of 3 providers", Forest::claim_three, Forest::release),
+    prepared("release, 1 class of 3 providers", Forest::claim_three, Forest::release),
+    repeated("find by uuid", Forest::find),
+    repeated("find through a worker", Forest::find_again),
+    repeated("usage", Forest::usage),
+    repeated("data", Forest::data),
+    repeated("snapshot", Forest::snapshot),
+];
+
+const fn undone(name: &'static str, run: Step, after: Step) -> Operation {
+    Operation { name, before: None, run, after: Some(after) }
+}
+
+const fn prepared(name: &'static str, before: Step, run: Step) -> Operation {
+    Operation { name, before: Some(before), run, after: None }
+}
+
+const fn repeated(name: &'static str, run: Step) -> Operation {
+    Operation { name, before: None, run, after: None }
+}
+
+/// The provider of a call: not in order, since nobody's are. The factor is odd, so all come.
+pub fn pick(number: usize) -> usize {
+    number.wrapping_mul(613) % PROVIDERS
+}
+
+/// Uuids spread as random ones do, and the same in every run.
+fn spread(space: u64, number: usize) -> Uuid {
+    let mixed = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Uuid::from_u64_pair(mixed, mixed.rotate_left(32) ^ space)
+}
+
+pub fn provider_uuid(number: usize) -> Uuid {
+    spread(1, number)
+}
+
+pub fn consumer(number: usize) -> Uuid {
+    spread(2, number)
+}
+
+pub fn name(number: usize) -> String {
+    format!("host-{number}")
+}
+
+pub fn inventories(total: u64) -> Inventories {
+    CLASSES.map(|class| (class, Inventory::new(total))).into_iter().collect()
+}
+
+/// A forest, and what one thread needs.
+pub struct Forest {
+    pub tree: ProviderTree,
+    pub providers: Vec<Provider>,
+    pub worker: Worker,
+    snapshot: Option<Snapshot>,
+}
+
+impl Default for Forest {
+    fn default() -> Self {
+        let tree = ProviderTree::new();
+        let inventories = inventories(CAPACITY);
+        let spec = |number| {
+            ProviderSpec::new(provider_uuid(number), name(number))
+                .with_inventories(inventories.clone())
+        };
+        let list: Vec<_> = (0..PROVIDERS).map(spec).collect();
+        let providers = tree.populate(&list).expect("a sound list");
+        let worker = tree.worker().expect("the first worker");
+        Forest { tree, providers, worker, snapshot: None }
+    }
+}
+
+impl Forest {
+    pub fn provider(&self, number: usize) -> &Provider {
+        &self.providers[pick(number)]
+    }
+
+    pub fn take(&mut self, number: usize) {
+        let amounts = CLASSES.map(|class| (class, 1));
+        self.worker.take(&self.providers[pick(number)], black_box(&amounts)).expect("it fits");
+    }
+
+    fn put_back(&mut self, number: usize) {
+        let amounts = CLASSES.map(|class| (class, 1));
+        let provider = &self.providers[pick(number)];
+        self.worker.put_back(provider, black_box(&amounts)).expect("it was taken");
+    }
+
+    pub fn claim_one(&mut self, number: usize) {
+        let mut claim = Claim::new(consumer(number));
+        for class in CLASSES {
+            claim.take_mut(self.provider(number), class, 1);
+        }
+        let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
+    }
+
+    fn claim_three(&mut self, number: usize) {
+        let mut claim = Claim::new(consumer(number));
+        for offset in APART {
+            let at = (pick(number) + offset) % PROVIDERS;
+            claim.take_mut(&self.providers[at], CLASSES[0], 1);
+        }
+        let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
+    }
+
+    pub fn release(&mut self, number: usize) {
+        let _receipt =
+            self.worker.release(black_box(consumer(number))).expect("it holds something");
+    }
+
+    /// Each is the first change of its provider since the last snapshot; of those there is one for
+    /// as many calls as come one after the other.
+    fn take_first(&mut self, number: usize) {
+        self.snapshot_before(number);
+        self.take(number);
+    }
+
+    fn release_first(&mut self, number: usize) {
+        self.snapshot_before(number);
+        self.release(number);
+    }
+
+    fn snapshot_before(&mut self, number: usize) {
+        if number.is_multiple_of(AT_ONCE) {
+            self.snapshot = Some(self.tree.snapshot());
+        }
+    }
+
+    fn find(&mut self, number: usize) {
+        black_box(self.tree.find(black_box(provider_uuid(pick(number)))).is_some());
+    }
+
+    fn find_again(&mut self, number: usize) {
+        black_box(self.worker.find(black_box(provider_uuid(pick(number)))).is_some());
+    }
+
+    fn usage(&mut self, number: usize) {
+        let usage = self.tree.usage(self.provider(number), black_box(CLASSES[1]));
+        black_box(usage.expect("it has the class"));
+    }
+
+    fn data(&mut self, number: usize) {
+        black_box(self.tree.data(self.provider(number)).expect("it exists"));
+    }
+
+    fn snapshot(&mut self, _: usize) {
+        black_box(self.tree.snapshot());
+    }
+}

@@ -1,0 +1,197 @@
+//! Makes calls on a real forest.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, Worker};
+use uuid::Uuid;
+
+use crate::operation::{
+    Answer, Item, Line, Listing, Op, Outcome, SetOp, inventories, partial, resources,
+};
+
+/// A way to make calls: the right one, or one that is wrong on purpose.
+pub type Caller = fn(&ProviderTree, &mut Worker, &Op<Provider>) -> Outcome<Provider>;
+
+/// Makes one call of the library.
+pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outcome<Provider> {
+    Ok(match op {
+        Op::Populate(list) => {
+            let list: Vec<_> = list.iter().map(Listing::spec).collect();
+            Answer::Populated(tree.populate(&list).map_err(sorted)?)
+        }
+        Op::AddTraits(provider, traits, expect) => {
+            Answer::Updated(tree.add_traits(provider, traits.iter().copied(), *expect)?)
+        }
+        Op::Traits(how, provider, traits, expect) => {
+            let traits = traits.iter().copied();
+            match how {
+                SetOp::Set => Answer::Generation(tree.set_traits(provider, traits, *expect)?),
+                SetOp::Update => Answer::Updated(tree.update_traits(provider, traits, *expect)?),
+                SetOp::Add => Answer::Updated(tree.add_traits(provider, traits, *expect)?),
+                SetOp::Remove => Answer::Updated(tree.remove_traits(provider, traits, *expect)?),
+            }
+        }
+        Op::HasTraits(provider, traits) => {
+            Answer::Is(tree.has_traits(provider, traits.iter().copied())?)
+        }
+        Op::HaveTraitsChanged(provider, traits) => {
+            Answer::Is(tree.have_traits_changed(provider, traits.iter().copied())?)
+        }
+        Op::Aggregates(how, provider, set, expect) => {
+            let set = set.iter().copied();
+            match how {
+                SetOp::Set => Answer::Generation(tree.set_aggregates(provider, set, *expect)?),
+                SetOp::Update => Answer::Updated(tree.update_aggregates(provider, set, *expect)?),
+                SetOp::Add => Answer::Updated(tree.add_aggregates(provider, set, *expect)?),
+                SetOp::Remove => Answer::Updated(tree.remove_aggregates(provider, set, *expect)?),
+            }
+        }
+        Op::InAggregates(provider, set) => {
+            Answer::Is(tree.in_aggregates(provider, set.iter().copied())?)
+        }
+        Op::HaveAggregatesChanged(provider, set) => {
+            Answer::Is(tree.have_aggregates_changed(provider, set.iter().copied())?)
+        }
+        Op::UpdateInventories(provider, said, expect) => {
+            Answer::Updated(tree.update_inventories(provider, partial(said), *expect)?)
+        }
+        Op::HaveInventoriesChanged(provider, said) => {
+            Answer::Is(tree.have_inventories_changed(provider, partial(said))?)
+        }
+        Op::HasInventories(provider) => Answer::Is(tree.has_inventories(provider)?),
+        Op::UpdateResources(provider, values, expect) => {
+            Answer::Updated(tree.update_resources(provider, resources(values), *expect)?)
+        }
+        Op::HaveResourcesChanged(provider, values) => {
+            Answer::Is(tree.have_resources_changed(provider, &resources(values))?)
+        }
+        Op::Cordon(provider, true) => Answer::Is(tree.cordon(provider)?),
+        Op::Cordon(provider, false) => Answer::Is(tree.uncordon(provider)?),
+        Op::IsCordoned(provider) => Answer::Is(tree.is_cordoned(provider)?),
+        Op::Commit(items) => Answer::Receipts(worker.commit(&batch(items)).map_err(sorted)?),
+        Op::Gang(members, at_least) => {
+            let members: Vec<_> = members.iter().map(|(one, lines)| claim(*one, lines)).collect();
+            Answer::Gang(worker.claim_gang(&members, *at_least).map_err(sorted)?)
+        }
+        Op::Partly(consumer, lines) => {
+            Answer::Partly(worker.claim_partly(&claim(*consumer, lines))?)
+        }
+        Op::RestOn(consumer, lines, provider, generation) => {
+            let claim = claim(*consumer, lines).rest_on(provider, *generation);
+            Answer::Receipt(worker.claim(&claim)?)
+        }
+        Op::Chain(consumer, (provider, class, amount)) => {
+            let claim = Claim::new(*consumer).take_chain(provider, *class, *amount);
+            Answer::Receipt(worker.claim(&claim)?)
+        }
+        Op::Lease(consumer, lines, deadline) => {
+            let lease = worker.lease(&claim(*consumer, lines), *deadline)?;
+            LEASES.with_borrow_mut(|leases| leases.insert(*consumer, lease));
+            Answer::Receipt(lease.receipt())
+        }
+        Op::Confirm(consumer, now) => match lease(*consumer) {
+            Some(lease) => Answer::Receipt(worker.confirm(&lease, *now)?),
+            None => Answer::Nothing,
+        },
+        Op::Renew(consumer, deadline, now) => match lease(*consumer) {
+            Some(lease) => Answer::Receipt(worker.renew(&lease, *deadline, *now)?),
+            None => Answer::Nothing,
+        },
+        Op::Forget(consumer) => match lease(*consumer) {
+            Some(lease) => Answer::Receipt(worker.forget(&lease)?),
+            None => Answer::Nothing,
+        },
+        Op::Expire(now) => {
+            let mut ended = worker.expire(*now)?;
+            ended.sort_by_key(|receipt| receipt.consumer);
+            Answer::Receipts(ended)
+        }
+        Op::HasSharingProvider(class) => Answer::Is(tree.has_sharing_provider(*class)),
+        Op::Dump => Answer::Dump(tree.dump()),
+        Op::CreateRoot(uuid, name) => Answer::Created(tree.create_root(name, *uuid)?),
+        Op::CreateChild(parent, uuid, name) => {
+            Answer::Created(tree.create_child(parent, name, *uuid)?)
+        }
+        Op::Remove(provider) => Answer::Removed(tree.remove(provider)?),
+        Op::RemoveLeaf(provider) => done(tree.remove_leaf(provider)?),
+        Op::Reparent(provider, parent) => done(tree.reparent(provider, parent.as_ref())?),
+        Op::Rename(provider, name) => done(tree.rename(provider, name)?),
+        // Each in its turn: both answer the same.
+        Op::Find(uuid) if worker.metrics().claims.is_multiple_of(2) => {
+            Answer::Found(worker.find(*uuid))
+        }
+        Op::Find(uuid) => Answer::Found(tree.find(*uuid)),
+        Op::FindByName(name) => Answer::Found(tree.find(*name)),
+        Op::Roots => Answer::Walk(tree.roots()),
+        Op::Providers => Answer::Walk(tree.providers()),
+        Op::Children(provider) => Answer::Walk(tree.children(provider)?),
+        Op::Parent(provider) => Answer::Found(tree.parent(provider)?),
+        Op::Ancestors(provider) => Answer::Walk(tree.ancestors(provider)?),
+        Op::Subtree(provider) => Answer::Walk(tree.subtree(provider)?),
+        Op::TreeOf(provider) => Answer::Walk(tree.tree_of(provider)?),
+        Op::Name(provider) => Answer::Name(tree.name(provider)?.to_string()),
+        Op::Data(provider) => Answer::Data(tree.data(provider)?),
+        Op::SetInventories(provider, stocks, expect) => {
+            let set = tree.set_inventories(provider, inventories(stocks), *expect)?;
+            Answer::Generation(set.generation)
+        }
+        Op::SetTraits(provider, traits, expect) => {
+            Answer::Generation(tree.set_traits(provider, traits.iter().copied(), *expect)?)
+        }
+        Op::Usage(provider, class) => Answer::Usage(tree.usage(provider, *class)?),
+        Op::Usages(provider) => Answer::Usages(tree.usages(provider)?),
+        Op::Claim(consumer, lines) => Answer::Receipt(worker.claim(&claim(*consumer, lines))?),
+        Op::Replace(consumer, lines, expect) => {
+            Answer::Receipt(worker.replace(&claim(*consumer, lines), *expect)?)
+        }
+        Op::Release(consumer) => Answer::Receipt(worker.release(*consumer)?),
+        Op::Take(provider, amounts) => done(worker.take(provider, amounts)?),
+        Op::PutBack(provider, amounts) => done(worker.put_back(provider, amounts)?),
+        Op::Allocations(consumer) => Answer::Allocations(tree.allocations(*consumer)),
+        Op::TakeRest(..) | Op::Grow(..) => unreachable!("no call of the library"),
+    })
+}
+
+thread_local! {
+    /// The last lease of each consumer that this thread has made.
+    static LEASES: RefCell<HashMap<Uuid, Lease>> = RefCell::default();
+}
+
+fn lease(consumer: Uuid) -> Option<Lease> {
+    LEASES.with_borrow(|leases| leases.get(&consumer).copied())
+}
+
+/// Forgets the leases that this thread has made.
+pub fn forget_leases() {
+    LEASES.with_borrow_mut(HashMap::clear);
+}
+
+fn batch(items: &[Item<Provider>]) -> Batch {
+    items.iter().fold(Batch::new(), |batch, item| match item {
+        Item::Claim(consumer, lines) => batch.claim(claim(*consumer, lines)),
+        Item::Replace(consumer, lines, expect) => batch.replace(claim(*consumer, lines), *expect),
+        Item::Release(consumer, expect) => batch.release(*consumer, *expect),
+        Item::SetInventories(provider, stocks, expect) => {
+            batch.set_inventories(provider, inventories(stocks), *expect)
+        }
+    })
+}
+
+/// The same error with its faults in an order that depends on nothing else.
+pub fn sorted(mut error: Error) -> Error {
+    if let Error::InvalidEntries { faults } = &mut error {
+        faults.sort_by_cached_key(|fault| format!("{fault:?}"));
+    }
+    error
+}
+
+fn done((): ()) -> Answer<Provider> {
+    Answer::Done
+}
+
+fn claim(consumer: Uuid, lines: &[Line<Provider>]) -> Claim {
+    let mut claim = Claim::new(consumer);
+    lines.iter().for_each(|(provider, class, amount)| claim.take_mut(provider, *class, *amount));
+    claim
+}
