@@ -75,8 +75,9 @@ impl Change<'_> {
     /// `life`.
     #[inline]
     pub(super) fn check_handle(self, rules: &impl Rules, life: Life) -> Result<(), Abort<Error>> {
-        rules.note(self.usage, self.handle, Question::Exists)?;
-        self.handle.map_or(Ok(()), |handle| Ok(handle.check_life(life)?))
+        let Some(handle) = self.handle else { return Ok(()) };
+        rules.note(self.usage, Some(handle), Question::Exists)?;
+        Ok(handle.check_life(life)?)
     }
 
     /// Returns the class's amounts in `words`, whose head is `head`, and how much will be used after

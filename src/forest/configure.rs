@@ -110,6 +110,7 @@ impl<'a> Replacement<'a> {
     /// configuration has come into force. The transaction itself goes on to take amounts of up to
     /// `most` at once. Returns the next generation, and whether more of any class is used than its
     /// capacity.
+    #[inline]
     pub(crate) fn put_in_force(
         &self,
         transaction: &mut Transaction<'_>,
@@ -125,15 +126,19 @@ impl<'a> Replacement<'a> {
         }
         let generation = self.expect.next(usage.generation());
         let version = self.candidate.version;
+        let overcommitted;
         match self.capacities {
-            None => set_configuration(transaction.words_mut(place), generation, version),
+            None => {
+                overcommitted = is_overcommitted(usage);
+                set_configuration(transaction.words_mut(place), generation, version);
+            }
             Some(capacities) => {
                 let classes = relayout(usage, capacities, most);
                 let classes = classes.map_err(|used| used.error(self.provider.uuid))?;
+                overcommitted = classes.iter().any(|class| class.used > class.capacity);
                 rewrite_usage(transaction, place, generation, version, &classes);
             }
         }
-        let overcommitted = is_overcommitted(UsageWords(transaction.words(place)));
         self.sharing.apply(transaction, sharing)?;
         Ok((generation, overcommitted))
     }
@@ -146,6 +151,7 @@ impl<'a> Replacement<'a> {
 
 /// Gives the opened usage cell another generation, another version of the configuration, and
 /// `classes` in the place of its classes.
+#[inline]
 pub(crate) fn rewrite_usage<D: Draft>(
     draft: &mut D,
     place: D::Place,

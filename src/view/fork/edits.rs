@@ -244,8 +244,8 @@ impl Fork {
             self.is_cordoned(&above)?;
         }
         for below in self.base.subtree(provider)? {
-            self.look(&below, Question::Parent, |_| ())?;
-            self.look(&below, Question::OwnCordon, |_| ())?;
+            let noted = self.note_all(&below, &[Question::Parent, Question::OwnCordon]);
+            noted.map_err(|torn| self.error(torn.into()))?;
         }
         let before = self.cordons.get(&provider.cell).map_or(!own, |earlier| earlier.before);
         self.change(|overlay, _| set_cordon_in(overlay, provider, own))?;

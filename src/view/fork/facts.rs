@@ -37,11 +37,9 @@ impl Rules for Fork {
             Some(handle) => *handle,
             None => self.provider_of(usage).map_err(|_| Torn)?,
         };
-        self.note_one(&provider, Question::Exists)?;
         // Whether the fork's own inventories have a class rests on nothing in the snapshot.
-        if !(matches!(question, Question::Has(_)) && self.inventories.contains_key(&usage)) {
-            self.note_one(&provider, question)?;
-        }
+        let is_own = matches!(question, Question::Has(_)) && self.inventories.contains_key(&usage);
+        self.note_all(&provider, &[if is_own { Question::Exists } else { question }])?;
         if question == Question::Cordoned && !self.cordons.is_empty() {
             self.note_chain(&provider)?;
         }
@@ -50,20 +48,31 @@ impl Rules for Fork {
 }
 
 impl Fork {
-    /// Notes the answer to one question, unless `provider` doesn't exist in the snapshot.
-    fn note_one(&self, provider: &Provider, question: Question) -> Result<(), Torn> {
+    /// Notes whether `provider` exists in the snapshot, and if so, the answers to `questions`.
+    pub(super) fn note_all(&self, provider: &Provider, questions: &[Question]) -> Result<(), Torn> {
         let mut reads = self.reads.borrow_mut();
         let facts = reads.providers.entry(*provider).or_default();
-        let is_gone = facts.first().is_some_and(|(_, exists)| *exists == Answer::Flag(false));
-        if is_gone || facts.iter().any(|(known, _)| *known == question) {
+        if facts.is_empty() {
+            facts.push((Question::Exists, self.ask(provider, Question::Exists)?));
+        }
+        if facts[0].1 == Answer::Flag(false) {
             return Ok(());
         }
+        for question in questions {
+            if facts.iter().all(|(known, _)| known != question) {
+                facts.push((*question, self.ask(provider, *question)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the snapshot.
+    fn ask(&self, provider: &Provider, question: Question) -> Result<Answer, Torn> {
         let answer = self.base.read(|past| {
             let ask = |words: &[u64]| question.answer(self.forest(), provider, words);
             past.read(question.cell(provider), ask)
         });
-        facts.push((question, answer.map_err(|_| Torn)??));
-        Ok(())
+        answer.map_err(|_| Torn)?
     }
 
     /// Notes where `provider` is: the fork may have cordoned one of its ancestors.
@@ -73,8 +82,7 @@ impl Fork {
             ancestors => ancestors.map_err(|_| Torn)?,
         };
         for one in std::iter::once(*provider).chain(ancestors) {
-            self.note_one(&one, Question::Exists)?;
-            self.note_one(&one, Question::Parent)?;
+            self.note_all(&one, &[Question::Parent])?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! [`Overlay`]: cells as a fork would have them after a change that it works out.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::state::{Cells, Fork};
+use super::state::Fork;
 use crate::error::{Error, Result};
 use crate::forest::Draft;
 use crate::ledger::{Abort, Cell, Torn};
@@ -11,7 +12,7 @@ use crate::ledger::{Abort, Cell, Torn};
 /// fork takes over if the change succeeds.
 pub(super) struct Overlay<'a> {
     fork: &'a Fork,
-    cells: HashMap<Cell, Copy, foldhash::fast::FixedState>,
+    copies: BTreeMap<Cell, Copy>,
 }
 
 /// Holds the words of one cell, and whether the change has changed them.
@@ -23,13 +24,17 @@ struct Copy {
 impl<'a> Overlay<'a> {
     /// Returns an overlay that changes nothing yet.
     pub(super) fn of(fork: &'a Fork) -> Self {
-        Overlay { fork, cells: HashMap::default() }
+        Overlay { fork, copies: BTreeMap::new() }
     }
 
     /// Returns the cells that the change has changed.
-    pub(super) fn into_changed(self) -> Cells {
-        let changed = self.cells.into_iter().filter(|(_, copy)| copy.is_changed);
-        changed.map(|(cell, copy)| (cell, copy.words)).collect()
+    pub(super) fn into_changed(self) -> impl Iterator<Item = (Cell, Vec<u64>)> + use<> {
+        let changed = self.copies.into_iter().filter(|(_, copy)| copy.is_changed);
+        changed.map(|(cell, copy)| (cell, copy.words))
+    }
+
+    fn copy(&mut self, cell: Cell) -> &mut Copy {
+        self.copies.get_mut(&cell).expect("a place is an opened cell")
     }
 }
 
@@ -37,15 +42,15 @@ impl Draft for Overlay<'_> {
     type Place = Cell;
 
     fn open(&mut self, cell: Cell) -> Result<Cell, Abort<Error>> {
-        if !self.cells.contains_key(&cell) {
+        if let Entry::Vacant(copy) = self.copies.entry(cell) {
             let words = self.fork.words(cell).map_err(|_| Torn)?;
-            self.cells.insert(cell, Copy { words, is_changed: false });
+            copy.insert(Copy { words, is_changed: false });
         }
         Ok(cell)
     }
 
     fn words(&self, place: Cell) -> &[u64] {
-        &self.cells[&place].words
+        &self.copies[&place].words
     }
 
     fn words_mut(&mut self, place: Cell) -> &mut [u64] {
@@ -61,11 +66,5 @@ impl Draft for Overlay<'_> {
     /// Returns true: everything in a snapshot is of one instant.
     fn holds(&self) -> bool {
         true
-    }
-}
-
-impl Overlay<'_> {
-    fn copy(&mut self, place: Cell) -> &mut Copy {
-        self.cells.get_mut(&place).expect("a place is one of an opened cell")
     }
 }

@@ -100,7 +100,7 @@ pub(super) struct Reads {
 }
 
 /// Holds the words of cells that differ from a fork's snapshot.
-pub(super) type Cells = HashMap<Cell, Vec<u64>, foldhash::fast::FixedState>;
+pub(super) type Cells = BTreeMap<Cell, Vec<u64>>;
 
 impl Snapshot {
     /// Begins a private what-if on this snapshot. O(1).
