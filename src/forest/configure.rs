@@ -110,7 +110,7 @@ impl<'a> Replacement<'a> {
     /// configuration has come into force. The transaction itself goes on to take amounts of up to
     /// `most` at once. Returns the next generation, and whether more of any class is used than its
     /// capacity.
-    #[inline]
+    #[inline(always)] // Called in two places.
     pub(crate) fn put_in_force(
         &self,
         transaction: &mut Transaction<'_>,
