@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed, heading};
+use crate::test::FEATURES;
 
 const TARGETS: &[&str] = &["operations", "dump"];
 
@@ -48,12 +49,12 @@ impl Request {
     }
 }
 
-/// Runs every target on random bytes for so many seconds. The build for libFuzzer would take far longer
-/// than that.
+/// Runs every target on random bytes for so many seconds, not optimised: to build the library once
+/// more, optimised and with debug assertions, would take far longer than that.
 pub(crate) fn briefly(workspace: &Workspace, seconds: u64) -> Result<String, Failure> {
     for target in TARGETS {
         heading(&format!("fuzz {target}"));
-        on_random_bytes(workspace, target, seconds)?;
+        shell::run(&mut random_bytes(workspace, &FEATURES, target, seconds))?;
     }
     Ok(format!("{seconds} s each on random bytes"))
 }
@@ -79,15 +80,19 @@ pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<String, Fa
 
 /// With debug assertions, as under libFuzzer.
 fn on_random_bytes(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
-    let seconds = seconds.to_string();
-    let arguments = ["--package", "fuzz", "--bin", "random", "--", target, &seconds];
-    let mut command = workspace.cargo("run");
+    let mut command = random_bytes(workspace, &["--release"], target, seconds);
     command
-        .arg("--release")
-        .args(arguments)
         .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
         .env("CARGO_TARGET_DIR", workspace.target_directory().join("fuzz"));
     shell::run(&mut command)
+}
+
+/// Returns the command that runs a target on random bytes, built with these options.
+fn random_bytes(workspace: &Workspace, options: &[&str], target: &str, seconds: u64) -> Command {
+    let mut command = workspace.cargo("run");
+    command.args(options).args(["--package", "fuzz", "--bin", "random", "--", target]);
+    command.arg(seconds.to_string());
+    command
 }
 
 fn under_libfuzzer(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {

@@ -151,10 +151,9 @@ fn tests(workspace: &Workspace) -> Result<Note, Failure> {
     quick_tests(workspace)?;
     shell::run(workspace.cargo("test").args(FEATURES).args(["--workspace", "--doc"]))?;
     let (optimised, _) = optimised_and_quick(workspace);
-    for target in &optimised {
-        let select = ["--package", &target.package, "--test", &target.name];
-        shell::run(workspace.cargo("test").arg("--release").args(select))?;
-    }
+    // In one call, so that they are built at the same time.
+    let select = optimised.iter().flat_map(|target| ["--test", &target.name]);
+    shell::run(workspace.cargo("test").args(["--release", "--package", LIBRARY]).args(select))?;
     let stress = optimised.iter().find(|target| target.name == STRESS_TEST);
     let stress = stress.ok_or_else(|| shell::failed(format!("no test `{STRESS_TEST}`")))?;
     let select = ["--package", &stress.package, "--test", &stress.name];
@@ -181,7 +180,8 @@ fn examples(workspace: &Workspace) -> Result<Note, Failure> {
     let examples = workspace.targets("example");
     for target in &examples {
         let select = ["--package", &target.package, "--example", &target.name];
-        shell::run(workspace.cargo("run").args(select))?;
+        // With the features of the tests, for which the library is built already.
+        shell::run(workspace.cargo("run").args(FEATURES).args(select))?;
     }
     Ok(count(examples.len(), "example"))
 }
@@ -209,7 +209,7 @@ fn benches(workspace: &Workspace) -> Result<Note, Failure> {
 }
 
 fn fuzz(workspace: &Workspace) -> Result<Note, Failure> {
-    crate::fuzz::briefly(workspace, 5)
+    crate::fuzz::briefly(workspace, 10)
 }
 
 fn replay(workspace: &Workspace) -> Result<Note, Failure> {
