@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::commit::descriptor::Descriptor;
+use super::commit::trail::Trail;
 use super::commit::urgency::Urgency;
 use super::snapshot::clock::Clock;
 use super::snapshot::history::Histories;
@@ -13,7 +14,7 @@ use super::store::free_list::FreeList;
 use super::store::gate::Gates;
 use super::store::records::Records;
 use super::word::{Cell, KINDS, Ticket};
-use crate::sync::{AtomicU64, CachePadded, Ordering, model_fence};
+use crate::sync::{AtomicU64, CachePadded, OnceBox, Ordering, model_fence};
 
 /// Holds all cells, their versions, and the transactions over them.
 pub(crate) struct Ledger {
@@ -25,6 +26,8 @@ pub(crate) struct Ledger {
     pub(in crate::ledger) marks: Marks,
     pub(in crate::ledger) urgency: Urgency,
     pub(in crate::ledger) descriptors: Chunks<CachePadded<Descriptor>>,
+    /// Holds the trail of each slot; followers and the slot's writer have it too.
+    pub(in crate::ledger) trails: Chunks<OnceBox<Arc<Trail>>>,
     pub(in crate::ledger) descriptors_handed_out: AtomicU64,
     pub(in crate::ledger) descriptors_free: FreeList,
     pub(in crate::ledger) cells_handed_out: CachePadded<AtomicU64>,
@@ -45,6 +48,7 @@ impl Ledger {
             marks: Marks::new(),
             urgency: Urgency::default(),
             descriptors: Chunks::new(1),
+            trails: Chunks::new(1),
             descriptors_handed_out: AtomicU64::new(0),
             descriptors_free: FreeList::new(),
             cells_handed_out: CachePadded::new(AtomicU64::new(0)),
@@ -75,5 +79,16 @@ impl Ledger {
     pub(in crate::ledger) fn descriptor(&self, slot: u32) -> &Descriptor {
         let slots = self.descriptors.get(slot).expect("a slot is used after its chunk is made");
         &slots[0]
+    }
+
+    /// Returns the trail of a slot; makes it if it is missing. Lock-free.
+    pub(in crate::ledger) fn trail(&self, slot: u32) -> &Arc<Trail> {
+        let new = |length| (0..length).map(|_| OnceBox::new()).collect();
+        let trail = &self.trails.get_or_make(slot, new)[0];
+        if trail.get().is_none() {
+            // A loser's trail is dropped: the winner's trail serves both.
+            drop(trail.set(Box::new(Arc::new(Trail::new()))));
+        }
+        trail.get().expect("set above, by this thread or the one that beat it")
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Descriptor {
     /// The transaction's token until it is decided; then its stamp, or [`ABORTED`].
     outcome: AtomicU64,
     count: AtomicU64,
+    /// The position of the slot's trail behind the transaction's cells.
+    end: AtomicU64,
     first: [EntryWords; FIRST],
     /// Holds the entries behind `first`.
     later: Chunks<EntryWords>,
@@ -66,6 +68,7 @@ impl Descriptor {
             status: AtomicU64::new(0),
             outcome: AtomicU64::new(ABORTED),
             count: AtomicU64::new(0),
+            end: AtomicU64::new(0),
             first: std::array::from_fn(|_| vacant()),
             later: Chunks::new(1),
         }
@@ -79,9 +82,10 @@ impl Descriptor {
 
     /// Ends the previous use and fills in the next: from the first store on, helpers of the
     /// previous use find that it is over (I10). Calls `step` for each entry behind the first ones.
+    /// The trail of the slot will announce the transaction up to position `end`.
     ///
     /// The caller owns the slot, and no gate names the descriptor (I9).
-    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], step: impl FnMut()) {
+    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], end: u64, step: impl FnMut()) {
         // Release: publishes nothing yet. It precedes every store below, and each of these is a
         // release: a thread that acquires one of them sees that the sequence has moved.
         self.status.store(preparing(ticket), Ordering::Release);
@@ -93,6 +97,8 @@ impl Descriptor {
         if entries.len() > FIRST {
             self.prepare_later(&entries[FIRST..], step);
         }
+        // Release: after the outcome. Pairs with the acquire in `standing`.
+        self.end.store(end, Ordering::Release);
     }
 
     #[cold]
@@ -130,6 +136,19 @@ impl Descriptor {
         // Acquire: pairs with the exchange in `decide`: the stamp brings its reading of the clock,
         // and with it the registrations of all earlier snapshots.
         Outcome::from_bits(self.outcome.load(Ordering::Acquire))
+    }
+
+    /// Returns a position of the slot's trail, and how the transaction stands that ends there: the
+    /// one prepared last.
+    ///
+    /// If the next is being prepared meanwhile, the outcome may be of that. If so, the former is
+    /// over, as the caller finds in the trail if it looks there afterwards, and if the next is
+    /// decided, the trail announces it.
+    pub(crate) fn standing(&self) -> (u64, Outcome) {
+        // Acquire: pairs with the release in `prepare`, so that the outcome is this transaction's
+        // or a later one's. Either brings what the trail had announced before.
+        let end = self.end.load(Ordering::Acquire);
+        (end, self.own_outcome())
     }
 
     /// Commits the transaction with `stamp`, unless it is decided already.

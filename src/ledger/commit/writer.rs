@@ -8,6 +8,7 @@ use super::access_set::{Access, AccessSet};
 use super::descriptor::{Descriptor, Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
 use super::stock::Stock;
+use super::trail::Trail;
 use super::urgency::QuietRequest;
 use crate::ledger::abort::Abort;
 use crate::ledger::census::Spares;
@@ -29,6 +30,7 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
+    trail: Arc<Trail>,
     stock: Stock,
     /// Holds the entries of the transaction, as the descriptor will publish them.
     entries: Vec<Entry>,
@@ -67,11 +69,13 @@ impl Ledger {
 impl Writer {
     fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
         let sequence = ledger.descriptor(slot).last_sequence();
+        let trail = Arc::clone(ledger.trail(slot));
         Writer {
             ledger,
             accesses: AccessSet::default(),
             slot,
             sequence,
+            trail,
             stock: Stock::new(slot),
             entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
@@ -89,6 +93,15 @@ impl Writer {
     /// Returns the slot, which no other writer has at the same time.
     pub(crate) fn slot(&self) -> u32 {
         self.slot
+    }
+
+    /// Returns the position of the slot's trail behind everything that this writer has changed.
+    #[cfg_attr(
+        not(any(test, provider_tree_loom)),
+        expect(dead_code, reason = "the views that follow are not there yet")
+    )]
+    pub(crate) fn trail_end(&self) -> u64 {
+        self.trail.end()
     }
 
     /// Returns how often a change was prepared in vain because another came first.
@@ -112,8 +125,9 @@ impl Writer {
         cell: Cell,
         mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let Writer { ledger, stock, in_flight, .. } = self;
+        let Writer { ledger, trail, stock, in_flight, .. } = self;
         let gate = ledger.gate(cell);
+        let end = trail.end();
         let helps_before = helps();
         let result = loop {
             ledger.urgency.give_way();
@@ -137,13 +151,17 @@ impl Writer {
                     let observed = Observation { word, stamp, before, predecessors };
                     let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
                     next.record.set_lineage(predecessors, stamp, words.len());
-                    if exchange(ledger, gate, stock, in_flight, observed, next) {
+                    let trail = (&**trail, end);
+                    if exchange(ledger, gate, trail, stock, in_flight, observed, next) {
                         break Ok(value);
                     }
                 }
             }
             self.retries += 1;
         };
+        if result.is_err() {
+            self.trail.settle();
+        }
         self.helps += helps() - helps_before;
         result
     }
@@ -274,7 +292,7 @@ impl Writer {
     /// Commits an access set of one cell, which is changed.
     #[inline(never)]
     fn commit_one(&mut self) -> Result<bool, Limit> {
-        let Writer { ledger, accesses, stock, in_flight, .. } = self;
+        let Writer { ledger, accesses, trail, stock, in_flight, .. } = self;
         let Access { cell, observed, length, .. } = accesses.list[0];
         let words = accesses.words_from(&accesses.list[0]);
         let gate = ledger.gate(cell);
@@ -284,7 +302,12 @@ impl Writer {
             return Ok(false);
         };
         next.record.write(next.token, predecessors, observed.stamp, words, length);
-        Ok(exchange(ledger, gate, stock, in_flight, observed, next))
+        let exchanged =
+            exchange(ledger, gate, (trail, trail.end()), stock, in_flight, observed, next);
+        if !exchanged {
+            trail.settle();
+        }
+        Ok(exchanged)
     }
 
     /// Writes the new versions into spares, and the entries that name them. Returns `None` if the
@@ -351,13 +374,16 @@ impl Writer {
     /// stock (I2).
     #[inline]
     fn execute(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, accesses, stock, entries, in_flight, committed_at, .. } = self;
+        let Writer { ledger, accesses, trail, stock, entries, in_flight, committed_at, .. } = self;
         let AccessSet { list, request, .. } = accesses;
         sort(ledger, entries, request);
+        let changed = entries.iter().filter(|entry| entry.is_write()).map(|entry| entry.cell);
+        let end = trail.end() + changed.clone().count() as u64;
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let descriptor = ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries, || ledger.urgency.note_progress(request));
+        descriptor.prepare(ticket, entries, end, || ledger.urgency.note_progress(request));
+        trail.announce_all(end, changed, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
@@ -370,6 +396,7 @@ impl Writer {
                 Progress::Done(outcome) => break outcome,
             }
         };
+        trail.finish(end);
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
@@ -442,12 +469,13 @@ impl<'a> NextVersion<'a> {
     }
 }
 
-/// Exchanges the gate for the next version; the replaced record takes the spare's place in the
+/// Exchanges the gate for the next version, which the trail announces at `end`; the replaced record takes the spare's place in the
 /// stock (I2). Returns false if another change came first.
 #[inline(always)]
 fn exchange(
     ledger: &Ledger,
     gate: Gate<'_>,
+    (trail, end): (&Trail, u64),
     stock: &mut Stock,
     in_flight: &mut bool,
     observed: Observation,
@@ -457,12 +485,14 @@ fn exchange(
     let NextVersion { word: new, token, record } = next;
     let cell = gate.cell();
     debug_assert_ne!(old, GateWord::VACANT, "{FOUNDED}");
+    trail.announce(end, cell);
     reached(Step::Written);
     if gate.exchange(old, new).is_err() {
         return false;
     }
     *in_flight = true;
     reached(Step::Exchanged);
+    trail.finish(end + 1);
     let now = ledger.stamp_now(cell, stamp);
     let until = match record.set_stamp(token, now) {
         Ok(()) => now,
@@ -504,6 +534,7 @@ impl Drop for Writer {
             // The writer's stock is lost, as if the thread had stopped.
             return;
         }
+        self.trail.settle();
         let ledger = &self.ledger;
         self.stock.give_back(ledger);
         for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
