@@ -80,25 +80,32 @@ impl Descriptor {
         self.status.load(Ordering::Relaxed) >> 1
     }
 
-    /// Ends the previous use and fills in the next: from the first store on, helpers of the
-    /// previous use find that it is over (I10). Calls `step` for each entry behind the first ones.
-    /// The trail of the slot will announce the transaction up to position `end`.
+    /// Ends the previous use and begins the next: from the first store on, helpers of the previous
+    /// use find that it is over (I10). The trail of the slot will announce the transaction up to
+    /// position `end`.
     ///
     /// The caller owns the slot, and no gate names the descriptor (I9).
-    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], end: u64, step: impl FnMut()) {
-        // Release: publishes nothing yet. It precedes every store below, and each of these is a
-        // release: a thread that acquires one of them sees that the sequence has moved.
+    #[inline]
+    pub(crate) fn begin(&self, ticket: Ticket, end: u64) {
+        // Release: publishes nothing yet. It precedes every store below and in `prepare`, and each
+        // of these is a release: a thread that acquires one of them sees that the sequence has
+        // moved.
         self.status.store(preparing(ticket), Ordering::Release);
-        self.count.store(entries.len() as u64, Ordering::Release);
         self.outcome.store(ticket.token().bits(), Ordering::Release);
+        // Release: after the outcome. Pairs with the acquire in `standing`.
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// Fills in the entries. Calls `step` for each entry behind the first ones.
+    pub(crate) fn prepare(&self, entries: &[Entry], step: impl FnMut()) {
+        // Release: as in `begin`.
+        self.count.store(entries.len() as u64, Ordering::Release);
         for (words, entry) in self.first.iter().zip(entries) {
             fill(words, entry);
         }
         if entries.len() > FIRST {
             self.prepare_later(&entries[FIRST..], step);
         }
-        // Release: after the outcome. Pairs with the acquire in `standing`.
-        self.end.store(end, Ordering::Release);
     }
 
     #[cold]

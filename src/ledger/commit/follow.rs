@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::descriptor::Outcome;
-use super::trail::{RING, Trail};
+use super::seat::Seat;
+use super::trail::RING;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::Cell;
 
@@ -15,7 +16,7 @@ pub(crate) struct Follower(Vec<Place>);
 
 #[derive(Clone)]
 struct Place {
-    trail: Arc<Trail>,
+    seat: Arc<Seat>,
     /// Everything before was in force when the reader last looked, or never will be (I20).
     position: u64,
 }
@@ -36,9 +37,9 @@ impl Ledger {
     /// is what [`touched`](Self::touched) tells the changes of. O(slots).
     pub(crate) fn follow(&self) -> Follower {
         let places = (0..self.writer_bound()).map(|slot| {
-            let trail = Arc::clone(self.trail(slot));
-            let position = trail.done();
-            Place { trail, position }
+            let seat = Arc::clone(self.seat(slot));
+            let position = seat.trail.done();
+            Place { seat, position }
         });
         Follower(places.collect())
     }
@@ -54,24 +55,27 @@ impl Ledger {
     pub(crate) fn touched(&self, follower: &mut Follower, mut visit: impl FnMut(Cell)) -> Reach {
         let Follower(places) = follower;
         for slot in places.len() as u32..self.writer_bound() {
-            places.push(Place { trail: Arc::clone(self.trail(slot)), position: 0 });
+            places.push(Place { seat: Arc::clone(self.seat(slot)), position: 0 });
         }
         let mut reach = Reach::All;
-        for (slot, place) in (0..).zip(places) {
+        for place in places {
             // Nothing was announced, so nothing has changed.
-            if place.trail.announced() != place.position
-                && self.catch_up(slot, place, &mut visit) == Reach::Overrun
+            if place.seat.trail.announced() != place.position
+                && place.catch_up(&mut visit) == Reach::Overrun
             {
                 reach = Reach::Overrun;
             }
         }
         reach
     }
+}
 
+impl Place {
     #[inline(never)]
-    fn catch_up(&self, slot: u32, place: &mut Place, visit: &mut impl FnMut(Cell)) -> Reach {
-        let Place { trail, position } = place;
-        let (end, outcome) = self.descriptor(slot).standing();
+    fn catch_up(&mut self, visit: &mut impl FnMut(Cell)) -> Reach {
+        let Place { seat, position } = self;
+        let Seat { descriptor, trail } = &**seat;
+        let (end, outcome) = descriptor.standing();
         // After the descriptor, and before the cells are read.
         let done = trail.done();
         // After `done`, so that it is no less.

@@ -8,6 +8,7 @@ pub(in crate::ledger) mod descriptor;
 )]
 pub(in crate::ledger) mod follow;
 pub(in crate::ledger) mod kcas;
+pub(in crate::ledger) mod seat;
 pub(in crate::ledger) mod stock;
 pub(in crate::ledger) mod trail;
 pub(in crate::ledger) mod transaction;

@@ -4,16 +4,14 @@
 //! over when no thread can see the version before. `follow` beside this file has the readers' half.
 
 use crate::ledger::word::Cell;
-use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
+use crate::sync::{AtomicU64, Ordering, zeroed_words};
 
 /// Holds the numbers of the cells that the owners of one slot have announced, the latest [`RING`] of
 /// them.
 ///
 /// A *position* counts what was announced before it. What is between `done` and `announced` may come
 /// into force at any time, or never.
-pub(in crate::ledger) struct Trail(CachePadded<Parts>);
-
-struct Parts {
+pub(in crate::ledger) struct Trail {
     /// Counts what was announced. Grows before the places in the ring are written (I20).
     announced: AtomicU64,
     /// Counts what was announced and is over: in force before now, or never.
@@ -38,12 +36,7 @@ impl Trail {
         let ring = zeroed_words(RING as usize).try_into();
         let Ok(ring) = ring else { unreachable!("it has so many words") };
         let [announced, done] = [0; 2].map(AtomicU64::new);
-        Trail(CachePadded::new(Parts { announced, done, ring }))
-    }
-
-    /// Returns the bytes that a trail takes.
-    pub(in crate::ledger) fn bytes() -> u64 {
-        (size_of::<Trail>() + size_of::<[AtomicU64; RING as usize]>()) as u64
+        Trail { announced, done, ring }
     }
 
     /// Returns the position behind everything that the caller, who owns the slot, has announced.
@@ -51,7 +44,7 @@ impl Trail {
     pub(in crate::ledger) fn end(&self) -> u64 {
         // Relaxed: only owners store it, and the free list of slots ordered those of the owners
         // before.
-        self.0.announced.load(Ordering::Relaxed)
+        self.announced.load(Ordering::Relaxed)
     }
 
     /// Announces that `cell` is about to change, at position `start`. The same again is no further
@@ -62,49 +55,32 @@ impl Trail {
         self.write(start, cell);
     }
 
-    /// Announces that `cells` are about to change, up to position `end`. Calls `step` for each of
-    /// them.
-    #[inline]
-    pub(in crate::ledger) fn announce_all(
-        &self,
-        end: u64,
-        cells: impl Iterator<Item = Cell>,
-        mut step: impl FnMut(),
-    ) {
-        let start = self.end();
-        self.reserve(end);
-        for (position, cell) in (start..end).zip(cells) {
-            self.write(position, cell);
-            step();
-        }
-    }
-
     /// Notes that everything before `end` is over.
     #[inline(always)]
     pub(in crate::ledger) fn finish(&self, end: u64) {
         // Release: the gates' exchanges come before. Pairs with the acquire in `done`.
-        self.0.done.store(end, Ordering::Release);
+        self.done.store(end, Ordering::Release);
     }
 
     /// Notes that everything announced is over, unless that is noted already.
     #[inline]
     pub(in crate::ledger) fn settle(&self) {
         // Relaxed: as in `end`.
-        if self.0.done.load(Ordering::Relaxed) != self.end() {
+        if self.done.load(Ordering::Relaxed) != self.end() {
             self.finish(self.end());
         }
     }
 
     #[inline(always)]
-    fn reserve(&self, end: u64) {
+    pub(in crate::ledger) fn reserve(&self, end: u64) {
         // Relaxed: whoever has to see this has acquired something that the owner stores later: a
         // word of the ring, a gate, the descriptor, or `done`.
-        self.0.announced.store(end, Ordering::Relaxed);
+        self.announced.store(end, Ordering::Relaxed);
     }
 
     #[inline(always)]
-    fn write(&self, position: u64, cell: Cell) {
-        let place = &self.0.ring[(position % RING) as usize];
+    pub(in crate::ledger) fn write(&self, position: u64, cell: Cell) {
+        let place = &self.ring[(position % RING) as usize];
         // Release: the place was reserved before. Pairs with the acquire in `read`.
         place.store(u64::from(cell.number()), Ordering::Release);
     }
@@ -114,7 +90,7 @@ impl Trail {
     #[inline(always)]
     pub(in crate::ledger) fn announced(&self) -> u64 {
         // Relaxed: see `reserve`.
-        self.0.announced.load(Ordering::Relaxed)
+        self.announced.load(Ordering::Relaxed)
     }
 
     /// Returns the position behind what is over.
@@ -122,14 +98,14 @@ impl Trail {
     pub(in crate::ledger) fn done(&self) -> u64 {
         // Acquire: pairs with the release in `finish`, so that whoever reads the cells afterwards
         // finds them changed.
-        self.0.done.load(Ordering::Acquire)
+        self.done.load(Ordering::Acquire)
     }
 
     /// Returns the cell announced at `position`, or any other if the place was not written yet or is
     /// reserved for a later one: [`announced`](Self::announced) tells afterwards.
     #[inline]
     pub(in crate::ledger) fn read(&self, position: u64) -> Cell {
-        let place = &self.0.ring[(position % RING) as usize];
+        let place = &self.ring[(position % RING) as usize];
         // Acquire: pairs with the release in `write`. A word of a later lap brings the reservation
         // of its place.
         Cell::new(place.load(Ordering::Acquire) as u32)

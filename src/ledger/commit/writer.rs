@@ -5,8 +5,9 @@ use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
 use super::access_set::{Access, AccessSet};
-use super::descriptor::{Descriptor, Entry, Outcome};
+use super::descriptor::{Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
+use super::seat::Seat;
 use super::stock::Stock;
 use super::trail::Trail;
 use super::urgency::QuietRequest;
@@ -19,7 +20,7 @@ use crate::ledger::store::gate::Gate;
 use crate::ledger::store::record::{NextPayload, Predecessors, Record};
 use crate::ledger::word::{Cell, GateWord, KINDS, Kind, RecordNumber, Stamp, Ticket};
 use crate::step::{Step, reached};
-use crate::sync::{CachePadded, Ordering};
+use crate::sync::Ordering;
 
 /// The ledger's half of a worker.
 ///
@@ -30,7 +31,7 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
-    trail: Arc<Trail>,
+    seat: Arc<Seat>,
     stock: Stock,
     /// Holds the entries of the transaction, as the descriptor will publish them.
     entries: Vec<Entry>,
@@ -47,35 +48,32 @@ impl Ledger {
     /// Returns a writer for one thread, in a slot that no other writer has. Lock-free.
     pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Limit> {
         let mut slots = Vec::new();
-        if !self.descriptors_free.pop(|slot| slots.push(slot)) {
+        if !self.slots_free.pop(|slot| slots.push(slot)) {
             // Relaxed: only the uniqueness of the answer matters.
-            let slot = self.descriptors_handed_out.fetch_add(1, Ordering::Relaxed);
+            let slot = self.slots_handed_out.fetch_add(1, Ordering::Relaxed);
             if slot >= u64::from(Ticket::SLOTS) {
                 // Relaxed: only the uniqueness of the answers matters. There are never so many
                 // callers at once that the count could wrap.
-                self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
+                self.slots_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
                 return Err(Limit::Workers);
             }
             slots.push(slot as u32);
         }
         let slot = slots[0];
-        self.descriptors.get_or_make(slot, |length| {
-            (0..length).map(|_| CachePadded::new(Descriptor::new())).collect()
-        });
         Ok(Writer::new(Arc::clone(self), slot))
     }
 }
 
 impl Writer {
     fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
-        let sequence = ledger.descriptor(slot).last_sequence();
-        let trail = Arc::clone(ledger.trail(slot));
+        let seat = Arc::clone(ledger.seat(slot));
+        let sequence = seat.descriptor.last_sequence();
         Writer {
             ledger,
             accesses: AccessSet::default(),
             slot,
             sequence,
-            trail,
+            seat,
             stock: Stock::new(slot),
             entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
@@ -101,7 +99,7 @@ impl Writer {
         expect(dead_code, reason = "the views that follow are not there yet")
     )]
     pub(crate) fn trail_end(&self) -> u64 {
-        self.trail.end()
+        self.seat.trail.end()
     }
 
     /// Returns how often a change was prepared in vain because another came first.
@@ -125,7 +123,8 @@ impl Writer {
         cell: Cell,
         mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let Writer { ledger, trail, stock, in_flight, .. } = self;
+        let Writer { ledger, seat, stock, in_flight, .. } = self;
+        let trail = &*seat.trail;
         let gate = ledger.gate(cell);
         let end = trail.end();
         let helps_before = helps();
@@ -142,16 +141,22 @@ impl Writer {
                 Ok(Some(begun)) => begun,
                 // The gate has moved; `read_gate` noticed it too.
                 Ok(None) => continue,
-                Err(limit) => break Err(limit.into()),
+                Err(limit) => {
+                    trail.settle();
+                    break Err(limit.into());
+                }
             };
             match change(words) {
-                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Reject(error)) => {
+                    trail.settle();
+                    break Err(error);
+                }
                 Err(Abort::Torn) => {}
                 Ok(value) => {
                     let observed = Observation { word, stamp, before, predecessors };
                     let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
                     next.record.set_lineage(predecessors, stamp, words.len());
-                    let trail = (&**trail, end);
+                    let trail = (trail, end);
                     if exchange(ledger, gate, trail, stock, in_flight, observed, next) {
                         break Ok(value);
                     }
@@ -159,9 +164,6 @@ impl Writer {
             }
             self.retries += 1;
         };
-        if result.is_err() {
-            self.trail.settle();
-        }
         self.helps += helps() - helps_before;
         result
     }
@@ -282,8 +284,8 @@ impl Writer {
         match &accesses.list[..] {
             [only] if only.changed && !stamped => self.commit_one(),
             list if list.iter().any(|access| access.changed) => {
-                let stamps = self.write_versions()?;
-                Ok(stamps.is_some_and(|stamps| self.execute(stamps)))
+                let changes = self.take_spares()?;
+                Ok(changes.is_some_and(|changes| self.execute(changes)))
             }
             _ => Ok(accesses.holds(ledger)),
         }
@@ -292,7 +294,8 @@ impl Writer {
     /// Commits an access set of one cell, which is changed.
     #[inline(never)]
     fn commit_one(&mut self) -> Result<bool, Limit> {
-        let Writer { ledger, accesses, trail, stock, in_flight, .. } = self;
+        let Writer { ledger, accesses, seat, stock, in_flight, .. } = self;
+        let trail = &*seat.trail;
         let Access { cell, observed, length, .. } = accesses.list[0];
         let words = accesses.words_from(&accesses.list[0]);
         let gate = ledger.gate(cell);
@@ -310,13 +313,14 @@ impl Writer {
         Ok(exchanged)
     }
 
-    /// Writes the new versions into spares, and the entries that name them. Returns `None` if the
-    /// body has to run again.
+    /// Takes a spare for each new version, and lists the entries that name them. Returns how many
+    /// cells get a new version, or `None` if the body has to run again.
     #[inline]
-    fn write_versions(&mut self) -> Result<Option<Stamps>, Limit> {
+    fn take_spares(&mut self) -> Result<Option<u64>, Limit> {
         let Writer { ledger, accesses, stock, entries, .. } = self;
-        let AccessSet { list, words, request, .. } = accesses;
+        let AccessSet { list, request, .. } = accesses;
         entries.clear();
+        let mut changes = 0;
         for access in &*list {
             ledger.urgency.note_progress(request);
             let old = access.observed.word;
@@ -333,7 +337,10 @@ impl Writer {
                             reclaim_new_records(ledger, stock, entries);
                             return Ok(None);
                         }
-                        Ok(spare) => old.next(spare),
+                        Ok(spare) => {
+                            changes += 1;
+                            old.next(spare)
+                        }
                         Err(limit) => {
                             reclaim_new_records(ledger, stock, entries);
                             return Err(limit);
@@ -343,47 +350,29 @@ impl Writer {
             };
             entries.push(Entry { cell: access.cell, old, new });
         }
-        // After the last spare was taken: no version that a spare once held ended later than this
-        // reading (I16).
-        let written = ledger.clock.now();
-        let mut replaced = Stamp::NEVER;
-        for (access, entry) in list.iter().zip(&entries[..]) {
-            ledger.urgency.note_progress(request);
-            if access.changed {
-                let Access { cell, observed, length, .. } = *access;
-                let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
-                let record = ledger.records.get(entry.new.record());
-                record.write(
-                    written,
-                    predecessors,
-                    observed.stamp,
-                    access.words_from(words),
-                    length,
-                );
-                replaced = replaced.min(observed.stamp);
-            }
-        }
-        Ok(Some(Stamps { written, replaced }))
+        Ok(Some(changes))
     }
 
-    /// Publishes the transaction and takes it through the protocol; returns whether it committed.
+    /// Writes the `changes` new versions, publishes the transaction and takes it through the
+    /// protocol; returns whether it committed.
     ///
     /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
     /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
     /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
     /// stock (I2).
     #[inline]
-    fn execute(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, accesses, trail, stock, entries, in_flight, committed_at, .. } = self;
-        let AccessSet { list, request, .. } = accesses;
-        sort(ledger, entries, request);
-        let changed = entries.iter().filter(|entry| entry.is_write()).map(|entry| entry.cell);
-        let end = trail.end() + changed.clone().count() as u64;
+    fn execute(&mut self, changes: u64) -> bool {
+        let Writer { ledger, accesses, seat, stock, entries, in_flight, committed_at, .. } = self;
+        let Seat { descriptor, trail } = &**seat;
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
-        let descriptor = ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries, end, || ledger.urgency.note_progress(request));
-        trail.announce_all(end, changed, || ledger.urgency.note_progress(request));
+        let end = trail.end() + changes;
+        descriptor.begin(ticket, end);
+        trail.reserve(end);
+        let stamps = write_versions(ledger, accesses, trail, stock, entries);
+        let AccessSet { list, request, .. } = accesses;
+        sort(ledger, entries, request);
+        descriptor.prepare(entries, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
@@ -416,6 +405,38 @@ impl Writer {
         *in_flight = false;
         committed
     }
+}
+
+/// Writes the new versions into the spares that the entries name, and their cells' numbers into the
+/// last places of the trail.
+#[inline]
+fn write_versions(
+    ledger: &Ledger,
+    accesses: &mut AccessSet,
+    trail: &Trail,
+    stock: &mut Stock,
+    entries: &[Entry],
+) -> Stamps {
+    let AccessSet { list, words, request, .. } = accesses;
+    // After the last spare was taken: no version that a spare once held ended later than this
+    // reading (I16).
+    let written = ledger.clock.now();
+    let mut replaced = Stamp::NEVER;
+    let mut position = trail.end();
+    for (access, entry) in list.iter().zip(entries) {
+        ledger.urgency.note_progress(request);
+        if access.changed {
+            let Access { cell, observed, length, .. } = *access;
+            position -= 1;
+            trail.write(position, cell);
+            let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+            let record = ledger.records.get(entry.new.record());
+            let payload = access.words_from(words);
+            record.write(written, predecessors, observed.stamp, payload, length);
+            replaced = replaced.min(observed.stamp);
+        }
+    }
+    Stamps { written, replaced }
 }
 
 /// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's
@@ -534,7 +555,7 @@ impl Drop for Writer {
             // The writer's stock is lost, as if the thread had stopped.
             return;
         }
-        self.trail.settle();
+        self.seat.trail.settle();
         let ledger = &self.ledger;
         self.stock.give_back(ledger);
         for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
@@ -543,6 +564,6 @@ impl Drop for Writer {
                 free.push(cells.drain(..batch).map(Cell::number));
             }
         }
-        ledger.descriptors_free.push(std::iter::once(self.slot));
+        ledger.slots_free.push(std::iter::once(self.slot));
     }
 }
