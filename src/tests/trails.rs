@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::ledger::{Abort, Cell, Follower, Kind, Ledger, Limit, Reach, Writer};
 use crate::step::{Step, with_steps};
+use crate::sync::{AtomicU64, Ordering};
 use crate::tests::cluster::{Cluster, everything_else};
 use crate::tests::halts::{halts, on_the_way};
 use crate::tests::stalls::{Parked, must_end};
@@ -203,9 +203,9 @@ fn churn(ledger: &Arc<Ledger>, cells: &[Cell], seed: usize) {
 }
 
 /// Looks again and again, and compares with what it has seen itself.
-fn follow(mirror: &mut Mirror, cells: &[Cell], pause: Duration, over: &AtomicBool) {
+fn follow(mirror: &mut Mirror, cells: &[Cell], pause: Duration, over: &AtomicU64) {
     let mut turn = 0;
-    while !over.load(Ordering::Acquire) {
+    while over.load(Ordering::Acquire) == 0 {
         let cell = cells[turn % cells.len()];
         let seen = words_of(&mirror.ledger, cell)[0];
         mirror.look();
@@ -223,7 +223,7 @@ fn all_followers_are_told_of_all_changes() {
     let ledger = Arc::new(Ledger::new(&[1]));
     let mut writer: Writer = ledger.writer().unwrap();
     let cells: Vec<_> = (0..CELLS).map(|_| writer.take_cells(Kind(0), &[0]).unwrap()).collect();
-    let over = AtomicBool::new(false);
+    let over = AtomicU64::new(0);
     let (ledger, cells, over) = (&ledger, &cells, &over);
     thread::scope(|scope| {
         // The last of them is late on purpose.
@@ -237,7 +237,7 @@ fn all_followers_are_told_of_all_changes() {
         });
         let writers = [1, 2, 3].map(|seed| scope.spawn(move || churn(ledger, cells, seed)));
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        over.store(true, Ordering::Release);
+        over.store(1, Ordering::Release);
         let overruns = followers.map(|follower| follower.join().unwrap());
         assert!(overruns[3] > 0, "{overruns:?}: the late one came in time");
     });
