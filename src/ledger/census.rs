@@ -23,7 +23,7 @@ pub(crate) struct Bytes {
     /// Counts gates, marks and history slots: one word or slot for each cell.
     pub(crate) cells: u64,
     pub(crate) records: u64,
-    /// Counts descriptors and trails, and free lists.
+    /// Counts seats and free lists.
     pub(crate) rest: u64,
 }
 

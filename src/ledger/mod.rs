@@ -5,7 +5,8 @@
 //! the next version into a spare record, then exchanges the gate's word. A transaction over several
 //! cells publishes a *descriptor*, installs it in every gate, and is decided by one exchange. A
 //! thread that meets a descriptor finishes its transaction first. `PROTOCOL.md` beside this file
-//! explains the protocol.
+//! explains the protocol. A writer announces in its *trail* which cells it changes, for readers that
+//! follow.
 //!
 //! The files depend on each other in this order, without circles: `limits`, `abort`, `word`,
 //! `store`, the shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`,

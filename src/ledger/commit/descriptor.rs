@@ -127,7 +127,7 @@ impl Descriptor {
     #[inline]
     fn serves(&self, ticket: Ticket) -> bool {
         // Acquire: pairs with the release in `publish`; for a thread that has read a word of the
-        // next use, also with the release in `prepare`.
+        // next use, also with the release in `begin`.
         self.status.load(Ordering::Acquire) == published(ticket)
     }
 
@@ -146,13 +146,13 @@ impl Descriptor {
     }
 
     /// Returns a position of the slot's trail, and how the transaction stands that ends there: the
-    /// one prepared last.
+    /// one begun last.
     ///
-    /// If the next is being prepared meanwhile, the outcome may be of that. If so, the former is
-    /// over, as the caller finds in the trail if it looks there afterwards, and if the next is
-    /// decided, the trail announces it.
+    /// If the next begins meanwhile, the outcome may be of that. Then the former is over, and the
+    /// trail says so if the caller looks there afterwards; and if the next is decided, the trail is
+    /// announced beyond the position.
     pub(crate) fn standing(&self) -> (u64, Outcome) {
-        // Acquire: pairs with the release in `prepare`, so that the outcome is this transaction's
+        // Acquire: pairs with the release in `begin`, so that the outcome is this transaction's
         // or a later one's. Either brings what the trail had announced before.
         let end = self.end.load(Ordering::Acquire);
         (end, self.own_outcome())
