@@ -21,8 +21,8 @@ pub(in crate::ledger) struct Trail {
 
 type Ring = Box<[AtomicU64; RING as usize]>;
 
-/// Counts the places in a ring: 128 KiB for each slot, of which only those pages are real that were
-/// written to.
+/// Counts the places in a ring: 128 KiB for each slot, made once and used by one owner after another.
+/// Where the allocator hands pages out untouched, only those are real that were written to.
 ///
 /// A reader that falls behind by more than a ring has to look at all cells, which costs about 40 ns
 /// for each provider. For a hundred thousand providers that is 4 ms for 2^14 changes of one worker:
