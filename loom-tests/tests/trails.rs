@@ -308,7 +308,7 @@ fn a_trail_is_overrun_by_a_transaction() {
         name: "a_trail_is_overrun_by_a_transaction",
         property: "a reader whose places a transaction takes looks at all cells",
         threads: 2,
-        bound: Some(3),
+        bound: Some(2),
     }
     .check(|| {
         let (ledger, [a, b, c]) = Ledger::with_cells([&[0], &[0], &[0]]);
