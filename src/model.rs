@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::api::ProviderTree;
 use crate::forest::Provider;
 use crate::layout::Structure;
-use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reader, Writer};
+use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reach, Reader, Writer};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -64,6 +64,11 @@ impl Ledger {
     /// Takes a snapshot: what is in force now can be read until the snapshot is ended.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { ledger: self.clone(), pin: self.0.pin() }
+    }
+
+    /// Returns a reader that follows the trails from now on.
+    pub fn follow(&self) -> Follower {
+        Follower { ledger: self.clone(), follower: self.0.follow() }
     }
 
     /// Returns the number of snapshots that have not ended.
@@ -124,6 +129,21 @@ impl Snapshot {
 
     pub fn end(self) {
         self.ledger.0.unpin(&self.pin, |_, _| {});
+    }
+}
+
+/// Represents a reader that follows the trails.
+pub struct Follower {
+    ledger: Ledger,
+    follower: crate::ledger::Follower,
+}
+
+impl Follower {
+    /// Returns the cells that have changed since the last call, or `None` if there may be others.
+    pub fn touched(&mut self) -> Option<Vec<Cell>> {
+        let mut cells = Vec::new();
+        let reach = self.ledger.0.touched(&mut self.follower, |cell| cells.push(Cell(cell)));
+        (reach == Reach::All).then_some(cells)
     }
 }
 

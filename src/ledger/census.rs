@@ -3,9 +3,11 @@
 //! Each figure is read on its own, so that the figures fit together only while no thread changes
 //! anything.
 
+use super::commit::seat::Seat;
 use super::limits::{WIDTHS, Width};
 use super::state::Ledger;
 use super::word::{GateWord, KINDS};
+use crate::sync::OnceBox;
 
 /// Counts the cells and records that no transaction uses.
 #[derive(Default)]
@@ -21,7 +23,7 @@ pub(crate) struct Bytes {
     /// Counts gates, marks and history slots: one word or slot for each cell.
     pub(crate) cells: u64,
     pub(crate) records: u64,
-    /// Counts descriptors and free lists.
+    /// Counts seats and free lists.
     pub(crate) rest: u64,
 }
 
@@ -57,13 +59,18 @@ impl Ledger {
         self.histories.count()
     }
 
+    fn seat_bytes(&self) -> u64 {
+        let seats = self.seats.iter().filter_map(OnceBox::get).count() as u64;
+        self.seats.bytes() + seats * Seat::bytes()
+    }
+
     pub(crate) fn bytes(&self) -> Bytes {
         let lists = self.kinds.iter().map(|(_, free)| free.bytes()).sum::<u64>();
-        let lists = lists + self.descriptors_free.bytes() + self.records.list_bytes();
+        let lists = lists + self.slots_free.bytes() + self.records.list_bytes();
         Bytes {
             cells: self.gates.bytes() + self.marks.bytes() + self.histories.bytes(),
             records: self.records.bytes(),
-            rest: lists + self.descriptors.bytes(),
+            rest: lists + self.seat_bytes(),
         }
     }
 }

@@ -5,7 +5,8 @@
 //! the next version into a spare record, then exchanges the gate's word. A transaction over several
 //! cells publishes a *descriptor*, installs it in every gate, and is decided by one exchange. A
 //! thread that meets a descriptor finishes its transaction first. `PROTOCOL.md` beside this file
-//! explains the protocol.
+//! explains the protocol. A writer announces in its *trail* which cells it changes, for readers that
+//! follow.
 //!
 //! The files depend on each other in this order, without circles: `limits`, `abort`, `word`,
 //! `store`, the shared parts of `snapshot` and `commit`, `state`, `read`, the rest of `snapshot`,
@@ -29,6 +30,8 @@ mod word;
 pub(crate) use abort::{Abort, Torn};
 pub(crate) use census::Spares;
 pub(crate) use commit::access_set::Place;
+#[cfg(any(test, provider_tree_loom))]
+pub(crate) use commit::follow::{Follower, Reach};
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::writer::Writer;
 #[cfg(all(test, not(provider_tree_loom)))]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::commit::descriptor::Descriptor;
+use super::commit::seat::Seat;
 use super::commit::urgency::Urgency;
 use super::snapshot::clock::Clock;
 use super::snapshot::history::Histories;
@@ -13,7 +14,7 @@ use super::store::free_list::FreeList;
 use super::store::gate::Gates;
 use super::store::records::Records;
 use super::word::{Cell, KINDS, Ticket};
-use crate::sync::{AtomicU64, CachePadded, Ordering, model_fence};
+use crate::sync::{AtomicU64, CachePadded, OnceBox, Ordering, model_fence};
 
 /// Holds all cells, their versions, and the transactions over them.
 pub(crate) struct Ledger {
@@ -24,9 +25,10 @@ pub(crate) struct Ledger {
     pub(in crate::ledger) histories: Histories<Arc<[u64]>>,
     pub(in crate::ledger) marks: Marks,
     pub(in crate::ledger) urgency: Urgency,
-    pub(in crate::ledger) descriptors: Chunks<CachePadded<Descriptor>>,
-    pub(in crate::ledger) descriptors_handed_out: AtomicU64,
-    pub(in crate::ledger) descriptors_free: FreeList,
+    /// Holds what belongs to each slot; the slot's writer and those who follow it have it too.
+    pub(in crate::ledger) seats: Chunks<OnceBox<Arc<Seat>>>,
+    pub(in crate::ledger) slots_handed_out: AtomicU64,
+    pub(in crate::ledger) slots_free: FreeList,
     pub(in crate::ledger) cells_handed_out: CachePadded<AtomicU64>,
     /// Holds, for each kind, how many cells a run has, and the runs that no writer uses.
     pub(in crate::ledger) kinds: [(u32, FreeList); KINDS],
@@ -44,9 +46,9 @@ impl Ledger {
             histories: Histories::new(),
             marks: Marks::new(),
             urgency: Urgency::default(),
-            descriptors: Chunks::new(1),
-            descriptors_handed_out: AtomicU64::new(0),
-            descriptors_free: FreeList::new(),
+            seats: Chunks::new(1),
+            slots_handed_out: AtomicU64::new(0),
+            slots_free: FreeList::new(),
             cells_handed_out: CachePadded::new(AtomicU64::new(0)),
             kinds: std::array::from_fn(|kind| {
                 (runs.get(kind).copied().unwrap_or(1), FreeList::new())
@@ -68,12 +70,23 @@ impl Ledger {
     pub(crate) fn writer_bound(&self) -> u32 {
         // Relaxed: a caller that has acquired anything from a writer sees that writer's slot
         // counted.
-        self.descriptors_handed_out.load(Ordering::Relaxed).min(u64::from(Ticket::SLOTS)) as u32
+        self.slots_handed_out.load(Ordering::Relaxed).min(u64::from(Ticket::SLOTS)) as u32
     }
 
     #[inline]
     pub(in crate::ledger) fn descriptor(&self, slot: u32) -> &Descriptor {
-        let slots = self.descriptors.get(slot).expect("a slot is used after its chunk is made");
-        &slots[0]
+        let seat = self.seats.first(slot).and_then(OnceBox::get);
+        &seat.expect("a slot is used after its seat is made").descriptor
+    }
+
+    /// Returns what belongs to a slot; makes it if it is missing. Lock-free.
+    pub(in crate::ledger) fn seat(&self, slot: u32) -> &Arc<Seat> {
+        let new = |length| (0..length).map(|_| OnceBox::new()).collect();
+        let seat = &self.seats.get_or_make(slot, new)[0];
+        if seat.get().is_none() {
+            // A loser's seat is dropped: the winner's seat serves both.
+            drop(seat.set(Box::new(Arc::new(Seat::new()))));
+        }
+        seat.get().expect("set above, by this thread or the one that beat it")
     }
 }

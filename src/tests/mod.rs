@@ -14,4 +14,5 @@ mod panics;
 mod records;
 mod spares;
 mod stalls;
+mod trails;
 mod weak;

@@ -17,7 +17,7 @@ use crate::tests::halts::{Operation, halts, on_the_way};
 const FOR_EVER: Duration = Duration::from_secs(60);
 
 /// Represents a thread parked inside an operation.
-struct Parked {
+pub(super) struct Parked {
     go_on: Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -25,7 +25,7 @@ struct Parked {
 impl Parked {
     /// Runs `operation` in a thread of its own up to the halt. Returns `None` if the operation
     /// ended without reaching the halt.
-    fn at(
+    pub(super) fn at(
         cluster: &Arc<Cluster>,
         operation: Operation,
         step: Step,
@@ -68,7 +68,7 @@ impl Parked {
         }
     }
 
-    fn go_on(self) {
+    pub(super) fn go_on(self) {
         drop(self.go_on);
         // The thread may find its keys taken or its provider removed by now, and say so by a panic.
         let _ = self.thread.join();
@@ -76,7 +76,7 @@ impl Parked {
 }
 
 /// Runs `body` in a thread of its own, and fails if `body` does not come to an end.
-fn must_end(halt: &str, cluster: &Arc<Cluster>, body: fn(&Cluster)) {
+pub(super) fn must_end(halt: &str, cluster: &Arc<Cluster>, body: fn(&Cluster)) {
     let (done, is_done) = channel();
     let cluster = Arc::clone(cluster);
     let thread = thread::spawn(move || {

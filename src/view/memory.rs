@@ -89,7 +89,8 @@ pub struct ByteCounts {
     /// The entries of the indexes, estimated, and the entries for which the indexes have room.
     pub indexes: u64,
     /// What workers announce their changes in and count their calls in, and the lists of what is
-    /// free or spare.
+    /// free or spare. Of this, 128 KiB are the trail of each worker that there was at once: a list
+    /// of what it has changed last.
     pub rest: u64,
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Descriptor {
     /// The transaction's token until it is decided; then its stamp, or [`ABORTED`].
     outcome: AtomicU64,
     count: AtomicU64,
+    /// The position of the slot's trail behind the transaction's cells.
+    end: AtomicU64,
     first: [EntryWords; FIRST],
     /// Holds the entries behind `first`.
     later: Chunks<EntryWords>,
@@ -66,6 +68,7 @@ impl Descriptor {
             status: AtomicU64::new(0),
             outcome: AtomicU64::new(ABORTED),
             count: AtomicU64::new(0),
+            end: AtomicU64::new(0),
             first: std::array::from_fn(|_| vacant()),
             later: Chunks::new(1),
         }
@@ -77,16 +80,26 @@ impl Descriptor {
         self.status.load(Ordering::Relaxed) >> 1
     }
 
-    /// Ends the previous use and fills in the next: from the first store on, helpers of the
-    /// previous use find that it is over (I10). Calls `step` for each entry behind the first ones.
+    /// Ends the previous use and begins the next: from the first store on, helpers of the previous
+    /// use find that it is over (I10). The trail of the slot will announce the transaction up to
+    /// position `end`.
     ///
     /// The caller owns the slot, and no gate names the descriptor (I9).
-    pub(crate) fn prepare(&self, ticket: Ticket, entries: &[Entry], step: impl FnMut()) {
-        // Release: publishes nothing yet. It precedes every store below, and each of these is a
-        // release: a thread that acquires one of them sees that the sequence has moved.
+    #[inline]
+    pub(crate) fn begin(&self, ticket: Ticket, end: u64) {
+        // Release: publishes nothing yet. It precedes every store below and in `prepare`, and each
+        // of these is a release: a thread that acquires one of them sees that the sequence has
+        // moved.
         self.status.store(preparing(ticket), Ordering::Release);
-        self.count.store(entries.len() as u64, Ordering::Release);
         self.outcome.store(ticket.token().bits(), Ordering::Release);
+        // Release: after the outcome. Pairs with the acquire in `standing`.
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// Fills in the entries. Calls `step` for each entry behind the first ones.
+    pub(crate) fn prepare(&self, entries: &[Entry], step: impl FnMut()) {
+        // Release: as in `begin`.
+        self.count.store(entries.len() as u64, Ordering::Release);
         for (words, entry) in self.first.iter().zip(entries) {
             fill(words, entry);
         }
@@ -114,7 +127,7 @@ impl Descriptor {
     #[inline]
     fn serves(&self, ticket: Ticket) -> bool {
         // Acquire: pairs with the release in `publish`; for a thread that has read a word of the
-        // next use, also with the release in `prepare`.
+        // next use, also with the release in `begin`.
         self.status.load(Ordering::Acquire) == published(ticket)
     }
 
@@ -130,6 +143,19 @@ impl Descriptor {
         // Acquire: pairs with the exchange in `decide`: the stamp brings its reading of the clock,
         // and with it the registrations of all earlier snapshots.
         Outcome::from_bits(self.outcome.load(Ordering::Acquire))
+    }
+
+    /// Returns a position of the slot's trail, and how the transaction stands that ends there: the
+    /// one begun last.
+    ///
+    /// If the next begins meanwhile, the outcome may be of that. Then the former is over, and the
+    /// trail says so if the caller looks there afterwards; and if the next is decided, the trail is
+    /// announced beyond the position.
+    pub(crate) fn standing(&self) -> (u64, Outcome) {
+        // Acquire: pairs with the release in `begin`, so that the outcome is this transaction's
+        // or a later one's. Either brings what the trail had announced before.
+        let end = self.end.load(Ordering::Acquire);
+        (end, self.own_outcome())
     }
 
     /// Commits the transaction with `stamp`, unless it is decided already.

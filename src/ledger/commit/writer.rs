@@ -5,9 +5,11 @@ use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
 use super::access_set::{Access, AccessSet};
-use super::descriptor::{Descriptor, Entry, Outcome};
+use super::descriptor::{Entry, Outcome};
 use super::kcas::{Owner, Progress, Stamps, helps};
+use super::seat::Seat;
 use super::stock::Stock;
+use super::trail::Trail;
 use super::urgency::QuietRequest;
 use crate::ledger::abort::Abort;
 use crate::ledger::census::Spares;
@@ -18,7 +20,7 @@ use crate::ledger::store::gate::Gate;
 use crate::ledger::store::record::{NextPayload, Predecessors, Record};
 use crate::ledger::word::{Cell, GateWord, KINDS, Kind, RecordNumber, Stamp, Ticket};
 use crate::step::{Step, reached};
-use crate::sync::{CachePadded, Ordering};
+use crate::sync::Ordering;
 
 /// The ledger's half of a worker.
 ///
@@ -29,6 +31,7 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
+    seat: Arc<Seat>,
     stock: Stock,
     /// Holds the entries of the transaction, as the descriptor will publish them.
     entries: Vec<Entry>,
@@ -45,33 +48,32 @@ impl Ledger {
     /// Returns a writer for one thread, in a slot that no other writer has. Lock-free.
     pub(crate) fn writer(self: &Arc<Self>) -> Result<Writer, Limit> {
         let mut slots = Vec::new();
-        if !self.descriptors_free.pop(|slot| slots.push(slot)) {
+        if !self.slots_free.pop(|slot| slots.push(slot)) {
             // Relaxed: only the uniqueness of the answer matters.
-            let slot = self.descriptors_handed_out.fetch_add(1, Ordering::Relaxed);
+            let slot = self.slots_handed_out.fetch_add(1, Ordering::Relaxed);
             if slot >= u64::from(Ticket::SLOTS) {
                 // Relaxed: only the uniqueness of the answers matters. There are never so many
                 // callers at once that the count could wrap.
-                self.descriptors_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
+                self.slots_handed_out.fetch_add(u64::MAX, Ordering::Relaxed);
                 return Err(Limit::Workers);
             }
             slots.push(slot as u32);
         }
         let slot = slots[0];
-        self.descriptors.get_or_make(slot, |length| {
-            (0..length).map(|_| CachePadded::new(Descriptor::new())).collect()
-        });
         Ok(Writer::new(Arc::clone(self), slot))
     }
 }
 
 impl Writer {
     fn new(ledger: Arc<Ledger>, slot: u32) -> Self {
-        let sequence = ledger.descriptor(slot).last_sequence();
+        let seat = Arc::clone(ledger.seat(slot));
+        let sequence = seat.descriptor.last_sequence();
         Writer {
             ledger,
             accesses: AccessSet::default(),
             slot,
             sequence,
+            seat,
             stock: Stock::new(slot),
             entries: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
@@ -89,6 +91,12 @@ impl Writer {
     /// Returns the slot, which no other writer has at the same time.
     pub(crate) fn slot(&self) -> u32 {
         self.slot
+    }
+
+    /// Returns the position of the slot's trail behind everything that this writer has changed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the views that follow are not there yet"))]
+    pub(crate) fn trail_end(&self) -> u64 {
+        self.seat.trail.end()
     }
 
     /// Returns how often a change was prepared in vain because another came first.
@@ -112,8 +120,10 @@ impl Writer {
         cell: Cell,
         mut change: impl FnMut(NextPayload<'_>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let Writer { ledger, stock, in_flight, .. } = self;
+        let Writer { ledger, seat, stock, in_flight, .. } = self;
+        let trail = &*seat.trail;
         let gate = ledger.gate(cell);
+        let end = trail.end();
         let helps_before = helps();
         let result = loop {
             ledger.urgency.give_way();
@@ -128,16 +138,23 @@ impl Writer {
                 Ok(Some(begun)) => begun,
                 // The gate has moved; `read_gate` noticed it too.
                 Ok(None) => continue,
-                Err(limit) => break Err(limit.into()),
+                Err(limit) => {
+                    trail.settle();
+                    break Err(limit.into());
+                }
             };
             match change(words) {
-                Err(Abort::Reject(error)) => break Err(error),
+                Err(Abort::Reject(error)) => {
+                    trail.settle();
+                    break Err(error);
+                }
                 Err(Abort::Torn) => {}
                 Ok(value) => {
                     let observed = Observation { word, stamp, before, predecessors };
                     let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
                     next.record.set_lineage(predecessors, stamp, words.len());
-                    if exchange(ledger, gate, stock, in_flight, observed, next) {
+                    let trail = (trail, end);
+                    if exchange(ledger, gate, trail, stock, in_flight, observed, next) {
                         break Ok(value);
                     }
                 }
@@ -264,8 +281,8 @@ impl Writer {
         match &accesses.list[..] {
             [only] if only.changed && !stamped => self.commit_one(),
             list if list.iter().any(|access| access.changed) => {
-                let stamps = self.write_versions()?;
-                Ok(stamps.is_some_and(|stamps| self.execute(stamps)))
+                let changes = self.take_spares()?;
+                Ok(changes.is_some_and(|changes| self.execute(changes)))
             }
             _ => Ok(accesses.holds(ledger)),
         }
@@ -274,7 +291,8 @@ impl Writer {
     /// Commits an access set of one cell, which is changed.
     #[inline(never)]
     fn commit_one(&mut self) -> Result<bool, Limit> {
-        let Writer { ledger, accesses, stock, in_flight, .. } = self;
+        let Writer { ledger, accesses, seat, stock, in_flight, .. } = self;
+        let trail = &*seat.trail;
         let Access { cell, observed, length, .. } = accesses.list[0];
         let words = accesses.words_from(&accesses.list[0]);
         let gate = ledger.gate(cell);
@@ -284,16 +302,22 @@ impl Writer {
             return Ok(false);
         };
         next.record.write(next.token, predecessors, observed.stamp, words, length);
-        Ok(exchange(ledger, gate, stock, in_flight, observed, next))
+        let exchanged =
+            exchange(ledger, gate, (trail, trail.end()), stock, in_flight, observed, next);
+        if !exchanged {
+            trail.settle();
+        }
+        Ok(exchanged)
     }
 
-    /// Writes the new versions into spares, and the entries that name them. Returns `None` if the
-    /// body has to run again.
+    /// Takes a spare for each new version, and lists the entries that name them. Returns how many
+    /// cells get a new version, or `None` if the body has to run again.
     #[inline]
-    fn write_versions(&mut self) -> Result<Option<Stamps>, Limit> {
+    fn take_spares(&mut self) -> Result<Option<u64>, Limit> {
         let Writer { ledger, accesses, stock, entries, .. } = self;
-        let AccessSet { list, words, request, .. } = accesses;
+        let AccessSet { list, request, .. } = accesses;
         entries.clear();
+        let mut changes = 0;
         for access in &*list {
             ledger.urgency.note_progress(request);
             let old = access.observed.word;
@@ -310,7 +334,10 @@ impl Writer {
                             reclaim_new_records(ledger, stock, entries);
                             return Ok(None);
                         }
-                        Ok(spare) => old.next(spare),
+                        Ok(spare) => {
+                            changes += 1;
+                            old.next(spare)
+                        }
                         Err(limit) => {
                             reclaim_new_records(ledger, stock, entries);
                             return Err(limit);
@@ -320,44 +347,29 @@ impl Writer {
             };
             entries.push(Entry { cell: access.cell, old, new });
         }
-        // After the last spare was taken: no version that a spare once held ended later than this
-        // reading (I16).
-        let written = ledger.clock.now();
-        let mut replaced = Stamp::NEVER;
-        for (access, entry) in list.iter().zip(&entries[..]) {
-            ledger.urgency.note_progress(request);
-            if access.changed {
-                let Access { cell, observed, length, .. } = *access;
-                let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
-                let record = ledger.records.get(entry.new.record());
-                record.write(
-                    written,
-                    predecessors,
-                    observed.stamp,
-                    access.words_from(words),
-                    length,
-                );
-                replaced = replaced.min(observed.stamp);
-            }
-        }
-        Ok(Some(Stamps { written, replaced }))
+        Ok(Some(changes))
     }
 
-    /// Publishes the transaction and takes it through the protocol; returns whether it committed.
+    /// Writes the `changes` new versions, publishes the transaction and takes it through the
+    /// protocol; returns whether it committed.
     ///
     /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
     /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
     /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
     /// stock (I2).
     #[inline]
-    fn execute(&mut self, stamps: Stamps) -> bool {
-        let Writer { ledger, accesses, stock, entries, in_flight, committed_at, .. } = self;
-        let AccessSet { list, request, .. } = accesses;
-        sort(ledger, entries, request);
+    fn execute(&mut self, changes: u64) -> bool {
+        let Writer { ledger, accesses, seat, stock, entries, in_flight, committed_at, .. } = self;
+        let Seat { descriptor, trail } = &**seat;
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
-        let descriptor = ledger.descriptor(self.slot);
-        descriptor.prepare(ticket, entries, || ledger.urgency.note_progress(request));
+        let end = trail.end() + changes;
+        descriptor.begin(ticket, end);
+        trail.reserve(end);
+        let stamps = write_versions(ledger, accesses, trail, stock, entries);
+        let AccessSet { list, request, .. } = accesses;
+        sort(ledger, entries, request);
+        descriptor.prepare(entries, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
@@ -370,6 +382,7 @@ impl Writer {
                 Progress::Done(outcome) => break outcome,
             }
         };
+        trail.finish(end);
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
@@ -389,6 +402,38 @@ impl Writer {
         *in_flight = false;
         committed
     }
+}
+
+/// Writes the new versions into the spares that the entries name, and their cells' numbers into the
+/// last places of the trail.
+#[inline]
+fn write_versions(
+    ledger: &Ledger,
+    accesses: &mut AccessSet,
+    trail: &Trail,
+    stock: &mut Stock,
+    entries: &[Entry],
+) -> Stamps {
+    let AccessSet { list, words, request, .. } = accesses;
+    // After the last spare was taken: no version that a spare once held ended later than this
+    // reading (I16).
+    let written = ledger.clock.now();
+    let mut replaced = Stamp::NEVER;
+    let mut position = trail.end();
+    for (access, entry) in list.iter().zip(entries) {
+        ledger.urgency.note_progress(request);
+        if access.changed {
+            let Access { cell, observed, length, .. } = *access;
+            position -= 1;
+            trail.write(position, cell);
+            let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+            let record = ledger.records.get(entry.new.record());
+            let payload = access.words_from(words);
+            record.write(written, predecessors, observed.stamp, payload, length);
+            replaced = replaced.min(observed.stamp);
+        }
+    }
+    Stamps { written, replaced }
 }
 
 /// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's
@@ -442,12 +487,13 @@ impl<'a> NextVersion<'a> {
     }
 }
 
-/// Exchanges the gate for the next version; the replaced record takes the spare's place in the
+/// Exchanges the gate for the next version, which the trail announces at `end`; the replaced record takes the spare's place in the
 /// stock (I2). Returns false if another change came first.
 #[inline(always)]
 fn exchange(
     ledger: &Ledger,
     gate: Gate<'_>,
+    (trail, end): (&Trail, u64),
     stock: &mut Stock,
     in_flight: &mut bool,
     observed: Observation,
@@ -457,12 +503,14 @@ fn exchange(
     let NextVersion { word: new, token, record } = next;
     let cell = gate.cell();
     debug_assert_ne!(old, GateWord::VACANT, "{FOUNDED}");
+    trail.announce(end, cell);
     reached(Step::Written);
     if gate.exchange(old, new).is_err() {
         return false;
     }
     *in_flight = true;
     reached(Step::Exchanged);
+    trail.finish(end + 1);
     let now = ledger.stamp_now(cell, stamp);
     let until = match record.set_stamp(token, now) {
         Ok(()) => now,
@@ -504,6 +552,7 @@ impl Drop for Writer {
             // The writer's stock is lost, as if the thread had stopped.
             return;
         }
+        self.seat.trail.settle();
         let ledger = &self.ledger;
         self.stock.give_back(ledger);
         for (cells, (_, free)) in self.cells.iter_mut().zip(&ledger.kinds) {
@@ -512,6 +561,6 @@ impl Drop for Writer {
                 free.push(cells.drain(..batch).map(Cell::number));
             }
         }
-        ledger.descriptors_free.push(std::iter::once(self.slot));
+        ledger.slots_free.push(std::iter::once(self.slot));
     }
 }
