@@ -49,6 +49,9 @@
 //! | say so only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], and such methods for aggregates; [`update_resources`] for values of your own |
 //! | read what a provider has and is | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others answer one question |
 //! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
+//! | find where something fits | a [`View`], one for each thread: [`View::candidates`] for a [`Request`], [`View::best`], [`View::why`] |
+//! | find, claim, and go on after a conflict | [`View::place`]; [`cookbook`] writes a scheduler on it |
+//! | find out who has to go | [`View::evict`], in a [view with holders](ProviderTree::view_with_holders) |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
 //! | claim and give back without a consumer | [`Worker::take`], [`Worker::put_back`] |
 //! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for at least so many of a number of claims |
@@ -128,6 +131,11 @@
 //! [`dump`], [`consumers`], [`holders`] and [`overcommitted`] read a snapshot that the call itself
 //! takes.
 //!
+//! **Views.** A [`View`] has each provider as of some instant since its last refresh began, so that
+//! two providers in it may never have been as they are shown together; a view of a snapshot has
+//! everything as of one instant. What was changed by a call that returned before the refresh began
+//! is in the view. What a view finds is decided by the claim.
+//!
 //! **Generations.** A provider's generation begins at 0 and grows by one with each change of the
 //! provider's inventories, traits, aggregates, name or parent, and never with a claim. A change can
 //! require a generation with [`Expect::Generation`]. A consumer's generation grows by one with each
@@ -174,6 +182,10 @@
 //! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
 //! | [`update_resources`], [`have_resources_changed`] | lock-free, except for the comparison of the caller's values | O(classes) |
 //! | [`has_sharing_provider`] | lock-free | O(classes that are shared) |
+//! | [`ProviderTree::view`], [`ProviderTree::view_with_holders`] | lock-free | O(providers); with holders O(cells ever used) |
+//! | [`View::refresh`] | lock-free (13) | O(workers ever at once + changes since the last) |
+//! | [`View::reread`] | lock-free | O(1); O(size of the tree) if its structure has changed |
+//! | [`View::candidates`], [`View::best`] and others of [`View`] | wait-free, since they share nothing; a shard lock, shared, for [`Group::in_tree`] | see [`View`] |
 //! | [`snapshot`] | lock-free | O(log *h*), *h* snapshots held (11) |
 //! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); once for each snapshot O(cells ever used), for what has gone since |
 //! | all other reads of a [`Snapshot`] | lock-free (12) | as the reads of the forest |
@@ -230,6 +242,11 @@
 //!     after each snapshot costs O(log *h*), and also a copy of an older version if the version
 //!     can't be left in place. Snapshots that are no longer held cost nothing.
 //! 12. The call repeats only while the cell that it is reading changes.
+//! 13. A provider is read again while it changes, and a tree while its structure does. The cost is
+//!     some 200 ns for each provider whose usage has changed, and O(size of the tree) for each
+//!     tree whose structure has, or a provider of which has other classes, units, traits or
+//!     aggregates than before. If one worker has changed more than 16,384 cells, it is O(cells ever
+//!     used).
 //!
 //! A transaction over 64 cells or more that has lost twice asks the other threads to wait before
 //! they begin anew, for as long as they see the transaction go on. That is courtesy, not a lock: a
@@ -383,6 +400,8 @@ mod claim;
 
 mod view;
 
+mod search;
+
 mod api;
 
 #[cfg(all(test, not(provider_tree_loom)))]
@@ -392,6 +411,9 @@ mod tests;
 
 #[doc = include_str!("coming_from_nova.md")]
 pub mod coming_from_nova {}
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -403,8 +425,11 @@ pub mod model;
 
 pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
-pub use error::{Error, Fault, InventoryFault, Result};
+pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
+pub use search::{
+    Candidate, Candidates, Eviction, Group, Placed, Prepared, Request, Root, Unplaced, View, Why,
+};
 pub use values::{
     Inventories, Inventory, Metrics, PartialInventories, PartialInventory, ResourceClass,
     Resources, Trait, Usage,

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
 use crate::forest::Provider;
-use crate::view::{Audit, Dump, Feed, Memory, Overcommit, Snapshot, load};
+use crate::search::View;
+use crate::view::{Audit, Dump, Feed, Fork, Memory, Overcommit, Snapshot, load};
 
 /// Says why a snapshot that only this call knows can't become too old.
 const UNBOUNDED: &str = "a snapshot becomes too old only beyond a bound that it is given";
@@ -36,6 +37,21 @@ impl ProviderTree {
     /// from now on. Lock-free; O(log n) for n snapshots that are held, however large the forest is.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(&self.core)
+    }
+
+    /// Returns a view of the forest as it is now, to search in, which follows the forest when it is
+    /// [refreshed](View::refresh). Each thread has its own. O(providers); lock-free. A snapshot is
+    /// held during the call.
+    pub fn view(&self) -> View {
+        View::present(&self.core)
+    }
+
+    /// Returns what [`view`](Self::view) returns, but a view that knows who holds what of each
+    /// provider, so that it can tell the [holders](View::holders) of a provider and whom to
+    /// [evict](View::evict). Takes memory for each consumer, and each refresh costs O(1) more for
+    /// each change of a consumer. O(cells ever used).
+    pub fn view_with_holders(&self) -> View {
+        View::present(&self.core).with_holders()
     }
 
     /// Returns the number of snapshots that are held now. O(1).
@@ -120,7 +136,32 @@ impl ProviderTree {
     }
 }
 
+impl Fork {
+    /// Returns a view of the forest as it is in the fork now, to search in: what would fit if these
+    /// consumers went. Later changes of the fork are not part of the view. What is found in the view
+    /// is not noted as something that the fork's difference rests on; a claim in the fork is.
+    /// O(providers).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SnapshotTooOld`](crate::Error::SnapshotTooOld) if the snapshot's bound was met.
+    pub fn view(&self) -> Result<View> {
+        View::of_fork(self)
+    }
+}
+
 impl Snapshot {
+    /// Returns a view of the forest as it was at the snapshot, to search in. O(providers).
+    pub fn view(&self) -> Result<View> {
+        View::of_snapshot(self)
+    }
+
+    /// Returns what [`view`](Self::view) returns, but a view that knows who held what of each
+    /// provider. O(cells ever used).
+    pub fn view_with_holders(&self) -> Result<View> {
+        View::of_snapshot_with_holders(self)
+    }
+
     /// Returns whether this is a snapshot of the forest `tree`.
     pub fn is_of(&self, tree: &ProviderTree) -> bool {
         Arc::ptr_eq(&self.pin().core, &tree.core)

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::error::fault::{Fault, FaultList};
 use crate::error::inventory_fault::InventoryFault;
 use crate::error::name::{NameFault, Quote};
+use crate::error::request_fault::RequestFault;
 use crate::ledger::{Abort, Cell, Limit, MOST_CELLS, MOST_WORDS};
 use crate::values::ResourceClass;
 
@@ -48,7 +49,8 @@ pub enum Error {
         name: String,
     },
 
-    /// The name breaks the rules for names of providers, or for names of classes and traits.
+    /// The name breaks the rules for names of providers, or for names of classes, traits and
+    /// groups.
     #[error("{} can't be a name: {reason}", Quote::cut(name, *length))]
     InvalidName {
         /// The first 60 characters of the name that the caller gave.
@@ -288,6 +290,22 @@ pub enum Error {
         version: u64,
     },
 
+    /// The request for candidates contradicts itself, or asks for nothing.
+    #[error("the request is not valid: {fault}")]
+    InvalidRequest {
+        /// What is wrong.
+        fault: RequestFault,
+    },
+
+    /// The view does not follow consumers; see
+    /// [`ProviderTree::view_with_holders`](crate::ProviderTree::view_with_holders).
+    #[error("the view does not follow consumers")]
+    NoHolders,
+
+    /// The request was prepared for another view.
+    #[error("the request was prepared for another view")]
+    ForeignRequest,
+
     /// The forest has changed more since the last poll than the feed's bound allows. The feed is
     /// over: take a snapshot, and begin another feed at that snapshot.
     #[error("the feed at snapshot {version} fell behind")]
@@ -327,6 +345,12 @@ pub enum Error {
         /// How large that can be, or how many there can be.
         limit: u64,
     },
+}
+
+impl From<RequestFault> for Error {
+    fn from(fault: RequestFault) -> Self {
+        Error::InvalidRequest { fault }
+    }
 }
 
 impl From<NameFault> for Error {

@@ -37,6 +37,7 @@ pub use generation::Expect;
 pub use populate::ProviderSpec;
 pub use provider::{Provider, ProviderData, ProviderKey, Version};
 
+pub(crate) use configuration::Configuration;
 pub(crate) use configure::{Replacement, configure, relayout, rewrite_usage};
 pub(crate) use cordon::{set_cordon, set_cordon_in};
 pub(crate) use core::{Forest, all_usages};
@@ -46,7 +47,7 @@ pub(crate) use find::find;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{KeyCell, Keys, Name, Refusal, while_stale};
 pub(crate) use populate::{ClassUsage, Plan, populate};
-pub(crate) use reader::ForestReader;
+pub(crate) use reader::{ForestReader, Node};
 pub(crate) use recent::RecentProviders;
 pub(crate) use remove::remove;
 pub(crate) use rename::rename;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -42,6 +43,14 @@ impl<'a, R: Reader> ForestReader<'a, R> {
         provider.check_life(structure.life)?;
         Ok(structure)
     }
+}
+
+/// Describes a provider of a tree, as a walk from the root meets it.
+pub(crate) struct Node {
+    pub(crate) cell: Cell,
+    pub(crate) structure: Structure,
+    /// The position of the parent in the walk; for the root, the root's own.
+    pub(crate) parent: u32,
 }
 
 /// Walks. Parents come before their children, except in [`ancestors`](ForestReader::ancestors).
@@ -102,6 +111,38 @@ impl<R: Reader> ForestReader<'_, R> {
         let mut found = vec![root];
         self.descend(root.cell, first, &mut found)?;
         Ok(found)
+    }
+
+    /// Puts the root in the structure cell `root` and all its descendants into `found`, each with its
+    /// place. Returns false if the cell holds no root.
+    pub(crate) fn nodes(&mut self, root: Cell, found: &mut Vec<Node>) -> Result<bool, Torn> {
+        found.clear();
+        let structure = self.structure_in(root)?;
+        if !structure.is_live() || structure.parent != Some(self.forest.super_root) {
+            return Ok(false);
+        }
+        found.push(Node { cell: root, structure, parent: 0 });
+        let mut rest = SmallVec::<[_; 8]>::new();
+        rest.push((0, root, structure.first_child));
+        let mut patience = Patience::new();
+        while let Some((parent, parent_cell, next)) = rest.pop() {
+            let Some(cell) = next else { continue };
+            let structure = self.child(cell, parent_cell, &mut patience)?;
+            rest.push((parent, parent_cell, structure.next));
+            rest.push((found.len() as u32, cell, structure.first_child));
+            found.push(Node { cell, structure, parent });
+        }
+        Ok(true)
+    }
+
+    /// Returns the structure cell of the root of the tree that the provider in the structure cell
+    /// `cell` is in. Returns `None` if the cell holds no provider.
+    pub(crate) fn root_above(&mut self, cell: Cell) -> Result<Option<Cell>, Torn> {
+        let structure = self.structure_in(cell)?;
+        if !structure.is_live() {
+            return Ok(None);
+        }
+        Ok(Some(self.climb(structure)?.last().map_or(cell, |root| root.cell)))
     }
 
     /// Returns the children of `parent` from `first` on.

@@ -30,7 +30,6 @@ mod word;
 pub(crate) use abort::{Abort, Torn};
 pub(crate) use census::Spares;
 pub(crate) use commit::access_set::Place;
-#[cfg(any(test, provider_tree_loom))]
 pub(crate) use commit::follow::{Follower, Reach};
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::writer::Writer;

@@ -100,25 +100,6 @@ impl Place {
     }
 }
 
-impl Follower {
-    /// Passes over what the writer of `slot` has announced between two positions of its trail;
-    /// returns whether it did, which it does only if everything before was visited and nothing
-    /// after. A reader that has worked out the changes of its own writer uses this.
-    ///
-    /// The reader may not have called [`touched`](Ledger::touched) or read the cells while the
-    /// changes were made, and has to pass over them before it does so again: else it does not know
-    /// whether what it has read contains them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the views that follow are not there yet"))]
-    pub(crate) fn pass(&mut self, slot: u32, from: u64, to: u64) -> bool {
-        let Some(place) = self.0.get_mut(slot as usize) else { return false };
-        let is_next = place.position == from;
-        if is_next {
-            place.position = to;
-        }
-        is_next
-    }
-}
-
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests {
     use super::*;
@@ -174,21 +155,5 @@ mod tests {
         increment(&mut writer, c);
         assert_eq!(touched(&ledger, &mut follower), (vec![c, a], Reach::All));
         assert_eq!(touched(&ledger, &mut ledger.follow()), (vec![], Reach::All));
-    }
-
-    #[test]
-    fn a_change_that_is_known_is_passed_over() {
-        let (ledger, mut writer, [a, b]) = ledger_with_cells();
-        let (mut follower, mut late) = (ledger.follow(), ledger.follow());
-        increment(&mut writer, b);
-        assert_eq!(touched(&ledger, &mut follower), (vec![b], Reach::All));
-        let from = writer.trail_end();
-        increment(&mut writer, a);
-        let to = writer.trail_end();
-        assert!(!late.pass(writer.slot(), from, to), "b comes first");
-        assert!(!follower.pass(writer.slot() + 1, from, to));
-        assert!(follower.pass(writer.slot(), from, to));
-        assert_eq!(touched(&ledger, &mut follower), (vec![], Reach::All));
-        assert_eq!(touched(&ledger, &mut late), (vec![b, a], Reach::All));
     }
 }

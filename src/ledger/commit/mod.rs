@@ -2,10 +2,6 @@
 
 pub(in crate::ledger) mod access_set;
 pub(in crate::ledger) mod descriptor;
-#[cfg_attr(
-    not(any(test, provider_tree_loom)),
-    expect(dead_code, reason = "the views that follow are not there yet")
-)]
 pub(in crate::ledger) mod follow;
 pub(in crate::ledger) mod kcas;
 pub(in crate::ledger) mod seat;

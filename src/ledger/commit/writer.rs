@@ -93,12 +93,6 @@ impl Writer {
         self.slot
     }
 
-    /// Returns the position of the slot's trail behind everything that this writer has changed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the views that follow are not there yet"))]
-    pub(crate) fn trail_end(&self) -> u64 {
-        self.seat.trail.end()
-    }
-
     /// Returns how often a change was prepared in vain because another came first.
     pub(crate) fn retries(&self) -> u64 {
         self.retries

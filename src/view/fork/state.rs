@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use crate::claim::{Claim, Core, Facts};
 use crate::error::{Error, Result};
 use crate::forest::Provider;
 use crate::layout::{ConsumerWords, Holding, Structure, structure_of};
-use crate::ledger::{Abort, Cell, Reader};
+use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::Inventories;
 use crate::view::snapshot::Snapshot;
 
@@ -116,6 +117,21 @@ impl Snapshot {
     }
 }
 
+/// Reads the cells as they are in the fork. Nothing that is read so is noted as something that the
+/// fork's difference rests on.
+impl Reader for &Fork {
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
+        match self.cells.get(&cell) {
+            Some(words) => Ok(extract(words)),
+            None => self.base.pin().view().read(cell, extract),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        true
+    }
+}
+
 impl Tenancy {
     pub(super) fn is_live(&self) -> bool {
         !self.held.is_empty()
@@ -134,6 +150,16 @@ impl Tenancy {
 impl Fork {
     pub(super) fn core(&self) -> &Core {
         &self.base.pin().core
+    }
+
+    /// Returns the forest that the fork's snapshot is of.
+    pub(crate) fn core_handle(&self) -> &Arc<Core> {
+        &self.base.pin().core
+    }
+
+    /// Returns the inventories that the fork has set for the provider with this usage cell.
+    pub(crate) fn new_inventories(&self, usage: Cell) -> Option<&Inventories> {
+        Some(&self.inventories.get(&usage)?.inventories)
     }
 
     /// Returns the provider with this usage cell, from which something is held.
@@ -176,7 +202,7 @@ impl Fork {
 
     /// Returns the error for a change that was given up. Everything in a snapshot is of one
     /// instant, so a contradiction means that the snapshot can't be read any more.
-    pub(super) fn error(&self, abort: Abort<Error>) -> Error {
+    pub(crate) fn error(&self, abort: Abort<Error>) -> Error {
         match abort {
             Abort::Reject(error) => error,
             Abort::Torn => Error::SnapshotTooOld { version: self.base.version() },

@@ -1,0 +1,254 @@
+//! [`Candidates`]: the candidates for a request, one after the other.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::iter::FusedIterator;
+
+use smallvec::SmallVec;
+
+use crate::forest::Forest;
+use crate::search::candidate::Candidate;
+use crate::search::fit::{First, Fit, Steps, Taste};
+use crate::search::order::{Order, Spot};
+use crate::search::picture::{Picture, Seat};
+use crate::search::prepared::Prepared;
+
+/// Goes through the candidates for a request; see [`View::candidates`](crate::View::candidates).
+///
+/// The work is done when a candidate is asked for. First comes one candidate of each root that has
+/// any, then a second one of each root that has another, and so on: a limit bounds the work, and no
+/// root is left out because another one has many candidates.
+pub struct Candidates<'a> {
+    picture: &'a Picture,
+    prepared: &'a mut Prepared,
+    /// Where the first round goes on, and where it began.
+    next: usize,
+    start: usize,
+    is_around: bool,
+    order: Option<&'a Order>,
+    /// Where the first round goes on in the order of the view, if it goes by that.
+    spot: Option<Spot>,
+    /// The one tree to look at, if there is only one.
+    only: Option<usize>,
+    /// The tree that has given the last candidate.
+    last: Option<Fit>,
+    /// The trees that have given a candidate before, in the order in which they are asked again.
+    later: VecDeque<Fit>,
+    /// The candidates of sharing providers alone, which each tree that they share with has.
+    shared: HashSet<SmallVec<[Seat; 4]>>,
+    rest: usize,
+    taste: Taste,
+    steps: Steps,
+    /// Asked whether the search is to end.
+    is_over: Option<Box<dyn FnMut() -> bool + 'a>>,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(
+        forest: &Forest,
+        picture: &'a Picture,
+        order: Option<&'a Order>,
+        prepared: &'a mut Prepared,
+    ) -> Self {
+        prepared.catch_up(forest, picture);
+        let rest = prepared.form.request.limit.unwrap_or(usize::MAX);
+        Candidates {
+            picture,
+            prepared,
+            next: 0,
+            start: 0,
+            is_around: false,
+            order,
+            spot: None,
+            only: None,
+            last: None,
+            later: VecDeque::new(),
+            shared: HashSet::new(),
+            rest,
+            taste: Taste::default(),
+            steps: Steps::unbounded(),
+            is_over: None,
+        }
+    }
+
+    /// Begins at a place among the roots that `seed` decides, goes to the last root, and then from
+    /// the first on. Threads with different seeds find different candidates first. Equal seeds give
+    /// equal results.
+    pub fn seeded(mut self, seed: u64) -> Self {
+        // The high half of a product spreads the seeds over all trees, near ones too.
+        let spread = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let trees = self.picture.trees.len() as u128;
+        self.start = ((u128::from(spread) * trees) >> 64) as usize;
+        self.next = self.start;
+        self
+    }
+
+    /// Begins at the first root of a part of the roots, of `parts` about equal ones, goes to the
+    /// last root, and then from the first on. A thread that has a part to itself meets no other
+    /// thread there, and takes from the parts behind it when its own is full.
+    pub fn from_part(mut self, part: usize, parts: usize) -> Self {
+        let trees = self.picture.trees.len() as u128;
+        let parts = parts.max(1) as u128;
+        self.start = (part as u128 % parts * trees / parts) as usize;
+        self.next = self.start;
+        self
+    }
+
+    /// Goes through the roots in the order of their keys, the least first, instead of in their own
+    /// order, if the view has an [order](crate::View::order_by). Passes over roots with keys below
+    /// `least`, which saves time if no such root can serve the request.
+    ///
+    /// Keys that differ by less than a 32nd part may come in any order. So the first candidate is
+    /// among the best, and is found without a look at the others.
+    pub fn in_order(mut self, least: u64) -> Self {
+        self.spot = self.order.map(|order| order.from(least));
+        self
+    }
+
+    /// Tells identical providers of one parent apart. Six of eight equal GPUs are 28 candidates
+    /// then, and otherwise one.
+    pub fn all(mut self) -> Self {
+        self.taste.all = true;
+        self
+    }
+
+    /// Lets the providers of one tree serve first that have least free, so that others stay whole.
+    /// Otherwise those serve first that come first in the tree.
+    pub fn tightest(mut self) -> Self {
+        self.taste.first = First::Tightest;
+        self
+    }
+
+    /// Lets the providers of one tree serve in a random order, as `seed` decides.
+    pub fn shuffled(mut self, seed: u64) -> Self {
+        self.taste.first = First::Shuffled(seed);
+        self
+    }
+
+    /// Looks at one tree alone: that of the root with this [number](crate::Root::number). A caller
+    /// that draws roots by lot, or goes through them in an order of its own, uses this.
+    pub fn at(mut self, root: usize) -> Self {
+        self.only = Some(root);
+        self
+    }
+
+    /// Bounds the work: the candidates end after about this many steps. A step is one look at a
+    /// tree or at a provider that may serve.
+    pub fn at_most_steps(mut self, steps: u64) -> Self {
+        self.steps.most = steps;
+        self
+    }
+
+    /// Lets the candidates end when `is_over` returns true. It is asked before each tree that may
+    /// serve the request.
+    pub fn until(mut self, is_over: impl FnMut() -> bool + 'a) -> Self {
+        self.is_over = Some(Box::new(is_over));
+        self
+    }
+
+    /// Returns how many steps were made so far.
+    pub fn steps(&self) -> u64 {
+        self.steps.made
+    }
+
+    /// Returns whether the candidates ended because the steps did, or since the caller wanted it.
+    pub fn is_exhausted(&self) -> bool {
+        self.steps.are_over()
+    }
+
+    fn find(&mut self) -> Option<Candidate> {
+        if let Some(last) = self.last.take() {
+            self.later.push_back(last);
+        }
+        while !self.steps.are_over() {
+            if self.is_over.as_mut().is_some_and(|is_over| is_over()) {
+                self.steps.most = self.steps.made;
+                break;
+            }
+            let (mut fit, is_first) = match self.next_tree() {
+                Some(tree) => (Fit::new(tree), true),
+                None => (self.later.pop_front()?, false),
+            };
+            match self.prepared.advance(self.picture, &mut fit, self.taste, &mut self.steps) {
+                true => match self.take(&fit) {
+                    Some(candidate) => {
+                        self.last = Some(fit);
+                        return Some(candidate);
+                    }
+                    None => self.later.push_back(fit),
+                },
+                false if is_first && !self.steps.are_over() => self.prepared.close(fit.tree),
+                false => {}
+            }
+        }
+        None
+    }
+
+    /// Returns the next tree of the first round.
+    fn next_tree(&mut self) -> Option<u32> {
+        if let Some(only) = self.only {
+            let is_first = std::mem::replace(&mut self.next, usize::MAX) != usize::MAX;
+            return is_first.then_some(only as u32).filter(|_| {
+                self.steps.made += 1;
+                self.prepared.may_serve_at(self.picture, only)
+            });
+        }
+        if let Some(spot) = self.spot
+            && let Some(order) = self.order
+        {
+            let (prepared, steps) = (&mut *self.prepared, &mut self.steps);
+            let (spot, tree) = prepared.next_in_order(self.picture, order, spot, steps)?;
+            self.spot = Some(spot.after());
+            return Some(tree);
+        }
+        let found = self.prepared.next_tree(self.picture, self.next, &mut self.steps);
+        let found = match found {
+            Some(tree) => Some(tree),
+            None if self.is_around => None,
+            None => {
+                self.is_around = true;
+                self.prepared.next_tree(self.picture, 0, &mut self.steps)
+            }
+        };
+        let found = found.filter(|&tree| !self.is_around || (tree as usize) < self.start);
+        match found {
+            Some(tree) => self.next = tree as usize + 1,
+            None => (self.next, self.start) = (usize::MAX, 0),
+        }
+        found
+    }
+
+    /// Returns the candidate that `fit` is at, unless it is one of sharing providers alone and was
+    /// returned before.
+    fn take(&mut self, fit: &Fit) -> Option<Candidate> {
+        let sharing = &self.picture.sharing;
+        if !sharing.is_empty() && fit.seats().all(|seat| sharing.binary_search(&seat).is_ok()) {
+            // Each tree that they share with has this candidate, and their own tree may have it.
+            if !self.shared.insert(fit.seats().collect()) {
+                return None;
+            }
+        }
+        Some(self.prepared.candidate(self.picture, fit))
+    }
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = Candidate;
+
+    fn next(&mut self) -> Option<Candidate> {
+        self.rest = self.rest.checked_sub(1)?;
+        let found = self.find();
+        if found.is_none() {
+            self.rest = 0;
+        }
+        found
+    }
+}
+
+impl FusedIterator for Candidates<'_> {}
+
+impl fmt::Debug for Candidates<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidates").field("steps", &self.steps.made).finish_non_exhaustive()
+    }
+}

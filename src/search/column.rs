@@ -1,0 +1,177 @@
+//! [`Column`]: how much of one class each tree has free.
+
+use std::collections::BTreeMap;
+
+use crate::search::bits::WORD;
+
+/// Holds, for one class, how much is free in each tree: the greatest single amount, and the sum.
+///
+/// A class that few trees have takes memory by these trees. Any other one has an array over all
+/// trees, and the greatest amount in each run of 64 trees, so that runs without enough are passed
+/// over at one look.
+#[derive(Debug)]
+pub(super) enum Column {
+    Few(BTreeMap<u32, Free>),
+    Many(Dense),
+}
+
+/// Holds what is free of a class in one tree.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Free {
+    /// The greatest amount that one provider has free.
+    pub(super) most: u64,
+    /// What all providers together have free, at most `u64::MAX`.
+    pub(super) sum: u64,
+}
+
+/// Holds what is free of a class in every tree.
+#[derive(Default, Debug)]
+pub(super) struct Dense {
+    most: Vec<u64>,
+    sum: Vec<u64>,
+    runs: Vec<Run>,
+}
+
+/// Holds the greatest `most` in a run of 64 trees, and how many trees have it.
+#[derive(Clone, Copy, Default, Debug)]
+struct Run {
+    most: u64,
+    trees: u8,
+}
+
+/// A class has an array over all trees once one tree in this many has it.
+const SPARSE: usize = 16;
+
+impl Default for Column {
+    fn default() -> Self {
+        Column::Few(BTreeMap::new())
+    }
+}
+
+impl Column {
+    /// Returns what is free in `tree`.
+    #[inline]
+    pub(super) fn get(&self, tree: usize) -> Free {
+        match self {
+            Column::Few(few) => few.get(&(tree as u32)).copied().unwrap_or_default(),
+            Column::Many(dense) => dense.get(tree),
+        }
+    }
+
+    /// Returns the greatest amount that one provider has free in any tree of the run of 64 trees
+    /// with this number, or more.
+    #[inline]
+    pub(super) fn run(&self, run: usize) -> u64 {
+        match self {
+            Column::Few(_) => u64::MAX,
+            Column::Many(dense) => dense.runs.get(run).map_or(0, |run| run.most),
+        }
+    }
+
+    /// Returns what is free in each tree together, if the class has an array.
+    pub(super) fn sums(&self) -> Option<&[u64]> {
+        match self {
+            Column::Few(_) => None,
+            Column::Many(dense) => Some(&dense.sum),
+        }
+    }
+
+    /// Sets what is free in `tree`, of `trees` in all; `None` if the tree does not have the class.
+    pub(super) fn set(&mut self, tree: usize, free: Option<Free>, trees: usize) {
+        match (&mut *self, free) {
+            (Column::Few(few), Some(free)) => {
+                few.insert(tree as u32, free);
+                if few.len() * SPARSE > trees.max(WORD * SPARSE) {
+                    let few = std::mem::take(few);
+                    let mut dense = Dense::default();
+                    few.into_iter().for_each(|(tree, free)| dense.set(tree as usize, free));
+                    *self = Column::Many(dense);
+                }
+            }
+            (Column::Few(few), None) => drop(few.remove(&(tree as u32))),
+            (Column::Many(dense), free) => dense.set(tree, free.unwrap_or_default()),
+        }
+    }
+
+    /// Returns the bytes that the column takes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Column::Few(few) => few.len() * 2 * size_of::<(u32, Free)>(),
+            Column::Many(dense) => {
+                (dense.most.capacity() + dense.sum.capacity()) * size_of::<u64>()
+                    + dense.runs.capacity() * size_of::<Run>()
+            }
+        }
+    }
+}
+
+impl Dense {
+    #[inline]
+    fn get(&self, tree: usize) -> Free {
+        match (self.most.get(tree), self.sum.get(tree)) {
+            (Some(&most), Some(&sum)) => Free { most, sum },
+            _ => Free::default(),
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, tree: usize, free: Free) {
+        if tree >= self.most.len() {
+            self.most.resize(tree + 1, 0);
+            self.sum.resize(tree + 1, 0);
+            self.runs.resize(tree / WORD + 1, Run::default());
+        }
+        self.sum[tree] = free.sum;
+        let before = std::mem::replace(&mut self.most[tree], free.most);
+        let run = &mut self.runs[tree / WORD];
+        if before == free.most {
+            // A tree that is new has nothing, and counts nowhere yet.
+            return;
+        }
+        if free.most > run.most {
+            *run = Run { most: free.most, trees: 1 };
+            return;
+        }
+        run.trees += u8::from(free.most == run.most);
+        if before == run.most {
+            run.trees -= 1;
+            if run.trees == 0 {
+                let first = tree / WORD * WORD;
+                let all = &self.most[first..self.most.len().min(first + WORD)];
+                let most = all.iter().copied().max().unwrap_or(0);
+                let trees = all.iter().filter(|other| **other == most).count() as u8;
+                *run = Run { most, trees };
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_answers_alike_whether_few_or_many_have_the_class() {
+        let mut column = Column::default();
+        let mut model = BTreeMap::new();
+        let mut number = 7_usize;
+        for step in 0..5_000 {
+            number = number * 48_271 % 2_147_483_647;
+            let tree = number % (100 + step);
+            let free = Free { most: number as u64 % 50, sum: number as u64 % 500 };
+            let free = (step % 5 > 0).then_some(free);
+            column.set(tree, free, 5_100);
+            model.insert(tree, free.unwrap_or_default());
+            assert_eq!(
+                column.get(number % 5_100),
+                model.get(&(number % 5_100)).copied().unwrap_or_default()
+            );
+        }
+        assert!(column.sums().is_some());
+        for run in 0..80 {
+            let trees = model.range(run * WORD..(run + 1) * WORD);
+            let most = trees.map(|(_, free)| free.most).max().unwrap_or(0);
+            assert_eq!(column.run(run), most, "run {run}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! [`Eviction`]: whom to evict so that a request fits.
+
+use uuid::Uuid;
+
+use crate::claim::Batch;
+use crate::error::Result;
+use crate::forest::{Expect, Provider};
+use crate::layout::{Holding, usage_of};
+use crate::ledger::Cell;
+use crate::search::candidate::Candidate;
+use crate::search::fit::{Fit, Steps, Taste};
+use crate::search::holders::Held;
+use crate::search::picture::{Picture, Seat};
+use crate::search::prepared::Prepared;
+use crate::search::view::View;
+
+/// Represents consumers that would have to go, and what would fit then; see [`View::evict`].
+#[derive(Clone, Debug)]
+pub struct Eviction {
+    /// What fits without the victims.
+    pub candidate: Candidate,
+    /// The consumers that have to go.
+    pub victims: Vec<Uuid>,
+    /// What the victims cost together.
+    pub cost: u64,
+    /// The generation of each victim in the view.
+    generations: Vec<u64>,
+}
+
+impl Eviction {
+    /// Returns the batch that releases the victims and claims the candidate for `consumer`, all at
+    /// once or not at all. The batch is refused if a victim has changed since the view has seen it.
+    pub fn batch(&self, consumer: Uuid) -> Batch {
+        let victims = self.victims.iter().zip(&self.generations);
+        let release = |batch: Batch, (victim, generation): (&Uuid, &u64)| {
+            batch.release(*victim, Expect::Generation(*generation))
+        };
+        victims.fold(Batch::new(), release).claim(self.candidate.claim(consumer))
+    }
+}
+
+impl View {
+    /// Finds the root at which the request fits at the least cost if consumers go. `cost` returns
+    /// what it costs to evict a consumer, or `None` if the consumer may not be evicted.
+    ///
+    /// In each tree the consumers go in the order of their costs until the request fits; then, the
+    /// dearest first, those stay after all beside whom it fits too. So no victim goes in vain, but
+    /// others that hold more might cost less together. If the request fits as it is, nobody goes.
+    ///
+    /// O(consumers of the view) looks at a tree at most; trees that already cost more than the best
+    /// one are given up early.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NoHolders`](crate::Error::NoHolders) if the view does not follow consumers, and
+    /// [`ForeignRequest`](crate::Error::ForeignRequest) if the request was prepared for another
+    /// view.
+    pub fn evict(
+        &mut self,
+        prepared: &mut Prepared,
+        mut cost: impl FnMut(Uuid) -> Option<u64>,
+    ) -> Result<Option<Eviction>> {
+        if let Some(candidate) = self.candidates(prepared)?.next() {
+            let (victims, generations) = Default::default();
+            return Ok(Some(Eviction { candidate, victims, cost: 0, generations }));
+        }
+        let (picture, holders) = self.parts()?;
+        let mut best: Option<Eviction> = None;
+        let mut victims: Vec<Victim> = Vec::new();
+        for tree in 0..picture.trees.len() as u32 {
+            if !picture.trees[tree as usize].is_live() || prepared.plan(picture, tree).is_err() {
+                continue;
+            }
+            victims.clear();
+            for provider in picture.members(tree) {
+                for (cell, held) in holders.of(usage_of(provider.cell)) {
+                    if victims.iter().all(|victim| victim.cell != cell)
+                        && let Some(cost) = cost(held.consumer)
+                    {
+                        victims.push(Victim { cell, cost, held: held.clone() });
+                    }
+                }
+            }
+            victims.sort_by_key(|victim| victim.cost);
+            let least = best.as_ref().map_or(u64::MAX, |best| best.cost);
+            if let Some(found) = evict_from(picture, prepared, tree, &victims, least) {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+}
+
+/// Describes a consumer that may go.
+struct Victim {
+    cell: Cell,
+    cost: u64,
+    held: Held,
+}
+
+/// Finds out who has to go from `tree`, if that costs less than `least`. Leaves the picture as it
+/// was.
+fn evict_from(
+    picture: &mut Picture,
+    prepared: &mut Prepared,
+    tree: u32,
+    victims: &[Victim],
+    least: u64,
+) -> Option<Eviction> {
+    let mut gone = 0;
+    let mut sum = 0_u64;
+    let mut fits = false;
+    while !fits && gone < victims.len() {
+        // What goes last stays most seldom, so that its cost alone tells.
+        if victims[gone].cost >= least {
+            break;
+        }
+        picture.lend(tree, &victims[gone].held.holdings);
+        gone += 1;
+        fits = prepared.fits(picture, tree).is_some();
+    }
+    let mut leave: Vec<&Victim> = Vec::new();
+    let mut stay: Vec<&Victim> = Vec::new();
+    let mut found = None;
+    if fits {
+        for victim in victims[..gone].iter().rev() {
+            picture.take_back(tree, &victim.held.holdings);
+            if prepared.fits(picture, tree).is_some() {
+                stay.push(victim);
+            } else {
+                picture.lend(tree, &victim.held.holdings);
+                leave.push(victim);
+                sum = sum.saturating_add(victim.cost);
+            }
+        }
+        if sum < least {
+            let fit = prepared.fits(picture, tree);
+            found = fit.map(|fit| Eviction {
+                candidate: prepared.candidate(picture, &fit),
+                victims: leave.iter().map(|victim| victim.held.consumer).collect(),
+                cost: sum,
+                generations: leave.iter().map(|victim| victim.held.generation).collect(),
+            });
+        }
+    } else {
+        leave.extend(&victims[..gone]);
+    }
+    leave.iter().for_each(|victim| picture.take_back(tree, &victim.held.holdings));
+    found
+}
+
+impl Picture {
+    /// Returns the providers of `tree`.
+    fn members(&self, tree: u32) -> impl Iterator<Item = Provider> {
+        let members = self.make(tree).members.len() as u32;
+        (0..members).map(move |position| self.provider(Seat { tree, position }))
+    }
+
+    /// Counts what is held of the providers of `tree` as free, without summing up.
+    fn lend(&mut self, tree: u32, holdings: &[Holding]) {
+        self.each_held(tree, holdings, |used, amount| used.saturating_sub(amount));
+    }
+
+    /// Takes back what [`lend`](Self::lend) has done.
+    fn take_back(&mut self, tree: u32, holdings: &[Holding]) {
+        self.each_held(tree, holdings, |used, amount| used.saturating_add(amount));
+    }
+
+    fn each_held(&mut self, tree: u32, holdings: &[Holding], change: impl Fn(u64, u64) -> u64) {
+        for Holding { usage, class, amount } in holdings {
+            let Some(seat) = self.seat_of_cell(*usage) else { continue };
+            if seat.tree == tree {
+                self.change_used(seat, *class, |used| change(used, *amount));
+            }
+        }
+    }
+}
+
+impl Prepared {
+    /// Returns a way in which `tree` serves the request.
+    fn fits(&mut self, picture: &Picture, tree: u32) -> Option<Fit> {
+        let mut fit = Fit::new(tree);
+        self.advance(picture, &mut fit, Taste::default(), &mut Steps::unbounded()).then_some(fit)
+    }
+}

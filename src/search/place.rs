@@ -1,0 +1,114 @@
+//! Placing: find, claim, and go on after a conflict.
+
+use uuid::Uuid;
+
+use crate::claim::{Claim, Receipt, Worker};
+use crate::error::Error;
+use crate::search::candidate::Candidate;
+use crate::search::prepared::Prepared;
+use crate::search::view::View;
+
+/// Describes what was placed; see [`View::place`].
+#[derive(Clone, Debug)]
+#[must_use = "the consumer holds what was placed until it is released"]
+pub struct Placed {
+    /// What the claim has led to.
+    pub receipt: Receipt,
+    /// The claim that was granted. [`View::released`] takes it when the consumer has ended.
+    pub claim: Claim,
+    /// The candidate that was claimed.
+    pub candidate: Candidate,
+    /// Counts the claims before this one that were refused because another thread had been faster.
+    pub refusals: u32,
+}
+
+/// Tells why nothing was placed; see [`View::place`].
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unplaced {
+    /// Nothing fits in a view that was brought up to date during the call.
+    #[error("nothing fits")]
+    NothingFits {
+        /// Counts the claims that were refused before.
+        refusals: u32,
+    },
+
+    /// As many claims as were allowed were refused because other threads had been faster.
+    #[error("{refusals} claims were refused, the last one since {last}")]
+    GaveUp {
+        /// Counts the claims that were refused.
+        refusals: u32,
+        /// Why the last one was.
+        last: Error,
+    },
+
+    /// The claim was refused for a reason that no other candidate changes, such as that the
+    /// consumer exists.
+    #[error(transparent)]
+    Refused(#[from] Error),
+}
+
+impl View {
+    /// Finds a candidate, claims it for `consumer`, and counts it as used. If the claim is refused
+    /// because another thread was faster, the view reads the candidate's providers again and the
+    /// search goes on, for at most `tries` claims in all. Before the call says that nothing fits,
+    /// it brings the view up to date.
+    ///
+    /// `choose` finds a candidate: `|view, prepared| Ok(view.candidates(prepared)?.next())` takes
+    /// the first one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Unplaced`]; nothing is claimed then.
+    pub fn place(
+        &mut self,
+        worker: &mut Worker,
+        prepared: &mut Prepared,
+        consumer: Uuid,
+        tries: u32,
+        mut choose: impl FnMut(&View, &mut Prepared) -> Result<Option<Candidate>, Error>,
+    ) -> Result<Placed, Unplaced> {
+        let mut refusals = 0;
+        let mut is_fresh = false;
+        loop {
+            let Some(candidate) = choose(self, prepared)? else {
+                if std::mem::replace(&mut is_fresh, true) {
+                    return Err(Unplaced::NothingFits { refusals });
+                }
+                self.refresh();
+                continue;
+            };
+            let claim = candidate.claim(consumer);
+            match worker.claim(&claim) {
+                Ok(receipt) => {
+                    self.claimed(&claim);
+                    return Ok(Placed { receipt, claim, candidate, refusals });
+                }
+                Err(last) if is_conflict(&last) => {
+                    refusals += 1;
+                    for provider in candidate.providers() {
+                        // Removed: the view does not have it any more.
+                        let _ = self.reread(&provider);
+                    }
+                    if refusals >= tries {
+                        return Err(Unplaced::GaveUp { refusals, last });
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Returns whether a claim of a candidate was refused because something has changed since the view
+/// was brought up to date.
+fn is_conflict(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::CapacityExceeded { .. }
+            | Error::Cordoned { .. }
+            | Error::Removed { .. }
+            | Error::NoInventory { .. }
+            | Error::UnitViolation { .. }
+    )
+}

@@ -1,0 +1,259 @@
+//! [`Prepared`]: a request, prepared to be asked of one view again and again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+use crate::forest::Forest;
+use crate::search::bits::{Bits, WORD};
+use crate::search::candidate::Candidate;
+use crate::search::column::Column;
+use crate::search::fit::{Fit, Scene, Steps, Taste};
+use crate::search::form::{Form, Need};
+use crate::search::order::{Order, Spot};
+use crate::search::picture::{Picture, Seat};
+use crate::search::plan::{Obstacle, Plan};
+use crate::search::request::Request;
+
+/// Holds a request, prepared for one [`View`](crate::View).
+///
+/// It remembers which trees can't serve the request as they are. They are not looked at again until
+/// more of them is free. So what a scheduler asks again and again costs as much as what has changed
+/// meanwhile, not as much as there are trees.
+pub struct Prepared {
+    pub(super) form: Arc<Form>,
+    /// Tells the view that the request is prepared for.
+    view: Arc<()>,
+    epoch: u64,
+    /// Which providers may serve, for each make that was met.
+    plans: Vec<Option<Result<Plan, Obstacle>>>,
+    /// The trees that are not known to be unable to serve the request as they are.
+    open: Bits,
+    /// Counts the events of growth that `open` knows of.
+    grown: u64,
+    shared_growth: u64,
+    /// What a tree has to have free itself.
+    needs: Vec<Need>,
+    /// The tree that each slot's provider has to be in.
+    trees: SmallVec<[Option<u32>; 8]>,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("request", &self.form.request).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    pub(super) fn new(view: &Arc<()>, request: &Request) -> Self {
+        Prepared {
+            form: Arc::new(Form::new(request)),
+            view: Arc::clone(view),
+            epoch: u64::MAX,
+            plans: Vec::new(),
+            open: Bits::default(),
+            grown: 0,
+            shared_growth: 0,
+            needs: Vec::new(),
+            trees: SmallVec::new(),
+        }
+    }
+
+    /// Returns the request.
+    pub fn request(&self) -> &Request {
+        &self.form.request
+    }
+
+    pub(super) fn check_view(&self, view: &Arc<()>) -> Result<()> {
+        match Arc::ptr_eq(&self.view, view) {
+            true => Ok(()),
+            false => Err(Error::ForeignRequest),
+        }
+    }
+
+    /// Learns what has changed in the picture since the last time.
+    pub(super) fn catch_up(&mut self, forest: &Forest, picture: &Picture) {
+        if self.epoch != picture.epoch {
+            self.plans.clear();
+            self.needs = self.own_needs(picture);
+        }
+        let tree_of = |uuid| picture.tree_of_uuid(forest, uuid).unwrap_or(NOWHERE);
+        let slots = self.form.slots.iter();
+        self.trees = slots.map(|slot| self.form.group(slot).in_tree.map(tree_of)).collect();
+        match picture.grown_since(self.grown) {
+            Some(grown) if self.epoch == picture.epoch && !self.may_share_growth(picture) => {
+                for &tree in grown {
+                    let make = picture.trees[tree as usize].make as usize;
+                    // A tree whose make can't serve the request stays closed.
+                    if !matches!(self.plans.get(make), Some(Some(Err(_)))) {
+                        self.open.insert(tree as usize);
+                    }
+                }
+            }
+            _ => self.open = Bits::all_below(picture.trees.len()),
+        }
+        self.grown = picture.grown();
+        self.shared_growth = picture.shared_growth;
+        self.epoch = picture.epoch;
+    }
+
+    /// Returns whether more is free of sharing providers, and the request can make use of that.
+    fn may_share_growth(&self, picture: &Picture) -> bool {
+        let may_be_shared = || {
+            self.needs.len() < self.form.needs.len()
+                || self.form.slots.iter().any(|slot| slot.amounts.is_empty())
+        };
+        self.shared_growth != picture.shared_growth && may_be_shared()
+    }
+
+    /// Returns what can't come from sharing providers.
+    fn own_needs(&self, picture: &Picture) -> Vec<Need> {
+        let has_class = |seat: &Seat, class| {
+            let make = picture.make(seat.tree);
+            picture.kind(make, seat.position).position(class).is_some()
+        };
+        let is_shared = |class| picture.sharing.iter().any(|seat| has_class(seat, class));
+        self.form.needs.iter().filter(|need| !is_shared(need.class)).copied().collect()
+    }
+
+    /// Returns the first tree from `from` on that may serve the request, passing over those that
+    /// have too little free.
+    #[inline]
+    pub(super) fn next_tree(
+        &mut self,
+        picture: &Picture,
+        mut from: usize,
+        steps: &mut Steps,
+    ) -> Option<u32> {
+        let columns = self.columns(picture);
+        let mut looked_at = usize::MAX;
+        loop {
+            let tree = self.open.next(from)?;
+            steps.made += 1;
+            let run = tree / WORD;
+            if run != looked_at {
+                looked_at = run;
+                let has = |(need, column): &(Need, Option<&Column>)| {
+                    column.is_some_and(|column| column.run(run) >= need.most)
+                };
+                if !columns.iter().all(has) {
+                    self.open.clear_word(run);
+                    from = (run + 1) * WORD;
+                    continue;
+                }
+            }
+            if self.may_serve(picture, &columns, tree) {
+                return Some(tree as u32);
+            }
+            from = tree + 1;
+        }
+    }
+
+    /// Returns the first tree from `from` on, in the order of the view, that may serve the request,
+    /// and its place.
+    #[inline]
+    pub(super) fn next_in_order(
+        &mut self,
+        picture: &Picture,
+        order: &Order,
+        mut from: Spot,
+        steps: &mut Steps,
+    ) -> Option<(Spot, u32)> {
+        let columns = self.columns(picture);
+        loop {
+            let (spot, tree) = order.next(from, &self.open)?;
+            steps.made += 1;
+            if self.may_serve(picture, &columns, tree as usize) {
+                return Some((spot, tree));
+            }
+            from = spot.after();
+        }
+    }
+
+    /// Returns whether `tree` has enough free of each class, as far as its sums tell. Notes if not.
+    #[inline]
+    fn may_serve(
+        &mut self,
+        picture: &Picture,
+        columns: &[(Need, Option<&Column>)],
+        tree: usize,
+    ) -> bool {
+        let has = |(need, column): &(Need, Option<&Column>)| {
+            let free = column.map(|column| column.get(tree));
+            free.is_some_and(|free| free.most >= need.most && free.sum >= need.sum)
+        };
+        let may_serve = columns.iter().all(has) && picture.trees[tree].is_live();
+        if !may_serve {
+            self.open.remove(tree);
+        }
+        may_serve
+    }
+
+    /// Returns whether the tree with this number may serve the request.
+    pub(super) fn may_serve_at(&mut self, picture: &Picture, tree: usize) -> bool {
+        self.open.has(tree) && self.may_serve(picture, &self.columns(picture), tree)
+    }
+
+    /// Returns what the tree itself has to have of each class, with the class's column.
+    #[inline]
+    fn columns<'p>(&self, picture: &'p Picture) -> SmallVec<[(Need, Option<&'p Column>); 4]> {
+        self.needs.iter().map(|need| (*need, picture.column(need.class))).collect()
+    }
+
+    /// Returns a class of which `tree` has too little free.
+    pub(super) fn shortage(&self, picture: &Picture, tree: u32) -> Option<u16> {
+        let lacks = |need: &&Need| {
+            let free = picture.column(need.class).map(|column| column.get(tree as usize));
+            !free.is_some_and(|free| free.most >= need.most && free.sum >= need.sum)
+        };
+        self.needs.iter().find(lacks).map(|need| need.class)
+    }
+
+    /// Notes that `tree` can't serve the request as it is.
+    pub(super) fn close(&mut self, tree: u32) {
+        self.open.remove(tree as usize);
+    }
+
+    /// Returns which providers of `tree` may serve the request.
+    #[inline]
+    pub(super) fn plan(&mut self, picture: &Picture, tree: u32) -> Result<&Plan, Obstacle> {
+        let make = picture.trees[tree as usize].make as usize;
+        if make >= self.plans.len() {
+            self.plans.resize_with(make + 1, || None);
+        }
+        let plan = self.plans[make]
+            .get_or_insert_with(|| Plan::new(picture, picture.make(tree), &self.form));
+        plan.as_ref().map_err(|obstacle| *obstacle)
+    }
+
+    /// Goes to the next way in which a tree serves the request; returns false if there is none.
+    #[inline]
+    pub(super) fn advance(
+        &mut self,
+        picture: &Picture,
+        fit: &mut Fit,
+        taste: Taste,
+        steps: &mut Steps,
+    ) -> bool {
+        if self.plan(picture, fit.tree).is_err() {
+            return false;
+        }
+        let make = picture.trees[fit.tree as usize].make as usize;
+        let Some(Some(Ok(plan))) = self.plans.get(make) else { return false };
+        fit.next(Scene { picture, form: &self.form, plan, trees: &self.trees, taste }, steps)
+    }
+
+    /// Returns the candidate that `fit` is at.
+    pub(super) fn candidate(&self, picture: &Picture, fit: &Fit) -> Candidate {
+        Candidate {
+            form: Arc::clone(&self.form),
+            root: picture.root(fit.tree),
+            providers: fit.seats().map(|seat| picture.provider(seat)).collect(),
+        }
+    }
+}
+
+/// Stands for the tree of a provider that does not exist.
+const NOWHERE: u32 = u32::MAX;

@@ -1,0 +1,51 @@
+//! [`Root`]: one tree of a view, for callers to score.
+
+use std::fmt;
+
+use crate::forest::Provider;
+use crate::search::picture::Picture;
+use crate::values::{ResourceClass, Usage};
+
+/// Represents the root of one tree of a [`View`](crate::View), and what the tree has.
+#[derive(Clone, Copy)]
+pub struct Root<'a> {
+    pub(super) picture: &'a Picture,
+    pub(super) tree: u32,
+}
+
+impl Root<'_> {
+    /// Returns the number of the tree, by which [`View::free`](crate::View::free) is ordered. It
+    /// stays the same until the view is refreshed.
+    pub fn number(self) -> usize {
+        self.tree as usize
+    }
+
+    /// Returns the provider.
+    pub fn provider(self) -> Provider {
+        self.picture.root(self.tree)
+    }
+
+    /// Returns what all providers of the tree together have free of `class`. O(1), or O(providers
+    /// with the class) if there are more than 64.
+    pub fn free(self, class: ResourceClass) -> u64 {
+        self.picture.free(self.tree, class.number()).sum
+    }
+
+    /// Returns the most that one provider of the tree has free of `class`. Costs what
+    /// [`free`](Self::free) costs.
+    pub fn most_free(self, class: ResourceClass) -> u64 {
+        self.picture.free(self.tree, class.number()).most
+    }
+
+    /// Returns what all providers of the tree together have and use of `class`. O(providers with
+    /// the class).
+    pub fn usage(self, class: ResourceClass) -> Usage {
+        self.picture.usage(self.tree, class.number())
+    }
+}
+
+impl fmt::Debug for Root<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Root").field(&self.provider()).finish()
+    }
+}

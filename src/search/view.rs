@@ -1,0 +1,505 @@
+//! [`View`]: one thread's picture of what is free.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::claim::{Claim, Core, Line};
+use crate::error::{Error, Result};
+use crate::forest::Provider;
+use crate::layout::{ConsumerWords, consumer_cells, usage_of};
+use crate::ledger::{Cell, Follower, Reach, Reader, Torn};
+use crate::search::best::best;
+use crate::search::candidate::Candidate;
+use crate::search::candidates::Candidates;
+use crate::search::holders::Holders;
+use crate::search::order::Order;
+use crate::search::picture::{Changes, Picture, Seat};
+use crate::search::prepared::Prepared;
+use crate::search::request::Request;
+use crate::search::root::Root;
+use crate::search::source::{InFork, Source, Still};
+use crate::search::why::Why;
+use crate::values::{ResourceClass, Usage};
+use crate::view::{Fork, Snapshot};
+
+/// Holds one thread's picture of a forest, arranged for finding where something fits.
+///
+/// A view is private, so that a search in it shares nothing with other threads and takes no lock. It
+/// decides nothing: the [claim](crate::Worker::claim) does. A scheduler thread has a view and a
+/// worker, and goes round: [find](Self::candidates), claim, [note](Self::claimed) what was claimed.
+/// [`place`](Self::place) is that round in one call.
+///
+/// # What is in it
+///
+/// Everything that decides where something fits: structure, classes with what is used of them,
+/// units, traits, aggregates, cordons. A view of the forest is as of its last
+/// [`refresh`](Self::refresh): whatever was changed by a call that returned before the refresh began
+/// is in the view. A view of a [snapshot](crate::Snapshot::view) or of a
+/// [fork](crate::Fork::view) is of that instant and stays so.
+///
+/// # When to refresh
+///
+/// A view that has gone out of date costs refused claims, and finds nothing where something has
+/// become free; it never makes a claim wrong. So the cheapest is to refresh only when nothing fits
+/// any more, and after a refusal to [reread](Self::reread) what the candidate named. Many threads
+/// that all refresh before each decision spend their time on telling each other what changed.
+///
+/// # Cost
+///
+/// Building costs O(providers). A refresh costs O(workers + cells changed since the last one): a few
+/// nanoseconds for each worker that the forest has had at once if nothing has changed, some 200 for
+/// each provider that has; a tree whose structure has changed, or a provider whose kinds of
+/// inventories, traits or aggregates have, is read again as a whole. It is lock-free. A worker that
+/// has changed more than 16,384 cells since the last refresh makes the view compare all providers.
+/// While a view exists, changes cost other threads what they cost without.
+///
+/// Memory goes by what exists: about 120 bytes for each provider. Trees with the same structure,
+/// classes, units, traits and aggregates share the description of these. Classes that few trees have
+/// take memory by these trees.
+///
+/// A view that keeps whole states of a forest for others to read is a [`Mirror`](crate::Mirror).
+///
+/// ```
+/// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request, ResourceClass};
+/// use uuid::Uuid;
+///
+/// let tree = ProviderTree::new();
+/// for number in 0..3 {
+///     let host = tree.create_root(&format!("host-{number}"), None)?;
+///     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+///     tree.set_inventories(&host, vcpu, Expect::Any)?;
+/// }
+/// let mut worker = tree.worker()?;
+/// let mut view = tree.view();
+/// let mut small = view.prepare(&Request::new().take(ResourceClass::VCPU, 4))?;
+///
+/// let candidate = view.candidates(&mut small)?.next().expect("everything is free");
+/// let claim = candidate.claim(Uuid::new_v4());
+/// let receipt = worker.claim(&claim)?;
+/// view.claimed(&claim);
+/// assert_eq!(view.usage(&candidate.root(), ResourceClass::VCPU)?.used, 4);
+/// # let _ = receipt;
+/// # Ok::<(), provider_tree::Error>(())
+/// ```
+pub struct View {
+    core: Arc<Core>,
+    picture: Picture,
+    /// Tells the view from others.
+    identity: Arc<()>,
+    /// What the view has learned of changes; `None` for a view of one instant.
+    follower: Option<Follower>,
+    /// The usage cells that are to be read again, whether they have changed or not.
+    doubtful: Vec<Cell>,
+    /// Who holds what, if the view follows consumers.
+    holders: Option<Holders>,
+    /// The trees by a key of the caller, if there is one.
+    order: Option<(Box<Key>, Order)>,
+}
+
+/// Returns the key of a tree.
+type Key = dyn Fn(Root<'_>) -> u64 + Send + Sync;
+
+impl View {
+    /// Returns a view of the forest as it is now, which follows the forest.
+    pub(crate) fn present(core: &Arc<Core>) -> Self {
+        let forest = &core.forest;
+        // Before anything is read: what changes meanwhile is read again.
+        let follower = forest.ledger.follow();
+        let roots = loop {
+            let snapshot = Snapshot::new(core);
+            let mut source = Still { forest, reader: snapshot.pin().view() };
+            // Torn: another thread has bounded the very same instant.
+            if let Ok(roots) = source.roots() {
+                break roots;
+            }
+        };
+        let picture = Picture::of_present(forest, roots);
+        let mut view = View::new(core, picture);
+        view.follower = Some(follower);
+        view.refresh();
+        view
+    }
+
+    /// Lets the view, which follows the forest, follow consumers too.
+    pub(crate) fn with_holders(mut self) -> Self {
+        let ledger = &self.core.forest.ledger;
+        let mut holders = Holders::default();
+        // What changes meanwhile has been announced to the follower, and is read again.
+        consumer_cells(ledger).for_each(|cell| holders.read(ledger, cell));
+        self.holders = Some(holders);
+        self
+    }
+
+    /// Returns a view of the forest as it was at `snapshot`.
+    pub(crate) fn of_snapshot(snapshot: &Snapshot) -> Result<Self> {
+        let core = &snapshot.pin().core;
+        let mut source = Still { forest: &core.forest, reader: snapshot.pin().view() };
+        let picture = Picture::of(&mut source);
+        let too_old = |Torn| Error::SnapshotTooOld { version: snapshot.version() };
+        Ok(View::new(core, picture.map_err(too_old)?))
+    }
+
+    /// Returns a view of the forest as it was at `snapshot`, with the consumers.
+    pub(crate) fn of_snapshot_with_holders(snapshot: &Snapshot) -> Result<Self> {
+        let mut view = View::of_snapshot(snapshot)?;
+        let mut holders = Holders::default();
+        let ledger = &view.core.forest.ledger;
+        snapshot.read(|past| {
+            for cell in consumer_cells(ledger) {
+                past.read(cell, |words| holders.note(cell, ConsumerWords(words)))?;
+            }
+            Ok(())
+        })?;
+        view.holders = Some(holders);
+        Ok(view)
+    }
+
+    /// Returns a view of the forest as it is in `fork` now.
+    pub(crate) fn of_fork(fork: &Fork) -> Result<Self> {
+        let picture = Picture::of(&mut InFork(fork));
+        Ok(View::new(fork.core_handle(), picture.map_err(|torn| fork.error(torn.into()))?))
+    }
+
+    fn new(core: &Arc<Core>, picture: Picture) -> Self {
+        View {
+            core: Arc::clone(core),
+            picture,
+            identity: Arc::new(()),
+            follower: None,
+            doubtful: Vec::new(),
+            holders: None,
+            order: None,
+        }
+    }
+
+    /// Brings the view up to date, and returns how many providers' usage was read again. Does nothing
+    /// to a view of an instant. Lock-free; see the costs [above](Self#cost).
+    ///
+    /// Whatever was changed by a call that returned before this one began is in the view afterwards,
+    /// also if the thread that began the change has stopped and another one has finished it.
+    pub fn refresh(&mut self) -> usize {
+        let Some(follower) = &mut self.follower else { return 0 };
+        let forest = &self.core.forest;
+        let mut touched = std::mem::take(&mut self.doubtful);
+        let reach = forest.ledger.touched(follower, |cell| touched.push(cell));
+        let read = match reach {
+            Reach::All => self.picture.update(forest, &mut self.holders, touched.drain(..)),
+            Reach::Overrun => self.picture.update_all(forest, &mut self.holders),
+        };
+        touched.clear();
+        self.doubtful = touched;
+        self.reorder();
+        read
+    }
+
+    /// Prepares a request to be asked of this view again and again. Cheap itself: the work is done,
+    /// once, when the request meets trees of a new make.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidRequest`](Error::InvalidRequest) if the request contradicts itself.
+    pub fn prepare(&self, request: &Request) -> Result<Prepared> {
+        request.check()?;
+        Ok(Prepared::new(&self.identity, request))
+    }
+
+    /// Returns the candidates for a request that was prepared for this view, in the order of the
+    /// roots. They are found when the iterator is asked for them; it can also
+    /// [begin elsewhere](Candidates::seeded), and be [bounded](Candidates::at_most_steps).
+    ///
+    /// Trees that are known to be unable to serve the request are not looked at. If the same
+    /// requests are asked again and again, a search costs what has changed meanwhile, and a look at
+    /// each tree until the first that serves.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ForeignRequest`](Error::ForeignRequest) if `prepared` was prepared for another
+    /// view.
+    pub fn candidates<'a>(&'a self, prepared: &'a mut Prepared) -> Result<Candidates<'a>> {
+        prepared.check_view(&self.identity)?;
+        Ok({
+            let order = self.order.as_ref().map(|(_, order)| order);
+            Candidates::new(&self.core.forest, &self.picture, order, prepared)
+        })
+    }
+
+    /// Counts what a claim that was granted takes as used, without reading anything. At the next
+    /// refresh the providers are read again, so that a claim which the view had already seen is
+    /// counted twice only until then.
+    pub fn claimed(&mut self, claim: &Claim) {
+        self.change(claim, |usage, amount| usage.used = usage.used.saturating_add(amount));
+    }
+
+    /// Counts what a claim took as used no longer, after the claim has been released.
+    pub fn released(&mut self, claim: &Claim) {
+        self.change(claim, |usage, amount| usage.used = usage.used.saturating_sub(amount));
+    }
+
+    /// Counts what `claim` asks for as used before it is, also when the view reads the providers
+    /// again, until [`undo`](Self::undo). Serves schedulers that go on searching while claims are on
+    /// their way, or that know what another thread is about to take. Chains of the claim are not
+    /// counted.
+    ///
+    /// When the claim has been granted, [`undo`](Self::undo) and [`claimed`](Self::claimed) follow;
+    /// when it has been refused, [`undo`](Self::undo) and [`reread`](Self::reread).
+    pub fn assume(&mut self, claim: &Claim) {
+        let mut changes = Changes::default();
+        for Line { provider, class, amount } in &claim.lines {
+            self.picture.assume(provider, class.number(), *amount);
+            if let Some(seat) = self.picture.seat(provider) {
+                let add = |usage: &mut Usage| usage.used = usage.used.saturating_add(*amount);
+                self.picture.change(seat, class.number(), add, &mut changes);
+            }
+        }
+        self.picture.sum_up(changes);
+        self.reorder();
+    }
+
+    /// Takes back what [`assume`](Self::assume) has counted for `claim`.
+    pub fn undo(&mut self, claim: &Claim) {
+        let mut changes = Changes::default();
+        for Line { provider, class, amount } in &claim.lines {
+            let undone = self.picture.undo(provider, class.number(), *amount);
+            if let Some(seat) = self.picture.seat(provider) {
+                let take = |usage: &mut Usage| usage.used = usage.used.saturating_sub(undone);
+                self.picture.change(seat, class.number(), take, &mut changes);
+            }
+        }
+        self.picture.sum_up(changes);
+        self.reorder();
+    }
+
+    /// Applies `change` to each amount that `claim` asks for of a provider of the view.
+    fn change(&mut self, claim: &Claim, change: impl Fn(&mut Usage, u64)) {
+        let mut changes = Changes::default();
+        for (seat, line) in self.lines(claim) {
+            // If the provider has been read since the claim was granted, the change counts twice.
+            // So the provider is read again at the next refresh.
+            if self.picture.doubt(seat) {
+                self.doubtful.push(usage_of(line.provider.cell));
+            }
+            let change = |usage: &mut Usage| change(usage, line.amount);
+            self.picture.change(seat, line.class.number(), change, &mut changes);
+        }
+        self.picture.sum_up(changes);
+        self.reorder();
+        if self.doubtful.len() > 2 * self.picture.count() {
+            self.doubtful.sort_unstable();
+            self.doubtful.dedup();
+        }
+    }
+
+    /// Returns what `claim` asks for of providers of the view.
+    fn lines(&self, claim: &Claim) -> SmallVec<[(Seat, Line); 8]> {
+        let seat = |line: &Line| Some((self.picture.seat(&line.provider)?, *line));
+        let mut lines: SmallVec<[_; 8]> = claim.lines.iter().filter_map(seat).collect();
+        for chain in &claim.chains {
+            let Some(seat) = self.picture.seat(&chain.provider) else { continue };
+            for seat in self.picture.chain(seat, chain.class.number()) {
+                let provider = self.picture.provider(seat);
+                lines.push((seat, Line { provider, ..*chain }));
+            }
+        }
+        lines
+    }
+
+    /// Reads a provider again, as it is now; its whole tree if its structure has changed. Does
+    /// nothing to a view of an instant.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Removed`](Error::Removed) if the view does not have the provider, and
+    /// [`ForeignProvider`](Error::ForeignProvider) if it is one of another forest.
+    pub fn reread(&mut self, provider: &Provider) -> Result<()> {
+        let seat = self.seat(provider)?;
+        if self.follower.is_some() {
+            self.picture.reread_one(&self.core.forest, seat);
+            self.reorder();
+        }
+        Ok(())
+    }
+
+    /// Returns up to `k` candidates, each of another root: those whose roots have the least keys, the
+    /// least first. Of roots with equal keys, those come first that are first in order.
+    ///
+    /// `key` is called once for each root that may serve the request, and looks at what the root has
+    /// free: for best-fit at what is left, for spreading at what is used.
+    ///
+    /// ```
+    /// # use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request};
+    /// use provider_tree::ResourceClass;
+    /// # let tree = ProviderTree::new();
+    /// # for total in [16, 8, 4, 12] {
+    /// #     let host = tree.create_root(&format!("host-{total}"), None)?;
+    /// #     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+    /// #     tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// # }
+    /// let view = tree.view();
+    /// let mut six = view.prepare(&Request::new().take(ResourceClass::VCPU, 6))?;
+    /// let best = view.best(&mut six, 2, |root| root.free(ResourceClass::VCPU))?;
+    /// let names: Vec<_> = best.iter().map(|it| tree.name(&it.root())).collect::<Result<_, _>>()?;
+    /// assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["host-8", "host-12"]);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ForeignRequest`](Error::ForeignRequest) if `prepared` was prepared for another
+    /// view.
+    pub fn best<K: Ord>(
+        &self,
+        prepared: &mut Prepared,
+        k: usize,
+        key: impl FnMut(Root<'_>) -> K,
+    ) -> Result<Vec<Candidate>> {
+        prepared.check_view(&self.identity)?;
+        Ok(best(&self.core.forest, &self.picture, prepared, k, key))
+    }
+
+    /// Orders the roots by `key`, which the view keeps up to date from now on, for
+    /// [`Candidates::in_order`]: best-fit goes by what is free, spreading by what is used. `key` is
+    /// called once for each tree that a change concerns.
+    ///
+    /// ```
+    /// # use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request};
+    /// use provider_tree::ResourceClass;
+    /// # let tree = ProviderTree::new();
+    /// # for total in [16, 8, 4, 12] {
+    /// #     let host = tree.create_root(&format!("host-{total}"), None)?;
+    /// #     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+    /// #     tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// # }
+    /// let mut view = tree.view();
+    /// view.order_by(|root| root.free(ResourceClass::VCPU));
+    /// let mut six = view.prepare(&Request::new().take(ResourceClass::VCPU, 6))?;
+    /// let best = view.candidates(&mut six)?.in_order(6).next().expect("three hosts have six");
+    /// assert_eq!(&*tree.name(&best.root())?, "host-8");
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn order_by(&mut self, key: impl Fn(Root<'_>) -> u64 + Send + Sync + 'static) {
+        self.order = Some((Box::new(key), Order::default()));
+        self.picture.list_changes();
+        self.reorder();
+    }
+
+    /// Puts the trees that have changed where they belong in the order.
+    #[inline]
+    fn reorder(&mut self) {
+        let Some((key, order)) = &mut self.order else { return };
+        let picture = &mut self.picture;
+        let Some(changed) = picture.changed_trees() else { return };
+        if changed.is_anew {
+            *order = Order::default();
+        }
+        for tree in changed.trees {
+            let is_live = picture.trees[tree as usize].is_live();
+            order.place(tree, is_live.then(|| key(Root { picture, tree })));
+        }
+    }
+
+    /// Counts, condition by condition, why roots can't serve the request. O(roots), and apart from
+    /// the search, which counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ForeignRequest`](Error::ForeignRequest) if `prepared` was prepared for another
+    /// view.
+    pub fn why(&self, prepared: &mut Prepared) -> Result<Why> {
+        prepared.check_view(&self.identity)?;
+        Ok(Why::new(&self.core.forest, &self.picture, prepared))
+    }
+
+    /// Returns what is free of `class` in each tree together, by the
+    /// [number](crate::Root::number) of the tree. A caller that scores all trees goes through such
+    /// columns at once, which takes a few nanoseconds for each tree. Borrowed if many trees have the
+    /// class, and otherwise computed.
+    pub fn free(&self, class: ResourceClass) -> Cow<'_, [u64]> {
+        self.picture.free_by_tree(class.number())
+    }
+
+    /// Returns the roots of all trees, in order.
+    pub fn roots(&self) -> impl Iterator<Item = Root<'_>> {
+        let trees = 0..self.picture.trees.len() as u32;
+        let root = |tree| Root { picture: &self.picture, tree };
+        trees.filter(|&tree| self.picture.trees[tree as usize].is_live()).map(root)
+    }
+
+    /// Returns the consumers that hold something of `provider`. O(answer).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NoHolders`](Error::NoHolders) if the view does not follow consumers, and
+    /// [`Removed`](Error::Removed) if the view does not have the provider.
+    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
+        self.seat(provider)?;
+        let holders = self.holders.as_ref().ok_or(Error::NoHolders)?;
+        Ok(holders.of(usage_of(provider.cell)).map(|(_, held)| held.consumer).collect())
+    }
+
+    /// Returns what a search for victims works with.
+    pub(super) fn parts(&mut self) -> Result<(&mut Picture, &Holders)> {
+        let holders = self.holders.as_ref().ok_or(Error::NoHolders)?;
+        Ok((&mut self.picture, holders))
+    }
+
+    /// Returns the number of trees.
+    pub fn trees(&self) -> usize {
+        self.picture.len()
+    }
+
+    /// Returns the number of providers.
+    pub fn providers(&self) -> usize {
+        self.picture.count()
+    }
+
+    /// Returns about how many bytes the view takes.
+    pub fn bytes(&self) -> usize {
+        let holders = self.holders.as_ref().map_or(0, Holders::bytes);
+        let order = self.order.as_ref().map_or(0, |(_, order)| order.bytes());
+        self.picture.bytes() + holders + order
+    }
+
+    /// Returns what the view shows as used of `class` of `provider`. O(log classes).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NoInventory`](Error::NoInventory) if the provider does not have the class,
+    /// [`Removed`](Error::Removed) if the view does not have the provider, and
+    /// [`ForeignProvider`](Error::ForeignProvider) if it is one of another forest.
+    pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
+        let seat = self.seat(provider)?;
+        let mut usages = self.picture.usages(seat);
+        let found = usages.find(|(other, _)| *other == class.number());
+        let (_, usage) = found.ok_or(Error::NoInventory { provider: provider.uuid, class })?;
+        Ok(usage)
+    }
+
+    #[cfg(all(test, not(provider_tree_loom)))]
+    pub(super) fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// Checks that each tree is where its key says.
+    #[cfg(all(test, not(provider_tree_loom)))]
+    pub(super) fn check_order(&self) {
+        let (key, order) = self.order.as_ref().expect("the caller has ordered the view");
+        let key = |tree| (tree, key(Root { picture: &self.picture, tree }));
+        let keys: Vec<_> = self.picture.live_trees().map(key).collect();
+        order.check(keys.into_iter());
+    }
+
+    fn seat(&self, provider: &Provider) -> Result<Seat> {
+        self.core.forest.structure_cell(provider)?;
+        self.picture.seat(provider).ok_or(Error::Removed { provider: provider.uuid })
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("trees", &self.picture.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,329 @@
+//! What a scheduler does with a view: place, order, assume, evict, and ask why.
+
+use std::collections::BTreeSet;
+
+use provider_tree::{
+    Claim, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
+    ResourceClass, Trait, Unplaced, Usage, View,
+};
+use uuid::Uuid;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+const DISK: ResourceClass = ResourceClass::DISK_GB;
+
+fn host(tree: &ProviderTree, name: &str, vcpus: u64) -> Provider {
+    let host = tree.create_root(name, None).unwrap();
+    let vcpu = Inventories::new().with(VCPU, Inventory::new(vcpus));
+    tree.set_inventories(&host, vcpu, Expect::Any).unwrap();
+    host
+}
+
+fn vcpus(amount: u64) -> Request {
+    Request::new().take(VCPU, amount)
+}
+
+fn roots(view: &View, request: &Request) -> Vec<Provider> {
+    let mut prepared = view.prepare(request).unwrap();
+    view.candidates(&mut prepared).unwrap().map(|candidate| candidate.root()).collect()
+}
+
+#[test]
+fn a_conflict_is_made_up_for() {
+    let tree = ProviderTree::new();
+    let hosts = [host(&tree, "a", 4), host(&tree, "b", 4)];
+    let (mut worker, mut other) = (tree.worker().unwrap(), tree.worker().unwrap());
+    let mut view = tree.view();
+    let mut four = view.prepare(&vcpus(4)).unwrap();
+    // Another thread is faster on the first host.
+    let _ = other.claim(&Claim::new(Uuid::new_v4()).take(&hosts[0], VCPU, 1)).unwrap();
+
+    let first = |view: &View, four: &mut _| Ok(view.candidates(four)?.next());
+    let placed = view.place(&mut worker, &mut four, Uuid::new_v4(), 3, first).unwrap();
+    assert_eq!((placed.candidate.root(), placed.refusals), (hosts[1], 1));
+    assert_eq!(view.usage(&hosts[0], VCPU).unwrap().used, 1, "what was refused was read again");
+    assert_eq!(view.usage(&hosts[1], VCPU).unwrap().used, 4);
+
+    let none = view.place(&mut worker, &mut four, Uuid::new_v4(), 3, first).unwrap_err();
+    assert_eq!(none, Unplaced::NothingFits { refusals: 0 });
+    // What became free meanwhile is found: the view is brought up to date first.
+    let _ = worker.release(placed.receipt.consumer).unwrap();
+    let placed = view.place(&mut worker, &mut four, Uuid::new_v4(), 3, first).unwrap();
+    assert_eq!(placed.candidate.root(), hosts[1]);
+    assert!(tree.audit().holds());
+}
+
+#[test]
+fn placing_gives_up_and_says_why() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..5).map(|number| host(&tree, &format!("{number}"), 4)).collect();
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    let mut four = view.prepare(&vcpus(4)).unwrap();
+    for host in &hosts {
+        let _ = worker.claim(&Claim::new(Uuid::new_v4()).take(host, VCPU, 1)).unwrap();
+    }
+    let first = |view: &View, four: &mut _| Ok(view.candidates(four)?.next());
+    let consumer = Uuid::new_v4();
+    let error = view.place(&mut worker, &mut four, consumer, 2, first).unwrap_err();
+    let Unplaced::GaveUp { refusals: 2, last } = error else { panic!("{error}") };
+    let free =
+        Error::CapacityExceeded { provider: hosts[1].uuid(), class: VCPU, requested: 4, free: 3 };
+    assert_eq!(last, free);
+    assert_eq!(tree.allocations(consumer), None);
+
+    // A consumer that exists is refused everywhere, so that no other host is tried.
+    let mut one = view.prepare(&vcpus(1)).unwrap();
+    let known = tree.consumers()[0];
+    let error = view.place(&mut worker, &mut one, known, 9, first).unwrap_err();
+    assert!(matches!(error, Unplaced::Refused(Error::AlreadyHeld { .. })), "{error}");
+}
+
+#[test]
+fn what_is_prepared_serves_one_view() {
+    let tree = ProviderTree::new();
+    let (view, other) = (tree.view(), tree.view());
+    let mut prepared = view.prepare(&vcpus(1)).unwrap();
+    assert_eq!(other.candidates(&mut prepared).unwrap_err(), Error::ForeignRequest);
+    assert_eq!(other.why(&mut prepared).unwrap_err(), Error::ForeignRequest);
+    assert_eq!(other.best(&mut prepared, 1, |_| 0).unwrap_err(), Error::ForeignRequest);
+    assert!(view.candidates(&mut prepared).unwrap().next().is_none());
+    assert!(matches!(view.prepare(&Request::new()), Err(Error::InvalidRequest { .. })));
+}
+
+#[test]
+fn what_is_assumed_stays_when_the_provider_is_read() {
+    let tree = ProviderTree::new();
+    let host = host(&tree, "a", 8);
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    let claim = |amount| Claim::new(Uuid::new_v4()).take(&host, VCPU, amount);
+    let used = |view: &View| view.usage(&host, VCPU).unwrap().used;
+
+    let (ours, theirs) = (claim(3), claim(2));
+    view.assume(&ours);
+    assert_eq!(used(&view), 3);
+    let _ = worker.claim(&theirs).unwrap();
+    view.refresh();
+    assert_eq!(used(&view), 5);
+    assert!(roots(&view, &vcpus(4)).is_empty());
+    // Granted, and noted.
+    let _ = worker.claim(&ours).unwrap();
+    view.undo(&ours);
+    view.claimed(&ours);
+    assert_eq!(used(&view), 5);
+    view.refresh();
+    assert_eq!(used(&view), 5);
+    // Undone twice, nothing more happens.
+    view.undo(&ours);
+    assert_eq!(used(&view), 5);
+    view.reread(&host).unwrap();
+    assert_eq!((used(&view), roots(&view, &vcpus(3))), (5, vec![host]));
+}
+
+#[test]
+fn a_claim_noted_twice_is_counted_once_after_a_refresh() {
+    let tree = ProviderTree::new();
+    let host = host(&tree, "a", 8);
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    view.refresh();
+    let claim = Claim::new(Uuid::new_v4()).take(&host, VCPU, 3);
+    let _ = worker.claim(&claim).unwrap();
+    view.refresh();
+    view.claimed(&claim);
+    assert_eq!(view.usage(&host, VCPU).unwrap().used, 6, "the caller was told of this");
+    view.refresh();
+    assert_eq!(view.usage(&host, VCPU).unwrap().used, 3);
+}
+
+#[test]
+fn chains_are_counted_at_each_link() {
+    let tree = ProviderTree::new();
+    let top = host(&tree, "organisation", 10);
+    let team = tree.create_child(&top, "team", None).unwrap();
+    let vcpu = Inventories::new().with(VCPU, Inventory::new(5));
+    tree.set_inventories(&team, vcpu, Expect::Any).unwrap();
+    let person = tree.create_child(&team, "person", None).unwrap();
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    let claim = Claim::new(Uuid::new_v4()).take_chain(&person, VCPU, 2);
+    let _ = worker.claim(&claim).unwrap();
+    view.claimed(&claim);
+    for provider in [&top, &team] {
+        assert_eq!(view.usage(provider, VCPU).unwrap(), tree.usage(provider, VCPU).unwrap());
+    }
+    let _ = worker.release(claim.consumer()).unwrap();
+    view.released(&claim);
+    assert_eq!(view.usage(&top, VCPU).unwrap().used, 0);
+}
+
+#[test]
+fn roots_come_in_the_order_of_a_key() {
+    let tree = ProviderTree::new();
+    let sizes: [u64; 9] = [40, 3, 900, 17, 3, 70, 1, 250, 17];
+    let hosts: Vec<_> =
+        (0..).zip(sizes).map(|(at, size)| host(&tree, &format!("{at}"), size)).collect();
+    let mut view = tree.view();
+    view.order_by(|root| root.free(VCPU));
+    let mut three = view.prepare(&vcpus(3)).unwrap();
+    let order = |view: &View, three: &mut _, least| -> Vec<u64> {
+        let found = view.candidates(three).unwrap().in_order(least);
+        let size = |root| sizes[hosts.iter().position(|host| *host == root).unwrap()];
+        found.map(|candidate| size(candidate.root())).collect()
+    };
+    assert_eq!(order(&view, &mut three, 0), [3, 3, 17, 17, 40, 70, 250, 900]);
+    assert_eq!(order(&view, &mut three, 70), [70, 250, 900]);
+    // The order follows what is free.
+    let claim = Claim::new(Uuid::new_v4()).take(&hosts[2], VCPU, 895);
+    view.claimed(&claim);
+    assert_eq!(order(&view, &mut three, 0), [3, 3, 900, 17, 17, 40, 70, 250]);
+    view.released(&claim);
+    tree.remove(&hosts[7]).unwrap();
+    view.refresh();
+    assert_eq!(order(&view, &mut three, 0), [3, 3, 17, 17, 40, 70, 900]);
+}
+
+#[test]
+fn a_number_names_one_root() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..4).map(|number| host(&tree, &format!("{number}"), number)).collect();
+    let view = tree.view();
+    let mut two = view.prepare(&vcpus(2)).unwrap();
+    let free = view.free(VCPU);
+    for root in view.roots() {
+        let at = hosts.iter().position(|host| *host == root.provider()).unwrap();
+        assert_eq!(free[root.number()], at as u64);
+        assert_eq!(root.usage(VCPU), Usage { capacity: at as u64, used: 0 });
+        let found: Vec<_> = view.candidates(&mut two).unwrap().at(root.number()).collect();
+        assert_eq!(found.len(), usize::from(at >= 2), "host {at}");
+    }
+    assert!(view.candidates(&mut two).unwrap().at(1_000).next().is_none());
+}
+
+/// A host with a disk that takes none of its processors, and its consumers.
+fn crowded() -> (ProviderTree, Provider, Provider, Vec<Uuid>) {
+    let tree = ProviderTree::new();
+    let root = host(&tree, "host", 10);
+    let disk = tree.create_child(&root, "disk", None).unwrap();
+    let gigabytes = Inventories::new().with(DISK, Inventory::new(100));
+    tree.set_inventories(&disk, gigabytes, Expect::Any).unwrap();
+    let mut worker = tree.worker().unwrap();
+    let consumers: Vec<_> = (1..=4).map(Uuid::from_u128).collect();
+    for (consumer, (processors, gigabytes)) in
+        consumers.iter().zip([(2, 10), (3, 10), (4, 0), (1, 70)])
+    {
+        let mut claim = Claim::new(*consumer).take(&root, VCPU, processors);
+        if gigabytes > 0 {
+            claim.take_mut(&disk, DISK, gigabytes);
+        }
+        let _ = worker.claim(&claim).unwrap();
+    }
+    (tree, root, disk, consumers)
+}
+
+#[test]
+fn a_view_knows_who_holds_what() {
+    let (tree, root, disk, consumers) = crowded();
+    let mut view = tree.view_with_holders();
+    let holders = |view: &View, provider: &Provider| -> BTreeSet<Uuid> {
+        view.holders(provider).unwrap().into_iter().collect()
+    };
+    let all: BTreeSet<_> = consumers.iter().copied().collect();
+    assert_eq!(holders(&view, &root), all);
+    assert_eq!(
+        holders(&view, &disk),
+        all.iter().copied().filter(|it| *it != consumers[2]).collect()
+    );
+
+    let before = tree.snapshot();
+    let mut worker = tree.worker().unwrap();
+    let _ = worker.release(consumers[0]).unwrap();
+    let _ = worker.replace(&Claim::new(consumers[1]).take(&disk, DISK, 1), Expect::Any).unwrap();
+    let late = Uuid::from_u128(9);
+    let _ = worker.claim(&Claim::new(late).take(&root, VCPU, 1).take(&disk, DISK, 1)).unwrap();
+    view.refresh();
+    assert_eq!(holders(&view, &root), [consumers[2], consumers[3], late].into());
+    assert_eq!(holders(&view, &disk), [consumers[1], consumers[3], late].into());
+    assert_eq!(holders(&before.view_with_holders().unwrap(), &root), all);
+    assert_eq!(tree.view().holders(&root), Err(Error::NoHolders));
+}
+
+#[test]
+fn the_cheapest_go_and_nobody_in_vain() {
+    let (tree, root, disk, consumers) = crowded();
+    let mut view = tree.view_with_holders();
+    let request = Request::new().take(VCPU, 4).take(DISK, 30);
+    let mut prepared = view.prepare(&request).unwrap();
+    // By cost: 3 (1 processor, the disk), 1 (3, 10 GB), 0 (2, 10 GB), 2 (4).
+    let cost = |consumer: Uuid| Some([30, 20, 40, 10][consumer.as_u128() as usize - 1]);
+    let eviction = view.evict(&mut prepared, cost).unwrap().unwrap();
+    assert_eq!(
+        eviction.victims.iter().copied().collect::<BTreeSet<_>>(),
+        [consumers[1], consumers[3]].into()
+    );
+    assert_eq!(eviction.cost, 30);
+    assert_eq!(view.usage(&root, VCPU).unwrap().used, 10, "the view is as it was");
+    assert_eq!(view.usage(&disk, DISK).unwrap().used, 90);
+
+    // Whoever may not go stays, and then others have to go.
+    let stays = |consumer| if consumer == consumers[1] { None } else { cost(consumer) };
+    let other = view.evict(&mut prepared, stays).unwrap().unwrap();
+    assert_eq!(other.cost, 50, "{other:?}");
+    assert!(view.evict(&mut prepared, |_| None).unwrap().is_none());
+    assert_eq!(
+        tree.view().evict(&mut tree.view().prepare(&request).unwrap(), cost).unwrap_err(),
+        Error::ForeignRequest
+    );
+
+    let mut worker = tree.worker().unwrap();
+    let urgent = Uuid::from_u128(77);
+    // A victim that has changed since is not evicted.
+    let four = Claim::new(consumers[1]).take(&root, VCPU, 2);
+    let _ = worker.replace(&four, Expect::Any).unwrap();
+    assert!(matches!(worker.commit(&eviction.batch(urgent)), Err(Error::ConsumerConflict { .. })));
+    view.refresh();
+    let eviction = view.evict(&mut prepared, cost).unwrap().unwrap();
+    let _ = worker.commit(&eviction.batch(urgent)).unwrap();
+    assert!(tree.allocations(urgent).is_some() && tree.audit().holds());
+}
+
+#[test]
+fn where_it_fits_nobody_goes() {
+    let (tree, ..) = crowded();
+    let mut view = tree.view_with_holders();
+    host(&tree, "empty", 4);
+    view.refresh();
+    let mut four = view.prepare(&vcpus(4)).unwrap();
+    let eviction = view.evict(&mut four, |_| Some(1)).unwrap().unwrap();
+    assert!(eviction.victims.is_empty() && eviction.cost == 0);
+}
+
+#[test]
+fn each_root_is_counted_under_one_condition() {
+    let tree = ProviderTree::new();
+    let fast = Trait::new("CUSTOM_FAST").unwrap();
+    let hosts: Vec<_> = (0..6).map(|number| host(&tree, &format!("{number}"), 4)).collect();
+    for host in &hosts[..4] {
+        tree.set_traits(host, [fast], Expect::Any).unwrap();
+    }
+    tree.create_root("no processors", None).unwrap();
+    let mut worker = tree.worker().unwrap();
+    let _ = worker.claim(&Claim::new(Uuid::new_v4()).take(&hosts[0], VCPU, 3)).unwrap();
+    let view = tree.view();
+    let request = Request::new()
+        .group("one", Group::new().take(VCPU, 2).require(fast))
+        .group("other", Group::new().take(VCPU, 2));
+    let why = |request: &Request| {
+        let mut prepared = view.prepare(request).unwrap();
+        view.why(&mut prepared).unwrap()
+    };
+    let found = why(&request);
+    assert_eq!(found.roots, 7);
+    assert_eq!(found.groups, [(Some("one".to_owned()), 3)]);
+    assert_eq!(found.short, [(VCPU, 1)]);
+    assert_eq!((found.root_traits, found.traits, found.together, found.fitting), (0, 0, 0, 3));
+    let apart = why(&request.clone().isolate());
+    assert_eq!((apart.together, apart.fitting), (3, 0));
+    let rooted = why(&vcpus(1).require_root(fast));
+    assert_eq!((rooted.root_traits, rooted.fitting), (3, 4));
+}
