@@ -9,6 +9,7 @@
 //! | [`history`] | what threads have called, when, and what came of it | histories |
 //! | [`plan`] | which calls to make | histories, random calls |
 //! | [`recorder`] | makes the calls of a plan in threads and notes what comes of them | histories |
+//! | [`search`] | candidates by brute force | searches |
 //! | [`sequence`] | calls of one thread, each compared with the model | random calls, the fuzzer |
 //! | [`stall`] | an allocator in which threads give way to others | histories, storms |
 #![allow(missing_docs, reason = "no one but the tests sees it")]
@@ -20,5 +21,6 @@ pub mod model;
 pub mod operation;
 pub mod plan;
 pub mod recorder;
+pub mod search;
 pub mod sequence;
 pub mod stall;

@@ -1,0 +1,46 @@
+//! Every way to serve a request is found, once, and can be claimed.
+
+use proptest::prelude::*;
+use shared::search::world::World;
+
+use crate::random::{Forest, cases, plan, spec};
+use crate::rig::Expected;
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn every_way_to_serve_a_request_is_found(
+        plan in plan(),
+        spec in spec(),
+        seed in any::<u64>(),
+        part in 0..5usize,
+    ) {
+        let forest = Forest::new(&plan);
+        let world = World::of(&forest.tree);
+        let view = forest.tree.view();
+        let expected = Expected::new(&world, &spec);
+        let prepared = &mut view.prepare(&spec.request()).unwrap();
+        expected.check(&view, prepared)?;
+        expected.check_set(view.candidates(prepared).unwrap().seeded(seed), false)?;
+        expected.check_set(view.candidates(prepared).unwrap().from_part(part, 4), false)?;
+        expected.check_set(view.candidates(prepared).unwrap().seeded(seed).all(), true)?;
+        expected.check_set(view.candidates(prepared).unwrap().tightest(), false)?;
+        expected.check_set(view.candidates(prepared).unwrap().tightest().all(), true)?;
+        expected.check_set(view.candidates(prepared).unwrap().shuffled(seed), false)?;
+        expected.check_set(view.candidates(prepared).unwrap().shuffled(seed).all(), true)?;
+    }
+
+    #[test]
+    fn every_candidate_can_be_claimed(plan in plan(), spec in spec()) {
+        let mut forest = Forest::new(&plan);
+        let view = forest.tree.view();
+        let prepared = &mut view.prepare(&spec.request()).unwrap();
+        for candidate in view.candidates(prepared).unwrap().all().take(50) {
+            let claim = candidate.claim(forest.consumer());
+            let receipt = forest.worker.claim(&claim);
+            prop_assert!(receipt.is_ok(), "{:?} of {:?}", receipt, candidate);
+            let _receipt = forest.worker.release(claim.consumer()).unwrap();
+        }
+    }
+}
