@@ -17,7 +17,7 @@ pub struct Why {
     /// Roots without a required trait, or with a forbidden one.
     pub root_traits: usize,
     /// Roots in whose trees no provider has what a group asks for, however much is free: classes
-    /// and units, traits, aggregates. By the name of the group; `None` is the unsuffixed one.
+    /// and units, traits, aggregates. By the name of the group; `None` is the unnamed one.
     pub groups: Vec<(Option<String>, usize)>,
     /// Roots in whose trees the providers of the unnamed group lack one of its traits.
     pub traits: usize,
