@@ -1,14 +1,14 @@
 //! What does it cost to find where something fits, claim it and release it again?
 //!
-//! `cargo bench --bench search`. Hosts of two NUMA nodes with four GPUs each; jobs of cpu, memory and
-//! one, two or four GPUs of one model on one node. Each thread releases one of its jobs at random and
-//! places a new one, which is a decision. Beside our views there is what one would write without
-//! them. All sides get the same jobs from the same seeds and take turns in each round; ratios are
-//! medians over the rounds. Then what a view costs by itself.
+//! `cargo bench --bench search`. Hosts of two NUMA nodes with four GPUs each; jobs of cpu, memory
+//! and one, two or four GPUs of one model on one node. Each thread releases one of its jobs at
+//! random and places a new one, which is a decision. Beside our views there is what one would
+//! write without them. All sides get the same jobs from the same seeds and take turns in each
+//! round; ratios are medians over the rounds. Then what a view costs by itself.
 //!
 //! Behind `--` there may be the names of parts (`decisions`, `candidates`, `refresh`, `scores`,
-//! `build`, `beside`), and `--large` for 100,000 hosts. With `--test` everything runs once, briefly,
-//! and the sides are checked against each other.
+//! `build`, `beside`), and `--large` for 100,000 hosts. With `--test` everything runs once,
+//! briefly, and the sides are checked against each other.
 
 #![expect(clippy::disallowed_types, reason = "the flags belong to the benchmark")]
 
@@ -343,8 +343,8 @@ impl Host {
     }
 }
 
-/// Draws jobs until `share` of all GPUs is used, for one of so many threads after the other, each on
-/// the first host where it fits, counted from where the part of the thread begins.
+/// Draws jobs until `share` of all GPUs is used, for one of so many threads after the other, each
+/// on the first host where it fits, counted from where the part of the thread begins.
 fn draw_jobs(hosts: usize, share: f64, threads: usize) -> Vec<(Shape, Spot)> {
     let mut random = Random(hosts as u64 + 1);
     let mut free = Host::unused(hosts);
@@ -600,8 +600,8 @@ fn first_fit(hosts: &[Host], _: &mut usize, shape: Shape) -> Option<usize> {
     hosts.iter().position(|host| host.fits(shape))
 }
 
-/// Finds the fullest host of some that fit, as kube-scheduler does in a large cluster: from where the
-/// last search ended, it looks for fifty of them.
+/// Finds the fullest host of some that fit, as kube-scheduler does in a large cluster: from where
+/// the last search ended, it looks for fifty of them.
 fn best_of_sample(hosts: &[Host], next: &mut usize, shape: Shape) -> Option<usize> {
     const SAMPLE: usize = 50;
     let mut found = 0;
@@ -821,8 +821,8 @@ impl<H: Hand> Player<H> {
         self.used += shape.gpus;
     }
 
-    /// Releases one of the jobs, unless there are too few already, and places another. One that fits
-    /// nowhere asks for half as many GPUs.
+    /// Releases one of the jobs, unless there are too few already, and places another. One that
+    /// fits nowhere asks for half as many GPUs.
     fn decide(&mut self) {
         if self.used >= self.quota && !self.jobs.is_empty() {
             let at = self.random.below(self.jobs.len());
@@ -1050,8 +1050,8 @@ fn decisions(extent: &Extent, hosts: usize) {
     }
 }
 
-/// Returns for each side the medians of rate, processor time, refusals and searches in vain, the share
-/// that is used at the end, and the medians of the ratios of the first two to ours.
+/// Returns for each side the medians of rate, processor time, refusals and searches in vain, the
+/// share that is used at the end, and the medians of the ratios of the first two to ours.
 fn compete(
     extent: &Extent,
     clusters: &[Cluster; 3],
@@ -1147,8 +1147,10 @@ fn candidates(extent: &Extent, hosts: usize) {
     for number in 0..MODELS {
         ten(&view, number);
     }
-    let mut found = 0;
-    let still = nanoseconds(extent.repeats, |number| found += ten(&view, number));
+    let still = nanoseconds(extent.repeats, |number| {
+        black_box(ten(&view, number));
+    });
+    let found: usize = (0..MODELS).map(|number| ten(&view, number)).sum();
     let mut times = Vec::new();
     for number in 0..extent.repeats {
         let (shape, spot) = jobs[random.below(jobs.len())];
@@ -1164,7 +1166,7 @@ fn candidates(extent: &Extent, hosts: usize) {
         10_000 => Some((3.0, 1.0)),
         _ => None,
     };
-    println!("    {:60} {:>10.2}", "found", found as f64 / extent.repeats as f64);
+    println!("    {:60} {:>10.2}", "found", found as f64 / MODELS as f64);
     less("ten as claims, us", still / 1e3, floors);
     less("the same after a release and a claim, us", median(times.into_iter()) / 1e3, floors);
 }
@@ -1268,7 +1270,7 @@ fn builds(extent: &Extent, hosts: usize) {
     println!("a view of {hosts} hosts with {} providers each", 1 + NODES * (1 + GPUS));
     let cluster = Cluster::new(hosts);
     let times = (0..if extent.is_brief { 1 } else { 5 }).map(|_| {
-        let begin = Instant::now();
+        let begin = ThreadTime::now();
         black_box(cluster.tree.view());
         begin.elapsed().as_secs_f64() * 1e3
     });
@@ -1383,11 +1385,11 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Returns how long one of so many calls takes; the median of five times as many.
+/// Returns the processor time of one of so many calls; the median of five times as many.
 fn nanoseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
     let calls = calls.max(1);
     median((0..5).map(|_| {
-        let begin = Instant::now();
+        let begin = ThreadTime::now();
         (0..calls).for_each(&mut call);
         begin.elapsed().as_nanos() as f64 / calls as f64
     }))
