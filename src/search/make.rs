@@ -126,6 +126,8 @@ impl Make {
 #[derive(Debug, Default)]
 pub(super) struct Makes {
     makes: Vec<Make>,
+    /// Counts the makes that some tree is of.
+    used: usize,
     by_hash: HashMap<u64, SmallVec<[u32; 1]>, FixedState>,
 }
 
@@ -151,15 +153,24 @@ impl Makes {
 
     /// Notes that there is one more tree of this make.
     pub(super) fn count(&mut self, number: u32) {
-        self.makes[number as usize].trees += 1;
+        let trees = &mut self.makes[number as usize].trees;
+        self.used += usize::from(*trees == 0);
+        *trees += 1;
     }
 
     /// Notes that there is one tree of this make less.
     pub(super) fn discount(&mut self, number: u32) {
-        self.makes[number as usize].trees -= 1;
+        let trees = &mut self.makes[number as usize].trees;
+        *trees -= 1;
+        self.used -= usize::from(*trees == 0);
     }
 
     pub(super) fn len(&self) -> usize {
         self.makes.len()
+    }
+
+    /// Returns how many makes no tree is of any more.
+    pub(super) fn unused(&self) -> usize {
+        self.makes.len() - self.used
     }
 }

@@ -771,7 +771,7 @@ impl Picture {
 
     /// Notes that more is free in `tree` than before.
     fn note_growth(&mut self, tree: u32) {
-        if self.sharing.iter().any(|seat| seat.tree == tree) {
+        if self.sharing.binary_search_by_key(&tree, |seat| seat.tree).is_ok() {
             // What is shared may be what any other tree lacked.
             self.shared_growth += 1;
         }
@@ -799,15 +799,13 @@ impl Picture {
             // What was a root when the picture was made may be below another one now.
             let is_root = |&(number, tree): &(u32, u32)| self.trees[tree as usize].first == number;
             let known = known.filter(is_root).map(|(_, tree)| tree);
-            if is_there {
-                let tree = known.or(tree).unwrap_or_else(|| self.add_tree());
-                self.install(tree, &reading, &mut stale);
+            let place = is_there.then(|| known.or(tree).unwrap_or_else(|| self.add_tree()));
+            if let Some(place) = place {
+                self.install(place, &reading, &mut stale);
             }
-            if let Some(tree) = tree.or(known)
-                && (!is_there || known.is_some_and(|known| known != tree))
-            {
-                self.withdraw(tree);
-            }
+            // Whatever else had this root has it no longer.
+            let others = [tree, known].into_iter().flatten();
+            others.filter(|&other| Some(other) != place).for_each(|other| self.withdraw(other));
         }
         self.tidy();
     }
@@ -818,12 +816,11 @@ impl Picture {
 
     /// Forgets what nothing needs any more, if that is much.
     fn tidy(&mut self) {
-        let unused = (0..self.makes.len()).filter(|&it| self.makes.get(it as u32).trees == 0);
         let live = self.providers.len() - self.dead;
         let holes = self.trees.len() - self.live;
         if self.dead > live + 1_024
             || holes > self.live + 1_024
-            || self.makes.len() > 64 && unused.count() > self.makes.len() / 2
+            || self.makes.len() > 64 && self.makes.unused() > self.makes.len() / 2
         {
             self.compact();
         }
