@@ -112,9 +112,8 @@ impl Plan {
         if group.required.is_empty() && group.any_of.is_empty() {
             return true;
         }
-        let unsuffixed =
-            form.slots.iter().zip(&self.slots).filter(|(slot, _)| slot.group.is_none());
-        let choices = unsuffixed.flat_map(|(_, choices)| &choices.choices);
+        let unnamed = form.slots.iter().zip(&self.slots).filter(|(slot, _)| slot.group.is_none());
+        let choices = unnamed.flat_map(|(_, choices)| &choices.choices);
         let mut traits = BTreeSet::new();
         for choice in choices {
             let kind = match choice.tree {

@@ -481,8 +481,8 @@ impl<'a> NextVersion<'a> {
     }
 }
 
-/// Exchanges the gate for the next version, which the trail announces at `end`; the replaced record takes the spare's place in the
-/// stock (I2). Returns false if another change came first.
+/// Exchanges the gate for the next version, which the trail announces at `end`; the replaced record
+/// takes the spare's place in the stock (I2). Returns false if another change came first.
 #[inline(always)]
 fn exchange(
     ledger: &Ledger,
