@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use crate::forest::Forest;
 use crate::search::candidate::Candidate;
-use crate::search::fit::{Fit, Steps, Taste};
+use crate::search::fit::Steps;
 use crate::search::picture::Picture;
 use crate::search::prepared::Prepared;
 use crate::search::root::Root;
@@ -34,7 +34,7 @@ pub(super) fn best<K: Ord>(
             continue;
         }
         // Only what might be among the best is looked at in full.
-        if !prepared.advance(picture, &mut Fit::new(tree), Taste::default(), &mut steps) {
+        if prepared.fits(picture, tree).is_none() {
             prepared.close(tree);
             continue;
         }
@@ -44,9 +44,8 @@ pub(super) fn best<K: Ord>(
         }
     }
     let candidate = |(_, tree)| {
-        let mut fit = Fit::new(tree);
-        let fits = prepared.advance(picture, &mut fit, Taste::default(), &mut steps);
-        fits.then(|| prepared.candidate(picture, &fit))
+        let fit = prepared.fits(picture, tree)?;
+        Some(prepared.candidate(picture, &fit))
     };
     found.into_sorted_vec().into_iter().filter_map(candidate).collect()
 }

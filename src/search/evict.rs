@@ -8,7 +8,6 @@ use crate::forest::{Expect, Provider};
 use crate::layout::{Holding, usage_of};
 use crate::ledger::Cell;
 use crate::search::candidate::Candidate;
-use crate::search::fit::{Fit, Steps, Taste};
 use crate::search::holders::Held;
 use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
@@ -173,13 +172,5 @@ impl Picture {
                 self.change_used(seat, *class, |used| change(used, *amount));
             }
         }
-    }
-}
-
-impl Prepared {
-    /// Returns a way in which `tree` serves the request.
-    fn fits(&mut self, picture: &Picture, tree: u32) -> Option<Fit> {
-        let mut fit = Fit::new(tree);
-        self.advance(picture, &mut fit, Taste::default(), &mut Steps::unbounded()).then_some(fit)
     }
 }

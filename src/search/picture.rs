@@ -155,12 +155,11 @@ pub(super) struct Reading {
 
 /// Reads the picture.
 impl Picture {
-    /// Returns a picture of everything that `source`, which reads one instant, has.
-    pub(super) fn of(source: &mut impl Source) -> Result<Self, Torn> {
-        let mut picture = Picture::default();
+    /// Returns a picture of the trees with these roots, as they are in `source`, which reads one
+    /// instant.
+    pub(super) fn of(source: &mut impl Source, roots: Vec<Cell>) -> Result<Self, Torn> {
+        let mut picture = Picture { expected: roots.len(), ..Picture::default() };
         let mut reading = Reading::default();
-        let roots = source.roots()?;
-        picture.expected = roots.len();
         for root in roots {
             if picture.read_tree(source, root, &mut reading)? {
                 let tree = picture.add_tree();

@@ -245,6 +245,13 @@ impl Prepared {
         fit.next(Scene { picture, form: &self.form, plan, trees: &self.trees, taste }, steps)
     }
 
+    /// Returns the first way in which `tree` serves the request.
+    pub(super) fn fits(&mut self, picture: &Picture, tree: u32) -> Option<Fit> {
+        let mut fit = Fit::new(tree);
+        let mut steps = Steps::unbounded();
+        self.advance(picture, &mut fit, Taste::default(), &mut steps).then_some(fit)
+    }
+
     /// Returns the candidate that `fit` is at.
     pub(super) fn candidate(&self, picture: &Picture, fit: &Fit) -> Candidate {
         Candidate {

@@ -14,9 +14,6 @@ pub(super) trait Source {
     /// Returns the forest whose cells are read.
     fn forest(&self) -> &Forest;
 
-    /// Returns the structure cells of all roots.
-    fn roots(&mut self) -> Result<Vec<Cell>, Torn>;
-
     /// Puts the tree whose root has this structure cell into `nodes`, in the order of a walk. Returns
     /// false if there is no such root.
     fn tree(&mut self, root: Cell, nodes: &mut Vec<Node>) -> Result<bool, Torn>;
@@ -43,12 +40,6 @@ pub(super) struct Present<'a>(pub(super) &'a Forest);
 impl Source for Present<'_> {
     fn forest(&self) -> &Forest {
         self.0
-    }
-
-    fn roots(&mut self) -> Result<Vec<Cell>, Torn> {
-        let roots = |now: &mut _| ForestReader::new(self.0, now).roots();
-        let roots = DoubleCollect::consistent(&self.0.ledger, roots);
-        Ok(roots.iter().map(|root| root.cell).collect())
     }
 
     fn tree(&mut self, root: Cell, nodes: &mut Vec<Node>) -> Result<bool, Torn> {
@@ -78,14 +69,17 @@ pub(super) struct Still<'a, R> {
     pub(super) reader: R,
 }
 
+impl<R: Reader> Still<'_, R> {
+    /// Returns the structure cells of all roots.
+    pub(super) fn roots(&mut self) -> Result<Vec<Cell>, Torn> {
+        let roots = ForestReader::new(self.forest, &mut self.reader).roots()?;
+        Ok(roots.iter().map(|root| root.cell).collect())
+    }
+}
+
 impl<R: Reader> Source for Still<'_, R> {
     fn forest(&self) -> &Forest {
         self.forest
-    }
-
-    fn roots(&mut self) -> Result<Vec<Cell>, Torn> {
-        let roots = ForestReader::new(self.forest, &mut self.reader).roots()?;
-        Ok(roots.iter().map(|root| root.cell).collect())
     }
 
     fn tree(&mut self, root: Cell, nodes: &mut Vec<Node>) -> Result<bool, Torn> {
@@ -108,26 +102,28 @@ impl<R: Reader> Source for Still<'_, R> {
 }
 
 /// Reads a forest as it is in a fork.
-pub(super) struct InFork<'a>(pub(super) &'a Fork);
+pub(super) struct InFork<'a> {
+    fork: &'a Fork,
+    pub(super) cells: Still<'a, &'a Fork>,
+}
+
+impl<'a> InFork<'a> {
+    pub(super) fn new(fork: &'a Fork) -> Self {
+        InFork { fork, cells: Still { forest: &fork.core_handle().forest, reader: fork } }
+    }
+}
 
 impl Source for InFork<'_> {
     fn forest(&self) -> &Forest {
-        &self.0.core_handle().forest
-    }
-
-    fn roots(&mut self) -> Result<Vec<Cell>, Torn> {
-        let forest = &self.0.core_handle().forest;
-        let roots = ForestReader::new(forest, &mut self.0).roots()?;
-        Ok(roots.iter().map(|root| root.cell).collect())
+        self.cells.forest()
     }
 
     fn tree(&mut self, root: Cell, nodes: &mut Vec<Node>) -> Result<bool, Torn> {
-        ForestReader::new(&self.0.core_handle().forest, &mut self.0).nodes(root, nodes)
+        self.cells.tree(root, nodes)
     }
 
     fn usage(&mut self, usage: Cell) -> Result<(GateWord, UsageCopy), Torn> {
-        let words = self.0.read(usage, UsageCopy::from_slice)?;
-        Ok((GateWord::VACANT, words))
+        self.cells.usage(usage)
     }
 
     fn configuration<T>(
@@ -136,11 +132,11 @@ impl Source for InFork<'_> {
         version: u64,
         read: impl FnOnce(&Configuration) -> T,
     ) -> Result<T, Torn> {
-        let Some(inventories) = self.0.new_inventories(usage) else {
-            return self.forest().with_configuration(usage, version, read);
+        let Some(inventories) = self.fork.new_inventories(usage) else {
+            return self.cells.configuration(usage, version, read);
         };
         // The fork's words name no configuration. All but the inventories is as in the snapshot.
-        let mut past = self.0.snapshot().pin().view();
+        let mut past = self.fork.snapshot().pin().view();
         let version = past.read(usage, |words| UsageWords(words).configuration())?;
         self.forest().with_configuration(usage, version, |found| {
             read(&Configuration { inventories: Arc::new(inventories.clone()), ..found.clone() })

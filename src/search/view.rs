@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::claim::{Claim, Core, Line};
 use crate::error::{Error, Result};
 use crate::forest::Provider;
-use crate::layout::{ConsumerWords, consumer_cells, usage_of};
-use crate::ledger::{Cell, Follower, Reach, Reader, Torn};
+use crate::layout::{consumer_cells, usage_of};
+use crate::ledger::{Cell, Follower, Reach, Torn};
 use crate::search::best::best;
 use crate::search::candidate::Candidate;
 use crate::search::candidates::Candidates;
@@ -21,10 +21,10 @@ use crate::search::picture::{Changes, Picture, Seat};
 use crate::search::prepared::Prepared;
 use crate::search::request::Request;
 use crate::search::root::Root;
-use crate::search::source::{InFork, Source, Still};
+use crate::search::source::{InFork, Still};
 use crate::search::why::Why;
 use crate::values::{ResourceClass, Usage};
-use crate::view::{Fork, Snapshot};
+use crate::view::{Fork, Snapshot, each_consumer};
 
 /// Holds one thread's picture of a forest, arranged for finding where something fits.
 ///
@@ -138,7 +138,7 @@ impl View {
     pub(crate) fn of_snapshot(snapshot: &Snapshot) -> Result<Self> {
         let core = &snapshot.pin().core;
         let mut source = Still { forest: &core.forest, reader: snapshot.pin().view() };
-        let picture = Picture::of(&mut source);
+        let picture = source.roots().and_then(|roots| Picture::of(&mut source, roots));
         let too_old = |Torn| Error::SnapshotTooOld { version: snapshot.version() };
         Ok(View::new(core, picture.map_err(too_old)?))
     }
@@ -148,19 +148,16 @@ impl View {
         let mut view = View::of_snapshot(snapshot)?;
         let mut holders = Holders::default();
         let ledger = &view.core.forest.ledger;
-        snapshot.read(|past| {
-            for cell in consumer_cells(ledger) {
-                past.read(cell, |words| holders.note(cell, ConsumerWords(words)))?;
-            }
-            Ok(())
-        })?;
+        snapshot
+            .read(|past| each_consumer(ledger, past, |cell, words| holders.note(cell, words)))?;
         view.holders = Some(holders);
         Ok(view)
     }
 
     /// Returns a view of the forest as it is in `fork` now.
     pub(crate) fn of_fork(fork: &Fork) -> Result<Self> {
-        let picture = Picture::of(&mut InFork(fork));
+        let mut source = InFork::new(fork);
+        let picture = source.cells.roots().and_then(|roots| Picture::of(&mut source, roots));
         Ok(View::new(fork.core_handle(), picture.map_err(|torn| fork.error(torn.into()))?))
     }
 
@@ -221,10 +218,8 @@ impl View {
     /// view.
     pub fn candidates<'a>(&'a self, prepared: &'a mut Prepared) -> Result<Candidates<'a>> {
         prepared.check_view(&self.identity)?;
-        Ok({
-            let order = self.order.as_ref().map(|(_, order)| order);
-            Candidates::new(&self.core.forest, &self.picture, order, prepared)
-        })
+        let order = self.order.as_ref().map(|(_, order)| order);
+        Ok(Candidates::new(&self.core.forest, &self.picture, order, prepared))
     }
 
     /// Counts what a claim that was granted takes as used, without reading anything. At the next
@@ -423,9 +418,7 @@ impl View {
 
     /// Returns the roots of all trees, in order.
     pub fn roots(&self) -> impl Iterator<Item = Root<'_>> {
-        let trees = 0..self.picture.trees.len() as u32;
-        let root = |tree| Root { picture: &self.picture, tree };
-        trees.filter(|&tree| self.picture.trees[tree as usize].is_live()).map(root)
+        self.picture.live_trees().map(|tree| Root { picture: &self.picture, tree })
     }
 
     /// Returns the consumers that hold something of `provider`. O(answer).

@@ -1,7 +1,6 @@
 //! [`Why`]: what rules roots out.
 
 use crate::forest::Forest;
-use crate::search::fit::{Fit, Steps, Taste};
 use crate::search::picture::Picture;
 use crate::search::plan::Obstacle;
 use crate::search::prepared::Prepared;
@@ -46,18 +45,8 @@ impl Why {
                 }
                 Ok(()) => match prepared.shortage(picture, tree) {
                     Some(class) => count(&mut why.short, ResourceClass::from_number(class)),
-                    None => {
-                        let mut fit = Fit::new(tree);
-                        match prepared.advance(
-                            picture,
-                            &mut fit,
-                            Taste::default(),
-                            &mut Steps::unbounded(),
-                        ) {
-                            true => why.fitting += 1,
-                            false => why.together += 1,
-                        }
-                    }
+                    None if prepared.fits(picture, tree).is_some() => why.fitting += 1,
+                    None => why.together += 1,
                 },
             }
         }

@@ -60,7 +60,7 @@ impl ConsumerIndex {
 }
 
 /// Applies `visit` to the cell and the words of every consumer that held something.
-pub(super) fn each_consumer(
+pub(crate) fn each_consumer(
     ledger: &Ledger,
     past: &mut Past<'_>,
     mut visit: impl FnMut(Cell, ConsumerWords<'_>),

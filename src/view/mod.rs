@@ -17,6 +17,7 @@ pub use dump::{Dump, ProviderDump, UsedAmounts};
 pub use feed::Feed;
 pub use fork::Fork;
 pub(crate) use load::load;
+pub(crate) use lookup::each_consumer;
 pub use memory::{ByteCounts, CellCounts, Memory, RecordCounts};
 pub use mirror::Mirror;
 pub use snapshot::Snapshot;
