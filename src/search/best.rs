@@ -18,7 +18,7 @@ pub(super) fn best<K: Ord>(
     k: usize,
     mut key: impl FnMut(Root<'_>) -> K,
 ) -> Vec<Candidate> {
-    prepared.catch_up(forest, picture);
+    prepared.catch_up(forest, picture, None);
     let k = k.min(prepared.form.request.limit.unwrap_or(usize::MAX));
     let mut steps = Steps::unbounded();
     // Holds the best so far, the worst of them on top.

@@ -27,11 +27,17 @@ impl Bits {
     }
 
     /// Makes room for the numbers below `bound`.
+    #[inline]
     pub(super) fn grow(&mut self, bound: usize) {
         if bound > self.words.len() * WORD {
-            self.words.resize(bound.div_ceil(WORD), 0);
-            self.summary.resize(self.words.len().div_ceil(WORD), 0);
+            self.resize(bound);
         }
+    }
+
+    #[cold]
+    fn resize(&mut self, bound: usize) {
+        self.words.resize(bound.div_ceil(WORD), 0);
+        self.summary.resize(self.words.len().div_ceil(WORD), 0);
     }
 
     /// Returns whether `number` is a member.

@@ -50,7 +50,7 @@ impl<'a> Candidates<'a> {
         order: Option<&'a Order>,
         prepared: &'a mut Prepared,
     ) -> Self {
-        prepared.catch_up(forest, picture);
+        prepared.catch_up(forest, picture, order);
         let rest = prepared.form.request.limit.unwrap_or(usize::MAX);
         Candidates {
             picture,
@@ -74,6 +74,7 @@ impl<'a> Candidates<'a> {
     /// Begins at a place among the roots that `seed` decides, goes to the last root, and then from
     /// the first on. Threads with different seeds find different candidates first. Equal seeds give
     /// equal results.
+    #[inline]
     pub fn seeded(mut self, seed: u64) -> Self {
         // The high half of a product spreads the seeds over all trees, near ones too.
         let spread = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -86,6 +87,7 @@ impl<'a> Candidates<'a> {
     /// Begins at the first root of a part of the roots, of `parts` about equal ones, goes to the
     /// last root, and then from the first on. A thread that has a part to itself meets no other
     /// thread there, and takes from the parts behind it when its own is full.
+    #[inline]
     pub fn from_part(mut self, part: usize, parts: usize) -> Self {
         let trees = self.picture.trees.len() as u128;
         let parts = parts.max(1) as u128;
@@ -100,6 +102,7 @@ impl<'a> Candidates<'a> {
     ///
     /// Keys that differ by less than a 32nd part may come in any order. So the first candidate is
     /// among the best, and is found without a look at the others.
+    #[inline]
     pub fn in_order(mut self, least: u64) -> Self {
         self.spot = self.order.map(|order| order.from(least));
         self
@@ -107,6 +110,7 @@ impl<'a> Candidates<'a> {
 
     /// Tells identical providers of one parent apart. Six of eight equal GPUs are 28 candidates
     /// then, and otherwise one.
+    #[inline]
     pub fn all(mut self) -> Self {
         self.taste.all = true;
         self
@@ -114,12 +118,14 @@ impl<'a> Candidates<'a> {
 
     /// Lets the providers of one tree serve first that have least free, so that others stay whole.
     /// Otherwise those serve first that come first in the tree.
+    #[inline]
     pub fn tightest(mut self) -> Self {
         self.taste.first = First::Tightest;
         self
     }
 
     /// Lets the providers of one tree serve in a random order, as `seed` decides.
+    #[inline]
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.taste.first = First::Shuffled(seed);
         self
@@ -127,6 +133,7 @@ impl<'a> Candidates<'a> {
 
     /// Looks at one tree alone: that of the root with this [number](crate::Root::number). A caller
     /// that draws roots by lot, or goes through them in an order of its own, uses this.
+    #[inline]
     pub fn at(mut self, root: usize) -> Self {
         self.only = Some(root);
         self
@@ -134,6 +141,7 @@ impl<'a> Candidates<'a> {
 
     /// Bounds the work: the candidates end after about this many steps. A step is one look at a
     /// tree or at a provider that may serve.
+    #[inline]
     pub fn at_most_steps(mut self, steps: u64) -> Self {
         self.steps.most = steps;
         self

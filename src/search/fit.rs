@@ -25,7 +25,7 @@ pub(super) struct Fit {
     is_straight: bool,
     /// For each slot that was looked at, the order in which its choices are tried; empty if that is
     /// their own.
-    orders: Vec<SmallVec<[u32; 8]>>,
+    orders: SmallVec<[SmallVec<[u32; 8]>; 1]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,7 @@ impl Fit {
             picks: SmallVec::new(),
             has_begun: false,
             is_straight: true,
-            orders: Vec::new(),
+            orders: SmallVec::new(),
         }
     }
 
@@ -151,10 +151,14 @@ impl Fit {
     /// Returns the first choice from `from` on that fills the next slot.
     fn fill(&mut self, scene: Scene<'_>, from: usize, steps: &mut Steps) -> Option<Pick> {
         let at = self.picks.len();
-        if !matches!(scene.taste.first, First::InOrder) && at >= self.orders.len() {
+        let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
+        if !matches!(scene.taste.first, First::InOrder)
+            && at >= self.orders.len()
+            && choices.choices.len() > 1
+        {
+            self.orders.resize(at, SmallVec::new());
             self.orders.push(self.order(scene, at));
         }
-        let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
         let tops = self.tops(scene, slot);
         if slot.alike > 1 && !slot.is_twin && !self.are_enough(scene, from, &tops, steps) {
             return None;
@@ -175,7 +179,8 @@ impl Fit {
     /// Returns the choice for the slot `at` that is tried after `rank` others.
     #[inline]
     fn choice(&self, at: usize, rank: usize) -> usize {
-        self.orders.get(at).map_or(rank, |order| order[rank] as usize)
+        let order = self.orders.get(at).and_then(|order| order.get(rank));
+        order.map_or(rank, |&choice| choice as usize)
     }
 
     /// Returns the order in which the choices for the slot `at` are tried. It is the same for slots
@@ -187,13 +192,24 @@ impl Fit {
         let mut order: SmallVec<[u32; 8]> = (0..choices.choices.len() as u32).collect();
         match scene.taste.first {
             First::InOrder => {}
-            First::Tightest => order.sort_by_key(|&choice| {
-                let seat = choices.choices[choice as usize].seat(self.tree)?;
-                let tree = picture.trees[seat.tree as usize];
-                let places = choices.amounts(choice as usize, slot.amounts.len());
-                let free = places.iter().map(|&place| picture.free_at(tree, seat.position, place));
-                Some(free.collect::<SmallVec<[u64; 2]>>())
-            }),
+            First::Tightest => {
+                let free = |choice: u32| {
+                    let seat = choices.choices[choice as usize].seat(self.tree);
+                    let places = choices.amounts(choice as usize, slot.amounts.len());
+                    seat.into_iter().flat_map(move |seat| {
+                        let tree = picture.trees[seat.tree as usize];
+                        places.iter().map(move |&at| picture.free_at(tree, seat.position, at))
+                    })
+                };
+                if slot.amounts.len() > 1 {
+                    order.sort_by(|&one, &other| free(one).cmp(free(other)));
+                } else {
+                    let keys = order.iter().map(|&choice| (free(choice).next(), choice));
+                    let mut keys: SmallVec<[_; 8]> = keys.collect();
+                    keys.sort_unstable();
+                    order.iter_mut().zip(keys).for_each(|(place, (_, choice))| *place = choice);
+                }
+            }
             First::Shuffled(seed) => order.sort_by_key(|&choice| {
                 let position = choices.choices[choice as usize].position;
                 FixedState::with_seed(seed).hash_one((self.tree, position))

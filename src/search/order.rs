@@ -11,6 +11,9 @@ pub(super) struct Order {
     filled: Bits,
     /// The bucket of each tree; [`NOWHERE`] for one that has no key.
     bucket_of: Vec<u16>,
+    /// The trees that have got another bucket, since `moved_before` others had.
+    moved: Vec<u32>,
+    moved_before: u64,
 }
 
 /// Keys that agree in this many bits below the highest one are in one bucket.
@@ -28,6 +31,11 @@ fn bucket_of(key: u64) -> usize {
 }
 
 impl Order {
+    /// Returns an order without trees, in which everything has moved since `before`.
+    pub(super) fn after(before: &Order) -> Self {
+        Order { moved_before: before.moved() + 1, ..Order::default() }
+    }
+
     /// Puts a tree where it belongs by its key; nowhere if it has none.
     pub(super) fn place(&mut self, tree: u32, key: Option<u64>) {
         let bucket = key.map_or(NOWHERE, |key| bucket_of(key) as u16);
@@ -39,6 +47,11 @@ impl Order {
         if before == bucket {
             return;
         }
+        if self.moved.len() > self.bucket_of.len().max(1_024) {
+            self.moved_before += self.moved.len() as u64;
+            self.moved.clear();
+        }
+        self.moved.push(tree);
         if before != NOWHERE {
             let trees = &mut self.buckets[before as usize];
             trees.remove(at);
@@ -55,22 +68,57 @@ impl Order {
         }
     }
 
+    /// Returns the trees that have got another bucket since the caller had seen `seen` such events,
+    /// or `None` if they are not known any more.
+    #[inline]
+    pub(super) fn moved_since(&self, seen: u64) -> Option<&[u32]> {
+        let from = seen.checked_sub(self.moved_before)?;
+        self.moved.get(from as usize..)
+    }
+
+    /// Returns how many times a tree has got another bucket.
+    #[inline]
+    pub(super) fn moved(&self) -> u64 {
+        self.moved_before + self.moved.len() as u64
+    }
+
+    /// Returns the bucket that a tree is in.
+    #[inline]
+    pub(super) fn bucket(&self, tree: u32) -> Option<usize> {
+        let bucket = *self.bucket_of.get(tree as usize)?;
+        (bucket != NOWHERE).then_some(bucket as usize)
+    }
+
+    /// Returns the set of all buckets.
+    pub(super) fn all_buckets(&self) -> Bits {
+        Bits::all_below(self.buckets.len())
+    }
+
     /// Returns the place at which trees begin whose keys are at least `key`, but for some with keys
     /// that are less by a small part.
     pub(super) fn from(&self, key: u64) -> Spot {
         Spot { bucket: bucket_of(key), tree: 0 }
     }
 
-    /// Returns the first tree from `spot` on that is a member of `open`, and its place.
+    /// Returns the first tree from `spot` on that is a member of `open`, and its place. Looks only at
+    /// `buckets`, and takes those out that have no such tree.
     #[inline]
-    pub(super) fn next(&self, mut spot: Spot, open: &Bits) -> Option<(Spot, u32)> {
+    pub(super) fn next(
+        &self,
+        mut spot: Spot,
+        open: &Bits,
+        buckets: &mut Bits,
+    ) -> Option<(Spot, u32)> {
         loop {
-            let bucket = self.filled.next(spot.bucket)?;
+            let bucket = self.filled.next_common(buckets, spot.bucket)?;
             if bucket != spot.bucket {
                 spot = Spot { bucket, tree: 0 };
             }
             if let Some(tree) = self.buckets[bucket].next_common(open, spot.tree) {
                 return Some((Spot { bucket, tree }, tree as u32));
+            }
+            if spot.tree == 0 {
+                buckets.remove(bucket);
             }
             spot = Spot { bucket: bucket + 1, tree: 0 };
         }
@@ -93,6 +141,7 @@ impl Order {
     pub(super) fn bytes(&self) -> usize {
         self.buckets.iter().map(|trees| trees.bytes() + size_of::<Bits>()).sum::<usize>()
             + self.bucket_of.capacity() * size_of::<u16>()
+            + self.moved.capacity() * size_of::<u32>()
     }
 }
 

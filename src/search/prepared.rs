@@ -34,6 +34,10 @@ pub struct Prepared {
     /// Counts the events of growth that `open` knows of.
     grown: u64,
     shared_growth: u64,
+    /// The buckets of the view's order that are not known to have no open tree.
+    buckets: Bits,
+    /// Counts the moves in the order that `buckets` knows of; `None` if it knows nothing.
+    moved: Option<u64>,
     /// What a tree has to have free itself.
     needs: Vec<Need>,
     /// The tree that each slot's provider has to be in.
@@ -56,6 +60,8 @@ impl Prepared {
             open: Bits::default(),
             grown: 0,
             shared_growth: 0,
+            buckets: Bits::default(),
+            moved: None,
             needs: Vec::new(),
             trees: SmallVec::new(),
         }
@@ -74,7 +80,7 @@ impl Prepared {
     }
 
     /// Learns what has changed in the picture since the last time.
-    pub(super) fn catch_up(&mut self, forest: &Forest, picture: &Picture) {
+    pub(super) fn catch_up(&mut self, forest: &Forest, picture: &Picture, order: Option<&Order>) {
         if self.epoch != picture.epoch {
             self.plans.clear();
             self.needs = self.own_needs(picture);
@@ -89,10 +95,17 @@ impl Prepared {
                     // A tree whose make can't serve the request stays closed.
                     if !matches!(self.plans.get(make), Some(Some(Err(_)))) {
                         self.open.insert(tree as usize);
+                        match order.and_then(|order| order.bucket(tree)) {
+                            Some(bucket) => self.buckets.insert(bucket),
+                            None => self.moved = None,
+                        }
                     }
                 }
             }
-            _ => self.open = Bits::all_below(picture.trees.len()),
+            _ => {
+                self.open = Bits::all_below(picture.trees.len());
+                self.moved = None;
+            }
         }
         self.grown = picture.grown();
         self.shared_growth = picture.shared_growth;
@@ -162,14 +175,31 @@ impl Prepared {
         steps: &mut Steps,
     ) -> Option<(Spot, u32)> {
         let columns = self.columns(picture);
+        self.follow_order(order);
         loop {
-            let (spot, tree) = order.next(from, &self.open)?;
+            let (spot, tree) = order.next(from, &self.open, &mut self.buckets)?;
             steps.made += 1;
             if self.may_serve(picture, &columns, tree as usize) {
                 return Some((spot, tree));
             }
             from = spot.after();
         }
+    }
+
+    /// Learns which trees have moved in the order of the view.
+    #[inline]
+    fn follow_order(&mut self, order: &Order) {
+        match self.moved.and_then(|seen| order.moved_since(seen)) {
+            Some(moved) => {
+                for &tree in moved.iter().filter(|tree| self.open.has(**tree as usize)) {
+                    if let Some(bucket) = order.bucket(tree) {
+                        self.buckets.insert(bucket);
+                    }
+                }
+            }
+            None => self.buckets = order.all_buckets(),
+        }
+        self.moved = Some(order.moved());
     }
 
     /// Returns whether `tree` has enough free of each class, as far as its sums tell. Notes if not.

@@ -376,7 +376,8 @@ impl View {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn order_by(&mut self, key: impl Fn(Root<'_>) -> u64 + Send + Sync + 'static) {
-        self.order = Some((Box::new(key), Order::default()));
+        let before = self.order.take().map(|(_, order)| order).unwrap_or_default();
+        self.order = Some((Box::new(key), before));
         self.picture.list_changes();
         self.reorder();
     }
@@ -388,7 +389,7 @@ impl View {
         let picture = &mut self.picture;
         let Some(changed) = picture.changed_trees() else { return };
         if changed.is_anew {
-            *order = Order::default();
+            *order = Order::after(order);
         }
         for tree in changed.trees {
             let is_live = picture.trees[tree as usize].is_live();

@@ -31,7 +31,7 @@ pub struct Why {
 
 impl Why {
     pub(super) fn new(forest: &Forest, picture: &Picture, prepared: &mut Prepared) -> Self {
-        prepared.catch_up(forest, picture);
+        prepared.catch_up(forest, picture, None);
         let mut why = Why::default();
         let form = std::sync::Arc::clone(&prepared.form);
         for tree in picture.live_trees() {

@@ -183,6 +183,49 @@ fn roots_come_in_the_order_of_a_key() {
     assert_eq!(order(&view, &mut three, 0), [3, 3, 17, 17, 40, 70, 900]);
 }
 
+/// What a request remembers of the order is never why it misses a root.
+#[test]
+fn a_request_that_is_kept_finds_in_order_what_a_new_one_finds() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..40).map(|number| host(&tree, &format!("{number}"), 60)).collect();
+    let mut view = tree.view();
+    view.order_by(|root| root.free(VCPU));
+    let mut kept = view.prepare(&vcpus(7)).unwrap();
+    let roots = |view: &View, prepared: &mut _, least| -> Vec<Provider> {
+        let found = view.candidates(prepared).unwrap().in_order(least);
+        found.map(|candidate| candidate.root()).collect()
+    };
+    let mut draw = 1_u64;
+    let mut draw = |below: u64| {
+        draw = draw * 48_271 % 2_147_483_647;
+        draw % below
+    };
+    let mut held: Vec<Claim> = Vec::new();
+    for step in 0..4_000 {
+        match draw(8) {
+            0 if step % 50 == 0 => view.order_by(|root| root.usage(VCPU).used),
+            1 if step % 50 == 0 => view.order_by(|root| root.free(VCPU)),
+            2 => drop(view.best(&mut kept, 2, |root| root.free(VCPU)).unwrap()),
+            3 | 4 if !held.is_empty() => {
+                let claim = held.swap_remove(draw(held.len() as u64) as usize);
+                view.released(&claim);
+            }
+            _ => {
+                let chosen = &hosts[draw(hosts.len() as u64) as usize];
+                let free = 60 - view.usage(chosen, VCPU).unwrap().used;
+                if free > 0 {
+                    let claim = Claim::new(Uuid::new_v4()).take(chosen, VCPU, 1 + draw(free));
+                    view.claimed(&claim);
+                    held.push(claim);
+                }
+            }
+        }
+        let mut new = view.prepare(&vcpus(7)).unwrap();
+        let least = draw(3) * 10;
+        assert_eq!(roots(&view, &mut kept, least), roots(&view, &mut new, least), "step {step}");
+    }
+}
+
 #[test]
 fn a_number_names_one_root() {
     let tree = ProviderTree::new();
