@@ -34,7 +34,7 @@ pub(super) fn best<K: Ord>(
             continue;
         }
         // Only what might be among the best is looked at in full.
-        if prepared.fits(picture, tree).is_none() {
+        if !prepared.fits(picture, tree) {
             prepared.close(tree);
             continue;
         }
@@ -43,9 +43,6 @@ pub(super) fn best<K: Ord>(
             found.pop();
         }
     }
-    let candidate = |(_, tree)| {
-        let fit = prepared.fits(picture, tree)?;
-        Some(prepared.candidate(picture, &fit))
-    };
+    let candidate = |(_, tree)| prepared.fits(picture, tree).then(|| prepared.candidate(picture));
     found.into_sorted_vec().into_iter().filter_map(candidate).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::iter::FusedIterator;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::forest::Forest;
@@ -30,12 +31,12 @@ pub struct Candidates<'a> {
     spot: Option<Spot>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
-    /// The tree that has given the last candidate.
-    last: Option<Fit>,
+    /// Whether the tree that was looked at last has given a candidate.
+    has_found: bool,
     /// The trees that have given a candidate before, in the order in which they are asked again.
     later: VecDeque<Fit>,
     /// The candidates of sharing providers alone, which each tree that they share with has.
-    shared: HashSet<SmallVec<[Seat; 4]>>,
+    shared: HashSet<SmallVec<[Seat; 4]>, FixedState>,
     rest: usize,
     taste: Taste,
     steps: Steps,
@@ -61,9 +62,9 @@ impl<'a> Candidates<'a> {
             order,
             spot: None,
             only: None,
-            last: None,
+            has_found: false,
             later: VecDeque::new(),
-            shared: HashSet::new(),
+            shared: HashSet::default(),
             rest,
             taste: Taste::default(),
             steps: Steps::unbounded(),
@@ -164,32 +165,42 @@ impl<'a> Candidates<'a> {
         self.steps.are_over()
     }
 
-    fn find(&mut self) -> Option<Candidate> {
-        if let Some(last) = self.last.take() {
-            self.later.push_back(last);
+    #[inline]
+    fn find(&mut self) -> bool {
+        if std::mem::take(&mut self.has_found) {
+            self.later.push_back(std::mem::take(&mut self.prepared.fit));
         }
         while !self.steps.are_over() {
             if self.is_over.as_mut().is_some_and(|is_over| is_over()) {
                 self.steps.most = self.steps.made;
                 break;
             }
-            let (mut fit, is_first) = match self.next_tree() {
-                Some(tree) => (Fit::new(tree), true),
-                None => (self.later.pop_front()?, false),
-            };
-            match self.prepared.advance(self.picture, &mut fit, self.taste, &mut self.steps) {
-                true => match self.take(&fit) {
-                    Some(candidate) => {
-                        self.last = Some(fit);
-                        return Some(candidate);
-                    }
-                    None => self.later.push_back(fit),
+            let tree = self.next_tree();
+            match tree {
+                Some(tree) => self.prepared.begin(tree),
+                None => match self.later.pop_front() {
+                    Some(fit) => self.prepared.fit = fit,
+                    None => break,
                 },
-                false if is_first && !self.steps.are_over() => self.prepared.close(fit.tree),
-                false => {}
+            }
+            match self.prepared.advance(self.picture, self.taste, &mut self.steps) {
+                true => match self.is_new() {
+                    true => {
+                        self.has_found = true;
+                        return true;
+                    }
+                    false => self.later.push_back(std::mem::take(&mut self.prepared.fit)),
+                },
+                false => {
+                    if let Some(tree) = tree
+                        && !self.steps.are_over()
+                    {
+                        self.prepared.close(tree);
+                    }
+                }
             }
         }
-        None
+        false
     }
 
     /// Returns the next tree of the first round.
@@ -226,30 +237,29 @@ impl<'a> Candidates<'a> {
         found
     }
 
-    /// Returns the candidate that `fit` is at, unless it is one of sharing providers alone and was
-    /// returned before.
-    fn take(&mut self, fit: &Fit) -> Option<Candidate> {
+    /// Returns whether what was found is not of sharing providers alone and was returned before.
+    #[inline]
+    fn is_new(&mut self) -> bool {
         let sharing = &self.picture.sharing;
-        if !sharing.is_empty() && fit.seats().all(|seat| sharing.binary_search(&seat).is_ok()) {
-            // Each tree that they share with has this candidate, and their own tree may have it.
-            if !self.shared.insert(fit.seats().collect()) {
-                return None;
-            }
-        }
-        Some(self.prepared.candidate(self.picture, fit))
+        let mut seats = self.prepared.fit.seats();
+        // Each tree that they share with has this candidate, and their own tree may have it.
+        sharing.is_empty()
+            || !seats.all(|seat| sharing.binary_search(&seat).is_ok())
+            || self.shared.insert(self.prepared.fit.seats().collect())
     }
 }
 
 impl Iterator for Candidates<'_> {
     type Item = Candidate;
 
+    #[inline]
     fn next(&mut self) -> Option<Candidate> {
         self.rest = self.rest.checked_sub(1)?;
-        let found = self.find();
-        if found.is_none() {
+        if !self.find() {
             self.rest = 0;
+            return None;
         }
-        found
+        Some(self.prepared.candidate(self.picture))
     }
 }
 

@@ -116,7 +116,7 @@ fn evict_from(
         }
         picture.lend(tree, &victims[gone].held.holdings);
         gone += 1;
-        fits = prepared.fits(picture, tree).is_some();
+        fits = prepared.fits(picture, tree);
     }
     let mut leave: Vec<&Victim> = Vec::new();
     let mut stay: Vec<&Victim> = Vec::new();
@@ -124,7 +124,7 @@ fn evict_from(
     if fits {
         for victim in victims[..gone].iter().rev() {
             picture.take_back(tree, &victim.held.holdings);
-            if prepared.fits(picture, tree).is_some() {
+            if prepared.fits(picture, tree) {
                 stay.push(victim);
             } else {
                 picture.lend(tree, &victim.held.holdings);
@@ -133,9 +133,8 @@ fn evict_from(
             }
         }
         if sum < least {
-            let fit = prepared.fits(picture, tree);
-            found = fit.map(|fit| Eviction {
-                candidate: prepared.candidate(picture, &fit),
+            found = prepared.fits(picture, tree).then(|| Eviction {
+                candidate: prepared.candidate(picture),
                 victims: leave.iter().map(|victim| victim.held.consumer).collect(),
                 cost: sum,
                 generations: leave.iter().map(|victim| victim.held.generation).collect(),

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use crate::search::form::{Form, Slot};
 use crate::search::picture::{Picture, Seat};
-use crate::search::plan::{Choice, Choices, Plan};
+use crate::search::plan::{Choice, Plan};
+use crate::search::room::Room;
 use crate::values::Trait;
 
 /// Goes through the ways in which one tree serves a request: a choice for each slot, by trying the
@@ -15,14 +16,13 @@ use crate::values::Trait;
 ///
 /// Of ways that differ only in which of several identical providers serve, or in which of several
 /// groups that are alike gets which provider, there is one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Fit {
     pub(super) tree: u32,
     /// The choice for each slot that is filled.
     picks: SmallVec<[Pick; 8]>,
-    has_begun: bool,
-    /// Whether each slot got the first choice that was possible.
-    is_straight: bool,
+    /// Whether a way was shown.
+    has_shown: bool,
     /// For each slot that was looked at, the order in which its choices are tried; empty if that is
     /// their own.
     orders: SmallVec<[SmallVec<[u32; 8]>; 1]>,
@@ -30,9 +30,17 @@ pub(super) struct Fit {
 
 #[derive(Clone, Copy, Debug)]
 struct Pick {
+    seat: Seat,
+    turn: Turn,
+}
+
+/// Tells which choice for a slot is tried.
+#[derive(Clone, Copy, Default, Debug)]
+struct Turn {
     /// The position of the choice in the order in which the choices are tried.
     rank: u32,
-    seat: Seat,
+    /// Whether a choice before was left that may fill the slot as well.
+    has_left: bool,
 }
 
 /// Holds what a search of one tree looks at.
@@ -84,103 +92,122 @@ pub(super) enum First {
 }
 
 impl Fit {
-    pub(super) fn new(tree: u32) -> Self {
-        Fit {
-            tree,
-            picks: SmallVec::new(),
-            has_begun: false,
-            is_straight: true,
-            orders: SmallVec::new(),
-        }
+    /// Begins again, with another tree.
+    #[inline]
+    pub(super) fn begin(&mut self, tree: u32) {
+        self.tree = tree;
+        self.picks.clear();
+        self.has_shown = false;
+        self.orders.clear();
     }
 
     /// Returns the providers that fill the slots, in the order of the slots.
-    pub(super) fn seats(&self) -> impl Iterator<Item = Seat> {
+    #[inline]
+    pub(super) fn seats(&self) -> impl ExactSizeIterator<Item = Seat> {
         self.picks.iter().map(|pick| pick.seat)
     }
 
     /// Goes to the next way; returns false if there is none, or if the steps are over.
     pub(super) fn next(&mut self, scene: Scene<'_>, steps: &mut Steps) -> bool {
         let slots = &scene.form.slots;
-        let tree = scene.picture.trees[self.tree as usize];
-        let is_elsewhere = |(slot, tree): (&Slot, &Option<u32>)| {
-            slot.group.is_none() && tree.is_some_and(|tree| tree != self.tree)
+        let mut turn = match self.has_shown {
+            true => self.go_back(),
+            false => self.may_serve(scene).then(Turn::default),
         };
-        if scene.picture.is_cordoned(tree, 0) || slots.iter().zip(scene.trees).any(is_elsewhere) {
-            return false;
-        }
-        let mut from = match std::mem::replace(&mut self.has_begun, true) {
-            false => 0,
-            true => match self.go_back() {
-                Some(next) => next,
-                None => return false,
-            },
-        };
-        while !steps.are_over() {
-            match self.fill(scene, from, steps) {
+        while let Some(from) = turn
+            && !steps.are_over()
+        {
+            turn = match self.fill(scene, from, steps) {
+                None => self.go_back(),
                 Some(pick) => {
                     self.picks.push(pick);
-                    let Some(next) = slots.get(self.picks.len()) else {
-                        let is_shown = scene.taste.all || self.is_straight || self.is_least(scene);
-                        if is_shown && self.has_traits(scene) && self.obeys_units(scene) {
+                    match slots.get(self.picks.len()) {
+                        None if self.is_shown(scene) => {
+                            self.has_shown = true;
                             return true;
                         }
-                        from = self.go_back().expect("just pushed");
-                        continue;
-                    };
-                    // Of slots that are alike, the later one gets the later choice.
-                    from = match next.is_twin {
-                        true => pick.rank as usize + usize::from(scene.form.isolates),
-                        false => 0,
-                    };
+                        None => self.go_back(),
+                        // Of slots that are alike, the later one gets the later choice.
+                        Some(next) if next.is_twin => {
+                            let rank = pick.turn.rank + u32::from(scene.form.isolates);
+                            Some(Turn { rank, ..pick.turn })
+                        }
+                        Some(_) => Some(Turn::default()),
+                    }
                 }
-                None => match self.go_back() {
-                    Some(next) => from = next,
-                    None => return false,
-                },
             }
         }
         false
     }
 
-    fn go_back(&mut self) -> Option<usize> {
-        self.is_straight = false;
-        Some(self.picks.pop()?.rank as usize + 1)
+    /// Returns whether the tree may serve the request at all.
+    #[inline]
+    fn may_serve(&self, scene: Scene<'_>) -> bool {
+        let is_elsewhere = |(slot, tree): (&Slot, &Option<u32>)| {
+            slot.group.is_none() && tree.is_some_and(|tree| tree != self.tree)
+        };
+        let tree = scene.picture.trees[self.tree as usize];
+        !scene.picture.is_cordoned(tree, 0)
+            && !scene.form.slots.iter().zip(scene.trees).any(is_elsewhere)
+    }
+
+    /// Takes the last choice back.
+    #[inline]
+    fn go_back(&mut self) -> Option<Turn> {
+        let Turn { rank, .. } = self.picks.pop()?.turn;
+        Some(Turn { rank: rank + 1, has_left: true })
+    }
+
+    /// Returns whether this way, in which all slots are filled, is to be shown.
+    #[inline]
+    fn is_shown(&self, scene: Scene<'_>) -> bool {
+        // Of ways that differ only in names the least comes first, and serves if any of them does.
+        // So as long as none was shown, each way is the least that may serve.
+        (scene.taste.all || !self.has_shown || self.is_least(scene))
+            && self.has_traits(scene)
+            && self.obeys_units(scene)
     }
 
     /// Returns the first choice from `from` on that fills the next slot.
-    fn fill(&mut self, scene: Scene<'_>, from: usize, steps: &mut Steps) -> Option<Pick> {
+    fn fill(&mut self, scene: Scene<'_>, from: Turn, steps: &mut Steps) -> Option<Pick> {
         let at = self.picks.len();
-        let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
-        if !matches!(scene.taste.first, First::InOrder)
-            && at >= self.orders.len()
-            && choices.choices.len() > 1
-        {
+        let choices = scene.plan.slots[at].choices.len();
+        if !matches!(scene.taste.first, First::InOrder) && at >= self.orders.len() && choices > 1 {
             self.orders.resize(at, SmallVec::new());
             self.orders.push(self.order(scene, at));
         }
-        let tops = self.tops(scene, slot);
-        if slot.alike > 1 && !slot.is_twin && !self.are_enough(scene, from, &tops, steps) {
+        let room = Room::new(self, scene, from.rank as usize);
+        if room.slot.alike > 1 && !room.slot.is_twin && !room.is_enough(steps) {
             return None;
         }
-        for rank in from..choices.choices.len() {
+        for rank in room.ranks.clone() {
             steps.made += 1;
-            let choice = self.choice(at, rank);
-            let Some(seat) = self.room(scene, slot, choices, choice, &tops) else { continue };
-            // As long as each slot got its first choice, no equal choice was left out.
-            let may_leave_out = !self.is_straight && !scene.taste.all;
-            if !(may_leave_out && self.has_equal(scene, choices, rank)) {
-                return Some(Pick { rank: rank as u32, seat });
+            let Some(seat) = room.seat(rank) else { continue };
+            // A slot's first choice that is possible has no equal before it.
+            if !(from.has_left && !scene.taste.all && self.has_equal(scene, rank)) {
+                return Some(Pick { seat, turn: Turn { rank: rank as u32, ..from } });
             }
         }
         None
     }
 
+    /// Returns the number of slots that are filled.
+    #[inline]
+    pub(super) fn filled(&self) -> usize {
+        self.picks.len()
+    }
+
+    /// Returns the order in which the choices for the slot `at` are tried; empty if that is their
+    /// own.
+    #[inline]
+    pub(super) fn order_of(&self, at: usize) -> &[u32] {
+        self.orders.get(at).map_or(&[], |order| order)
+    }
+
     /// Returns the choice for the slot `at` that is tried after `rank` others.
     #[inline]
     fn choice(&self, at: usize, rank: usize) -> usize {
-        let order = self.orders.get(at).and_then(|order| order.get(rank));
-        order.map_or(rank, |&choice| choice as usize)
+        self.order_of(at).get(rank).map_or(rank, |&choice| choice as usize)
     }
 
     /// Returns the order in which the choices for the slot `at` are tried. It is the same for slots
@@ -218,158 +245,11 @@ impl Fit {
         order
     }
 
-    /// Returns whether there are enough choices for the next slot and those that are alike.
-    fn are_enough(
-        &self,
-        scene: Scene<'_>,
-        from: usize,
-        tops: &[Option<Seat>],
-        steps: &mut Steps,
-    ) -> bool {
-        let at = self.picks.len();
-        let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
-        let mut rest = slot.alike as u64;
-        for rank in from..choices.choices.len() {
-            steps.made += 1;
-            let choice = self.choice(at, rank);
-            if let Some(seat) = self.room(scene, slot, choices, choice, tops) {
-                let times = match scene.form.isolates {
-                    true => 1,
-                    false => self.times(scene, slot, seat, choices, choice),
-                };
-                rest = rest.saturating_sub(times);
-                if rest == 0 {
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// Returns how many times `seat` has room for what the slot asks for, or more.
-    fn times(
-        &self,
-        scene: Scene<'_>,
-        slot: &Slot,
-        seat: Seat,
-        choices: &Choices,
-        choice: usize,
-    ) -> u64 {
-        let tree = scene.picture.trees[seat.tree as usize];
-        let places = choices.amounts(choice, slot.amounts.len());
-        let amounts = slot.amounts.iter().zip(places);
-        let times = amounts.map(|(&(_, amount), &place)| {
-            scene.picture.free_at(tree, seat.position, place) / amount
-        });
-        times.min().unwrap_or(u64::MAX)
-    }
-
-    /// Returns the seat of a choice for the next slot, if it has room for what the slot asks for and
-    /// nothing else is against the choice.
-    #[inline]
-    fn room(
-        &self,
-        scene: Scene<'_>,
-        slot: &Slot,
-        choices: &Choices,
-        choice: usize,
-        tops: &[Option<Seat>],
-    ) -> Option<Seat> {
-        let Scene { picture, form, trees, .. } = scene;
-        let seat = choices.choices[choice].seat(self.tree)?;
-        if trees[self.picks.len()].is_some_and(|tree| tree != seat.tree) {
-            return None;
-        }
-        let tree = picture.trees[seat.tree as usize];
-        let places = choices.amounts(choice, slot.amounts.len());
-        for (&(_, amount), &place) in slot.amounts.iter().zip(places) {
-            if picture.free_at(tree, seat.position, place) < amount {
-                return None;
-            }
-        }
-        // A group without resources takes nothing; but nobody wants to be on a cordoned provider.
-        if slot.amounts.is_empty() && picture.is_cordoned(tree, seat.position) {
-            return None;
-        }
-        if form.isolates && slot.group.is_some() {
-            // The slots of the unnamed group come last.
-            if self.picks.iter().any(|pick| pick.seat == seat) {
-                return None;
-            }
-        } else if slot.is_contested
-            && self.picks.iter().any(|pick| pick.seat == seat)
-            && !self.has_room_beside(scene, slot, seat, places)
-        {
-            return None;
-        }
-        for (&set, top) in slot.subtrees.iter().zip(tops) {
-            let is_below_top = top.is_some_and(|top| {
-                top.tree == seat.tree
-                    && picture.make(top.tree).is_below(seat.position, top.position)
-            });
-            if !is_below_top && !self.is_one_subtree(scene, set, seat) {
-                return None;
-            }
-        }
-        Some(seat)
-    }
-
-    /// Returns, for each subtree of the slot, the filled slots' provider that all others of the
-    /// subtree are below, if there is one.
-    #[inline]
-    fn tops(&self, scene: Scene<'_>, slot: &Slot) -> SmallVec<[Option<Seat>; 2]> {
-        slot.subtrees.iter().map(|&set| self.top(scene, set)).collect()
-    }
-
-    fn top(&self, scene: Scene<'_>, set: usize) -> Option<Seat> {
-        let at = self.picks.len();
-        let slots = &scene.form.subtrees[set];
-        let filled = || slots.iter().filter(|&&slot| slot < at).map(|&slot| self.picks[slot].seat);
-        filled().find(|top| {
-            let make = scene.picture.make(top.tree);
-            filled()
-                .all(|other| other.tree == top.tree && make.is_below(other.position, top.position))
-        })
-    }
-
-    /// Returns whether `seat` has room for what the slot asks for beside what the filled slots take
-    /// there.
-    #[cold]
-    fn has_room_beside(&self, scene: Scene<'_>, slot: &Slot, seat: Seat, places: &[u32]) -> bool {
-        let Scene { picture, form, .. } = scene;
-        let tree = picture.trees[seat.tree as usize];
-        let kind = picture.kind(picture.make(seat.tree), seat.position);
-        slot.amounts.iter().zip(places).all(|(&(class, amount), &place)| {
-            let taken = self.asked_of(form, seat, class);
-            let free = picture.free_at(tree, seat.position, place);
-            let most = kind.position(class).map_or(0, |at| kind.classes[at].most);
-            free.min(most).saturating_sub(taken) >= amount
-        })
-    }
-
-    /// Returns whether the filled slots of a subtree and `seat` can be in one subtree whose top is
-    /// one of them, or of the slots that are not filled yet.
-    #[inline(never)]
-    fn is_one_subtree(&self, scene: Scene<'_>, set: usize, seat: Seat) -> bool {
-        let slots = &scene.form.subtrees[set];
-        let at = self.picks.len();
-        if slots.iter().any(|&slot| slot > at && scene.plan.slots[slot].may_be_top) {
-            return true;
-        }
-        let filled = || slots.iter().filter(|&&slot| slot < at).map(|&slot| self.picks[slot].seat);
-        let is_top = |top: Seat| {
-            let make = scene.picture.make(top.tree);
-            filled()
-                .chain([seat])
-                .all(|other| other.tree == top.tree && make.is_below(other.position, top.position))
-        };
-        filled().chain([seat]).any(is_top)
-    }
-
     /// Returns whether the choice that is tried after `rank` others serves nothing yet, and an
     /// identical sibling that is tried before it serves nothing either.
-    fn has_equal(&self, scene: Scene<'_>, choices: &Choices, rank: usize) -> bool {
+    fn has_equal(&self, scene: Scene<'_>, rank: usize) -> bool {
         let at = self.picks.len();
+        let choices = &scene.plan.slots[at];
         let choice = choices.choices[self.choice(at, rank)];
         let is_free = |seat: Seat| self.picks.iter().all(|pick| pick.seat != seat);
         let is_equal = |other: Choice| {
@@ -447,7 +327,7 @@ impl Fit {
     }
 
     /// Returns how much the filled slots ask of a class of the provider in `seat`, together.
-    fn asked_of(&self, form: &Form, seat: Seat, class: u16) -> u64 {
+    pub(super) fn asked_of(&self, form: &Form, seat: Seat, class: u16) -> u64 {
         let there = self.picks.iter().zip(&form.slots).filter(|(pick, _)| pick.seat == seat);
         let amounts = there.flat_map(|(_, slot)| &slot.amounts);
         let asked = amounts.filter(|(other, _)| *other == class).map(|(_, amount)| *amount);

@@ -80,12 +80,6 @@ impl Make {
         found.map_or(&[], |at| &self.classes[at].members)
     }
 
-    /// Returns whether the member at `descendant` is the one at `ancestor`, or below it.
-    #[inline]
-    pub(super) fn is_below(&self, descendant: u32, ancestor: u32) -> bool {
-        (ancestor..self.members[ancestor as usize].end).contains(&descendant)
-    }
-
     /// Returns whether the member has no children.
     #[inline]
     pub(super) fn is_leaf(&self, position: u32) -> bool {

@@ -23,6 +23,7 @@ mod place;
 mod plan;
 mod prepared;
 mod request;
+mod room;
 mod root;
 mod source;
 #[cfg(all(test, not(provider_tree_loom)))]

@@ -877,12 +877,14 @@ impl Picture {
         }
     }
 
-    /// Lets the provider in `seat` be read again when its usage cell is looked at. Returns false if
-    /// that is so already.
-    pub(super) fn doubt(&mut self, seat: Seat) -> bool {
-        let number = self.trees[seat.tree as usize].first + seat.position;
-        let seen = &mut self.seen[number as usize].usage;
-        std::mem::replace(seen, GateWord::VACANT) != GateWord::VACANT
+    /// Lets the provider in `seat` be read again when its usage cell is looked at. Returns the cell,
+    /// unless that is so already.
+    #[inline]
+    pub(super) fn doubt(&mut self, seat: Seat) -> Option<Cell> {
+        let number = (self.trees[seat.tree as usize].first + seat.position) as usize;
+        let seen = &mut self.seen[number].usage;
+        let is_doubted = std::mem::replace(seen, GateWord::VACANT) == GateWord::VACANT;
+        (!is_doubted).then(|| usage_of(self.providers[number].cell))
     }
 
     /// Returns the seat of the provider with this usage cell.

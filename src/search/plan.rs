@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::search::form::{Form, Slot};
@@ -23,8 +24,11 @@ pub(super) struct Choices {
     pub(super) choices: Box<[Choice]>,
     /// The positions of the amounts that each choice would give, choice by choice.
     amounts: Box<[u32]>,
-    /// Whether some choice has descendants, or is in another tree.
+    /// Whether some choice has descendants, or is in another tree. If not, the choices stand in the
+    /// order of their positions.
     pub(super) may_be_top: bool,
+    /// For each subtree of the slot, whether a later slot of the subtree may have descendants.
+    pub(super) awaits_top: SmallVec<[bool; 2]>,
 }
 
 /// Describes a provider that may fill a slot.
@@ -99,6 +103,11 @@ impl Plan {
             }
             slots.push(choices);
         }
+        for at in 0..slots.len() {
+            let sets = form.slots[at].subtrees.iter().map(|&set| &form.subtrees[set]);
+            let may_be_top = |later: &usize| *later > at && slots[*later].may_be_top;
+            slots[at].awaits_top = sets.map(|others| others.iter().any(may_be_top)).collect();
+        }
         let plan = Plan { slots: slots.into_boxed_slice() };
         match plan.may_have_traits(picture, make, form) {
             true => Ok(plan),
@@ -168,7 +177,7 @@ impl Choices {
             }
         }
         let (choices, amounts) = (choices.into_boxed_slice(), amounts.into_boxed_slice());
-        Choices { choices, amounts, may_be_top }
+        Choices { choices, amounts, may_be_top, awaits_top: SmallVec::new() }
     }
 }
 

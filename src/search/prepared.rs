@@ -42,6 +42,8 @@ pub struct Prepared {
     needs: Vec<Need>,
     /// The tree that each slot's provider has to be in.
     trees: SmallVec<[Option<u32>; 8]>,
+    /// The search of one tree, here to be used again.
+    pub(super) fit: Fit,
 }
 
 impl fmt::Debug for Prepared {
@@ -64,6 +66,7 @@ impl Prepared {
             moved: None,
             needs: Vec::new(),
             trees: SmallVec::new(),
+            fit: Fit::default(),
         }
     }
 
@@ -258,36 +261,37 @@ impl Prepared {
         plan.as_ref().map_err(|obstacle| *obstacle)
     }
 
-    /// Goes to the next way in which a tree serves the request; returns false if there is none.
+    /// Lets [`advance`](Self::advance) begin with `tree`.
     #[inline]
-    pub(super) fn advance(
-        &mut self,
-        picture: &Picture,
-        fit: &mut Fit,
-        taste: Taste,
-        steps: &mut Steps,
-    ) -> bool {
-        if self.plan(picture, fit.tree).is_err() {
+    pub(super) fn begin(&mut self, tree: u32) {
+        self.fit.begin(tree);
+    }
+
+    /// Goes to the next way in which the tree serves the request; returns false if there is none.
+    #[inline]
+    pub(super) fn advance(&mut self, picture: &Picture, taste: Taste, steps: &mut Steps) -> bool {
+        if self.plan(picture, self.fit.tree).is_err() {
             return false;
         }
+        let Prepared { form, plans, trees, fit, .. } = self;
         let make = picture.trees[fit.tree as usize].make as usize;
-        let Some(Some(Ok(plan))) = self.plans.get(make) else { return false };
-        fit.next(Scene { picture, form: &self.form, plan, trees: &self.trees, taste }, steps)
+        let Some(Some(Ok(plan))) = plans.get(make) else { return false };
+        fit.next(Scene { picture, form, plan, trees, taste }, steps)
     }
 
-    /// Returns the first way in which `tree` serves the request.
-    pub(super) fn fits(&mut self, picture: &Picture, tree: u32) -> Option<Fit> {
-        let mut fit = Fit::new(tree);
-        let mut steps = Steps::unbounded();
-        self.advance(picture, &mut fit, Taste::default(), &mut steps).then_some(fit)
+    /// Returns whether `tree` serves the request, and goes to the first way.
+    pub(super) fn fits(&mut self, picture: &Picture, tree: u32) -> bool {
+        self.begin(tree);
+        self.advance(picture, Taste::default(), &mut Steps::unbounded())
     }
 
-    /// Returns the candidate that `fit` is at.
-    pub(super) fn candidate(&self, picture: &Picture, fit: &Fit) -> Candidate {
+    /// Returns the candidate that the last search has gone to.
+    #[inline]
+    pub(super) fn candidate(&self, picture: &Picture) -> Candidate {
         Candidate {
             form: Arc::clone(&self.form),
-            root: picture.root(fit.tree),
-            providers: fit.seats().map(|seat| picture.provider(seat)).collect(),
+            root: picture.root(self.fit.tree),
+            providers: self.fit.seats().map(|seat| picture.provider(seat)).collect(),
         }
     }
 }

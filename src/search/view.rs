@@ -271,14 +271,18 @@ impl View {
     /// Applies `change` to each amount that `claim` asks for of a provider of the view.
     fn change(&mut self, claim: &Claim, change: impl Fn(&mut Usage, u64)) {
         let mut changes = Changes::default();
-        for (seat, line) in self.lines(claim) {
-            // If the provider has been read since the claim was granted, the change counts twice.
-            // So the provider is read again at the next refresh.
-            if self.picture.doubt(seat) {
-                self.doubtful.push(usage_of(line.provider.cell));
+        for line in &claim.lines {
+            if let Some(seat) = self.picture.seat(&line.provider) {
+                self.change_one(seat, line, &change, &mut changes);
             }
-            let change = |usage: &mut Usage| change(usage, line.amount);
-            self.picture.change(seat, line.class.number(), change, &mut changes);
+        }
+        for line in &claim.chains {
+            let Some(seat) = self.picture.seat(&line.provider) else { continue };
+            let seats: SmallVec<[Seat; 8]> =
+                self.picture.chain(seat, line.class.number()).collect();
+            for seat in seats {
+                self.change_one(seat, line, &change, &mut changes);
+            }
         }
         self.picture.sum_up(changes);
         self.reorder();
@@ -288,18 +292,22 @@ impl View {
         }
     }
 
-    /// Returns what `claim` asks for of providers of the view.
-    fn lines(&self, claim: &Claim) -> SmallVec<[(Seat, Line); 8]> {
-        let seat = |line: &Line| Some((self.picture.seat(&line.provider)?, *line));
-        let mut lines: SmallVec<[_; 8]> = claim.lines.iter().filter_map(seat).collect();
-        for chain in &claim.chains {
-            let Some(seat) = self.picture.seat(&chain.provider) else { continue };
-            for seat in self.picture.chain(seat, chain.class.number()) {
-                let provider = self.picture.provider(seat);
-                lines.push((seat, Line { provider, ..*chain }));
-            }
+    /// Applies `change` to the amount that `line` asks for of the provider in `seat`.
+    #[inline]
+    fn change_one(
+        &mut self,
+        seat: Seat,
+        line: &Line,
+        change: &impl Fn(&mut Usage, u64),
+        changes: &mut Changes,
+    ) {
+        // If the provider has been read since the claim was granted, the change counts twice. So the
+        // provider is read again at the next refresh.
+        if let Some(usage) = self.picture.doubt(seat) {
+            self.doubtful.push(usage);
         }
-        lines
+        let change = |usage: &mut Usage| change(usage, line.amount);
+        self.picture.change(seat, line.class.number(), change, changes);
     }
 
     /// Reads a provider again, as it is now; its whole tree if its structure has changed. Does

@@ -45,7 +45,7 @@ impl Why {
                 }
                 Ok(()) => match prepared.shortage(picture, tree) {
                     Some(class) => count(&mut why.short, ResourceClass::from_number(class)),
-                    None if prepared.fits(picture, tree).is_some() => why.fitting += 1,
+                    None if prepared.fits(picture, tree) => why.fitting += 1,
                     None => why.together += 1,
                 },
             }
