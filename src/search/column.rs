@@ -7,8 +7,8 @@ use crate::search::bits::WORD;
 /// Holds, for one class, how much is free in each tree: the greatest single amount, and the sum.
 ///
 /// A class that few trees have takes memory by these trees. Any other one has an array over all
-/// trees, and the greatest amount in each run of 64 trees, so that runs without enough are passed
-/// over at one look.
+/// trees, and about the greatest amount in each run of 64 trees, so that runs without enough are
+/// passed over at one look.
 #[derive(Debug)]
 pub(super) enum Column {
     Few(BTreeMap<u32, Free>),
@@ -32,12 +32,15 @@ pub(super) struct Dense {
     runs: Vec<Run>,
 }
 
-/// Holds the greatest `most` in a run of 64 trees, and how many trees have it.
+/// Holds the greatest `most` in a run of 64 trees, or more: it is computed again only when a tree
+/// that had it has come to have less for the [`PATIENCE`]th time.
 #[derive(Clone, Copy, Default, Debug)]
 struct Run {
     most: u64,
-    trees: u8,
+    losses: u8,
 }
+
+const PATIENCE: u8 = 8;
 
 /// A class has an array over all trees once one tree in this many has it.
 const SPARSE: usize = 16;
@@ -124,23 +127,14 @@ impl Dense {
         self.sum[tree] = free.sum;
         let before = std::mem::replace(&mut self.most[tree], free.most);
         let run = &mut self.runs[tree / WORD];
-        if before == free.most {
-            // A tree that is new has nothing, and counts nowhere yet.
-            return;
-        }
-        if free.most > run.most {
-            *run = Run { most: free.most, trees: 1 };
-            return;
-        }
-        run.trees += u8::from(free.most == run.most);
-        if before == run.most {
-            run.trees -= 1;
-            if run.trees == 0 {
+        if free.most >= run.most {
+            run.most = free.most;
+        } else if before == run.most {
+            run.losses += 1;
+            if run.losses == PATIENCE {
                 let first = tree / WORD * WORD;
                 let all = &self.most[first..self.most.len().min(first + WORD)];
-                let most = all.iter().copied().max().unwrap_or(0);
-                let trees = all.iter().filter(|other| **other == most).count() as u8;
-                *run = Run { most, trees };
+                *run = Run { most: all.iter().copied().max().unwrap_or(0), losses: 0 };
             }
         }
     }
@@ -169,9 +163,17 @@ mod tests {
         }
         assert!(column.sums().is_some());
         for run in 0..80 {
-            let trees = model.range(run * WORD..(run + 1) * WORD);
-            let most = trees.map(|(_, free)| free.most).max().unwrap_or(0);
-            assert_eq!(column.run(run), most, "run {run}");
+            let trees = || model.range(run * WORD..(run + 1) * WORD);
+            let most = trees().map(|(_, free)| free.most).max().unwrap_or(0);
+            assert!(column.run(run) >= most, "run {run}");
+            // As often as may be needed: one tree loses what it has, again and again.
+            let tree = run * WORD;
+            for _ in 0..u64::from(PATIENCE) {
+                column.set(tree, Some(Free { most: 1_000, sum: 1_000 }), 5_100);
+                column.set(tree, Some(Free::default()), 5_100);
+            }
+            let rest = trees().filter(|it| *it.0 != tree).map(|it| it.1.most).max();
+            assert_eq!(column.run(run), rest.unwrap_or(0), "run {run}");
         }
     }
 }

@@ -20,12 +20,12 @@ use crate::values::Trait;
 pub(super) struct Fit {
     pub(super) tree: u32,
     /// The choice for each slot that is filled.
-    picks: SmallVec<[Pick; 8]>,
+    picks: Vec<Pick>,
     /// Whether a way was shown.
     has_shown: bool,
     /// For each slot that was looked at, the order in which its choices are tried; empty if that is
     /// their own.
-    orders: SmallVec<[SmallVec<[u32; 8]>; 1]>,
+    orders: Vec<SmallVec<[u32; 8]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,6 @@ struct Turn {
 }
 
 /// Holds what a search of one tree looks at.
-#[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) picture: &'a Picture,
     pub(super) form: &'a Form,
@@ -108,7 +107,7 @@ impl Fit {
     }
 
     /// Goes to the next way; returns false if there is none, or if the steps are over.
-    pub(super) fn next(&mut self, scene: Scene<'_>, steps: &mut Steps) -> bool {
+    pub(super) fn next(&mut self, scene: &Scene<'_>, steps: &mut Steps) -> bool {
         let slots = &scene.form.slots;
         let mut turn = match self.has_shown {
             true => self.go_back(),
@@ -142,12 +141,11 @@ impl Fit {
 
     /// Returns whether the tree may serve the request at all.
     #[inline]
-    fn may_serve(&self, scene: Scene<'_>) -> bool {
+    fn may_serve(&self, scene: &Scene<'_>) -> bool {
         let is_elsewhere = |(slot, tree): (&Slot, &Option<u32>)| {
             slot.group.is_none() && tree.is_some_and(|tree| tree != self.tree)
         };
-        let tree = scene.picture.trees[self.tree as usize];
-        !scene.picture.is_cordoned(tree, 0)
+        !scene.picture.is_cordoned(Seat { tree: self.tree, position: 0 })
             && !scene.form.slots.iter().zip(scene.trees).any(is_elsewhere)
     }
 
@@ -160,7 +158,7 @@ impl Fit {
 
     /// Returns whether this way, in which all slots are filled, is to be shown.
     #[inline]
-    fn is_shown(&self, scene: Scene<'_>) -> bool {
+    fn is_shown(&self, scene: &Scene<'_>) -> bool {
         // Of ways that differ only in names the least comes first, and serves if any of them does.
         // So as long as none was shown, each way is the least that may serve.
         (scene.taste.all || !self.has_shown || self.is_least(scene))
@@ -169,7 +167,7 @@ impl Fit {
     }
 
     /// Returns the first choice from `from` on that fills the next slot.
-    fn fill(&mut self, scene: Scene<'_>, from: Turn, steps: &mut Steps) -> Option<Pick> {
+    fn fill(&mut self, scene: &Scene<'_>, from: Turn, steps: &mut Steps) -> Option<Pick> {
         let at = self.picks.len();
         let choices = scene.plan.slots[at].choices.len();
         if !matches!(scene.taste.first, First::InOrder) && at >= self.orders.len() && choices > 1 {
@@ -213,8 +211,8 @@ impl Fit {
     /// Returns the order in which the choices for the slot `at` are tried. It is the same for slots
     /// that are alike.
     #[cold]
-    fn order(&self, scene: Scene<'_>, at: usize) -> SmallVec<[u32; 8]> {
-        let Scene { picture, form, plan, .. } = scene;
+    fn order(&self, scene: &Scene<'_>, at: usize) -> SmallVec<[u32; 8]> {
+        let &Scene { picture, form, plan, .. } = scene;
         let (slot, choices) = (&form.slots[at], &plan.slots[at]);
         let mut order: SmallVec<[u32; 8]> = (0..choices.choices.len() as u32).collect();
         match scene.taste.first {
@@ -247,7 +245,7 @@ impl Fit {
 
     /// Returns whether the choice that is tried after `rank` others serves nothing yet, and an
     /// identical sibling that is tried before it serves nothing either.
-    fn has_equal(&self, scene: Scene<'_>, rank: usize) -> bool {
+    fn has_equal(&self, scene: &Scene<'_>, rank: usize) -> bool {
         let at = self.picks.len();
         let choices = &scene.plan.slots[at];
         let choice = choices.choices[self.choice(at, rank)];
@@ -275,8 +273,8 @@ impl Fit {
     /// Returns whether this way is the one of those that differ only in the names of identical
     /// siblings and in the order of slots that are alike: of identical siblings, those fill the
     /// first slots that fill the most of them.
-    fn is_least(&self, scene: Scene<'_>) -> bool {
-        let Scene { picture, form, .. } = scene;
+    fn is_least(&self, scene: &Scene<'_>) -> bool {
+        let &Scene { picture, form, .. } = scene;
         if !form.slots.iter().any(|slot| slot.is_twin) {
             return true;
         }
@@ -313,8 +311,8 @@ impl Fit {
     }
 
     /// Returns whether what several slots ask of one class of one provider obeys the units together.
-    fn obeys_units(&self, scene: Scene<'_>) -> bool {
-        let Scene { picture, form, .. } = scene;
+    fn obeys_units(&self, scene: &Scene<'_>) -> bool {
+        let &Scene { picture, form, .. } = scene;
         self.picks.iter().zip(&form.slots).all(|(pick, slot)| {
             let kind = || picture.kind(picture.make(pick.seat.tree), pick.seat.position);
             !slot.has_rival
@@ -335,7 +333,7 @@ impl Fit {
     }
 
     /// Returns whether those that fill the slots of the unnamed group have its traits, together.
-    fn has_traits(&self, scene: Scene<'_>) -> bool {
+    fn has_traits(&self, scene: &Scene<'_>) -> bool {
         let group = &scene.form.request.unnamed;
         let has = |wanted: &Trait| {
             self.picks.iter().zip(&scene.form.slots).any(|(pick, slot)| {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use smallvec::SmallVec;
-
+use crate::search::column::Free;
 use crate::search::group::Group;
 use crate::search::request::Request;
 
@@ -12,12 +11,14 @@ use crate::search::request::Request;
 pub(super) struct Form {
     pub(super) request: Request,
     /// The slots in the order in which they are filled.
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Box<[Slot]>,
     /// Lists the slots of each subtree that the request wants.
-    pub(super) subtrees: Vec<SmallVec<[usize; 4]>>,
+    pub(super) subtrees: Box<[Box<[usize]>]>,
     /// What the slots ask for together, class by class.
-    pub(super) needs: Vec<Need>,
+    pub(super) needs: Box<[Need]>,
     pub(super) isolates: bool,
+    /// Whether a group has to be served in a tree that it names.
+    pub(super) names_trees: bool,
 }
 
 /// Describes what one provider has to give: everything that a named group asks for, or one class
@@ -26,17 +27,18 @@ pub(super) struct Form {
 pub(super) struct Slot {
     /// The position of the group in the request; `None` for the unnamed group.
     pub(super) group: Option<usize>,
-    pub(super) amounts: SmallVec<[(u16, u64); 2]>,
+    pub(super) amounts: Box<[(u16, u64)]>,
     /// The positions of the subtrees that the slot belongs to.
-    pub(super) subtrees: SmallVec<[usize; 2]>,
+    pub(super) subtrees: Box<[usize]>,
     /// Counts the slots from here on that are alike, so that it makes no difference which of them a
     /// provider fills.
     pub(super) alike: usize,
     /// Whether the slot before is alike.
     pub(super) is_twin: bool,
-    /// Whether a slot before asks for a class that this one asks for.
+    /// Whether a slot before asks for a class that this one asks for, and may be filled with the same
+    /// provider.
     pub(super) is_contested: bool,
-    /// Whether any other slot does.
+    /// Whether that is so for any other slot.
     pub(super) has_rival: bool,
 }
 
@@ -50,11 +52,19 @@ pub(super) struct Need {
     pub(super) sum: u64,
 }
 
+impl Need {
+    /// Returns whether so much free is enough.
+    #[inline]
+    pub(super) fn fits(&self, free: Free) -> bool {
+        free.most >= self.most && free.sum >= self.sum
+    }
+}
+
 impl Form {
     /// Arranges a request that has been checked.
     pub(super) fn new(request: &Request) -> Self {
         let subtrees: Vec<_> = request.subtrees().into_iter().collect();
-        let subtrees_of = |group: usize| -> SmallVec<[usize; 2]> {
+        let subtrees_of = |group: usize| -> Box<[usize]> {
             let sets = subtrees.iter().enumerate();
             sets.filter(|(_, groups)| groups.contains(&group)).map(|(at, _)| at).collect()
         };
@@ -78,8 +88,8 @@ impl Form {
             });
         }
         for amount in amounts(&request.unnamed) {
-            let amounts = SmallVec::from_slice(&[amount]);
-            let subtrees = SmallVec::new();
+            let amounts = Box::new([amount]);
+            let subtrees = Box::default();
             slots.push(Slot {
                 group: None,
                 amounts,
@@ -91,30 +101,32 @@ impl Form {
             });
         }
         for at in (1..slots.len()).rev() {
-            let (before, rest) = slots.split_at_mut(at);
-            let asks = |class| before.iter().flat_map(|it| &it.amounts).any(|it| it.0 == class);
-            rest[0].is_contested = rest[0].amounts.iter().any(|(class, _)| asks(*class));
             if slots[at].is_twin {
                 slots[at - 1].alike = slots[at].alike + 1;
             }
         }
         for at in 0..slots.len() {
-            let asks = |class| {
-                let others = slots.iter().enumerate().filter(|(other, _)| *other != at);
-                others.flat_map(|(_, it)| &it.amounts).any(|it| it.0 == class)
+            let is_rival = |other: &Slot| {
+                let are_apart =
+                    request.isolate && slots[at].group.is_some() && other.group.is_some();
+                let asks = |class| other.amounts.iter().any(|amount| amount.0 == class);
+                !are_apart && slots[at].amounts.iter().any(|(class, _)| asks(*class))
             };
-            slots[at].has_rival = slots[at].amounts.iter().any(|(class, _)| asks(*class));
+            let is_contested = slots[..at].iter().any(is_rival);
+            let has_rival = is_contested || slots[at + 1..].iter().any(is_rival);
+            (slots[at].is_contested, slots[at].has_rival) = (is_contested, has_rival);
         }
-        let slots_of = |groups: &Vec<usize>| -> SmallVec<[usize; 4]> {
+        let slots_of = |groups: &Vec<usize>| -> Box<[usize]> {
             let is_in = |slot: &Slot| slot.group.is_some_and(|group| groups.contains(&group));
             (0..slots.len()).filter(|&at| is_in(&slots[at])).collect()
         };
         Form {
             subtrees: subtrees.iter().map(slots_of).collect(),
-            needs: needs(&slots),
+            needs: needs(&slots).into_boxed_slice(),
             isolates: request.isolate,
+            names_trees: slots.iter().any(|slot| group_of(request, slot).in_tree.is_some()),
             request: request.clone(),
-            slots,
+            slots: slots.into_boxed_slice(),
         }
     }
 
@@ -125,17 +137,21 @@ impl Form {
 
     /// Returns the group that a slot belongs to.
     pub(super) fn group(&self, slot: &Slot) -> &Group {
-        slot.group.map_or(&self.request.unnamed, |group| &self.request.groups[group].1)
+        group_of(&self.request, slot)
     }
 }
 
-fn amounts(group: &Group) -> SmallVec<[(u16, u64); 2]> {
+fn group_of<'a>(request: &'a Request, slot: &Slot) -> &'a Group {
+    slot.group.map_or(&request.unnamed, |group| &request.groups[group].1)
+}
+
+fn amounts(group: &Group) -> Box<[(u16, u64)]> {
     group.resources.iter().map(|(class, amount)| (class.number(), *amount)).collect()
 }
 
 /// Returns the named groups in the order in which they are filled: those without resources
 /// first, which are most often the top of a subtree; groups that are alike side by side.
-fn order(request: &Request, subtrees_of: &impl Fn(usize) -> SmallVec<[usize; 2]>) -> Vec<usize> {
+fn order(request: &Request, subtrees_of: &impl Fn(usize) -> Box<[usize]>) -> Vec<usize> {
     let mut rest: Vec<usize> = (0..request.groups.len()).collect();
     rest.sort_by_key(|&group| !request.groups[group].1.resources.is_empty());
     let mut found = Vec::with_capacity(rest.len());

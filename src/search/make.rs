@@ -74,10 +74,16 @@ impl Make {
         Make { members, classes, amounts, trees: 0 }
     }
 
+    /// Returns the position of `class` among the classes.
+    #[inline]
+    pub(super) fn position(&self, class: u16) -> Option<usize> {
+        self.classes.binary_search_by_key(&class, |members| members.class).ok()
+    }
+
     /// Returns where the tree has `class`.
+    #[inline]
     pub(super) fn members_with(&self, class: u16) -> &[(u32, u32)] {
-        let found = self.classes.binary_search_by_key(&class, |members| members.class);
-        found.map_or(&[], |at| &self.classes[at].members)
+        self.position(class).map_or(&[], |at| &self.classes[at].members)
     }
 
     /// Returns whether the member has no children.

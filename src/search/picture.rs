@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use foldhash::fast::FixedState;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::forest::{Forest, Node, Provider};
@@ -417,7 +416,7 @@ impl Picture {
     /// Returns the handle of the provider in `seat`.
     #[inline]
     pub(super) fn provider(&self, seat: Seat) -> Provider {
-        self.providers[(self.trees[seat.tree as usize].first + seat.position) as usize]
+        self.providers[self.number(seat)]
     }
 
     /// Returns how much a claim can take of the amount at position `at` of a tree, which the member
@@ -431,10 +430,16 @@ impl Picture {
         capacity.saturating_sub(used)
     }
 
-    /// Returns whether nothing may be taken from the member at `position` of a tree.
+    /// Returns whether nothing may be taken from the provider in `seat`.
     #[inline]
-    pub(super) fn is_cordoned(&self, tree: Tree, position: u32) -> bool {
-        self.any_cordoned && self.cordoned.has((tree.first + position) as usize)
+    pub(super) fn is_cordoned(&self, seat: Seat) -> bool {
+        self.any_cordoned && self.cordoned.has(self.number(seat))
+    }
+
+    /// Returns the number of the provider in `seat`.
+    #[inline]
+    fn number(&self, seat: Seat) -> usize {
+        (self.trees[seat.tree as usize].first + seat.position) as usize
     }
 
     /// Returns whether two providers of one kind have the same free and used amounts.
@@ -445,15 +450,19 @@ impl Picture {
             let first = (tree.amounts + member.amounts) as usize;
             &self.amounts[first..first + self.kinds.get(member.kind).classes.len()]
         };
-        let is_cordoned =
-            |seat: Seat| self.is_cordoned(self.trees[seat.tree as usize], seat.position);
-        amounts(one) == amounts(other) && is_cordoned(one) == is_cordoned(other)
+        amounts(one) == amounts(other) && self.is_cordoned(one) == self.is_cordoned(other)
     }
 
     /// Returns the column of `class`, if any provider has ever had the class.
     #[inline]
     pub(super) fn column(&self, class: u16) -> Option<&Column> {
         self.columns.get(class as usize)
+    }
+
+    /// Returns what the column of `class` says of `tree`.
+    #[inline]
+    pub(super) fn free_of(&self, class: u16, tree: usize) -> Free {
+        self.column(class).map_or(Free::default(), |column| column.get(tree))
     }
 
     /// Returns the seat of `provider`, if the picture has it.
@@ -511,10 +520,9 @@ impl Picture {
 
     /// Returns what is free of `class` in `tree`.
     pub(super) fn free(&self, tree: u32, class: u16) -> Free {
-        let free = self.column(class).map(|column| column.get(tree as usize));
-        match free {
-            Some(Free { most: u64::MAX, .. }) => self.add_up(tree, class),
-            free => free.unwrap_or_default(),
+        match self.free_of(class, tree as usize) {
+            Free { most: u64::MAX, .. } => self.add_up(tree, class),
+            free => free,
         }
     }
 
@@ -631,8 +639,7 @@ impl Picture {
     /// Reads one provider again, and its tree if that has changed.
     pub(super) fn reread_one(&mut self, forest: &Forest, seat: Seat) {
         let mut stale = Vec::new();
-        let number = self.trees[seat.tree as usize].first + seat.position;
-        self.reread(forest, number, &mut stale);
+        self.reread(forest, self.number(seat) as u32, &mut stale);
         self.read_trees(forest, stale);
     }
 
@@ -749,20 +756,18 @@ impl Picture {
             self.cordoned.set(number, is_cordoned);
         }
         let free = |is_cordoned: bool, usage: Usage| if is_cordoned { 0 } else { usage.free() };
-        let mut grew = was_cordoned && !is_cordoned;
+        let mut grew = false;
         for (at, (class, amounts)) in (first..).zip(words.all()) {
             let Usage { capacity, used } = amounts.usage();
             let assumed = self.assumed(&self.providers[number], class);
             let now = Usage { capacity, used: used.saturating_add(assumed) };
             let before = std::mem::replace(&mut self.amounts[at], now);
-            if before != now || is_cordoned != was_cordoned {
-                grew |= free(is_cordoned, now) > free(was_cordoned, before);
-                let classes = &self.make(tree).classes;
-                let class = classes.binary_search_by_key(&class, |members| members.class);
-                self.summarize(tree, class.expect("a make lists the classes of its members"));
-            }
+            let (before, after) = (free(was_cordoned, before), free(is_cordoned, now));
+            self.adjust(tree, class, before, after);
+            grew |= after > before;
         }
-        if grew {
+        // A group without resources may have come to have a place.
+        if grew || was_cordoned && !is_cordoned {
             self.note_growth(tree);
         }
         self.note_change(tree);
@@ -881,7 +886,7 @@ impl Picture {
     /// unless that is so already.
     #[inline]
     pub(super) fn doubt(&mut self, seat: Seat) -> Option<Cell> {
-        let number = (self.trees[seat.tree as usize].first + seat.position) as usize;
+        let number = self.number(seat);
         let seen = &mut self.seen[number].usage;
         let is_doubted = std::mem::replace(seen, GateWord::VACANT) == GateWord::VACANT;
         (!is_doubted).then(|| usage_of(self.providers[number].cell))
@@ -892,15 +897,6 @@ impl Picture {
         let number = self.owners.get(usage.number() as usize)?.provider()?;
         let tree = self.tree_of[number as usize];
         Some(Seat { tree, position: number - self.trees[tree as usize].first })
-    }
-
-    /// Changes what is used of `class` in `seat`, without summing up.
-    pub(super) fn change_used(&mut self, seat: Seat, class: u16, change: impl Fn(u64) -> u64) {
-        let (make, tree) = (self.make(seat.tree), self.trees[seat.tree as usize]);
-        if let Some(at) = self.amount_of(make, seat.position, class) {
-            let usage = &mut self.amounts[(tree.amounts + at) as usize];
-            usage.used = change(usage.used);
-        }
     }
 
     /// Counts `amount` as used in addition to whatever is read of the provider.
@@ -923,51 +919,78 @@ impl Picture {
         undone
     }
 
-    /// Changes what is used of `class` in `seat`, and notes it in `changes`.
+    /// Changes what is used of `class` in `seat`, without summing up. Returns what was free before,
+    /// and what is now.
+    #[inline]
+    pub(super) fn change_used(
+        &mut self,
+        seat: Seat,
+        class: u16,
+        change: impl FnOnce(u64) -> u64,
+    ) -> Option<(u64, u64)> {
+        let tree = self.trees[seat.tree as usize];
+        let at = self.amount_of(self.makes.get(tree.make), seat.position, class)?;
+        let usage = &mut self.amounts[(tree.amounts + at) as usize];
+        let before = usage.free();
+        usage.used = change(usage.used);
+        Some((before, usage.free()))
+    }
+
+    /// Changes what is used of `class` in `seat`. Notes that the tree has changed, and that it has
+    /// grown unless it is the last one that `grown` tells of.
     #[inline]
     pub(super) fn change(
         &mut self,
         seat: Seat,
         class: u16,
-        change: impl FnOnce(&mut Usage),
-        changes: &mut Changes,
+        change: impl FnOnce(u64) -> u64,
+        grown: &mut Option<u32>,
     ) {
-        let tree = self.trees[seat.tree as usize];
-        let make = self.makes.get(tree.make);
-        let Some(at) = self.amount_of(make, seat.position, class) else { return };
-        let usage = &mut self.amounts[(tree.amounts + at) as usize];
-        let before = usage.free();
-        change(usage);
-        changes.note(seat.tree, class, usage.free() > before);
-    }
-
-    /// Brings what is summed up to what the amounts are after these changes.
-    #[inline]
-    pub(super) fn sum_up(&mut self, changes: Changes) {
-        let mut grown = None;
-        for (tree, class, grew) in changes.0 {
-            let classes = &self.make(tree).classes;
-            let class = classes.binary_search_by_key(&class, |members| members.class);
-            self.summarize(tree, class.expect("a make lists the classes of its members"));
-            if grew && grown.replace(tree) != Some(tree) {
-                self.note_growth(tree);
+        let Some((before, after)) = self.change_used(seat, class, change) else { return };
+        if !self.is_cordoned(seat) {
+            self.adjust(seat.tree, class, before, after);
+            if after > before && grown.replace(seat.tree) != Some(seat.tree) {
+                self.note_growth(seat.tree);
             }
-            self.note_change(tree);
+        }
+        self.note_change(seat.tree);
+    }
+
+    /// Brings the sums of `class` in `tree` up to date, after one provider has come to have `after`
+    /// free instead of `before`.
+    #[inline]
+    fn adjust(&mut self, tree: u32, class: u16, before: u64, after: u64) {
+        if before == after {
+            return;
+        }
+        let Free { most, sum } = self.free_of(class, tree as usize);
+        let rest = sum - before;
+        let free = match (sum, rest.checked_add(after)) {
+            // The sum is too great to be known, or was not computed.
+            (u64::MAX, _) | (_, None) => None,
+            (_, Some(sum)) if rest == 0 => Some(Free { most: after, sum }),
+            (_, Some(sum)) => {
+                let is_less = before == most && after < before;
+                let stays = !is_less || self.has_free(tree, class, most);
+                stays.then(|| Free { most: most.max(after), sum })
+            }
+        };
+        match free {
+            Some(free) => {
+                self.columns[class as usize].set(tree as usize, Some(free), self.trees.len());
+            }
+            None => {
+                let class = self.make(tree).position(class);
+                self.summarize(tree, class.expect("a make lists the classes of its members"));
+            }
         }
     }
-}
 
-/// Lists the classes of trees that have changed, each once, and whether more is free than before.
-#[derive(Default)]
-pub(super) struct Changes(SmallVec<[(u32, u16, bool); 8]>);
-
-impl Changes {
+    /// Returns whether a provider of `tree` has just so much free of `class`.
     #[inline]
-    fn note(&mut self, tree: u32, class: u16, grew: bool) {
-        let known = self.0.iter_mut().find(|known| (known.0, known.1) == (tree, class));
-        match known {
-            Some(known) => known.2 |= grew,
-            None => self.0.push((tree, class, grew)),
-        }
+    fn has_free(&self, tree: u32, class: u16, amount: u64) -> bool {
+        let place = self.trees[tree as usize];
+        let members = self.makes.get(place.make).members_with(class);
+        members.iter().any(|&(position, at)| self.free_at(place, position, at) == amount)
     }
 }

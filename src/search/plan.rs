@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::FixedState;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::search::form::{Form, Slot};
@@ -28,7 +27,7 @@ pub(super) struct Choices {
     /// order of their positions.
     pub(super) may_be_top: bool,
     /// For each subtree of the slot, whether a later slot of the subtree may have descendants.
-    pub(super) awaits_top: SmallVec<[bool; 2]>,
+    pub(super) awaits_top: Box<[bool]>,
 }
 
 /// Describes a provider that may fill a slot.
@@ -177,7 +176,7 @@ impl Choices {
             }
         }
         let (choices, amounts) = (choices.into_boxed_slice(), amounts.into_boxed_slice());
-        Choices { choices, amounts, may_be_top, awaits_top: SmallVec::new() }
+        Choices { choices, amounts, may_be_top, awaits_top: Box::default() }
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::search::bits::{Bits, WORD};
 use crate::search::candidate::Candidate;
-use crate::search::column::Column;
 use crate::search::fit::{Fit, Scene, Steps, Taste};
 use crate::search::form::{Form, Need};
 use crate::search::order::{Order, Spot};
@@ -54,8 +53,10 @@ impl fmt::Debug for Prepared {
 
 impl Prepared {
     pub(super) fn new(view: &Arc<()>, request: &Request) -> Self {
+        let form = Arc::new(Form::new(request));
         Prepared {
-            form: Arc::new(Form::new(request)),
+            trees: smallvec![None; form.slots.len()],
+            form,
             view: Arc::clone(view),
             epoch: u64::MAX,
             plans: Vec::new(),
@@ -65,7 +66,6 @@ impl Prepared {
             buckets: Bits::default(),
             moved: None,
             needs: Vec::new(),
-            trees: SmallVec::new(),
             fit: Fit::default(),
         }
     }
@@ -88,9 +88,11 @@ impl Prepared {
             self.plans.clear();
             self.needs = self.own_needs(picture);
         }
-        let tree_of = |uuid| picture.tree_of_uuid(forest, uuid).unwrap_or(NOWHERE);
-        let slots = self.form.slots.iter();
-        self.trees = slots.map(|slot| self.form.group(slot).in_tree.map(tree_of)).collect();
+        if self.form.names_trees {
+            let tree_of = |uuid| picture.tree_of_uuid(forest, uuid).unwrap_or(NOWHERE);
+            let slots = self.form.slots.iter();
+            self.trees = slots.map(|slot| self.form.group(slot).in_tree.map(tree_of)).collect();
+        }
         match picture.grown_since(self.grown) {
             Some(grown) if self.epoch == picture.epoch && !self.may_share_growth(picture) => {
                 for &tree in grown {
@@ -143,7 +145,6 @@ impl Prepared {
         mut from: usize,
         steps: &mut Steps,
     ) -> Option<u32> {
-        let columns = self.columns(picture);
         let mut looked_at = usize::MAX;
         loop {
             let tree = self.open.next(from)?;
@@ -151,16 +152,16 @@ impl Prepared {
             let run = tree / WORD;
             if run != looked_at {
                 looked_at = run;
-                let has = |(need, column): &(Need, Option<&Column>)| {
-                    column.is_some_and(|column| column.run(run) >= need.most)
+                let has = |need: &Need| {
+                    picture.column(need.class).is_some_and(|column| column.run(run) >= need.most)
                 };
-                if !columns.iter().all(has) {
+                if !self.needs.iter().all(has) {
                     self.open.clear_word(run);
                     from = (run + 1) * WORD;
                     continue;
                 }
             }
-            if self.may_serve(picture, &columns, tree) {
+            if self.may_serve(picture, tree) {
                 return Some(tree as u32);
             }
             from = tree + 1;
@@ -177,12 +178,11 @@ impl Prepared {
         mut from: Spot,
         steps: &mut Steps,
     ) -> Option<(Spot, u32)> {
-        let columns = self.columns(picture);
         self.follow_order(order);
         loop {
             let (spot, tree) = order.next(from, &self.open, &mut self.buckets)?;
             steps.made += 1;
-            if self.may_serve(picture, &columns, tree as usize) {
+            if self.may_serve(picture, tree as usize) {
                 return Some((spot, tree));
             }
             from = spot.after();
@@ -207,17 +207,9 @@ impl Prepared {
 
     /// Returns whether `tree` has enough free of each class, as far as its sums tell. Notes if not.
     #[inline]
-    fn may_serve(
-        &mut self,
-        picture: &Picture,
-        columns: &[(Need, Option<&Column>)],
-        tree: usize,
-    ) -> bool {
-        let has = |(need, column): &(Need, Option<&Column>)| {
-            let free = column.map(|column| column.get(tree));
-            free.is_some_and(|free| free.most >= need.most && free.sum >= need.sum)
-        };
-        let may_serve = columns.iter().all(has) && picture.trees[tree].is_live();
+    fn may_serve(&mut self, picture: &Picture, tree: usize) -> bool {
+        let has = |need: &Need| need.fits(picture.free_of(need.class, tree));
+        let may_serve = self.needs.iter().all(has) && picture.trees[tree].is_live();
         if !may_serve {
             self.open.remove(tree);
         }
@@ -226,21 +218,12 @@ impl Prepared {
 
     /// Returns whether the tree with this number may serve the request.
     pub(super) fn may_serve_at(&mut self, picture: &Picture, tree: usize) -> bool {
-        self.open.has(tree) && self.may_serve(picture, &self.columns(picture), tree)
-    }
-
-    /// Returns what the tree itself has to have of each class, with the class's column.
-    #[inline]
-    fn columns<'p>(&self, picture: &'p Picture) -> SmallVec<[(Need, Option<&'p Column>); 4]> {
-        self.needs.iter().map(|need| (*need, picture.column(need.class))).collect()
+        self.open.has(tree) && self.may_serve(picture, tree)
     }
 
     /// Returns a class of which `tree` has too little free.
     pub(super) fn shortage(&self, picture: &Picture, tree: u32) -> Option<u16> {
-        let lacks = |need: &&Need| {
-            let free = picture.column(need.class).map(|column| column.get(tree as usize));
-            !free.is_some_and(|free| free.most >= need.most && free.sum >= need.sum)
-        };
+        let lacks = |need: &&Need| !need.fits(picture.free_of(need.class, tree as usize));
         self.needs.iter().find(lacks).map(|need| need.class)
     }
 
@@ -276,7 +259,7 @@ impl Prepared {
         let Prepared { form, plans, trees, fit, .. } = self;
         let make = picture.trees[fit.tree as usize].make as usize;
         let Some(Some(Ok(plan))) = plans.get(make) else { return false };
-        fit.next(Scene { picture, form, plan, trees, taste }, steps)
+        fit.next(&Scene { picture, form, plan, trees, taste }, steps)
     }
 
     /// Returns whether `tree` serves the request, and goes to the first way.

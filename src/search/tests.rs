@@ -27,7 +27,7 @@ fn shown(picture: &Picture) -> BTreeMap<Uuid, Shown> {
                 usages.map(|(class, usage)| (class, usage.capacity, usage.used)).collect(),
                 kind.traits.iter().copied().collect(),
                 kind.aggregates.iter().copied().collect(),
-                picture.is_cordoned(picture.trees[tree as usize], position),
+                picture.is_cordoned(Seat { tree, position }),
             )
         };
         let providers = (0..make.members.len() as u32).map(provider).collect();

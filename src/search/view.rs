@@ -17,7 +17,7 @@ use crate::search::candidate::Candidate;
 use crate::search::candidates::Candidates;
 use crate::search::holders::Holders;
 use crate::search::order::Order;
-use crate::search::picture::{Changes, Picture, Seat};
+use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
 use crate::search::request::Request;
 use crate::search::root::Root;
@@ -226,12 +226,12 @@ impl View {
     /// refresh the providers are read again, so that a claim which the view had already seen is
     /// counted twice only until then.
     pub fn claimed(&mut self, claim: &Claim) {
-        self.change(claim, |usage, amount| usage.used = usage.used.saturating_add(amount));
+        self.change(claim, u64::saturating_add);
     }
 
     /// Counts what a claim took as used no longer, after the claim has been released.
     pub fn released(&mut self, claim: &Claim) {
-        self.change(claim, |usage, amount| usage.used = usage.used.saturating_sub(amount));
+        self.change(claim, u64::saturating_sub);
     }
 
     /// Counts what `claim` asks for as used before it is, also when the view reads the providers
@@ -242,49 +242,45 @@ impl View {
     /// When the claim has been granted, [`undo`](Self::undo) and [`claimed`](Self::claimed) follow;
     /// when it has been refused, [`undo`](Self::undo) and [`reread`](Self::reread).
     pub fn assume(&mut self, claim: &Claim) {
-        let mut changes = Changes::default();
+        let mut grown = None;
         for Line { provider, class, amount } in &claim.lines {
             self.picture.assume(provider, class.number(), *amount);
             if let Some(seat) = self.picture.seat(provider) {
-                let add = |usage: &mut Usage| usage.used = usage.used.saturating_add(*amount);
-                self.picture.change(seat, class.number(), add, &mut changes);
+                let change = |used: u64| used.saturating_add(*amount);
+                self.picture.change(seat, class.number(), change, &mut grown);
             }
         }
-        self.picture.sum_up(changes);
         self.reorder();
     }
 
     /// Takes back what [`assume`](Self::assume) has counted for `claim`.
     pub fn undo(&mut self, claim: &Claim) {
-        let mut changes = Changes::default();
+        let mut grown = None;
         for Line { provider, class, amount } in &claim.lines {
             let undone = self.picture.undo(provider, class.number(), *amount);
             if let Some(seat) = self.picture.seat(provider) {
-                let take = |usage: &mut Usage| usage.used = usage.used.saturating_sub(undone);
-                self.picture.change(seat, class.number(), take, &mut changes);
+                let change = |used: u64| used.saturating_sub(undone);
+                self.picture.change(seat, class.number(), change, &mut grown);
             }
         }
-        self.picture.sum_up(changes);
         self.reorder();
     }
 
-    /// Applies `change` to each amount that `claim` asks for of a provider of the view.
-    fn change(&mut self, claim: &Claim, change: impl Fn(&mut Usage, u64)) {
-        let mut changes = Changes::default();
+    /// Applies `change` to what is used of each provider of the view, and what `claim` asks for of it.
+    fn change(&mut self, claim: &Claim, change: impl Fn(u64, u64) -> u64) {
+        let mut grown = None;
         for line in &claim.lines {
             if let Some(seat) = self.picture.seat(&line.provider) {
-                self.change_one(seat, line, &change, &mut changes);
+                self.change_and_doubt(seat, line, &change, &mut grown);
             }
         }
         for line in &claim.chains {
             let Some(seat) = self.picture.seat(&line.provider) else { continue };
-            let seats: SmallVec<[Seat; 8]> =
-                self.picture.chain(seat, line.class.number()).collect();
-            for seat in seats {
-                self.change_one(seat, line, &change, &mut changes);
+            let chain = self.picture.chain(seat, line.class.number());
+            for seat in chain.collect::<SmallVec<[Seat; 8]>>() {
+                self.change_and_doubt(seat, line, &change, &mut grown);
             }
         }
-        self.picture.sum_up(changes);
         self.reorder();
         if self.doubtful.len() > 2 * self.picture.count() {
             self.doubtful.sort_unstable();
@@ -292,22 +288,21 @@ impl View {
         }
     }
 
-    /// Applies `change` to the amount that `line` asks for of the provider in `seat`.
+    /// Applies `change` to what is used in `seat`, and lets the provider be read again at the next
+    /// refresh: if it has been read since the claim was granted, the change counts twice.
     #[inline]
-    fn change_one(
+    fn change_and_doubt(
         &mut self,
         seat: Seat,
         line: &Line,
-        change: &impl Fn(&mut Usage, u64),
-        changes: &mut Changes,
+        change: impl Fn(u64, u64) -> u64,
+        grown: &mut Option<u32>,
     ) {
-        // If the provider has been read since the claim was granted, the change counts twice. So the
-        // provider is read again at the next refresh.
         if let Some(usage) = self.picture.doubt(seat) {
             self.doubtful.push(usage);
         }
-        let change = |usage: &mut Usage| change(usage, line.amount);
-        self.picture.change(seat, line.class.number(), change, changes);
+        let change = |used| change(used, line.amount);
+        self.picture.change(seat, line.class.number(), change, grown);
     }
 
     /// Reads a provider again, as it is now; its whole tree if its structure has changed. Does

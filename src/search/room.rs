@@ -1,0 +1,210 @@
+//! [`Room`]: which providers may fill the next slot, as what is free and the filled slots leave it.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use crate::search::fit::{Fit, Scene, Steps};
+use crate::search::form::Slot;
+use crate::search::picture::{Picture, Seat, Tree};
+use crate::search::plan::Choices;
+
+/// Tells which choices may fill the next slot of a [`Fit`].
+pub(super) struct Room<'a> {
+    pub(super) slot: &'a Slot,
+    /// The choices to try, by their position in the order in which they are tried.
+    pub(super) ranks: Range<usize>,
+    fit: &'a Fit,
+    scene: &'a Scene<'a>,
+    /// What the slot asks for.
+    amounts: &'a [(u16, u64)],
+    choices: &'a Choices,
+    /// The order in which the choices are tried; empty if that is their own.
+    order: &'a [u32],
+    /// The tree that is searched.
+    tree: Tree,
+    /// The tree that the choice has to be in, if the request says so.
+    wanted: Option<u32>,
+    /// What the subtrees that the slot belongs to leave, as far as they do not leave everything.
+    spans: SmallVec<[Span; 1]>,
+}
+
+impl<'a> Room<'a> {
+    /// Returns the room for the next slot of `fit`, from the choice on that is tried after `from`
+    /// others.
+    #[inline(always)]
+    pub(super) fn new(fit: &'a Fit, scene: &'a Scene<'a>, from: usize) -> Self {
+        let at = fit.filled();
+        let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
+        let mut room = Room {
+            slot,
+            ranks: from..choices.choices.len(),
+            fit,
+            scene,
+            amounts: &slot.amounts,
+            choices,
+            order: fit.order_of(at),
+            tree: scene.picture.trees[fit.tree as usize],
+            wanted: scene.trees[at],
+            spans: SmallVec::new(),
+        };
+        for (&set, &awaits_top) in slot.subtrees.iter().zip(&choices.awaits_top) {
+            let slots = &scene.form.subtrees[set];
+            let filled = fit.seats().enumerate().filter(|(other, _)| slots.contains(other));
+            if !awaits_top && let Some(span) = Span::of(scene.picture, filled.map(|it| it.1)) {
+                room.limit(span);
+            }
+        }
+        room
+    }
+
+    /// Takes note of what a subtree leaves.
+    #[inline]
+    fn limit(&mut self, span: Span) {
+        if self.choices.may_be_top || !self.order.is_empty() {
+            return self.spans.push(span);
+        }
+        // The choices are leaves of the tree that is searched and stand in the tree's order, so that
+        // those below a provider are side by side.
+        let choices = &self.choices.choices;
+        let below = if span.tree == self.fit.tree { span.below } else { 0..0 };
+        let [start, end] = [below.start, below.end]
+            .map(|bound| choices.partition_point(|choice| choice.position < bound));
+        self.ranks = self.ranks.start.max(start)..self.ranks.end.min(end);
+    }
+
+    /// Returns the seat of the choice that is tried after `rank` others, if it has room for what the
+    /// slot asks for and nothing else is against the choice.
+    #[inline(always)]
+    pub(super) fn seat(&self, rank: usize) -> Option<Seat> {
+        let &Scene { picture, form, .. } = self.scene;
+        let choice = self.choice(rank);
+        let seat = self.choices.choices[choice].seat(self.fit.tree)?;
+        if self.wanted.is_some_and(|tree| tree != seat.tree) {
+            return None;
+        }
+        let tree = self.tree_of(seat);
+        let places = self.choices.amounts(choice, self.amounts.len());
+        for (&(_, amount), &place) in self.amounts.iter().zip(places) {
+            if picture.free_at(tree, seat.position, place) < amount {
+                return None;
+            }
+        }
+        // A group without resources takes nothing; but nobody wants to be on a cordoned provider.
+        if self.amounts.is_empty() && picture.is_cordoned(seat) {
+            return None;
+        }
+        let is_taken = || self.fit.seats().any(|other| other == seat);
+        if form.isolates && self.slot.group.is_some() {
+            // The slots of the unnamed group come last.
+            if is_taken() {
+                return None;
+            }
+        } else if self.slot.is_contested && is_taken() && !self.has_room_beside(seat, places) {
+            return None;
+        }
+        self.spans.iter().all(|span| span.leaves(picture, seat)).then_some(seat)
+    }
+
+    /// Returns whether there are enough choices for the slot and those that are alike.
+    pub(super) fn is_enough(&self, steps: &mut Steps) -> bool {
+        let mut rest = self.slot.alike as u64;
+        for rank in self.ranks.clone() {
+            steps.made += 1;
+            if let Some(seat) = self.seat(rank) {
+                let times = match self.scene.form.isolates {
+                    true => 1,
+                    false => self.times(rank, seat),
+                };
+                rest = rest.saturating_sub(times);
+                if rest == 0 {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Returns how many times `seat` has room for what the slot asks for, or more.
+    fn times(&self, rank: usize, seat: Seat) -> u64 {
+        let tree = self.tree_of(seat);
+        let places = self.choices.amounts(self.choice(rank), self.amounts.len());
+        let amounts = self.amounts.iter().zip(places);
+        let times = amounts.map(|(&(_, amount), &place)| {
+            self.scene.picture.free_at(tree, seat.position, place) / amount
+        });
+        times.min().unwrap_or(u64::MAX)
+    }
+
+    /// Returns whether `seat` has room for what the slot asks for beside what the filled slots take
+    /// there.
+    #[cold]
+    fn has_room_beside(&self, seat: Seat, places: &[u32]) -> bool {
+        let &Scene { picture, form, .. } = self.scene;
+        let tree = self.tree_of(seat);
+        let kind = picture.kind(picture.make(seat.tree), seat.position);
+        self.amounts.iter().zip(places).all(|(&(class, amount), &place)| {
+            let taken = self.fit.asked_of(form, seat, class);
+            let free = picture.free_at(tree, seat.position, place);
+            let most = kind.position(class).map_or(0, |at| kind.classes[at].most);
+            free.min(most).saturating_sub(taken) >= amount
+        })
+    }
+
+    #[inline]
+    fn choice(&self, rank: usize) -> usize {
+        self.order.get(rank).map_or(rank, |&choice| choice as usize)
+    }
+
+    #[inline]
+    fn tree_of(&self, seat: Seat) -> Tree {
+        match seat.tree == self.fit.tree {
+            true => self.tree,
+            false => self.scene.picture.trees[seat.tree as usize],
+        }
+    }
+}
+
+/// Tells where the filled slots of a subtree are, none of which is filled by a top that comes later:
+/// the next one is below the first of them, if that is above the others, or above all.
+struct Span {
+    /// The tree of the filled slots' providers; [`TORN`](Self::TORN) if there are several.
+    tree: u32,
+    /// The positions of the first and the last of these providers.
+    first: u32,
+    last: u32,
+    /// The positions of the first one and what is below, if all are there.
+    below: Range<u32>,
+}
+
+impl Span {
+    const TORN: u32 = u32::MAX;
+
+    /// Returns the span of these seats, or `None` if there are none.
+    #[inline]
+    fn of(picture: &Picture, mut seats: impl Iterator<Item = Seat>) -> Option<Self> {
+        let Seat { tree, position } = seats.next()?;
+        let mut span = Span { tree, first: position, last: position, below: 0..0 };
+        for seat in seats {
+            span.first = span.first.min(seat.position);
+            span.last = span.last.max(seat.position);
+            if seat.tree != tree {
+                span.tree = Self::TORN;
+            }
+        }
+        if span.tree != Self::TORN {
+            let end = picture.make(tree).members[span.first as usize].end;
+            span.below = if end > span.last { span.first..end } else { 0..0 };
+        }
+        Some(span)
+    }
+
+    /// Returns whether `seat` may be the next one.
+    #[inline]
+    fn leaves(&self, picture: &Picture, seat: Seat) -> bool {
+        let end = || picture.make(seat.tree).members[seat.position as usize].end;
+        seat.tree == self.tree
+            && (self.below.contains(&seat.position)
+                || seat.position <= self.first && end() > self.last)
+    }
+}
