@@ -166,14 +166,15 @@ mod tests {
             let trees = || model.range(run * WORD..(run + 1) * WORD);
             let most = trees().map(|(_, free)| free.most).max().unwrap_or(0);
             assert!(column.run(run) >= most, "run {run}");
-            // As often as may be needed: one tree loses what it has, again and again.
             let tree = run * WORD;
-            for _ in 0..u64::from(PATIENCE) {
+            let rest = trees().filter(|it| *it.0 != tree).map(|it| it.1.most).max().unwrap_or(0);
+            // One tree loses what it had, as often as may be needed.
+            let mut is_exact = (0..PATIENCE).map(|_| {
                 column.set(tree, Some(Free { most: 1_000, sum: 1_000 }), 5_100);
                 column.set(tree, Some(Free::default()), 5_100);
-            }
-            let rest = trees().filter(|it| *it.0 != tree).map(|it| it.1.most).max();
-            assert_eq!(column.run(run), rest.unwrap_or(0), "run {run}");
+                column.run(run) == rest
+            });
+            assert!(is_exact.any(|is_exact| is_exact), "run {run}");
         }
     }
 }
