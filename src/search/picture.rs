@@ -213,8 +213,10 @@ impl Picture {
             }
             let version = words.configuration();
             let kinds = &mut self.kinds;
-            // Trees that are read one after the other are most often alike.
-            let likely = reading.places.get(position).map(|(kind, _)| *kind);
+            // Siblings are most often alike, and so are trees that are read one after the other.
+            let sibling = position.checked_sub(1).and_then(|before| reading.places.get(before));
+            let sibling = sibling.filter(|(_, parent)| *parent == node.parent && position > 1);
+            let likely = sibling.or(reading.places.get(position)).map(|(kind, _)| *kind);
             let intern = |found: &_| kinds.intern(found, likely);
             let kind = source.configuration(usage, version, intern)?;
             let seen = Seen { usage: word, configuration: words.configuration() };
@@ -235,8 +237,22 @@ impl Picture {
 
     /// Returns the number of a tree that has nothing yet, behind all others.
     fn add_tree(&mut self) -> u32 {
+        if self.trees.len() == SAMPLE {
+            self.make_room();
+        }
         self.trees.push(Tree { make: Tree::GONE, first: 0, amounts: 0 });
         (self.trees.len() - 1) as u32
+    }
+
+    /// Makes room for all trees that are expected, by what the first of them take.
+    fn make_room(&mut self) {
+        let rest = |len: usize| len * self.expected.saturating_sub(SAMPLE) / SAMPLE;
+        let (providers, amounts) = (rest(self.providers.len()), rest(self.amounts.len()));
+        self.trees.reserve_exact(rest(SAMPLE));
+        self.providers.reserve_exact(providers);
+        self.seen.reserve_exact(providers);
+        self.tree_of.reserve_exact(providers);
+        self.amounts.reserve_exact(amounts);
     }
 
     /// Puts what was read in the place of `tree`. Adds to `stale` the roots of other trees that had
@@ -256,25 +272,18 @@ impl Picture {
             self.dead -= reading.places.len();
             (old_first, old_amounts)
         } else {
-            let (first, amounts) = (self.providers.len(), self.amounts.len());
-            self.amounts.extend_from_slice(&reading.amounts);
-            for (provider, seen, _) in &reading.providers {
-                self.providers.push(*provider);
-                self.seen.push(*seen);
-                self.tree_of.push(tree);
-            }
-            (first as u32, amounts as u32)
+            (self.providers.len() as u32, self.amounts.len() as u32)
         };
         self.trees[tree as usize] = Tree { make, first, amounts };
         self.live += 1;
-        let (start, end) = (amounts as usize, amounts as usize + reading.amounts.len());
-        self.amounts[start..end].copy_from_slice(&reading.amounts);
-        for (number, (provider, seen, cordoned)) in (first..).zip(&reading.providers) {
-            let at = number as usize;
-            (self.providers[at], self.seen[at], self.tree_of[at]) = (*provider, *seen, tree);
+        put(&mut self.amounts, amounts, reading.amounts.iter().copied());
+        put(&mut self.providers, first, reading.providers.iter().map(|it| it.0));
+        put(&mut self.seen, first, reading.providers.iter().map(|it| it.1));
+        put(&mut self.tree_of, first, reading.providers.iter().map(|_| tree));
+        for (number, (provider, _, cordoned)) in (first..).zip(&reading.providers) {
             if *cordoned || self.any_cordoned {
                 self.any_cordoned = true;
-                self.cordoned.set(at, *cordoned);
+                self.cordoned.set(number as usize, *cordoned);
             }
             if let Some(other) = self.own(provider.cell, number) {
                 let other = self.tree_of[other as usize];
@@ -387,6 +396,19 @@ impl Picture {
         self.columns[class].set(tree as usize, Some(free), trees);
     }
 }
+
+/// Puts `items` at `first` and the places behind, which are there or are the next ones.
+#[inline]
+fn put<T>(into: &mut Vec<T>, first: u32, items: impl ExactSizeIterator<Item = T>) {
+    let first = first as usize;
+    match into.get_mut(first..first + items.len()) {
+        Some(places) => places.iter_mut().zip(items).for_each(|(place, item)| *place = item),
+        None => into.extend(items),
+    }
+}
+
+/// Counts the trees that tell how much room the others take.
+const SAMPLE: usize = 64;
 
 /// A tree with more providers of one class than this is not summed up at each change, but searched.
 const MOST_SUMMED: usize = 64;
