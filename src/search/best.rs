@@ -35,7 +35,7 @@ pub(super) fn best<K: Ord>(
         }
         // Only what might be among the best is looked at in full.
         if !prepared.fits(picture, tree) {
-            prepared.close(tree);
+            prepared.close();
             continue;
         }
         found.push(entry);

@@ -31,9 +31,13 @@ pub struct Candidates<'a> {
     spot: Option<Spot>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
+    /// Whether each tree is still looked at for the first time.
+    is_first_round: bool,
     /// Whether the tree that was looked at last has given a candidate.
     has_found: bool,
-    /// The trees that have given a candidate before, in the order in which they are asked again.
+    /// Counts the trees of the first round that were asked again.
+    repeated: usize,
+    /// The trees that have given two candidates or more, in the order in which they are asked again.
     later: VecDeque<Fit>,
     /// The candidates of sharing providers alone, which each tree that they share with has.
     shared: HashSet<SmallVec<[Seat; 4]>, FixedState>,
@@ -52,6 +56,7 @@ impl<'a> Candidates<'a> {
         prepared: &'a mut Prepared,
     ) -> Self {
         prepared.catch_up(forest, picture, order);
+        prepared.again.clear();
         let rest = prepared.form.request.limit.unwrap_or(usize::MAX);
         Candidates {
             picture,
@@ -62,7 +67,9 @@ impl<'a> Candidates<'a> {
             order,
             spot: None,
             only: None,
+            is_first_round: true,
             has_found: false,
+            repeated: 0,
             later: VecDeque::new(),
             shared: HashSet::default(),
             rest,
@@ -167,40 +174,62 @@ impl<'a> Candidates<'a> {
 
     #[inline]
     fn find(&mut self) -> bool {
-        if std::mem::take(&mut self.has_found) {
-            self.later.push_back(std::mem::take(&mut self.prepared.fit));
+        if self.has_found {
+            self.set_aside();
         }
         while !self.steps.are_over() {
             if self.is_over.as_mut().is_some_and(|is_over| is_over()) {
                 self.steps.most = self.steps.made;
                 break;
             }
-            let tree = self.next_tree();
-            match tree {
-                Some(tree) => self.prepared.begin(tree),
-                None => match self.later.pop_front() {
-                    Some(fit) => self.prepared.fit = fit,
-                    None => break,
-                },
-            }
+            let Some(is_new) = self.go_to_next() else { break };
             match self.prepared.advance(self.picture, self.taste, &mut self.steps) {
                 true => match self.is_new() {
                     true => {
                         self.has_found = true;
                         return true;
                     }
-                    false => self.later.push_back(std::mem::take(&mut self.prepared.fit)),
+                    false => self.set_aside(),
                 },
-                false => {
-                    if let Some(tree) = tree
-                        && !self.steps.are_over()
-                    {
-                        self.prepared.close(tree);
-                    }
-                }
+                false if is_new && !self.steps.are_over() => self.prepared.close(),
+                false => {}
             }
         }
+        self.has_found = false;
         false
+    }
+
+    /// Goes to the next tree, and returns whether it is looked at for the first time; returns `None`
+    /// if there is none.
+    #[inline]
+    fn go_to_next(&mut self) -> Option<bool> {
+        if self.is_first_round {
+            if let Some(tree) = self.next_tree() {
+                self.prepared.begin(tree);
+                return Some(true);
+            }
+            self.is_first_round = false;
+        }
+        if let Some(&tree) = self.prepared.again.get(self.repeated) {
+            self.repeated += 1;
+            self.prepared.begin(tree);
+            // Goes to the candidate that was returned in the first round.
+            self.prepared.advance(self.picture, self.taste, &mut self.steps);
+        } else {
+            self.prepared.fit = self.later.pop_front()?;
+        }
+        Some(false)
+    }
+
+    /// Keeps a tree that has given a candidate, to be asked again after the others.
+    #[inline]
+    fn set_aside(&mut self) {
+        match self.is_first_round {
+            // To find its first candidate again costs less than to keep the search, since most callers
+            // want no second one.
+            true => self.prepared.again.push(self.prepared.fit.tree),
+            false => self.later.push_back(std::mem::take(&mut self.prepared.fit)),
+        }
     }
 
     /// Returns the next tree of the first round.

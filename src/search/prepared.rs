@@ -41,8 +41,9 @@ pub struct Prepared {
     needs: Vec<Need>,
     /// The tree that each slot's provider has to be in.
     trees: SmallVec<[Option<u32>; 8]>,
-    /// The search of one tree, here to be used again.
+    /// The search of one tree, and the trees that were found to serve; here to be used again.
     pub(super) fit: Fit,
+    pub(super) again: Vec<u32>,
 }
 
 impl fmt::Debug for Prepared {
@@ -67,6 +68,7 @@ impl Prepared {
             moved: None,
             needs: Vec::new(),
             fit: Fit::default(),
+            again: Vec::new(),
         }
     }
 
@@ -227,9 +229,9 @@ impl Prepared {
         self.needs.iter().find(lacks).map(|need| need.class)
     }
 
-    /// Notes that `tree` can't serve the request as it is.
-    pub(super) fn close(&mut self, tree: u32) {
-        self.open.remove(tree as usize);
+    /// Notes that the tree which was looked at last can't serve the request as it is.
+    pub(super) fn close(&mut self) {
+        self.open.remove(self.fit.tree as usize);
     }
 
     /// Returns which providers of `tree` may serve the request.
