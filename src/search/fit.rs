@@ -146,7 +146,8 @@ impl Fit {
             slot.group.is_none() && tree.is_some_and(|tree| tree != self.tree)
         };
         !scene.picture.is_cordoned(Seat { tree: self.tree, position: 0 })
-            && !scene.form.slots.iter().zip(scene.trees).any(is_elsewhere)
+            && !(scene.form.names_trees
+                && scene.form.slots.iter().zip(scene.trees).any(is_elsewhere))
     }
 
     /// Takes the last choice back.
@@ -169,8 +170,16 @@ impl Fit {
     /// Returns the first choice from `from` on that fills the next slot.
     fn fill(&mut self, scene: &Scene<'_>, from: Turn, steps: &mut Steps) -> Option<Pick> {
         let at = self.picks.len();
-        let choices = scene.plan.slots[at].choices.len();
-        if !matches!(scene.taste.first, First::InOrder) && at >= self.orders.len() && choices > 1 {
+        let choices = &scene.plan.slots[at];
+        if choices.is_plain {
+            steps.made += 1;
+            let seat = self.plain_seat(scene, from)?;
+            return Some(Pick { seat, turn: from });
+        }
+        if !matches!(scene.taste.first, First::InOrder)
+            && at >= self.orders.len()
+            && choices.choices.len() > 1
+        {
             self.orders.resize(at, SmallVec::new());
             self.orders.push(self.order(scene, at));
         }
@@ -178,15 +187,29 @@ impl Fit {
         if room.slot.alike > 1 && !room.slot.is_twin && !room.is_enough(steps) {
             return None;
         }
-        for rank in room.ranks.clone() {
-            steps.made += 1;
-            let Some(seat) = room.seat(rank) else { continue };
+        let mut next = room.ranks.start;
+        while let Some((rank, seat)) = room.next(next, steps) {
             // A slot's first choice that is possible has no equal before it.
             if !(from.has_left && !scene.taste.all && self.has_equal(scene, rank)) {
                 return Some(Pick { seat, turn: Turn { rank: rank as u32, ..from } });
             }
+            next = rank + 1;
         }
         None
+    }
+
+    /// Returns the seat of the one choice for the next slot, which is a plain one.
+    #[inline]
+    fn plain_seat(&self, scene: &Scene<'_>, from: Turn) -> Option<Seat> {
+        let &Scene { picture, form, plan, .. } = scene;
+        let at = self.picks.len();
+        let choices = &plan.slots[at];
+        let position = choices.choices[0].position;
+        let tree = picture.trees[self.tree as usize];
+        let mut amounts = form.slots[at].amounts.iter().zip(&choices.amounts);
+        let has_room =
+            amounts.all(|(&(_, amount), &place)| picture.free_at(tree, position, place) >= amount);
+        (from.rank == 0 && has_room).then_some(Seat { tree: self.tree, position })
     }
 
     /// Returns the number of slots that are filled.

@@ -22,10 +22,15 @@ pub(super) struct Plan {
 pub(super) struct Choices {
     pub(super) choices: Box<[Choice]>,
     /// The positions of the amounts that each choice would give, choice by choice.
-    amounts: Box<[u32]>,
+    pub(super) amounts: Box<[u32]>,
+    /// Whether some choice is in another tree.
+    pub(super) may_be_elsewhere: bool,
     /// Whether some choice has descendants, or is in another tree. If not, the choices stand in the
     /// order of their positions.
     pub(super) may_be_top: bool,
+    /// Whether there is one choice, in the tree that is searched, and nothing but what is free there
+    /// decides whether it fills the slot.
+    pub(super) is_plain: bool,
     /// For each subtree of the slot, whether a later slot of the subtree may have descendants.
     pub(super) awaits_top: Box<[bool]>,
 }
@@ -103,6 +108,10 @@ impl Plan {
             slots.push(choices);
         }
         for at in 0..slots.len() {
+            slots[at].is_plain = slots[at].choices.len() == 1
+                && !slots[at].may_be_elsewhere
+                && form.slots[at].group.is_none()
+                && !form.slots[at].is_contested;
             let sets = form.slots[at].subtrees.iter().map(|&set| &form.subtrees[set]);
             let may_be_top = |later: &usize| *later > at && slots[*later].may_be_top;
             slots[at].awaits_top = sets.map(|others| others.iter().any(may_be_top)).collect();
@@ -175,8 +184,16 @@ impl Choices {
                 push_amounts(picture, other, position, slot, &mut amounts);
             }
         }
+        let may_be_elsewhere = choices.iter().any(|choice| choice.tree != Choice::OWN);
         let (choices, amounts) = (choices.into_boxed_slice(), amounts.into_boxed_slice());
-        Choices { choices, amounts, may_be_top, awaits_top: Box::default() }
+        Choices {
+            may_be_elsewhere,
+            choices,
+            amounts,
+            may_be_top,
+            is_plain: false,
+            awaits_top: Box::default(),
+        }
     }
 }
 

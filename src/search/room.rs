@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
 use crate::search::fit::{Fit, Scene, Steps};
 use crate::search::form::Slot;
 use crate::search::picture::{Picture, Seat, Tree};
 use crate::search::plan::Choices;
+use crate::values::Usage;
 
 /// Tells which choices may fill the next slot of a [`Fit`].
 pub(super) struct Room<'a> {
@@ -23,10 +22,8 @@ pub(super) struct Room<'a> {
     order: &'a [u32],
     /// The tree that is searched.
     tree: Tree,
-    /// The tree that the choice has to be in, if the request says so.
-    wanted: Option<u32>,
     /// What the subtrees that the slot belongs to leave, as far as they do not leave everything.
-    spans: SmallVec<[Span; 1]>,
+    spans: Vec<Span>,
 }
 
 impl<'a> Room<'a> {
@@ -45,8 +42,7 @@ impl<'a> Room<'a> {
             choices,
             order: fit.order_of(at),
             tree: scene.picture.trees[fit.tree as usize],
-            wanted: scene.trees[at],
-            spans: SmallVec::new(),
+            spans: Vec::new(),
         };
         for (&set, &awaits_top) in slot.subtrees.iter().zip(&choices.awaits_top) {
             let slots = &scene.form.subtrees[set];
@@ -73,14 +69,56 @@ impl<'a> Room<'a> {
         self.ranks = self.ranks.start.max(start)..self.ranks.end.min(end);
     }
 
+    /// Returns the first choice from `from` on that may fill the slot, by the number of those that are
+    /// tried before, and its seat.
+    #[inline(always)]
+    pub(super) fn next(&self, mut from: usize, steps: &mut Steps) -> Option<(usize, Seat)> {
+        while from < self.ranks.end {
+            let rank = self.pass_over(from);
+            steps.made += (rank - from + 1) as u64;
+            if rank < self.ranks.end
+                && let Some(seat) = self.seat(rank)
+            {
+                return Some((rank, seat));
+            }
+            from = rank + 1;
+        }
+        None
+    }
+
+    /// Returns the position of the first choice from `from` on that may have enough free of the first
+    /// class, as far as that is quick to see.
+    #[inline]
+    fn pass_over(&self, from: usize) -> usize {
+        let &[(_, amount), ..] = self.amounts else { return from };
+        if self.choices.may_be_elsewhere || !self.order.is_empty() {
+            return from;
+        }
+        let amounts = &self.scene.picture.amounts[self.tree.amounts as usize..];
+        let count = self.amounts.len();
+        let places = self.choices.amounts[from * count..self.ranks.end * count].iter();
+        let has_enough = |&place: &u32| {
+            let Usage { capacity, used } = amounts[place as usize];
+            capacity.saturating_sub(used) >= amount
+        };
+        let passed = match count {
+            // The compiler makes more of a step that it knows.
+            1 => places.copied().position(|place| has_enough(&place)),
+            _ => places.step_by(count).position(has_enough),
+        };
+        passed.map_or(self.ranks.end, |passed| from + passed)
+    }
+
     /// Returns the seat of the choice that is tried after `rank` others, if it has room for what the
     /// slot asks for and nothing else is against the choice.
     #[inline(always)]
-    pub(super) fn seat(&self, rank: usize) -> Option<Seat> {
+    fn seat(&self, rank: usize) -> Option<Seat> {
         let &Scene { picture, form, .. } = self.scene;
         let choice = self.choice(rank);
         let seat = self.choices.choices[choice].seat(self.fit.tree)?;
-        if self.wanted.is_some_and(|tree| tree != seat.tree) {
+        if form.names_trees
+            && self.scene.trees[self.fit.filled()].is_some_and(|tree| tree != seat.tree)
+        {
             return None;
         }
         let tree = self.tree_of(seat);
@@ -109,18 +147,17 @@ impl<'a> Room<'a> {
     /// Returns whether there are enough choices for the slot and those that are alike.
     pub(super) fn is_enough(&self, steps: &mut Steps) -> bool {
         let mut rest = self.slot.alike as u64;
-        for rank in self.ranks.clone() {
-            steps.made += 1;
-            if let Some(seat) = self.seat(rank) {
-                let times = match self.scene.form.isolates {
-                    true => 1,
-                    false => self.times(rank, seat),
-                };
-                rest = rest.saturating_sub(times);
-                if rest == 0 {
-                    return true;
-                }
+        let mut from = self.ranks.start;
+        while let Some((rank, seat)) = self.next(from, steps) {
+            let times = match self.scene.form.isolates {
+                true => 1,
+                false => self.times(rank, seat),
+            };
+            rest = rest.saturating_sub(times);
+            if rest == 0 {
+                return true;
             }
+            from = rank + 1;
         }
         false
     }
