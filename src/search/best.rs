@@ -4,10 +4,10 @@ use std::collections::BinaryHeap;
 
 use crate::forest::Forest;
 use crate::search::candidate::Candidate;
-use crate::search::fit::Steps;
 use crate::search::picture::Picture;
 use crate::search::prepared::Prepared;
 use crate::search::root::Root;
+use crate::search::scene::Steps;
 
 /// Returns candidates of the `k` roots with the least keys among those that can serve the request,
 /// the least key first; of roots with equal keys, those with the least numbers.

@@ -9,10 +9,11 @@ use smallvec::SmallVec;
 
 use crate::forest::Forest;
 use crate::search::candidate::Candidate;
-use crate::search::fit::{First, Fit, Steps, Taste};
+use crate::search::fit::Fit;
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
+use crate::search::scene::{First, Steps, Taste};
 
 /// Goes through the candidates for a request; see [`View::candidates`](crate::View::candidates).
 ///
@@ -270,11 +271,11 @@ impl<'a> Candidates<'a> {
     #[inline]
     fn is_new(&mut self) -> bool {
         let sharing = &self.picture.sharing;
-        let mut seats = self.prepared.fit.seats();
+        let seats = self.prepared.fit.seats();
         // Each tree that they share with has this candidate, and their own tree may have it.
         sharing.is_empty()
-            || !seats.all(|seat| sharing.binary_search(&seat).is_ok())
-            || self.shared.insert(self.prepared.fit.seats().collect())
+            || !seats.iter().all(|seat| sharing.binary_search(seat).is_ok())
+            || self.shared.insert(seats.into())
     }
 }
 

@@ -6,9 +6,10 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::search::form::{Form, Slot};
-use crate::search::picture::{Picture, Seat};
-use crate::search::plan::{Choice, Plan};
-use crate::search::room::Room;
+use crate::search::picture::Seat;
+use crate::search::plan::Choice;
+use crate::search::room::{Room, asked_of};
+use crate::search::scene::{First, Scene, Steps};
 use crate::values::Trait;
 
 /// Goes through the ways in which one tree serves a request: a choice for each slot, by trying the
@@ -19,19 +20,14 @@ use crate::values::Trait;
 #[derive(Clone, Default, Debug)]
 pub(super) struct Fit {
     pub(super) tree: u32,
-    /// The choice for each slot that is filled.
-    picks: Vec<Pick>,
+    /// For each slot that is filled, the provider, and which choice it was.
+    seats: Vec<Seat>,
+    turns: Vec<Turn>,
     /// Whether a way was shown.
     has_shown: bool,
     /// For each slot that was looked at, the order in which its choices are tried; empty if that is
     /// their own.
     orders: Vec<SmallVec<[u32; 8]>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pick {
-    seat: Seat,
-    turn: Turn,
 }
 
 /// Tells which choice for a slot is tried.
@@ -43,67 +39,21 @@ struct Turn {
     has_left: bool,
 }
 
-/// Holds what a search of one tree looks at.
-pub(super) struct Scene<'a> {
-    pub(super) picture: &'a Picture,
-    pub(super) form: &'a Form,
-    pub(super) plan: &'a Plan,
-    /// The tree that each slot's provider has to be in, if the request says so.
-    pub(super) trees: &'a [Option<u32>],
-    pub(super) taste: Taste,
-}
-
-/// Counts the looks at trees and at providers that may serve.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Steps {
-    pub(super) made: u64,
-    pub(super) most: u64,
-}
-
-impl Steps {
-    pub(super) fn unbounded() -> Self {
-        Steps { made: 0, most: u64::MAX }
-    }
-
-    pub(super) fn are_over(self) -> bool {
-        self.made >= self.most
-    }
-}
-
-/// Tells which ways to serve a request are shown, and which come first in one tree.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Taste {
-    /// Whether identical providers are told apart.
-    pub(super) all: bool,
-    pub(super) first: First,
-}
-
-/// Tells which providers of one tree are tried first.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) enum First {
-    /// As they stand in the tree.
-    #[default]
-    InOrder,
-    /// Those that have least free, so that others stay whole.
-    Tightest,
-    /// At random, as this seed decides.
-    Shuffled(u64),
-}
-
 impl Fit {
     /// Begins again, with another tree.
     #[inline]
     pub(super) fn begin(&mut self, tree: u32) {
         self.tree = tree;
-        self.picks.clear();
+        self.seats.clear();
+        self.turns.clear();
         self.has_shown = false;
         self.orders.clear();
     }
 
     /// Returns the providers that fill the slots, in the order of the slots.
     #[inline]
-    pub(super) fn seats(&self) -> impl ExactSizeIterator<Item = Seat> {
-        self.picks.iter().map(|pick| pick.seat)
+    pub(super) fn seats(&self) -> &[Seat] {
+        &self.seats
     }
 
     /// Goes to the next way; returns false if there is none, or if the steps are over.
@@ -118,9 +68,10 @@ impl Fit {
         {
             turn = match self.fill(scene, from, steps) {
                 None => self.go_back(),
-                Some(pick) => {
-                    self.picks.push(pick);
-                    match slots.get(self.picks.len()) {
+                Some((seat, turn)) => {
+                    self.seats.push(seat);
+                    self.turns.push(turn);
+                    match slots.get(self.seats.len()) {
                         None if self.is_shown(scene) => {
                             self.has_shown = true;
                             return true;
@@ -128,8 +79,8 @@ impl Fit {
                         None => self.go_back(),
                         // Of slots that are alike, the later one gets the later choice.
                         Some(next) if next.is_twin => {
-                            let rank = pick.turn.rank + u32::from(scene.form.isolates);
-                            Some(Turn { rank, ..pick.turn })
+                            let rank = turn.rank + u32::from(scene.form.isolates);
+                            Some(Turn { rank, ..turn })
                         }
                         Some(_) => Some(Turn::default()),
                     }
@@ -153,7 +104,8 @@ impl Fit {
     /// Takes the last choice back.
     #[inline]
     fn go_back(&mut self) -> Option<Turn> {
-        let Turn { rank, .. } = self.picks.pop()?.turn;
+        self.seats.pop();
+        let Turn { rank, .. } = self.turns.pop()?;
         Some(Turn { rank: rank + 1, has_left: true })
     }
 
@@ -168,13 +120,13 @@ impl Fit {
     }
 
     /// Returns the first choice from `from` on that fills the next slot.
-    fn fill(&mut self, scene: &Scene<'_>, from: Turn, steps: &mut Steps) -> Option<Pick> {
-        let at = self.picks.len();
+    fn fill(&mut self, scene: &Scene<'_>, from: Turn, steps: &mut Steps) -> Option<(Seat, Turn)> {
+        let at = self.seats.len();
         let choices = &scene.plan.slots[at];
         if choices.is_plain {
             steps.made += 1;
             let seat = self.plain_seat(scene, from)?;
-            return Some(Pick { seat, turn: from });
+            return Some((seat, from));
         }
         if !matches!(scene.taste.first, First::InOrder)
             && at >= self.orders.len()
@@ -183,7 +135,8 @@ impl Fit {
             self.orders.resize(at, SmallVec::new());
             self.orders.push(self.order(scene, at));
         }
-        let room = Room::new(self, scene, from.rank as usize);
+        let order = self.order_of(at);
+        let room = Room::new(self.tree, &self.seats, scene, order, from.rank as usize);
         if room.slot.alike > 1 && !room.slot.is_twin && !room.is_enough(steps) {
             return None;
         }
@@ -191,7 +144,7 @@ impl Fit {
         while let Some((rank, seat)) = room.next(next, steps) {
             // A slot's first choice that is possible has no equal before it.
             if !(from.has_left && !scene.taste.all && self.has_equal(scene, rank)) {
-                return Some(Pick { seat, turn: Turn { rank: rank as u32, ..from } });
+                return Some((seat, Turn { rank: rank as u32, ..from }));
             }
             next = rank + 1;
         }
@@ -202,7 +155,7 @@ impl Fit {
     #[inline]
     fn plain_seat(&self, scene: &Scene<'_>, from: Turn) -> Option<Seat> {
         let &Scene { picture, form, plan, .. } = scene;
-        let at = self.picks.len();
+        let at = self.seats.len();
         let choices = &plan.slots[at];
         let position = choices.choices[0].position;
         let tree = picture.trees[self.tree as usize];
@@ -212,16 +165,10 @@ impl Fit {
         (from.rank == 0 && has_room).then_some(Seat { tree: self.tree, position })
     }
 
-    /// Returns the number of slots that are filled.
-    #[inline]
-    pub(super) fn filled(&self) -> usize {
-        self.picks.len()
-    }
-
     /// Returns the order in which the choices for the slot `at` are tried; empty if that is their
     /// own.
     #[inline]
-    pub(super) fn order_of(&self, at: usize) -> &[u32] {
+    fn order_of(&self, at: usize) -> &[u32] {
         self.orders.get(at).map_or(&[], |order| order)
     }
 
@@ -269,10 +216,10 @@ impl Fit {
     /// Returns whether the choice that is tried after `rank` others serves nothing yet, and an
     /// identical sibling that is tried before it serves nothing either.
     fn has_equal(&self, scene: &Scene<'_>, rank: usize) -> bool {
-        let at = self.picks.len();
+        let at = self.seats.len();
         let choices = &scene.plan.slots[at];
         let choice = choices.choices[self.choice(at, rank)];
-        let is_free = |seat: Seat| self.picks.iter().all(|pick| pick.seat != seat);
+        let is_free = |seat: Seat| !self.seats.contains(&seat);
         let is_equal = |other: Choice| {
             let (Some(seat), Some(other)) = (choice.seat(self.tree), other.seat(self.tree)) else {
                 return false;
@@ -303,7 +250,7 @@ impl Fit {
         }
         let make = picture.make(self.tree);
         let mut met: SmallVec<[Seat; 8]> = SmallVec::new();
-        for Pick { seat, .. } in &self.picks {
+        for seat in &self.seats {
             if seat.tree != self.tree || !make.is_leaf(seat.position) || met.contains(seat) {
                 continue;
             }
@@ -324,11 +271,11 @@ impl Fit {
     /// which the two do not fill equally many.
     fn fills_less(&self, form: &Form, one: Seat, other: Seat) -> bool {
         let mut more = 0;
-        for (pick, slot) in self.picks.iter().zip(&form.slots) {
+        for (seat, slot) in self.seats.iter().zip(&form.slots) {
             if !slot.is_twin && more != 0 {
                 break;
             }
-            more += i32::from(pick.seat == one) - i32::from(pick.seat == other);
+            more += i32::from(*seat == one) - i32::from(*seat == other);
         }
         more < 0
     }
@@ -336,33 +283,25 @@ impl Fit {
     /// Returns whether what several slots ask of one class of one provider obeys the units together.
     fn obeys_units(&self, scene: &Scene<'_>) -> bool {
         let &Scene { picture, form, .. } = scene;
-        self.picks.iter().zip(&form.slots).all(|(pick, slot)| {
-            let kind = || picture.kind(picture.make(pick.seat.tree), pick.seat.position);
+        self.seats.iter().zip(&form.slots).all(|(seat, slot)| {
+            let kind = || picture.kind(picture.make(seat.tree), seat.position);
             !slot.has_rival
                 || slot.amounts.iter().all(|(class, _)| {
-                    let sum = self.asked_of(form, pick.seat, *class);
+                    let sum = asked_of(&self.seats, form, *seat, *class);
                     let kind = kind();
                     kind.position(*class).is_some_and(|at| kind.classes[at].allow(sum))
                 })
         })
     }
 
-    /// Returns how much the filled slots ask of a class of the provider in `seat`, together.
-    pub(super) fn asked_of(&self, form: &Form, seat: Seat, class: u16) -> u64 {
-        let there = self.picks.iter().zip(&form.slots).filter(|(pick, _)| pick.seat == seat);
-        let amounts = there.flat_map(|(_, slot)| &slot.amounts);
-        let asked = amounts.filter(|(other, _)| *other == class).map(|(_, amount)| *amount);
-        asked.fold(0, u64::saturating_add)
-    }
-
     /// Returns whether those that fill the slots of the unnamed group have its traits, together.
     fn has_traits(&self, scene: &Scene<'_>) -> bool {
         let group = &scene.form.request.unnamed;
         let has = |wanted: &Trait| {
-            self.picks.iter().zip(&scene.form.slots).any(|(pick, slot)| {
-                let make = scene.picture.make(pick.seat.tree);
+            self.seats.iter().zip(&scene.form.slots).any(|(seat, slot)| {
+                let make = scene.picture.make(seat.tree);
                 slot.group.is_none()
-                    && scene.picture.kind(make, pick.seat.position).traits.contains(wanted)
+                    && scene.picture.kind(make, seat.position).traits.contains(wanted)
             })
         };
         group.required.iter().all(has) && group.any_of.iter().all(|any| any.iter().any(has))

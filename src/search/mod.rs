@@ -25,6 +25,7 @@ mod prepared;
 mod request;
 mod room;
 mod root;
+mod scene;
 mod source;
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests;

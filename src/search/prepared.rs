@@ -9,12 +9,13 @@ use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::search::bits::{Bits, WORD};
 use crate::search::candidate::Candidate;
-use crate::search::fit::{Fit, Scene, Steps, Taste};
+use crate::search::fit::Fit;
 use crate::search::form::{Form, Need};
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::plan::{Obstacle, Plan};
 use crate::search::request::Request;
+use crate::search::scene::{Scene, Steps, Taste};
 
 /// Holds a request, prepared for one [`View`](crate::View).
 ///
@@ -276,7 +277,7 @@ impl Prepared {
         Candidate {
             form: Arc::clone(&self.form),
             root: picture.root(self.fit.tree),
-            providers: self.fit.seats().map(|seat| picture.provider(seat)).collect(),
+            providers: self.fit.seats().iter().map(|&seat| picture.provider(seat)).collect(),
         }
     }
 }

@@ -2,52 +2,61 @@
 
 use std::ops::Range;
 
-use crate::search::fit::{Fit, Scene, Steps};
-use crate::search::form::Slot;
+use crate::search::form::{Form, Slot};
 use crate::search::picture::{Picture, Seat, Tree};
 use crate::search::plan::Choices;
+use crate::search::scene::{Scene, Steps};
 use crate::values::Usage;
 
-/// Tells which choices may fill the next slot of a [`Fit`].
+/// Tells which choices may fill the next slot.
 pub(super) struct Room<'a> {
     pub(super) slot: &'a Slot,
     /// The choices to try, by their position in the order in which they are tried.
     pub(super) ranks: Range<usize>,
-    fit: &'a Fit,
+    /// The tree that is searched.
+    number: u32,
+    tree: Tree,
+    /// The providers that fill the slots before.
+    seats: &'a [Seat],
     scene: &'a Scene<'a>,
     /// What the slot asks for.
     amounts: &'a [(u16, u64)],
     choices: &'a Choices,
     /// The order in which the choices are tried; empty if that is their own.
     order: &'a [u32],
-    /// The tree that is searched.
-    tree: Tree,
     /// What the subtrees that the slot belongs to leave, as far as they do not leave everything.
     spans: Vec<Span>,
 }
 
 impl<'a> Room<'a> {
-    /// Returns the room for the next slot of `fit`, from the choice on that is tried after `from`
-    /// others.
+    /// Returns the room for the slot after those that `seats` fill in the tree with this number, from
+    /// the choice on that is tried after `from` others.
     #[inline(always)]
-    pub(super) fn new(fit: &'a Fit, scene: &'a Scene<'a>, from: usize) -> Self {
-        let at = fit.filled();
+    pub(super) fn new(
+        number: u32,
+        seats: &'a [Seat],
+        scene: &'a Scene<'a>,
+        order: &'a [u32],
+        from: usize,
+    ) -> Self {
+        let at = seats.len();
         let (slot, choices) = (&scene.form.slots[at], &scene.plan.slots[at]);
         let mut room = Room {
             slot,
             ranks: from..choices.choices.len(),
-            fit,
+            number,
+            tree: scene.picture.trees[number as usize],
+            seats,
             scene,
             amounts: &slot.amounts,
             choices,
-            order: fit.order_of(at),
-            tree: scene.picture.trees[fit.tree as usize],
+            order,
             spans: Vec::new(),
         };
         for (&set, &awaits_top) in slot.subtrees.iter().zip(&choices.awaits_top) {
             let slots = &scene.form.subtrees[set];
-            let filled = fit.seats().enumerate().filter(|(other, _)| slots.contains(other));
-            if !awaits_top && let Some(span) = Span::of(scene.picture, filled.map(|it| it.1)) {
+            let filled = seats.iter().enumerate().filter(|(other, _)| slots.contains(other));
+            if !awaits_top && let Some(span) = Span::of(scene.picture, filled.map(|it| *it.1)) {
                 room.limit(span);
             }
         }
@@ -63,7 +72,7 @@ impl<'a> Room<'a> {
         // The choices are leaves of the tree that is searched and stand in the tree's order, so that
         // those below a provider are side by side.
         let choices = &self.choices.choices;
-        let below = if span.tree == self.fit.tree { span.below } else { 0..0 };
+        let below = if span.tree == self.number { span.below } else { 0..0 };
         let [start, end] = [below.start, below.end]
             .map(|bound| choices.partition_point(|choice| choice.position < bound));
         self.ranks = self.ranks.start.max(start)..self.ranks.end.min(end);
@@ -115,9 +124,9 @@ impl<'a> Room<'a> {
     fn seat(&self, rank: usize) -> Option<Seat> {
         let &Scene { picture, form, .. } = self.scene;
         let choice = self.choice(rank);
-        let seat = self.choices.choices[choice].seat(self.fit.tree)?;
+        let seat = self.choices.choices[choice].seat(self.number)?;
         if form.names_trees
-            && self.scene.trees[self.fit.filled()].is_some_and(|tree| tree != seat.tree)
+            && self.scene.trees[self.seats.len()].is_some_and(|tree| tree != seat.tree)
         {
             return None;
         }
@@ -132,7 +141,7 @@ impl<'a> Room<'a> {
         if self.amounts.is_empty() && picture.is_cordoned(seat) {
             return None;
         }
-        let is_taken = || self.fit.seats().any(|other| other == seat);
+        let is_taken = || self.seats.contains(&seat);
         if form.isolates && self.slot.group.is_some() {
             // The slots of the unnamed group come last.
             if is_taken() {
@@ -181,7 +190,7 @@ impl<'a> Room<'a> {
         let tree = self.tree_of(seat);
         let kind = picture.kind(picture.make(seat.tree), seat.position);
         self.amounts.iter().zip(places).all(|(&(class, amount), &place)| {
-            let taken = self.fit.asked_of(form, seat, class);
+            let taken = asked_of(self.seats, form, seat, class);
             let free = picture.free_at(tree, seat.position, place);
             let most = kind.position(class).map_or(0, |at| kind.classes[at].most);
             free.min(most).saturating_sub(taken) >= amount
@@ -195,11 +204,19 @@ impl<'a> Room<'a> {
 
     #[inline]
     fn tree_of(&self, seat: Seat) -> Tree {
-        match seat.tree == self.fit.tree {
+        match seat.tree == self.number {
             true => self.tree,
             false => self.scene.picture.trees[seat.tree as usize],
         }
     }
+}
+
+/// Returns how much the slots that `seats` fill ask of a class of the provider in `seat`, together.
+pub(super) fn asked_of(seats: &[Seat], form: &Form, seat: Seat, class: u16) -> u64 {
+    let there = seats.iter().zip(&form.slots).filter(|(other, _)| **other == seat);
+    let amounts = there.flat_map(|(_, slot)| &slot.amounts);
+    let asked = amounts.filter(|(other, _)| *other == class).map(|(_, amount)| *amount);
+    asked.fold(0, u64::saturating_add)
 }
 
 /// Tells where the filled slots of a subtree are, none of which is filled by a top that comes later:

@@ -1,0 +1,194 @@
+//! How a [`Picture`] counts what changes, and remembers what has changed.
+
+use std::collections::hash_map::Entry;
+
+use crate::forest::Provider;
+use crate::layout::usage_of;
+use crate::ledger::{Cell, GateWord};
+use crate::search::column::{Column, Free};
+use crate::search::picture::{ChangedTrees, Picture, Seat};
+
+/// A tree with more providers of one class than this is not summed up at each change, but searched.
+const MOST_SUMMED: usize = 64;
+
+impl Picture {
+    /// Lists the trees that change from now on, and for a start all trees.
+    pub(in crate::search) fn list_changes(&mut self) {
+        let trees = (0..self.trees.len() as u32).collect();
+        self.changed = Some(ChangedTrees { trees, is_anew: true });
+    }
+
+    /// Returns the trees that have changed since the last call, if they are listed.
+    pub(in crate::search) fn changed_trees(&mut self) -> Option<ChangedTrees> {
+        self.changed.as_mut().map(std::mem::take)
+    }
+
+    /// Lists a tree that has changed.
+    #[inline]
+    pub(super) fn note_change(&mut self, tree: u32) {
+        if let Some(changed) = &mut self.changed
+            && changed.trees.last() != Some(&tree)
+        {
+            changed.trees.push(tree);
+        }
+    }
+
+    /// Notes that more is free in `tree` than before.
+    pub(super) fn note_growth(&mut self, tree: u32) {
+        if self.sharing.binary_search_by_key(&tree, |seat| seat.tree).is_ok() {
+            // What is shared may be what any other tree lacked.
+            self.shared_growth += 1;
+        }
+        if self.grown.len() > 2 * self.trees.len() + 1_024 {
+            self.grown_before += self.grown.len() as u64;
+            self.grown.clear();
+        }
+        self.grown.push(tree);
+    }
+
+    /// Returns the trees that have grown since the caller had seen `seen` such events, or `None` if
+    /// they are not known any more.
+    #[inline]
+    pub(in crate::search) fn grown_since(&self, seen: u64) -> Option<&[u32]> {
+        let from = seen.checked_sub(self.grown_before)?;
+        self.grown.get(from as usize..)
+    }
+
+    /// Returns how many trees have grown so far.
+    #[inline]
+    pub(in crate::search) fn grown(&self) -> u64 {
+        self.grown_before + self.grown.len() as u64
+    }
+
+    #[inline]
+    pub(super) fn assumed(&self, provider: &Provider, class: u16) -> u64 {
+        match self.assumed.is_empty() {
+            true => 0,
+            false => {
+                let key = (provider.cell, provider.incarnation, class);
+                self.assumed.get(&key).copied().unwrap_or(0)
+            }
+        }
+    }
+
+    /// Counts `amount` as used in addition to whatever is read of the provider.
+    pub(in crate::search) fn assume(&mut self, provider: &Provider, class: u16, amount: u64) {
+        let key = (provider.cell, provider.incarnation, class);
+        let assumed = self.assumed.entry(key).or_insert(0);
+        *assumed = assumed.saturating_add(amount);
+    }
+
+    /// Counts at most `amount` as used no longer in addition to what is read of the provider.
+    /// Returns how much was.
+    pub(in crate::search) fn undo(&mut self, provider: &Provider, class: u16, amount: u64) -> u64 {
+        let key = (provider.cell, provider.incarnation, class);
+        let Entry::Occupied(mut assumed) = self.assumed.entry(key) else { return 0 };
+        let undone = amount.min(*assumed.get());
+        *assumed.get_mut() -= undone;
+        if *assumed.get() == 0 {
+            assumed.remove();
+        }
+        undone
+    }
+
+    /// Lets the provider in `seat` be read again when its usage cell is looked at. Returns the cell,
+    /// unless that is so already.
+    #[inline]
+    pub(in crate::search) fn doubt(&mut self, seat: Seat) -> Option<Cell> {
+        let number = self.number(seat);
+        let seen = &mut self.seen[number].usage;
+        let is_doubted = std::mem::replace(seen, GateWord::VACANT) == GateWord::VACANT;
+        (!is_doubted).then(|| usage_of(self.providers[number].cell))
+    }
+
+    /// Changes what is used of `class` in `seat`, without summing up. Returns what was free before,
+    /// and what is now.
+    #[inline]
+    pub(in crate::search) fn change_used(
+        &mut self,
+        seat: Seat,
+        class: u16,
+        change: impl FnOnce(u64) -> u64,
+    ) -> Option<(u64, u64)> {
+        let tree = self.trees[seat.tree as usize];
+        let at = self.amount_of(self.makes.get(tree.make), seat.position, class)?;
+        let usage = &mut self.amounts[(tree.amounts + at) as usize];
+        let before = usage.free();
+        usage.used = change(usage.used);
+        Some((before, usage.free()))
+    }
+
+    /// Changes what is used of `class` in `seat`. Notes that the tree has changed, and that it has
+    /// grown unless it is the last one that `grown` tells of.
+    #[inline]
+    pub(in crate::search) fn change(
+        &mut self,
+        seat: Seat,
+        class: u16,
+        change: impl FnOnce(u64) -> u64,
+        grown: &mut Option<u32>,
+    ) {
+        let Some((before, after)) = self.change_used(seat, class, change) else { return };
+        if !self.is_cordoned(seat) {
+            self.adjust(seat.tree, class, before, after);
+            if after > before && grown.replace(seat.tree) != Some(seat.tree) {
+                self.note_growth(seat.tree);
+            }
+        }
+        self.note_change(seat.tree);
+    }
+
+    /// Brings the sums of `class` in `tree` up to date, after one provider has come to have `after`
+    /// free instead of `before`.
+    #[inline]
+    pub(super) fn adjust(&mut self, tree: u32, class: u16, before: u64, after: u64) {
+        if before == after {
+            return;
+        }
+        let Free { most, sum } = self.free_of(class, tree as usize);
+        let rest = sum - before;
+        let free = match (sum, rest.checked_add(after)) {
+            // The sum is too great to be known, or was not computed.
+            (u64::MAX, _) | (_, None) => None,
+            (_, Some(sum)) if rest == 0 => Some(Free { most: after, sum }),
+            (_, Some(sum)) => {
+                let is_less = before == most && after < before;
+                let stays = !is_less || self.has_free(tree, class, most);
+                stays.then(|| Free { most: most.max(after), sum })
+            }
+        };
+        match free {
+            Some(free) => {
+                self.columns[class as usize].set(tree as usize, Some(free), self.trees.len());
+            }
+            None => {
+                let class = self.make(tree).position(class);
+                self.summarize(tree, class.expect("a make lists the classes of its members"));
+            }
+        }
+    }
+
+    /// Returns whether a provider of `tree` has just so much free of `class`.
+    #[inline]
+    fn has_free(&self, tree: u32, class: u16, amount: u64) -> bool {
+        let place = self.trees[tree as usize];
+        let members = self.makes.get(place.make).members_with(class);
+        members.iter().any(|&(position, at)| self.free_at(place, position, at) == amount)
+    }
+
+    /// Computes what is free in `tree` of the class at this position of the make.
+    pub(super) fn summarize(&mut self, tree: u32, class: usize) {
+        let place = self.trees[tree as usize];
+        let members = &self.makes.get(place.make).classes[class];
+        let free = match members.members.len() > MOST_SUMMED {
+            true => Free { most: u64::MAX, sum: u64::MAX },
+            false => self.sum_of(place, &members.members),
+        };
+        let class = members.class as usize;
+        if class >= self.columns.len() {
+            self.columns.resize_with(class + 1, Column::default);
+        }
+        let trees = self.trees.len().max(self.expected);
+        self.columns[class].set(tree as usize, Some(free), trees);
+    }
+}

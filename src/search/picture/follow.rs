@@ -1,0 +1,221 @@
+//! How a [`Picture`] follows a forest: which trees and providers are read again.
+
+use crate::forest::Forest;
+use crate::layout::{CellKind, Life, State, Structure, UsageWords, usage_of};
+use crate::ledger::Cell;
+use crate::search::holders::Holders;
+use crate::search::picture::install::{Reading, Stale};
+use crate::search::picture::{Owner, Picture, Seat, Seen, Tree};
+use crate::search::source::{Present, Source, root_now};
+use crate::values::Usage;
+
+impl Picture {
+    /// Returns a picture of the trees with these roots, each as it is when it is read. The caller
+    /// [updates](Self::update) it by what has changed meanwhile.
+    pub(in crate::search) fn of_present(forest: &Forest, roots: Vec<Cell>) -> Self {
+        let mut picture = Picture { expected: roots.len(), ..Picture::default() };
+        let mut stale: Vec<_> = roots.into_iter().map(Stale::of_root).collect();
+        stale.reverse();
+        picture.read_trees(forest, stale);
+        picture
+    }
+
+    /// Takes in what has changed in `cells`, and returns how many providers were read again.
+    ///
+    /// The cells were touched before the call, so that what is read now is what they hold since, or
+    /// something later.
+    pub(in crate::search) fn update(
+        &mut self,
+        forest: &Forest,
+        holders: &mut Option<Holders>,
+        cells: impl IntoIterator<Item = Cell>,
+    ) -> usize {
+        let mut stale = Vec::new();
+        let mut read = 0;
+        for cell in cells {
+            read += usize::from(self.examine(forest, cell, &mut stale));
+            if let Some(holders) = holders
+                && self.owners.get(cell.number() as usize) == Some(&Owner::CONSUMER)
+            {
+                holders.read(&forest.ledger, cell);
+            }
+        }
+        stale.sort_unstable();
+        stale.dedup();
+        self.read_trees(forest, stale);
+        read
+    }
+
+    /// Reads one provider again, and its tree if that has changed.
+    pub(in crate::search) fn reread_one(&mut self, forest: &Forest, seat: Seat) {
+        let mut stale = Vec::new();
+        self.reread(forest, self.number(seat) as u32, &mut stale);
+        self.read_trees(forest, stale);
+    }
+
+    /// Compares everything with the forest, and returns how many providers were read again.
+    pub(in crate::search) fn update_all(
+        &mut self,
+        forest: &Forest,
+        holders: &mut Option<Holders>,
+    ) -> usize {
+        self.update(forest, holders, (0..forest.ledger.cell_bound()).map(Cell::new))
+    }
+
+    /// Reads `cell` again if it has changed. Adds to `stale` the roots of trees whose structure may
+    /// have. Returns whether the cell was read.
+    fn examine(&mut self, forest: &Forest, cell: Cell, stale: &mut Vec<Stale>) -> bool {
+        let at = cell.number() as usize;
+        let owner = self.owners.get(at).copied().unwrap_or(Owner::UNKNOWN);
+        if owner == Owner::OTHER || owner == Owner::CONSUMER {
+            return false;
+        }
+        let Some(number) = owner.provider() else {
+            self.meet(forest, cell, stale);
+            return false;
+        };
+        let provider = self.providers[number as usize];
+        if cell != provider.cell {
+            let is_seen = forest.ledger.is_in_force(cell, self.seen[number as usize].usage);
+            return !is_seen && self.reread(forest, number, stale);
+        }
+        let structure = forest.ledger.peek(cell, Structure::of);
+        let tree = self.tree_of[number as usize];
+        let Tree { first, make, .. } = self.trees[tree as usize];
+        let make = self.makes.get(make);
+        let position = number - first;
+        let cell_at = |position: u32| self.providers[(first + position) as usize].cell;
+        let is_here = structure.life.is(State::Live, provider.incarnation)
+            && match position {
+                0 => structure.parent == Some(forest.super_root),
+                _ => {
+                    let parent = make.members[position as usize].parent;
+                    structure.parent == Some(cell_at(parent))
+                        && structure.previous == make.sibling_before(position).map(cell_at)
+                }
+            };
+        if !is_here {
+            stale.push(self.stale(tree));
+            stale.extend(root_now(forest, cell).map(Stale::of_root));
+        }
+        false
+    }
+
+    /// Looks at a cell that belongs to no provider of the picture.
+    fn meet(&mut self, forest: &Forest, cell: Cell, stale: &mut Vec<Stale>) {
+        let life = forest.ledger.peek(cell, Life::of);
+        match life.kind() {
+            CellKind::Structure if life.is(State::Live, life.incarnation) => {
+                if cell != forest.super_root {
+                    stale.extend(root_now(forest, cell).map(Stale::of_root));
+                }
+            }
+            // A usage cell comes with its structure cell.
+            CellKind::Structure | CellKind::Usage => {}
+            CellKind::Name | CellKind::Consumer | CellKind::Sharing => {
+                let at = cell.number() as usize;
+                if at >= self.owners.len() {
+                    self.owners.resize(at + 1, Owner::UNKNOWN);
+                }
+                self.owners[at] = match life.kind() {
+                    CellKind::Consumer => Owner::CONSUMER,
+                    _ => Owner::OTHER,
+                };
+            }
+        }
+    }
+
+    /// Reads the usage of a provider again. Adds the root of the provider's tree to `stale` if the
+    /// tree has to be read again. Returns whether the amounts were taken in.
+    fn reread(&mut self, forest: &Forest, number: u32, stale: &mut Vec<Stale>) -> bool {
+        let provider = self.providers[number as usize];
+        let usage = usage_of(provider.cell);
+        let tree = self.tree_of[number as usize];
+        let Tree { first, make, amounts } = self.trees[tree as usize];
+        let position = number - first;
+        let mut source = Present(forest);
+        loop {
+            let Ok((word, words)) = source.usage(usage) else { continue };
+            let words = UsageWords(&words[..]);
+            let member = self.makes.get(make).members[position as usize];
+            if !words.life().is(State::Live, provider.incarnation) {
+                stale.push(self.stale(tree));
+                return false;
+            }
+            if words.configuration() != self.seen[number as usize].configuration {
+                // If the version is gone, the cell has changed again.
+                let is_kind = source.configuration(usage, words.configuration(), |found| {
+                    self.kinds.is(member.kind, found)
+                });
+                let Ok(is_kind) = is_kind else { continue };
+                if !is_kind {
+                    stale.push(self.stale(tree));
+                    return false;
+                }
+            }
+            let configuration = words.configuration();
+            self.seen[number as usize] = Seen { usage: word, configuration };
+            self.take_in(tree, position, (amounts + member.amounts) as usize, words);
+            return true;
+        }
+    }
+
+    /// Puts the amounts in `words` in the place of those of the member at `position`.
+    fn take_in(&mut self, tree: u32, position: u32, first: usize, words: UsageWords<&[u64]>) {
+        let number = (self.trees[tree as usize].first + position) as usize;
+        let was_cordoned = self.any_cordoned && self.cordoned.has(number);
+        let is_cordoned = words.is_cordoned();
+        if is_cordoned != was_cordoned {
+            self.any_cordoned |= is_cordoned;
+            self.cordoned.set(number, is_cordoned);
+        }
+        let free = |is_cordoned: bool, usage: Usage| if is_cordoned { 0 } else { usage.free() };
+        let mut grew = false;
+        for (at, (class, amounts)) in (first..).zip(words.all()) {
+            let Usage { capacity, used } = amounts.usage();
+            let assumed = self.assumed(&self.providers[number], class);
+            let now = Usage { capacity, used: used.saturating_add(assumed) };
+            let before = std::mem::replace(&mut self.amounts[at], now);
+            let (before, after) = (free(was_cordoned, before), free(is_cordoned, now));
+            self.adjust(tree, class, before, after);
+            grew |= after > before;
+        }
+        // A group without resources may have come to have a place.
+        if grew || was_cordoned && !is_cordoned {
+            self.note_growth(tree);
+        }
+        self.note_change(tree);
+    }
+
+    /// Reads trees again, the last one first.
+    fn read_trees(&mut self, forest: &Forest, mut stale: Vec<Stale>) {
+        let mut reading = Reading::default();
+        let mut source = Present(forest);
+        while let Some(Stale { root, tree }) = stale.pop() {
+            let is_there = loop {
+                // Torn: the tree has changed while it was read.
+                if let Ok(is_there) = self.read_tree(&mut source, root, &mut reading) {
+                    break is_there;
+                }
+            };
+            let tree = tree.filter(|&tree| self.trees[tree as usize].is_live());
+            let owner = self.owners.get(root.number() as usize).and_then(|owner| owner.provider());
+            let known = owner.map(|number| (number, self.tree_of[number as usize]));
+            // What was a root when the picture was made may be below another one now.
+            let is_root = |&(number, tree): &(u32, u32)| self.trees[tree as usize].first == number;
+            let known = known.filter(is_root).map(|(_, tree)| tree);
+            let place = is_there.then(|| known.or(tree).unwrap_or_else(|| self.add_tree()));
+            if let Some(place) = place {
+                self.install(place, &reading, &mut stale);
+            }
+            // Whatever else had this root has it no longer.
+            let others = [tree, known].into_iter().flatten();
+            others.filter(|&other| Some(other) != place).for_each(|other| self.withdraw(other));
+        }
+        self.tidy();
+    }
+
+    pub(super) fn stale(&self, tree: u32) -> Stale {
+        Stale { root: self.root(tree).cell, tree: Some(tree) }
+    }
+}

@@ -1,0 +1,52 @@
+//! [`Scene`]: what a search of one tree looks at, and how far it may go.
+
+use crate::search::form::Form;
+use crate::search::picture::Picture;
+use crate::search::plan::Plan;
+
+/// Holds what a search of one tree looks at.
+pub(super) struct Scene<'a> {
+    pub(super) picture: &'a Picture,
+    pub(super) form: &'a Form,
+    pub(super) plan: &'a Plan,
+    /// The tree that each slot's provider has to be in, if the request says so.
+    pub(super) trees: &'a [Option<u32>],
+    pub(super) taste: Taste,
+}
+
+/// Counts the looks at trees and at providers that may serve.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    pub(super) made: u64,
+    pub(super) most: u64,
+}
+
+impl Steps {
+    pub(super) fn unbounded() -> Self {
+        Steps { made: 0, most: u64::MAX }
+    }
+
+    pub(super) fn are_over(self) -> bool {
+        self.made >= self.most
+    }
+}
+
+/// Tells which ways to serve a request are shown, and which come first in one tree.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Taste {
+    /// Whether identical providers are told apart.
+    pub(super) all: bool,
+    pub(super) first: First,
+}
+
+/// Tells which providers of one tree are tried first.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) enum First {
+    /// As they stand in the tree.
+    #[default]
+    InOrder,
+    /// Those that have least free, so that others stay whole.
+    Tightest,
+    /// At random, as this seed decides.
+    Shuffled(u64),
+}
