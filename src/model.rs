@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::api::ProviderTree;
 use crate::forest::Provider;
@@ -71,6 +72,11 @@ impl Ledger {
         Follower { ledger: self.clone(), follower: self.0.follow() }
     }
 
+    /// Says, before the model starts a thread, that something waits in it.
+    pub fn expect_waiters(&self) {
+        self.0.waiters.expect();
+    }
+
     /// Returns the number of snapshots that have not ended.
     pub fn snapshots(&self) -> usize {
         self.0.pins()
@@ -117,6 +123,17 @@ impl Snapshot {
         changed
     }
 
+    /// Enters a waiter for the next change; returns `None` if a cell has changed since the snapshot.
+    pub fn wait(&self, waker: &Waker) -> Option<Waiter> {
+        let waiter = self.ledger.0.wait_since(&self.pin, waker)?;
+        Some(Waiter { ledger: self.ledger.clone(), waiter })
+    }
+
+    /// Returns whether a cell has changed since the snapshot.
+    pub fn has_changed(&self) -> bool {
+        self.ledger.0.has_changed_since(&self.pin)
+    }
+
     /// Bounds how many older versions are kept for the snapshot.
     pub fn keep_at_most(&self, limit: u64) {
         self.ledger.0.limit_kept(&self.pin, limit);
@@ -129,6 +146,19 @@ impl Snapshot {
 
     pub fn end(self) {
         self.ledger.0.unpin(&self.pin, |_, _| {});
+    }
+}
+
+/// Represents someone who waits for a change.
+pub struct Waiter {
+    ledger: Ledger,
+    waiter: Arc<crate::ledger::Waiter>,
+}
+
+impl Waiter {
+    /// Waits no longer.
+    pub fn leave(self) {
+        self.ledger.0.waiters.leave(&self.waiter);
     }
 }
 

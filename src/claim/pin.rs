@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::claim::core::Core;
 use crate::forest::Forest;
-use crate::ledger::{Cell, Past, Pin, Place, Transaction};
+use crate::ledger::{Cell, Past, Pin, Place, Transaction, Waiter};
 
 pub(crate) struct ForestPin {
     pub(crate) core: Arc<Core>,
@@ -43,6 +44,16 @@ impl ForestPin {
     /// Applies `visit` to all cells that have changed since this instant.
     pub(crate) fn changed_since(&self, visit: impl FnMut(Cell)) {
         self.core.forest.ledger.changed_since(&self.pin, visit);
+    }
+
+    /// Returns whether any cell has changed since this instant.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.core.forest.ledger.has_changed_since(&self.pin)
+    }
+
+    /// Enters a waiter for the next change; returns `None` if a cell has changed since this instant.
+    pub(crate) fn wait(&self, waker: &Waker) -> Option<Arc<Waiter>> {
+        self.core.forest.ledger.wait_since(&self.pin, waker)
     }
 
     /// Returns whether the version that a transaction has opened was in force at this instant

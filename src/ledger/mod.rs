@@ -32,6 +32,7 @@ pub(crate) use census::Spares;
 pub(crate) use commit::access_set::Place;
 pub(crate) use commit::follow::{Follower, Reach};
 pub(crate) use commit::transaction::Transaction;
+pub(crate) use commit::waiters::Waiter;
 pub(crate) use commit::writer::Writer;
 #[cfg(all(test, not(provider_tree_loom)))]
 pub(crate) use limits::Width;

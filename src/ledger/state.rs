@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::commit::descriptor::Descriptor;
 use super::commit::seat::Seat;
 use super::commit::urgency::Urgency;
+use super::commit::waiters::Waiters;
 use super::snapshot::clock::Clock;
 use super::snapshot::history::Histories;
 use super::snapshot::marks::Marks;
@@ -25,6 +26,7 @@ pub(crate) struct Ledger {
     pub(in crate::ledger) histories: Histories<Arc<[u64]>>,
     pub(in crate::ledger) marks: Marks,
     pub(in crate::ledger) urgency: Urgency,
+    pub(crate) waiters: Waiters,
     /// Holds what belongs to each slot; the slot's writer and those who follow it have it too.
     pub(in crate::ledger) seats: Chunks<OnceBox<Arc<Seat>>>,
     pub(in crate::ledger) slots_handed_out: AtomicU64,
@@ -46,6 +48,7 @@ impl Ledger {
             histories: Histories::new(),
             marks: Marks::new(),
             urgency: Urgency::default(),
+            waiters: Waiters::new(),
             seats: Chunks::new(1),
             slots_handed_out: AtomicU64::new(0),
             slots_free: FreeList::new(),

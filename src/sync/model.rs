@@ -4,9 +4,10 @@
 #![allow(missing_docs, reason = "no part of the public interface")]
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use checker::sync::RwLock;
 use checker::sync::atomic::{AtomicUsize, fence};
@@ -75,6 +76,12 @@ impl AtomicU64 {
     }
 
     #[track_caller]
+    pub fn swap(&self, value: u64, ordering: Ordering) -> u64 {
+        self.conflict();
+        self.word.swap(value, ordering)
+    }
+
+    #[track_caller]
     pub fn fetch_add(&self, value: u64, ordering: Ordering) -> u64 {
         self.conflict();
         self.word.fetch_add(value, ordering)
@@ -97,6 +104,63 @@ impl AtomicU64 {
         self.conflict();
         self.word.compare_exchange(current, new, success, failure)
     }
+}
+
+/// A word that only some models change. In all others, a load of the word is no step of the model:
+/// it would make each two commits of any model conflict.
+#[derive(Default)]
+pub(crate) struct RareWord {
+    word: AtomicU64,
+    is_used: OnceLock<()>,
+}
+
+impl RareWord {
+    pub(crate) fn new(value: u64) -> Self {
+        RareWord { word: AtomicU64::new(value), is_used: OnceLock::new() }
+    }
+
+    /// Says, before the model starts a thread, that it changes the word.
+    pub(crate) fn expect_use(&self) {
+        let _ = self.is_used.set(());
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self, ordering: Ordering) -> u64 {
+        if self.is_used.get().is_none() {
+            return 0;
+        }
+        // Stands for SeqCst: what the caller has done before precedes this load in the one order.
+        model_fence();
+        self.word.load(ordering)
+    }
+
+    #[track_caller]
+    pub(crate) fn swap(&self, value: u64, ordering: Ordering) -> u64 {
+        assert!(self.is_used.get().is_some(), "the model has not said that it changes the word");
+        let before = self.word.swap(value, ordering);
+        // Stands for SeqCst: this exchange precedes what the caller does afterwards.
+        model_fence();
+        before
+    }
+
+    #[track_caller]
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.word.compare_exchange(current, new, success, failure)
+    }
+}
+
+/// Applies `look` to what this thread notes of those whom it wakes.
+pub(crate) fn with_waking<R>(look: impl FnOnce(&mut Vec<(usize, bool)>) -> R) -> R {
+    checker::thread_local! {
+        static WAKING: RefCell<Vec<(usize, bool)>> = RefCell::new(Vec::new());
+    }
+    WAKING.with(|waking| look(&mut waking.borrow_mut()))
 }
 
 pub(crate) fn zeroed_words(count: usize) -> Box<[AtomicU64]> {

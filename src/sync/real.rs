@@ -6,6 +6,7 @@
 )]
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
@@ -282,6 +283,22 @@ impl<T> IdlePool<T> {
             }
         }
     }
+}
+
+/// A word that hardly ever changes. In the models it is no part of those that never change it.
+pub(crate) type RareWord = AtomicU64;
+
+/// Applies `look` to what this thread notes of those whom it wakes: an address, and whether it was
+/// told again meanwhile. A thread that ends has nothing noted.
+pub(crate) fn with_waking<R>(look: impl FnOnce(&mut Vec<(usize, bool)>) -> R) -> R {
+    thread_local! {
+        static WAKING: RefCell<Vec<(usize, bool)>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut look = Some(look);
+    let mut once = |noted: &mut Vec<_>| look.take().expect("called once")(noted);
+    WAKING
+        .try_with(|waking| once(&mut waking.borrow_mut()))
+        .unwrap_or_else(|_| once(&mut Vec::new()))
 }
 
 /// Returns a number for a forest, which tells its handles from those of other forests. Wraps after

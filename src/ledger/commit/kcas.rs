@@ -163,14 +163,24 @@ impl Ledger {
     pub(in crate::ledger) fn help(&self, ticket: Ticket) {
         HELPS.set(HELPS.get() + 1);
         let mut current = ticket;
+        let mut has_committed = false;
         loop {
             let descriptor = self.descriptor(current.slot());
             let helper = Helper { descriptor, ticket: current, count: descriptor.count() };
             match self.advance(current, &helper) {
                 Progress::Blocked(by) => current = by,
-                Progress::Done(_) if current == ticket => return,
-                Progress::Done(_) => current = ticket,
+                Progress::Done(outcome) => {
+                    has_committed |= matches!(outcome, Some(Outcome::Committed(_)));
+                    if current == ticket {
+                        break;
+                    }
+                    current = ticket;
+                }
             }
+        }
+        if has_committed {
+            // The owner may have stopped (I21).
+            self.waiters.tell();
         }
     }
 

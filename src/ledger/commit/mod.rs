@@ -9,4 +9,5 @@ pub(in crate::ledger) mod stock;
 pub(in crate::ledger) mod trail;
 pub(in crate::ledger) mod transaction;
 pub(in crate::ledger) mod urgency;
+pub(in crate::ledger) mod waiters;
 pub(in crate::ledger) mod writer;

@@ -154,6 +154,10 @@ impl Writer {
             self.ledger.urgency.withdraw(request);
         }
         self.helps += helps() - helps_before;
+        if result.is_ok() {
+            // Here nothing of the protocol is under way any more, and nobody is asked to wait.
+            self.ledger.waiters.tell();
+        }
         result
     }
 

@@ -156,6 +156,9 @@ impl Writer {
             self.retries += 1;
         };
         self.helps += helps() - helps_before;
+        if result.is_ok() {
+            self.ledger.waiters.tell();
+        }
         result
     }
 

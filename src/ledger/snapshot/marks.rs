@@ -6,6 +6,8 @@
 //! predecessor has the same stamp needs no mark of its own: each cell is marked once between two
 //! snapshots.
 
+use std::ops::ControlFlow;
+
 use crate::ledger::store::chunks::Chunks;
 use crate::ledger::word::{Cell, Stamp};
 use crate::sync::{AtomicU64, Ordering, zeroed_words};
@@ -49,8 +51,13 @@ impl Marks {
     }
 
     /// Applies `visit` to all cells below `bound` that may have a version stamped later than
-    /// `since`, and to other cells of their blocks.
-    pub(in crate::ledger) fn since(&self, since: Stamp, bound: u32, mut visit: impl FnMut(Cell)) {
+    /// `since`, and to other cells of their blocks, until `visit` breaks off.
+    pub(in crate::ledger) fn since(
+        &self,
+        since: Stamp,
+        bound: u32,
+        mut visit: impl FnMut(Cell) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let is_marked = |marks: &Chunks<AtomicU64>, position: u32| {
             // Made if missing, so that a mark which another thread makes is at this address.
             let mark = &marks.get_or_make(position, zeroed_words)[0];
@@ -66,10 +73,11 @@ impl Marks {
                 first = next(first, BLOCK_BITS);
             } else {
                 let end = next(first, BLOCK_BITS).min(bound);
-                (first..end).for_each(|number| visit(Cell::new(number)));
+                (first..end).try_for_each(|number| visit(Cell::new(number)))?;
                 first = end;
             }
         }
+        ControlFlow::Continue(())
     }
 }
 

@@ -74,6 +74,11 @@ impl<V: Clone> OrderedMap<V> {
         Some((first, last))
     }
 
+    /// Returns all values, in no particular order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.recent().map(|(_, value)| value).chain(self.rest.values())
+    }
+
     fn recent(&self) -> impl Iterator<Item = (u64, &V)> {
         self.recent.iter().map(|(number, value)| (*number, value))
     }
@@ -102,13 +107,15 @@ impl<V: Clone> OrderedMap<V> {
 
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
     fn assert_same(ordered: &OrderedMap<u64>, expected: &BTreeMap<u64, u64>) {
         assert_eq!((ordered.len(), ordered.is_empty()), (expected.len(), expected.is_empty()));
         let ends = expected.first_key_value().zip(expected.last_key_value());
+        let values: BTreeSet<_> = ordered.values().copied().collect();
+        assert_eq!(values, expected.values().copied().collect());
         assert_eq!(ordered.ends(), ends.map(|((first, _), (last, _))| (*first, *last)));
         for number in 0..60 {
             assert_eq!(ordered.get(number), expected.get(&number));

@@ -1,9 +1,14 @@
 //! Reads what was in force at the end of a pinned epoch.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::Waker;
+
 use super::heap::HistoryKey;
 use super::preserve::{copy_version, words_at};
 use super::registry::Pin;
 use crate::ledger::abort::Torn;
+use crate::ledger::commit::waiters::Waiter;
 use crate::ledger::read::Reader;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{Cell, GateWord, Stamp};
@@ -146,10 +151,42 @@ impl Ledger {
     /// for n cells of which c have changed.
     pub(crate) fn changed_since(&self, pin: &Pin, mut visit: impl FnMut(Cell)) {
         let at = pin.at();
-        self.marks.since(at, self.cell_bound(), |cell| {
+        let _ = self.marks.since(at, self.cell_bound(), |cell| {
             if self.read_stamped(cell, |_, _| ()).1 > at {
                 visit(cell);
             }
+            ControlFlow::Continue(())
         });
+    }
+
+    /// Returns whether any cell has changed since the pin's epoch. Costs at most what
+    /// [`changed_since`](Self::changed_since) costs; ends at the first cell that has changed.
+    ///
+    /// Finds each change that was in force when the call began, and finishes the transactions that it
+    /// meets (I21).
+    pub(crate) fn has_changed_since(&self, pin: &Pin) -> bool {
+        let at = pin.at();
+        let changed = self.marks.since(at, self.cell_bound(), |cell| {
+            let (word, stamp, ()) = self.read_stamped(cell, |_, _| ());
+            // A vacant cell has no version that the stamp could be of.
+            match word != GateWord::VACANT && stamp > at {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        changed.is_break()
+    }
+
+    /// Enters a waiter, which the next change wakes; or returns `None` if a cell has changed since
+    /// the pin's epoch already. Lock-free; costs O(log waiters) and a look at what has changed.
+    pub(crate) fn wait_since(&self, pin: &Pin, waker: &Waker) -> Option<Arc<Waiter>> {
+        let waiter = self.waiters.enter(waker.clone());
+        // After the entry: whoever does not find the entry has put its change in force before, so
+        // that this finds the change (I21).
+        if self.has_changed_since(pin) {
+            self.waiters.leave(&waiter);
+            return None;
+        }
+        Some(waiter)
     }
 }
