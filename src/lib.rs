@@ -63,6 +63,8 @@
 //! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
 //! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit and dump of a [`Snapshot`] |
 //! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
+//! | see only which providers have changed | [`Feed::poll_touched`], [`Snapshot::touched_since`] |
+//! | wait for a change | [`Feed::wait`]; [`Feed::changed`] as a future |
 //! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::difference`] |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
 //! | see what the forest takes in memory, and what for | [`memory`] |
@@ -191,7 +193,10 @@
 //! | all other reads of a [`Snapshot`] | lock-free (12) | as the reads of the forest |
 //! | [`Snapshot::audit`], [`Snapshot::dump`], [`Snapshot::consumers`], [`Snapshot::holders`] | lock-free (12) | O(cells ever used) |
 //! | [`Snapshot::changes_since`], [`Feed::poll`] | lock-free (12) | O(*n* / 4,096 + 64 *c*), *n* cells of which *c* have changed |
+//! | [`Snapshot::touched_since`], [`Feed::poll_touched`] | lock-free (12) | the same, with less for each of the *c* |
 //! | [`subscribe`] | wait-free | O(1) |
+//! | [`Feed::poll_changed`] | lock-free | O(log *w*), *w* that wait, and O(*n* / 4,096 + 64 *c*) up to the first that has changed |
+//! | [`Feed::wait`], [`Feed::changed`] | block the thread or the task that calls, until something changes | the same, and again for each change that wakes the caller (14) |
 //! | [`Snapshot::fork`] | wait-free | O(1) |
 //! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12) | O(*a* log *a*), *a* amounts; once for each snapshot O(cells ever used), for consumers that hold nothing now |
 //! | all other methods of a [`Fork`] | lock-free (12) | O(*a* log *a*), *a* amounts; cordons O(descendants) |
@@ -247,6 +252,9 @@
 //!     tree whose structure has, or a provider of which has other classes, units, traits or
 //!     aggregates than before. If one worker has changed more than 16,384 cells, it is O(cells ever
 //!     used).
+//! 14. Whoever commits while others wait calls their wakers, without any lock, after its change is in
+//!     force: O(*w* log *w*). A thread that finishes another's transaction on its way does the same,
+//!     even inside a call that only reads. While nobody waits, a commit costs one load more.
 //!
 //! A transaction over 64 cells or more that has lost twice asks the other threads to wait before
 //! they begin anew, for as long as they see the transaction go on. That is courtesy, not a lock: a
@@ -437,5 +445,5 @@ pub use values::{
 pub use view::{
     Audit, ByteCounts, CellCounts, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Memory,
     Mirror, Overcommit, ProviderChange, ProviderDump, ProviderState, RecordCounts, Snapshot,
-    UsedAmounts,
+    Touched, TouchedProvider, UsedAmounts,
 };

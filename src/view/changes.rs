@@ -109,23 +109,8 @@ impl Snapshot {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn changes_since(&self, older: &Snapshot) -> Result<Changes> {
-        let core = &self.pin().core;
-        if core.forest.id() != older.pin().core.forest.id() || older.version() > self.version() {
-            return Err(Error::ForeignSnapshot { version: older.version() });
-        }
-        let (mut structures, mut consumers) = (Vec::new(), Vec::new());
-        older.pin().changed_since(|cell| {
-            // A cell serves things of one kind for good.
-            match core.forest.ledger.peek(cell, Life::of).kind() {
-                CellKind::Consumer => consumers.push(cell),
-                CellKind::Usage => structures.push(structure_of(cell)),
-                CellKind::Structure => structures.push(cell),
-                _ => {}
-            }
-        });
-        structures.retain(|cell| *cell != core.forest.super_root);
-        structures.sort_unstable();
-        structures.dedup();
+        let ChangedCells { structures, consumers } = self.changed_cells(older)?;
+        let structures: Vec<_> = structures.into_iter().map(|(cell, _)| cell).collect();
         let providers = differences(
             &structures,
             |cell| older.read_forest(|past| ProviderState::read(past, cell)),
@@ -146,6 +131,41 @@ impl Snapshot {
             providers: providers.into_iter().map(provider).collect(),
             consumers: consumers.into_iter().map(consumer).collect(),
         })
+    }
+}
+
+/// Holds the cells that have changed since a snapshot.
+pub(super) struct ChangedCells {
+    /// The structure cells of the providers that have changed, and whether that cell itself has.
+    pub(super) structures: Vec<(Cell, bool)>,
+    pub(super) consumers: Vec<Cell>,
+}
+
+impl Snapshot {
+    /// Returns the cells of providers and consumers that have changed since `older`, even if only
+    /// after this snapshot. Each is there once.
+    pub(super) fn changed_cells(&self, older: &Snapshot) -> Result<ChangedCells> {
+        let core = &self.pin().core;
+        if core.forest.id() != older.pin().core.forest.id() || older.version() > self.version() {
+            return Err(Error::ForeignSnapshot { version: older.version() });
+        }
+        let (mut structures, mut consumers) = (Vec::new(), Vec::new());
+        older.pin().changed_since(|cell| {
+            // A cell serves things of one kind for good.
+            match core.forest.ledger.peek(cell, Life::of).kind() {
+                CellKind::Consumer => consumers.push(cell),
+                CellKind::Usage => structures.push((structure_of(cell), false)),
+                CellKind::Structure => structures.push((cell, true)),
+                _ => {}
+            }
+        });
+        structures.retain(|(cell, _)| *cell != core.forest.super_root);
+        structures.sort_unstable();
+        structures.dedup_by(|later, first| {
+            first.1 |= later.0 == first.0 && later.1;
+            later.0 == first.0
+        });
+        Ok(ChangedCells { structures, consumers })
     }
 }
 

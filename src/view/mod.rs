@@ -10,6 +10,8 @@ mod lookup;
 mod memory;
 mod mirror;
 mod snapshot;
+mod touched;
+mod wait;
 
 pub use audit::{Audit, Difference, Overcommit};
 pub use changes::{Changes, ConsumerChange, ProviderChange, ProviderState};
@@ -21,3 +23,4 @@ pub(crate) use lookup::each_consumer;
 pub use memory::{ByteCounts, CellCounts, Memory, RecordCounts};
 pub use mirror::Mirror;
 pub use snapshot::Snapshot;
+pub use touched::{Touched, TouchedProvider};

@@ -1,5 +1,8 @@
 //! Snapshots, feeds, forks, dumps.
 
+use std::task::{Context, Waker};
+use std::time::Duration;
+
 use provider_tree::{Claim, Error, Expect, ProviderTree};
 
 use crate::site::{DISK, Site, TENANT, VCPU, check, cpus, id, of, refuses};
@@ -58,6 +61,17 @@ pub(crate) fn snapshots(site: &Site) {
     let mut feed = tree.subscribe(&tree.snapshot());
     change(site);
     let _ = feed.poll().unwrap();
+    // One that waits and is woken, and others that end their wait.
+    let mut others = [feed.clone(), feed.clone()];
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(feed.poll_changed(context).is_pending());
+    assert!(others[0].poll_changed(context).is_pending());
+    assert!(!others[1].wait(Duration::from_nanos(1)));
+    drop(others);
+    change(site);
+    assert!(feed.wait(Duration::ZERO));
+    let _ = feed.poll_touched().unwrap();
+    assert!(feed.poll_changed(context).is_pending());
     drop(feed);
     // More than a worker leaves in place.
     let before = tree.snapshot();

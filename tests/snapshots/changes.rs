@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::random::{EVERYTHING, Random};
 use crate::rig::*;
+use crate::touched::check_touched;
 
 /// The providers of a dump with their places.
 fn states(dump: &Dump) -> BTreeMap<Uuid, ProviderState> {
@@ -65,6 +66,7 @@ fn changes_of(change: impl FnOnce(&mut Estate)) -> Changes {
     let dumps = (before.dump().unwrap(), after.dump().unwrap());
     assert_eq!(changes, expected(&dumps.0, &dumps.1, versions));
     assert_eq!(changes.len(), changes.providers.len() + changes.consumers.len());
+    check_touched(&before, &after, &changes);
     mirror.apply(&changes).unwrap();
     assert_eq!(mirror.dump(), estate.tree.dump());
     assert_eq!(mirror.version(), after.version());

@@ -5,6 +5,8 @@
 //! | `views` | what is read from a snapshot is as of its instant, whatever has changed since |
 //! | `bounds` | how much is kept for snapshots, and for how long |
 //! | `changes` | what differs between two snapshots; mirrors and feeds |
+//! | `touched` | the same, by name alone |
+//! | `waits` | feeds that wait for a change |
 //! | `forks` | what a fork answers is what the forest would answer |
 //! | `commits` | what a fork has changed is committed, or refused as it should be |
 //! | `basis` | what such a commit rests on, and on what not |
@@ -18,4 +20,6 @@ mod commits;
 mod forks;
 mod random;
 mod rig;
+mod touched;
 mod views;
+mod waits;

@@ -1,5 +1,8 @@
 //! The table: every public call that changes something, or that holds something.
 
+use std::task::{Context, Waker};
+use std::time::Duration;
+
 use provider_tree::{
     Batch, Claim, Expect, Lease, ProviderSpec, ProviderTree, Resources, Trait, Worker,
 };
@@ -155,6 +158,26 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
         let mut feed = cluster.tree.subscribe(&cluster.tree.snapshot());
         change(cluster);
         Box::new(move || drop(feed.poll()))
+    }),
+    ("what a feed has touched", |cluster| {
+        let mut feed = cluster.tree.subscribe(&cluster.tree.snapshot());
+        change(cluster);
+        Box::new(move || drop(feed.poll_touched()))
+    }),
+    ("a wait", |cluster| {
+        let mut feed = cluster.tree.subscribe(&cluster.tree.snapshot());
+        Box::new(move || {
+            let _ = feed.poll_changed(&mut Context::from_waker(Waker::noop()));
+            feed.wait(Duration::from_nanos(1));
+        })
+    }),
+    ("a change that wakes", |cluster| {
+        let mut feed = cluster.tree.subscribe(&cluster.tree.snapshot());
+        let _ = feed.poll_changed(&mut Context::from_waker(Waker::noop()));
+        Box::new(move || {
+            change(cluster);
+            drop(feed);
+        })
     }),
     ("a fork", |cluster| {
         let snapshot = cluster.tree.snapshot();
