@@ -11,8 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, ClusterNode};
-use crate::log::Outcome;
-use crate::scheduler::Schedule;
+use crate::scheduler::{Outcome, Schedule};
 use crate::seed;
 use crate::shape::{Demand, WHOLE_GPU};
 
@@ -89,6 +88,7 @@ const MOST_EXAMPLES: usize = 10;
 
 struct Auditor<'a> {
     cluster: &'a Cluster,
+    nodes: HashMap<Provider, &'a ClusterNode>,
     /// All accounts are of one instant.
     snapshot: Snapshot,
     sums: HashMap<(Uuid, ResourceClass), u64>,
@@ -106,6 +106,7 @@ impl<'a> Auditor<'a> {
     fn new(cluster: &'a Cluster) -> Self {
         Self {
             cluster,
+            nodes: cluster.nodes.iter().map(|node| (node.root, node)).collect(),
             snapshot: cluster.tree.snapshot(),
             sums: HashMap::new(),
             providers: 0,
@@ -174,14 +175,17 @@ impl<'a> Auditor<'a> {
     fn agrees(&self, task: &Demand, outcome: Outcome, held: Option<&[Allocation]>) -> bool {
         match (outcome, held) {
             (Outcome::Failed, None) => true,
-            (Outcome::Placed(node), Some(held)) => self.is_placed_on(task, node, held),
+            (Outcome::Placed(root), Some(held)) => {
+                let node = self.nodes.get(&root);
+                node.is_some_and(|node| self.is_placed_on(task, node, held))
+            }
             _ => false,
         }
     }
 
     /// Whether these allocations are exactly the task's demand, on this node.
-    fn is_placed_on(&self, task: &Demand, node: u32, held: &[Allocation]) -> bool {
-        let (node, classes) = (&self.cluster.nodes[node as usize], self.cluster.classes);
+    fn is_placed_on(&self, task: &Demand, node: &ClusterNode, held: &[Allocation]) -> bool {
+        let classes = self.cluster.classes;
         let on_root = |class, amount: u32| {
             amount == 0 || held.contains(&allocation(&node.root, class, u64::from(amount)))
         };
@@ -292,6 +296,8 @@ fn allocation(provider: &Provider, class: ResourceClass, amount: u64) -> Allocat
 mod tests {
     use std::time::Duration;
 
+    use provider_tree::Claim;
+
     use super::*;
     use crate::options::PolicyName;
     use crate::scheduler::{self, Settings};
@@ -334,12 +340,8 @@ mod tests {
     fn an_allocation_that_nobody_recorded_is_found() {
         let (cluster, tasks, schedule) = finished();
         let mut worker = cluster.tree.worker().expect("a worker is free");
-        let claim = cluster.claim(
-            Uuid::from_u128(7),
-            &Demand { cpu_milli: 0, memory_mib: 0, ..TASK },
-            0,
-            [1].into_iter().collect(),
-        );
+        let gpu = &cluster.nodes[0].gpus[1];
+        let claim = Claim::new(Uuid::from_u128(7)).take(gpu, cluster.classes.gpu, 500);
         let receipt = worker.claim(&claim).expect("the second GPU is half free");
         assert_eq!(receipt.consumer, Uuid::from_u128(7));
         let audit = audit(&cluster, &tasks, &schedule, 1).expect("nothing was removed");

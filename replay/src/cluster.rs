@@ -1,20 +1,21 @@
 //! A workload's nodes as a forest of providers.
 //!
 //! A node is a root with processors and memory; each of its GPUs is a child with a thousand
-//! thousandths of a GPU, and the GPU's model as a trait. A task's claim takes from the root and
-//! from its GPUs in one commit.
+//! thousandths of a GPU, and the GPU's model as a trait. A task takes from the root and from its
+//! GPUs in one commit.
 
 use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait,
+    Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request, ResourceClass,
+    Trait,
 };
-use uuid::Uuid;
 
-use crate::shape::{Demand, DeviceSet, ModelId, Models, Node, WHOLE_GPU};
+use crate::shape::{Demand, ModelId, Models, Node, WHOLE_GPU};
 
 /// The provider tree and, by node, the handles into it.
 pub(crate) struct Cluster {
     pub(crate) tree: ProviderTree,
     pub(crate) classes: Classes,
+    models: Models,
     pub(crate) nodes: Vec<ClusterNode>,
 }
 
@@ -43,47 +44,29 @@ impl Cluster {
         let classes = Classes::new()?;
         let nodes = nodes.iter().map(|node| classes.create(&tree, node, models));
         let nodes = nodes.collect::<Result<_, _>>()?;
-        Ok(Self { tree, classes, nodes })
+        Ok(Self { tree, classes, models: models.clone(), nodes })
     }
 
-    /// What a node has left now, one provider after the other: the GPUs go to `gpus`, the
-    /// processors and the memory come back. Not one instant; whoever decides on it has to claim.
-    pub(crate) fn free(&self, node: u32, gpus: &mut [u16]) -> Result<(u32, u32), Error> {
-        let node = &self.nodes[node as usize];
-        let (mut cpu_milli, mut memory_mib) = (0, 0);
-        for (class, usage) in self.tree.usages(&node.root)? {
-            if class == self.classes.cpu {
-                cpu_milli = usage.free() as u32;
-            } else if class == self.classes.memory {
-                memory_mib = usage.free() as u32;
+    /// What a task asks for; `None` when it accepts no model that there is. Processors and memory
+    /// come from the root, which alone has them, and each GPU is a group that one device serves.
+    pub(crate) fn request(&self, demand: &Demand) -> Result<Option<Request>, Error> {
+        let Classes { cpu, memory, gpu } = self.classes;
+        let of_root = [(cpu, demand.cpu_milli), (memory, demand.memory_mib)];
+        let request = of_root.iter().filter(|(_, amount)| *amount > 0);
+        let request = request.fold(Request::new(), |request, &(class, amount)| {
+            request.take(class, amount.into())
+        });
+        let mut device = Group::new().take(gpu, demand.gpu_milli.into());
+        if let Some(names) = self.models.names(demand.models) {
+            let models = names.map(Trait::new).collect::<Result<Vec<_>, _>>()?;
+            if models.is_empty() {
+                return Ok(None);
             }
+            device = device.require_any(models);
         }
-        for (gpu, free) in node.gpus.iter().zip(gpus) {
-            *free = self.tree.usage(gpu, self.classes.gpu)?.free() as u16;
-        }
-        Ok((cpu_milli, memory_mib))
-    }
-
-    /// The claim that places a task: everything it asks for, in one commit.
-    pub(crate) fn claim(
-        &self,
-        consumer: Uuid,
-        demand: &Demand,
-        node: u32,
-        devices: DeviceSet,
-    ) -> Claim {
-        let node = &self.nodes[node as usize];
-        let mut claim = Claim::new(consumer);
-        if demand.cpu_milli > 0 {
-            claim.take_mut(&node.root, self.classes.cpu, u64::from(demand.cpu_milli));
-        }
-        if demand.memory_mib > 0 {
-            claim.take_mut(&node.root, self.classes.memory, u64::from(demand.memory_mib));
-        }
-        for device in devices.iter() {
-            claim.take_mut(&node.gpus[device], self.classes.gpu, u64::from(demand.gpu_milli));
-        }
-        claim
+        let devices = (0..demand.gpus).map(|number| (format!("gpu{number}"), device.clone()));
+        let request = devices.fold(request, |request, (name, device)| request.group(name, device));
+        Ok(Some(request.isolate()))
     }
 }
 

@@ -8,18 +8,17 @@
 
 mod audit;
 mod cluster;
+mod desk;
 mod experiment;
-mod intents;
-mod log;
 mod options;
 mod policy;
 mod progress;
+mod queue;
 mod report;
 mod scheduler;
 mod seed;
 mod shape;
 mod trace;
-mod view;
 mod workload;
 
 use std::process::ExitCode;

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::log::Log;
+use crate::queue::Queue;
 
 /// Whether standard error is a terminal, where a bar can be drawn.
 pub(crate) fn is_wanted() -> bool {
     stderr().is_terminal()
 }
 
-/// Follows a log until all its tasks are given out.
-pub(crate) fn follow(log: &Log, tasks: usize, label: &str) {
+/// Follows a queue until all its tasks are given out.
+pub(crate) fn follow(queue: &Queue, label: &str) {
+    let tasks = queue.len();
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} tasks, {eta} left");
     let bar = ProgressBar::new(tasks as u64).with_prefix(label.to_owned());
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     loop {
-        let taken = log.taken();
+        let taken = queue.taken();
         bar.set_position(taken as u64);
         if taken == tasks {
             break;

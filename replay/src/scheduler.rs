@@ -44,22 +44,21 @@
 //! grows from 0.5 s with 8 threads to 2.0 s with 128. Every thread builds a view and keeps it up to
 //! date, which suggests itself as the cause, but was not measured apart.
 
-use std::sync::Barrier;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use provider_tree::{Error, Worker};
-use rand::rngs::Xoshiro256PlusPlus;
+use provider_tree::{Claim, Error, Provider, Request, Worker};
 
 use crate::cluster::Cluster;
-use crate::intents::Intents;
-use crate::log::{Log, Outcome, Reader};
+use crate::desk::Desks;
 use crate::options::PolicyName;
-use crate::policy::Choice;
 use crate::progress;
+use crate::queue::Queue;
 use crate::seed::{self, Purpose};
 use crate::shape::Demand;
-use crate::view::View;
 
 /// How a run is scheduled.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +68,15 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// A sleep between choosing and claiming.
     pub(crate) pause: Duration,
+}
+
+/// What became of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No node had room.
+    Failed,
+    /// It was placed on the node with this root.
+    Placed(Provider),
 }
 
 /// What the threads did.
@@ -88,7 +96,7 @@ pub(crate) struct Counters {
     pub(crate) failed: u64,
     /// Claims that the library refused because the room was gone.
     pub(crate) refused: u64,
-    /// Nodes read again because others had placed something there.
+    /// Providers read again because they had changed.
     pub(crate) refreshed: u64,
     /// Retries inside the library.
     pub(crate) retries: u64,
@@ -100,14 +108,26 @@ pub(crate) fn run(
     tasks: &[Demand],
     settings: &Settings,
 ) -> Result<Schedule, Error> {
-    let log = Log::new(tasks.len());
+    let (requests, request_of) = distinct_requests(cluster, tasks)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let desks = settings.threads.min(cores);
+    let shared = Shared {
+        cluster,
+        tasks,
+        settings,
+        request_of,
+        desks: Desks::new(desks, cluster, settings.policy, &requests)?,
+        queue: Queue::new(tasks.len()),
+    };
     let barrier = Barrier::new(settings.threads);
     let label = format!("{}, seed {}", settings.policy, settings.seed);
     let shifts = thread::scope(|scope| {
-        let work = || Thread::work(cluster, tasks, settings, &log, &barrier);
-        let threads: Vec<_> = (0..settings.threads).map(|_| scope.spawn(work)).collect();
+        let (shared, barrier) = (&shared, &barrier);
+        let work = |number| move || Thread::work(shared, number, barrier);
+        let threads: Vec<_> = (0..settings.threads).map(work).collect();
+        let threads: Vec<_> = threads.into_iter().map(|work| scope.spawn(work)).collect();
         if progress::is_wanted() {
-            progress::follow(&log, tasks.len(), &label);
+            progress::follow(&shared.queue, &label);
         }
         let results = threads.into_iter().map(|thread| match thread.join() {
             Ok(result) => result,
@@ -115,18 +135,39 @@ pub(crate) fn run(
         });
         results.collect::<Result<Vec<Shift>, Error>>()
     })?;
-    Ok(Schedule {
-        outcomes: log.outcomes().collect(),
-        elapsed: elapsed(&shifts),
-        counters: shifts.iter().fold(Counters::default(), |sum, shift| sum.plus(shift.counters)),
-    })
+    let mut outcomes = vec![Outcome::Failed; tasks.len()];
+    for &(index, outcome) in shifts.iter().flat_map(|shift| &shift.outcomes) {
+        outcomes[index] = outcome;
+    }
+    let counters = shifts.iter().fold(Counters::default(), |sum, shift| sum.plus(shift.counters));
+    let counters = Counters { refreshed: shared.desks.refreshed(), ..counters };
+    Ok(Schedule { outcomes, elapsed: elapsed(&shifts), counters })
 }
 
-/// One thread's time and counts.
+/// What the tasks ask for, each request once, and by task which one it is. No node serves the tasks
+/// without a request, ever.
+fn distinct_requests(
+    cluster: &Cluster,
+    tasks: &[Demand],
+) -> Result<(Vec<Option<Request>>, Vec<usize>), Error> {
+    let (mut requests, mut known) = (Vec::new(), HashMap::new());
+    let request_of = tasks.iter().map(|demand| match known.entry(*demand) {
+        Entry::Occupied(known) => Ok(*known.get()),
+        Entry::Vacant(new) => {
+            requests.push(cluster.request(demand)?);
+            Ok(*new.insert(requests.len() - 1))
+        }
+    });
+    let request_of = request_of.collect::<Result<_, Error>>()?;
+    Ok((requests, request_of))
+}
+
+/// One thread's time, counts and decisions.
 struct Shift {
     start: Instant,
     end: Instant,
     counters: Counters,
+    outcomes: Vec<(usize, Outcome)>,
 }
 
 fn elapsed(shifts: &[Shift]) -> Duration {
@@ -147,139 +188,100 @@ impl Counters {
     }
 }
 
-/// One scheduler thread.
-struct Thread<'a> {
+/// What all scheduler threads look at.
+struct Shared<'a> {
     cluster: &'a Cluster,
     tasks: &'a [Demand],
     settings: &'a Settings,
-    log: &'a Log,
+    /// By task: the number of its request.
+    request_of: Vec<usize>,
+    desks: Desks,
+    queue: Queue,
+}
+
+/// One scheduler thread.
+struct Thread<'a> {
+    shared: &'a Shared<'a>,
+    number: usize,
     worker: Worker,
-    view: View,
-    reader: Reader,
-    intents: Intents,
     counters: Counters,
+    outcomes: Vec<(usize, Outcome)>,
 }
 
 impl<'a> Thread<'a> {
     /// Takes tasks until there are none left. After an error nobody takes any more.
-    fn work(
-        cluster: &'a Cluster,
-        tasks: &'a [Demand],
-        settings: &'a Settings,
-        log: &'a Log,
-        barrier: &Barrier,
-    ) -> Result<Shift, Error> {
-        let thread = Self::new(cluster, tasks, settings, log);
+    fn work(shared: &'a Shared<'a>, number: usize, barrier: &Barrier) -> Result<Shift, Error> {
+        let thread = Self::new(shared, number);
         // Also a thread that failed has to come here, or the others would wait for ever.
         barrier.wait();
         let start = Instant::now();
-        let counters = thread.and_then(Self::take_tasks);
-        let counters = counters.inspect_err(|_| log.stop())?;
-        Ok(Shift { start, end: Instant::now(), counters })
+        let done = thread.and_then(Self::take_tasks);
+        let (counters, outcomes) = done.inspect_err(|_| shared.queue.stop())?;
+        Ok(Shift { start, end: Instant::now(), counters, outcomes })
     }
 
-    fn new(
-        cluster: &'a Cluster,
-        tasks: &'a [Demand],
-        settings: &'a Settings,
-        log: &'a Log,
-    ) -> Result<Self, Error> {
+    fn new(shared: &'a Shared<'a>, number: usize) -> Result<Self, Error> {
         Ok(Self {
-            cluster,
-            tasks,
-            settings,
-            log,
-            worker: cluster.tree.worker()?,
-            view: View::new(cluster, settings.policy.order())?,
-            reader: Reader::default(),
-            intents: Intents::default(),
+            shared,
+            number,
+            worker: shared.cluster.tree.worker()?,
             counters: Counters::default(),
+            outcomes: Vec::new(),
         })
     }
 
-    fn take_tasks(mut self) -> Result<Counters, Error> {
-        while let Some(index) = self.log.take() {
+    fn take_tasks(mut self) -> Result<(Counters, Vec<(usize, Outcome)>), Error> {
+        while let Some(index) = self.shared.queue.take() {
             let outcome = self.settle(index)?;
-            self.log.record(index, outcome);
             match outcome {
                 Outcome::Placed(_) => self.counters.placed += 1,
-                _ => self.counters.failed += 1,
+                Outcome::Failed => self.counters.failed += 1,
             }
+            self.outcomes.push((index, outcome));
         }
         self.counters.retries = self.worker.retries();
-        Ok(self.counters)
+        Ok((self.counters, self.outcomes))
     }
 
     /// Chooses and claims until the claim holds or nothing fits.
     fn settle(&mut self, index: usize) -> Result<Outcome, Error> {
-        let demand = &self.tasks[index];
-        let mut random = seed::generator(self.settings.seed, Purpose::Choice, index as u64);
-        let mut refused = None;
+        let Shared { tasks, settings, request_of, desks, .. } = self.shared;
+        let consumer = seed::consumer(settings.seed, index as u64);
+        let mut random = seed::generator(settings.seed, Purpose::Choice, index as u64);
         loop {
-            self.catch_up(index, refused)?;
-            let Some(choice) = self.choose(demand, &mut random) else {
-                return Ok(Outcome::Failed);
+            let mut desk = desks.sit(self.number);
+            let found = desk.find(request_of[index], &tasks[index], &mut random)?;
+            let Some(found) = found else { return Ok(Outcome::Failed) };
+            let claim = found.claim(consumer);
+            let is_granted = if settings.pause.is_zero() {
+                let is_granted = self.claim(&claim)?;
+                match is_granted {
+                    true => desk.claimed(&claim),
+                    false => desk.refresh(),
+                }
+                is_granted
+            } else {
+                let claim = Arc::new(claim);
+                desks.announce(desk, &claim);
+                thread::sleep(settings.pause);
+                let is_granted = self.claim(&claim)?;
+                let mut desk = desks.sit(self.number);
+                if !is_granted {
+                    desk.refresh();
+                }
+                desks.settle(desk, claim, is_granted);
+                is_granted
             };
-            self.log.record(index, Outcome::Chosen(choice.node));
-            if !self.settings.pause.is_zero() {
-                thread::sleep(self.settings.pause);
-            }
-            if self.claim(index, choice)? {
-                return Ok(Outcome::Placed(choice.node));
-            }
-            refused = Some(choice.node);
-        }
-    }
-
-    /// Learns what the others have placed and chosen, and reads the node again that has just
-    /// refused a claim.
-    fn catch_up(&mut self, index: usize, refused: Option<u32>) -> Result<(), Error> {
-        let news = self.reader.catch_up(self.log, index);
-        if let Some(node) = refused
-            && let Err(position) = news.placed.binary_search(&node)
-        {
-            news.placed.insert(position, node);
-        }
-        self.intents.withdraw(&mut self.view, &news.chosen, &news.placed);
-        for &node in &news.placed {
-            self.view.refresh(self.cluster, node)?;
-        }
-        self.counters.refreshed += news.placed.len() as u64;
-        let Settings { policy, seed, .. } = *self.settings;
-        self.intents.adopt(&mut self.view, &news.chosen, self.tasks, policy, seed);
-        Ok(())
-    }
-
-    /// The policy's choice beside the others' intents; if there is none, regardless of them.
-    fn choose(&mut self, demand: &Demand, random: &mut Xoshiro256PlusPlus) -> Option<Choice> {
-        if self.view.is_hopeless(demand) {
-            return None;
-        }
-        let policy = self.settings.policy;
-        let choice = policy.choose(&self.view, demand, random);
-        if choice.is_some() {
-            return choice;
-        }
-        if self.intents.withdraw_all(&mut self.view) {
-            let choice = policy.choose(&self.view, demand, random);
-            if choice.is_some() {
-                return choice;
+            if is_granted {
+                return Ok(Outcome::Placed(found.root()));
             }
         }
-        self.view.give_up(*demand);
-        None
     }
 
     /// Claims what was chosen; false when the room is gone.
-    fn claim(&mut self, index: usize, choice: Choice) -> Result<bool, Error> {
-        let Choice { node, devices } = choice;
-        let demand = &self.tasks[index];
-        let consumer = seed::consumer(self.settings.seed, index as u64);
-        match self.worker.claim(&self.cluster.claim(consumer, demand, node, devices)) {
-            Ok(_) => {
-                self.view.subtract(node, demand, devices);
-                Ok(true)
-            }
+    fn claim(&mut self, claim: &Claim) -> Result<bool, Error> {
+        match self.worker.claim(claim) {
+            Ok(_) => Ok(true),
             Err(Error::CapacityExceeded { .. }) => {
                 self.counters.refused += 1;
                 Ok(false)

@@ -3,7 +3,7 @@
 /// A whole GPU, in thousandths.
 pub(crate) const WHOLE_GPU: u16 = 1000;
 
-/// The most GPUs a node can have: a choice of devices is a 64-bit set.
+/// The most GPUs a node can have.
 pub(crate) const MOST_GPUS: u8 = 64;
 
 /// A machine: processors, memory and some GPUs of one model.
@@ -70,6 +70,13 @@ impl Models {
         &self.names[usize::from(model.0)]
     }
 
+    /// The names of the models in a set; `None` for the set of every node.
+    pub(crate) fn names(&self, set: ModelSet) -> Option<impl Iterator<Item = &str>> {
+        let accepted = set.accepted?;
+        let names = self.names.iter().enumerate();
+        Some(names.filter(move |(at, _)| accepted >> at & 1 == 1).map(|(_, name)| &**name))
+    }
+
     fn find(&self, name: &str) -> Option<ModelId> {
         self.names.iter().position(|known| known == name).map(|index| ModelId(index as u8))
     }
@@ -96,41 +103,6 @@ impl ModelSet {
     }
 }
 
-/// Some devices of one node, by their number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct DeviceSet(u64);
-
-impl DeviceSet {
-    /// Adds a device.
-    pub(crate) fn insert(&mut self, device: usize) {
-        self.0 |= 1 << device;
-    }
-
-    /// How many devices there are in the set.
-    #[cfg(test)]
-    pub(crate) fn len(self) -> usize {
-        self.0.count_ones() as usize
-    }
-
-    /// The devices, in rising order.
-    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let device = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
-            rest &= rest - 1;
-            Some(device)
-        })
-    }
-}
-
-impl FromIterator<usize> for DeviceSet {
-    fn from_iter<I: IntoIterator<Item = usize>>(devices: I) -> Self {
-        let mut set = Self::default();
-        devices.into_iter().for_each(|device| set.insert(device));
-        set
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,12 +117,5 @@ mod tests {
         assert!(!set.accepts(None));
         assert!(ModelSet::ANY.accepts(second) && ModelSet::ANY.accepts(None));
         assert!(!models.set(["unheard of"]).accepts(first));
-    }
-
-    #[test]
-    fn a_device_set_lists_its_devices_in_order() {
-        let set: DeviceSet = [63, 0, 5].into_iter().collect();
-        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 5, 63]);
-        assert_eq!(set.len(), 3);
     }
 }

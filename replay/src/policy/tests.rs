@@ -1,12 +1,13 @@
 //! Each policy against a naive scan of all nodes, on random clusters.
 
+use provider_tree::Worker;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::*;
 use crate::cluster::Cluster;
 use crate::seed::{self, Purpose};
-use crate::shape::{ModelSet, Models, Node, WHOLE_GPU};
+use crate::shape::{ModelId, ModelSet, Models, Node, WHOLE_GPU};
 
 const MODELS: [&str; 3] = ["A", "B", "C"];
 
@@ -18,23 +19,97 @@ fn task(cpu_milli: u32, gpus: u8, gpu_milli: u16) -> Demand {
     Demand { cpu_milli, memory_mib: 1, gpus, gpu_milli, models: ModelSet::ANY }
 }
 
-fn cluster_of(nodes: &[Node]) -> Cluster {
-    Cluster::new(nodes, &Models::default()).expect("the nodes are well formed")
+/// A cluster, and a thread that places tasks on it by one policy.
+struct Bed {
+    policy: PolicyName,
+    cluster: Cluster,
+    worker: Worker,
+    view: View,
+    placed: u64,
 }
 
-fn view_of(cluster: &Cluster, policy: PolicyName) -> View {
-    View::new(cluster, policy.order()).expect("nothing was removed")
+/// What a node has left.
+struct Free {
+    cpu_milli: u64,
+    memory_mib: u64,
+    gpus: Vec<u64>,
+    model: Option<ModelId>,
+}
+
+impl Bed {
+    fn new(policy: PolicyName, nodes: &[Node], models: &Models) -> Self {
+        let cluster = Cluster::new(nodes, models).expect("the nodes are well formed");
+        let mut view = cluster.tree.view();
+        policy.arrange(&mut view, cluster.classes);
+        let worker = cluster.tree.worker().expect("a worker is free");
+        Self { policy, cluster, worker, view, placed: 0 }
+    }
+
+    fn choose(&self, task: &Demand, random: &mut Xoshiro256PlusPlus) -> Option<Candidate> {
+        let request = self.cluster.request(task).expect("the names are well formed")?;
+        let mut request = self.view.prepare(&request).expect("the request is well formed");
+        let found = self.policy.choose(&self.view, &mut request, task, random);
+        found.expect("the request is the view's")
+    }
+
+    fn claim(&mut self, found: &Candidate) {
+        self.placed += 1;
+        let claim = found.claim(seed::consumer(1, self.placed));
+        let receipt = self.worker.claim(&claim).expect("what was found is free");
+        assert_eq!(receipt.consumer, claim.consumer());
+        self.view.claimed(&claim);
+    }
+
+    /// The node and the devices of a candidate.
+    fn places(&self, found: &Candidate) -> (usize, Vec<usize>) {
+        let node = self.cluster.nodes.iter().position(|node| node.root == found.root());
+        let node = node.expect("the root is a node's");
+        let gpus = &self.cluster.nodes[node].gpus;
+        let device = |provider| gpus.iter().position(|gpu| *gpu == provider);
+        let mut devices: Vec<_> = found.providers().filter_map(device).collect();
+        devices.sort_unstable();
+        (node, devices)
+    }
+
+    fn free(&self, node: usize) -> Free {
+        let (tree, classes) = (&self.cluster.tree, self.cluster.classes);
+        let node = &self.cluster.nodes[node];
+        let free = |provider, class| tree.usage(provider, class).map_or(0, |usage| usage.free());
+        Free {
+            cpu_milli: free(&node.root, classes.cpu),
+            memory_mib: free(&node.root, classes.memory),
+            gpus: node.gpus.iter().map(|gpu| free(gpu, classes.gpu)).collect(),
+            model: node.model,
+        }
+    }
+}
+
+impl Free {
+    fn fits(&self, task: &Demand) -> bool {
+        self.cpu_milli >= task.cpu_milli.into()
+            && self.memory_mib >= task.memory_mib.into()
+            && task.models.accepts(self.model)
+            && self.devices(task).count() >= task.gpus.into()
+    }
+
+    /// What each device has left that has enough for the task.
+    fn devices(&self, task: &Demand) -> impl Iterator<Item = u64> {
+        let least = u64::from(task.gpu_milli);
+        self.gpus.iter().copied().filter(move |&free| free >= least)
+    }
+
+    fn room(&self) -> u64 {
+        room(self.cpu_milli, self.gpus.iter().sum())
+    }
 }
 
 /// Places the tasks one after another and gives back each node and its devices.
-fn place(policy: PolicyName, nodes: &[Node], tasks: &[Demand]) -> Vec<Option<(u32, Vec<usize>)>> {
-    let cluster = cluster_of(nodes);
-    let mut view = view_of(&cluster, policy);
+fn place(policy: PolicyName, nodes: &[Node], tasks: &[Demand]) -> Vec<Option<(usize, Vec<usize>)>> {
+    let mut bed = Bed::new(policy, nodes, &Models::default());
     let place = |task| {
-        let mut random = seed::generator(1, Purpose::Choice, 0);
-        let choice = policy.choose(&view, task, &mut random)?;
-        view.subtract(choice.node, task, choice.devices);
-        Some((choice.node, choice.devices.iter().collect()))
+        let found = bed.choose(task, &mut seed::generator(1, Purpose::Choice, 0))?;
+        bed.claim(&found);
+        Some(bed.places(&found))
     };
     tasks.iter().map(place).collect()
 }
@@ -58,12 +133,12 @@ fn best_fit_takes_the_fullest_node_and_the_tightest_device() {
 }
 
 #[test]
-fn equal_scores_go_to_the_smallest_name() {
-    // Less than one point of difference: the score is a whole number.
+fn equal_room_goes_to_the_smallest_name() {
+    // Less than a 32nd part of difference.
     let nodes = [node(0, 64_100, 0), node(1, 64_000, 0), node(2, 64_100, 0)];
     let expected = [Some((0, vec![]))];
     assert_eq!(place(PolicyName::BestFit, &nodes, &[task(1000, 0, 0)]), expected);
-    // More than one point.
+    // More than that.
     let nodes = [node(0, 70_000, 0), node(1, 64_000, 0)];
     let expected = [Some((1, vec![]))];
     assert_eq!(place(PolicyName::BestFit, &nodes, &[task(1000, 0, 0)]), expected);
@@ -92,42 +167,37 @@ fn compare_with_scan(policy: PolicyName, round: u64) {
     let mut random = seed::generator(round, Purpose::Sizes, 0);
     let mut models = Models::default();
     let nodes: Vec<_> = (0..40).map(|index| random_node(index, &mut models, &mut random)).collect();
-    let cluster = Cluster::new(&nodes, &models).expect("the nodes are well formed");
-    let mut view = view_of(&cluster, policy);
+    let mut bed = Bed::new(policy, &nodes, &models);
     for index in 0..300 {
         let task = random_task(&models, &mut random);
-        let choice = policy.choose(&view, &task, &mut random);
-        let fitting: Vec<_> = (0..view.len()).filter(|&node| view.fits(node, &task)).collect();
-        let Some(Choice { node, devices }) = choice else {
+        let found = bed.choose(&task, &mut random);
+        let all = (0..nodes.len()).map(|node| (node, bed.free(node)));
+        let fitting: Vec<_> = all.filter(|(_, free)| free.fits(&task)).collect();
+        let Some(found) = found else {
             assert!(fitting.is_empty(), "{policy}, task {index}");
             continue;
         };
-        let free = view.free(node);
-        assert_eq!(devices.len(), usize::from(task.gpus));
-        assert!(devices.iter().all(|device| free.gpus[device] >= task.gpu_milli));
+        let (node, devices) = bed.places(&found);
+        let chosen = fitting.iter().find(|(fitting, _)| *fitting == node);
+        let (_, free) = chosen.unwrap_or_else(|| panic!("{policy}, task {index} does not fit"));
+        let mut given: Vec<_> = devices.iter().map(|&device| free.gpus[device]).collect();
+        assert_eq!(given.len(), usize::from(task.gpus));
+        assert!(given.iter().all(|free| *free >= task.gpu_milli.into()));
         match policy {
-            PolicyName::FirstFit => assert_eq!(Some(&node), fitting.first(), "task {index}"),
-            PolicyName::BestFit => assert_eq!(node, best(&view, &task, &fitting), "task {index}"),
-            PolicyName::Random => assert!(fitting.contains(&node), "task {index}"),
+            PolicyName::FirstFit => assert_eq!(node, fitting[0].0, "task {index}"),
+            PolicyName::BestFit => {
+                let least = fitting.iter().map(|(_, free)| free.room()).min();
+                let least = least.expect("one fits");
+                assert!(free.room() - least <= least / 32, "task {index}");
+                let mut devices: Vec<_> = free.devices(&task).collect();
+                devices.sort_unstable();
+                given.sort_unstable();
+                assert_eq!(given, devices[..given.len()], "task {index}");
+            }
+            PolicyName::Random => {}
         }
-        view.subtract(node, &task, devices);
+        bed.claim(&found);
     }
-}
-
-/// The best-fit rule as it is written, in whole numbers.
-fn best(view: &View, task: &Demand, fitting: &[u32]) -> u32 {
-    let score = |node: u32| {
-        let free = view.free(node);
-        let cpu_left = i64::from(free.cpu_milli - task.cpu_milli);
-        let gpu_left: i64 = free.gpus.iter().map(|&free| i64::from(free)).sum();
-        let gpu_left = gpu_left - i64::from(task.gpu_total());
-        // 100 * (1 - 0.5 * (cpu / 128000 + gpu / 8000)), over 2 * 128000 * 8000.
-        let (cpu_all, gpu_all) = (128_000, 8_000);
-        let above = 2 * cpu_all * gpu_all - (cpu_left * gpu_all + gpu_left * cpu_all);
-        100 * above / (2 * cpu_all * gpu_all)
-    };
-    let best = fitting.iter().max_by_key(|&&node| (score(node), std::cmp::Reverse(node)));
-    *best.expect("some node fits")
 }
 
 fn random_node(index: usize, models: &mut Models, random: &mut Xoshiro256PlusPlus) -> Node {
@@ -160,26 +230,24 @@ fn random_task(models: &Models, random: &mut Xoshiro256PlusPlus) -> Demand {
 }
 
 #[test]
-fn a_room_of_everything_scores_zero_and_of_nothing_a_hundred() {
-    assert_eq!(best_fit::score(crate::view::room(128_000, 8_000)), 0);
-    assert_eq!(best_fit::score(0), 100);
-    assert_eq!(best_fit::score(1), 99);
-    // Larger than the largest: rounded toward zero, as a cast is.
-    assert_eq!(best_fit::score(256_001), 0);
-}
-
-#[test]
 fn random_choices_are_even() {
-    let nodes: Vec<_> = (0..4).map(|index| node(index, 1000, 2)).collect();
-    let cluster = cluster_of(&nodes);
-    let view = view_of(&cluster, PolicyName::Random);
-    let mut counts = [[0; 2]; 4];
-    for index in 0..8000 {
-        let mut random = seed::generator(3, Purpose::Choice, index);
-        let choice = PolicyName::Random.choose(&view, &task(1, 1, 500), &mut random);
-        let Choice { node, devices } = choice.expect("every node fits");
-        let device = devices.iter().next().expect("one device was asked for");
-        counts[node as usize][device] += 1;
+    // With many nodes that don't fit, the others are listed.
+    for full in [0, 2000] {
+        let nodes: Vec<_> =
+            (0..4 + full).map(|at| node(at, if at < 4 { 9 } else { 1 }, 2)).collect();
+        let bed = Bed::new(PolicyName::Random, &nodes, &Models::default());
+        let task = task(9, 1, 500);
+        let request = bed.cluster.request(&task).expect("the names are well formed");
+        let request = request.expect("any model will do");
+        let mut request = bed.view.prepare(&request).expect("the request is well formed");
+        let mut counts = [[0; 2]; 4];
+        for index in 0..8000 {
+            let mut random = seed::generator(3, Purpose::Choice, index);
+            let found = bed.policy.choose(&bed.view, &mut request, &task, &mut random);
+            let found = found.expect("the request is the view's").expect("four nodes fit");
+            let (node, devices) = bed.places(&found);
+            counts[node][devices[0]] += 1;
+        }
+        assert!(counts.iter().flatten().all(|count| (850..1150).contains(count)), "{counts:?}");
     }
-    assert!(counts.iter().flatten().all(|count| (850..1150).contains(count)), "{counts:?}");
 }
