@@ -122,6 +122,29 @@ impl Bits {
         }
     }
 
+    /// Counts the members that `other` does not have.
+    pub(super) fn count_without(&self, other: &Bits) -> usize {
+        self.words_without(other).map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Returns the member that comes after `rank` others, of those that `other` does not have.
+    pub(super) fn nth_without(&self, other: &Bits, mut rank: usize) -> Option<usize> {
+        for (at, mut word) in self.words_without(other).enumerate() {
+            let members = word.count_ones() as usize;
+            if rank < members {
+                (0..rank).for_each(|_| word &= word - 1);
+                return Some(at * WORD + word.trailing_zeros() as usize);
+            }
+            rank -= members;
+        }
+        None
+    }
+
+    fn words_without(&self, other: &Bits) -> impl Iterator<Item = u64> {
+        let others = other.words.iter().copied().chain(std::iter::repeat(0));
+        self.words.iter().zip(others).map(|(word, other)| word & !other)
+    }
+
     /// Returns whether the set has no members.
     pub(super) fn is_empty(&self) -> bool {
         self.summary.iter().all(|bits| *bits == 0)

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::forest::Forest;
 use crate::search::candidate::Candidate;
 use crate::search::fit::Fit;
+use crate::search::lot::Lot;
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
@@ -30,6 +31,8 @@ pub struct Candidates<'a> {
     order: Option<&'a Order>,
     /// Where the first round goes on in the order of the view, if it goes by that.
     spot: Option<Spot>,
+    /// Draws the trees of the first round, if they go by lot.
+    lot: Option<Lot>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
     /// Whether each tree is still looked at for the first time.
@@ -67,6 +70,7 @@ impl<'a> Candidates<'a> {
             is_around: false,
             order,
             spot: None,
+            lot: None,
             only: None,
             is_first_round: true,
             has_found: false,
@@ -114,6 +118,17 @@ impl<'a> Candidates<'a> {
     #[inline]
     pub fn in_order(mut self, least: u64) -> Self {
         self.spot = self.order.map(|order| order.from(least));
+        self
+    }
+
+    /// Goes through the roots by lot, as `seed` decides: of the roots that have a candidate, each has
+    /// the same chance to be the next. Whoever takes the best of a few looks at the first few.
+    ///
+    /// Costs what the roots cost that are looked at, and a few nanoseconds for each thousand roots
+    /// where few may serve the request.
+    #[inline]
+    pub fn drawn(mut self, seed: u64) -> Self {
+        self.lot = Some(Lot::new(seed));
         self
     }
 
@@ -241,6 +256,9 @@ impl<'a> Candidates<'a> {
                 self.steps.made += 1;
                 self.prepared.may_serve_at(self.picture, only)
             });
+        }
+        if let Some(lot) = &mut self.lot {
+            return self.prepared.next_drawn(self.picture, lot, &mut self.steps);
         }
         if let Some(spot) = self.spot
             && let Some(order) = self.order

@@ -16,6 +16,7 @@ mod form;
 mod group;
 mod holders;
 mod kind;
+mod lot;
 mod make;
 mod order;
 mod picture;

@@ -11,6 +11,7 @@ use crate::search::bits::{Bits, WORD};
 use crate::search::candidate::Candidate;
 use crate::search::fit::Fit;
 use crate::search::form::{Form, Need};
+use crate::search::lot::Lot;
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::plan::{Obstacle, Plan};
@@ -168,6 +169,23 @@ impl Prepared {
                 return Some(tree as u32);
             }
             from = tree + 1;
+        }
+    }
+
+    /// Returns a tree that may serve the request, by lot.
+    #[inline]
+    pub(super) fn next_drawn(
+        &mut self,
+        picture: &Picture,
+        lot: &mut Lot,
+        steps: &mut Steps,
+    ) -> Option<u32> {
+        loop {
+            let tree = lot.draw(&self.open, picture.trees.len())?;
+            steps.made += 1;
+            if self.may_serve(picture, tree) {
+                return Some(tree as u32);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a scheduler does with a view: place, order, assume, evict, and ask why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use provider_tree::{
     Claim, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
@@ -226,6 +226,28 @@ fn a_request_that_is_kept_finds_in_order_what_a_new_one_finds() {
         let mut new = view.prepare(&vcpus(7)).unwrap();
         let least = draw(3) * 10;
         assert_eq!(roots(&view, &mut kept, least), roots(&view, &mut new, least), "step {step}");
+    }
+}
+
+#[test]
+fn roots_that_serve_are_drawn_with_the_same_chance() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..2_000).map(|at| host(&tree, &format!("{at}"), at % 500)).collect();
+    let view = tree.view();
+    for (amount, serving) in [(499, 4), (480, 80)] {
+        let mut kept = view.prepare(&vcpus(amount)).unwrap();
+        let mut counts: HashMap<Provider, u32> = HashMap::new();
+        let rounds = 200 * serving as u64;
+        for seed in 0..rounds {
+            let mut drawn = view.candidates(&mut kept).unwrap().drawn(seed);
+            *counts.entry(drawn.next().unwrap().root()).or_default() += 1;
+        }
+        assert_eq!(counts.len(), serving);
+        assert!(counts.values().all(|count| (120..280).contains(count)), "{counts:?}");
+        let all = view.candidates(&mut kept).unwrap().drawn(rounds);
+        let all: HashSet<_> = all.map(|found| found.root()).collect();
+        assert_eq!(all.len(), serving);
+        assert!(all.iter().all(|root| hosts.contains(root)));
     }
 }
 

@@ -25,6 +25,7 @@ proptest! {
         expected.check_set(view.candidates(prepared).unwrap().seeded(seed), false)?;
         expected.check_set(view.candidates(prepared).unwrap().from_part(part, 4), false)?;
         expected.check_set(view.candidates(prepared).unwrap().seeded(seed).all(), true)?;
+        expected.check_set(view.candidates(prepared).unwrap().drawn(seed), false)?;
         expected.check_set(view.candidates(prepared).unwrap().tightest(), false)?;
         expected.check_set(view.candidates(prepared).unwrap().tightest().all(), true)?;
         expected.check_set(view.candidates(prepared).unwrap().shuffled(seed), false)?;
