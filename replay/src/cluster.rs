@@ -47,26 +47,36 @@ impl Cluster {
         Ok(Self { tree, classes, models: models.clone(), nodes })
     }
 
-    /// What a task asks for; `None` when it accepts no model that there is. Processors and memory
-    /// come from the root, which alone has them, and each GPU is a group that one device serves.
+    /// Returns what a task asks for; `None` when it accepts no model that there is.
+    ///
+    /// Processors and memory come from the root, which alone has them, and each GPU is a group that
+    /// one device serves. A task without GPUs may ask for a model too: the node of a device that has
+    /// it.
     pub(crate) fn request(&self, demand: &Demand) -> Result<Option<Request>, Error> {
         let Classes { cpu, memory, gpu } = self.classes;
-        let of_root = [(cpu, demand.cpu_milli), (memory, demand.memory_mib)];
-        let request = of_root.iter().filter(|(_, amount)| *amount > 0);
-        let request = request.fold(Request::new(), |request, &(class, amount)| {
-            request.take(class, amount.into())
-        });
-        let mut device = Group::new().take(gpu, demand.gpu_milli.into());
+        let mut request = Request::new().isolate();
+        for (class, amount) in [(cpu, demand.cpu_milli), (memory, demand.memory_mib)] {
+            if amount > 0 {
+                request = request.take(class, amount.into());
+            }
+        }
+        let mut model = Group::new();
         if let Some(names) = self.models.names(demand.models) {
             let models = names.map(Trait::new).collect::<Result<Vec<_>, _>>()?;
             if models.is_empty() {
                 return Ok(None);
             }
-            device = device.require_any(models);
+            model = model.require_any(models);
         }
-        let devices = (0..demand.gpus).map(|number| (format!("gpu{number}"), device.clone()));
-        let request = devices.fold(request, |request, (name, device)| request.group(name, device));
-        Ok(Some(request.isolate()))
+        if demand.gpus == 0 && model != Group::new() {
+            request = request.group("model", model).same_subtree(["model"]);
+        } else {
+            for number in 0..demand.gpus {
+                let device = model.clone().take(gpu, demand.gpu_milli.into());
+                request = request.group(format!("gpu{number}"), device);
+            }
+        }
+        Ok(Some(request))
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct Desk {
     refreshed: u64,
 }
 
+/// A desk that a thread sits at.
+pub(crate) type Seat<'a> = MutexGuard<'a, Desk>;
+
 /// What one desk tells the others.
 #[derive(Clone)]
 enum News {
@@ -46,8 +49,7 @@ enum News {
 }
 
 impl Desks {
-    /// Creates so many desks for the requests of a workload; no node serves the tasks without a
-    /// request, ever.
+    /// Sets up so many desks for the requests of a workload. A request that is `None` fits nowhere.
     pub(crate) fn new(
         count: usize,
         cluster: &Cluster,
@@ -62,7 +64,7 @@ impl Desks {
     }
 
     /// Waits for a desk, if possible for `favourite`, and brings its view up to date with the news.
-    pub(crate) fn sit(&self, favourite: usize) -> MutexGuard<'_, Desk> {
+    pub(crate) fn sit(&self, favourite: usize) -> Seat<'_> {
         let favourite = favourite % self.desks.len();
         let (before, from) = self.desks.split_at(favourite);
         let free = from.iter().chain(before).find_map(|desk| match desk.try_lock() {
@@ -76,29 +78,29 @@ impl Desks {
         desk
     }
 
-    /// Counts what is about to be claimed as used, at all desks. Gives the desk free.
-    pub(crate) fn announce(&self, desk: MutexGuard<'_, Desk>, claim: &Arc<Claim>) {
+    /// Counts what is about to be claimed as used, at all desks, and leaves this one.
+    pub(crate) fn announce(&self, desk: Seat<'_>, claim: &Arc<Claim>) {
         self.spread(desk, News::Chosen(Arc::clone(claim)));
     }
 
-    /// Says at all desks what has become of an announced claim.
-    pub(crate) fn settle(&self, desk: MutexGuard<'_, Desk>, claim: Arc<Claim>, is_granted: bool) {
+    /// Says at all desks what has become of an announced claim, and leaves this one.
+    pub(crate) fn settle(&self, desk: Seat<'_>, claim: Arc<Claim>, is_granted: bool) {
         self.spread(desk, News::Settled(claim, is_granted));
     }
 
-    fn spread(&self, mut desk: MutexGuard<'_, Desk>, news: News) {
+    fn spread(&self, mut desk: Seat<'_>, news: News) {
         let others = self.news.iter().enumerate().filter(|(number, _)| *number != desk.number);
         others.for_each(|(_, other)| lock(other).push(news.clone()));
         desk.hear(news);
     }
 
-    /// Counts the providers that were read again at all desks.
+    /// Returns how many providers were read again, at all desks together.
     pub(crate) fn refreshed(&self) -> u64 {
         self.desks.iter().map(|desk| lock(desk).refreshed).sum()
     }
 }
 
-/// A desk or its news, also after a thread has panicked: the panic ends the run anyway.
+/// Locks a desk or its news, also after a thread has panicked: the panic ends the run anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -127,10 +129,12 @@ impl Desk {
         })
     }
 
-    /// A place for a task whose request is the one with this number; `None` when it fits nowhere.
+    /// Returns a place for a task whose request is the one with this number; `None` when it fits
+    /// nowhere.
     ///
     /// What fits nowhere beside the intents is tried again without them, in a view that is up to
-    /// date, and has failed only if it fits nowhere then.
+    /// date, and has failed only if it fits nowhere then. Nothing is ever given back, so that it
+    /// never fits again, and so that a view which is out of date shows too much and not too little.
     pub(crate) fn find(
         &mut self,
         request: usize,
@@ -168,12 +172,13 @@ impl Desk {
         self.view.claimed(claim);
     }
 
-    /// Reads again what other threads have changed.
+    /// Reads again what has changed.
     pub(crate) fn refresh(&mut self) {
         self.may_lack = false;
         self.refreshed += self.view.refresh() as u64;
     }
 
+    /// Brings the view up to date with some news.
     fn hear(&mut self, news: News) {
         match news {
             News::Chosen(claim) => {
@@ -189,5 +194,124 @@ impl Desk {
                 self.intents.retain(|intent| !Arc::ptr_eq(intent, &claim));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provider_tree::Worker;
+
+    use super::*;
+    use crate::seed::{self, Purpose};
+    use crate::shape::{ModelSet, Models, Node};
+
+    const TASK: Demand =
+        Demand { cpu_milli: 1000, memory_mib: 10, gpus: 1, gpu_milli: 600, models: ModelSet::ANY };
+
+    /// Two nodes with room for one task each, and two desks.
+    struct Bed {
+        cluster: Cluster,
+        desks: Desks,
+        worker: Worker,
+        claims: u64,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            let node = |name: &str| Node {
+                name: name.to_owned(),
+                cpu_milli: 3000,
+                memory_mib: 40,
+                gpus: 1,
+                model: None,
+            };
+            let cluster = Cluster::new(&[node("a"), node("b")], &Models::default());
+            let cluster = cluster.expect("the nodes are well formed");
+            let request = cluster.request(&TASK).expect("the names are well formed");
+            let desks = Desks::new(2, &cluster, PolicyName::FirstFit, &[request]);
+            let desks = desks.expect("the request is well formed");
+            let worker = cluster.tree.worker().expect("a worker is free");
+            Self { cluster, desks, worker, claims: 0 }
+        }
+
+        /// The node that a thread at this desk would choose, and the claim.
+        fn choose(&mut self, desk: usize) -> Option<(usize, Arc<Claim>)> {
+            let mut random = seed::generator(1, Purpose::Choice, 0);
+            let found = self.desks.sit(desk).find(0, &TASK, &mut random);
+            let found = found.expect("the request is the view's")?;
+            let root = found.root();
+            let node = self.cluster.nodes.iter().position(|node| node.root == root);
+            self.claims += 1;
+            let claim = Arc::new(found.claim(seed::consumer(1, self.claims)));
+            Some((node.expect("the root is a node's"), claim))
+        }
+
+        /// The processors that are used of each node, as the view of this desk shows it.
+        fn used(&self, desk: usize) -> Vec<u64> {
+            let desk = self.desks.sit(desk);
+            let used = |root| desk.view.usage(root, self.cluster.classes.cpu).map(|it| it.used);
+            let used = self.cluster.nodes.iter().map(|node| used(&node.root));
+            used.collect::<Result<_, _>>().expect("each node has processors")
+        }
+
+        fn announce(&mut self, desk: usize, claim: &Arc<Claim>) {
+            self.desks.announce(self.desks.sit(desk), claim);
+        }
+    }
+
+    #[test]
+    fn a_thread_sits_down_where_nobody_sits() {
+        let bed = Bed::new();
+        let first = bed.desks.sit(1);
+        assert_eq!(first.number, 1);
+        assert_eq!(bed.desks.sit(1).number, 0);
+        drop(first);
+        assert_eq!(bed.desks.sit(3).number, 1);
+    }
+
+    #[test]
+    fn intents_count_at_all_desks_while_they_stand() {
+        let mut bed = Bed::new();
+        let (node, claim) = bed.choose(0).expect("all is free");
+        assert_eq!(node, 0);
+        bed.announce(0, &claim);
+        for desk in [0, 1] {
+            assert_eq!(bed.choose(desk).expect("the second is free").0, 1);
+        }
+        bed.desks.settle(bed.desks.sit(0), claim, false);
+        for desk in [0, 1] {
+            assert_eq!(bed.choose(desk).expect("all is free").0, 0);
+        }
+    }
+
+    #[test]
+    fn what_fits_nowhere_beside_the_intents_is_tried_without() {
+        let mut bed = Bed::new();
+        for node in [0, 1] {
+            let (chosen, claim) = bed.choose(0).expect("one is free");
+            assert_eq!(chosen, node);
+            bed.announce(0, &claim);
+        }
+        for desk in [0, 1] {
+            assert_eq!(bed.choose(desk).expect("nothing is claimed yet").0, 0);
+        }
+    }
+
+    #[test]
+    fn what_was_granted_is_used_and_counts_once() {
+        let mut bed = Bed::new();
+        for node in [0, 1] {
+            let (chosen, claim) = bed.choose(0).expect("one is free");
+            assert_eq!(chosen, node);
+            bed.announce(0, &claim);
+            let _receipt = bed.worker.claim(&claim).expect("it is free");
+            // Before it hears what has become of the claim, a desk sees it.
+            bed.desks.sit(1).refresh();
+            bed.desks.settle(bed.desks.sit(0), claim, true);
+        }
+        assert_eq!(bed.used(0), [1000, 1000]);
+        assert_eq!(bed.used(1), [1000, 2000], "the second one twice, until the next refresh");
+        assert!([0, 1].iter().all(|&desk| bed.choose(desk).is_none()));
+        assert_eq!(bed.used(1), [1000, 1000]);
     }
 }

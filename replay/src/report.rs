@@ -43,8 +43,8 @@ pub(crate) struct Run {
     pub(crate) audit_seconds: f64,
     /// Claims refused because another thread was faster.
     pub(crate) refused_claims: u64,
-    /// Nodes read again because another thread placed something there.
-    pub(crate) refreshed_nodes: u64,
+    /// Providers read again because something was claimed there.
+    pub(crate) refreshed_providers: u64,
     /// Retries inside the library.
     pub(crate) internal_retries: u64,
     pub(crate) audit: Audit,
@@ -87,7 +87,7 @@ impl Run {
             schedule_seconds,
             audit_seconds: times.audit.as_secs_f64(),
             refused_claims: counters.refused,
-            refreshed_nodes: counters.refreshed,
+            refreshed_providers: counters.refreshed,
             internal_retries: counters.retries,
             audit,
         }
@@ -158,7 +158,7 @@ fn one_run(run: &Run) -> String {
         line("scheduling", &format!("{:.3} s", run.schedule_seconds)),
         line("auditing", &format!("{:.3} s", run.audit_seconds)),
         line("refused claims", &run.refused_claims.to_string()),
-        line("nodes read again", &run.refreshed_nodes.to_string()),
+        line("providers read again", &run.refreshed_providers.to_string()),
         line("internal retries", &run.internal_retries.to_string()),
     ]
     .concat()

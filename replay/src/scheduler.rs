@@ -53,7 +53,7 @@ use std::time::{Duration, Instant};
 use provider_tree::{Claim, Error, Provider, Request, Worker};
 
 use crate::cluster::Cluster;
-use crate::desk::Desks;
+use crate::desk::{Desks, Seat};
 use crate::options::PolicyName;
 use crate::progress;
 use crate::queue::Queue;
@@ -144,8 +144,8 @@ pub(crate) fn run(
     Ok(Schedule { outcomes, elapsed: elapsed(&shifts), counters })
 }
 
-/// What the tasks ask for, each request once, and by task which one it is. No node serves the tasks
-/// without a request, ever.
+/// Returns what the tasks ask for, each request once, and by task which one it is. No node serves
+/// the tasks without a request, ever.
 fn distinct_requests(
     cluster: &Cluster,
     tasks: &[Demand],
@@ -253,24 +253,9 @@ impl<'a> Thread<'a> {
             let found = desk.find(request_of[index], &tasks[index], &mut random)?;
             let Some(found) = found else { return Ok(Outcome::Failed) };
             let claim = found.claim(consumer);
-            let is_granted = if settings.pause.is_zero() {
-                let is_granted = self.claim(&claim)?;
-                match is_granted {
-                    true => desk.claimed(&claim),
-                    false => desk.refresh(),
-                }
-                is_granted
-            } else {
-                let claim = Arc::new(claim);
-                desks.announce(desk, &claim);
-                thread::sleep(settings.pause);
-                let is_granted = self.claim(&claim)?;
-                let mut desk = desks.sit(self.number);
-                if !is_granted {
-                    desk.refresh();
-                }
-                desks.settle(desk, claim, is_granted);
-                is_granted
+            let is_granted = match settings.pause.is_zero() {
+                true => self.claim_sitting(desk, &claim)?,
+                false => self.claim_after_pause(desk, claim)?,
             };
             if is_granted {
                 return Ok(Outcome::Placed(found.root()));
@@ -278,7 +263,33 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Claims what was chosen; false when the room is gone.
+    /// Claims without leaving the desk; returns false when the room is gone.
+    fn claim_sitting(&mut self, mut desk: Seat<'_>, claim: &Claim) -> Result<bool, Error> {
+        let is_granted = self.claim(claim)?;
+        match is_granted {
+            true => desk.claimed(claim),
+            false => desk.refresh(),
+        }
+        Ok(is_granted)
+    }
+
+    /// Says at all desks what it is about to claim, leaves the desk for the pause, and claims;
+    /// returns false when the room is gone.
+    fn claim_after_pause(&mut self, desk: Seat<'_>, claim: Claim) -> Result<bool, Error> {
+        let Shared { settings, desks, .. } = self.shared;
+        let claim = Arc::new(claim);
+        desks.announce(desk, &claim);
+        thread::sleep(settings.pause);
+        let is_granted = self.claim(&claim)?;
+        let mut desk = desks.sit(self.number);
+        if !is_granted {
+            desk.refresh();
+        }
+        desks.settle(desk, claim, is_granted);
+        Ok(is_granted)
+    }
+
+    /// Claims; returns false when the room is gone.
     fn claim(&mut self, claim: &Claim) -> Result<bool, Error> {
         match self.worker.claim(claim) {
             Ok(_) => Ok(true),

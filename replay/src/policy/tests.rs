@@ -65,8 +65,9 @@ impl Bed {
         let node = self.cluster.nodes.iter().position(|node| node.root == found.root());
         let node = node.expect("the root is a node's");
         let gpus = &self.cluster.nodes[node].gpus;
-        let device = |provider| gpus.iter().position(|gpu| *gpu == provider);
-        let mut devices: Vec<_> = found.providers().filter_map(device).collect();
+        let lines = found.lines();
+        let devices = lines.map(|(provider, ..)| gpus.iter().position(|gpu| *gpu == provider));
+        let mut devices: Vec<_> = devices.flatten().collect();
         devices.sort_unstable();
         (node, devices)
     }
@@ -222,7 +223,7 @@ fn random_task(models: &Models, random: &mut Xoshiro256PlusPlus) -> Demand {
     let spec: Vec<_> = spec.collect();
     Demand {
         cpu_milli: random.random_range(0..12) * 500,
-        memory_mib: random.random_range(0..8),
+        memory_mib: random.random_range(1..8),
         gpus,
         gpu_milli,
         models: if spec.is_empty() { ModelSet::ANY } else { models.set(spec) },
