@@ -2,47 +2,41 @@
 //!
 //! # How threads stay out of each other's way
 //!
-//! Each thread has its own [`View`] of what is free and chooses on it; the library's claim is what
-//! decides. Claims that both fit don't conflict in the library. But a policy with one best node for
-//! everybody makes threads meet there, and there the room is short by construction. Two things
-//! could spoil the packing, one the speed:
+//! A thread sits down at a [desk](crate::desk), which has a view of what is free, chooses there, and
+//! claims; the library's claim is what decides. Claims that both fit don't conflict in the library.
+//! But a policy with one best node for everybody makes threads meet there, and there the room is
+//! short by construction. Two things could spoil the packing, two the speed:
 //!
-//! - **Stale views.** A thread that does not know where the others placed their tasks takes for
-//!   the fullest node what is not, or no longer. So what becomes of every task stands in a shared
-//!   log, and before each choice a thread reads on in the log and reads the nodes that changed
-//!   again from the tree. A view lacks at most what is under way at this moment: one task for each
-//!   other thread.
 //! - **Giving way.** A thread whose claim is refused could turn to a random or a second-best node.
-//!   That avoids conflicts and loses the packing. Here it catches up and chooses again, always the
-//!   best node it knows.
+//!   That avoids conflicts and loses the packing. Here its desk reads again what has changed, and it
+//!   chooses again, always the best node it knows.
+//! - **Failing too early.** A view that shows less than what is free would make tasks fail. What
+//!   fits nowhere is therefore tried again without what is only intended, in a view that is up to
+//!   date, and has failed only if it fits nowhere then. A view that shows too much does no harm: its
+//!   node refuses the claim. So desks read again only after a refusal.
+//! - **Telling each other everything.** If each thread had a view, each change would be read once
+//!   for each thread. There are as many desks as cores, so that it is read once for each core, and a
+//!   thread that runs still finds one free.
 //! - **Running into each other.** If threads know only what is done, all of them choose the same
 //!   node, one wins, and the others begin again: with a slow step between choosing and claiming,
-//!   many threads are no faster than one. So a thread writes its choice into the log *before* it
-//!   claims, and the others count it as gone ([`Intents`]). They then choose what they would have
-//!   chosen one after another. Only threads that choose at the very same moment still meet.
-//!
-//! An intent is a hint and binds nobody. It may be counted twice for a moment (claimed, but not yet
-//! recorded) and it may come to nothing. A task that fits nowhere beside the intents is therefore
-//! tried again without them, and has failed only if it fits nowhere then; that is final, because
-//! nothing is ever given back, so that a view without intents is never short of room.
+//!   many threads are no faster than one. So before such a step a thread tells all desks what it is
+//!   about to claim, and they count it as gone. Only threads that choose at the very same moment at
+//!   different desks still meet. Without a slow step, a thread keeps its desk until it has claimed.
 //!
 //! What is left of the difference to one thread is the order of about as many neighbouring tasks as
 //! there are threads. `--pause` puts the slow step in, to measure the worst case. With 200
-//! microseconds, best-fit on the trace with the seeds 42 and 43, once as it is and once with
-//! intents left out (medians of five, on two cores that were also busy with other work, so that
-//! the rates vary by a fifth, and the one with intents and 128 threads by two fifths):
+//! microseconds, best-fit on the trace with the seeds 42 and 43 (medians of three, on two cores that
+//! were also busy with other work):
 //!
-//! | threads | decisions/s | GPU allocation | refused per task | without intents: | | |
-//! |---:|---:|---:|---:|---:|---:|---:|
-//! | 1 | 4,300 | 93.17 % | 0 | | | |
-//! | 2 | 8,300 | 93.16 % | 0.00 | 5,800 | 93.23 % | 0.3 |
-//! | 8 | 32,800 | 93.21 % | 0.02 | 6,300 | 93.49 % | 3.1 |
-//! | 32 | 29,800 | 93.21 % | 0.04 | 6,700 | 93.52 % | 12 |
-//! | 128 | 19,000 | 93.08 % | 0.10 | 6,100 | 93.48 % | 19 |
+//! | threads | decisions/s | GPU allocation | refused per task |
+//! |---:|---:|---:|---:|
+//! | 1 | 4,900 | 93.06 % | 0 |
+//! | 2 | 9,700 | 93.12 % | 0.00 |
+//! | 8 | 37,000 | 93.10 % | 0.00 |
+//! | 32 | 84,400 | 93.19 % | 0.01 |
+//! | 128 | 70,700 | 93.24 % | 0.02 |
 //!
-//! So the packing does not need intents, the speed does. The processor time of the whole program
-//! grows from 0.5 s with 8 threads to 2.0 s with 128. Every thread builds a view and keeps it up to
-//! date, which suggests itself as the cause, but was not measured apart.
+//! The processor time of the whole program grows from 0.2 s with 8 threads to 0.6 s with 128.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -109,6 +103,7 @@ pub(crate) fn run(
     settings: &Settings,
 ) -> Result<Schedule, Error> {
     let (requests, request_of) = distinct_requests(cluster, tasks)?;
+    // A desk for each thread that can run.
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let desks = settings.threads.min(cores);
     let shared = Shared {
