@@ -96,9 +96,9 @@ impl Fit {
         let is_elsewhere = |(slot, tree): (&Slot, &Option<u32>)| {
             slot.group.is_none() && tree.is_some_and(|tree| tree != self.tree)
         };
-        !scene.picture.is_cordoned(Seat { tree: self.tree, position: 0 })
-            && !(scene.form.names_trees
-                && scene.form.slots.iter().zip(scene.trees).any(is_elsewhere))
+        let is_outside =
+            scene.form.names_trees && scene.form.slots.iter().zip(scene.trees).any(is_elsewhere);
+        !is_outside && !scene.picture.is_cordoned(Seat { tree: self.tree, position: 0 })
     }
 
     /// Takes the last choice back.
