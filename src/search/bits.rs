@@ -145,6 +145,32 @@ impl Bits {
         self.words.iter().zip(others).map(|(word, other)| word & !other)
     }
 
+    /// Returns the first number that is at least `from`, a member of both sets, and accepted. Takes
+    /// those out of `other` that are not.
+    #[inline]
+    pub(super) fn next_accepted(
+        &self,
+        other: &mut Bits,
+        from: usize,
+        mut accept: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        let mut word = from / WORD;
+        let mut mask = u64::MAX << (from % WORD);
+        loop {
+            let mut common = self.words.get(word)? & other.words.get(word)? & mask;
+            while common != 0 {
+                let number = word * WORD + common.trailing_zeros() as usize;
+                if accept(number) {
+                    return Some(number);
+                }
+                other.remove(number);
+                common &= common - 1;
+            }
+            mask = u64::MAX;
+            word = self.next_word(word + 1)?;
+        }
+    }
+
     /// Returns whether the set has no members.
     pub(super) fn is_empty(&self) -> bool {
         self.summary.iter().all(|bits| *bits == 0)

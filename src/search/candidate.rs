@@ -34,8 +34,14 @@ impl Candidate {
     /// much as the claim has lines.
     pub fn claim(&self, consumer: Uuid) -> Claim {
         let mut claim = Claim::new(consumer);
-        for (provider, class, amount) in self.lines() {
-            claim.take_mut(&provider, class, amount);
+        // The unnamed group first, as it is served by the root most often: lines in the order in which
+        // the providers were created are in the order that a claim sorts them into.
+        let is_unnamed = |(_, slot): &(Provider, &Slot)| slot.group.is_none();
+        let named = self.filled().filter(|it| !is_unnamed(it));
+        for (provider, slot) in self.filled().filter(is_unnamed).chain(named) {
+            for &(class, amount) in &slot.amounts {
+                claim.take_mut(&provider, ResourceClass::from_number(class), amount);
+            }
         }
         claim
     }

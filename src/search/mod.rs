@@ -23,6 +23,7 @@ mod picture;
 mod place;
 mod plan;
 mod prepared;
+mod recency;
 mod request;
 mod room;
 mod root;

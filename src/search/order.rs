@@ -1,6 +1,7 @@
 //! [`Order`]: numbers by keys.
 
 use crate::search::bits::Bits;
+use crate::search::recency::Recency;
 
 /// Holds trees in buckets, by the leading bits of their keys: an update moves one bit, and the trees
 /// with the least keys are found without a look at the others.
@@ -11,9 +12,8 @@ pub(super) struct Order {
     filled: Bits,
     /// The bucket of each tree; [`NOWHERE`] for one that has no key.
     bucket_of: Vec<u16>,
-    /// The trees that have got another bucket, since `moved_before` others had.
-    moved: Vec<u32>,
-    moved_before: u64,
+    /// The trees by when they have got another bucket.
+    pub(super) moved: Recency,
 }
 
 /// Keys that agree in this many bits below the highest one are in one bucket.
@@ -33,7 +33,7 @@ fn bucket_of(key: u64) -> usize {
 impl Order {
     /// Returns an order without trees, in which everything has moved since `before`.
     pub(super) fn after(before: &Order) -> Self {
-        Order { moved_before: before.moved() + 1, ..Order::default() }
+        Order { moved: Recency::after(&before.moved), ..Order::default() }
     }
 
     /// Puts a tree where it belongs by its key; nowhere if it has none.
@@ -47,11 +47,7 @@ impl Order {
         if before == bucket {
             return;
         }
-        if self.moved.len() > self.bucket_of.len().max(1_024) {
-            self.moved_before += self.moved.len() as u64;
-            self.moved.clear();
-        }
-        self.moved.push(tree);
+        self.moved.note(tree);
         if before != NOWHERE {
             let trees = &mut self.buckets[before as usize];
             trees.remove(at);
@@ -66,20 +62,6 @@ impl Order {
             self.buckets[bucket as usize].insert(at);
             self.filled.insert(bucket as usize);
         }
-    }
-
-    /// Returns the trees that have got another bucket since the caller had seen `seen` such events,
-    /// or `None` if they are not known any more.
-    #[inline]
-    pub(super) fn moved_since(&self, seen: u64) -> Option<&[u32]> {
-        let from = seen.checked_sub(self.moved_before)?;
-        self.moved.get(from as usize..)
-    }
-
-    /// Returns how many times a tree has got another bucket.
-    #[inline]
-    pub(super) fn moved(&self) -> u64 {
-        self.moved_before + self.moved.len() as u64
     }
 
     /// Returns the bucket that a tree is in.
@@ -100,21 +82,23 @@ impl Order {
         Spot { bucket: bucket_of(key), tree: 0 }
     }
 
-    /// Returns the first tree from `spot` on that is a member of `open`, and its place. Looks only at
-    /// `buckets`, and takes those out that have no such tree.
+    /// Returns the first tree from `spot` on that is a member of `open` and accepted, and its place.
+    /// Takes those out of `open` that are not. Looks only at `buckets`, and takes those out that have
+    /// no such tree.
     #[inline]
     pub(super) fn next(
         &self,
         mut spot: Spot,
-        open: &Bits,
+        open: &mut Bits,
         buckets: &mut Bits,
+        mut accept: impl FnMut(usize) -> bool,
     ) -> Option<(Spot, u32)> {
         loop {
             let bucket = self.filled.next_common(buckets, spot.bucket)?;
             if bucket != spot.bucket {
                 spot = Spot { bucket, tree: 0 };
             }
-            if let Some(tree) = self.buckets[bucket].next_common(open, spot.tree) {
+            if let Some(tree) = self.buckets[bucket].next_accepted(open, spot.tree, &mut accept) {
                 return Some((Spot { bucket, tree }, tree as u32));
             }
             if spot.tree == 0 {
@@ -141,7 +125,7 @@ impl Order {
     pub(super) fn bytes(&self) -> usize {
         self.buckets.iter().map(|trees| trees.bytes() + size_of::<Bits>()).sum::<usize>()
             + self.bucket_of.capacity() * size_of::<u16>()
-            + self.moved.capacity() * size_of::<u32>()
+            + self.moved.bytes()
     }
 }
 

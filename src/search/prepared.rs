@@ -97,9 +97,9 @@ impl Prepared {
             let slots = self.form.slots.iter();
             self.trees = slots.map(|slot| self.form.group(slot).in_tree.map(tree_of)).collect();
         }
-        match picture.grown_since(self.grown) {
+        match picture.grown.since(self.grown) {
             Some(grown) if self.epoch == picture.epoch && !self.may_share_growth(picture) => {
-                for &tree in grown {
+                for tree in grown {
                     let make = picture.trees[tree as usize].make as usize;
                     // A tree whose make can't serve the request stays closed.
                     if !matches!(self.plans.get(make), Some(Some(Err(_)))) {
@@ -116,7 +116,7 @@ impl Prepared {
                 self.moved = None;
             }
         }
-        self.grown = picture.grown();
+        self.grown = picture.grown.count();
         self.shared_growth = picture.shared_growth;
         self.epoch = picture.epoch;
     }
@@ -196,26 +196,23 @@ impl Prepared {
         &mut self,
         picture: &Picture,
         order: &Order,
-        mut from: Spot,
+        from: Spot,
         steps: &mut Steps,
     ) -> Option<(Spot, u32)> {
         self.follow_order(order);
-        loop {
-            let (spot, tree) = order.next(from, &self.open, &mut self.buckets)?;
+        let Prepared { open, buckets, needs, .. } = self;
+        order.next(from, open, buckets, |tree| {
             steps.made += 1;
-            if self.may_serve(picture, tree as usize) {
-                return Some((spot, tree));
-            }
-            from = spot.after();
-        }
+            may_serve(needs, picture, tree)
+        })
     }
 
     /// Learns which trees have moved in the order of the view.
     #[inline]
     fn follow_order(&mut self, order: &Order) {
-        match self.moved.and_then(|seen| order.moved_since(seen)) {
+        match self.moved.and_then(|seen| order.moved.since(seen)) {
             Some(moved) => {
-                for &tree in moved.iter().filter(|tree| self.open.has(**tree as usize)) {
+                for tree in moved.filter(|tree| self.open.has(*tree as usize)) {
                     if let Some(bucket) = order.bucket(tree) {
                         self.buckets.insert(bucket);
                     }
@@ -223,14 +220,13 @@ impl Prepared {
             }
             None => self.buckets = order.all_buckets(),
         }
-        self.moved = Some(order.moved());
+        self.moved = Some(order.moved.count());
     }
 
     /// Returns whether `tree` has enough free of each class, as far as its sums tell. Notes if not.
     #[inline]
     fn may_serve(&mut self, picture: &Picture, tree: usize) -> bool {
-        let has = |need: &Need| need.fits(picture.free_of(need.class, tree));
-        let may_serve = self.needs.iter().all(has) && picture.trees[tree].is_live();
+        let may_serve = may_serve(&self.needs, picture, tree);
         if !may_serve {
             self.open.remove(tree);
         }
@@ -298,6 +294,13 @@ impl Prepared {
             providers: self.fit.seats().iter().map(|&seat| picture.provider(seat)).collect(),
         }
     }
+}
+
+/// Returns whether `tree` has enough free of each class, as far as its sums tell.
+#[inline]
+fn may_serve(needs: &[Need], picture: &Picture, tree: usize) -> bool {
+    let has = |need: &Need| need.fits(picture.free_of(need.class, tree));
+    needs.iter().all(has) && picture.trees[tree].is_live()
 }
 
 /// Stands for the tree of a provider that does not exist.

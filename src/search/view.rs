@@ -242,12 +242,11 @@ impl View {
     /// When the claim has been granted, [`undo`](Self::undo) and [`claimed`](Self::claimed) follow;
     /// when it has been refused, [`undo`](Self::undo) and [`reread`](Self::reread).
     pub fn assume(&mut self, claim: &Claim) {
-        let mut grown = None;
         for Line { provider, class, amount } in &claim.lines {
             self.picture.assume(provider, class.number(), *amount);
             if let Some(seat) = self.picture.seat(provider) {
                 let change = |used: u64| used.saturating_add(*amount);
-                self.picture.change(seat, class.number(), change, &mut grown);
+                self.picture.change(seat, class.number(), change);
             }
         }
         self.reorder();
@@ -255,12 +254,11 @@ impl View {
 
     /// Takes back what [`assume`](Self::assume) has counted for `claim`.
     pub fn undo(&mut self, claim: &Claim) {
-        let mut grown = None;
         for Line { provider, class, amount } in &claim.lines {
             let undone = self.picture.undo(provider, class.number(), *amount);
             if let Some(seat) = self.picture.seat(provider) {
                 let change = |used: u64| used.saturating_sub(undone);
-                self.picture.change(seat, class.number(), change, &mut grown);
+                self.picture.change(seat, class.number(), change);
             }
         }
         self.reorder();
@@ -268,17 +266,16 @@ impl View {
 
     /// Applies `change` to what is used of each provider of the view, and what `claim` asks for of it.
     fn change(&mut self, claim: &Claim, change: impl Fn(u64, u64) -> u64) {
-        let mut grown = None;
         for line in &claim.lines {
             if let Some(seat) = self.picture.seat(&line.provider) {
-                self.change_and_doubt(seat, line, &change, &mut grown);
+                self.change_and_doubt(seat, line, &change);
             }
         }
         for line in &claim.chains {
             let Some(seat) = self.picture.seat(&line.provider) else { continue };
             let chain = self.picture.chain(seat, line.class.number());
             for seat in chain.collect::<SmallVec<[Seat; 8]>>() {
-                self.change_and_doubt(seat, line, &change, &mut grown);
+                self.change_and_doubt(seat, line, &change);
             }
         }
         self.reorder();
@@ -291,18 +288,12 @@ impl View {
     /// Applies `change` to what is used in `seat`, and lets the provider be read again at the next
     /// refresh: if it has been read since the claim was granted, the change counts twice.
     #[inline]
-    fn change_and_doubt(
-        &mut self,
-        seat: Seat,
-        line: &Line,
-        change: impl Fn(u64, u64) -> u64,
-        grown: &mut Option<u32>,
-    ) {
+    fn change_and_doubt(&mut self, seat: Seat, line: &Line, change: impl Fn(u64, u64) -> u64) {
         if let Some(usage) = self.picture.doubt(seat) {
             self.doubtful.push(usage);
         }
         let change = |used| change(used, line.amount);
-        self.picture.change(seat, line.class.number(), change, grown);
+        self.picture.change(seat, line.class.number(), change);
     }
 
     /// Reads a provider again, as it is now; its whole tree if its structure has changed. Does
@@ -381,7 +372,7 @@ impl View {
     pub fn order_by(&mut self, key: impl Fn(Root<'_>) -> u64 + Send + Sync + 'static) {
         let before = self.order.take().map(|(_, order)| order).unwrap_or_default();
         self.order = Some((Box::new(key), before));
-        self.picture.list_changes();
+        self.picture.list_all_changes();
         self.reorder();
     }
 
@@ -389,15 +380,16 @@ impl View {
     #[inline]
     fn reorder(&mut self) {
         let Some((key, order)) = &mut self.order else { return };
-        let picture = &mut self.picture;
-        let Some(changed) = picture.changed_trees() else { return };
-        if changed.is_anew {
+        let Some(mut changed) = self.picture.take_changed() else { return };
+        if std::mem::take(&mut changed.is_anew) {
             *order = Order::after(order);
         }
-        for tree in changed.trees {
+        let picture = &self.picture;
+        for tree in changed.trees.drain(..) {
             let is_live = picture.trees[tree as usize].is_live();
             order.place(tree, is_live.then(|| key(Root { picture, tree })));
         }
+        self.picture.list_in(changed);
     }
 
     /// Counts, condition by condition, why roots can't serve the request. O(roots), and apart from

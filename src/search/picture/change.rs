@@ -13,14 +13,22 @@ const MOST_SUMMED: usize = 64;
 
 impl Picture {
     /// Lists the trees that change from now on, and for a start all trees.
-    pub(in crate::search) fn list_changes(&mut self) {
+    pub(in crate::search) fn list_all_changes(&mut self) {
         let trees = (0..self.trees.len() as u32).collect();
         self.changed = Some(ChangedTrees { trees, is_anew: true });
     }
 
-    /// Returns the trees that have changed since the last call, if they are listed.
-    pub(in crate::search) fn changed_trees(&mut self) -> Option<ChangedTrees> {
-        self.changed.as_mut().map(std::mem::take)
+    /// Returns the trees that have changed, if they are listed. [`list_in`](Self::list_in) gives the
+    /// list back.
+    #[inline]
+    pub(in crate::search) fn take_changed(&mut self) -> Option<ChangedTrees> {
+        self.changed.take()
+    }
+
+    /// Lists the trees that change from now on in `changed`, which is empty.
+    #[inline]
+    pub(in crate::search) fn list_in(&mut self, changed: ChangedTrees) {
+        self.changed = Some(changed);
     }
 
     /// Lists a tree that has changed.
@@ -39,25 +47,7 @@ impl Picture {
             // What is shared may be what any other tree lacked.
             self.shared_growth += 1;
         }
-        if self.grown.len() > 2 * self.trees.len() + 1_024 {
-            self.grown_before += self.grown.len() as u64;
-            self.grown.clear();
-        }
-        self.grown.push(tree);
-    }
-
-    /// Returns the trees that have grown since the caller had seen `seen` such events, or `None` if
-    /// they are not known any more.
-    #[inline]
-    pub(in crate::search) fn grown_since(&self, seen: u64) -> Option<&[u32]> {
-        let from = seen.checked_sub(self.grown_before)?;
-        self.grown.get(from as usize..)
-    }
-
-    /// Returns how many trees have grown so far.
-    #[inline]
-    pub(in crate::search) fn grown(&self) -> u64 {
-        self.grown_before + self.grown.len() as u64
+        self.grown.note(tree);
     }
 
     #[inline]
@@ -118,20 +108,18 @@ impl Picture {
         Some((before, usage.free()))
     }
 
-    /// Changes what is used of `class` in `seat`. Notes that the tree has changed, and that it has
-    /// grown unless it is the last one that `grown` tells of.
+    /// Changes what is used of `class` in `seat`, and notes that the tree has changed or grown.
     #[inline]
     pub(in crate::search) fn change(
         &mut self,
         seat: Seat,
         class: u16,
         change: impl FnOnce(u64) -> u64,
-        grown: &mut Option<u32>,
     ) {
         let Some((before, after)) = self.change_used(seat, class, change) else { return };
         if !self.is_cordoned(seat) {
             self.adjust(seat.tree, class, before, after);
-            if after > before && grown.replace(seat.tree) != Some(seat.tree) {
+            if after > before {
                 self.note_growth(seat.tree);
             }
         }

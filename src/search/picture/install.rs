@@ -5,6 +5,7 @@ use crate::layout::{State, UsageWords, usage_of};
 use crate::ledger::{Cell, Torn};
 use crate::search::make::Place;
 use crate::search::picture::{ChangedTrees, Owner, Picture, Seat, Seen, Tree};
+use crate::search::recency::Recency;
 use crate::search::source::Source;
 use crate::values::Usage;
 
@@ -277,8 +278,7 @@ impl Picture {
         }
         self.epoch = old.epoch + 1;
         self.shared_growth = old.shared_growth;
-        self.grown_before = old.grown_before + old.grown.len() as u64;
-        self.grown.clear();
+        self.grown = Recency::after(&old.grown);
     }
 }
 

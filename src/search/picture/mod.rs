@@ -16,6 +16,7 @@ use crate::search::bits::Bits;
 use crate::search::column::{Column, Free};
 use crate::search::kind::{Kind, Kinds};
 use crate::search::make::{Make, Makes};
+use crate::search::recency::Recency;
 use crate::values::Usage;
 
 /// Holds a forest in arrays, for one thread to search in.
@@ -48,9 +49,8 @@ pub(super) struct Picture {
     pub(super) sharing: Vec<Seat>,
     /// Counts the providers and amounts that no tree has any more.
     dead: usize,
-    /// Trees of which more is free than before, or that are new, since `grown_before` others were.
-    grown: Vec<u32>,
-    grown_before: u64,
+    /// The trees by when more has come to be free there, or they have come.
+    pub(super) grown: Recency,
     /// Changes whenever what was prepared for the picture has to be prepared again.
     pub(super) epoch: u64,
     /// Changes whenever more is free of a sharing provider, so that any tree may have grown.
@@ -323,7 +323,7 @@ impl Picture {
             + self.seen.capacity() * size_of::<Seen>()
             + self.amounts.capacity() * size_of::<Usage>()
             + self.owners.capacity() * size_of::<Owner>()
-            + self.grown.capacity() * size_of::<u32>()
+            + self.grown.bytes()
             + self.cordoned.bytes()
             + columns
             + makes
