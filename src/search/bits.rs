@@ -122,6 +122,23 @@ impl Bits {
         }
     }
 
+    /// Takes those out of the set that are not accepted.
+    #[inline]
+    pub(super) fn retain(&mut self, mut accept: impl FnMut(usize) -> bool) {
+        let mut from = 0;
+        while let Some(word) = self.next_word(from) {
+            let mut bits = self.words[word];
+            while bits != 0 {
+                let number = word * WORD + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if !accept(number) {
+                    self.remove(number);
+                }
+            }
+            from = word + 1;
+        }
+    }
+
     /// Counts the members that `other` does not have.
     pub(super) fn count_without(&self, other: &Bits) -> usize {
         self.words_without(other).map(|word| word.count_ones() as usize).sum()

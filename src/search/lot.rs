@@ -12,29 +12,41 @@ pub(super) struct Lot {
     last: Option<usize>,
 }
 
-/// Numbers are drawn this often before the members are counted, which costs what the bound of the
-/// set is. Both ways give every member the same chance.
-const TRIES: usize = 8;
+/// Numbers are drawn this often before the members are looked at one by one. Both ways give every
+/// member that is accepted the same chance.
+const TRIES: usize = 16;
 
 impl Lot {
     pub(super) fn new(seed: u64) -> Self {
         Lot { state: seed, drawn: Bits::default(), last: None }
     }
 
-    /// Returns the next member of `set`, which has none from `bound` on. Members may leave the set
-    /// between two calls.
+    /// Returns the next member of `set` that is accepted; `set` has none from `bound` on. Takes those
+    /// out that are not. Members may leave the set between two calls.
     #[inline]
-    pub(super) fn draw(&mut self, set: &Bits, bound: usize) -> Option<usize> {
+    pub(super) fn draw(
+        &mut self,
+        set: &mut Bits,
+        bound: usize,
+        mut accept: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
         if let Some(last) = self.last.take().filter(|&last| set.has(last)) {
             self.drawn.insert(last);
         }
-        let mut tries = (0..TRIES).map(|_| self.below(bound));
-        let found = tries.find(|&number| set.has(number)).filter(|&it| !self.drawn.has(it));
-        self.last = found.or_else(|| {
-            let rest = set.count_without(&self.drawn);
-            let nth = self.below(rest);
-            set.nth_without(&self.drawn, nth)
-        });
+        for _ in 0..TRIES {
+            let number = self.below(bound);
+            if set.has(number) && !self.drawn.has(number) {
+                if accept(number) {
+                    self.last = Some(number);
+                    return self.last;
+                }
+                set.remove(number);
+            }
+        }
+        set.retain(accept);
+        let rest = set.count_without(&self.drawn);
+        let nth = self.below(rest);
+        self.last = set.nth_without(&self.drawn, nth);
         self.last
     }
 
@@ -63,13 +75,18 @@ mod tests {
             let mut first = vec![0; bound];
             let rounds = 200 * members.len();
             for seed in 0..rounds as u64 {
-                first[Lot::new(seed).draw(&set, bound).unwrap()] += 1;
+                // More members than are accepted.
+                let mut set = set.clone();
+                (0..bound).skip(1).step_by(step + 1).for_each(|member| set.insert(member));
+                let accept = |member| members.binary_search(&member).is_ok();
+                first[Lot::new(seed).draw(&mut set, bound, accept).unwrap()] += 1;
             }
             for &member in &members {
                 assert!((130..270).contains(&first[member]), "{member}: {}", first[member]);
             }
             let mut lot = Lot::new(7);
-            let mut drawn: Vec<_> = std::iter::from_fn(|| lot.draw(&set, bound)).collect();
+            let draw = || lot.draw(&mut set, bound, |_| true);
+            let mut drawn: Vec<_> = std::iter::from_fn(draw).collect();
             assert_ne!(drawn, members);
             drawn.sort_unstable();
             assert_eq!(drawn, members);
@@ -80,9 +97,9 @@ mod tests {
     fn what_leaves_the_set_is_not_drawn() {
         let mut set = Bits::all_below(100);
         let mut lot = Lot::new(1);
-        let first = lot.draw(&set, 100).unwrap();
+        let first = lot.draw(&mut set, 100, |_| true).unwrap();
         (0..100).filter(|member| member % 2 == first % 2).for_each(|member| set.remove(member));
-        let rest = std::iter::from_fn(|| lot.draw(&set, 100));
+        let rest = std::iter::from_fn(|| lot.draw(&mut set, 100, |_| true));
         assert_eq!(rest.filter(|member| member % 2 != first % 2).count(), 50);
     }
 }

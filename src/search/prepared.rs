@@ -152,6 +152,9 @@ impl Prepared {
         let mut looked_at = usize::MAX;
         loop {
             let tree = self.open.next(from)?;
+            if steps.are_over() {
+                return None;
+            }
             steps.made += 1;
             let run = tree / WORD;
             if run != looked_at {
@@ -180,13 +183,13 @@ impl Prepared {
         lot: &mut Lot,
         steps: &mut Steps,
     ) -> Option<u32> {
-        loop {
-            let tree = lot.draw(&self.open, picture.trees.len())?;
+        let Prepared { open, needs, .. } = self;
+        let drawn = lot.draw(open, picture.trees.len(), |tree| {
             steps.made += 1;
-            if self.may_serve(picture, tree) {
-                return Some(tree as u32);
-            }
-        }
+            // Without steps left the caller looks at no tree, whichever it is.
+            steps.are_over() || may_serve(needs, picture, tree)
+        });
+        drawn.map(|tree| tree as u32)
     }
 
     /// Returns the first tree from `from` on, in the order of the view, that may serve the request,
@@ -203,7 +206,8 @@ impl Prepared {
         let Prepared { open, buckets, needs, .. } = self;
         order.next(from, open, buckets, |tree| {
             steps.made += 1;
-            may_serve(needs, picture, tree)
+            // Without steps left the caller looks at no tree, whichever it is.
+            steps.are_over() || may_serve(needs, picture, tree)
         })
     }
 
