@@ -182,35 +182,34 @@ impl Fit {
     /// that are alike.
     #[cold]
     fn order(&self, scene: &Scene<'_>, at: usize) -> SmallVec<[u32; 8]> {
-        let &Scene { picture, form, plan, .. } = scene;
-        let (slot, choices) = (&form.slots[at], &plan.slots[at]);
-        let mut order: SmallVec<[u32; 8]> = (0..choices.choices.len() as u32).collect();
-        match scene.taste.first {
-            First::InOrder => {}
-            First::Tightest => {
-                let free = |choice: u32| {
-                    let seat = choices.choices[choice as usize].seat(self.tree);
-                    let places = choices.amounts(choice as usize, slot.amounts.len());
-                    seat.into_iter().flat_map(move |seat| {
-                        let tree = picture.trees[seat.tree as usize];
-                        places.iter().map(move |&at| picture.free_at(tree, seat.position, at))
-                    })
-                };
-                if slot.amounts.len() > 1 {
-                    order.sort_by(|&one, &other| free(one).cmp(free(other)));
-                } else {
-                    let keys = order.iter().map(|&choice| (free(choice).next(), choice));
-                    let mut keys: SmallVec<[_; 8]> = keys.collect();
-                    keys.sort_unstable();
-                    order.iter_mut().zip(keys).for_each(|(place, (_, choice))| *place = choice);
-                }
-            }
-            First::Shuffled(seed) => order.sort_by_key(|&choice| {
-                let position = choices.choices[choice as usize].position;
-                FixedState::with_seed(seed).hash_one((self.tree, position))
-            }),
+        let Scene { picture, form, plan, taste, .. } = scene;
+        let choices = &plan.slots[at];
+        let count = form.slots[at].amounts.len();
+        let free = |choice: usize, amount: usize| {
+            let Some(seat) = choices.choices[choice].seat(self.tree) else { return 0 };
+            let place = choices.amounts(choice, count)[amount];
+            picture.free_at(picture.trees[seat.tree as usize], seat.position, place)
+        };
+        let shuffle = |seed: u64, choice: usize| {
+            let position = choices.choices[choice].position;
+            FixedState::with_seed(seed).hash_one((self.tree, position))
+        };
+        let key = |choice: usize| match taste.first {
+            First::Tightest if count > 0 => free(choice, 0),
+            First::Shuffled(seed) => shuffle(seed, choice),
+            First::InOrder | First::Tightest => 0,
+        };
+        let keys = (0..choices.choices.len()).map(|choice| (key(choice), choice as u32));
+        let mut keys: SmallVec<[(u64, u32); 8]> = keys.collect();
+        if matches!(taste.first, First::Tightest) && count > 1 {
+            let rest = |choice: u32| (1..count).map(move |amount| free(choice as usize, amount));
+            keys.sort_by(|one, other| {
+                one.0.cmp(&other.0).then_with(|| rest(one.1).cmp(rest(other.1)))
+            });
+        } else {
+            keys.sort_unstable();
         }
-        order
+        keys.into_iter().map(|(_, choice)| choice).collect()
     }
 
     /// Returns whether the choice that is tried after `rank` others serves nothing yet, and an
