@@ -37,7 +37,14 @@ impl Ledger {
     /// `word` was read from the gate of `cell` before.
     #[inline]
     pub(crate) fn is_in_force(&self, cell: Cell, word: GateWord) -> bool {
-        self.gates.load(cell) == word
+        self.gate_word(cell) == word
+    }
+
+    /// Returns what is in the gate of `cell`: as long as that is a word that names a version, this
+    /// version is in force. Wait-free.
+    #[inline]
+    pub(crate) fn gate_word(&self, cell: Cell) -> GateWord {
+        self.gates.load(cell)
     }
 
     /// Returns the word that names the version of `cell` in force. Lock-free.

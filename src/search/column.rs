@@ -30,6 +30,8 @@ pub(super) struct Dense {
     most: Vec<u64>,
     sum: Vec<u64>,
     runs: Vec<Run>,
+    /// Counts the trees whose sum is not known.
+    unknown: usize,
 }
 
 /// Holds the greatest `most` in a run of 64 trees, or more: it is computed again only when a tree
@@ -71,11 +73,11 @@ impl Column {
         }
     }
 
-    /// Returns what is free in each tree together, if the class has an array.
+    /// Returns what is free in each tree together, if the class has an array and all sums are known.
     pub(super) fn sums(&self) -> Option<&[u64]> {
         match self {
-            Column::Few(_) => None,
-            Column::Many(dense) => Some(&dense.sum),
+            Column::Many(dense) if dense.unknown == 0 => Some(&dense.sum),
+            _ => None,
         }
     }
 
@@ -124,7 +126,9 @@ impl Dense {
             self.sum.resize(tree + 1, 0);
             self.runs.resize(tree / WORD + 1, Run::default());
         }
-        self.sum[tree] = free.sum;
+        let known = std::mem::replace(&mut self.sum[tree], free.sum);
+        self.unknown += usize::from(free.sum == u64::MAX);
+        self.unknown -= usize::from(known == u64::MAX);
         let before = std::mem::replace(&mut self.most[tree], free.most);
         let run = &mut self.runs[tree / WORD];
         if free.most >= run.most {

@@ -254,7 +254,8 @@ fn what_is_gone_is_forgotten() {
         view.refresh();
     }
     assert_eq!((view.trees(), view.providers()), (0, 0));
-    assert!(view.picture().providers.len() < 3_000, "{}", view.picture().providers.len());
+    let entries = view.picture().entries();
+    assert!(entries < 3_000, "{entries}");
     assert!(view.picture().trees.len() < 3_000);
     assert!(view.picture().makes.len() < 200, "{}", view.picture().makes.len());
 }

@@ -86,9 +86,9 @@ impl Picture {
     #[inline]
     pub(in crate::search) fn doubt(&mut self, seat: Seat) -> Option<Cell> {
         let number = self.number(seat);
-        let seen = &mut self.seen[number].usage;
-        let is_doubted = std::mem::replace(seen, GateWord::VACANT) == GateWord::VACANT;
-        (!is_doubted).then(|| usage_of(self.providers[number].cell))
+        let entry = &mut self.entries[number];
+        let is_doubted = std::mem::replace(&mut entry.usage, GateWord::VACANT) == GateWord::VACANT;
+        (!is_doubted).then(|| usage_of(entry.provider.cell))
     }
 
     /// Changes what is used of `class` in `seat`, without summing up. Returns what was free before,

@@ -1,13 +1,18 @@
 //! How a [`Picture`] follows a forest: which trees and providers are read again.
 
+use smallvec::SmallVec;
+
 use crate::forest::Forest;
 use crate::layout::{CellKind, Life, State, Structure, UsageWords, usage_of};
-use crate::ledger::Cell;
+use crate::ledger::{Cell, GateWord, Torn};
 use crate::search::holders::Holders;
 use crate::search::picture::install::{Reading, Stale};
-use crate::search::picture::{Owner, Picture, Seat, Seen, Tree};
-use crate::search::source::{Present, Source, root_now};
+use crate::search::picture::{Entry, Owner, Picture, Seat, Tree};
+use crate::search::source::{Present, Source, UsageCopy, root_now};
 use crate::values::Usage;
+
+/// Counts the providers that are read before what was read is taken in.
+const AT_ONCE: usize = 16;
 
 impl Picture {
     /// Returns a picture of the trees with these roots, each as it is when it is read. The caller
@@ -31,15 +36,20 @@ impl Picture {
         cells: impl IntoIterator<Item = Cell>,
     ) -> usize {
         let mut stale = Vec::new();
+        let mut changed = Vec::new();
         let mut read = 0;
         for cell in cells {
-            read += usize::from(self.examine(forest, cell, &mut stale));
+            changed.extend(self.examine(forest, cell, &mut stale));
             if let Some(holders) = holders
                 && self.owners.get(cell.number() as usize) == Some(&Owner::CONSUMER)
             {
                 holders.read(&forest.ledger, cell);
             }
+            if changed.len() == AT_ONCE {
+                read += self.reread_all(forest, &mut changed, &mut stale);
+            }
         }
+        read += self.reread_all(forest, &mut changed, &mut stale);
         stale.sort_unstable();
         stale.dedup();
         self.read_trees(forest, stale);
@@ -62,29 +72,38 @@ impl Picture {
         self.update(forest, holders, (0..forest.ledger.cell_bound()).map(Cell::new))
     }
 
-    /// Reads `cell` again if it has changed. Adds to `stale` the roots of trees whose structure may
-    /// have. Returns whether the cell was read.
-    fn examine(&mut self, forest: &Forest, cell: Cell, stale: &mut Vec<Stale>) -> bool {
+    /// Looks at a cell that may have changed. Adds to `stale` the roots of trees whose structure may
+    /// have. Returns the provider whose usage has.
+    #[inline]
+    fn examine(&mut self, forest: &Forest, cell: Cell, stale: &mut Vec<Stale>) -> Option<u32> {
         let at = cell.number() as usize;
         let owner = self.owners.get(at).copied().unwrap_or(Owner::UNKNOWN);
         if owner == Owner::OTHER || owner == Owner::CONSUMER {
-            return false;
+            return None;
         }
         let Some(number) = owner.provider() else {
             self.meet(forest, cell, stale);
-            return false;
+            return None;
         };
-        let provider = self.providers[number as usize];
-        if cell != provider.cell {
-            let is_seen = forest.ledger.is_in_force(cell, self.seen[number as usize].usage);
-            return !is_seen && self.reread(forest, number, stale);
+        let entry = &mut self.entries[number as usize];
+        if cell != entry.provider.cell {
+            let word = forest.ledger.gate_word(cell);
+            // The caller reads it after this, so that it need not be read for the same change again.
+            return (std::mem::replace(&mut entry.usage, word) != word).then_some(number);
         }
+        self.compare_structure(forest, number, stale);
+        None
+    }
+
+    /// Adds the root of a provider's tree to `stale` if the provider is not where the picture has it.
+    fn compare_structure(&self, forest: &Forest, number: u32, stale: &mut Vec<Stale>) {
+        let Entry { provider, tree, .. } = self.entries[number as usize];
+        let cell = provider.cell;
         let structure = forest.ledger.peek(cell, Structure::of);
-        let tree = self.tree_of[number as usize];
         let Tree { first, make, .. } = self.trees[tree as usize];
         let make = self.makes.get(make);
         let position = number - first;
-        let cell_at = |position: u32| self.providers[(first + position) as usize].cell;
+        let cell_at = |position: u32| self.entries[(first + position) as usize].provider.cell;
         let is_here = structure.life.is(State::Live, provider.incarnation)
             && match position {
                 0 => structure.parent == Some(forest.super_root),
@@ -98,7 +117,6 @@ impl Picture {
             stale.push(self.stale(tree));
             stale.extend(root_now(forest, cell).map(Stale::of_root));
         }
-        false
     }
 
     /// Looks at a cell that belongs to no provider of the picture.
@@ -125,39 +143,77 @@ impl Picture {
         }
     }
 
+    /// Reads the usage of these providers again. Adds to `stale` the roots of trees that have to be
+    /// read again. Returns of how many providers the amounts were taken in.
+    fn reread_all(
+        &mut self,
+        forest: &Forest,
+        changed: &mut Vec<u32>,
+        stale: &mut Vec<Stale>,
+    ) -> usize {
+        // All are read before any is taken in: so the processor waits for several at once, where they
+        // are not in its cache.
+        let mut source = Present(forest);
+        let read: SmallVec<[_; AT_ONCE]> = changed
+            .iter()
+            .map(|number| source.usage(usage_of(self.entries[*number as usize].provider.cell)))
+            .collect();
+        let taken_in = |(number, usage)| match usage {
+            Ok((word, words)) => self
+                .apply(&mut source, number, word, &words, stale)
+                .unwrap_or_else(|Torn| self.reread(forest, number, stale)),
+            Err(Torn) => self.reread(forest, number, stale),
+        };
+        changed.drain(..).zip(read).map(taken_in).filter(|is_taken_in| *is_taken_in).count()
+    }
+
     /// Reads the usage of a provider again. Adds the root of the provider's tree to `stale` if the
     /// tree has to be read again. Returns whether the amounts were taken in.
     fn reread(&mut self, forest: &Forest, number: u32, stale: &mut Vec<Stale>) -> bool {
-        let provider = self.providers[number as usize];
-        let usage = usage_of(provider.cell);
-        let tree = self.tree_of[number as usize];
-        let Tree { first, make, amounts } = self.trees[tree as usize];
-        let position = number - first;
+        let usage = usage_of(self.entries[number as usize].provider.cell);
         let mut source = Present(forest);
         loop {
             let Ok((word, words)) = source.usage(usage) else { continue };
-            let words = UsageWords(&words[..]);
-            let member = self.makes.get(make).members[position as usize];
-            if !words.life().is(State::Live, provider.incarnation) {
-                stale.push(self.stale(tree));
-                return false;
+            if let Ok(is_taken_in) = self.apply(&mut source, number, word, &words, stale) {
+                return is_taken_in;
             }
-            if words.configuration() != self.seen[number as usize].configuration {
-                // If the version is gone, the cell has changed again.
-                let is_kind = source.configuration(usage, words.configuration(), |found| {
-                    self.kinds.is(member.kind, found)
-                });
-                let Ok(is_kind) = is_kind else { continue };
-                if !is_kind {
-                    stale.push(self.stale(tree));
-                    return false;
-                }
-            }
-            let configuration = words.configuration();
-            self.seen[number as usize] = Seen { usage: word, configuration };
-            self.take_in(tree, position, (amounts + member.amounts) as usize, words);
-            return true;
         }
+    }
+
+    /// Takes the usage of a provider in, as it was read; or adds the root of the provider's tree to
+    /// `stale`, and returns false, if the tree has to be read again.
+    fn apply(
+        &mut self,
+        source: &mut Present<'_>,
+        number: u32,
+        word: GateWord,
+        words: &UsageCopy,
+        stale: &mut Vec<Stale>,
+    ) -> Result<bool, Torn> {
+        let Entry { provider, tree, configuration, .. } = self.entries[number as usize];
+        let Tree { first, make, amounts } = self.trees[tree as usize];
+        let position = number - first;
+        let words = UsageWords(&words[..]);
+        let member = self.makes.get(make).members[position as usize];
+        if !words.life().is(State::Live, provider.incarnation) {
+            stale.push(self.stale(tree));
+            return Ok(false);
+        }
+        if words.configuration() != configuration {
+            // If the version is gone, the cell has changed again.
+            let usage = usage_of(provider.cell);
+            let is_kind = source.configuration(usage, words.configuration(), |found| {
+                self.kinds.is(member.kind, found)
+            })?;
+            if !is_kind {
+                stale.push(self.stale(tree));
+                return Ok(false);
+            }
+        }
+        let entry = &mut self.entries[number as usize];
+        (entry.usage, entry.configuration) = (word, words.configuration());
+        self.take_in(tree, position, (amounts + member.amounts) as usize, words);
+        Ok(true)
     }
 
     /// Puts the amounts in `words` in the place of those of the member at `position`.
@@ -173,7 +229,7 @@ impl Picture {
         let mut grew = false;
         for (at, (class, amounts)) in (first..).zip(words.all()) {
             let Usage { capacity, used } = amounts.usage();
-            let assumed = self.assumed(&self.providers[number], class);
+            let assumed = self.assumed(&self.entries[number].provider, class);
             let now = Usage { capacity, used: used.saturating_add(assumed) };
             let before = std::mem::replace(&mut self.amounts[at], now);
             let (before, after) = (free(was_cordoned, before), free(is_cordoned, now));
@@ -200,7 +256,7 @@ impl Picture {
             };
             let tree = tree.filter(|&tree| self.trees[tree as usize].is_live());
             let owner = self.owners.get(root.number() as usize).and_then(|owner| owner.provider());
-            let known = owner.map(|number| (number, self.tree_of[number as usize]));
+            let known = owner.map(|number| (number, self.entries[number as usize].tree));
             // What was a root when the picture was made may be below another one now.
             let is_root = |&(number, tree): &(u32, u32)| self.trees[tree as usize].first == number;
             let known = known.filter(is_root).map(|(_, tree)| tree);

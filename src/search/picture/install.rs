@@ -1,10 +1,10 @@
 //! How a [`Picture`] takes whole trees in, and out again.
 
-use crate::forest::{Node, Provider};
+use crate::forest::Node;
 use crate::layout::{State, UsageWords, usage_of};
 use crate::ledger::{Cell, Torn};
 use crate::search::make::Place;
-use crate::search::picture::{ChangedTrees, Owner, Picture, Seat, Seen, Tree};
+use crate::search::picture::{ChangedTrees, Entry, Owner, Picture, Seat, Tree};
 use crate::search::recency::Recency;
 use crate::search::source::Source;
 use crate::values::Usage;
@@ -13,7 +13,8 @@ use crate::values::Usage;
 #[derive(Default)]
 pub(super) struct Reading {
     nodes: Vec<Node>,
-    providers: Vec<(Provider, Seen, bool)>,
+    /// The providers, as of no tree yet, and whether they are cordoned.
+    providers: Vec<(Entry, bool)>,
     places: Vec<Place>,
     amounts: Vec<Usage>,
 }
@@ -92,9 +93,10 @@ impl Picture {
             let likely = sibling.or(reading.places.get(position)).map(|(kind, _)| *kind);
             let intern = |found: &_| kinds.intern(found, likely);
             let kind = source.configuration(usage, version, intern)?;
-            let seen = Seen { usage: word, configuration: words.configuration() };
             let provider = source.forest().handle(node.cell, &node.structure);
-            reading.providers.push((provider, seen, words.is_cordoned()));
+            let configuration = words.configuration();
+            let entry = Entry { provider, usage: word, configuration, tree: 0 };
+            reading.providers.push((entry, words.is_cordoned()));
             match reading.places.get_mut(position) {
                 Some(place) => *place = (kind, node.parent),
                 None => reading.places.push((kind, node.parent)),
@@ -120,11 +122,9 @@ impl Picture {
     /// Makes room for all trees that are expected, by what the first of them take.
     fn make_room(&mut self) {
         let rest = |len: usize| len * self.expected.saturating_sub(SAMPLE) / SAMPLE;
-        let (providers, amounts) = (rest(self.providers.len()), rest(self.amounts.len()));
+        let (providers, amounts) = (rest(self.entries.len()), rest(self.amounts.len()));
         self.trees.reserve_exact(rest(SAMPLE));
-        self.providers.reserve_exact(providers);
-        self.seen.reserve_exact(providers);
-        self.tree_of.reserve_exact(providers);
+        self.entries.reserve_exact(providers);
         self.amounts.reserve_exact(amounts);
     }
 
@@ -145,21 +145,20 @@ impl Picture {
             self.dead -= reading.places.len();
             (old_first, old_amounts)
         } else {
-            (self.providers.len() as u32, self.amounts.len() as u32)
+            (self.entries.len() as u32, self.amounts.len() as u32)
         };
         self.trees[tree as usize] = Tree { make, first, amounts };
         self.live += 1;
         put(&mut self.amounts, amounts, reading.amounts.iter().copied());
-        put(&mut self.providers, first, reading.providers.iter().map(|it| it.0));
-        put(&mut self.seen, first, reading.providers.iter().map(|it| it.1));
-        put(&mut self.tree_of, first, reading.providers.iter().map(|_| tree));
-        for (number, (provider, _, cordoned)) in (first..).zip(&reading.providers) {
+        let entries = reading.providers.iter().map(|(entry, _)| Entry { tree, ..*entry });
+        put(&mut self.entries, first, entries);
+        for (number, (entry, cordoned)) in (first..).zip(&reading.providers) {
             if *cordoned || self.any_cordoned {
                 self.any_cordoned = true;
                 self.cordoned.set(number as usize, *cordoned);
             }
-            if let Some(other) = self.own(provider.cell, number) {
-                let other = self.tree_of[other as usize];
+            if let Some(other) = self.own(entry.provider.cell, number) {
+                let other = self.entries[other as usize].tree;
                 if other != tree && self.trees[other as usize].is_live() {
                     stale.push(self.stale(other));
                 }
@@ -198,7 +197,7 @@ impl Picture {
         self.dead += members;
         self.makes.discount(make);
         for number in first..first + members as u32 {
-            let structure = self.providers[number as usize].cell;
+            let structure = self.entries[number as usize].provider.cell;
             for cell in [structure, usage_of(structure)] {
                 let owner = &mut self.owners[cell.number() as usize];
                 if *owner == Owner::of(number) {
@@ -234,7 +233,7 @@ impl Picture {
 
     /// Forgets what nothing needs any more, if that is much.
     pub(super) fn tidy(&mut self) {
-        let live = self.providers.len() - self.dead;
+        let live = self.entries.len() - self.dead;
         let holes = self.trees.len() - self.live;
         if self.dead > live + 1_024
             || holes > self.live + 1_024
@@ -258,7 +257,7 @@ impl Picture {
             reading.places.clear();
             for (number, member) in (tree.first as usize..).zip(&make.members) {
                 let cordoned = old.any_cordoned && old.cordoned.has(number);
-                reading.providers.push((old.providers[number], old.seen[number], cordoned));
+                reading.providers.push((old.entries[number], cordoned));
                 let kind = self.kinds.take_over(old.kinds.get(member.kind));
                 reading.places.push((kind, member.parent));
             }

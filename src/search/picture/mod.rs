@@ -33,11 +33,8 @@ pub(super) struct Picture {
     live: usize,
     /// Counts the trees that were there when the picture was built.
     expected: usize,
-    /// The handles of the providers of all trees, and of what is left of trees that were replaced.
-    pub(super) providers: Vec<Provider>,
-    /// The tree of each provider.
-    tree_of: Vec<u32>,
-    seen: Vec<Seen>,
+    /// The providers of all trees, and what is left of trees that were replaced.
+    entries: Vec<Entry>,
     pub(super) amounts: Vec<Usage>,
     cordoned: Bits,
     /// Whether any provider is cordoned, or was since the picture was compacted.
@@ -88,11 +85,16 @@ pub(super) struct Seat {
     pub(super) position: u32,
 }
 
-/// Holds which versions of a provider's usage and configuration the picture shows.
+/// Holds what the picture knows of one provider, apart from amounts; in one line of the cache, since
+/// who looks at one part most often looks at the others too.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+#[repr(align(64))]
+struct Entry {
+    provider: Provider,
+    /// Which versions of its usage and configuration the picture shows.
     usage: GateWord,
     configuration: u64,
+    tree: u32,
 }
 
 /// Tells what a cell belongs to.
@@ -146,13 +148,13 @@ impl Picture {
 
     /// Returns the handle of the root of `tree`.
     pub(super) fn root(&self, tree: u32) -> Provider {
-        self.providers[self.trees[tree as usize].first as usize]
+        self.entries[self.trees[tree as usize].first as usize].provider
     }
 
     /// Returns the handle of the provider in `seat`.
     #[inline]
     pub(super) fn provider(&self, seat: Seat) -> Provider {
-        self.providers[self.number(seat)]
+        self.entries[self.number(seat)].provider
     }
 
     /// Returns how much a claim can take of the amount at position `at` of a tree, which the member
@@ -205,9 +207,8 @@ impl Picture {
     pub(super) fn seat(&self, provider: &Provider) -> Option<Seat> {
         let owner = self.owners.get(provider.cell.number() as usize)?;
         let number = owner.provider()?;
-        let tree = self.tree_of[number as usize];
-        let is_same = self.providers[number as usize] == *provider;
-        is_same.then(|| Seat { tree, position: number - self.trees[tree as usize].first })
+        let entry = &self.entries[number as usize];
+        (entry.provider == *provider).then(|| self.seat_of(number))
     }
 
     /// Returns the tree of the provider with this uuid. O(1) for a provider that still has its uuid.
@@ -217,10 +218,12 @@ impl Picture {
             .hint(&uuid)
             .and_then(|key| self.owners.get(key.cell.number() as usize));
         let number = match hint.and_then(|owner| owner.provider()) {
-            Some(number) if self.providers[number as usize].uuid == uuid => number,
-            _ => self.numbers().find(|&number| self.providers[number as usize].uuid == uuid)?,
+            Some(number) if self.entries[number as usize].provider.uuid == uuid => number,
+            _ => self
+                .numbers()
+                .find(|&number| self.entries[number as usize].provider.uuid == uuid)?,
         };
-        Some(self.tree_of[number as usize])
+        Some(self.entries[number as usize].tree)
     }
 
     /// Returns the numbers of all providers.
@@ -251,7 +254,7 @@ impl Picture {
 
     /// Returns the number of providers.
     pub(super) fn count(&self) -> usize {
-        self.providers.len() - self.dead
+        self.entries.len() - self.dead
     }
 
     /// Returns what is free of `class` in `tree`.
@@ -280,9 +283,7 @@ impl Picture {
     /// Returns what is free of `class` in each tree together, by the number of the tree.
     pub(super) fn free_by_tree(&self, class: u16) -> Cow<'_, [u64]> {
         match self.column(class).and_then(Column::sums) {
-            Some(sums) if !sums.contains(&u64::MAX) && sums.len() == self.trees.len() => {
-                sums.into()
-            }
+            Some(sums) if sums.len() == self.trees.len() => sums.into(),
             _ => (0..self.trees.len() as u32).map(|tree| self.free(tree, class).sum).collect(),
         }
     }
@@ -313,14 +314,18 @@ impl Picture {
         classes.zip(self.amounts[first as usize..].iter().copied())
     }
 
+    /// Returns the number of entries, of providers that are gone too.
+    #[cfg(all(test, not(provider_tree_loom)))]
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Returns the bytes that the picture takes.
     pub(super) fn bytes(&self) -> usize {
         let columns: usize = self.columns.iter().map(|it| it.bytes() + size_of::<Column>()).sum();
         let makes: usize = (0..self.makes.len() as u32).map(|it| self.makes.get(it).bytes()).sum();
         self.trees.capacity() * size_of::<Tree>()
-            + self.providers.capacity() * size_of::<Provider>()
-            + self.tree_of.capacity() * size_of::<u32>()
-            + self.seen.capacity() * size_of::<Seen>()
+            + self.entries.capacity() * size_of::<Entry>()
             + self.amounts.capacity() * size_of::<Usage>()
             + self.owners.capacity() * size_of::<Owner>()
             + self.grown.bytes()
@@ -332,7 +337,13 @@ impl Picture {
     /// Returns the seat of the provider with this usage cell.
     pub(super) fn seat_of_cell(&self, usage: Cell) -> Option<Seat> {
         let number = self.owners.get(usage.number() as usize)?.provider()?;
-        let tree = self.tree_of[number as usize];
-        Some(Seat { tree, position: number - self.trees[tree as usize].first })
+        Some(self.seat_of(number))
+    }
+
+    /// Returns the seat of the provider with this number.
+    #[inline]
+    fn seat_of(&self, number: u32) -> Seat {
+        let tree = self.entries[number as usize].tree;
+        Seat { tree, position: number - self.trees[tree as usize].first }
     }
 }
