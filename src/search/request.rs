@@ -91,10 +91,13 @@ use crate::values::{ResourceClass, Trait};
 ///
 /// - *Usage counts.* What several groups ask of one provider is checked together, always, against
 ///   what is used, and against all the units. Placement adds up for capacity and the greatest unit
-///   alone, and with one of its options leaves out what is used.
+///   alone, and with one of its options leaves out what is used. So two groups that ask for 1 each
+///   can be served by a provider that gives in steps of 2; Placement wants each amount to obey the
+///   step by itself.
 /// - *A candidate asks for the amounts of the request*, also for a class that several groups ask
 ///   for.
-/// - *Alike is one.* Groups that are equal in all respects are not told apart, nor are siblings
+/// - *Alike is one.* Groups that ask for the same under the same conditions, and are in the same sets
+///   of [`same_subtree`](Self::same_subtree()), are not told apart, nor are siblings
 ///   without children that are equal in all respects: two equal GPUs, for two equal groups, are one
 ///   candidate and not four.
 /// - *The limit bounds the search*, and not merely what is returned of its result.
