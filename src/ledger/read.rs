@@ -59,7 +59,10 @@ impl Ledger {
         loop {
             let word = gate.load();
             let Some(ticket) = word.ticket() else { return word };
-            self.help(ticket);
+            if self.help(ticket) {
+                // The owner may have stopped (I21).
+                self.waiters.tell();
+            }
         }
     }
 

@@ -106,6 +106,7 @@ fn evict_from(
     victims: &[Victim],
     least: u64,
 ) -> Option<Eviction> {
+    let amounts = picture.amounts_of(tree).to_vec();
     let mut gone = 0;
     let mut sum = 0_u64;
     let mut fits = false;
@@ -140,10 +141,9 @@ fn evict_from(
                 generations: leave.iter().map(|victim| victim.held.generation).collect(),
             });
         }
-    } else {
-        leave.extend(&victims[..gone]);
     }
-    leave.iter().for_each(|victim| picture.take_back(tree, &victim.held.holdings));
+    // Not by giving back: where a consumer has gone already, less was lent than it held.
+    picture.amounts_of(tree).copy_from_slice(&amounts);
     found
 }
 

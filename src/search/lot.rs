@@ -8,6 +8,8 @@ pub(super) struct Lot {
     state: u64,
     /// What was drawn before `last`, as far as it still is a member.
     drawn: Bits,
+    /// Whether all members are accepted ones.
+    is_swept: bool,
     /// What was drawn last. Most callers want one, for which `drawn` need not be built.
     last: Option<usize>,
 }
@@ -18,7 +20,7 @@ const TRIES: usize = 16;
 
 impl Lot {
     pub(super) fn new(seed: u64) -> Self {
-        Lot { state: seed, drawn: Bits::default(), last: None }
+        Lot { state: seed, drawn: Bits::default(), is_swept: false, last: None }
     }
 
     /// Returns the next member of `set` that is accepted; `set` has none from `bound` on. Takes those
@@ -43,7 +45,10 @@ impl Lot {
                 set.remove(number);
             }
         }
-        set.retain(accept);
+        // What is accepted is accepted as long as the lot lasts.
+        if !std::mem::replace(&mut self.is_swept, true) {
+            set.retain(accept);
+        }
         let rest = set.count_without(&self.drawn);
         let nth = self.below(rest);
         self.last = set.nth_without(&self.drawn, nth);

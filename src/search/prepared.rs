@@ -187,7 +187,7 @@ impl Prepared {
         let drawn = lot.draw(open, picture.trees.len(), |tree| {
             steps.made += 1;
             // Without steps left the caller looks at no tree, whichever it is.
-            steps.are_over() || may_serve(needs, picture, tree)
+            may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
         });
         drawn.map(|tree| tree as u32)
     }
@@ -207,7 +207,7 @@ impl Prepared {
         order.next(from, open, buckets, |tree| {
             steps.made += 1;
             // Without steps left the caller looks at no tree, whichever it is.
-            steps.are_over() || may_serve(needs, picture, tree)
+            may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
         })
     }
 
@@ -274,6 +274,9 @@ impl Prepared {
     /// Goes to the next way in which the tree serves the request; returns false if there is none.
     #[inline]
     pub(super) fn advance(&mut self, picture: &Picture, taste: Taste, steps: &mut Steps) -> bool {
+        if steps.are_over() {
+            return false;
+        }
         if self.plan(picture, self.fit.tree).is_err() {
             return false;
         }

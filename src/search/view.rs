@@ -261,6 +261,10 @@ impl View {
         for Line { provider, class, amount } in &claim.lines {
             let undone = self.picture.undo(provider, class.number(), *amount);
             if let Some(seat) = self.picture.seat(provider) {
+                // If the sum was too great, nobody knows what it was of.
+                if self.picture.is_saturated(seat, class.number()) {
+                    self.doubtful.extend(self.picture.doubt(seat));
+                }
                 let change = |used: u64| used.saturating_sub(undone);
                 self.picture.change(seat, class.number(), change);
             }
@@ -384,16 +388,17 @@ impl View {
     #[inline]
     fn reorder(&mut self) {
         let Some((key, order)) = &mut self.order else { return };
-        let Some(mut changed) = self.picture.take_changed() else { return };
-        if std::mem::take(&mut changed.is_anew) {
+        let picture = &self.picture;
+        let Some(changed) = picture.changed_trees() else { return };
+        if changed.is_anew {
             *order = Order::after(order);
         }
-        let picture = &self.picture;
-        for tree in changed.trees.drain(..) {
+        for &tree in &changed.trees {
             let is_live = picture.trees[tree as usize].is_live();
             order.place(tree, is_live.then(|| key(Root { picture, tree })));
         }
-        self.picture.list_in(changed);
+        // Not before: if the key has panicked, all is done again the next time.
+        self.picture.forget_changes();
     }
 
     /// Counts, condition by condition, why roots can't serve the request. O(roots), and apart from

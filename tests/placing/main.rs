@@ -395,3 +395,99 @@ fn each_root_is_counted_under_one_condition() {
     let rooted = why(&vcpus(1).require_root(fast));
     assert_eq!((rooted.root_traits, rooted.fitting), (3, 4));
 }
+
+#[test]
+fn a_search_without_steps_left_passes_over_what_is_gone() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..4).map(|number| host(&tree, &format!("{number}"), 4)).collect();
+    let mut view = tree.view();
+    view.order_by(|root| root.free(VCPU));
+    let mut one = view.prepare(&vcpus(1)).unwrap();
+    assert_eq!(view.candidates(&mut one).unwrap().count(), 4);
+    tree.remove(&hosts[2]).unwrap();
+    view.refresh();
+    for steps in 0..20 {
+        for seed in 0..8 {
+            let candidates =
+                |one: &mut _| view.candidates(one).unwrap().at_most_steps(steps).count();
+            assert!(candidates(&mut one) <= 3);
+            let drawn = view.candidates(&mut one).unwrap().drawn(seed).at_most_steps(steps);
+            assert!(drawn.count() <= 3);
+            let in_order = view.candidates(&mut one).unwrap().in_order(0).at_most_steps(steps);
+            assert!(in_order.count() <= 3);
+        }
+    }
+    assert_eq!(view.candidates(&mut one).unwrap().drawn(1).count(), 3);
+}
+
+#[test]
+fn to_look_for_victims_changes_nothing() {
+    let tree = ProviderTree::new();
+    let root = host(&tree, "host", 16);
+    let mut worker = tree.worker().unwrap();
+    let [gone, there] = [4, 10].map(|amount| {
+        let claim = Claim::new(Uuid::new_v4()).take(&root, VCPU, amount);
+        let _ = worker.claim(&claim).unwrap();
+        claim
+    });
+    let mut view = tree.view_with_holders();
+    // The view knows what is used, but not yet that one of the consumers has gone.
+    let _ = worker.release(gone.consumer()).unwrap();
+    view.reread(&root).unwrap();
+    let mut all = view.prepare(&vcpus(16)).unwrap();
+    let _ = view.evict(&mut all, |_| Some(1)).unwrap();
+    assert_eq!(view.usage(&root, VCPU).unwrap().used, 10);
+    assert_eq!(roots(&view, &vcpus(6)), [root]);
+    let _ = worker.release(there.consumer()).unwrap();
+    view.refresh();
+    assert_eq!(view.usage(&root, VCPU).unwrap().used, 0);
+}
+
+#[test]
+fn a_key_that_panics_once_is_asked_again() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let tree = ProviderTree::new();
+    let _first = host(&tree, "a", 16);
+    let is_bad = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_bad);
+    let mut view = tree.view();
+    view.order_by(move |root| {
+        assert!(!asked.load(Ordering::Relaxed), "the key panics");
+        root.free(VCPU)
+    });
+    let mut four = view.prepare(&vcpus(4)).unwrap();
+    let _second = host(&tree, "b", 16);
+    is_bad.store(true, Ordering::Relaxed);
+    assert!(catch_unwind(AssertUnwindSafe(|| view.refresh())).is_err());
+    is_bad.store(false, Ordering::Relaxed);
+    let _third = host(&tree, "c", 16);
+    view.refresh();
+    assert_eq!(view.candidates(&mut four).unwrap().in_order(0).count(), 3);
+}
+
+#[test]
+fn more_than_a_number_holds_can_be_assumed_and_undone() {
+    let tree = ProviderTree::new();
+    let root = host(&tree, "host", 16);
+    let mut worker = tree.worker().unwrap();
+    let _ = worker.claim(&Claim::new(Uuid::new_v4()).take(&root, VCPU, 10)).unwrap();
+    let mut view = tree.view();
+    let much = Claim::new(Uuid::new_v4()).take(&root, VCPU, u64::MAX);
+    view.assume(&much);
+    view.undo(&much);
+    view.refresh();
+    assert_eq!(view.usage(&root, VCPU).unwrap().used, 10);
+}
+
+#[test]
+fn what_comes_later_stands_behind_the_others_in_the_order_in_which_it_came() {
+    let tree = ProviderTree::new();
+    let mut hosts = vec![host(&tree, "a", 4)];
+    let mut view = tree.view();
+    hosts.extend(["b", "c", "d"].map(|name| host(&tree, name, 4)));
+    view.refresh();
+    assert_eq!(view.roots().map(|root| root.provider()).collect::<Vec<_>>(), hosts);
+}

@@ -112,3 +112,30 @@ fn what_is_fixed_is_never_missed() {
     }
     assert!(tree.audit().holds());
 }
+
+/// A subtree that is moved is somewhere at every instant, and in every view that was refreshed.
+#[test]
+fn what_is_moved_to_and_fro_is_never_missed() {
+    let tree = ProviderTree::new();
+    let [one, other, moved] = [0, 1, 2].map(|number| host(&tree, number));
+    let nodes = tree.children(&moved).unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for parent in [Some(&one), Some(&other), None].into_iter().cycle() {
+                tree.reparent(&moved, parent).unwrap();
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let mut view = tree.view();
+        for round in 0..20 * ROUNDS {
+            view.refresh();
+            for node in &nodes {
+                assert!(view.usage(node, VCPU).is_ok(), "round {round}");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}

@@ -160,7 +160,10 @@ impl Ledger {
     /// Transactions install in the order of cells. So a blocked one waits only for one that holds a
     /// higher cell, and following them upward ends.
     #[cold]
-    pub(in crate::ledger) fn help(&self, ticket: Ticket) {
+    ///
+    /// Returns whether a change has come into force: the caller wakes those who wait, when nothing of
+    /// its own is under way.
+    pub(in crate::ledger) fn help(&self, ticket: Ticket) -> bool {
         HELPS.set(HELPS.get() + 1);
         let mut current = ticket;
         let mut has_committed = false;
@@ -178,10 +181,7 @@ impl Ledger {
                 }
             }
         }
-        if has_committed {
-            // The owner may have stopped (I21).
-            self.waiters.tell();
-        }
+        has_committed
     }
 
     /// Takes a published transaction as far as it goes. The owner and any number of helpers may do

@@ -375,7 +375,8 @@ impl Writer {
         let owner = Owner { descriptor, entries, stamps, request };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
-                Progress::Blocked(by) => ledger.help(by),
+                // Who waits for that is woken when the whole transaction is over.
+                Progress::Blocked(by) => drop(ledger.help(by)),
                 Progress::Done(outcome) => break outcome,
             }
         };

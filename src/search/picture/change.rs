@@ -6,7 +6,8 @@ use crate::forest::Provider;
 use crate::layout::usage_of;
 use crate::ledger::{Cell, GateWord};
 use crate::search::column::{Column, Free};
-use crate::search::picture::{ChangedTrees, Picture, Seat};
+use crate::search::picture::{ChangedTrees, Picture, Seat, Tree};
+use crate::values::Usage;
 
 /// A tree with more providers of one class than this is not summed up at each change, but searched.
 const MOST_SUMMED: usize = 64;
@@ -18,17 +19,24 @@ impl Picture {
         self.changed = Some(ChangedTrees { trees, is_anew: true });
     }
 
-    /// Returns the trees that have changed, if they are listed. [`list_in`](Self::list_in) gives the
-    /// list back.
+    /// Returns the trees that have changed, if they are listed.
     #[inline]
-    pub(in crate::search) fn take_changed(&mut self) -> Option<ChangedTrees> {
-        self.changed.take()
+    pub(in crate::search) fn changed_trees(&self) -> Option<&ChangedTrees> {
+        self.changed.as_ref()
     }
 
-    /// Lists the trees that change from now on in `changed`, which is empty.
+    /// Empties the list of trees that have changed.
     #[inline]
-    pub(in crate::search) fn list_in(&mut self, changed: ChangedTrees) {
-        self.changed = Some(changed);
+    pub(in crate::search) fn forget_changes(&mut self) {
+        if let Some(changed) = &mut self.changed {
+            changed.trees.clear();
+            changed.is_anew = false;
+        }
+    }
+
+    /// Returns whether more is used of `class` in `seat` than a number holds.
+    pub(in crate::search) fn is_saturated(&self, seat: Seat, class: u16) -> bool {
+        self.usages(seat).any(|(other, usage)| other == class && usage.used == u64::MAX)
     }
 
     /// Lists a tree that has changed.
@@ -89,6 +97,13 @@ impl Picture {
         let entry = &mut self.entries[number];
         let is_doubted = std::mem::replace(&mut entry.usage, GateWord::VACANT) == GateWord::VACANT;
         (!is_doubted).then(|| usage_of(entry.provider.cell))
+    }
+
+    /// Returns the amounts of all providers of `tree`.
+    pub(in crate::search) fn amounts_of(&mut self, tree: u32) -> &mut [Usage] {
+        let Tree { make, amounts, .. } = self.trees[tree as usize];
+        let (first, count) = (amounts as usize, self.makes.get(make).amounts as usize);
+        &mut self.amounts[first..first + count]
     }
 
     /// Changes what is used of `class` in `seat`, without summing up. Returns what was free before,

@@ -50,7 +50,8 @@ impl Picture {
             }
         }
         read += self.reread_all(forest, &mut changed, &mut stale);
-        stale.sort_unstable();
+        // The last one is read first: so roots that are new are met in the order of their cells.
+        stale.sort_unstable_by(|one, other| other.cmp(one));
         stale.dedup();
         self.read_trees(forest, stale);
         read
@@ -76,8 +77,7 @@ impl Picture {
     /// have. Returns the provider whose usage has.
     #[inline]
     fn examine(&mut self, forest: &Forest, cell: Cell, stale: &mut Vec<Stale>) -> Option<u32> {
-        let at = cell.number() as usize;
-        let owner = self.owners.get(at).copied().unwrap_or(Owner::UNKNOWN);
+        let owner = self.owner(cell);
         if owner == Owner::OTHER || owner == Owner::CONSUMER {
             return None;
         }
@@ -243,8 +243,29 @@ impl Picture {
         self.note_change(tree);
     }
 
-    /// Reads trees again, the last one first.
+    /// Reads trees again, the last one first, and what has left them.
     fn read_trees(&mut self, forest: &Forest, mut stale: Vec<Stale>) {
+        let mut left = Vec::new();
+        while !stale.is_empty() {
+            self.read_trees_once(forest, &mut stale, &mut left);
+            // What has left its tree, and was not met in another, may have moved to where nobody has
+            // looked since: the move may have been announced after the caller had asked.
+            left.retain(|cell| self.owner(*cell) == Owner::UNKNOWN);
+            left.retain(|cell| match root_now(forest, *cell) {
+                Some(root) => {
+                    stale.push(Stale::of_root(root));
+                    true
+                }
+                None => false,
+            });
+            stale.sort_unstable_by(|one, other| other.cmp(one));
+            stale.dedup();
+        }
+        self.tidy();
+    }
+
+    /// Reads trees again, the last one first. Adds to `left` what was in one of them and is no more.
+    fn read_trees_once(&mut self, forest: &Forest, stale: &mut Vec<Stale>, left: &mut Vec<Cell>) {
         let mut reading = Reading::default();
         let mut source = Present(forest);
         while let Some(Stale { root, tree }) = stale.pop() {
@@ -255,20 +276,34 @@ impl Picture {
                 }
             };
             let tree = tree.filter(|&tree| self.trees[tree as usize].is_live());
-            let owner = self.owners.get(root.number() as usize).and_then(|owner| owner.provider());
+            let owner = self.owner(root).provider();
             let known = owner.map(|number| (number, self.entries[number as usize].tree));
             // What was a root when the picture was made may be below another one now.
             let is_root = |&(number, tree): &(u32, u32)| self.trees[tree as usize].first == number;
             let known = known.filter(is_root).map(|(_, tree)| tree);
             let place = is_there.then(|| known.or(tree).unwrap_or_else(|| self.add_tree()));
-            if let Some(place) = place {
-                self.install(place, &reading, &mut stale);
-            }
             // Whatever else had this root has it no longer.
-            let others = [tree, known].into_iter().flatten();
-            others.filter(|&other| Some(other) != place).for_each(|other| self.withdraw(other));
+            let others = [tree, known].into_iter().flatten().filter(|&other| Some(other) != place);
+            for before in others.clone().chain(place) {
+                left.extend(self.cells(before));
+            }
+            if let Some(place) = place {
+                self.install(place, &reading, stale);
+            }
+            others.for_each(|other| self.withdraw(other));
         }
-        self.tidy();
+    }
+
+    /// Returns the structure cells of the providers of `tree`.
+    fn cells(&self, tree: u32) -> impl Iterator<Item = Cell> {
+        let Tree { make, first, .. } = self.trees[tree as usize];
+        let is_live = self.trees[tree as usize].is_live();
+        let count = if is_live { self.makes.get(make).members.len() } else { 0 };
+        self.entries[first as usize..][..count].iter().map(|entry| entry.provider.cell)
+    }
+
+    fn owner(&self, cell: Cell) -> Owner {
+        self.owners.get(cell.number() as usize).copied().unwrap_or(Owner::UNKNOWN)
     }
 
     pub(super) fn stale(&self, tree: u32) -> Stale {
