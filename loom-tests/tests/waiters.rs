@@ -1,6 +1,7 @@
 //! Waiters: whoever waits for a change is woken when it is in force, or has seen it.
 
 #![cfg(provider_tree_loom)]
+#![expect(clippy::disallowed_types, reason = "the bell belongs to the test, and is no step")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -15,7 +15,7 @@ pub struct Root<'a> {
 
 impl Root<'_> {
     /// Returns the number of the tree, by which [`View::free`](crate::View::free) is ordered. It
-    /// stays the same until the view is refreshed.
+    /// stays the same until the view is refreshed, or one of its providers is read again.
     pub fn number(self) -> usize {
         self.tree as usize
     }

@@ -209,7 +209,7 @@ impl View {
     }
 
     /// Returns the candidates for a request that was prepared for this view, in the order of the
-    /// roots. They are found when the iterator is asked for them; it can also
+    /// [roots](Self::roots). They are found when the iterator is asked for them; it can also
     /// [begin elsewhere](Candidates::seeded), and be [bounded](Candidates::at_most_steps).
     ///
     /// Trees that are known to be unable to serve the request are not looked at. If the same
@@ -304,7 +304,8 @@ impl View {
         self.picture.change(seat, line.class.number(), change);
     }
 
-    /// Reads a provider again, as it is now; its whole tree if its structure has changed. Does
+    /// Reads a provider's usage again, as it is now; its whole tree if the provider is gone, or is
+    /// configured in another way. A move is noticed by the next [`refresh`](Self::refresh). Does
     /// nothing to a view of an instant.
     ///
     /// # Errors
@@ -421,7 +422,8 @@ impl View {
         self.picture.free_by_tree(class.number())
     }
 
-    /// Returns the roots of all trees, in order.
+    /// Returns the roots of all trees, in the order that they had when the view was made; those that
+    /// have come since stand behind the others.
     pub fn roots(&self) -> impl Iterator<Item = Root<'_>> {
         self.picture.live_trees().map(|tree| Root { picture: &self.picture, tree })
     }

@@ -15,7 +15,7 @@ use crate::view::feed::{Feed, Waiting};
 /// changed may have changed back, or a call has so far only reserved a uuid or a name.
 ///
 /// While nobody waits, a change costs one load for it. Whoever puts a change in force, its thread or
-/// another that finishes it on its way, calls the wakers afterwards, without any lock, seldom one of
+/// another that finishes it on its way, as a read may have to, calls the wakers afterwards, without any lock, seldom one of
 /// them twice. So a waker should do no more than schedule its task. A waker that panics disturbs
 /// nobody. One that makes a change itself wakes those who wait for that, when the other wakers have
 /// been called.
