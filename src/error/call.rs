@@ -347,6 +347,44 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns whether the call was refused because of what other threads have changed, so that the
+    /// same caller may succeed after it has looked again: at what is free, at a generation, at what a
+    /// consumer holds.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let one = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 1);
+    ///
+    /// let first = Uuid::new_v4();
+    /// let _receipt = worker.claim(&one(first))?;
+    /// assert!(worker.claim(&one(Uuid::new_v4())).unwrap_err().is_conflict());
+    /// assert!(!worker.claim(&one(first)).unwrap_err().is_conflict());
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Error::CapacityExceeded { .. }
+                | Error::Cordoned { .. }
+                | Error::Removed { .. }
+                | Error::NoInventory { .. }
+                | Error::UnitViolation { .. }
+                | Error::GenerationConflict { .. }
+                | Error::ConsumerConflict { .. }
+                | Error::ProviderChanged { .. }
+                | Error::ConsumerChanged { .. }
+        )
+    }
+}
+
 impl From<RequestFault> for Error {
     fn from(fault: RequestFault) -> Self {
         Error::InvalidRequest { fault }

@@ -33,7 +33,8 @@ pub enum Unplaced {
         refusals: u32,
     },
 
-    /// As many claims as were allowed were refused because other threads had been faster.
+    /// As many claims as were allowed were refused because other threads had been faster. This says
+    /// nothing about whether the request fits somewhere: try again, or choose in another way.
     #[error("{refusals} claims were refused, the last one since {last}")]
     GaveUp {
         /// Counts the claims that were refused.
@@ -51,8 +52,8 @@ pub enum Unplaced {
 impl View {
     /// Finds a candidate, claims it for `consumer`, and counts it as used. If the claim is refused
     /// because another thread was faster, the view reads the candidate's providers again and the
-    /// search goes on, for at most `tries` claims in all. Before the call says that nothing fits,
-    /// it brings the view up to date.
+    /// search goes on, for at most `tries` claims in all. Before the call says that nothing fits, and
+    /// after half of the tries, it brings the view up to date.
     ///
     /// `choose` finds a candidate: `|view, prepared| Ok(view.candidates(prepared)?.next())` takes
     /// the first one.
@@ -84,7 +85,7 @@ impl View {
                     self.claimed(&claim);
                     return Ok(Placed { receipt, claim, candidate, refusals });
                 }
-                Err(last) if is_conflict(&last) => {
+                Err(last) if last.is_conflict() => {
                     refusals += 1;
                     for provider in candidate.providers() {
                         // Removed: the view does not have it any more.
@@ -93,22 +94,13 @@ impl View {
                     if refusals >= tries {
                         return Err(Unplaced::GaveUp { refusals, last });
                     }
+                    if refusals == tries / 2 {
+                        // What was read again was not all that is out of date.
+                        self.refresh();
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
     }
-}
-
-/// Returns whether a claim of a candidate was refused because something has changed since the view
-/// was brought up to date.
-fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::CapacityExceeded { .. }
-            | Error::Cordoned { .. }
-            | Error::Removed { .. }
-            | Error::NoInventory { .. }
-            | Error::UnitViolation { .. }
-    )
 }
