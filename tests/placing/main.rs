@@ -64,11 +64,14 @@ fn placing_gives_up_and_says_why() {
     }
     let first = |view: &View, four: &mut _| Ok(view.candidates(four)?.next());
     let consumer = Uuid::new_v4();
-    let error = view.place(&mut worker, &mut four, consumer, 2, first).unwrap_err();
-    let Unplaced::GaveUp { refusals: 2, last } = error else { panic!("{error}") };
+    let error = view.place(&mut worker, &mut four, consumer, 1, first).unwrap_err();
+    let Unplaced::GaveUp { refusals: 1, last } = error else { panic!("{error}") };
     let free =
-        Error::CapacityExceeded { provider: hosts[1].uuid(), class: VCPU, requested: 4, free: 3 };
+        Error::CapacityExceeded { provider: hosts[0].uuid(), class: VCPU, requested: 4, free: 3 };
     assert_eq!(last, free);
+    // After half of the tries everything is read again, and nothing is tried in vain any more.
+    let error = view.place(&mut worker, &mut four, consumer, 4, first).unwrap_err();
+    assert!(matches!(error, Unplaced::NothingFits { refusals: 2 }), "{error:?}");
     assert_eq!(tree.allocations(consumer), None);
 
     // A consumer that exists is refused everywhere, so that no other host is tried.
