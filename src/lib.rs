@@ -32,7 +32,7 @@
 //! let refused = worker.claim(&claim(Uuid::new_v4()));
 //! assert!(matches!(refused, Err(Error::CapacityExceeded { requested: 1, free: 0, .. })));
 //! assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 4);
-//! worker.release(receipt.consumer)?;
+//! let _receipt = worker.release(receipt.consumer)?;
 //! # Ok::<(), provider_tree::Error>(())
 //! ```
 //!
