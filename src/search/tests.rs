@@ -259,3 +259,25 @@ fn what_is_gone_is_forgotten() {
     assert!(view.picture().trees.len() < 3_000);
     assert!(view.picture().makes.len() < 200, "{}", view.picture().makes.len());
 }
+
+#[test]
+fn what_moves_while_trees_are_read_is_looked_for() {
+    let tree = ProviderTree::new();
+    let [one, other] = ["one", "other"].map(|name| tree.create_root(name, None).unwrap());
+    let moved = tree.create_child(&one, "moved", None).unwrap();
+    let below = tree.create_child(&moved, "below", None).unwrap();
+    let vcpu = || Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
+    for provider in [&moved, &below] {
+        tree.set_inventories(provider, vcpu(), Expect::Any).unwrap();
+    }
+    let mut view = tree.view();
+    // The view has been told of the first change only, when the others have happened already.
+    let child = tree.create_child(&one, "child", None).unwrap();
+    tree.reparent(&moved, Some(&other)).unwrap();
+    tree.reparent(&below, None).unwrap();
+    view.learn_of([child.cell]);
+    for provider in [&moved, &below] {
+        assert!(view.usage(provider, ResourceClass::VCPU).is_ok());
+    }
+    assert_eq!((view.trees(), view.providers()), (3, 5));
+}

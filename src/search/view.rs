@@ -483,6 +483,12 @@ impl View {
         &self.picture
     }
 
+    /// Learns of changes of these cells alone.
+    #[cfg(all(test, not(provider_tree_loom)))]
+    pub(super) fn learn_of(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.picture.update(&self.core.forest, &mut self.holders, cells);
+    }
+
     /// Checks that each tree is where its key says.
     #[cfg(all(test, not(provider_tree_loom)))]
     pub(super) fn check_order(&self) {
