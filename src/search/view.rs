@@ -183,11 +183,8 @@ impl View {
         let forest = &self.core.forest;
         let mut touched = std::mem::take(&mut self.doubtful);
         let reach = forest.ledger.touched(follower, |cell| touched.push(cell));
-        if reach == Reach::All && touched.is_empty() {
-            self.doubtful = touched;
-            return 0;
-        }
         let read = match reach {
+            Reach::All if touched.is_empty() => 0,
             Reach::All => self.picture.update(forest, &mut self.holders, touched.drain(..)),
             Reach::Overrun => self.picture.update_all(forest, &mut self.holders),
         };

@@ -468,6 +468,29 @@ fn a_key_that_panics_once_is_asked_again() {
 }
 
 #[test]
+fn a_refresh_without_changes_makes_up_for_a_key_that_has_panicked() {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    thread_local!(static IS_BAD: Cell<bool> = const { Cell::new(false) });
+
+    let tree = ProviderTree::new();
+    let _first = host(&tree, "a", 16);
+    let mut view = tree.view();
+    view.order_by(|root| {
+        assert!(!IS_BAD.get(), "the key panics");
+        root.free(VCPU)
+    });
+    let mut four = view.prepare(&vcpus(4)).unwrap();
+    let _second = host(&tree, "b", 13);
+    IS_BAD.set(true);
+    assert!(catch_unwind(AssertUnwindSafe(|| view.refresh())).is_err());
+    IS_BAD.set(false);
+    view.refresh();
+    assert_eq!(view.candidates(&mut four).unwrap().in_order(0).count(), 2);
+}
+
+#[test]
 fn more_than_a_number_holds_can_be_assumed_and_undone() {
     let tree = ProviderTree::new();
     let root = host(&tree, "host", 16);
