@@ -6,7 +6,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
-use crate::figures::Random;
+use benches::random::Random;
 
 pub(crate) const VCPU: ResourceClass = ResourceClass::VCPU;
 pub(crate) const MEMORY_MB: ResourceClass = ResourceClass::MEMORY_MB;

@@ -45,19 +45,3 @@ pub(crate) fn nanoseconds(calls: usize, mut call: impl FnMut(usize)) -> f64 {
         begin.elapsed().as_nanos() as f64 / calls as f64
     }))
 }
-
-/// xorshift64*: enough to pick a job.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() as usize * bound) >> 32
-    }
-}

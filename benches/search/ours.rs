@@ -8,8 +8,8 @@ use provider_tree::{Candidate, Claim, Error, Prepared, View, Worker};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, Host, Shape, Spot, gpu_class, prepare_all, spot_of};
-use crate::figures::Random;
 use crate::side::{Claimed, Hand, Side};
+use benches::random::Random;
 
 /// Says where a thread looks first.
 #[derive(Clone, Copy, PartialEq, Debug)]

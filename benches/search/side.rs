@@ -10,7 +10,7 @@ use provider_tree::Claim;
 use uuid::Uuid;
 
 use crate::cluster::{Host, Shape, Spot, gpus_of};
-use crate::figures::Random;
+use benches::random::Random;
 
 /// Keeps what is free, and shares it among threads.
 pub(crate) trait Side: Sync {

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use benches::random::Random;
 use cpu_time::ThreadTime;
 use provider_tree::{Provider, View};
 
 use crate::Extent;
 use crate::cluster::*;
-use crate::figures::{Random, less, median, nanoseconds};
+use crate::figures::{less, median, nanoseconds};
 
 /// Ten candidates in a cluster that is almost full.
 pub(crate) fn candidates(extent: &Extent, hosts: usize) {

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "no one but the benchmarks sees it")]
 
+pub mod random;
+
 use std::hint::black_box;
 
 use provider_tree::{

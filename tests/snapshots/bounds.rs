@@ -7,21 +7,6 @@ use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTre
 use crate::random::{Random, Rng};
 use crate::rig::*;
 
-/// More cells than a worker leaves in place.
-const MANY: usize = 10_000;
-
-/// Providers of 1 VCPU each, in one tree.
-fn many() -> (ProviderTree, Vec<Provider>) {
-    let tree = ProviderTree::new();
-    let spec = |number| {
-        let name = format!("provider-{number}");
-        provider_tree::ProviderSpec::new(pid(number as u64), name).with_inventories(of(VCPU, 9))
-    };
-    let listed: Vec<_> = (0..MANY).map(spec).collect();
-    let providers = tree.populate(&listed).unwrap();
-    (tree, providers)
-}
-
 fn take(tree: &ProviderTree, providers: &[Provider]) {
     let mut worker = tree.worker().unwrap();
     for provider in providers {

@@ -393,13 +393,7 @@ fn feeds_are_independent() {
 
 #[test]
 fn a_bounded_feed_that_fell_behind_is_over() {
-    let tree = ProviderTree::new();
-    let spec = |number| {
-        let name = format!("provider-{number}");
-        ProviderSpec::new(pid(number), name).with_inventories(of(VCPU, 9))
-    };
-    let listed: Vec<_> = (0..10_000).map(spec).collect();
-    let providers = tree.populate(&listed).unwrap();
+    let (tree, providers) = many();
     let mut worker = tree.worker().unwrap();
     let mut feed = tree.subscribe(&tree.snapshot()).bounded(3);
     let mut mirror = Mirror::new(feed.position()).unwrap();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
     Allocations, Audit, Claim, Dump, Error, Expect, Fork, Inventories, Inventory, Lease,
-    Overcommit, Provider, ProviderData, ProviderTree, ResourceClass, Resources, Result, Snapshot,
-    Trait, Usage, Worker,
+    Overcommit, Provider, ProviderData, ProviderSpec, ProviderTree, ResourceClass, Resources,
+    Result, Snapshot, Trait, Usage, Worker,
 };
 use uuid::Uuid;
 
@@ -53,6 +53,21 @@ pub(crate) fn two_hosts(total: u64) -> (ProviderTree, [Provider; 2], Worker) {
     let hosts = ["host-0", "host-1"].map(|name| host(&tree, name, total));
     let worker = tree.worker().unwrap();
     (tree, hosts, worker)
+}
+
+/// More providers than a worker leaves cells in place.
+pub(crate) const MANY: usize = 10_000;
+
+/// A forest of so many roots, with nine VCPU each.
+pub(crate) fn many() -> (ProviderTree, Vec<Provider>) {
+    let tree = ProviderTree::new();
+    let spec = |number| {
+        let name = format!("provider-{number}");
+        ProviderSpec::new(pid(number as u64), name).with_inventories(of(VCPU, 9))
+    };
+    let listed: Vec<_> = (0..MANY).map(spec).collect();
+    let providers = tree.populate(&listed).unwrap();
+    (tree, providers)
 }
 
 /// A claim of so many VCPU.

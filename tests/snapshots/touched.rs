@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provider_tree::{Changes, Error, ProviderSpec, ProviderTree, Snapshot, Touched, Usage};
+use provider_tree::{Changes, Error, ProviderTree, Snapshot, Touched, Usage};
 use uuid::Uuid;
 
 use crate::random::{EVERYTHING, Random};
@@ -144,13 +144,7 @@ fn an_index_of_the_callers_own_follows_everything_by_chance() {
 
 #[test]
 fn claims_alone_leave_no_feed_behind() {
-    let tree = ProviderTree::new();
-    let spec = |number| {
-        let name = format!("provider-{number}");
-        ProviderSpec::new(pid(number), name).with_inventories(of(VCPU, 9))
-    };
-    let listed: Vec<_> = (0..10_000).map(spec).collect();
-    let providers = tree.populate(&listed).unwrap();
+    let (tree, providers) = many();
     let mut worker = tree.worker().unwrap();
     let mut feed = tree.subscribe(&tree.snapshot()).bounded(3);
     for provider in providers.iter().chain(&providers) {

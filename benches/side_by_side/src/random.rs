@@ -2,34 +2,8 @@
 
 use std::sync::Arc;
 
+pub(crate) use benches::random::Random;
 use uuid::Uuid;
-
-/// xorshift64*: enough to pick something.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// The numbers of one thread.
-    pub(crate) fn of(thread: usize) -> Self {
-        Random((thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
-    }
-
-    /// A number below `bound`, which is small.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((self.next() * bound as u64) >> 32) as usize
-    }
-
-    /// In 0..1.
-    fn fraction(&mut self) -> f64 {
-        self.next() as f64 / (1_u64 << 32) as f64
-    }
-}
 
 /// How providers are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
