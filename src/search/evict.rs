@@ -80,6 +80,9 @@ impl View {
                     }
                 }
             }
+            if victims.is_empty() {
+                continue;
+            }
             victims.sort_by_key(|victim| victim.cost);
             let least = best.as_ref().map_or(u64::MAX, |best| best.cost);
             if let Some(found) = evict_from(picture, prepared, tree, &victims, least) {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::search::form::{Form, Slot};
 use crate::search::picture::Seat;
 use crate::search::plan::Choice;
-use crate::search::room::{Room, asked_of};
+use crate::search::room::{Room, asked_of, choice};
 use crate::search::scene::{First, Scene, Steps};
 use crate::values::Trait;
 
@@ -172,12 +172,6 @@ impl Fit {
         self.orders.get(at).map_or(&[], |order| order)
     }
 
-    /// Returns the choice for the slot `at` that is tried after `rank` others.
-    #[inline]
-    fn choice(&self, at: usize, rank: usize) -> usize {
-        self.order_of(at).get(rank).map_or(rank, |&choice| choice as usize)
-    }
-
     /// Returns the order in which the choices for the slot `at` are tried. It is the same for slots
     /// that are alike.
     #[cold]
@@ -217,7 +211,8 @@ impl Fit {
     fn has_equal(&self, scene: &Scene<'_>, rank: usize) -> bool {
         let at = self.seats.len();
         let choices = &scene.plan.slots[at];
-        let choice = choices.choices[self.choice(at, rank)];
+        let tried = |rank| choices.choices[choice(self.order_of(at), rank)];
+        let choice = tried(rank);
         let is_free = |seat: Seat| !self.seats.contains(&seat);
         let is_equal = |other: Choice| {
             let (Some(seat), Some(other)) = (choice.seat(self.tree), other.seat(self.tree)) else {
@@ -233,9 +228,7 @@ impl Fit {
                 let sibling = |choice: &Choice| Some(choices.choices[choice.sibling? as usize]);
                 std::iter::successors(sibling(&choice), sibling).any(is_equal)
             }
-            _ => (0..rank)
-                .map(|rank| choices.choices[self.choice(at, rank)])
-                .any(|other| choice.is_sibling(other) && is_equal(other)),
+            _ => (0..rank).map(tried).any(|other| choice.is_sibling(other) && is_equal(other)),
         }
     }
 

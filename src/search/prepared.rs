@@ -184,11 +184,8 @@ impl Prepared {
         steps: &mut Steps,
     ) -> Option<u32> {
         let Prepared { open, needs, .. } = self;
-        let drawn = lot.draw(open, picture.trees.len(), |tree| {
-            steps.made += 1;
-            // Without steps left the caller looks at no tree, whichever it is.
-            may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
-        });
+        let drawn =
+            lot.draw(open, picture.trees.len(), |tree| may_be_next(needs, picture, steps, tree));
         drawn.map(|tree| tree as u32)
     }
 
@@ -204,11 +201,7 @@ impl Prepared {
     ) -> Option<(Spot, u32)> {
         self.follow_order(order);
         let Prepared { open, buckets, needs, .. } = self;
-        order.next(from, open, buckets, |tree| {
-            steps.made += 1;
-            // Without steps left the caller looks at no tree, whichever it is.
-            may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
-        })
+        order.next(from, open, buckets, |tree| may_be_next(needs, picture, steps, tree))
     }
 
     /// Learns which trees have moved in the order of the view.
@@ -308,6 +301,14 @@ impl Prepared {
 fn may_serve(needs: &[Need], picture: &Picture, tree: usize) -> bool {
     let has = |need: &Need| need.fits(picture.free_of(need.class, tree));
     needs.iter().all(has) && picture.trees[tree].is_live()
+}
+
+/// Makes a step, and returns whether `tree` may be the next one. Without steps left any live tree may:
+/// the caller looks at it no more, and nothing more is looked for.
+#[inline]
+fn may_be_next(needs: &[Need], picture: &Picture, steps: &mut Steps, tree: usize) -> bool {
+    steps.made += 1;
+    may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
 }
 
 /// Stands for the tree of a provider that does not exist.

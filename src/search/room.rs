@@ -199,7 +199,7 @@ impl<'a> Room<'a> {
 
     #[inline]
     fn choice(&self, rank: usize) -> usize {
-        self.order.get(rank).map_or(rank, |&choice| choice as usize)
+        choice(self.order, rank)
     }
 
     #[inline]
@@ -209,6 +209,12 @@ impl<'a> Room<'a> {
             false => self.scene.picture.trees[seat.tree as usize],
         }
     }
+}
+
+/// Returns the choice that is tried after `rank` others. An empty order is that of the choices.
+#[inline]
+pub(super) fn choice(order: &[u32], rank: usize) -> usize {
+    order.get(rank).map_or(rank, |&choice| choice as usize)
 }
 
 /// Returns how much the slots that `seats` fill ask of a class of the provider in `seat`, together.

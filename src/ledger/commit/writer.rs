@@ -376,7 +376,9 @@ impl Writer {
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
                 // Who waits for that is woken when the whole transaction is over.
-                Progress::Blocked(by) => drop(ledger.help(by)),
+                Progress::Blocked(by) => {
+                    ledger.help(by);
+                }
                 Progress::Done(outcome) => break outcome,
             }
         };

@@ -6,7 +6,7 @@ use crate::forest::Provider;
 use crate::layout::usage_of;
 use crate::ledger::{Cell, GateWord};
 use crate::search::column::{Column, Free};
-use crate::search::picture::{ChangedTrees, Picture, Seat, Tree};
+use crate::search::picture::{Assumption, ChangedTrees, Picture, Seat, Tree};
 use crate::values::Usage;
 
 /// A tree with more providers of one class than this is not summed up at each change, but searched.
@@ -62,24 +62,20 @@ impl Picture {
     pub(super) fn assumed(&self, provider: &Provider, class: u16) -> u64 {
         match self.assumed.is_empty() {
             true => 0,
-            false => {
-                let key = (provider.cell, provider.incarnation, class);
-                self.assumed.get(&key).copied().unwrap_or(0)
-            }
+            false => self.assumed.get(&assumption(provider, class)).copied().unwrap_or(0),
         }
     }
 
     /// Counts `amount` as used in addition to whatever is read of the provider.
     pub(in crate::search) fn assume(&mut self, provider: &Provider, class: u16, amount: u64) {
-        let key = (provider.cell, provider.incarnation, class);
-        let assumed = self.assumed.entry(key).or_insert(0);
+        let assumed = self.assumed.entry(assumption(provider, class)).or_insert(0);
         *assumed = assumed.saturating_add(amount);
     }
 
     /// Counts at most `amount` as used no longer in addition to what is read of the provider.
     /// Returns how much was.
     pub(in crate::search) fn undo(&mut self, provider: &Provider, class: u16, amount: u64) -> u64 {
-        let key = (provider.cell, provider.incarnation, class);
+        let key = assumption(provider, class);
         let Entry::Occupied(mut assumed) = self.assumed.entry(key) else { return 0 };
         let undone = amount.min(*assumed.get());
         *assumed.get_mut() -= undone;
@@ -194,4 +190,8 @@ impl Picture {
         let trees = self.trees.len().max(self.expected);
         self.columns[class].set(tree as usize, Some(free), trees);
     }
+}
+
+fn assumption(provider: &Provider, class: u16) -> Assumption {
+    (provider.cell, provider.incarnation, class)
 }

@@ -41,7 +41,7 @@ impl Picture {
         for cell in cells {
             changed.extend(self.examine(forest, cell, &mut stale));
             if let Some(holders) = holders
-                && self.owners.get(cell.number() as usize) == Some(&Owner::CONSUMER)
+                && self.owner(cell) == Owner::CONSUMER
             {
                 holders.read(&forest.ledger, cell);
             }
@@ -50,10 +50,7 @@ impl Picture {
             }
         }
         read += self.reread_all(forest, &mut changed, &mut stale);
-        // The last one is read first: so roots that are new are met in the order of their cells.
-        stale.sort_unstable_by(|one, other| other.cmp(one));
-        stale.dedup();
-        self.read_trees(forest, stale);
+        self.read_trees(forest, arranged(stale));
         read
     }
 
@@ -251,15 +248,9 @@ impl Picture {
             // What has left its tree, and was not met in another, may have moved to where nobody has
             // looked since: the move may have been announced after the caller had asked.
             left.retain(|cell| self.owner(*cell) == Owner::UNKNOWN);
-            left.retain(|cell| match root_now(forest, *cell) {
-                Some(root) => {
-                    stale.push(Stale::of_root(root));
-                    true
-                }
-                None => false,
-            });
-            stale.sort_unstable_by(|one, other| other.cmp(one));
-            stale.dedup();
+            stale
+                .extend(left.iter().filter_map(|cell| root_now(forest, *cell)).map(Stale::of_root));
+            stale = arranged(stale);
         }
         self.tidy();
     }
@@ -296,17 +287,20 @@ impl Picture {
 
     /// Returns the structure cells of the providers of `tree`.
     fn cells(&self, tree: u32) -> impl Iterator<Item = Cell> {
-        let Tree { make, first, .. } = self.trees[tree as usize];
-        let is_live = self.trees[tree as usize].is_live();
-        let count = if is_live { self.makes.get(make).members.len() } else { 0 };
-        self.entries[first as usize..][..count].iter().map(|entry| entry.provider.cell)
-    }
-
-    fn owner(&self, cell: Cell) -> Owner {
-        self.owners.get(cell.number() as usize).copied().unwrap_or(Owner::UNKNOWN)
+        let place = self.trees[tree as usize];
+        let count = if place.is_live() { self.makes.get(place.make).members.len() } else { 0 };
+        self.entries[place.first as usize..][..count].iter().map(|entry| entry.provider.cell)
     }
 
     pub(super) fn stale(&self, tree: u32) -> Stale {
         Stale { root: self.root(tree).cell, tree: Some(tree) }
     }
+}
+
+/// Returns the trees, each once, for the last one to be read first: so roots that are new are met in
+/// the order of their cells.
+fn arranged(mut stale: Vec<Stale>) -> Vec<Stale> {
+    stale.sort_unstable_by(|one, other| other.cmp(one));
+    stale.dedup();
+    stale
 }

@@ -205,19 +205,15 @@ impl Picture {
 
     /// Returns the seat of `provider`, if the picture has it.
     pub(super) fn seat(&self, provider: &Provider) -> Option<Seat> {
-        let owner = self.owners.get(provider.cell.number() as usize)?;
-        let number = owner.provider()?;
+        let number = self.owner(provider.cell).provider()?;
         let entry = &self.entries[number as usize];
         (entry.provider == *provider).then(|| self.seat_of(number))
     }
 
     /// Returns the tree of the provider with this uuid. O(1) for a provider that still has its uuid.
     pub(super) fn tree_of_uuid(&self, forest: &Forest, uuid: Uuid) -> Option<u32> {
-        let hint = forest
-            .providers
-            .hint(&uuid)
-            .and_then(|key| self.owners.get(key.cell.number() as usize));
-        let number = match hint.and_then(|owner| owner.provider()) {
+        let hint = forest.providers.hint(&uuid).and_then(|key| self.owner(key.cell).provider());
+        let number = match hint {
             Some(number) if self.entries[number as usize].provider.uuid == uuid => number,
             _ => self
                 .numbers()
@@ -336,8 +332,13 @@ impl Picture {
 
     /// Returns the seat of the provider with this usage cell.
     pub(super) fn seat_of_cell(&self, usage: Cell) -> Option<Seat> {
-        let number = self.owners.get(usage.number() as usize)?.provider()?;
-        Some(self.seat_of(number))
+        Some(self.seat_of(self.owner(usage).provider()?))
+    }
+
+    /// Returns what the cell belongs to.
+    #[inline]
+    fn owner(&self, cell: Cell) -> Owner {
+        self.owners.get(cell.number() as usize).copied().unwrap_or(Owner::UNKNOWN)
     }
 
     /// Returns the seat of the provider with this number.
