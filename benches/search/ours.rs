@@ -124,8 +124,8 @@ impl OurHand<'_> {
             Way::Same => candidates.next(),
             Way::OwnStart => candidates.seeded(self.thread as u64).next(),
             Way::OwnPart if refusals == 0 => candidates.from_part(self.thread, self.threads).next(),
-            Way::OwnPart => candidates.seeded(self.random.next()).next(),
-            Way::Lot => candidates.drawn(self.random.next()).next(),
+            Way::OwnPart => candidates.seeded(self.random.draw()).next(),
+            Way::Lot => candidates.drawn(self.random.draw()).next(),
             Way::Best | Way::Intents => candidates.in_order(gpus).next(),
             Way::BestOfEight => {
                 let mut best: Vec<_> = candidates.in_order(gpus).take(8).collect();

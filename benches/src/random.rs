@@ -10,7 +10,7 @@ impl Random {
     }
 
     /// Returns a number of 32 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -19,11 +19,11 @@ impl Random {
 
     /// Returns a number below `bound`, which is small.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((self.next() * bound as u64) >> 32) as usize
+        ((self.draw() * bound as u64) >> 32) as usize
     }
 
     /// Returns a number in 0..1.
     pub fn fraction(&mut self) -> f64 {
-        self.next() as f64 / (1_u64 << 32) as f64
+        self.draw() as f64 / (1_u64 << 32) as f64
     }
 }
