@@ -71,7 +71,7 @@ impl Group {
     }
 
     /// Requires one at least of these traits, and returns the group. Of several such sets, each has
-    /// to be met.
+    /// to be met. One of a single trait is the same as [`require`](Self::require) of that trait.
     pub fn require_any(mut self, any: impl IntoIterator<Item = Trait>) -> Self {
         let any: BTreeSet<Trait> = any.into_iter().collect();
         match any.len() {

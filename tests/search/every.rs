@@ -1,6 +1,8 @@
 //! Every way to serve a request is found, once, and can be claimed.
 
 use proptest::prelude::*;
+use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
+use shared::search::reference::{Part, Spec};
 use shared::search::world::World;
 
 use crate::random::{Forest, cases, plan, spec};
@@ -44,4 +46,31 @@ proptest! {
             let _receipt = forest.worker.release(claim.consumer()).unwrap();
         }
     }
+}
+
+/// One of a single trait is that trait, so that the two groups may change places.
+#[test]
+fn groups_that_say_the_same_in_two_ways_are_alike() {
+    let tree = ProviderTree::new();
+    let root = tree.create_root("root", None).unwrap();
+    let child = tree.create_child(&root, "child", None).unwrap();
+    let quality = Trait::new("CUSTOM_QUALITY").unwrap();
+    for provider in [&root, &child] {
+        let _updated = tree.set_traits(provider, [quality], Expect::Any).unwrap();
+    }
+    let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
+    let _updated = tree.set_inventories(&root, vcpu, Expect::Any).unwrap();
+    let one = Part { required: [quality].into(), ..Part::default() };
+    let other = Part { any_of: vec![[quality].into()], ..Part::default() };
+    let resources = [(ResourceClass::VCPU, 1)].into();
+    let spec = Spec {
+        unsuffixed: Part { resources, ..Part::default() },
+        groups: vec![one, other],
+        same_subtree: vec![[0, 1].into()],
+        ..Spec::default()
+    };
+    let view = tree.view();
+    let mut prepared = view.prepare(&spec.request()).unwrap();
+    Expected::new(&World::of(&tree), &spec).check(&view, &mut prepared).unwrap();
+    assert_eq!(view.candidates(&mut prepared).unwrap().count(), 3);
 }

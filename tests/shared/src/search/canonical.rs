@@ -71,7 +71,7 @@ fn orders(spec: &Spec) -> Vec<Vec<usize>> {
         // One group by itself is always one subtree.
         let sets = spec.same_subtree.iter().filter(|groups| groups.len() > 1);
         let subtrees: Vec<_> = sets.map(|groups| groups.contains(&group)).collect();
-        (&spec.groups[group], subtrees)
+        (spec.groups[group].meaning(), subtrees)
     };
     let mut orders: Vec<Vec<usize>> = vec![(0..first).collect()];
     for at in 0..spec.groups.len() {

@@ -40,6 +40,21 @@ pub type Assignment = Vec<Uuid>;
 pub type Ways = BTreeMap<Uuid, BTreeSet<Assignment>>;
 
 impl Part {
+    /// Returns the same part in the one way to write what it asks: one of a single trait is that
+    /// trait, and sets that all have to be met have no order.
+    pub fn meaning(&self) -> Part {
+        let mut part = self.clone();
+        let (single, any_of) = part.any_of.into_iter().partition(|any| any.len() == 1);
+        let single: Vec<BTreeSet<Trait>> = single;
+        part.required.extend(single.into_iter().flatten());
+        part.any_of = any_of;
+        part.any_of.sort();
+        part.any_of.dedup();
+        part.member_of.sort();
+        part.member_of.dedup();
+        part
+    }
+
     pub fn group(&self) -> Group {
         let mut group = Group::new();
         for (class, amount) in &self.resources {
