@@ -122,46 +122,6 @@ impl Bits {
         }
     }
 
-    /// Takes those out of the set that are not accepted.
-    #[inline]
-    pub(super) fn retain(&mut self, mut accept: impl FnMut(usize) -> bool) {
-        let mut from = 0;
-        while let Some(word) = self.next_word(from) {
-            let mut bits = self.words[word];
-            while bits != 0 {
-                let number = word * WORD + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                if !accept(number) {
-                    self.remove(number);
-                }
-            }
-            from = word + 1;
-        }
-    }
-
-    /// Counts the members that `other` does not have.
-    pub(super) fn count_without(&self, other: &Bits) -> usize {
-        self.words_without(other).map(|word| word.count_ones() as usize).sum()
-    }
-
-    /// Returns the member that comes after `rank` others, of those that `other` does not have.
-    pub(super) fn nth_without(&self, other: &Bits, mut rank: usize) -> Option<usize> {
-        for (at, mut word) in self.words_without(other).enumerate() {
-            let members = word.count_ones() as usize;
-            if rank < members {
-                (0..rank).for_each(|_| word &= word - 1);
-                return Some(at * WORD + word.trailing_zeros() as usize);
-            }
-            rank -= members;
-        }
-        None
-    }
-
-    fn words_without(&self, other: &Bits) -> impl Iterator<Item = u64> {
-        let others = other.words.iter().copied().chain(std::iter::repeat(0));
-        self.words.iter().zip(others).map(|(word, other)| word & !other)
-    }
-
     /// Returns the first number that is at least `from`, a member of both sets, and accepted. Takes
     /// those out of `other` that are not.
     #[inline]
@@ -194,7 +154,6 @@ impl Bits {
     }
 
     /// Returns the members in rising order.
-    #[cfg(all(test, not(provider_tree_loom)))]
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         let mut from = 0;
         std::iter::from_fn(move || {

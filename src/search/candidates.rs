@@ -124,8 +124,9 @@ impl<'a> Candidates<'a> {
     /// Goes through the roots by lot, as `seed` decides: of the roots that have a candidate, each has
     /// the same chance to be the next. Whoever takes the best of a few looks at the first few.
     ///
-    /// Costs what the roots cost that are looked at. Where few may serve the request, that is each root
-    /// not known to be unable, once, and for each candidate a few nanoseconds for a thousand roots.
+    /// Costs what the roots cost that are looked at. Where few may serve the request, these are listed
+    /// first, whenever there may be more of them than before: a few nanoseconds for each. Which roots
+    /// come therefore depends on what was drawn before, too.
     #[inline]
     pub fn drawn(mut self, seed: u64) -> Self {
         self.lot = Some(Lot::new(seed));

@@ -25,9 +25,13 @@ pub(super) struct Fit {
     turns: Vec<Turn>,
     /// Whether a way was shown.
     has_shown: bool,
-    /// For each slot that was looked at, the order in which its choices are tried; empty if that is
-    /// their own.
-    orders: Vec<SmallVec<[u32; 8]>>,
+    /// For each slot that was looked at, the order in which its choices are tried, one after the other;
+    /// empty if that is their own.
+    orders: Vec<u32>,
+    /// Where the order of each slot ends in `orders`.
+    ends: Vec<usize>,
+    /// What the choices of one slot are ordered by; here to be used again.
+    keys: Vec<(u64, u32)>,
 }
 
 /// Tells which choice for a slot is tried.
@@ -48,6 +52,7 @@ impl Fit {
         self.turns.clear();
         self.has_shown = false;
         self.orders.clear();
+        self.ends.clear();
     }
 
     /// Returns the providers that fill the slots, in the order of the slots.
@@ -129,11 +134,10 @@ impl Fit {
             return Some((seat, from));
         }
         if !matches!(scene.taste.first, First::InOrder)
-            && at >= self.orders.len()
+            && at >= self.ends.len()
             && choices.choices.len() > 1
         {
-            self.orders.resize(at, SmallVec::new());
-            self.orders.push(self.order(scene, at));
+            self.order(scene, at);
         }
         let order = self.order_of(at);
         let room = Room::new(self.tree, &self.seats, scene, order, from.rank as usize);
@@ -169,41 +173,65 @@ impl Fit {
     /// own.
     #[inline]
     fn order_of(&self, at: usize) -> &[u32] {
-        self.orders.get(at).map_or(&[], |order| order)
+        let Some(end) = self.ends.get(at) else { return &[] };
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.orders[start..*end]
     }
 
-    /// Returns the order in which the choices for the slot `at` are tried. It is the same for slots
-    /// that are alike.
-    #[cold]
-    fn order(&self, scene: &Scene<'_>, at: usize) -> SmallVec<[u32; 8]> {
-        let Scene { picture, form, plan, taste, .. } = scene;
-        let choices = &plan.slots[at];
+    /// Puts the choices for the slot `at` into the order in which they are tried. It is the same for
+    /// slots that are alike.
+    fn order(&mut self, scene: &Scene<'_>, at: usize) {
+        let Scene { form, taste, .. } = scene;
+        self.ends.resize(at, self.orders.len());
         let count = form.slots[at].amounts.len();
+        if form.slots[at].is_twin {
+            let start = if at > 1 { self.ends[at - 2] } else { 0 };
+            self.orders.extend_from_within(start..self.ends[at - 1]);
+        } else {
+            match taste.first {
+                First::Tightest if count > 0 => self.order_by_free(scene, at, count),
+                First::Shuffled(seed) => {
+                    let shuffle = FixedState::with_seed(seed);
+                    let (tree, choices) = (self.tree, &scene.plan.slots[at].choices);
+                    let key = |choice: &Choice| shuffle.hash_one((tree, choice.position));
+                    self.order_by(choices.iter().map(key));
+                }
+                First::InOrder | First::Tightest => {}
+            }
+        }
+        self.ends.push(self.orders.len());
+    }
+
+    /// Orders the choices for the slot `at` by what they have free of its `count` amounts.
+    fn order_by_free(&mut self, scene: &Scene<'_>, at: usize, count: usize) {
+        let picture = scene.picture;
+        let choices = &scene.plan.slots[at];
+        let tree = self.tree;
         let free = |choice: usize, amount: usize| {
-            let Some(seat) = choices.choices[choice].seat(self.tree) else { return 0 };
+            let Some(seat) = choices.choices[choice].seat(tree) else { return 0 };
             let place = choices.amounts(choice, count)[amount];
             picture.free_at(picture.trees[seat.tree as usize], seat.position, place)
         };
-        let shuffle = |seed: u64, choice: usize| {
-            let position = choices.choices[choice].position;
-            FixedState::with_seed(seed).hash_one((self.tree, position))
-        };
-        let key = |choice: usize| match taste.first {
-            First::Tightest if count > 0 => free(choice, 0),
-            First::Shuffled(seed) => shuffle(seed, choice),
-            First::InOrder | First::Tightest => 0,
-        };
-        let keys = (0..choices.choices.len()).map(|choice| (key(choice), choice as u32));
-        let mut keys: SmallVec<[(u64, u32); 8]> = keys.collect();
-        if matches!(taste.first, First::Tightest) && count > 1 {
+        self.order_by((0..choices.choices.len()).map(|choice| free(choice, 0)));
+        if count > 1 {
             let rest = |choice: u32| (1..count).map(move |amount| free(choice as usize, amount));
-            keys.sort_by(|one, other| {
+            let start = self.orders.len() - self.keys.len();
+            self.keys.sort_by(|one, other| {
                 one.0.cmp(&other.0).then_with(|| rest(one.1).cmp(rest(other.1)))
             });
-        } else {
-            keys.sort_unstable();
+            for (place, key) in self.orders[start..].iter_mut().zip(&self.keys) {
+                *place = key.1;
+            }
         }
-        keys.into_iter().map(|(_, choice)| choice).collect()
+    }
+
+    /// Orders all choices for a slot by their keys; equal ones stay as they are.
+    #[inline]
+    fn order_by(&mut self, keys: impl Iterator<Item = u64>) {
+        self.keys.clear();
+        self.keys.extend(keys.zip(0..));
+        self.keys.sort_unstable();
+        self.orders.extend(self.keys.iter().map(|key| key.1));
     }
 
     /// Returns whether the choice that is tried after `rank` others serves nothing yet, and an

@@ -11,7 +11,7 @@ use crate::search::bits::{Bits, WORD};
 use crate::search::candidate::Candidate;
 use crate::search::fit::Fit;
 use crate::search::form::{Form, Need};
-use crate::search::lot::Lot;
+use crate::search::lot::{Lot, Pool};
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::plan::{Obstacle, Plan};
@@ -32,6 +32,8 @@ pub struct Prepared {
     plans: Vec<Option<Result<Plan, Obstacle>>>,
     /// The trees that are not known to be unable to serve the request as they are.
     open: Bits,
+    /// Lists them, if trees are drawn by lot and few are open.
+    pool: Pool,
     /// Counts the events of growth that `open` knows of.
     grown: u64,
     shared_growth: u64,
@@ -64,6 +66,7 @@ impl Prepared {
             epoch: u64::MAX,
             plans: Vec::new(),
             open: Bits::default(),
+            pool: Pool::default(),
             grown: 0,
             shared_growth: 0,
             buckets: Bits::default(),
@@ -103,7 +106,10 @@ impl Prepared {
                     let make = picture.trees[tree as usize].make as usize;
                     // A tree whose make can't serve the request stays closed.
                     if !matches!(self.plans.get(make), Some(Some(Err(_)))) {
-                        self.open.insert(tree as usize);
+                        if !self.open.has(tree as usize) {
+                            self.open.insert(tree as usize);
+                            self.pool.forget();
+                        }
                         match order.and_then(|order| order.bucket(tree)) {
                             Some(bucket) => self.buckets.insert(bucket),
                             None => self.moved = None,
@@ -113,6 +119,7 @@ impl Prepared {
             }
             _ => {
                 self.open = Bits::all_below(picture.trees.len());
+                self.pool.forget();
                 self.moved = None;
             }
         }
@@ -183,9 +190,9 @@ impl Prepared {
         lot: &mut Lot,
         steps: &mut Steps,
     ) -> Option<u32> {
-        let Prepared { open, needs, .. } = self;
-        let drawn =
-            lot.draw(open, picture.trees.len(), |tree| may_be_next(needs, picture, steps, tree));
+        let Prepared { open, pool, needs, .. } = self;
+        let drawn = lot
+            .draw(open, pool, picture.trees.len(), |tree| may_be_next(needs, picture, steps, tree));
         drawn.map(|tree| tree as u32)
     }
 
@@ -223,7 +230,7 @@ impl Prepared {
     /// Returns whether `tree` has enough free of each class, as far as its sums tell. Notes if not.
     #[inline]
     fn may_serve(&mut self, picture: &Picture, tree: usize) -> bool {
-        let may_serve = may_serve(&self.needs, picture, tree);
+        let may_serve = may_serve(&mut self.needs, picture, tree);
         if !may_serve {
             self.open.remove(tree);
         }
@@ -235,10 +242,10 @@ impl Prepared {
         self.open.has(tree) && self.may_serve(picture, tree)
     }
 
-    /// Returns a class of which `tree` has too little free.
+    /// Returns the first class of which `tree` has too little free.
     pub(super) fn shortage(&self, picture: &Picture, tree: u32) -> Option<u16> {
         let lacks = |need: &&Need| !need.fits(picture.free_of(need.class, tree as usize));
-        self.needs.iter().find(lacks).map(|need| need.class)
+        self.needs.iter().filter(lacks).map(|need| need.class).min()
     }
 
     /// Notes that the tree which was looked at last can't serve the request as it is.
@@ -296,17 +303,25 @@ impl Prepared {
     }
 }
 
-/// Returns whether `tree` has enough free of each class, as far as its sums tell.
+/// Returns whether `tree` has enough free of each class, as far as its sums tell. Puts the class first
+/// that it lacks: most often others lack that too.
 #[inline]
-fn may_serve(needs: &[Need], picture: &Picture, tree: usize) -> bool {
-    let has = |need: &Need| need.fits(picture.free_of(need.class, tree));
-    needs.iter().all(has) && picture.trees[tree].is_live()
+fn may_serve(needs: &mut [Need], picture: &Picture, tree: usize) -> bool {
+    let lacks = |need: &Need| !need.fits(picture.free_of(need.class, tree));
+    match needs.iter().position(lacks) {
+        Some(0) => false,
+        Some(at) => {
+            needs.swap(0, at);
+            false
+        }
+        None => picture.trees[tree].is_live(),
+    }
 }
 
 /// Makes a step, and returns whether `tree` may be the next one. Without steps left any live tree may:
 /// the caller looks at it no more, and nothing more is looked for.
 #[inline]
-fn may_be_next(needs: &[Need], picture: &Picture, steps: &mut Steps, tree: usize) -> bool {
+fn may_be_next(needs: &mut [Need], picture: &Picture, steps: &mut Steps, tree: usize) -> bool {
     steps.made += 1;
     may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
 }
