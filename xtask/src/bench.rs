@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::metadata::Workspace;
+use crate::metadata::{OPTIMISED, Workspace};
 use crate::shell::{self, Failure};
 
 /// The member that measures.
 const PACKAGE: &str = "bench";
 
-/// As the other benchmarks are built.
-const MEASURED: &str = "bench";
+/// The profile of what is measured; the other benchmarks are built with the same settings.
+const MEASURED: &str = "release";
 
 /// The options with which the other allocator adds nothing.
 const ONCE: [&str; 6] = ["--count", "--check", "--update", "--list", "--help", "-h"];
@@ -18,19 +18,19 @@ const ONCE: [&str; 6] = ["--count", "--check", "--update", "--list", "--help", "
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
     let once = words.iter().any(|word| ONCE.contains(word));
     build(workspace, MEASURED, &[])?;
-    measure(workspace, words)?;
+    measure(workspace, MEASURED, words)?;
     if once {
         return Ok(());
     }
     build(workspace, MEASURED, &["--features", "mimalloc"])?;
-    measure(workspace, &[words, &["--append"]].concat())
+    measure(workspace, MEASURED, &[words, &["--append"]].concat())
 }
 
 /// A run that only shows that everything works, with what the tests have built. The other
 /// allocator needs a C compiler.
 pub(crate) fn briefly(workspace: &Workspace) -> Result<(), Failure> {
-    build(workspace, "release", &[])?;
-    measure(workspace, &["--brief"])
+    build(workspace, OPTIMISED, &[])?;
+    measure(workspace, OPTIMISED, &["--brief"])
 }
 
 fn build(workspace: &Workspace, profile: &str, features: &[&str]) -> Result<(), Failure> {
@@ -39,8 +39,8 @@ fn build(workspace: &Workspace, profile: &str, features: &[&str]) -> Result<(), 
     shell::run(&mut command)
 }
 
-fn measure(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
-    let mut command = std::process::Command::new(program(workspace));
+fn measure(workspace: &Workspace, profile: &str, words: &[&str]) -> Result<(), Failure> {
+    let mut command = std::process::Command::new(program(workspace, profile));
     command.current_dir(workspace.root()).args(words);
     let placed = words.iter().any(|word| *word == "--out" || word.starts_with("--out="));
     if !placed {
@@ -49,8 +49,8 @@ fn measure(workspace: &Workspace, words: &[&str]) -> Result<(), Failure> {
     shell::run(&mut command)
 }
 
-/// Where cargo puts what it builds with either profile.
-fn program(workspace: &Workspace) -> PathBuf {
+/// Where cargo puts what it builds with a profile.
+fn program(workspace: &Workspace, profile: &str) -> PathBuf {
     let name = format!("{PACKAGE}{}", std::env::consts::EXE_SUFFIX);
-    workspace.target_directory().join("release").join(name)
+    workspace.target_directory().join(profile).join(name)
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::metadata::Workspace;
+use crate::metadata::{OPTIMISED, Workspace};
 use crate::shell::{self, Failure, failed, heading};
 use crate::test::FEATURES;
 
@@ -80,9 +80,9 @@ pub(crate) fn run(workspace: &Workspace, request: &Request) -> Result<String, Fa
 
 /// With debug assertions, as under libFuzzer.
 fn on_random_bytes(workspace: &Workspace, target: &str, seconds: u64) -> Result<(), Failure> {
-    let mut command = random_bytes(workspace, &["--release"], target, seconds);
+    let mut command = random_bytes(workspace, &["--profile", OPTIMISED], target, seconds);
     command
-        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
+        .env("CARGO_PROFILE_OPTIMISED_DEBUG_ASSERTIONS", "true")
         .env("CARGO_TARGET_DIR", workspace.target_directory().join("fuzz"));
     shell::run(&mut command)
 }
@@ -102,7 +102,16 @@ fn under_libfuzzer(workspace: &Workspace, target: &str, seconds: u64) -> Result<
     let host = host()?;
     let mut command = workspace.cargo("run");
     command
-        .args(["--release", "--package", "fuzz", "--features", "libfuzzer", "--bin", target])
+        .args([
+            "--profile",
+            OPTIMISED,
+            "--package",
+            "fuzz",
+            "--features",
+            "libfuzzer",
+            "--bin",
+            target,
+        ])
         // Given, so that build scripts are compiled without the flags.
         .args(["--target", &host])
         .env("RUSTFLAGS", COVERAGE)
@@ -125,7 +134,8 @@ fn corpus(workspace: &Workspace, target: &str) -> Result<PathBuf, Failure> {
     let corpus = workspace.target_directory().join("fuzz/corpus").join(target);
     fs::create_dir_all(&corpus).map_err(trouble)?;
     if target == "dump" {
-        let arguments = ["--release", "--quiet", "--package", "fuzz", "--bin", "random", "--"];
+        let arguments =
+            ["--profile", OPTIMISED, "--quiet", "--package", "fuzz", "--bin", "random", "--"];
         let example = shell::output(workspace.cargo("run").args(arguments).arg("example"))?;
         fs::write(corpus.join("example"), example).map_err(trouble)?;
     }

@@ -12,6 +12,9 @@ use crate::shell::{self, Failure, failed};
 /// The library of this workspace.
 pub(crate) const LIBRARY: &str = "provider-tree";
 
+/// The profile of tests that take long: built in half of the time of a release.
+pub(crate) const OPTIMISED: &str = "optimised";
+
 /// The packages of the workspace and of their dependencies.
 #[derive(Debug)]
 pub(crate) struct Workspace {

@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: everything that the library does, at once and for long.
 
-use crate::metadata::{LIBRARY, Workspace};
+use crate::metadata::{LIBRARY, OPTIMISED, Workspace};
 use crate::shell::{self, Failure};
 
 /// The integration test and its module and function.
@@ -28,7 +28,7 @@ pub(crate) fn minutes(words: &[&str]) -> Result<f64, Failure> {
 pub(crate) fn run(workspace: &Workspace, minutes: f64) -> Result<(), Failure> {
     let (target, test) = TEST;
     let mut command = workspace.cargo("test");
-    command.args(["--release", "--package", LIBRARY, "--test", target, "--"]);
+    command.args(["--profile", OPTIMISED, "--package", LIBRARY, "--test", target, "--"]);
     command.args(["--exact", test, "--nocapture"]);
     shell::run(command.env("STORM_SECONDS", (minutes * 60.0).to_string()))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::loom::Checker;
-use crate::metadata::{LIBRARY, Target, Workspace};
+use crate::metadata::{LIBRARY, OPTIMISED, Target, Workspace};
 use crate::shell::{self, Failure, heading};
 use crate::{bench, checks, loom};
 
@@ -153,13 +153,15 @@ fn tests(workspace: &Workspace) -> Result<Note, Failure> {
     let (optimised, _) = optimised_and_quick(workspace);
     // In one call, so that they are built at the same time.
     let select = optimised.iter().flat_map(|target| ["--test", &target.name]);
-    shell::run(workspace.cargo("test").args(["--release", "--package", LIBRARY]).args(select))?;
+    shell::run(
+        workspace.cargo("test").args(["--profile", OPTIMISED, "--package", LIBRARY]).args(select),
+    )?;
     let stress = optimised.iter().find(|target| target.name == STRESS_TEST);
     let stress = stress.ok_or_else(|| shell::failed(format!("no test `{STRESS_TEST}`")))?;
     let select = ["--package", &stress.package, "--test", &stress.name];
     shell::run(other_slots(workspace).args(select))?;
     Ok(format!(
-        "{} in release, `{STRESS_TEST}` with both kinds of slots",
+        "{} optimised, `{STRESS_TEST}` with both kinds of slots",
         OPTIMISED_TESTS.join(" and ")
     ))
 }
@@ -201,7 +203,7 @@ fn benches(workspace: &Workspace) -> Result<Note, Failure> {
     for target in &benches {
         let select = ["--package", &target.package, "--bench", &target.name];
         // With what the tests have built: here it matters that they run, not how fast.
-        let briefly = ["--profile", "release", "--", "--test"];
+        let briefly = ["--profile", OPTIMISED, "--", "--test"];
         shell::run(workspace.cargo("bench").args(select).args(briefly))?;
     }
     bench::briefly(workspace)?;
