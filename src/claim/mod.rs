@@ -9,6 +9,7 @@ mod consumer;
 mod core;
 pub(crate) mod engine;
 mod fact;
+mod fast;
 mod floors;
 mod gang;
 mod holder;

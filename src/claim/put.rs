@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::claim::agenda::AgendaKey;
 use crate::claim::core::Core;
 use crate::claim::engine::{exchange, expand, holds_exactly, put};
+use crate::claim::fast;
 use crate::claim::holder::Holder;
 use crate::claim::lines::{Line, sort_out};
 use crate::claim::request::{Before, Claim};
@@ -32,11 +33,18 @@ impl Worker {
             wanted.extend_from_slice(&claim.lines);
             sort_out(wanted)?;
         }
+        // Most often the consumer is new, and what it wants is free.
+        let mut is_new = matches!(before, Before::Nothing);
+        if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
+            let lines = if is_ready { &claim.lines } else { &wanted[..] };
+            if let Some(claimed) = fast::claim(core, writer, claim.consumer(), lines) {
+                return Ok(claimed);
+            }
+        }
         let key = None;
         let mut put = Put { core, claim, before, lease, is_ready, wanted, held, key };
         // If the supposition that a new consumer has no key is wrong, the index refuses to intern
         // the key, and the next attempt looks the key up.
-        let mut is_new = matches!(before, Before::Nothing);
         while_stale(|| {
             put.key = match std::mem::take(&mut is_new) {
                 true => None,

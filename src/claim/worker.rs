@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
+use crate::claim::fast;
 use crate::claim::lines::Line;
 use crate::claim::request::{Before, Claim};
 use crate::error::{Error, Result};
@@ -135,7 +136,12 @@ impl Worker {
     /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
         let released = match self.core.claims.consumers.hint(&consumer) {
-            Some(interned) => self.end(consumer, interned, |_| Ok(())),
+            Some(interned) => {
+                match fast::release(&self.core, &mut self.writer, consumer, interned) {
+                    Some(receipt) => Ok(receipt),
+                    None => self.end(consumer, interned, |_| Ok(())),
+                }
+            }
             None => Err(Refusal::Stale),
         };
         // A life that is over already is as good as none.

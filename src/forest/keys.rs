@@ -25,7 +25,9 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::layout::{Life, State, first_words};
-use crate::ledger::{Abort, Cell, Kind, Ledger, Limit, Place, Transaction, Writer};
+use crate::ledger::{
+    Abort, Cell, FastTransaction, Kind, Ledger, Limit, NextPayload, Place, Transaction, Writer,
+};
 use crate::step::{Step, reached};
 use crate::sync::Index;
 
@@ -150,6 +152,35 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         match added {
             Ok(Some(_)) => reached(Step::Interned),
             Ok(None) | Err(_) => transaction.give_cells(self.kind, cell),
+        }
+        added
+    }
+
+    /// Interns `key` in a fast transaction that is about to make its cell live, and has `length` words
+    /// written into the cell's next version by `write`, which gets the cell and its life. Returns
+    /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it.
+    #[inline]
+    pub(crate) fn intern_fast(
+        &self,
+        transaction: &mut FastTransaction<'_>,
+        key: &K,
+        length: usize,
+        write: impl FnOnce(NextPayload<'_>, Life),
+    ) -> Option<KeyCell> {
+        let cell = self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?;
+        let opened = transaction.renew(cell, length, |record| Some(Life::of(record)));
+        let added = opened.and_then(|(words, life)| {
+            let interned = KeyCell { cell, incarnation: life.incarnation };
+            reached(Step::Occupied);
+            let added = self.index.insert_if_absent(key.clone(), interned);
+            if added {
+                reached(Step::Interned);
+                write(words, life);
+            }
+            added.then_some(interned)
+        });
+        if added.is_none() {
+            transaction.give_cells(self.kind, cell);
         }
         added
     }

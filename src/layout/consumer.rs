@@ -6,12 +6,13 @@
 //!      | the ticket of the term, if the consumer is leased
 //! ```
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::layout::life::{CellKind, Life, State};
 use crate::layout::words::Words;
-use crate::ledger::{Cell, Ledger, MOST_WORDS, Place, Record, Transaction};
+use crate::ledger::{Cell, Ledger, MOST_WORDS, NextPayload, Place, Record, Transaction};
 
 /// Tells until when something is leased. The ticket is that of the one call that has set the
 /// deadline. So a deadline that is set anew is another term, even if the time is the same.
@@ -96,11 +97,7 @@ impl<'a> ConsumerWords<'a> {
     /// the words, since a single word is no pair.
     pub(crate) fn held(self) -> impl ExactSizeIterator<Item = Holding> + 'a {
         let entries = self.0.get(HEADER..).unwrap_or_default();
-        entries.chunks_exact(2).map(|entry| Holding {
-            usage: Cell::new((entry[0] >> 16) as u32),
-            class: entry[0] as u16,
-            amount: entry[1],
-        })
+        entries.as_chunks().0.iter().map(|entry| holding(*entry))
     }
 }
 
@@ -116,20 +113,75 @@ pub(crate) fn rewrite_consumer(
     held: impl ExactSizeIterator<Item = Holding>,
 ) -> Result<()> {
     check_count(held.len(), term.is_some())?;
-    let length = HEADER + 2 * held.len() + usize::from(term.is_some());
-    let words = transaction.renew(place, length);
-    let (header, words) = words.split_at_mut(HEADER);
-    let (high, low) = uuid.as_u64_pair();
-    let deadline = term.map_or(NEVER, |term| term.deadline);
-    header.copy_from_slice(&[life.with(State::Live).word(), high, low, generation, deadline]);
+    let words = transaction.renew(place, words_of(held.len(), term.is_some()));
+    let (head, words) = words.split_at_mut(HEADER);
+    head.copy_from_slice(&header(life, uuid, generation, term));
     let (pairs, rest) = words.as_chunks_mut();
-    for (pair, held) in pairs.iter_mut().zip(held) {
-        *pair = [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount];
+    for (words, held) in pairs.iter_mut().zip(held) {
+        *words = pair(held);
     }
     if let (Some(last), Some(term)) = (rest.first_mut(), term) {
         *last = term.ticket;
     }
     Ok(())
+}
+
+/// Counts the words of the cell of a consumer that holds this number of amounts.
+#[inline]
+pub(crate) fn words_of(amounts: usize, is_leased: bool) -> usize {
+    HEADER + 2 * amounts + usize::from(is_leased)
+}
+
+/// Writes the cell of a consumer that holds `held`, and is not leased, into its next version, which has
+/// as many words as that [takes](words_of).
+#[inline]
+pub(crate) fn write_consumer(
+    words: NextPayload<'_>,
+    life: Life,
+    uuid: Uuid,
+    generation: u64,
+    held: impl Iterator<Item = Holding>,
+) {
+    words.set(0, header(life, uuid, generation, None));
+    for (index, held) in held.enumerate() {
+        words.set(HEADER + 2 * index, pair(held));
+    }
+}
+
+/// Reads what a consumer holds for good, and its generation, in the cell that holds this record. Returns
+/// `None` if the consumer is not in that `life` any more, is leased, or holds more than `most` amounts.
+#[inline]
+pub(crate) fn held_in(
+    record: Record<'_>,
+    life: Life,
+    most: usize,
+) -> Option<(u64, SmallVec<[Holding; 4]>)> {
+    let amounts = record.len().checked_sub(HEADER)? / 2;
+    if Life::of(record) != life || record.word(4) != NEVER || amounts > most {
+        return None;
+    }
+    let held = (0..amounts).map(|index| {
+        let at = HEADER + 2 * index;
+        holding([record.word(at), record.word(at + 1)])
+    });
+    Some((record.word(3), held.collect()))
+}
+
+#[inline]
+fn header(life: Life, uuid: Uuid, generation: u64, term: Option<Term>) -> [u64; HEADER] {
+    let (high, low) = uuid.as_u64_pair();
+    let deadline = term.map_or(NEVER, |term| term.deadline);
+    [life.with(State::Live).word(), high, low, generation, deadline]
+}
+
+#[inline]
+fn holding([of, amount]: [u64; 2]) -> Holding {
+    Holding { usage: Cell::new((of >> 16) as u32), class: of as u16, amount }
+}
+
+#[inline]
+fn pair(held: Holding) -> [u64; 2] {
+    [u64::from(held.usage.number()) << 16 | u64::from(held.class), held.amount]
 }
 
 pub(crate) fn copy_words(record: Record<'_>) -> Vec<u64> {

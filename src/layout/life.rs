@@ -71,6 +71,11 @@ impl Life {
         Life { state: State::Free, kind, incarnation: 1 }
     }
 
+    /// Returns the life of a cell that serves a consumer of this incarnation.
+    pub(crate) fn of_consumer(incarnation: u64) -> Life {
+        Life { state: State::Live, kind: CellKind::Consumer, incarnation }
+    }
+
     pub(crate) fn is(self, state: State, incarnation: u64) -> bool {
         self.state == state && self.incarnation == incarnation
     }

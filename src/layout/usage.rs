@@ -202,6 +202,12 @@ impl Amounts {
         words[self.at + 1] = used;
     }
 
+    /// Sets what is used, in the version that these amounts were found in.
+    #[inline]
+    pub(crate) fn set_used_in(self, words: NextPayload<'_>, used: u64) {
+        words.set(self.at + 1, [used]);
+    }
+
     /// Sets what is used, and which part of it no consumer holds, in the version that these amounts
     /// were found in.
     #[inline]

@@ -30,6 +30,7 @@ mod word;
 pub(crate) use abort::{Abort, Torn};
 pub(crate) use census::Spares;
 pub(crate) use commit::access_set::Place;
+pub(crate) use commit::fast::{FastTransaction, MOST_FAST_CELLS};
 pub(crate) use commit::follow::{Follower, Reach};
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::waiters::Waiter;

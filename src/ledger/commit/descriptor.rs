@@ -20,6 +20,15 @@ impl Entry {
     }
 }
 
+/// Describes what the owner of a transaction is about to do to one cell: what its descriptor will
+/// publish, and what it has to know itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Planned {
+    pub(crate) entry: Entry,
+    /// The stamp of the version that is in force before.
+    pub(crate) from: Stamp,
+}
+
 /// Tells how a published transaction stands. A transaction is decided once (I6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
@@ -60,7 +69,7 @@ pub(crate) struct Descriptor {
 type EntryWords = [AtomicU64; 3];
 
 /// Counts the entries that the descriptor holds itself.
-const FIRST: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
+pub(super) const FIRST: usize = if cfg!(provider_tree_loom) { 2 } else { 8 };
 
 impl Descriptor {
     pub(crate) fn new() -> Self {
@@ -97,22 +106,22 @@ impl Descriptor {
     }
 
     /// Fills in the entries. Calls `step` for each entry behind the first ones.
-    pub(crate) fn prepare(&self, entries: &[Entry], step: impl FnMut()) {
+    pub(crate) fn prepare(&self, planned: &[Planned], step: impl FnMut()) {
         // Release: as in `begin`.
-        self.count.store(entries.len() as u64, Ordering::Release);
-        for (words, entry) in self.first.iter().zip(entries) {
-            fill(words, entry);
+        self.count.store(planned.len() as u64, Ordering::Release);
+        for (words, planned) in self.first.iter().zip(planned) {
+            fill(words, &planned.entry);
         }
-        if entries.len() > FIRST {
-            self.prepare_later(&entries[FIRST..], step);
+        if planned.len() > FIRST {
+            self.prepare_later(&planned[FIRST..], step);
         }
     }
 
     #[cold]
-    fn prepare_later(&self, entries: &[Entry], mut step: impl FnMut()) {
+    fn prepare_later(&self, planned: &[Planned], mut step: impl FnMut()) {
         let make = |length| (0..length).map(|_| vacant()).collect();
-        for (position, entry) in (0..).zip(entries) {
-            fill(&self.later.get_or_make(position, make)[0], entry);
+        for (position, planned) in (0..).zip(planned) {
+            fill(&self.later.get_or_make(position, make)[0], &planned.entry);
             step();
         }
     }

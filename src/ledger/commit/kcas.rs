@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::descriptor::{Descriptor, Entry, Outcome};
+use super::descriptor::{Descriptor, Entry, Outcome, Planned};
 use super::urgency::QuietRequest;
 use crate::ledger::state::Ledger;
 use crate::ledger::word::{GateWord, Stamp, Ticket};
@@ -27,10 +27,10 @@ pub(super) trait Participant {
     fn note_progress(&self, ledger: &Ledger);
 }
 
-/// The owner. Its copy of the entries is always valid.
+/// The owner. What it has planned is always valid.
 pub(super) struct Owner<'a> {
     pub(super) descriptor: &'a Descriptor,
-    pub(super) entries: &'a [Entry],
+    pub(super) planned: &'a [Planned],
     pub(super) stamps: Stamps,
     pub(super) request: &'a Cell<Option<QuietRequest>>,
 }
@@ -52,12 +52,12 @@ impl Participant for Owner<'_> {
 
     #[inline]
     fn count(&self) -> u64 {
-        self.entries.len() as u64
+        self.planned.len() as u64
     }
 
     #[inline]
     fn entry(&self, position: u64) -> Option<Entry> {
-        self.entries.get(position as usize).copied()
+        self.planned.get(position as usize).map(|planned| planned.entry)
     }
 
     #[inline]

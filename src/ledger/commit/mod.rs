@@ -2,6 +2,7 @@
 
 pub(in crate::ledger) mod access_set;
 pub(in crate::ledger) mod descriptor;
+pub(in crate::ledger) mod fast;
 pub(in crate::ledger) mod follow;
 pub(in crate::ledger) mod kcas;
 pub(in crate::ledger) mod seat;

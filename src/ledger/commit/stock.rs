@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::access_set::Access;
+use super::descriptor::{Entry, Planned};
 use crate::ledger::limits::{Limit, Width};
 use crate::ledger::snapshot::pinned_range::PinnedRange;
 use crate::ledger::state::Ledger;
@@ -91,6 +91,13 @@ impl Stock {
         }
     }
 
+    /// Takes out the spare that was last [peeked](Self::peek) at.
+    #[inline]
+    pub(super) fn take_peeked(&mut self, spare: RecordNumber) {
+        let peeked = self.spares[spare.width().index()].pop();
+        debug_assert_eq!(peeked, Some(spare));
+    }
+
     /// Takes a spare out of the stock, chosen as in [`peek`](Self::peek).
     #[inline]
     pub(super) fn pop(
@@ -141,12 +148,11 @@ impl Stock {
     pub(super) fn retire_all<'a>(
         &mut self,
         ledger: &Ledger,
-        replaced: impl Iterator<Item = &'a Access>,
+        replaced: impl Iterator<Item = &'a Planned>,
         until: Stamp,
     ) {
-        for Access { cell, observed, .. } in replaced {
-            let (record, from) = (observed.word.record(), observed.stamp);
-            self.retire(ledger, RetiredRecord { cell: *cell, record, from, until });
+        for &Planned { entry: Entry { cell, old, .. }, from } in replaced {
+            self.retire(ledger, RetiredRecord { cell, record: old.record(), from, until });
         }
     }
 

@@ -5,7 +5,7 @@ use std::cell::Cell as StdCell;
 use std::sync::Arc;
 
 use super::access_set::{Access, AccessSet};
-use super::descriptor::{Entry, Outcome};
+use super::descriptor::{Entry, Outcome, Planned};
 use super::kcas::{Owner, Progress, Stamps, helps};
 use super::seat::Seat;
 use super::stock::Stock;
@@ -31,10 +31,10 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
-    seat: Arc<Seat>,
-    stock: Stock,
-    /// Holds the entries of the transaction, as the descriptor will publish them.
-    entries: Vec<Entry>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) stock: Stock,
+    /// Holds what the transaction does to each cell.
+    pub(super) planned: Vec<Planned>,
     cells: [Vec<Cell>; KINDS],
     pub(super) retries: u64,
     pub(super) helps: u64,
@@ -75,7 +75,7 @@ impl Writer {
             sequence,
             seat,
             stock: Stock::new(slot),
-            entries: Vec::new(),
+            planned: Vec::new(),
             cells: std::array::from_fn(|_| Vec::new()),
             retries: 0,
             helps: 0,
@@ -311,9 +311,9 @@ impl Writer {
     /// cells get a new version, or `None` if the body has to run again.
     #[inline]
     fn take_spares(&mut self) -> Result<Option<u64>, Limit> {
-        let Writer { ledger, accesses, stock, entries, .. } = self;
+        let Writer { ledger, accesses, stock, planned, .. } = self;
         let AccessSet { list, request, .. } = accesses;
-        entries.clear();
+        planned.clear();
         let mut changes = 0;
         for access in &*list {
             ledger.urgency.note_progress(request);
@@ -328,7 +328,7 @@ impl Writer {
                         // now. The entry would be taken for a touch, and the spare be lost.
                         Ok(spare) if spare == old.record() => {
                             stock.keep(ledger, spare);
-                            reclaim_new_records(ledger, stock, entries);
+                            reclaim_new_records(ledger, stock, planned);
                             return Ok(None);
                         }
                         Ok(spare) => {
@@ -336,13 +336,14 @@ impl Writer {
                             old.next(spare)
                         }
                         Err(limit) => {
-                            reclaim_new_records(ledger, stock, entries);
+                            reclaim_new_records(ledger, stock, planned);
                             return Err(limit);
                         }
                     }
                 }
             };
-            entries.push(Entry { cell: access.cell, old, new });
+            let entry = Entry { cell: access.cell, old, new };
+            planned.push(Planned { entry, from: access.observed.stamp });
         }
         Ok(Some(changes))
     }
@@ -356,23 +357,40 @@ impl Writer {
     /// stock (I2).
     #[inline]
     fn execute(&mut self, changes: u64) -> bool {
-        let Writer { ledger, accesses, seat, stock, entries, in_flight, committed_at, .. } = self;
-        let Seat { descriptor, trail } = &**seat;
+        let (ticket, end) = self.begin(changes);
+        let Writer { ledger, accesses, seat, stock, planned, .. } = self;
+        let stamps = write_versions(ledger, accesses, &seat.trail, stock, planned);
+        self.run(ticket, end, stamps)
+    }
+
+    /// Begins the next use of the descriptor, for a transaction that changes so many cells; returns
+    /// its ticket, and the position of the trail behind the places that it gets there.
+    #[inline]
+    pub(super) fn begin(&mut self, changes: u64) -> (Ticket, u64) {
+        let Seat { descriptor, trail } = &*self.seat;
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
         let end = trail.end() + changes;
         descriptor.begin(ticket, end);
         trail.reserve(end);
-        let stamps = write_versions(ledger, accesses, trail, stock, entries);
-        let AccessSet { list, request, .. } = accesses;
-        sort(ledger, entries, request);
-        descriptor.prepare(entries, || ledger.urgency.note_progress(request));
+        (ticket, end)
+    }
+
+    /// Publishes the transaction, whose new versions are written and announced, and takes it through
+    /// the protocol; returns whether it committed.
+    #[inline]
+    pub(super) fn run(&mut self, ticket: Ticket, end: u64, stamps: Stamps) -> bool {
+        let Writer { ledger, accesses, seat, stock, planned, in_flight, committed_at, .. } = self;
+        let Seat { descriptor, trail } = &**seat;
+        let request = &mut accesses.request;
+        sort(ledger, planned, request);
+        descriptor.prepare(planned, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
         *in_flight = true;
         descriptor.publish(ticket);
         reached(Step::Published);
         let request = StdCell::from_mut(request);
-        let owner = Owner { descriptor, entries, stamps, request };
+        let owner = Owner { descriptor, planned, stamps, request };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
                 // Who waits for that is woken when the whole transaction is over.
@@ -386,16 +404,16 @@ impl Writer {
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
-                let replaced = list.iter().filter(|access| access.changed);
+                let replaced = planned.iter().filter(|planned| planned.entry.is_write());
                 if stamps.replaced == until {
-                    replaced.for_each(|access| stock.keep(ledger, access.observed.word.record()));
+                    replaced.for_each(|planned| stock.keep(ledger, planned.entry.old.record()));
                 } else {
                     stock.retire_all(ledger, replaced, until);
                 }
                 true
             }
             _ => {
-                reclaim_new_records(ledger, stock, entries);
+                reclaim_new_records(ledger, stock, planned);
                 false
             }
         };
@@ -404,7 +422,7 @@ impl Writer {
     }
 }
 
-/// Writes the new versions into the spares that the entries name, and their cells' numbers into the
+/// Writes the new versions into the planned records, and their cells' numbers into the
 /// last places of the trail.
 #[inline]
 fn write_versions(
@@ -412,7 +430,7 @@ fn write_versions(
     accesses: &mut AccessSet,
     trail: &Trail,
     stock: &mut Stock,
-    entries: &[Entry],
+    planned: &[Planned],
 ) -> Stamps {
     let AccessSet { list, words, request, .. } = accesses;
     // After the last spare was taken: no version that a spare once held ended later than this
@@ -420,7 +438,7 @@ fn write_versions(
     let written = ledger.clock.now();
     let mut replaced = Stamp::NEVER;
     let mut position = trail.end();
-    for (access, entry) in list.iter().zip(entries) {
+    for (access, Planned { entry, .. }) in list.iter().zip(planned) {
         ledger.urgency.note_progress(request);
         if access.changed {
             let Access { cell, observed, length, .. } = *access;
@@ -436,16 +454,16 @@ fn write_versions(
     Stamps { written, replaced }
 }
 
-/// Sorts entries by their cells (I5). Most often all but the last are sorted already: a consumer's
+/// Sorts what is planned by the cells (I5). Most often all but the last are sorted already: a consumer's
 /// cell comes after the cells that the consumer takes from. The stable sort makes use of that
 /// order.
 #[inline]
-fn sort(ledger: &Ledger, entries: &mut [Entry], request: &mut Option<QuietRequest>) {
+fn sort(ledger: &Ledger, planned: &mut [Planned], request: &mut Option<QuietRequest>) {
     match request {
-        None => entries.sort_by_key(|entry| entry.cell),
-        Some(request) => entries.sort_by(|one, other| {
+        None => planned.sort_by_key(|planned| planned.entry.cell),
+        Some(request) => planned.sort_by(|one, other| {
             ledger.urgency.count_step(request);
-            one.cell.cmp(&other.cell)
+            one.entry.cell.cmp(&other.entry.cell)
         }),
     }
 }
@@ -527,8 +545,8 @@ fn exchange(
 
 /// Keeps the records of new versions that will never be in force, after an abort or a failure.
 #[cold]
-fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, entries: &[Entry]) {
-    for entry in entries.iter().filter(|entry| entry.is_write()) {
+pub(super) fn reclaim_new_records(ledger: &Ledger, stock: &mut Stock, planned: &[Planned]) {
+    for Planned { entry, .. } in planned.iter().filter(|planned| planned.entry.is_write()) {
         stock.keep(ledger, entry.new.record());
     }
 }

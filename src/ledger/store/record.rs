@@ -170,7 +170,7 @@ impl<'a> Record<'a> {
     }
 
     /// Begins the next version of a cell in this spare record, with the words of `version`, which
-    /// has the record's width. Stores `token` first, as [`write`](Self::write) does. Returns the
+    /// has the record's width. Stores the stamp or token `token` first, as [`write`](Self::write) does. Returns the
     /// payload for the caller to change, and the stamp of the version directly before `version`.
     ///
     /// The caller still has to [set the lineage](Self::set_lineage).
@@ -182,7 +182,25 @@ impl<'a> Record<'a> {
         // Acquire: as in `word`.
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
         self.fill(version.words.get(HEADER..).unwrap_or_default(), length, load);
-        (NextPayload(Record { words: &self.words[..HEADER + length] }), before)
+        (self.next_payload(length), before)
+    }
+
+    /// Begins the next version of a cell in this spare record, for the caller to set all words of.
+    /// Stores `stamp` first, as [`write`](Self::write) does. Returns the stamp of the version directly
+    /// before `version`.
+    ///
+    /// The caller still has to [set the lineage](Self::set_lineage).
+    #[inline]
+    pub(crate) fn begin_anew(self, stamp: Stamp, version: Record<'_>) -> Stamp {
+        // Release: as in `NextPayload::set`.
+        self.words[0].store(stamp.bits(), Ordering::Release);
+        version.stamp_before()
+    }
+
+    /// Returns the payload of a version with `length` words that is being made in this record.
+    #[inline]
+    pub(crate) fn next_payload(self, length: usize) -> NextPayload<'a> {
+        NextPayload(Record { words: &self.words[..HEADER + length] })
     }
 
     /// Stores the records of the versions before this one, the stamp of the one directly before,

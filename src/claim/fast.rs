@@ -1,0 +1,110 @@
+//! The fast path: claims of new consumers and releases, tried once without a transaction's body.
+//!
+//! What is tried here changes the same cells in the same way as [`put`](crate::claim::put) does, which
+//! decides whenever an attempt returns `None`: all refusals are made there.
+
+use uuid::Uuid;
+
+use crate::claim::change::Change;
+use crate::claim::core::Core;
+use crate::claim::lines::Line;
+use crate::claim::worker::Receipt;
+use crate::forest::{Expect, Forest, KeyCell};
+use crate::layout::{Life, UsageWords, held_in, words_of, write_consumer};
+use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
+
+/// Bounds the amounts of a consumer that is released on the fast path.
+const MOST_AMOUNTS: usize = 16;
+
+/// Tries to give `consumer`, which holds nothing most often, what the sorted `lines` ask for.
+///
+/// An attempt that another change has come before leaves the consumer's key interned, for the
+/// transaction that follows.
+#[inline]
+pub(super) fn claim(
+    core: &Core,
+    writer: &mut Writer,
+    consumer: Uuid,
+    lines: &[Line],
+) -> Option<(Receipt, KeyCell)> {
+    are_few(lines.iter().map(Line::usage))?;
+    let mut transaction = writer.fast_transaction();
+    let changes = lines.iter().map(|line| Change::of(line, 0));
+    change_all(&mut transaction, &core.forest, changes)?;
+    let (consumers, floors) = (&core.claims.consumers, &core.claims.floors);
+    let mut generation = 0;
+    // Interned last, so that a refused claim leaves the index alone.
+    let length = words_of(lines.len(), false);
+    let key = consumers.intern_fast(&mut transaction, &consumer, length, |words, life| {
+        generation = floors.next(consumer, Expect::Any, None);
+        write_consumer(words, life, consumer, generation, lines.iter().map(Line::held));
+    })?;
+    transaction.commit().then_some((Receipt { consumer, generation }, key))
+}
+
+/// Tries to end the life of a consumer that `interned` names.
+#[inline]
+pub(super) fn release(
+    core: &Core,
+    writer: &mut Writer,
+    consumer: Uuid,
+    interned: KeyCell,
+) -> Option<Receipt> {
+    let life = Life::of_consumer(interned.incarnation);
+    let mut transaction = writer.fast_transaction();
+    let look = |record: Record<'_>| held_in(record, life, MOST_AMOUNTS);
+    let (words, (generation, held)) = transaction.renew(interned.cell, 1, look)?;
+    words.set(0, [life.ended().word()]);
+    are_few(held.iter().map(|held| held.usage))?;
+    change_all(&mut transaction, &core.forest, held.iter().map(Change::of_held))?;
+    core.claims.floors.raise(consumer, generation);
+    if !transaction.commit() {
+        return None;
+    }
+    core.claims.consumers.release(writer, &consumer, interned);
+    Some(Receipt { consumer, generation })
+}
+
+/// Returns whether the cells of sorted lines fit a fast transaction beside a consumer's.
+#[inline]
+fn are_few<T: PartialEq>(cells: impl ExactSizeIterator<Item = T>) -> Option<()> {
+    if cells.len() < MOST_FAST_CELLS {
+        return Some(());
+    }
+    let mut last = None;
+    let is_new = |cell: T| {
+        let cell = Some(cell);
+        let is_new = cell != last;
+        last = cell;
+        is_new
+    };
+    let count = cells.map(is_new).filter(|is_new| *is_new).take(MOST_FAST_CELLS).count();
+    (count < MOST_FAST_CELLS).then_some(())
+}
+
+/// Makes changes that are sorted, as [`exchange`](crate::claim::engine::exchange) does.
+#[inline(always)]
+fn change_all<'a>(
+    transaction: &mut FastTransaction<'_>,
+    forest: &Forest,
+    mut changes: impl Iterator<Item = Change<'a>>,
+) -> Option<()> {
+    let mut change = changes.next()?;
+    'providers: loop {
+        let usage = change.usage;
+        let words = transaction.change(usage)?;
+        let (life, head) = (UsageWords(words).life(), UsageWords(words).head());
+        loop {
+            change.check_handle(forest, life).ok()?;
+            let (at, used) = change.used_after(head, words, forest).ok()?;
+            at.set_used_in(words, used);
+            match changes.next() {
+                None => return Some(()),
+                Some(next) => change = next,
+            }
+            if change.usage != usage {
+                continue 'providers;
+            }
+        }
+    }
+}

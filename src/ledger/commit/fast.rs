@@ -1,0 +1,154 @@
+//! [`FastTransaction`]: one attempt at a transaction over a few cells.
+//!
+//! A [`Transaction`](super::transaction::Transaction) copies what its body opens, lets the body
+//! change the copies in any order, and makes records of them at the commit; if another change came
+//! first, the body runs again. Most transactions need none of this: they change two or three cells
+//! that nobody else changes meanwhile. A fast transaction makes each next version right in its
+//! record, as it reads the version in force, and is tried once. Its caller turns to a transaction
+//! with a body whenever something is not as it is most often: another change came first, a change is
+//! refused, a limit is met. So nothing rests on what a fast transaction has seen unless it commits.
+//!
+//! From the descriptor on, both are the same.
+
+use super::descriptor::{Entry, FIRST, Planned};
+use super::kcas::{Stamps, helps};
+use super::writer::{Writer, reclaim_new_records};
+use crate::ledger::limits::{Limit, Width};
+use crate::ledger::read::Observation;
+use crate::ledger::store::record::{NextPayload, Record};
+use crate::ledger::word::{Cell, GateWord, Kind, Stamp};
+
+/// Refers to a transaction that changes every cell it reads, at most [`MOST_FAST_CELLS`] of them, each
+/// once. Dropped without a commit, it has changed nothing.
+pub(crate) struct FastTransaction<'a> {
+    writer: &'a mut Writer,
+    stamps: Stamps,
+    helps_before: u64,
+    /// Whether the new versions are in nobody's hands but this transaction's.
+    is_private: bool,
+}
+
+/// Counts the cells that a fast transaction can change: those that a descriptor holds itself.
+pub(crate) const MOST_FAST_CELLS: usize = FIRST;
+
+impl Writer {
+    /// Begins a fast transaction.
+    #[inline]
+    pub(crate) fn fast_transaction(&mut self) -> FastTransaction<'_> {
+        self.ledger.urgency.give_way();
+        self.planned.clear();
+        let stamps = Stamps { written: Stamp::NEVER, replaced: Stamp::NEVER };
+        FastTransaction { writer: self, stamps, helps_before: helps(), is_private: true }
+    }
+}
+
+impl FastTransaction<'_> {
+    /// Begins the next version of `cell`, with the words of the one in force, for the caller to
+    /// change. Returns `None` if only a transaction with a body can do it.
+    #[inline(always)]
+    pub(crate) fn change(&mut self, cell: Cell) -> Option<NextPayload<'_>> {
+        let begin = |next: Record<'_>, stamp: Stamp, version: Record<'_>| {
+            let (words, before) = next.begin(stamp, version);
+            Some((words.len(), before, ()))
+        };
+        self.make(cell, |version| version.record().width(), begin).map(|(words, ())| words)
+    }
+
+    /// Begins the next version of `cell`, with `length` words, all of which the caller has to set.
+    /// Returns them, and what `look` makes of the version in force; returns `None` if `look` does, or
+    /// if only a transaction with a body can do it.
+    #[inline(always)]
+    pub(crate) fn renew<T>(
+        &mut self,
+        cell: Cell,
+        length: usize,
+        mut look: impl FnMut(Record<'_>) -> Option<T>,
+    ) -> Option<(NextPayload<'_>, T)> {
+        let width = Width::holding(length).ok()?;
+        let begin = |next: Record<'_>, stamp: Stamp, version: Record<'_>| {
+            let before = next.begin_anew(stamp, version);
+            Some((length, before, look(version)?))
+        };
+        self.make(cell, |_| width, begin)
+    }
+
+    /// Takes cells that no transaction uses; see [`Writer::take_cells`].
+    #[inline]
+    pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
+        self.writer.take_cells(kind, first)
+    }
+
+    /// Gives cells back; see [`Writer::give_cells`].
+    pub(crate) fn give_cells(&mut self, kind: Kind, cell: Cell) {
+        self.writer.give_cells(kind, cell);
+    }
+
+    /// Makes the next version of `cell` in a spare of the width that `width` returns.
+    ///
+    /// The spare is this writer's before the gate is looked at for the last time. So it is not the
+    /// record of the version in force, and the entry is no touch. The clock is read after the spare
+    /// was taken: no version that it once held ended later (I16).
+    #[inline(always)]
+    fn make<T>(
+        &mut self,
+        cell: Cell,
+        width: impl Fn(GateWord) -> Width,
+        mut begin: impl FnMut(Record<'_>, Stamp, Record<'_>) -> Option<(usize, Stamp, T)>,
+    ) -> Option<(NextPayload<'_>, T)> {
+        let Writer { ledger, stock, planned, .. } = &mut *self.writer;
+        if planned.len() == MOST_FAST_CELLS {
+            return None;
+        }
+        let (word, stamp, begun) = ledger.read_gate(ledger.gate(cell), |word, version, stamp| {
+            if word == GateWord::VACANT {
+                return None;
+            }
+            let spare = stock.peek(ledger, width(word), word.record()).ok()?;
+            let written = ledger.clock.now();
+            let next = ledger.records.get(spare);
+            let (length, before, value) = begin(next, written, version)?;
+            let predecessors = version.predecessors_as_of(stamp);
+            Some((spare, next, written, length, before, predecessors, value))
+        });
+        let (spare, next, written, length, before, predecessors, value) = begun?;
+        stock.take_peeked(spare);
+        let observed = Observation { word, stamp, before, predecessors };
+        let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
+        next.set_lineage(predecessors, stamp, length);
+        self.stamps.written = self.stamps.written.min(written);
+        self.stamps.replaced = self.stamps.replaced.min(stamp);
+        let entry = Entry { cell, old: word, new: word.next(spare) };
+        planned.push(Planned { entry, from: stamp });
+        Some((next.next_payload(length), value))
+    }
+
+    /// Commits, unless another change came first; returns whether it has.
+    #[inline]
+    pub(crate) fn commit(mut self) -> bool {
+        self.is_private = false;
+        let FastTransaction { writer, stamps, helps_before, .. } = &mut self;
+        let (ticket, end) = writer.begin(writer.planned.len() as u64);
+        for (back, planned) in (1..).zip(&writer.planned) {
+            writer.seat.trail.write(end - back, planned.entry.cell);
+        }
+        let committed = writer.run(ticket, end, *stamps);
+        writer.retries += u64::from(!committed);
+        let helped = helps() - *helps_before;
+        writer.helps += helped;
+        if committed || helped > 0 {
+            // Here nothing of the protocol is under way any more.
+            writer.ledger.waiters.tell();
+        }
+        committed
+    }
+}
+
+impl Drop for FastTransaction<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_private {
+            let Writer { ledger, stock, planned, .. } = &mut *self.writer;
+            reclaim_new_records(ledger, stock, planned);
+        }
+    }
+}
