@@ -291,10 +291,21 @@ impl<'a> Candidates<'a> {
     fn is_new(&mut self) -> bool {
         let sharing = &self.picture.sharing;
         let seats = self.prepared.fit.seats();
-        // Each tree that they share with has this candidate, and their own tree may have it.
+        // Each tree that they share with has this candidate, and their own tree may have it. Which
+        // of the slots that are alike is whose depends on the tree.
+        let sorted = || {
+            let mut sorted: SmallVec<[Seat; 4]> = seats.into();
+            let mut rest = &mut sorted[..];
+            for slot in self.prepared.form.slots.iter().filter(|slot| !slot.is_twin) {
+                let (alike, others) = rest.split_at_mut(slot.alike);
+                alike.sort_unstable();
+                rest = others;
+            }
+            sorted
+        };
         sharing.is_empty()
             || !seats.iter().all(|seat| sharing.binary_search(seat).is_ok())
-            || self.shared.insert(seats.into())
+            || self.shared.insert(sorted())
     }
 }
 

@@ -191,10 +191,14 @@ impl Fit {
             match taste.first {
                 First::Tightest if count > 0 => self.order_by_free(scene, at, count),
                 First::Shuffled(seed) => {
-                    let shuffle = FixedState::with_seed(seed);
-                    let (tree, choices) = (self.tree, &scene.plan.slots[at].choices);
-                    let key = |choice: &Choice| shuffle.hash_one((tree, choice.position));
-                    self.order_by(choices.iter().map(key));
+                    let (shuffle, tree) = (FixedState::with_seed(seed), self.tree);
+                    // By the provider's own tree, so that each tree that it shares with has it in the
+                    // same place among its siblings.
+                    let key = |choice: &Choice| match choice.seat(tree) {
+                        Some(Seat { tree, position }) => shuffle.hash_one((tree, position)),
+                        None => 0,
+                    };
+                    self.order_by(scene.plan.slots[at].choices.iter().map(key));
                 }
                 First::InOrder | First::Tightest => {}
             }
@@ -268,14 +272,15 @@ impl Fit {
         if !form.slots.iter().any(|slot| slot.is_twin) {
             return true;
         }
-        let make = picture.make(self.tree);
         let mut met: SmallVec<[Seat; 8]> = SmallVec::new();
         for seat in &self.seats {
-            if seat.tree != self.tree || !make.is_leaf(seat.position) || met.contains(seat) {
+            let make = picture.make(seat.tree);
+            if !make.is_leaf(seat.position) || met.contains(seat) {
                 continue;
             }
             let is_before = |earlier: &Seat| {
-                make.are_siblings(earlier.position, seat.position)
+                earlier.tree == seat.tree
+                    && make.are_siblings(earlier.position, seat.position)
                     && picture.are_equal(*earlier, *seat)
                     && self.fills_less(form, *earlier, *seat)
             };

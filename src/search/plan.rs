@@ -156,21 +156,23 @@ impl Choices {
         let mut choices: Vec<Choice> = Vec::new();
         let mut amounts = Vec::new();
         let mut may_be_top = false;
-        // The last childless choice of each kind below each parent.
-        let mut siblings: HashMap<(u32, u32), u32, FixedState> = HashMap::default();
+        // The last childless choice of each kind below each parent of each tree.
+        let mut siblings: HashMap<(u32, u32, u32), u32, FixedState> = HashMap::default();
+        let mut choose = |make: &Make, position: u32, tree: u32| {
+            let Member { kind, parent, .. } = make.members[position as usize];
+            let at = choices.len() as u32;
+            let sibling = match make.is_leaf(position) && position > 0 {
+                true => siblings.insert((tree, kind, parent), at),
+                false => None,
+            };
+            let eldest = sibling.map_or(at, |before| choices[before as usize].eldest);
+            choices.push(Choice { position, tree, sibling, eldest });
+            push_amounts(picture, make, position, slot, &mut amounts);
+        };
         for position in 0..make.members.len() as u32 {
             if may_fill(picture, make, position, Anchor::Own(root), group, slot) {
-                let is_leaf = make.is_leaf(position);
-                may_be_top |= !is_leaf;
-                let Member { kind, parent, .. } = make.members[position as usize];
-                let at = choices.len() as u32;
-                let sibling = match is_leaf && position > 0 {
-                    true => siblings.insert((kind, parent), at),
-                    false => None,
-                };
-                let eldest = sibling.map_or(at, |before| choices[before as usize].eldest);
-                choices.push(Choice { position, tree: Choice::OWN, sibling, eldest });
-                push_amounts(picture, make, position, slot, &mut amounts);
+                may_be_top |= !make.is_leaf(position);
+                choose(make, position, Choice::OWN);
             }
         }
         for &Seat { tree, position } in &picture.sharing {
@@ -179,9 +181,7 @@ impl Choices {
                 && may_fill(picture, other, position, Anchor::Other(root), group, slot)
             {
                 may_be_top = true;
-                let eldest = choices.len() as u32;
-                choices.push(Choice { position, tree, sibling: None, eldest });
-                push_amounts(picture, other, position, slot, &mut amounts);
+                choose(other, position, tree);
             }
         }
         let may_be_elsewhere = choices.iter().any(|choice| choice.tree != Choice::OWN);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
 use shared::search::reference::{Part, Spec};
 use shared::search::world::World;
+use uuid::Uuid;
 
 use crate::random::{Forest, cases, plan, spec};
 use crate::rig::Expected;
@@ -73,4 +74,36 @@ fn groups_that_say_the_same_in_two_ways_are_alike() {
     let mut prepared = view.prepare(&spec.request()).unwrap();
     Expected::new(&World::of(&tree), &spec).check(&view, &mut prepared).unwrap();
     assert_eq!(view.candidates(&mut prepared).unwrap().count(), 3);
+}
+
+/// They are alike in the trees that they share with, as they are in their own.
+#[test]
+fn identical_siblings_that_share_are_alike() {
+    let tree = ProviderTree::new();
+    let aggregate = Uuid::from_u128(1);
+    let rack = tree.create_root("rack", None).unwrap();
+    for name in ["disk-1", "disk-2", "disk-3"] {
+        let disk = tree.create_child(&rack, name, None).unwrap();
+        let room = Inventories::new().with(ResourceClass::DISK_GB, Inventory::new(1));
+        let _updated = tree.set_inventories(&disk, room, Expect::Any).unwrap();
+        tree.set_traits(&disk, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
+        tree.set_aggregates(&disk, [aggregate], Expect::Any).unwrap();
+    }
+    for name in ["host-1", "host-2"] {
+        let host = tree.create_root(name, None).unwrap();
+        let cores = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
+        let _updated = tree.set_inventories(&host, cores, Expect::Any).unwrap();
+        tree.set_aggregates(&host, [aggregate], Expect::Any).unwrap();
+    }
+    let asks = |class| Part { resources: [(class, 1)].into(), ..Part::default() };
+    let disk = asks(ResourceClass::DISK_GB);
+    let (view, world) = (tree.view(), World::of(&tree));
+    for (unsuffixed, count) in [(Part::default(), 1), (asks(ResourceClass::VCPU), 2)] {
+        let groups = vec![disk.clone(), disk.clone()];
+        let spec = Spec { unsuffixed, groups, ..Spec::default() };
+        let mut prepared = view.prepare(&spec.request()).unwrap();
+        Expected::new(&world, &spec).check(&view, &mut prepared).unwrap();
+        assert_eq!(view.candidates(&mut prepared).unwrap().count(), count);
+        assert_eq!(view.candidates(&mut prepared).unwrap().all().count(), 3 * count);
+    }
 }

@@ -527,6 +527,13 @@ ss2 DISK_GB:2000:reserved=100 +MISC_SHARES_VIA_AGGREGATE @S
             ..NOTHING
         },
         Case {
+            about: "two disks come once, whichever of their trees is searched first",
+            groups: &["DISK_GB:100", "DISK_GB:100"],
+            isolates: true,
+            found: &["cn2 ss", "cn2 ss2", "ss ss2"],
+            ..NOTHING
+        },
+        Case {
             about: "in one tree: no shared disk",
             unsuffixed: "VCPU:1 DISK_GB:100 tree=cn2",
             found: &["cn2 cn2"],
