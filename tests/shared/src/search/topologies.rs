@@ -1,9 +1,9 @@
 //! [`Topology`]: forests as operators of OpenStack build them, as text, and what serves whom.
 //!
 //! A forest is a line for each provider, below its parent and further to the right. After the name
-//! come the inventories, such as `MEMORY_MB:2048:min=512`, traits, such as `+HW_NUMA_ROOT`, and
-//! aggregates, such as `@racks`. A part of a request is written in the same way, with more
-//! words:
+//! come the inventories, such as `MEMORY_MB:2048:min=512`, traits, such as `+HW_NUMA_ROOT`,
+//! aggregates, such as `@racks`, and `cordoned`. A part of a request is written in the same way,
+//! with more words:
 //!
 //! | word | |
 //! |---|---|
@@ -65,6 +65,7 @@ impl Topology {
         let mut worker = tree.worker().unwrap();
         let mut built = Built { tree: tree.clone(), named: HashMap::new() };
         let mut above: Vec<(usize, Provider)> = Vec::new();
+        let mut cordoned = Vec::new();
         for line in self.forest.lines().filter(|line| !line.trim().is_empty()) {
             let depth = line.len() - line.trim_start().len();
             above.retain(|(other, _)| *other < depth);
@@ -83,6 +84,7 @@ impl Topology {
                 match word.split_at(1) {
                     ("+", name) => traits.push(named_trait(name)),
                     ("@", name) => aggregates.push(aggregate(name)),
+                    _ if word == "cordoned" => cordoned.push(provider),
                     _ => {
                         let (class, inventory, in_use) = stock(word);
                         inventories.insert(class, inventory);
@@ -96,6 +98,9 @@ impl Topology {
             if !used.is_empty() {
                 worker.take(&provider, &used).unwrap();
             }
+        }
+        for provider in &cordoned {
+            let _new = tree.cordon(provider).unwrap();
         }
         built
     }
@@ -204,6 +209,8 @@ pub static TOPOLOGIES: &[Topology] = &[
     FLAT_HOSTS,
     BANDWIDTH,
     PCI_DEVICES,
+    SHARED_ENCLOSURES,
+    OUT_OF_SERVICE,
 ];
 
 /// Hosts whose processors are in NUMA nodes that have devices below them, beside a flat host with
@@ -435,6 +442,41 @@ cn2 VCPU:8:used=3 MEMORY_MB:2048:min=1024:step=128 DISK_GB:1000 +CUSTOM_FOO @A
             found: &["cn1 esn1 numa1", "cn1 esn2 numa1", "cn1 br_int numa1"],
             ..NOTHING
         },
+        Case {
+            about: "one node is below itself, and not below another",
+            groups: &["VCPU:1", "MEMORY_MB:1024"],
+            same_subtree: &[&[0, 1]],
+            found: &["numa0 numa0", "numa1 numa1", "cn2 cn2"],
+            ..NOTHING
+        },
+        Case {
+            about: "a subtree of one group asks for nothing",
+            groups: &["VCPU:4", "FPGA:1"],
+            same_subtree: &[&[0]],
+            found: &["numa1 fpga0", "numa1 fpga1_0", "numa1 fpga1_1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a group without amounts that only forbids",
+            groups: &["!CUSTOM_FOO", "FPGA:1"],
+            same_subtree: &[&[0, 1]],
+            isolates: true,
+            found: &["numa0 fpga0", "cn1 fpga0", "cn1 fpga1_0", "cn1 fpga1_1"],
+            ..NOTHING
+        },
+        Case {
+            about: "units: those of the sum, not of each amount",
+            groups: &["MEMORY_MB:256", "MEMORY_MB:256"],
+            found: &["numa0 numa0", "numa1 numa1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a disk for a kind of host, which gives nothing itself",
+            unsuffixed: "DISK_GB:100",
+            root: "+COMPUTE_VOLUME_MULTI_ATTACH",
+            found: &["ss1"],
+            ..NOTHING
+        },
     ],
 };
 
@@ -444,11 +486,11 @@ const DEEP: Topology = Topology {
     forest: "
 gp1
   p1
-    cn1 +COMPUTE_VOLUME_MULTI_ATTACH
+    cn1 +COMPUTE_VOLUME_MULTI_ATTACH @A
       numa0 VCPU:4 +HW_NUMA_ROOT
       numa1 VCPU:4 +HW_NUMA_ROOT +CUSTOM_FOO
   p2
-    cn2 VCPU:8 +CUSTOM_FOO
+    cn2 VCPU:8 +CUSTOM_FOO @A
       nic1 +CUSTOM_HW_NIC_ROOT
         pf1 CUSTOM_VF:4 +CUSTOM_PHYSNET1
       nic2 +CUSTOM_HW_NIC_ROOT
@@ -480,6 +522,19 @@ gp1
             about: "a tree is that of any provider of it",
             groups: &["CUSTOM_VF:3 tree=numa0"],
             found: &["pf1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a group without amounts is in the tree that it names",
+            groups: &["tree=cn2", "CUSTOM_VF:4"],
+            same_subtree: &[&[0, 1]],
+            found: &["gp1 pf1", "p2 pf1", "cn2 pf1", "nic1 pf1", "pf1 pf1"],
+            ..NOTHING
+        },
+        Case {
+            about: "no one but the root stands for others",
+            unsuffixed: "VCPU:1 @A",
+            found: &["cn2"],
             ..NOTHING
         },
     ],
@@ -540,6 +595,30 @@ ss2 DISK_GB:2000:reserved=100 +MISC_SHARES_VIA_AGGREGATE @S
             ..NOTHING
         },
         Case {
+            about: "the same tree, named by a provider within",
+            unsuffixed: "VCPU:1 SRIOV_NET_VF:4 tree=pf1_2",
+            found: &["cn1 pf1_1", "cn1 pf1_2"],
+            ..NOTHING
+        },
+        Case {
+            about: "in the tree of what shares: no host",
+            unsuffixed: "VCPU:1 DISK_GB:100 tree=ss",
+            ..NOTHING
+        },
+        Case {
+            about: "nor for a group, though it names no tree",
+            unsuffixed: "DISK_GB:100 tree=ss",
+            groups: &["VCPU:1"],
+            ..NOTHING
+        },
+        Case {
+            about: "the host in one tree, the disk in any that it is in reach of",
+            unsuffixed: "VCPU:1 tree=cn2",
+            groups: &["DISK_GB:100"],
+            found: &["cn2 cn2", "cn2 ss", "cn2 ss2"],
+            ..NOTHING
+        },
+        Case {
             about: "the host in one tree, the disk in another",
             groups: &["VCPU:1 tree=cn1", "DISK_GB:100 tree=ss2"],
             found: &["cn1 ss2"],
@@ -564,6 +643,11 @@ ss2 DISK_GB:2000:reserved=100 +MISC_SHARES_VIA_AGGREGATE @S
             about: "the trait of the disk or that of the host: together they have it",
             unsuffixed: "VCPU:1 DISK_GB:100 +MISC_SHARES_VIA_AGGREGATE !HW_CPU_X86_SSE",
             found: &["cn2 ss", "cn2 ss2"],
+            ..NOTHING
+        },
+        Case {
+            about: "a trait of a provider that gives nothing",
+            unsuffixed: "SRIOV_NET_VF:1 +HW_CPU_X86_SSE",
             ..NOTHING
         },
     ],
@@ -637,6 +721,29 @@ ss2 DISK_GB:2000 +MISC_SHARES_VIA_AGGREGATE @C
             about: "the aggregates of a root are those of its tree",
             unsuffixed: "VCPU:1 DISK_GB:1 @A",
             found: &["numa1_1 ss1", "numa1_2 ss1", "numa2_1 ss1", "numa2_2 ss1"],
+            ..NOTHING
+        },
+        Case {
+            about: "the disk is in the aggregate of a node",
+            unsuffixed: "VCPU:1 DISK_GB:1 @C",
+            found: &["numa1_1 ss2"],
+            ..NOTHING
+        },
+        Case {
+            about: "a root that must not be a member, with all that shares with it",
+            unsuffixed: "VCPU:1 DISK_GB:1 !@B",
+            found: &["numa1_1 ss1", "numa1_1 ss2", "numa1_2 ss1", "numa1_2 ss2"],
+            ..NOTHING
+        },
+        Case {
+            about: "a node that must not be a member, and a disk",
+            unsuffixed: "VCPU:1 DISK_GB:1 !@C",
+            found: &["numa1_2 ss1", "numa2_1 ss1", "numa2_2 ss1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a root in one aggregate and its node in another: neither is in both",
+            unsuffixed: "VCPU:1 @A @C",
             ..NOTHING
         },
         Case {
@@ -793,6 +900,18 @@ net SRIOV_NET_VF:16 CUSTOM_MBPS:40000 +MISC_SHARES_VIA_AGGREGATE @C
             ],
             ..NOTHING
         },
+        Case {
+            about: "one of two traits, the host's or the disk's",
+            unsuffixed: "VCPU:1 DISK_GB:100 ?SSE|SSD",
+            found: &[
+                "left disk_1",
+                "middle disk_1",
+                "middle disk_2",
+                "right right",
+                "right disk_2",
+            ],
+            ..NOTHING
+        },
     ],
 };
 
@@ -858,6 +977,17 @@ host2 VCPU:8
             found: &["host0_pf host0_br", "host0_pf host0_pf"],
             ..NOTHING
         },
+        Case {
+            about: "two ports that are alike only as a whole: which is which is told",
+            groups: &["RATE:100", "EGR:1000 ?NET_1|NET_2", "RATE:100", "EGR:1000 ?NET_1|NET_2"],
+            same_subtree: &[&[0, 1], &[2, 3]],
+            found: &[
+                "host1_ovs host1_br host1_ovs host1_br",
+                "host2_ovs host2_br1 host2_ovs host2_br2",
+                "host2_ovs host2_br2 host2_ovs host2_br1",
+            ],
+            ..NOTHING
+        },
     ],
 };
 
@@ -920,6 +1050,110 @@ host VCPU:4
             groups: &["VCPU:3", "CUSTOM_DPU:1", "PGPU:1 +H100"],
             same_subtree: &[&[0, 1, 2]],
             found: &["host dpu gpu1_1"],
+            ..NOTHING
+        },
+    ],
+};
+
+/// Racks whose enclosures share what they have, beside one that shares with no other tree.
+const SHARED_ENCLOSURES: Topology = Topology {
+    name: "enclosures of a rack that share with hosts",
+    forest: "
+host
+  deep MEMORY_MB:8 @X
+rack
+  enclosure CUSTOM_BLOCKS:10 +MISC_SHARES_VIA_AGGREGATE @X
+  lone CUSTOM_BLOCKS:10 +MISC_SHARES_VIA_AGGREGATE
+twins
+  left CUSTOM_SLOTS:1 +MISC_SHARES_VIA_AGGREGATE @X
+  right CUSTOM_SLOTS:1 +MISC_SHARES_VIA_AGGREGATE @X
+",
+    cases: &[
+        Case {
+            about: "a node shares with a node",
+            unsuffixed: "MEMORY_MB:1 CUSTOM_BLOCKS:1",
+            found: &["deep enclosure"],
+            ..NOTHING
+        },
+        Case {
+            about: "what shares with no other tree serves its own",
+            unsuffixed: "CUSTOM_BLOCKS:1",
+            found: &["enclosure", "lone"],
+            ..NOTHING
+        },
+        Case {
+            about: "two of one rack",
+            groups: &["CUSTOM_BLOCKS:6", "CUSTOM_BLOCKS:6"],
+            found: &["enclosure lone"],
+            ..NOTHING
+        },
+        Case {
+            about: "two trees that share nothing but with a third",
+            unsuffixed: "MEMORY_MB:1",
+            groups: &["CUSTOM_BLOCKS:1", "CUSTOM_SLOTS:1"],
+            found: &["deep enclosure left", "deep enclosure right"],
+            ..NOTHING
+        },
+        Case {
+            about: "no subtree spans two trees",
+            groups: &["MEMORY_MB:1", "CUSTOM_BLOCKS:1"],
+            same_subtree: &[&[0, 1]],
+            ..NOTHING
+        },
+        Case {
+            about: "two siblings are no subtree",
+            groups: &["CUSTOM_SLOTS:1", "CUSTOM_SLOTS:1"],
+            same_subtree: &[&[0, 1]],
+            ..NOTHING
+        },
+    ],
+};
+
+/// A device, a host and a disk that are cordoned.
+const OUT_OF_SERVICE: Topology = Topology {
+    name: "what is out of service",
+    forest: "
+host1 VCPU:4 +CUSTOM_ONE @A
+  gpu1 PGPU:1
+  gpu2 PGPU:1 cordoned
+host2 VCPU:4 +CUSTOM_TWO @A cordoned
+  gpu3 PGPU:1
+ss1 DISK_GB:10 +MISC_SHARES_VIA_AGGREGATE @A
+ss2 DISK_GB:10 +MISC_SHARES_VIA_AGGREGATE @A cordoned
+",
+    cases: &[
+        Case {
+            about: "what is in service",
+            unsuffixed: "VCPU:1 PGPU:1 DISK_GB:1",
+            found: &["host1 gpu1 ss1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a disk for a host in service",
+            unsuffixed: "DISK_GB:1",
+            root: "+CUSTOM_ONE",
+            found: &["ss1"],
+            ..NOTHING
+        },
+        Case {
+            about: "a disk for a host out of service",
+            unsuffixed: "DISK_GB:1",
+            root: "+CUSTOM_TWO",
+            ..NOTHING
+        },
+        Case {
+            about: "a group without amounts is served in service too",
+            unsuffixed: "DISK_GB:1",
+            groups: &["tree=host1"],
+            same_subtree: &[&[0]],
+            found: &["ss1 host1", "ss1 gpu1"],
+            ..NOTHING
+        },
+        Case {
+            about: "and not on a host out of service",
+            unsuffixed: "DISK_GB:1",
+            groups: &["tree=host2"],
+            same_subtree: &[&[0]],
             ..NOTHING
         },
     ],
