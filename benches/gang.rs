@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use benches::HOST;
 use provider_tree::{
     Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
 };
@@ -73,7 +74,7 @@ struct Forest {
 impl Forest {
     fn new() -> Self {
         let tree = ProviderTree::new();
-        let vcpu = Inventories::new().with(VCPU, Inventory::new(1 << 40));
+        let vcpu = Inventories::new().with(VCPU, Inventory::new(HOST[0]));
         let spec = |number| {
             ProviderSpec::new(Uuid::new_v4(), format!("host-{number}"))
                 .with_inventories(vcpu.clone())

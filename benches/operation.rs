@@ -14,8 +14,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::{
-    APART, AT_ONCE, CAPACITY, CLASSES, Forest, OPERATIONS, Operation, PROVIDERS, consumer,
-    inventories, name, pick, provider_uuid,
+    APART, AT_ONCE, CLASSES, Forest, HOST, JOB, OPERATIONS, Operation, PROVIDERS, amounts,
+    consumer, inventories, name, pick, provider_uuid,
 };
 use criterion::{Bencher, Criterion};
 use dashmap::DashMap;
@@ -83,7 +83,7 @@ fn refusing(criterion: &mut Criterion) {
         bencher.iter(|| {
             let number = next();
             let mut claim = Claim::new(consumer(number));
-            for (class, amount) in CLASSES.into_iter().zip([1, 1, CAPACITY + 1]) {
+            for (class, amount) in amounts([JOB[0], JOB[1], HOST[2] + 1]) {
                 claim.take_mut(forest.provider(number), class, amount);
             }
             let refused = forest.worker.claim(black_box(&claim));
@@ -94,7 +94,7 @@ fn refusing(criterion: &mut Criterion) {
         bencher.iter(|| {
             let number = next();
             let mut lines = lines_of_one(number);
-            lines[2].amount += CAPACITY;
+            lines[2].amount = HOST[2] + 1;
             assert!(!peer.try_claim(consumer(number), black_box(lines)));
         });
     });
@@ -108,7 +108,9 @@ fn replacing(criterion: &mut Criterion) {
         let timed = |forest: &mut Forest, number: usize| {
             let mut claim = Claim::new(consumer(number));
             let provider = forest.provider(number + 1);
-            CLASSES.into_iter().for_each(|class| claim.take_mut(provider, class, 1));
+            for (class, amount) in amounts(JOB) {
+                claim.take_mut(provider, class, amount);
+            }
             forest.worker.replace(black_box(&claim), Expect::Any).map(drop).expect("it fits");
         };
         each(bencher, &mut forest, Forest::claim_one, timed, Forest::release);
@@ -177,7 +179,8 @@ fn configuring(criterion: &mut Criterion) {
     criterion.bench_function("set_inventories, 3 classes", |bencher| {
         let before = |(_, stock, changes): &mut (Forest, Vec<Inventories>, u64), _| {
             *changes += 1;
-            stock.push(inventories(CAPACITY + *changes));
+            // A prime number of steps, so that each provider comes to have something else.
+            stock.push(inventories(HOST.map(|total| total + *changes % 97)));
         };
         let timed = |(forest, stock, _): &mut (Forest, Vec<Inventories>, u64), number| {
             let inventories = stock.pop().expect("one for each call");
@@ -284,7 +287,7 @@ fn changes(criterion: &mut Criterion) {
 fn forks(criterion: &mut Criterion) {
     let mut forest = Forest::default();
     let all =
-        |consumer, provider: &Provider| Claim::new(consumer).take(provider, CLASSES[0], CAPACITY);
+        |consumer, provider: &Provider| Claim::new(consumer).take(provider, CLASSES[0], HOST[0]);
     for (number, provider) in forest.providers.iter().enumerate() {
         forest.worker.claim(&all(consumer(number), provider)).map(drop).expect("it fits");
     }
@@ -348,12 +351,13 @@ struct Line {
 type Lines = SmallVec<[Line; 3]>;
 
 fn lines_of_one(number: usize) -> Lines {
-    (0..3).map(|class| Line { provider: pick(number), class, amount: 1 }).collect()
+    let line = |class| Line { provider: pick(number), class, amount: JOB[class] };
+    (0..3).map(line).collect()
 }
 
 fn lines_of_three(number: usize) -> Lines {
     let provider = |offset| (pick(number) + offset) % PROVIDERS;
-    APART.map(|offset| Line { provider: provider(offset), class: 0, amount: 1 }).into()
+    APART.map(|offset| Line { provider: provider(offset), class: 0, amount: JOB[0] }).into()
 }
 
 /// What a user would write: a mutex for each provider around what is free, locked in order, and one
@@ -365,20 +369,20 @@ struct Mutexes {
 
 impl Mutexes {
     fn new() -> Self {
-        let providers = (0..PROVIDERS).map(|_| Mutex::new([CAPACITY; 3])).collect();
+        let providers = (0..PROVIDERS).map(|_| Mutex::new(HOST)).collect();
         Mutexes { providers, held: Mutex::default() }
     }
 
     fn take_for_none(&mut self, number: usize) {
         let mut free = self.providers[pick(number)].lock();
-        let amounts = black_box([1; 3]);
+        let amounts = black_box(JOB);
         assert!(free.iter().zip(&amounts).all(|(free, amount)| free >= amount));
         free.iter_mut().zip(&amounts).for_each(|(free, amount)| *free -= amount);
     }
 
     fn put_back(&mut self, number: usize) {
         let mut free = self.providers[pick(number)].lock();
-        free.iter_mut().zip(black_box([1; 3])).for_each(|(free, amount)| *free += amount);
+        free.iter_mut().zip(black_box(JOB)).for_each(|(free, amount)| *free += amount);
     }
 
     fn usage(&mut self, number: usize) {

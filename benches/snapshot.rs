@@ -12,14 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use provider_tree::{
-    Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass, Snapshot,
-};
+use benches::{CLASSES, HOST, JOB, amounts, inventories};
+use provider_tree::{Claim, Provider, ProviderSpec, ProviderTree, Snapshot};
 use uuid::Uuid;
-
-const CLASSES: [ResourceClass; 3] =
-    [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
-const CAPACITY: u64 = 1 << 40;
 
 fn main() {
     let brief = std::env::args().any(|argument| argument == "--test");
@@ -27,7 +22,7 @@ fn main() {
     keeping(if brief { 100 } else { 100_000 });
     let sizes: &[usize] = if brief { &[100] } else { &[1_000, 100_000, 1_000_000] };
     taking(sizes, if brief { 10 } else { 100_000 });
-    let clusters: &[_] = if brief { &[(10, 20)] } else { &[(10_000, 10_000), (1_000, 100_000)] };
+    let clusters: &[_] = if brief { &[(10, 20)] } else { &[(10_000, 10_000), (1_000, 96_000)] };
     reading(clusters);
     let (rounds, length) =
         if brief { (1, Duration::from_millis(10)) } else { (61, Duration::from_millis(60)) };
@@ -39,10 +34,7 @@ fn main() {
 /// A forest of so many roots, in which nothing is held.
 fn forest(count: usize) -> (ProviderTree, Vec<Provider>) {
     let tree = ProviderTree::new();
-    let mut inventories = Inventories::new();
-    for class in CLASSES {
-        inventories = inventories.with(class, Inventory::new(CAPACITY));
-    }
+    let inventories = inventories(HOST);
     let mut providers = Vec::with_capacity(count);
     let numbers: Vec<_> = (0..count).collect();
     for numbers in numbers.chunks(100_000) {
@@ -79,9 +71,10 @@ fn reading(clusters: &[(usize, u64)]) {
         let mut worker = tree.worker().expect("few workers");
         for pod in 0..pods {
             let node = &providers[pod as usize % nodes];
-            let claim = CLASSES
-                .iter()
-                .fold(Claim::new(consumer(1, pod)), |claim, class| claim.take(node, *class, 1));
+            let mut claim = Claim::new(consumer(1, pod));
+            for (class, amount) in amounts(JOB) {
+                claim.take_mut(node, class, amount);
+            }
             let _receipt = worker.claim(&claim).expect("it fits");
         }
         let snapshot = tree.snapshot();
@@ -209,7 +202,7 @@ fn take_and_put_back(
     over: &AtomicBool,
 ) -> u64 {
     let mut worker = tree.worker().expect("few workers");
-    let amounts = CLASSES.map(|class| (class, 1));
+    let amounts = amounts(JOB);
     let mut random = Random(thread as u64 + 1);
     let mut done = 0;
     while !over.load(Ordering::Relaxed) {
@@ -233,7 +226,9 @@ fn claim_and_release(
     while !over.load(Ordering::Relaxed) {
         let provider = &providers[random.next() as usize % providers.len()];
         let mut claim = Claim::new(consumer(thread, done));
-        CLASSES.into_iter().for_each(|class| claim.take_mut(provider, class, 1));
+        for (class, amount) in amounts(JOB) {
+            claim.take_mut(provider, class, amount);
+        }
         let receipt = worker.claim(&claim).expect("it fits");
         let _receipt = worker.release(receipt.consumer).expect("it holds something");
         done += 2;
@@ -252,7 +247,7 @@ fn keeping(count: usize) {
         let held = tree.snapshot();
         for _ in 0..3 {
             for provider in &providers {
-                worker.take(provider, &[(CLASSES[0], 1)]).expect("it fits");
+                worker.take(provider, &[(CLASSES[0], JOB[0])]).expect("it fits");
             }
             drop(tree.snapshot());
         }
@@ -288,7 +283,7 @@ fn differing(count: usize) {
         let before = tree.snapshot();
         for number in 0..changed {
             let provider = &providers[number * (count / changed)];
-            worker.take(provider, &[(CLASSES[0], 1)]).expect("it fits");
+            worker.take(provider, &[(CLASSES[0], JOB[0])]).expect("it fits");
         }
         let now = tree.snapshot();
         let time = milliseconds(|| {
@@ -303,7 +298,7 @@ fn forking(times: u64) {
     let (tree, providers) = forest(1_000);
     let mut worker = tree.worker().expect("few workers");
     let all = |consumer: Uuid, provider: &Provider| {
-        Claim::new(consumer).take(provider, CLASSES[0], CAPACITY)
+        Claim::new(consumer).take(provider, CLASSES[0], HOST[0])
     };
     for (number, provider) in providers.iter().enumerate() {
         let _receipt = worker.claim(&all(consumer(2, number as u64), provider)).expect("it fits");

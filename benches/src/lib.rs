@@ -18,7 +18,12 @@ use uuid::Uuid;
 pub const CLASSES: [ResourceClass; 3] =
     [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
 pub const PROVIDERS: usize = 1024;
-pub const CAPACITY: u64 = 1 << 40;
+
+/// What a host has of each class: 96 cores, 768 GiB of memory, two disks of 3.84 TB.
+pub const HOST: [u64; 3] = [96, 786_432, 7_680];
+
+/// What a job takes of each class: as much as 96 of them fill a host with.
+pub const JOB: [u64; 3] = [1, 8_192, 80];
 
 /// So many calls come one after the other, between what prepares and what undoes them.
 pub const AT_ONCE: usize = 256;
@@ -92,8 +97,13 @@ pub fn name(number: usize) -> String {
     format!("host-{number}")
 }
 
-pub fn inventories(total: u64) -> Inventories {
-    CLASSES.map(|class| (class, Inventory::new(total))).into_iter().collect()
+pub fn inventories(totals: [u64; 3]) -> Inventories {
+    CLASSES.into_iter().zip(totals.map(Inventory::new)).collect()
+}
+
+/// So much of each class.
+pub fn amounts(amounts: [u64; 3]) -> [(ResourceClass, u64); 3] {
+    std::array::from_fn(|class| (CLASSES[class], amounts[class]))
 }
 
 /// A forest, and what one thread needs.
@@ -107,7 +117,7 @@ pub struct Forest {
 impl Default for Forest {
     fn default() -> Self {
         let tree = ProviderTree::new();
-        let inventories = inventories(CAPACITY);
+        let inventories = inventories(HOST);
         let spec = |number| {
             ProviderSpec::new(provider_uuid(number), name(number))
                 .with_inventories(inventories.clone())
@@ -125,20 +135,20 @@ impl Forest {
     }
 
     pub fn take(&mut self, number: usize) {
-        let amounts = CLASSES.map(|class| (class, 1));
+        let amounts = amounts(JOB);
         self.worker.take(&self.providers[pick(number)], black_box(&amounts)).expect("it fits");
     }
 
     fn put_back(&mut self, number: usize) {
-        let amounts = CLASSES.map(|class| (class, 1));
+        let amounts = amounts(JOB);
         let provider = &self.providers[pick(number)];
         self.worker.put_back(provider, black_box(&amounts)).expect("it was taken");
     }
 
     pub fn claim_one(&mut self, number: usize) {
         let mut claim = Claim::new(consumer(number));
-        for class in CLASSES {
-            claim.take_mut(self.provider(number), class, 1);
+        for (class, amount) in amounts(JOB) {
+            claim.take_mut(self.provider(number), class, amount);
         }
         let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
     }
@@ -147,7 +157,7 @@ impl Forest {
         let mut claim = Claim::new(consumer(number));
         for offset in APART {
             let at = (pick(number) + offset) % PROVIDERS;
-            claim.take_mut(&self.providers[at], CLASSES[0], 1);
+            claim.take_mut(&self.providers[at], CLASSES[0], JOB[0]);
         }
         let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
     }
