@@ -61,7 +61,7 @@ impl Verdict {
 }
 
 /// Fewer rounds than this show too little to judge by.
-pub(crate) const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 9;
 
 /// All floors of which something was measured, if it was measured often enough.
 pub(crate) fn judge(run: &Run) -> Vec<Verdict> {
@@ -82,7 +82,7 @@ fn judge_one(floor: &Floor, run: &Run) -> Option<Verdict> {
         .lines
         .iter()
         .filter(concerned)
-        .filter_map(|line| line.side(floor.peer).map(|peer| (peer.ratio.median, line)));
+        .filter_map(|line| line.side(floor.peer).map(|peer| (peer.ratio.of_medians, line)));
     let (value, line) = ratios.max_by(|a, b| a.0.total_cmp(&b.0))?;
     let threads = match floor.threads {
         None => "any number of threads".to_owned(),

@@ -37,7 +37,7 @@ struct Options {
     #[arg(long)]
     brief: bool,
 
-    /// How often ours and the peers take turns [default: 5]
+    /// How often ours and the peers take turns [default: 9]
     #[arg(long, value_name = "N", conflicts_with = "brief",
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
@@ -50,6 +50,15 @@ struct Options {
     /// Only the workloads whose names contain this
     #[arg(long, value_name = "SUBSTRING")]
     workload: Option<String>,
+
+    /// Only ours and the peers whose names contain this: those of one name take turns with ours alone
+    #[arg(long, value_name = "SUBSTRING")]
+    peer: Option<String>,
+
+    /// At these numbers of threads [default: 1,2,4,16]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', conflicts_with = "brief",
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<Vec<u16>>,
 
     /// Name the workloads and end
     #[arg(long)]
@@ -77,7 +86,7 @@ struct Options {
 }
 
 /// What says nothing where instructions are counted.
-const COMPARING: [&str; 5] = ["brief", "rounds", "length", "workload", "list"];
+const COMPARING: [&str; 7] = ["brief", "rounds", "length", "workload", "peer", "threads", "list"];
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -103,21 +112,25 @@ fn compare(options: &Options) -> Result<(), String> {
         }
     }
     if options.list {
-        workloads.iter().for_each(|workload| println!("{:46} {}", workload.name, workload.call));
+        workloads.iter().for_each(|workload| println!("{:58} {}", workload.name, workload.call));
         return Ok(());
     }
-    let extent = match options.brief {
-        true => Extent::BRIEF,
+    let mut extent = match options.brief {
+        true => Extent::brief(),
         false => Extent::full(
-            options.rounds.map_or(5, usize::from),
+            options.rounds.map_or(floors::ROUNDS, usize::from),
             Duration::from_millis(options.length.into()),
         ),
     };
+    extent.peer = options.peer.clone().unwrap_or_default();
+    if let Some(threads) = &options.threads {
+        extent.threads = threads.iter().copied().map(usize::from).collect();
+    }
     fs::create_dir_all(&options.out).map_err(|error| json::fault(&options.out, &error))?;
     let mut runs = if options.append { json::read(&options.out)? } else { Vec::new() };
     println!("{}", table::header(ALLOCATOR_NAME));
     let each = |line: &results::Line| println!("{}", table::line(line));
-    runs.push(Run::measure(ALLOCATOR_NAME, extent, &workloads, each));
+    runs.push(Run::measure(ALLOCATOR_NAME, &extent, &workloads, each));
     json::write(&options.out, &runs)?;
     print!("{}", table::floors(&runs));
     print!("{}", table::sides());

@@ -2,7 +2,9 @@
 //! latency.
 //!
 //! The two are measured apart, since reading the clock twice for each call costs more than many a
-//! call does.
+//! call does. With the throughput the processor time is measured, of the threads that call and of
+//! those that a side runs for them: on a busy machine it says more than the time that passes, and
+//! what a side does by spinning or on another thread is in it.
 
 #![expect(clippy::disallowed_types, reason = "the flags belong to the benchmark")]
 
@@ -11,6 +13,7 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cpu_time::{ProcessTime, ThreadTime};
 use hdrhistogram::Histogram;
 
 use crate::peer::Peer;
@@ -26,6 +29,8 @@ pub(crate) struct Plan {
 pub(crate) struct Sample {
     /// Of all threads together.
     pub(crate) calls_per_second: f64,
+    /// Nanoseconds of processors for each call, those of the threads beside left out.
+    pub(crate) processor: f64,
     /// Nanoseconds of single calls, with the cost of reading the clock.
     pub(crate) latencies: Histogram<u64>,
 }
@@ -37,8 +42,38 @@ pub(crate) struct Side {
     run: Box<dyn Fn(Plan) -> Sample>,
 }
 
-/// A thread's loop beside those that are measured.
-type Beside = Arc<dyn Fn(usize, &AtomicBool) + Send + Sync>;
+/// A thread's loop beside those that are measured, until it is told to end; returns its processor
+/// time while throughput was measured.
+type Beside = Arc<dyn Fn(usize, &Phase) -> Duration + Send + Sync>;
+
+/// What is measured now.
+#[derive(Default)]
+struct Phase {
+    throughput: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Phase {
+    /// Calls until all is over; returns the processor time while throughput was measured, to within
+    /// one call.
+    fn repeat(&self, mut call: impl FnMut()) -> Duration {
+        let mut begin = None;
+        let mut spent = Duration::ZERO;
+        // Relaxed, both: it only has to notice at some time.
+        while !self.over.load(Ordering::Relaxed) {
+            match (self.throughput.load(Ordering::Relaxed), begin) {
+                (true, None) => begin = Some(ThreadTime::now()),
+                (false, Some(since)) => {
+                    spent = since.elapsed();
+                    begin = None;
+                }
+                _ => {}
+            }
+            call();
+        }
+        spent
+    }
+}
 
 impl Side {
     /// All runs are on the same structure. `make` makes, within a thread, the call that is
@@ -61,13 +96,8 @@ impl Side {
     ) -> Self {
         let forest = forest.clone();
         let its = forest.clone();
-        let beside: Beside = Arc::new(move |thread, over| {
-            let mut call = other(its.session(), thread);
-            // Relaxed: it only has to notice at some time.
-            while !over.load(Ordering::Relaxed) {
-                call();
-            }
-        });
+        let beside: Beside =
+            Arc::new(move |thread, phase| phase.repeat(other(its.session(), thread)));
         let beside = vec![beside; others];
         let run = move |plan| run(plan, &beside, &|thread| make(forest.session(), thread));
         Side { name: P::NAME, locks: P::LOCKS, run: Box::new(run) }
@@ -98,20 +128,35 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 2).expect("the bounds are in order")
 }
 
+/// When throughput began to be measured.
+struct Begin {
+    time: Instant,
+    processor: ProcessTime,
+}
+
+/// What one thread has done.
+struct Throughput {
+    calls: u64,
+    seconds: f64,
+    /// Of the whole process, until this thread was ready.
+    processor: Duration,
+}
+
 fn run<F: FnMut()>(plan: Plan, beside: &[Beside], make: &(impl Fn(usize) -> F + Sync)) -> Sample {
     let barrier = Barrier::new(plan.threads + beside.len());
     let between = Barrier::new(plan.threads);
-    let begins = [OnceLock::new(), OnceLock::new()];
-    let over = AtomicBool::new(false);
+    let (begin, begin_latencies) = (OnceLock::new(), OnceLock::new());
+    let phase = Phase::default();
     thread::scope(|scope| {
-        let (barrier, between, over, begins) = (&barrier, &between, &over, &begins);
+        let (barrier, between, phase) = (&barrier, &between, &phase);
+        let (begin, begin_latencies) = (&begin, &begin_latencies);
         let others: Vec<_> = beside
             .iter()
             .enumerate()
             .map(|(number, beside)| {
                 scope.spawn(move || {
                     barrier.wait();
-                    beside(plan.threads + number, over);
+                    beside(plan.threads + number, phase)
                 })
             })
             .collect();
@@ -121,38 +166,54 @@ fn run<F: FnMut()>(plan: Plan, beside: &[Beside], make: &(impl Fn(usize) -> F + 
                     let mut call = make(thread);
                     barrier.wait();
                     // All count from one instant: with more threads than cores some come late.
-                    let rate = throughput(begins[0].get_or_init(Instant::now), plan, &mut call);
-                    between.wait();
-                    let begin = begins[1].get_or_init(Instant::now);
-                    (rate, latencies(begin, plan, &mut call))
+                    let begin = begin.get_or_init(|| {
+                        phase.throughput.store(true, Ordering::Relaxed);
+                        Begin { time: Instant::now(), processor: ProcessTime::now() }
+                    });
+                    let done = throughput(begin, plan, &mut call);
+                    if between.wait().is_leader() {
+                        phase.throughput.store(false, Ordering::Relaxed);
+                    }
+                    let begin = begin_latencies.get_or_init(Instant::now);
+                    (done, latencies(begin, plan, &mut call))
                 })
             })
             .collect();
-        let mut sample = Sample { calls_per_second: 0.0, latencies: histogram() };
+        let mut latencies = histogram();
+        let mut all = Vec::new();
         for thread in measured {
-            let (rate, latencies) = thread.join().expect("no call panics");
-            sample.calls_per_second += rate;
-            sample.latencies += latencies;
+            let (done, its) = thread.join().expect("no call panics");
+            latencies += its;
+            all.push(done);
         }
-        over.store(true, Ordering::Relaxed);
-        others.into_iter().for_each(|other| other.join().expect("no call panics"));
-        sample
+        phase.over.store(true, Ordering::Relaxed);
+        let others = others.into_iter().map(|other| other.join().expect("no call panics"));
+        let beside: Duration = others.sum();
+        // The last thread that was ready has seen the time of all.
+        let processor = all.iter().map(|done| done.processor).max().unwrap_or_default();
+        let calls: u64 = all.iter().map(|done| done.calls).sum();
+        Sample {
+            calls_per_second: all.iter().map(|done| done.calls as f64 / done.seconds).sum(),
+            processor: processor.saturating_sub(beside).as_nanos() as f64 / calls as f64,
+            latencies,
+        }
     })
 }
 
-/// Calls per second of one thread.
-fn throughput(begin: &Instant, plan: Plan, call: &mut impl FnMut()) -> f64 {
+/// Calls of one thread for as long as is planned.
+fn throughput(begin: &Begin, plan: Plan, call: &mut impl FnMut()) -> Throughput {
     let mut calls = 0_u64;
     let mut batch = 1_u64;
     loop {
-        let before = begin.elapsed();
+        let before = begin.time.elapsed();
         if calls > 0 && before >= plan.length {
-            return calls as f64 / before.as_secs_f64();
+            let processor = begin.processor.elapsed();
+            return Throughput { calls, seconds: before.as_secs_f64(), processor };
         }
         (0..batch).for_each(|_| call());
         calls += batch;
         // Long enough that the clock does not count, short enough to end in time.
-        if begin.elapsed() - before < Duration::from_micros(10) {
+        if begin.time.elapsed() - before < Duration::from_micros(10) {
             batch *= 2;
         }
     }
@@ -181,4 +242,24 @@ pub(crate) fn clock_cost() -> u64 {
         costs.saturating_record(before.elapsed().as_nanos() as u64);
     }
     costs.value_at_quantile(0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_beside_are_not_part_of_the_processor_time() {
+        let phase = Phase::default();
+        let spent = thread::scope(|scope| {
+            let beside = scope.spawn(|| phase.repeat(|| thread::sleep(Duration::from_micros(10))));
+            phase.throughput.store(true, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(20));
+            phase.throughput.store(false, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(20));
+            phase.over.store(true, Ordering::Relaxed);
+            beside.join().unwrap()
+        });
+        assert!(Duration::ZERO < spent && spent < Duration::from_millis(20), "{spent:?}");
+    }
 }

@@ -39,16 +39,21 @@ pub(crate) struct Result {
     pub(crate) locks: bool,
     /// Of all threads together; the median of the rounds.
     pub(crate) calls_per_second: f64,
-    /// Our time by this side's, in each round.
-    pub(crate) ratios: Vec<f64>,
-    /// The median of them and their spread.
-    pub(crate) ratio: Spread,
+    /// Nanoseconds of processors for each call; the median of the rounds.
+    pub(crate) processor: f64,
+    /// Our time by this side's.
+    pub(crate) ratio: Ratio,
+    /// Our processor time by this side's.
+    pub(crate) processor_ratio: Ratio,
     pub(crate) latency: Latency,
 }
 
+/// Ours by a peer's.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
+pub(crate) struct Ratio {
+    /// Of the medians of all rounds.
+    pub(crate) of_medians: f64,
+    /// Of a single round.
     pub(crate) least: f64,
     pub(crate) most: f64,
 }
@@ -68,17 +73,23 @@ impl Line {
     }
 }
 
-impl Spread {
-    /// Of at least one value.
-    fn of(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        Spread {
-            median: (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0,
-            least: sorted[0],
-            most: sorted[sorted.len() - 1],
+impl Ratio {
+    /// Of what was measured in the same rounds, of which there is at least one.
+    fn of(ours: &[f64], its: &[f64]) -> Self {
+        let each = || ours.iter().zip(its).map(|(ours, its)| ours / its);
+        Ratio {
+            of_medians: median(ours) / median(its),
+            least: each().fold(f64::INFINITY, f64::min),
+            most: each().fold(0.0, f64::max),
         }
     }
+}
+
+/// Of at least one value.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
 }
 
 impl Latency {
@@ -93,22 +104,25 @@ impl Latency {
 }
 
 /// How long to measure.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Extent {
     pub(crate) rounds: usize,
     pub(crate) length: Duration,
     /// The numbers of threads of every workload.
-    pub(crate) threads: &'static [usize],
+    pub(crate) threads: Vec<usize>,
+    /// Only ours and the peers whose names contain this.
+    pub(crate) peer: String,
 }
 
 impl Extent {
     /// Shows that everything runs: in so short a time the caches are not even warm.
-    pub(crate) const BRIEF: Extent =
-        Extent { rounds: 1, length: Duration::from_millis(2), threads: &[1, 2] };
+    pub(crate) fn brief() -> Self {
+        Extent { threads: vec![1, 2], ..Extent::full(1, Duration::from_millis(2)) }
+    }
 
     /// So many rounds of this length.
     pub(crate) fn full(rounds: usize, length: Duration) -> Self {
-        Extent { rounds, length, threads: &[1, 2, 4, 16] }
+        Extent { rounds, length, threads: vec![1, 2, 4, 16], peer: String::new() }
     }
 }
 
@@ -116,16 +130,19 @@ impl Run {
     /// Measures the workloads, and says after each line what has come out.
     pub(crate) fn measure(
         allocator: &str,
-        extent: Extent,
+        extent: &Extent,
         workloads: &[Workload],
         mut each: impl FnMut(&Line),
     ) -> Self {
         let mut lines = Vec::new();
         // Few threads first: what a process keeps of every thread that it ever had, as arc-swap does,
         // makes later calls dearer.
-        for &threads in extent.threads {
+        for &threads in &extent.threads {
             for (number, workload) in workloads.iter().enumerate() {
-                let line = compare(workload, &workload.sides(), threads, extent);
+                let mut sides = workload.sides();
+                let ours = sides[0].name;
+                sides.retain(|side| side.name == ours || side.name.contains(&extent.peer));
+                let line = compare(workload, &sides, threads, extent);
                 each(&line);
                 lines.push((number, line));
             }
@@ -143,31 +160,30 @@ impl Run {
 }
 
 /// All sides one after the other, and again, so that what else the machine does is shared.
-fn compare(workload: &Workload, sides: &[Side], threads: usize, extent: Extent) -> Line {
+fn compare(workload: &Workload, sides: &[Side], threads: usize, extent: &Extent) -> Line {
     let warm = Plan { threads, length: extent.length / 10 };
     sides.iter().for_each(|side| drop(side.run(warm)));
     let plan = Plan { threads, length: extent.length };
-    let mut rates = vec![Vec::new(); sides.len()];
+    let mut times = vec![Vec::new(); sides.len()];
+    let mut processor = times.clone();
     let mut latencies = vec![histogram(); sides.len()];
     for _ in 0..extent.rounds {
         for (number, side) in sides.iter().enumerate() {
             let sample = side.run(plan);
-            rates[number].push(sample.calls_per_second);
+            // The time of a call goes as the inverse of the rate.
+            times[number].push(sample.calls_per_second.recip());
+            processor[number].push(sample.processor);
             latencies[number] += sample.latencies;
         }
     }
-    let result = |(number, side): (usize, &Side)| {
-        // The time of a call goes as the inverse of the rate.
-        let rounds = rates[number].iter().zip(&rates[0]);
-        let ratios: Vec<f64> = rounds.map(|(its, ours)| its / ours).collect();
-        Result {
-            name: side.name.to_owned(),
-            locks: side.locks,
-            calls_per_second: Spread::of(&rates[number]).median,
-            ratio: Spread::of(&ratios),
-            ratios,
-            latency: Latency::of(&latencies[number]),
-        }
+    let result = |(number, side): (usize, &Side)| Result {
+        name: side.name.to_owned(),
+        locks: side.locks,
+        calls_per_second: median(&times[number]).recip(),
+        processor: median(&processor[number]),
+        ratio: Ratio::of(&times[0], &times[number]),
+        processor_ratio: Ratio::of(&processor[0], &processor[number]),
+        latency: Latency::of(&latencies[number]),
     };
     Line {
         workload: workload.name.clone(),
@@ -182,9 +198,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_spread_of_some_values() {
-        let spread = Spread::of(&[3.0, 1.0, 2.0, 10.0]);
-        assert_eq!(spread, Spread { median: 2.5, least: 1.0, most: 10.0 });
-        assert_eq!(Spread::of(&[4.0]), Spread { median: 4.0, least: 4.0, most: 4.0 });
+    fn medians_are_compared_and_single_rounds_are_the_spread() {
+        let ratio = Ratio::of(&[3.0, 1.0, 2.0, 10.0], &[1.0, 2.0, 1.0, 1.0]);
+        assert_eq!(ratio, Ratio { of_medians: 2.5, least: 0.5, most: 10.0 });
+        assert_eq!(Ratio::of(&[4.0], &[2.0]), Ratio { of_medians: 2.0, least: 2.0, most: 2.0 });
     }
 }

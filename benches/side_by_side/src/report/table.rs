@@ -3,14 +3,25 @@
 use crate::floors::{Verdict, judge};
 use crate::peer::lacks;
 use crate::report::{short, time};
-use crate::results::{Line, Run};
+use crate::results::{Line, Ratio, Run};
 
 /// Above the first line.
 pub(crate) fn header(allocator: &str) -> String {
     format!(
-        "\nallocator: {allocator}; ratio: our time / the peer's, median (least to most of the rounds)\n\
-         {:46} {:>7} {:18} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9}",
-        "workload", "threads", "side", "calls/s", "ratio", "p50", "p99", "p99.9", "worst"
+        "\nallocator: {allocator}; ratio: our time / the peer's, of the medians (least to most of the \
+         rounds); cpu: the same of processor time\n\
+         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9}",
+        "workload",
+        "threads",
+        "side",
+        "calls/s",
+        "ratio",
+        "cpu",
+        "cpu ratio",
+        "p50",
+        "p99",
+        "p99.9",
+        "worst"
     )
 }
 
@@ -19,24 +30,26 @@ pub(crate) fn line(line: &Line) -> String {
     let rows = line.sides.iter().enumerate().map(|(number, side)| {
         let workload = if number == 0 { line.workload.as_str() } else { "" };
         let threads = if number == 0 { line.threads.to_string() } else { String::new() };
-        let spread = match number {
-            0 => String::new(),
-            _ => {
-                let ratio = side.ratio;
-                format!("{} ({} to {})", short(ratio.median), short(ratio.least), short(ratio.most))
-            }
-        };
+        let [ratio, processor_ratio] = [side.ratio, side.processor_ratio]
+            .map(|ratio| if number == 0 { String::new() } else { spread(ratio) });
         let latency = side.latency;
         let [p50, p99, p999, worst] =
             [latency.p50, latency.p99, latency.p999, latency.worst].map(time);
         format!(
-            "{workload:46} {threads:>7} {:18} {:>8} {spread:>22} {p50:>9} {p99:>9} {p999:>9} \
-             {worst:>9}",
+            "{workload:58} {threads:>7} {:18} {:>8} {ratio:>22} {:>8} {processor_ratio:>22} \
+             {p50:>9} {p99:>9} {p999:>9} {worst:>9}",
             side.name,
             short(side.calls_per_second),
+            // At most a few seconds, so nothing is cut off.
+            time(side.processor as u64),
         )
     });
     rows.collect::<Vec<_>>().join("\n")
+}
+
+fn spread(ratio: Ratio) -> String {
+    let [middle, least, most] = [ratio.of_medians, ratio.least, ratio.most].map(short);
+    format!("{middle} ({least} to {most})")
 }
 
 /// Lists what each side does not guarantee: what a figure is worth depends on what it buys.
@@ -82,8 +95,9 @@ mod tests {
     fn each_side_has_a_row_with_all_figures() {
         let mut workloads = workload::all();
         workloads.truncate(1);
-        let extent = Extent { rounds: 2, length: Duration::from_micros(100), threads: &[1, 2] };
-        let run = Run::measure("system", extent, &workloads, |_| {});
+        let length = Duration::from_micros(100);
+        let extent = Extent { length, rounds: 2, ..Extent::brief() };
+        let run = Run::measure("system", &extent, &workloads, |_| {});
         assert_eq!(run.lines.iter().map(|line| line.threads).collect::<Vec<_>>(), [1, 2]);
         for measured in &run.lines {
             let rows = line(measured);
