@@ -37,7 +37,7 @@ impl ArcSwapRcu {
     fn take_lines(&self, lines: &[Line]) -> bool {
         let mut taken = 0;
         for group in lines.chunk_by(|a, b| a.provider == b.provider) {
-            if !self.change(group[0].provider, |entry| take_all(entry, group)) {
+            if !self.change(group[0].provider, |entry| take_all(&mut entry.amounts, group)) {
                 self.give_back(&lines[..taken]);
                 return false;
             }
@@ -49,7 +49,7 @@ impl ArcSwapRcu {
     fn give_back(&self, lines: &[Line]) {
         for group in lines.chunk_by(|a, b| a.provider == b.provider) {
             self.change(group[0].provider, |entry| {
-                give_back_all(entry, group);
+                give_back_all(&mut entry.amounts, group);
                 true
             });
         }

@@ -36,7 +36,7 @@ impl DashMaps {
     fn take_lines(&self, lines: &[Line]) -> bool {
         let mut taken = 0;
         for group in lines.chunk_by(|a, b| a.provider == b.provider) {
-            let took = self.with(group[0].provider, |entry| take_all(entry, group));
+            let took = self.with(group[0].provider, |entry| take_all(&mut entry.amounts, group));
             if !took {
                 self.give_back(&lines[..taken]);
                 return false;
@@ -48,7 +48,7 @@ impl DashMaps {
 
     fn give_back(&self, lines: &[Line]) {
         for group in lines.chunk_by(|a, b| a.provider == b.provider) {
-            self.with(group[0].provider, |entry| give_back_all(entry, group));
+            self.with(group[0].provider, |entry| give_back_all(&mut entry.amounts, group));
         }
     }
 
@@ -83,10 +83,10 @@ impl DashMaps {
 }
 
 /// Takes all lines, which are of this provider, or none.
-pub(crate) fn take_all(entry: &mut Entry, lines: &[Line]) -> bool {
+pub(crate) fn take_all(amounts: &mut [Amounts; 3], lines: &[Line]) -> bool {
     for (number, line) in lines.iter().enumerate() {
-        if !entry.amounts[line.class].take(line.amount) {
-            give_back_all(entry, &lines[..number]);
+        if !amounts[line.class].take(line.amount) {
+            give_back_all(amounts, &lines[..number]);
             return false;
         }
     }
@@ -94,8 +94,8 @@ pub(crate) fn take_all(entry: &mut Entry, lines: &[Line]) -> bool {
 }
 
 /// Gives all lines back, which are of this provider.
-pub(crate) fn give_back_all(entry: &mut Entry, lines: &[Line]) {
-    lines.iter().for_each(|line| entry.amounts[line.class].used -= line.amount);
+pub(crate) fn give_back_all(amounts: &mut [Amounts; 3], lines: &[Line]) {
+    lines.iter().for_each(|line| amounts[line.class].used -= line.amount);
 }
 
 impl Peer for DashMaps {

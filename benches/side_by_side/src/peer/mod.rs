@@ -6,27 +6,28 @@
 
 pub(crate) mod arc_swap_rcu;
 pub(crate) mod dash_maps;
+pub(crate) mod locked_persistent;
 pub(crate) mod maps;
 pub(crate) mod mutex_maps;
 pub(crate) mod ours;
 pub(crate) mod papaya_maps;
+pub(crate) mod patience;
 pub(crate) mod persistent;
+pub(crate) mod persistent_maps;
 pub(crate) mod rwlock_maps;
 pub(crate) mod scc_maps;
+pub(crate) mod seat;
+pub(crate) mod single_writer;
 pub(crate) mod two_phase;
 
 use std::sync::Arc;
 
-use provider_tree::{Inventories, Inventory, ProviderData, ResourceClass};
+pub(crate) use benches::{CLASSES, HOST, JOB};
+use provider_tree::{Inventories, ProviderData};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::random::{provider_name, provider_uuid};
-
-/// What every provider has, and enough of each.
-pub(crate) const CLASSES: [ResourceClass; 3] =
-    [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
-pub(crate) const CAPACITY: u64 = 1 << 40;
 
 /// The hasher of all maps here.
 pub(crate) type Hasher = foldhash::quality::RandomState;
@@ -47,7 +48,7 @@ pub(crate) trait Peer: Send + Sync + Sized + 'static {
 }
 
 /// All sides by name, each with what it does not guarantee.
-pub(crate) fn lacks() -> [(&'static str, &'static str); 10] {
+pub(crate) fn lacks() -> [(&'static str, &'static str); 12] {
     fn of<P: Peer>() -> (&'static str, &'static str) {
         (P::NAME, P::LACKS)
     }
@@ -55,6 +56,8 @@ pub(crate) fn lacks() -> [(&'static str, &'static str); 10] {
         of::<ours::Ours>(),
         of::<mutex_maps::MutexMaps>(),
         of::<rwlock_maps::RwLockMaps>(),
+        of::<locked_persistent::LockedPersistent>(),
+        of::<single_writer::SingleWriter>(),
         of::<dash_maps::DashMaps>(),
         of::<two_phase::TwoPhase>(),
         of::<two_phase::Bookless>(),
@@ -130,6 +133,11 @@ pub(crate) struct Amounts {
 impl Amounts {
     pub(crate) const NONE: Amounts = Amounts { capacity: 0, used: 0 };
 
+    /// So much of which nothing is used.
+    pub(crate) fn of(capacity: u64) -> Self {
+        Amounts { capacity, used: 0 }
+    }
+
     pub(crate) fn take(&mut self, amount: u64) -> bool {
         let fits = self.used + amount <= self.capacity;
         if fits {
@@ -150,7 +158,7 @@ impl Entry {
     /// One that has capacity.
     pub(crate) fn full(at: usize, inventories: &Arc<Inventories>) -> Self {
         let data = data(provider_uuid(at), &provider_name(at), None, inventories.clone());
-        Entry { amounts: [Amounts { capacity: CAPACITY, used: 0 }; 3], data }
+        Entry { amounts: HOST.map(Amounts::of), data }
     }
 
     /// One that has nothing.
@@ -158,19 +166,27 @@ impl Entry {
         Entry { amounts: [Amounts::NONE; 3], data: data(uuid, name, parent, Arc::default()) }
     }
 
-    /// All amounts or none.
     pub(crate) fn take(&mut self, amounts: &[u64; 3]) -> bool {
-        let mut all = self.amounts.iter().zip(amounts);
-        let fits = all.all(|(amounts, amount)| amounts.used + amount <= amounts.capacity);
-        if fits {
-            self.amounts.iter_mut().zip(amounts).for_each(|(its, amount)| its.used += amount);
-        }
-        fits
+        take(&mut self.amounts, amounts)
     }
 
     pub(crate) fn put_back(&mut self, amounts: &[u64; 3]) {
-        self.amounts.iter_mut().zip(amounts).for_each(|(its, amount)| its.used -= amount);
+        put_back(&mut self.amounts, amounts);
     }
+}
+
+/// Takes all amounts or none.
+pub(crate) fn take(from: &mut [Amounts; 3], amounts: &[u64; 3]) -> bool {
+    let mut all = from.iter().zip(amounts);
+    let fits = all.all(|(its, amount)| its.used + amount <= its.capacity);
+    if fits {
+        from.iter_mut().zip(amounts).for_each(|(its, amount)| its.used += amount);
+    }
+    fits
+}
+
+pub(crate) fn put_back(to: &mut [Amounts; 3], amounts: &[u64; 3]) {
+    to.iter_mut().zip(amounts).for_each(|(its, amount)| its.used -= amount);
 }
 
 fn data(
@@ -193,7 +209,7 @@ fn data(
 
 /// What every provider has.
 pub(crate) fn inventories() -> Arc<Inventories> {
-    Arc::new(CLASSES.map(|class| (class, Inventory::new(CAPACITY))).into_iter().collect())
+    Arc::new(benches::inventories(HOST))
 }
 
 #[cfg(test)]
@@ -204,7 +220,7 @@ mod tests {
     const LINES: [Line; 3] = [
         Line { provider: 5, class: 1, amount: 7 },
         Line { provider: 2, class: 0, amount: 1 },
-        Line { provider: 3, class: 2, amount: CAPACITY },
+        Line { provider: 3, class: 2, amount: HOST[2] },
     ];
 
     fn claims<P: Peer<Session: Claim + Read>>() {
@@ -224,11 +240,11 @@ mod tests {
 
     fn takes<P: Peer<Session: Take + Read>>() {
         let mut session = Arc::new(P::new(4)).session();
-        assert!(session.take(1, &[1, CAPACITY, 3]));
+        assert!(session.take(1, &[1, HOST[1], 3]));
         assert!(!session.take(1, &[1, 1, 1]), "{}", P::NAME);
-        assert_eq!(session.usage(1, 2), Amounts { capacity: CAPACITY, used: 3 }, "{}", P::NAME);
+        assert_eq!(session.usage(1, 2), Amounts { capacity: HOST[2], used: 3 }, "{}", P::NAME);
         session.put_back(1, &[1, 2, 3]);
-        assert_eq!(session.usage(1, 1).used, CAPACITY - 2, "{}", P::NAME);
+        assert_eq!(session.usage(1, 1).used, HOST[1] - 2, "{}", P::NAME);
         drop(session.data(3));
     }
 
@@ -254,9 +270,46 @@ mod tests {
         claims::<ours::Ours>();
         claims::<mutex_maps::MutexMaps>();
         claims::<rwlock_maps::RwLockMaps>();
+        claims::<locked_persistent::LockedPersistent>();
+        claims::<single_writer::SingleWriter>();
         claims::<dash_maps::DashMaps>();
         claims::<two_phase::TwoPhase>();
         claims::<arc_swap_rcu::ArcSwapRcu>();
+    }
+
+    /// Threads that want half a host each, so that two of them are served at a time.
+    fn shares<P: Peer<Session: Claim + Read>>() {
+        let forest = Arc::new(P::new(1));
+        let lines = [0, 1, 2].map(|class| Line { provider: 0, class, amount: HOST[class] / 2 });
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let forest = &forest;
+                scope.spawn(move || {
+                    let mut session = forest.session();
+                    for number in 0..200 {
+                        if session.claim(uuid(thread, number), &lines) {
+                            let used = session.usage(0, 0).used;
+                            assert!(HOST[0] / 2 <= used && used <= HOST[0], "{}: {used}", P::NAME);
+                            assert!(session.release(uuid(thread, number)), "{}", P::NAME);
+                        }
+                    }
+                });
+            }
+        });
+        let mut session = forest.session();
+        assert_eq!([0, 1, 2].map(|class| session.usage(0, class).used), [0; 3], "{}", P::NAME);
+    }
+
+    #[test]
+    fn none_oversells() {
+        shares::<ours::Ours>();
+        shares::<mutex_maps::MutexMaps>();
+        shares::<rwlock_maps::RwLockMaps>();
+        shares::<locked_persistent::LockedPersistent>();
+        shares::<single_writer::SingleWriter>();
+        shares::<dash_maps::DashMaps>();
+        shares::<two_phase::TwoPhase>();
+        shares::<arc_swap_rcu::ArcSwapRcu>();
     }
 
     #[test]
@@ -264,6 +317,8 @@ mod tests {
         takes::<ours::Ours>();
         takes::<mutex_maps::MutexMaps>();
         takes::<rwlock_maps::RwLockMaps>();
+        takes::<locked_persistent::LockedPersistent>();
+        takes::<single_writer::SingleWriter>();
         takes::<dash_maps::DashMaps>();
         takes::<two_phase::TwoPhase>();
         takes::<arc_swap_rcu::ArcSwapRcu>();
@@ -275,6 +330,7 @@ mod tests {
         finds::<ours::Ours>();
         finds::<mutex_maps::MutexMaps>();
         finds::<rwlock_maps::RwLockMaps>();
+        finds::<locked_persistent::LockedPersistent>();
         finds::<dash_maps::DashMaps>();
         finds::<papaya_maps::PapayaMaps>();
         finds::<scc_maps::SccMaps>();
@@ -285,6 +341,7 @@ mod tests {
         grows::<ours::Ours>();
         grows::<mutex_maps::MutexMaps>();
         grows::<rwlock_maps::RwLockMaps>();
+        grows::<locked_persistent::LockedPersistent>();
         grows::<dash_maps::DashMaps>();
         grows::<two_phase::TwoPhase>();
     }

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use benches::amounts;
 use provider_tree::{Provider, ProviderSpec, ProviderTree, Worker};
 use uuid::Uuid;
 
@@ -59,19 +60,14 @@ impl Read for Session {
     }
 }
 
-/// A benchmark that takes units never takes none.
-fn amounts(amounts: &[u64; 3]) -> [(provider_tree::ResourceClass, u64); 3] {
-    std::array::from_fn(|class| (CLASSES[class], amounts[class]))
-}
-
 impl Take for Session {
     fn take(&mut self, provider: usize, taken: &[u64; 3]) -> bool {
-        self.worker.take(&self.forest.providers[provider], &amounts(taken)).is_ok()
+        self.worker.take(&self.forest.providers[provider], &amounts(*taken)).is_ok()
     }
 
     fn put_back(&mut self, provider: usize, taken: &[u64; 3]) {
         let provider = &self.forest.providers[provider];
-        self.worker.put_back(provider, &amounts(taken)).expect("it was taken");
+        self.worker.put_back(provider, &amounts(*taken)).expect("it was taken");
     }
 }
 

@@ -38,16 +38,16 @@ impl TwoPhase {
     fn take_lines(&self, lines: &[Line]) -> bool {
         // The commonest claim is of one provider, and needs no order.
         if lines.iter().all(|line| line.provider == lines[0].provider) {
-            return take_all(&mut self.providers[lines[0].provider].lock(), lines);
+            return take_all(&mut self.providers[lines[0].provider].lock().amounts, lines);
         }
         let mut sorted = Lines::from_slice(lines);
         sorted.sort_unstable_by_key(|line| line.provider);
         let mut locked = self.lock(&sorted);
         let groups = || sorted.chunk_by(|a, b| a.provider == b.provider);
         for (number, group) in groups().enumerate() {
-            if !take_all(&mut locked[number], group) {
+            if !take_all(&mut locked[number].amounts, group) {
                 let taken = locked.iter_mut().zip(groups()).take(number);
-                taken.for_each(|(entry, group)| give_back_all(entry, group));
+                taken.for_each(|(entry, group)| give_back_all(&mut entry.amounts, group));
                 return false;
             }
         }
@@ -57,14 +57,17 @@ impl TwoPhase {
     /// All locks are taken before the first is given back, so that nobody sees a part.
     fn give_back(&self, lines: &[Line]) {
         if lines.iter().all(|line| line.provider == lines[0].provider) {
-            give_back_all(&mut self.providers[lines[0].provider].lock(), lines);
+            give_back_all(&mut self.providers[lines[0].provider].lock().amounts, lines);
             return;
         }
         let mut sorted = Lines::from_slice(lines);
         sorted.sort_unstable_by_key(|line| line.provider);
         let mut locked = self.lock(&sorted);
         let groups = sorted.chunk_by(|a, b| a.provider == b.provider);
-        locked.iter_mut().zip(groups).for_each(|(entry, group)| give_back_all(entry, group));
+        locked
+            .iter_mut()
+            .zip(groups)
+            .for_each(|(entry, group)| give_back_all(&mut entry.amounts, group));
     }
 
     /// Each provider of the lines, which are sorted by it, once.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::measure::Side;
 use crate::peer::dash_maps::DashMaps;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::papaya_maps::PapayaMaps;
@@ -61,6 +62,7 @@ pub(super) fn all() -> Vec<Workload> {
                 side::<Ours>(mix),
                 side::<MutexMaps>(mix),
                 side::<RwLockMaps>(mix),
+                side::<LockedPersistent>(mix),
                 side::<DashMaps>(mix),
                 side::<PapayaMaps>(mix),
                 side::<SccMaps>(mix),

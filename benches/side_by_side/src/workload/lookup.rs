@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::measure::Side;
 use crate::peer::dash_maps::DashMaps;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::papaya_maps::PapayaMaps;
@@ -20,6 +21,7 @@ pub(super) fn all() -> Vec<Workload> {
             by_uuid::<Ours>(),
             by_uuid::<MutexMaps>(),
             by_uuid::<RwLockMaps>(),
+            by_uuid::<LockedPersistent>(),
             by_uuid::<DashMaps>(),
             by_uuid::<PapayaMaps>(),
             by_uuid::<SccMaps>(),
@@ -30,6 +32,7 @@ pub(super) fn all() -> Vec<Workload> {
             again::<Ours>(),
             again::<MutexMaps>(),
             again::<RwLockMaps>(),
+            again::<LockedPersistent>(),
             again::<DashMaps>(),
             again::<PapayaMaps>(),
             again::<SccMaps>(),
@@ -40,6 +43,7 @@ pub(super) fn all() -> Vec<Workload> {
             by_name::<Ours>(),
             by_name::<MutexMaps>(),
             by_name::<RwLockMaps>(),
+            by_name::<LockedPersistent>(),
             by_name::<DashMaps>(),
             by_name::<PapayaMaps>(),
             by_name::<SccMaps>(),

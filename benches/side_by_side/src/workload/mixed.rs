@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::measure::Side;
 use crate::peer::dash_maps::DashMaps;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::rwlock_maps::RwLockMaps;
 use crate::peer::two_phase::TwoPhase;
-use crate::peer::{Claim, Grow, Line, Peer, Read};
+use crate::peer::{Claim, Grow, Peer, Read};
 use crate::random::{Picks, Random, Skew, consumers, uuid};
-use crate::workload::{PROVIDERS, Workload};
+use crate::workload::{PROVIDERS, Workload, job};
 
 pub(super) fn all() -> Vec<Workload> {
     let call = "90 %: usage of one class; 9 %: claim of three classes and release; \
@@ -21,6 +22,7 @@ pub(super) fn all() -> Vec<Workload> {
             side::<Ours>(),
             side::<MutexMaps>(),
             side::<RwLockMaps>(),
+            side::<LockedPersistent>(),
             side::<DashMaps>(),
             side::<TwoPhase>(),
         ]
@@ -39,8 +41,7 @@ fn side<P: Peer<Session: Read + Claim + Grow>>() -> Side {
                 0 => assert!(session.come_and_go(provider, child, &name)),
                 1..10 => {
                     let consumer = consumer();
-                    let lines = [0, 1, 2].map(|class| Line { provider, class, amount: 1 });
-                    assert!(session.claim(consumer, black_box(&lines)));
+                    assert!(session.claim(consumer, black_box(&job(provider))));
                     assert!(session.release(consumer));
                 }
                 _ => {

@@ -10,6 +10,7 @@ mod snapshot;
 mod take;
 
 use crate::measure::Side;
+use crate::peer::{JOB, Line};
 use crate::random::Skew;
 
 /// As many providers as a cell of a large cloud has hosts.
@@ -24,6 +25,11 @@ const SPREADS: [(&str, usize, Skew); 3] = [
     ("Zipf 0.99", PROVIDERS, Skew::Zipf),
     ("4 hot", HOT, Skew::Uniform),
 ];
+
+/// What a job takes of a host. Nothing is refused: for that, 96 threads would have to meet.
+fn job(provider: usize) -> [Line; 3] {
+    [0, 1, 2].map(|class| Line { provider, class, amount: JOB[class] })
+}
 
 /// One line of the comparison at each number of threads.
 pub(crate) struct Workload {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::measure::Side;
 use crate::peer::arc_swap_rcu::ArcSwapRcu;
 use crate::peer::dash_maps::DashMaps;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::rwlock_maps::RwLockMaps;
 use crate::peer::two_phase::TwoPhase;
-use crate::peer::{Peer, Read, Take};
+use crate::peer::{JOB, Peer, Read, Take};
 use crate::random::{Picks, Skew};
 use crate::workload::{HOT, Workload};
 
@@ -34,6 +35,7 @@ pub(super) fn all() -> Vec<Workload> {
                     side::<Ours>(what, writers),
                     side::<MutexMaps>(what, writers),
                     side::<RwLockMaps>(what, writers),
+                    side::<LockedPersistent>(what, writers),
                     side::<DashMaps>(what, writers),
                     side::<TwoPhase>(what, writers),
                     side::<ArcSwapRcu>(what, writers),
@@ -52,8 +54,8 @@ fn side<P: Peer<Session: Read + Take>>(what: What, writers: usize) -> Side {
         let mut pick = places.of(thread);
         move || {
             let at = pick();
-            assert!(session.take(at, &[1; 3]));
-            session.put_back(at, &[1; 3]);
+            assert!(session.take(at, &JOB));
+            session.put_back(at, &JOB);
         }
     };
     match what {

@@ -6,11 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::measure::Side;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::persistent::Persistent;
 use crate::peer::rwlock_maps::RwLockMaps;
-use crate::peer::{Peer, Snapshot, Take};
+use crate::peer::single_writer::SingleWriter;
+use crate::peer::{JOB, Peer, Snapshot, Take};
 use crate::random::{Picks, Skew};
 use crate::workload::{PROVIDERS, Workload};
 
@@ -20,6 +22,8 @@ pub(super) fn all() -> Vec<Workload> {
             snapshots::<Ours>(),
             snapshots::<MutexMaps>(),
             snapshots::<RwLockMaps>(),
+            snapshots::<LockedPersistent>(),
+            snapshots::<SingleWriter>(),
             snapshots::<Persistent>(),
         ]
     };
@@ -41,8 +45,8 @@ fn storm<S: Take>(picks: &Picks, mut session: S, thread: usize) -> impl FnMut() 
     let mut pick = picks.of(thread);
     move || {
         let at = pick();
-        assert!(session.take(at, black_box(&[1; 3])));
-        session.put_back(at, black_box(&[1; 3]));
+        assert!(session.take(at, black_box(&JOB)));
+        session.put_back(at, black_box(&JOB));
     }
 }
 
@@ -59,12 +63,14 @@ fn snapshots<P: Peer<Session: Take + Snapshot>>() -> Side {
 
 fn takes<P: Peer<Session: Take + Snapshot>>() -> Side {
     let picks = Picks::new(PROVIDERS, Skew::Uniform);
-    let snapshot = |mut session: P::Session, _| {
-        move || {
-            black_box(session.snapshot());
-            thread::sleep(Duration::from_millis(1));
-        }
-    };
     let write = move |session, thread| storm(&picks, session, thread);
-    Side::beside(&Arc::new(P::new(PROVIDERS)), write, 1, snapshot)
+    Side::beside(&Arc::new(P::new(PROVIDERS)), write, 1, each_millisecond)
+}
+
+/// Takes a snapshot and drops it, each millisecond.
+pub(super) fn each_millisecond<S: Snapshot>(mut session: S, _: usize) -> impl FnMut() {
+    move || {
+        black_box(session.snapshot());
+        thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::measure::Side;
 use crate::peer::arc_swap_rcu::ArcSwapRcu;
 use crate::peer::dash_maps::DashMaps;
+use crate::peer::locked_persistent::LockedPersistent;
 use crate::peer::mutex_maps::MutexMaps;
 use crate::peer::ours::Ours;
 use crate::peer::rwlock_maps::RwLockMaps;
+use crate::peer::single_writer::SingleWriter;
 use crate::peer::two_phase::TwoPhase;
-use crate::peer::{Peer, Take};
+use crate::peer::{JOB, Peer, Take};
 use crate::random::{Picks, Skew};
 use crate::workload::{SPREADS, Workload};
 
@@ -22,6 +24,8 @@ pub(super) fn all() -> Vec<Workload> {
                 side::<Ours>(providers, skew),
                 side::<MutexMaps>(providers, skew),
                 side::<RwLockMaps>(providers, skew),
+                side::<LockedPersistent>(providers, skew),
+                side::<SingleWriter>(providers, skew),
                 side::<DashMaps>(providers, skew),
                 side::<TwoPhase>(providers, skew),
                 side::<ArcSwapRcu>(providers, skew),
@@ -37,8 +41,8 @@ fn side<P: Peer<Session: Take>>(providers: usize, skew: Skew) -> Side {
         let mut pick = picks.of(thread);
         move || {
             let at = pick();
-            assert!(session.take(at, black_box(&[1; 3])));
-            session.put_back(at, black_box(&[1; 3]));
+            assert!(session.take(at, black_box(&JOB)));
+            session.put_back(at, black_box(&JOB));
         }
     })
 }
