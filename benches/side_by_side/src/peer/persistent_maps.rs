@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use imbl::hashmap::Entry as Place;
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdSet, Vector};
 use provider_tree::ProviderData;
@@ -71,7 +70,6 @@ impl PersistentMaps {
     }
 
     pub(crate) fn claim(&mut self, consumer: Uuid, lines: Held) -> bool {
-        let Place::Vacant(place) = self.held.entry(consumer) else { return false };
         let mut taken = 0;
         for group in lines.chunk_by(|a, b| a.provider == b.provider) {
             if !take_all(&mut self.amounts[group[0].provider], group) {
@@ -80,8 +78,11 @@ impl PersistentMaps {
             }
             taken += group.len();
         }
-        place.insert(lines);
-        true
+        // Looking first whether it holds something would take as long as to enter it.
+        let Some(held) = self.held.insert(consumer, lines) else { return true };
+        let lines = self.held.insert(consumer, held).expect("it was entered a moment ago");
+        give_back(&mut self.amounts, &lines);
+        false
     }
 
     /// Returns what it held.
