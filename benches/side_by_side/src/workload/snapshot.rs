@@ -28,7 +28,14 @@ pub(super) fn all() -> Vec<Workload> {
         ]
     };
     let takes = || {
-        vec![takes::<Ours>(), takes::<MutexMaps>(), takes::<RwLockMaps>(), takes::<Persistent>()]
+        vec![
+            takes::<Ours>(),
+            takes::<MutexMaps>(),
+            takes::<RwLockMaps>(),
+            takes::<LockedPersistent>(),
+            takes::<SingleWriter>(),
+            takes::<Persistent>(),
+        ]
     };
     vec![
         Workload::new("snapshot, 2 writers", "a snapshot, which is dropped", snapshots),
