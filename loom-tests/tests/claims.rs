@@ -248,6 +248,30 @@ fn a_life_is_not_taken_for_the_one_before() {
     });
 }
 
+#[test]
+fn a_late_release_ends_no_other_life() {
+    Model {
+        name: "a_late_release_ends_no_other_life",
+        property: "a release never gives back what the next consumer in the same cell holds",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        drop(worker);
+        let (late, (released, claimed)) = race(
+            &tree,
+            |worker| worker.release(ONE).is_ok(),
+            move |worker| (worker.release(ONE).is_ok(), worker.claim(&of(TWO, &host, 1)).is_ok()),
+        );
+        assert!(late != released && claimed, "one of two releases, and what it gives back is free");
+        assert!(tree.allocations(TWO).is_some() && tree.allocations(ONE).is_none());
+        assert_eq!(used(&tree, &host), 1);
+    });
+}
+
 /// Fails unless a claim that was made beside the release of the first life was refused or begins the
 /// second.
 fn check_second_life(begun: Result<Receipt, Error>, released: Result<Receipt, Error>) {

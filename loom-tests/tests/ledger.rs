@@ -2,6 +2,7 @@
 
 #![cfg(provider_tree_loom)]
 
+use loom_tests::records::assert_distinct;
 use loom_tests::{Model, thread};
 use provider_tree::model::{Cell, FreeNumbers, Hand, Ledger, Step};
 
@@ -11,16 +12,6 @@ fn increment(hand: &mut Hand, cell: Cell) {
 
 fn increment_both(hand: &mut Hand, cells: [Cell; 2]) {
     assert!(hand.transact(cells, |_| true, |_, word| Some(word + 1)));
-}
-
-/// No record serves two cells, or a cell and a worker's stock.
-fn assert_distinct(ledger: &Ledger, cells: &[Cell], hands: &[&Hand]) {
-    let in_force = cells.iter().map(|cell| ledger.record_of(*cell));
-    let mut records: Vec<_> = in_force.chain(hands.iter().flat_map(|hand| hand.spares())).collect();
-    let count = records.len();
-    records.sort_unstable();
-    records.dedup();
-    assert_eq!(records.len(), count, "a record has two uses");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!
 //! | a thread that | does this | when |
 //! |---|---|---|
-//! | ends a life | raises the floor to the life's generation | in the body, before the commit |
+//! | ends a life | raises the floor to the life's generation | before the commit |
 //! | begins a life | reads the floor | with the consumer's cell open, and its key interned |
 //!
 //! All accesses are relaxed, because a thread that begins a life has seen the end of every life of

@@ -144,21 +144,18 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         let opened = transaction.open(cell);
         let added = opened.map(|place| {
             let life = Life::of_words(transaction.words(place));
-            let interned = KeyCell { cell, incarnation: life.incarnation };
-            reached(Step::Occupied);
-            let added = self.index.insert_if_absent(key.clone(), interned);
-            added.then_some((interned, place, life))
+            self.insert_new(key, cell, life).map(|interned| (interned, place, life))
         });
-        match added {
-            Ok(Some(_)) => reached(Step::Interned),
-            Ok(None) | Err(_) => transaction.give_cells(self.kind, cell),
+        if !matches!(added, Ok(Some(_))) {
+            transaction.give_cells(self.kind, cell);
         }
         added
     }
 
     /// Interns `key` in a fast transaction that is about to make its cell live, and has `length` words
     /// written into the cell's next version by `write`, which gets the cell and its life. Returns
-    /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it.
+    /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it. Serves
+    /// only a kind of keys whose cells need not say that they stand for a key.
     #[inline]
     pub(crate) fn intern_fast(
         &self,
@@ -170,19 +167,27 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         let cell = self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?;
         let opened = transaction.renew(cell, length, |record| Some(Life::of(record)));
         let added = opened.and_then(|(words, life)| {
-            let interned = KeyCell { cell, incarnation: life.incarnation };
-            reached(Step::Occupied);
-            let added = self.index.insert_if_absent(key.clone(), interned);
-            if added {
-                reached(Step::Interned);
-                write(words, life);
-            }
-            added.then_some(interned)
+            let interned = self.insert_new(key, cell, life)?;
+            write(words, life);
+            Some(interned)
         });
         if added.is_none() {
             transaction.give_cells(self.kind, cell);
         }
         added
+    }
+
+    /// Enters a cell that nobody knows, and that has this `life`, for `key`; returns `None` if a cell
+    /// stands for `key` already.
+    #[inline]
+    fn insert_new(&self, key: &K, cell: Cell, life: Life) -> Option<KeyCell> {
+        let interned = KeyCell { cell, incarnation: life.incarnation };
+        reached(Step::Occupied);
+        let added = self.index.insert_if_absent(key.clone(), interned);
+        if added {
+            reached(Step::Interned);
+        }
+        added.then_some(interned)
     }
 
     /// Takes cells that nothing uses, by a call of `take`.

@@ -334,3 +334,51 @@ fn a_claim_has_at_most_16380_amounts() {
     let _ = worker.claim(&gang).unwrap();
     assert!(tree.audit().holds());
 }
+
+/// Claims of every size around the borders of what is stored and tried in which way: how many
+/// providers, and how many amounts of each. Snapshots before, between and after have each state whole.
+#[test]
+fn claims_of_every_size_are_whole() {
+    let classes: Vec<_> = (0..18).map(|number| format!("CUSTOM_SIZE_{number}")).collect();
+    let classes: Vec<_> = classes.iter().map(|name| ResourceClass::new(name).unwrap()).collect();
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..9)
+        .map(|number| {
+            let host = tree.create_root(&format!("host-{number}"), None).unwrap();
+            // The first has few classes, the last ones many.
+            let some = classes.iter().take(3 + 2 * number).copied();
+            let inventories =
+                some.fold(Inventories::new(), |all, class| all.with(class, Inventory::new(5)));
+            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            host
+        })
+        .collect();
+    let mut worker = tree.worker().unwrap();
+    let free = tree.snapshot();
+    for providers in 1..=hosts.len() {
+        for amounts in [1, 2, 3, 4, 5, 16, 17] {
+            let of = |host: usize| classes.iter().take(amounts.min(3 + 2 * host));
+            let chosen = hosts.iter().enumerate().rev().take(providers);
+            let lines: Vec<_> =
+                chosen.flat_map(|(at, host)| of(at).map(move |class| (host, *class))).collect();
+            let claim = lines
+                .iter()
+                .fold(Claim::new(consumer(7)), |claim, (host, class)| claim.take(host, *class, 2));
+            let what = format!("{amounts} amounts of {providers} providers");
+            let begun = worker.claim(&claim).expect(&what);
+            let taken = tree.snapshot();
+            assert_eq!(tree.allocations(consumer(7)).unwrap().allocations.len(), lines.len());
+            for (host, class) in &lines {
+                assert_eq!(used(&tree, host, *class), 2, "{what}");
+            }
+            let ended = worker.release(consumer(7)).expect(&what);
+            assert_eq!(begun.generation, ended.generation, "{what}");
+            for (host, class) in &lines {
+                assert_eq!(used(&tree, host, *class), 0, "{what}");
+                assert_eq!(free.usage(host, *class).unwrap().used, 0, "{what}");
+                assert_eq!(taken.usage(host, *class).unwrap().used, 2, "{what}");
+            }
+            assert!(taken.audit().unwrap().holds() && tree.audit().holds(), "{what}");
+        }
+    }
+}

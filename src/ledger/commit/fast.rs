@@ -11,7 +11,7 @@
 //! From the descriptor on, both are the same.
 
 use super::descriptor::{Entry, FIRST, Planned};
-use super::kcas::{Stamps, helps};
+use super::kcas::helps;
 use super::writer::{Writer, reclaim_new_records};
 use crate::ledger::limits::{Limit, Width};
 use crate::ledger::read::Observation;
@@ -22,8 +22,10 @@ use crate::ledger::word::{Cell, GateWord, Kind, Stamp};
 /// once. Dropped without a commit, it has changed nothing.
 pub(crate) struct FastTransaction<'a> {
     writer: &'a mut Writer,
-    stamps: Stamps,
+    /// The earliest reading of the clock that a new version was written with.
+    written: Stamp,
     helps_before: u64,
+    has_committed: bool,
     /// Whether the new versions are in nobody's hands but this transaction's.
     is_private: bool,
 }
@@ -37,8 +39,9 @@ impl Writer {
     pub(crate) fn fast_transaction(&mut self) -> FastTransaction<'_> {
         self.ledger.urgency.give_way();
         self.planned.clear();
-        let stamps = Stamps { written: Stamp::NEVER, replaced: Stamp::NEVER };
-        FastTransaction { writer: self, stamps, helps_before: helps(), is_private: true }
+        let (written, helps_before) = (Stamp::NEVER, helps());
+        let (has_committed, is_private) = (false, true);
+        FastTransaction { writer: self, written, helps_before, has_committed, is_private }
     }
 }
 
@@ -83,11 +86,12 @@ impl FastTransaction<'_> {
         self.writer.give_cells(kind, cell);
     }
 
-    /// Makes the next version of `cell` in a spare of the width that `width` returns.
+    /// Makes the next version of `cell` in a spare of the width that `width` returns, unless the cell
+    /// was made before (I5).
     ///
     /// The spare is this writer's before the gate is looked at for the last time. So it is not the
     /// record of the version in force, and the entry is no touch. The clock is read after the spare
-    /// was taken: no version that it once held ended later (I16).
+    /// came to this writer: no version that it once held ended later (I16).
     #[inline(always)]
     fn make<T>(
         &mut self,
@@ -96,7 +100,8 @@ impl FastTransaction<'_> {
         mut begin: impl FnMut(Record<'_>, Stamp, Record<'_>) -> Option<(usize, Stamp, T)>,
     ) -> Option<(NextPayload<'_>, T)> {
         let Writer { ledger, stock, planned, .. } = &mut *self.writer;
-        if planned.len() == MOST_FAST_CELLS {
+        let is_made = planned.iter().any(|planned| planned.entry.cell == cell);
+        if planned.len() == MOST_FAST_CELLS || is_made {
             return None;
         }
         let (word, stamp, begun) = ledger.read_gate(ledger.gate(cell), |word, version, stamp| {
@@ -111,12 +116,11 @@ impl FastTransaction<'_> {
             Some((spare, next, written, length, before, predecessors, value))
         });
         let (spare, next, written, length, before, predecessors, value) = begun?;
-        stock.take_peeked(spare);
         let observed = Observation { word, stamp, before, predecessors };
         let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
         next.set_lineage(predecessors, stamp, length);
-        self.stamps.written = self.stamps.written.min(written);
-        self.stamps.replaced = self.stamps.replaced.min(stamp);
+        self.written = self.written.min(written);
+        stock.take_peeked(spare);
         let entry = Entry { cell, old: word, new: word.next(spare) };
         planned.push(Planned { entry, from: stamp });
         Some((next.next_payload(length), value))
@@ -126,20 +130,10 @@ impl FastTransaction<'_> {
     #[inline]
     pub(crate) fn commit(mut self) -> bool {
         self.is_private = false;
-        let FastTransaction { writer, stamps, helps_before, .. } = &mut self;
-        let (ticket, end) = writer.begin(writer.planned.len() as u64);
-        for (back, planned) in (1..).zip(&writer.planned) {
-            writer.seat.trail.write(end - back, planned.entry.cell);
-        }
-        let committed = writer.run(ticket, end, *stamps);
-        writer.retries += u64::from(!committed);
-        let helped = helps() - *helps_before;
-        writer.helps += helped;
-        if committed || helped > 0 {
-            // Here nothing of the protocol is under way any more.
-            writer.ledger.waiters.tell();
-        }
-        committed
+        let changes = self.writer.planned.len() as u64;
+        self.has_committed = self.writer.run(changes, self.written);
+        self.writer.retries += u64::from(!self.has_committed);
+        self.has_committed
     }
 }
 
@@ -150,5 +144,6 @@ impl Drop for FastTransaction<'_> {
             let Writer { ledger, stock, planned, .. } = &mut *self.writer;
             reclaim_new_records(ledger, stock, planned);
         }
+        self.writer.end_call(self.has_committed, self.helps_before);
     }
 }

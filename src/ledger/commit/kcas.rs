@@ -38,7 +38,7 @@ pub(super) struct Owner<'a> {
 /// Holds what the owner of a transaction knows of stamps.
 #[derive(Clone, Copy)]
 pub(super) struct Stamps {
-    /// The stamp that the new versions were written with.
+    /// The earliest stamp that a new version was written with.
     pub(super) written: Stamp,
     /// The earliest stamp of the versions that the new ones replace.
     pub(super) replaced: Stamp,

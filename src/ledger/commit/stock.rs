@@ -74,7 +74,8 @@ impl Stock {
     }
 
     /// Returns a spare of `width` for the version that will replace the one in the record
-    /// `replaced`. The spare stays in the stock until it is [traded](Self::trade).
+    /// `replaced`. The spare stays in the stock until it is [traded](Self::trade)
+    /// or [taken](Self::take_peeked).
     ///
     /// If there is no spare of `width`, a version narrower than the replaced one gets a spare of
     /// the replaced one's width.
@@ -91,7 +92,7 @@ impl Stock {
         }
     }
 
-    /// Takes out the spare that was last [peeked](Self::peek) at.
+    /// Takes out the spare that was last [peeked](Self::peek) at. The stock must not have changed since.
     #[inline]
     pub(super) fn take_peeked(&mut self, spare: RecordNumber) {
         let peeked = self.spares[spare.width().index()].pop();

@@ -153,12 +153,7 @@ impl Writer {
         if let Some(request) = self.accesses.request.take() {
             self.ledger.urgency.withdraw(request);
         }
-        let helped = helps() - helps_before;
-        self.helps += helped;
-        if result.is_ok() || helped > 0 {
-            // Here nothing of the protocol is under way any more, and nobody is asked to wait.
-            self.ledger.waiters.tell();
-        }
+        self.end_call(result.is_ok(), helps_before);
         result
     }
 

@@ -185,6 +185,18 @@ impl Writer {
         }
     }
 
+    /// Ends a call that has gone through the protocol, or may have helped others since this thread had
+    /// helped `helps_before` times: counts that, and wakes those who wait for what has changed. Nothing of
+    /// the protocol may be under way any more, and nobody be asked to wait.
+    #[inline]
+    pub(super) fn end_call(&mut self, has_committed: bool, helps_before: u64) {
+        let helped = helps() - helps_before;
+        self.helps += helped;
+        if has_committed || helped > 0 {
+            self.ledger.waiters.tell();
+        }
+    }
+
     /// Turns records that no snapshot needs any more into spares, before the writer rests.
     pub(crate) fn rest(&mut self) {
         self.stock.rest(&self.ledger);
@@ -348,41 +360,42 @@ impl Writer {
         Ok(Some(changes))
     }
 
-    /// Writes the `changes` new versions, publishes the transaction and takes it through the
-    /// protocol; returns whether it committed.
+    /// Writes the `changes` new versions, and takes the transaction through the protocol; returns
+    /// whether it committed.
+    #[inline]
+    fn execute(&mut self, changes: u64) -> bool {
+        let Writer { ledger, accesses, stock, planned, .. } = self;
+        let written = write_versions(ledger, accesses, stock, planned);
+        self.run(changes, written)
+    }
+
+    /// Announces and publishes what is planned, `changes` new versions that were written with
+    /// readings of the clock from `written` on, and takes it through the protocol; returns whether it
+    /// committed.
     ///
     /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
     /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
     /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
     /// stock (I2).
     #[inline]
-    fn execute(&mut self, changes: u64) -> bool {
-        let (ticket, end) = self.begin(changes);
-        let Writer { ledger, accesses, seat, stock, planned, .. } = self;
-        let stamps = write_versions(ledger, accesses, &seat.trail, stock, planned);
-        self.run(ticket, end, stamps)
-    }
-
-    /// Begins the next use of the descriptor, for a transaction that changes so many cells; returns
-    /// its ticket, and the position of the trail behind the places that it gets there.
-    #[inline]
-    pub(super) fn begin(&mut self, changes: u64) -> (Ticket, u64) {
-        let Seat { descriptor, trail } = &*self.seat;
-        self.sequence += 1;
-        let ticket = Ticket::new(self.slot, self.sequence);
-        let end = trail.end() + changes;
-        descriptor.begin(ticket, end);
-        trail.reserve(end);
-        (ticket, end)
-    }
-
-    /// Publishes the transaction, whose new versions are written and announced, and takes it through
-    /// the protocol; returns whether it committed.
-    #[inline]
-    pub(super) fn run(&mut self, ticket: Ticket, end: u64, stamps: Stamps) -> bool {
+    pub(super) fn run(&mut self, changes: u64, written: Stamp) -> bool {
         let Writer { ledger, accesses, seat, stock, planned, in_flight, committed_at, .. } = self;
         let Seat { descriptor, trail } = &**seat;
         let request = &mut accesses.request;
+        self.sequence += 1;
+        let ticket = Ticket::new(self.slot, self.sequence);
+        let mut position = trail.end();
+        let end = position + changes;
+        descriptor.begin(ticket, end);
+        trail.reserve(end);
+        let mut replaced = Stamp::NEVER;
+        for Planned { entry, from } in planned.iter().filter(|planned| planned.entry.is_write()) {
+            ledger.urgency.note_progress(request);
+            trail.write(position, entry.cell);
+            position += 1;
+            replaced = replaced.min(*from);
+        }
+        let stamps = Stamps { written, replaced };
         sort(ledger, planned, request);
         descriptor.prepare(planned, || ledger.urgency.note_progress(request));
         reached(Step::Prepared);
@@ -422,41 +435,35 @@ impl Writer {
     }
 }
 
-/// Writes the new versions into the planned records, and their cells' numbers into the
-/// last places of the trail.
+/// Writes the new versions into the planned records; returns the reading of the clock that is their
+/// stamp.
 #[inline]
 fn write_versions(
     ledger: &Ledger,
     accesses: &mut AccessSet,
-    trail: &Trail,
     stock: &mut Stock,
     planned: &[Planned],
-) -> Stamps {
+) -> Stamp {
     let AccessSet { list, words, request, .. } = accesses;
     // After the last spare was taken: no version that a spare once held ended later than this
     // reading (I16).
     let written = ledger.clock.now();
-    let mut replaced = Stamp::NEVER;
-    let mut position = trail.end();
     for (access, Planned { entry, .. }) in list.iter().zip(planned) {
         ledger.urgency.note_progress(request);
         if access.changed {
             let Access { cell, observed, length, .. } = *access;
-            position -= 1;
-            trail.write(position, cell);
             let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
             let record = ledger.records.get(entry.new.record());
             let payload = access.words_from(words);
             record.write(written, predecessors, observed.stamp, payload, length);
-            replaced = replaced.min(observed.stamp);
         }
     }
-    Stamps { written, replaced }
+    written
 }
 
-/// Sorts what is planned by the cells (I5). Most often all but the last are sorted already: a consumer's
-/// cell comes after the cells that the consumer takes from. The stable sort makes use of that
-/// order.
+/// Sorts what is planned by the cells (I5). Most often all but the last are sorted already: a
+/// consumer's cell comes after the cells that the consumer takes from. The stable sort makes use of
+/// that order.
 #[inline]
 fn sort(ledger: &Ledger, planned: &mut [Planned], request: &mut Option<QuietRequest>) {
     match request {

@@ -170,8 +170,9 @@ impl<'a> Record<'a> {
     }
 
     /// Begins the next version of a cell in this spare record, with the words of `version`, which
-    /// has the record's width. Stores the stamp or token `token` first, as [`write`](Self::write) does. Returns the
-    /// payload for the caller to change, and the stamp of the version directly before `version`.
+    /// has the record's width. Stores `token` first, which may be a stamp, as [`write`](Self::write)
+    /// does. Returns the payload for the caller to change, and the stamp of the version directly before
+    /// `version`.
     ///
     /// The caller still has to [set the lineage](Self::set_lineage).
     #[inline(always)]
