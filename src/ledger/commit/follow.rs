@@ -147,7 +147,7 @@ mod tests {
         increment_all(&mut writer, &[b]);
         let mut other = follower.clone();
         for follower in [&mut follower, &mut other] {
-            assert_eq!(touched(&ledger, follower), (vec![b, a, c, b], Reach::All));
+            assert_eq!(touched(&ledger, follower), (vec![b, c, a, b], Reach::All));
             assert_eq!(touched(&ledger, follower), (vec![], Reach::All));
         }
         let mut next = ledger.writer().unwrap();

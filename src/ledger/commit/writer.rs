@@ -384,15 +384,15 @@ impl Writer {
         let request = &mut accesses.request;
         self.sequence += 1;
         let ticket = Ticket::new(self.slot, self.sequence);
-        let mut position = trail.end();
-        let end = position + changes;
+        let start = trail.end();
+        let end = start + changes;
         descriptor.begin(ticket, end);
         trail.reserve(end);
         let mut replaced = Stamp::NEVER;
-        for Planned { entry, from } in planned.iter().filter(|planned| planned.entry.is_write()) {
+        let writes = planned.iter().filter(|planned| planned.entry.is_write());
+        for (position, Planned { entry, from }) in (start..).zip(writes) {
             ledger.urgency.note_progress(request);
             trail.write(position, entry.cell);
-            position += 1;
             replaced = replaced.min(*from);
         }
         let stamps = Stamps { written, replaced };
