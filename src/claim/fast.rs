@@ -8,7 +8,6 @@ use uuid::Uuid;
 use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
-use crate::claim::worker::Receipt;
 use crate::forest::{Expect, Forest, KeyCell};
 use crate::layout::{Life, UsageWords, held_in, words_of, write_consumer};
 use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
@@ -16,7 +15,8 @@ use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
 /// Bounds the amounts of a consumer that is released on the fast path.
 const MOST_AMOUNTS: usize = 16;
 
-/// Tries to give `consumer`, which holds nothing most often, what the sorted `lines` ask for.
+/// Tries to give `consumer`, which holds nothing most often, what the sorted `lines` ask for; returns the
+/// consumer's generation and its cell.
 ///
 /// An attempt that another change has come before leaves the consumer's key interned, for the
 /// transaction that follows.
@@ -26,7 +26,7 @@ pub(super) fn claim(
     writer: &mut Writer,
     consumer: Uuid,
     lines: &[Line],
-) -> Option<(Receipt, KeyCell)> {
+) -> Option<(u64, KeyCell)> {
     are_few(lines.iter().map(Line::usage))?;
     let mut transaction = writer.fast_transaction();
     let changes = lines.iter().map(|line| Change::of(line, 0));
@@ -39,17 +39,17 @@ pub(super) fn claim(
         generation = floors.next(consumer, Expect::Any, None);
         write_consumer(words, life, consumer, generation, lines.iter().map(Line::held));
     })?;
-    transaction.commit().then_some((Receipt { consumer, generation }, key))
+    transaction.commit().then_some((generation, key))
 }
 
-/// Tries to end the life of a consumer that `interned` names.
+/// Tries to end the life of a consumer that `interned` names; returns the consumer's last generation.
 #[inline]
 pub(super) fn release(
     core: &Core,
     writer: &mut Writer,
     consumer: Uuid,
     interned: KeyCell,
-) -> Option<Receipt> {
+) -> Option<u64> {
     let life = Life::of_consumer(interned.incarnation);
     let mut transaction = writer.fast_transaction();
     let look = |record: Record<'_>| held_in(record, life, MOST_AMOUNTS);
@@ -62,7 +62,7 @@ pub(super) fn release(
         return None;
     }
     core.claims.consumers.release(writer, &consumer, interned);
-    Some(Receipt { consumer, generation })
+    Some(generation)
 }
 
 /// Returns whether the cells of sorted lines fit a fast transaction beside a consumer's.

@@ -37,8 +37,9 @@ impl Worker {
         let mut is_new = matches!(before, Before::Nothing);
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
             let lines = if is_ready { &claim.lines } else { &wanted[..] };
-            if let Some(claimed) = fast::claim(core, writer, claim.consumer(), lines) {
-                return Ok(claimed);
+            let consumer = claim.consumer();
+            if let Some((generation, key)) = fast::claim(core, writer, consumer, lines) {
+                return Ok((Receipt { consumer, generation }, key));
             }
         }
         let key = None;

@@ -138,7 +138,7 @@ impl Worker {
         let released = match self.core.claims.consumers.hint(&consumer) {
             Some(interned) => {
                 match fast::release(&self.core, &mut self.writer, consumer, interned) {
-                    Some(receipt) => Ok(receipt),
+                    Some(generation) => Ok(Receipt { consumer, generation }),
                     None => self.end(consumer, interned, |_| Ok(())),
                 }
             }
