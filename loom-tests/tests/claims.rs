@@ -126,6 +126,30 @@ fn a_claim_gets_what_a_release_gives_back_or_is_refused() {
 }
 
 #[test]
+fn a_claim_and_a_release_both_count() {
+    Model {
+        name: "a_claim_and_a_release_both_count",
+        property: "neither of a claim and a release that meet at one provider is lost",
+        threads: 2,
+        bound: Some(1),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([2]);
+        let mut worker = tree.worker().expect("few workers");
+        worker.claim(&of(ONE, &host, 1)).map(drop).expect("fits");
+        drop(worker);
+        let (released, claimed) = race(
+            &tree,
+            |worker| worker.release(ONE).map(drop),
+            move |worker| worker.claim(&of(TWO, &host, 1)).map(drop),
+        );
+        assert_eq!((released, claimed), (Ok(()), Ok(())));
+        assert_eq!((used(&tree, &host), tree.consumers()), (1, vec![TWO]));
+        assert!(tree.audit().holds());
+    });
+}
+
+#[test]
 fn a_consumer_is_created_once() {
     Model {
         name: "a_consumer_is_created_once",
