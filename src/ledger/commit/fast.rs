@@ -25,7 +25,6 @@ pub(crate) struct FastTransaction<'a> {
     /// The earliest reading of the clock that a new version was written with.
     written: Stamp,
     helps_before: u64,
-    has_committed: bool,
     /// Whether the new versions are in nobody's hands but this transaction's.
     is_private: bool,
 }
@@ -40,8 +39,7 @@ impl Writer {
         self.ledger.urgency.give_way();
         self.planned.clear();
         let (written, helps_before) = (Stamp::NEVER, helps());
-        let (has_committed, is_private) = (false, true);
-        FastTransaction { writer: self, written, helps_before, has_committed, is_private }
+        FastTransaction { writer: self, written, helps_before, is_private: true }
     }
 }
 
@@ -131,9 +129,10 @@ impl FastTransaction<'_> {
     pub(crate) fn commit(mut self) -> bool {
         self.is_private = false;
         let changes = self.writer.planned.len() as u64;
-        self.has_committed = self.writer.run(changes, self.written);
-        self.writer.retries += u64::from(!self.has_committed);
-        self.has_committed
+        let committed = self.writer.run(changes, self.written);
+        self.writer.retries += u64::from(!committed);
+        self.writer.end_call(committed, self.helps_before);
+        committed
     }
 }
 
@@ -143,7 +142,7 @@ impl Drop for FastTransaction<'_> {
         if self.is_private {
             let Writer { ledger, stock, planned, .. } = &mut *self.writer;
             reclaim_new_records(ledger, stock, planned);
+            self.writer.end_call(false, self.helps_before);
         }
-        self.writer.end_call(self.has_committed, self.helps_before);
     }
 }

@@ -107,13 +107,8 @@ impl Stock {
         width: Width,
         replaced: RecordNumber,
     ) -> Result<RecordNumber, Limit> {
-        if is_granted(width, replaced)
-            && let Some(spare) = self.spares[width.index()].pop()
-        {
-            return Ok(spare);
-        }
-        let spare = self.refill(ledger, width, replaced)?;
-        self.spares[spare.width().index()].pop();
+        let spare = self.peek(ledger, width, replaced)?;
+        self.take_peeked(spare);
         Ok(spare)
     }
 

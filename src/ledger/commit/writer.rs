@@ -31,7 +31,7 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
-    pub(super) seat: Arc<Seat>,
+    seat: Arc<Seat>,
     pub(super) stock: Stock,
     /// Holds what the transaction does to each cell.
     pub(super) planned: Vec<Planned>,
