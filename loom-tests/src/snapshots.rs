@@ -2,6 +2,8 @@
 
 use provider_tree::model::{Cell, Hand, Ledger, Snapshot};
 
+use crate::thread;
+
 /// Adds 1 to each word of the cell.
 pub fn increment(hand: &mut Hand, cell: Cell) {
     hand.update(cell, |word| word + 1);
@@ -22,6 +24,27 @@ pub fn end(ledger: &Ledger, snapshots: impl IntoIterator<Item = Snapshot>, cells
     for cell in cells {
         assert_eq!(ledger.preserved(*cell), 0, "kept for nobody");
     }
+}
+
+/// Checks that a snapshot beside `change`, which raises two cells to 1 as one, has both or none, and what
+/// was seen before it.
+///
+/// # Panics
+///
+/// If it has not.
+pub fn both_or_none(change: fn(&mut Hand, [Cell; 2]) -> bool) {
+    let (ledger, [a, b]) = Ledger::with_cells([&[0], &[0]]);
+    let mut hand = ledger.hand();
+    let thread = thread::spawn(move || assert!(change(&mut hand, [a, b])));
+    let seen = ledger.read(b)[0];
+    let snapshot = ledger.snapshot();
+    let first = snapshot.read(a)[0];
+    let second = snapshot.read(b)[0];
+    assert_eq!(first, second, "half a transaction");
+    assert!(first >= seen, "a change seen before is missing");
+    thread.join().expect("no panic in the thread");
+    assert_eq!([snapshot.read(a)[0], snapshot.read(b)[0]], [first, second]);
+    snapshot.end();
 }
 
 /// Calls `change` with one of two hands in turn, each call between two of three snapshots. Either

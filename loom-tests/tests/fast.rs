@@ -3,6 +3,7 @@
 #![cfg(provider_tree_loom)]
 
 use loom_tests::records::assert_distinct;
+use loom_tests::snapshots::both_or_none;
 use loom_tests::{Model, thread};
 use provider_tree::model::{Cell, Hand, Ledger};
 
@@ -63,20 +64,7 @@ fn a_snapshot_has_a_fast_transaction_whole() {
         threads: 2,
         bound: Some(2),
     }
-    .check(|| {
-        let (ledger, [a, b]) = Ledger::with_cells([&[0], &[0]]);
-        let mut hand = ledger.hand();
-        let thread = thread::spawn(move || assert!(try_both(&mut hand, [a, b])));
-        let seen = ledger.read(b)[0];
-        let snapshot = ledger.snapshot();
-        let first = snapshot.read(a)[0];
-        let second = snapshot.read(b)[0];
-        assert_eq!(first, second, "half a transaction");
-        assert!(first >= seen, "a change seen before is missing");
-        thread.join().expect("no panic in the thread");
-        assert_eq!([snapshot.read(a)[0], snapshot.read(b)[0]], [first, second]);
-        snapshot.end();
-    });
+    .check(|| both_or_none(try_both));
 }
 
 #[test]
