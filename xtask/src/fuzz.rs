@@ -102,16 +102,8 @@ fn under_libfuzzer(workspace: &Workspace, target: &str, seconds: u64) -> Result<
     let host = host()?;
     let mut command = workspace.cargo("run");
     command
-        .args([
-            "--profile",
-            OPTIMISED,
-            "--package",
-            "fuzz",
-            "--features",
-            "libfuzzer",
-            "--bin",
-            target,
-        ])
+        .args(["--profile", OPTIMISED, "--package", "fuzz"])
+        .args(["--features", "libfuzzer", "--bin", target])
         // Given, so that build scripts are compiled without the flags.
         .args(["--target", &host])
         .env("RUSTFLAGS", COVERAGE)

@@ -12,7 +12,7 @@ use crate::shell::{self, Failure, failed};
 /// The library of this workspace.
 pub(crate) const LIBRARY: &str = "provider-tree";
 
-/// The profile of tests that take long: built in half of the time of a release.
+/// The profile of tests that take long: a release that is not linked as one, and so built sooner.
 pub(crate) const OPTIMISED: &str = "optimised";
 
 /// The packages of the workspace and of their dependencies.
