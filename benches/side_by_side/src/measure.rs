@@ -167,6 +167,8 @@ fn run<F: FnMut()>(plan: Plan, beside: &[Beside], make: &(impl Fn(usize) -> F + 
                     barrier.wait();
                     // All count from one instant: with more threads than cores some come late.
                     let begin = begin.get_or_init(|| {
+                        // Relaxed, here and below: pairs with the loads in `Phase::repeat`, which only
+                        // have to notice at some time.
                         phase.throughput.store(true, Ordering::Relaxed);
                         Begin { time: Instant::now(), processor: ProcessTime::now() }
                     });
