@@ -295,11 +295,12 @@
 //! | the name of a class or a trait | 1 to 255 ASCII letters, digits and `_ . / - :` |
 //!
 //! A *cell* is a fact that changes as one, such as a provider's usage. Each version of a cell is a
-//! record of 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A record of 16 words has room for
-//! each of these: a provider's place in the tree; its name; its usage, if it has up to three
-//! classes; a consumer of up to four amounts, or of up to three that are leased. All cells of a
-//! forest can have records of this size: those of ten million providers, for example, with 37
-//! million consumers. Of the larger sizes, up to 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>,
+//! record of 8, 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A record of 8 words has room for
+//! each of these: a provider's name; its usage, if it has up to four classes whose capacities take
+//! 64 bits together, with one more for each. One of 16 words has room for a provider's place in the
+//! tree; its usage, if it has up to three classes with any capacities; a consumer of up to four
+//! amounts, or of up to three that are leased. All cells of a forest can have records of these sizes:
+//! those of ten million providers, for example, with 37 million consumers. Of the larger sizes, up to 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>,
 //! 2<sup>22</sup>, 2<sup>21</sup>, 2<sup>20</sup> and 2<sup>20</sup> cells can be in use, less what
 //! workers keep in stock.
 //!
@@ -316,7 +317,7 @@
 //! of classes and traits stay for the life of the process.
 //!
 //! Some counters are finite too. A thread would be misled only if exactly one cell went through a
-//! multiple of 2<sup>35</sup> changes and ended on the same record, while the thread slept inside
+//! multiple of 2<sup>34</sup> changes and ended on the same record, while the thread slept inside
 //! one operation, or while its worker did not ask for a provider that it has found.
 //! `src/ledger/PROTOCOL.md` lists all of these counters.
 //!

@@ -9,8 +9,9 @@ use std::task::Waker;
 
 use crate::api::ProviderTree;
 use crate::forest::Provider;
-use crate::layout::Structure;
+use crate::layout::{CellKind, ClassWords, Life, Structure, UsageWords, write_usage};
 use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reach, Reader, Writer};
+use crate::values::{ClassCapacity, Inventory, ResourceClass};
 
 pub use crate::step::Step;
 pub use crate::sync::{AtomicU64, threads};
@@ -370,3 +371,40 @@ impl FreeNumbers {
         popped
     }
 }
+
+/// Represents the layouts of packed amounts by themselves.
+#[derive(Clone)]
+pub struct Layouts(Arc<crate::layout::Layouts>);
+
+impl Default for Layouts {
+    fn default() -> Self {
+        Layouts(Arc::new(crate::layout::Layouts::new()))
+    }
+}
+
+impl Layouts {
+    /// Returns a use of the layout for one class with this capacity.
+    pub fn layout(&self, capacity: u64) -> Layout {
+        let (class, inventory) = (ResourceClass::VCPU, Inventory::new(capacity));
+        let layout = self.0.layout(&[ClassCapacity { class, capacity, inventory }]);
+        Layout(layout.expect("one class fits, and few layouts are in use"))
+    }
+
+    /// Returns the capacity that a usage cell with this layout is read to have.
+    pub fn capacity(&self, layout: &Layout, expected: u64) -> u64 {
+        let class = ResourceClass::VCPU.number();
+        let mut words = Vec::new();
+        let used = ClassWords { class, capacity: expected, used: 0, taken: 0, has_units: false };
+        let life = Life::first(CellKind::Usage);
+        write_usage(&mut words, life, 0, 0, false, &[used], Some(&layout.0));
+        UsageWords(&words[..]).find(&self.0, class).map_or(0, |found| found.capacity)
+    }
+
+    /// Returns the number of layouts in use.
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+}
+
+/// Represents one use of a layout.
+pub struct Layout(crate::layout::Layout);

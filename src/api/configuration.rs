@@ -127,7 +127,8 @@ impl ProviderTree {
     ///
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn has_inventories(&self, provider: &Provider) -> Result<bool> {
-        self.core.forest.read_usage(provider, |words| words.classes() > 0)
+        let forest = &self.core.forest;
+        forest.read_usage(provider, |usage| usage.all(&forest.layouts).next().is_some())
     }
 
     /// Returns whether any provider of the forest has both an inventory of `class` and the trait

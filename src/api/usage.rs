@@ -2,7 +2,7 @@
 
 use crate::api::tree::ProviderTree;
 use crate::error::{Error, Result};
-use crate::forest::{Provider, Version, all_usages};
+use crate::forest::{Forest, Provider, Version, all_usages};
 use crate::layout::usage_in;
 use crate::values::{ResourceClass, Usage};
 
@@ -17,8 +17,8 @@ impl ProviderTree {
     /// [`NoInventory`](Error::NoInventory) if `provider` has no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let cell = self.core.forest.usage_cell(provider)?;
-        let (life, usage) =
-            self.core.forest.ledger.peek(cell, |record| usage_in(record, class.number()));
+        let Forest { ledger, layouts, .. } = &self.core.forest;
+        let (life, usage) = ledger.peek(cell, |record| usage_in(record, layouts, class.number()));
         provider.check_life(life)?;
         match usage {
             Some(usage) => Ok(usage),
@@ -33,7 +33,8 @@ impl ProviderTree {
     ///
     /// Returns [`Removed`](Error::Removed) if `provider` doesn't exist any more.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        self.core.forest.read_usage(provider, all_usages)
+        let forest = &self.core.forest;
+        forest.read_usage(provider, |usage| all_usages(usage, &forest.layouts))
     }
 
     /// Returns a value that stands for the present state of `provider`'s usage and configuration.

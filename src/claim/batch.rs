@@ -24,7 +24,7 @@ use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::{
     Expect, Forest, KeyCell, Provider, Refusal, Replacement, set_cordon_in, while_stale,
 };
-use crate::layout::{Holding, UsageWords};
+use crate::layout::{Holding, Layouts, UsageWords, widened};
 use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
 use crate::values::{ClassCapacity, ResourceClass};
 
@@ -169,7 +169,7 @@ fn attempt(
             check_conditions(transaction, &core.forest, claim)?;
         }
         let parts = parts_held(transaction, &holders);
-        by_class(&parts).try_for_each(|parts| give_back(transaction, parts))?;
+        by_class(&parts).try_for_each(|parts| give_back(transaction, &forest.layouts, parts))?;
         for replacement in &replacements {
             // The batch may take again what it has given back, even if that exceeds the capacity.
             replacement.put_in_force(transaction, forest.sharing, u64::MAX)?;
@@ -307,9 +307,13 @@ fn held(parts: &[Part]) -> u64 {
 }
 
 /// Gives back all parts of one class of one provider.
-fn give_back(transaction: &mut Transaction<'_>, parts: &[Part]) -> Result<(), Abort<Error>> {
+fn give_back(
+    transaction: &mut Transaction<'_>,
+    layouts: &Layouts,
+    parts: &[Part],
+) -> Result<(), Abort<Error>> {
     let place = transaction.open(parts[0].usage)?;
-    let amounts = UsageWords(transaction.words(place)).find(parts[0].class).ok_or(Torn)?;
+    let amounts = UsageWords(transaction.words(place)).find(layouts, parts[0].class).ok_or(Torn)?;
     let left = amounts.used.checked_sub(held(parts)).ok_or(Torn)?;
     amounts.set_used(transaction.words_mut(place), left);
     Ok(())
@@ -336,7 +340,17 @@ fn take(
     }
     let wanted = parts.iter().filter(|part| part.handle.is_some()).map(|part| part.amount);
     let line = Line { amount: sum_of(&line.provider, line.class, wanted)?, ..line };
-    let (at, used) = Change::of(&line, held(parts)).taken_together(words)?;
+    let change = Change::of(&line, held(parts));
+    let (at, used) = change.taken_together(words, &forest.layouts)?;
+    if at.has_room_for(used) {
+        at.set_used(transaction.words_mut(place), used);
+        return Ok(());
+    }
+    // What was given back is taken again, and new inventories have left less room for it.
+    if let Some(wide) = widened(words, &forest.layouts) {
+        transaction.rewrite(place, &wide);
+    }
+    let (at, used) = change.taken_together(transaction.words(place), &forest.layouts)?;
     at.set_used(transaction.words_mut(place), used);
     Ok(())
 }

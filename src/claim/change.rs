@@ -5,7 +5,9 @@ use crate::claim::lines::Line;
 use crate::claim::rules::Rules;
 use crate::error::Error;
 use crate::forest::{Draft, Provider};
-use crate::layout::{Amounts, Holding, Life, UsageHead, UsageWords, Words, usage_of};
+use crate::layout::{
+    Amounts, Form, Holding, Layouts, Life, UsageHead, UsageWords, Words, usage_of,
+};
 use crate::ledger::{Abort, Cell};
 use crate::values::ResourceClass;
 
@@ -68,7 +70,8 @@ impl Change<'_> {
     ) -> Result<(Amounts, u64), Abort<Error>> {
         let usage = UsageWords(words);
         self.check_handle(rules, usage.life())?;
-        self.used_after(usage.head(), words, rules)
+        let head = usage.head();
+        self.used_after((head, head.form(&rules.forest().layouts)), words, rules)
     }
 
     /// Checks that the handle, if there is one, still means the provider whose usage cell has this
@@ -80,15 +83,15 @@ impl Change<'_> {
         Ok(handle.check_life(life)?)
     }
 
-    /// Returns the class's amounts in `words`, whose head is `head`, and how much will be used after
-    /// the change.
+    /// Returns the class's amounts in `words`, which have this head and form, and how much will be used
+    /// after the change.
     ///
     /// Refuses to raise an amount beyond what is free, so that no claim exceeds the capacity.
     /// Refuses to raise an amount on a cordoned provider, and to change it against the units.
     #[inline(always)]
     pub(super) fn used_after(
         self,
-        head: UsageHead,
+        (head, form): (UsageHead, Form),
         words: impl Words,
         rules: &impl Rules,
     ) -> Result<(Amounts, u64), Abort<Error>> {
@@ -97,7 +100,7 @@ impl Change<'_> {
         if wanted > held {
             rules.note(usage, handle, Question::Cordoned)?;
         }
-        let Some(amounts) = head.find(words, self.class) else {
+        let Some(amounts) = form.find(words, self.class) else {
             return Err(no_inventory(self.handle, self.class));
         };
         // If both were read at one instant, what is held is part of what is used.
@@ -117,7 +120,7 @@ impl Change<'_> {
     pub(super) fn check(self, words: &[u64], rules: &impl Rules) -> Result<(), Abort<Error>> {
         let usage = UsageWords(words);
         self.check_handle(rules, usage.life())?;
-        if usage.find(self.class).is_none() {
+        if usage.find(&rules.forest().layouts, self.class).is_none() {
             return Err(no_inventory(self.handle, self.class));
         }
         if self.wanted > self.held && usage.is_cordoned() {
@@ -134,9 +137,13 @@ impl Change<'_> {
     ///
     /// Refuses to raise the sum beyond what is free, so that no batch exceeds the capacity. The
     /// caller has [checked](Self::check) the change of each consumer.
-    pub(super) fn taken_together(self, words: &[u64]) -> Result<(Amounts, u64), Abort<Error>> {
+    pub(super) fn taken_together(
+        self,
+        words: &[u64],
+        layouts: &Layouts,
+    ) -> Result<(Amounts, u64), Abort<Error>> {
         let usage = UsageWords(words);
-        let Some(amounts) = usage.find(self.class) else {
+        let Some(amounts) = usage.find(layouts, self.class) else {
             return Err(no_inventory(self.handle, self.class));
         };
         let free = amounts.capacity.saturating_sub(amounts.used);

@@ -54,7 +54,8 @@ fn climb(
             rules.note(cell, Some(&provider), question)?;
         }
         let place = draft.open(cell)?;
-        if UsageWords(draft.words(place)).find(class).is_some() {
+        let layouts = &rules.forest().layouts;
+        if UsageWords(draft.words(place)).find(layouts, class).is_some() {
             lines.push(Line { provider, ..*chain });
         }
         let parent = structure.parent.ok_or(Torn)?;
@@ -155,9 +156,10 @@ fn change_all<'a>(
         let place = draft.open(first.usage)?;
         let words = draft.words_mut(place);
         let (life, head) = (UsageWords(&*words).life(), UsageWords(&*words).head());
+        let form = head.form(&rules.forest().layouts);
         while let Some(change) = next.filter(|change| change.usage == first.usage) {
             change.check_handle(rules, life)?;
-            let (at, used) = change.used_after(head, &*words, rules)?;
+            let (at, used) = change.used_after((head, form), &*words, rules)?;
             at.set_used(words, used);
             next = changes.next();
         }

@@ -60,7 +60,8 @@ impl Question {
         words: &[u64],
     ) -> Result<Answer, Torn> {
         let usage = UsageWords(words);
-        let find = |class| usage.find(class).map(Amounts::usage);
+        let layouts = &*forest.layouts;
+        let find = |class| usage.find(layouts, class).map(Amounts::usage);
         Ok(match self {
             Question::Exists => Answer::Flag(usage.life().is(State::Live, provider.incarnation)),
             Question::Parent => Answer::Parent(Structure::of_words(words).parent),
@@ -71,7 +72,7 @@ impl Question {
             Question::Usage(class) => Answer::Usage(find(class)),
             Question::Usages => {
                 let usage = |(class, amounts): (u16, Amounts)| (class, amounts.usage());
-                Answer::Usages(UsageWords(words).all().map(usage).collect())
+                Answer::Usages(UsageWords(words).all(layouts).map(usage).collect())
             }
             Question::Units(class) => {
                 let (cell, class) = (usage_of(provider.cell), ResourceClass::from_number(class));

@@ -9,7 +9,7 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
 use crate::forest::{Expect, Forest, KeyCell};
-use crate::layout::{Life, UsageWords, held_in, words_of, write_consumer};
+use crate::layout::{Life, PackedUsage, UsageWords, held_in, words_of, write_consumer};
 use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
 
 /// Bounds the amounts of a consumer that is released on the fast path.
@@ -94,17 +94,36 @@ fn change_all<'a>(
         let usage = change.usage;
         let words = transaction.change(usage)?;
         let (life, head) = (UsageWords(words).life(), UsageWords(words).head());
-        loop {
+        let Some(mut packed) = PackedUsage::of(words, head, &forest.layouts) else {
+            let form = head.form(&forest.layouts);
+            loop {
+                change.check_handle(forest, life).ok()?;
+                let (at, used) = change.used_after((head, form), words, forest).ok()?;
+                at.set_used_in(words, used);
+                match changes.next() {
+                    None => return Some(()),
+                    Some(next) => change = next,
+                }
+                if change.usage != usage {
+                    continue 'providers;
+                }
+            }
+        };
+        let next = loop {
             change.check_handle(forest, life).ok()?;
-            let (at, used) = change.used_after(head, words, forest).ok()?;
-            at.set_used_in(words, used);
+            packed.add(change.class, change.held, change.wanted)?;
+            if change.wanted > 0 && head.is_cordoned() {
+                return None;
+            }
             match changes.next() {
-                None => return Some(()),
-                Some(next) => change = next,
+                Some(next) if next.usage == usage => change = next,
+                next => break next,
             }
-            if change.usage != usage {
-                continue 'providers;
-            }
+        };
+        packed.exchange()?;
+        match next {
+            None => return Some(()),
+            Some(next) => change = next,
         }
     }
 }

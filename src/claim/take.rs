@@ -5,7 +5,7 @@ use crate::claim::lines::check_amount;
 use crate::claim::worker::Worker;
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
-use crate::layout::{UsageWords, usage_of};
+use crate::layout::{Layouts, PackedUsage, UsageWords, usage_of};
 use crate::ledger::{Abort, NextPayload, Writer};
 use crate::values::ResourceClass;
 
@@ -43,9 +43,10 @@ impl Worker {
         amounts: &[(ResourceClass, u64)],
     ) -> Result<()> {
         let Worker { core, writer, .. } = self;
+        let layouts = &*core.forest.layouts;
         let cell = core.forest.usage_cell(provider)?;
-        let put_back = writer.update(cell, |words| put_back_to(words, provider, amounts));
-        let look = move |words: NextPayload<'_>| put_back_to(words, provider, amounts);
+        let put_back = writer.update(cell, |words| put_back_to(words, layouts, provider, amounts));
+        let look = move |words: NextPayload<'_>| put_back_to(words, layouts, provider, amounts);
         let put_back = put_back.map_err(|error| refusal(writer, provider, error, look));
         self.counting(put_back, |tallies| &tallies.releases)
     }
@@ -77,14 +78,37 @@ fn take_from(
 ) -> Result<(), Abort<Error>> {
     provider.check_life(UsageWords(words).life())?;
     let head = UsageWords(words).head();
+    if !head.is_cordoned()
+        && let Some(packed) = PackedUsage::of(words, head, &forest.layouts)
+        && let Some(()) =
+            packed.take_all(amounts.iter().map(|(class, amount)| (*class, 0, *amount)))
+    {
+        return Ok(());
+    }
+    let form = head.form(&forest.layouts);
     for &(class, amount) in amounts {
         check_amount(provider, class, amount)?;
         let change = Change::taking(provider, class, amount);
-        let (at, used) = change.used_after(head, words, forest)?;
+        let (at, used) = change.used_after((head, form), words, forest)?;
         let taken = at.taken + amount;
         at.set(words, used, taken);
     }
     Ok(())
+}
+
+impl PackedUsage<'_> {
+    /// Gives back and takes amounts of classes; or returns `None` if they have to be looked at one by one.
+    #[inline]
+    fn take_all(
+        mut self,
+        mut amounts: impl Iterator<Item = (ResourceClass, u64, u64)>,
+    ) -> Option<()> {
+        amounts.try_for_each(|(class, given, wanted)| {
+            let is_something = given > 0 || wanted > 0;
+            is_something.then(|| self.add(class.number(), given, wanted))?
+        })?;
+        self.take()
+    }
 }
 
 /// Gives back amounts that were taken for no consumer, in the next version of a provider's usage
@@ -92,15 +116,23 @@ fn take_from(
 #[inline(always)] // Called in two places, one of them cold; like `take_from`.
 fn put_back_to(
     words: NextPayload<'_>,
+    layouts: &Layouts,
     provider: &Provider,
     amounts: &[(ResourceClass, u64)],
 ) -> Result<(), Abort<Error>> {
     provider.check_life(UsageWords(words).life())?;
     let head = UsageWords(words).head();
+    if let Some(packed) = PackedUsage::of(words, head, layouts)
+        && let Some(()) =
+            packed.take_all(amounts.iter().map(|(class, amount)| (*class, *amount, 0)))
+    {
+        return Ok(());
+    }
+    let form = head.form(layouts);
     for &(class, amount) in amounts {
         check_amount(provider, class, amount)?;
         let provider = provider.uuid;
-        let Some(at) = head.find(words, class.number()) else {
+        let Some(at) = form.find(words, class.number()) else {
             return Err(Error::NoInventory { provider, class }.into());
         };
         let taken = at.taken;

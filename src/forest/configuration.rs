@@ -16,7 +16,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::layout::CONFIGURATION_BITS;
+use crate::layout::{CONFIGURATION_BITS, Layout};
 use crate::ledger::{
     Abort, Cell, Histories, HistoryKey, Ledger, Limit, Slots, Span, Stamp, Transaction, Writer,
 };
@@ -32,6 +32,8 @@ pub(crate) struct Configuration {
     pub(crate) traits: Arc<BTreeSet<Trait>>,
     pub(crate) aggregates: Arc<BTreeSet<Uuid>>,
     pub(crate) resources: Resources,
+    /// Where a usage cell that names the configuration has its amounts, if they may be packed.
+    pub(crate) layout: Option<Layout>,
 }
 
 /// Holds a configuration that is in force, or about to be.
@@ -92,7 +94,7 @@ impl Configurations {
         });
         reached(Step::ConfigurationPublished);
         let state = Flag::new(State::Candidate);
-        Candidate { configurations: self, ledger, usage, version, from, state }
+        Candidate { configurations: self, ledger, usage, version, configuration, from, state }
     }
 
     /// Returns the configuration that `usage` names as `version`. Returns `None` if the
@@ -187,6 +189,7 @@ pub(crate) struct Candidate<'a> {
     ledger: &'a Ledger,
     usage: Cell,
     pub(crate) version: u64,
+    configuration: Arc<Configuration>,
     /// A reading of the clock before the version was published.
     from: Stamp,
     state: Flag<State>,
@@ -205,6 +208,12 @@ impl Candidate<'_> {
     /// Returns the usage cell that may come to name the version.
     pub(crate) fn usage(&self) -> Cell {
         self.usage
+    }
+
+    /// Returns where a usage cell that comes to name the version has its amounts, if they may be
+    /// packed.
+    pub(crate) fn layout(&self) -> Option<&Layout> {
+        self.configuration.layout.as_ref()
     }
 
     /// Makes the transaction that puts all candidates in force or none; returns what `body`

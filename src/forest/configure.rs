@@ -12,7 +12,9 @@ use crate::forest::generation::Expect;
 use crate::forest::keys::{Refusal, while_stale};
 use crate::forest::provider::Provider;
 use crate::forest::sharing::SharingChange;
-use crate::layout::{Amounts, ClassWords, UsageWords, set_configuration, usage_of, write_usage};
+use crate::layout::{
+    Amounts, ClassWords, Layout, Layouts, UsageWords, set_configuration, usage_of, write_usage,
+};
 use crate::ledger::{Abort, Cell, Stamp, Transaction, Writer};
 use crate::values::{ClassCapacity, ResourceClass};
 
@@ -52,7 +54,8 @@ pub(crate) fn configure(
         let changed = next.is_some();
         if !changed && expect.is_met_by(generation) {
             let (now, overcommitted) = forest.read_usage(provider, |words| {
-                ((words.generation(), words.configuration()), is_overcommitted(words))
+                let is_overcommitted = is_overcommitted(words, &forest.layouts);
+                ((words.generation(), words.configuration()), is_overcommitted)
             })?;
             return match now == (generation, replaced) {
                 true => Ok(Updated { changed, generation, overcommitted }),
@@ -87,6 +90,7 @@ pub(crate) struct Replacement<'a> {
     /// The version that was in force before.
     replaced: u64,
     sharing: SharingChange,
+    layouts: &'a Layouts,
     pub(crate) candidate: Candidate<'a>,
 }
 
@@ -98,12 +102,18 @@ impl<'a> Replacement<'a> {
         expect: Expect,
         capacities: Option<&'a [ClassCapacity]>,
         (replaced, current): (u64, &Configuration),
-        next: Configuration,
+        mut next: Configuration,
     ) -> Self {
+        next.layout = match capacities {
+            Some(capacities) => forest.layouts.layout(capacities),
+            None => current.layout.clone(),
+        };
         let sharing = SharingChange::between(current, &next);
         let usage = usage_of(provider.cell);
         let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(next));
-        Replacement { provider: *provider, expect, capacities, replaced, sharing, candidate }
+        let layouts = &*forest.layouts;
+        let provider = *provider;
+        Replacement { provider, expect, capacities, replaced, sharing, layouts, candidate }
     }
 
     /// Puts the configuration in force as part of a transaction. Refuses as stale if another
@@ -129,14 +139,15 @@ impl<'a> Replacement<'a> {
         let overcommitted;
         match self.capacities {
             None => {
-                overcommitted = is_overcommitted(usage);
+                overcommitted = is_overcommitted(usage, self.layouts);
                 set_configuration(transaction.words_mut(place), generation, version);
             }
             Some(capacities) => {
-                let classes = relayout(usage, capacities, most);
+                let classes = relayout(usage, self.layouts, capacities, most);
                 let classes = classes.map_err(|used| used.error(self.provider.uuid))?;
                 overcommitted = classes.iter().any(|class| class.used > class.capacity);
-                rewrite_usage(transaction, place, generation, version, &classes);
+                let layout = self.candidate.layout();
+                rewrite_usage(transaction, place, generation, version, &classes, layout);
             }
         }
         self.sharing.apply(transaction, sharing)?;
@@ -150,7 +161,7 @@ impl<'a> Replacement<'a> {
 }
 
 /// Gives the opened usage cell another generation, another version of the configuration, and
-/// `classes` in the place of its classes.
+/// `classes` in the place of its classes. Their amounts are packed if they fit `layout`.
 #[inline]
 pub(crate) fn rewrite_usage<D: Draft>(
     draft: &mut D,
@@ -158,17 +169,18 @@ pub(crate) fn rewrite_usage<D: Draft>(
     generation: u64,
     version: u64,
     classes: &[ClassWords],
+    layout: Option<&Layout>,
 ) {
     let before = UsageWords(draft.words(place));
     let (life, cordoned) = (before.life(), before.is_cordoned());
     let mut words = Vec::new();
-    write_usage(&mut words, life, generation, version, cordoned, classes);
+    write_usage(&mut words, life, generation, version, cordoned, classes, layout);
     draft.rewrite(place, &words);
 }
 
 /// Returns whether more of any class is used than its capacity.
-fn is_overcommitted(usage: UsageWords<&[u64]>) -> bool {
-    usage.all().any(|(_, amounts)| amounts.used > amounts.capacity)
+fn is_overcommitted(usage: UsageWords<&[u64]>, layouts: &Layouts) -> bool {
+    usage.all(layouts).any(|(_, amounts)| amounts.used > amounts.capacity)
 }
 
 /// Describes a class that would go while it is in use.
@@ -190,10 +202,11 @@ impl ClassInUse {
 /// that exceeds the capacity.
 pub(crate) fn relayout(
     usage: UsageWords<&[u64]>,
+    layouts: &Layouts,
     capacities: &[ClassCapacity],
     most: u64,
 ) -> Result<Vec<ClassWords>, ClassInUse> {
-    let mut before = usage.all().peekable();
+    let mut before = usage.all(layouts).peekable();
     let mut classes = Vec::with_capacity(capacities.len());
     for new in capacities {
         let class = new.class.number();

@@ -9,8 +9,8 @@ use crate::forest::configuration::{Configuration, Configurations};
 use crate::forest::keys::{KeyCell, Keys, Name};
 use crate::forest::provider::Provider;
 use crate::layout::{
-    Amounts, CellKind, Cordon, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
-    first_words, usage_of, write_usage,
+    Amounts, CellKind, Cordon, Layouts, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
+    copy_usage, first_words, usage_of, write_usage,
 };
 use crate::ledger::{Cell, Ledger, Spares, Torn, Writer};
 use crate::sync::{IDLE, IdlePool, next_forest};
@@ -24,6 +24,8 @@ pub(crate) struct Forest {
     pub(crate) providers: Keys<Uuid>,
     pub(crate) names: Keys<Name>,
     pub(crate) configurations: Configurations,
+    /// Says where the packed amounts of usage cells are.
+    pub(crate) layouts: Arc<Layouts>,
     /// The parent of all roots. The super-root has no uuid and no name, and is never shown.
     pub(crate) super_root: Cell,
     /// The cell that counts the sharing providers of each class.
@@ -49,6 +51,7 @@ impl Forest {
             ),
             names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
             configurations: Configurations::new(),
+            layouts: Arc::new(Layouts::new()),
             super_root,
             sharing,
             idle_writers,
@@ -158,18 +161,15 @@ impl Forest {
         }
     }
 
-    /// Applies `read` to the words of the provider's usage cell, all of one version.
+    /// Applies `read` to the words of the provider's usage cell, all of one version and in the wide
+    /// form.
     pub(crate) fn read_usage<T>(
         &self,
         provider: &Provider,
         read: impl FnOnce(UsageWords<&[u64]>) -> T,
     ) -> Result<T> {
         let cell = self.usage_cell(provider)?;
-        let words = self.ledger.peek(cell, |record| {
-            let mut words = smallvec::SmallVec::<[u64; 16]>::new();
-            words.extend((0..record.len()).map(|index| record.word(index)));
-            words
-        });
+        let words = self.ledger.peek(cell, |record| copy_usage(record, &self.layouts));
         let usage = UsageWords(&words[..]);
         provider.check_life(usage.life())?;
         Ok(read(usage))
@@ -190,10 +190,13 @@ impl Forest {
 }
 
 /// Returns the capacity and the use of each class in the words of a usage cell.
-pub(crate) fn all_usages(words: UsageWords<&[u64]>) -> Vec<(ResourceClass, Usage)> {
+pub(crate) fn all_usages(
+    words: UsageWords<&[u64]>,
+    layouts: &Layouts,
+) -> Vec<(ResourceClass, Usage)> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
-    words.all().map(usage).collect()
+    words.all(layouts).map(usage).collect()
 }
 
 /// Takes the first pair of cells, for the parent of all roots and for the moves cell.
@@ -215,7 +218,7 @@ fn make_super_root(writer: &mut Writer) -> Cell {
         // The usage cell is not live: no handle ever names it, and nothing that looks for usage
         // cells finds it.
         let mut usage = Vec::new();
-        write_usage(&mut usage, Life::first(CellKind::Usage), 0, 0, false, &[]);
+        write_usage(&mut usage, Life::first(CellKind::Usage), 0, 0, false, &[], None);
         writer.transact::<_, Error>(|transaction| {
             let place = transaction.open(cell)?;
             transaction.rewrite(place, &root.words());

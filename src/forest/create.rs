@@ -104,7 +104,7 @@ impl NewProvider<'_> {
             return Err(Abort::Torn);
         }
         let mut words = Vec::with_capacity(3);
-        write_usage(&mut words, life, 0, version, inherited, &[]);
+        write_usage(&mut words, life, 0, version, inherited, &[], None);
         transaction.rewrite(usage, &words);
         Ok(())
     }

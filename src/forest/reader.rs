@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::Configuration;
 use crate::forest::core::Forest;
 use crate::forest::provider::{Provider, ProviderData};
-use crate::layout::{State, Structure, UsageWords, shares, usage_of};
+use crate::layout::{Layouts, State, Structure, UsageWords, shares, usage_of, widened};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::ResourceClass;
 
@@ -217,7 +217,7 @@ impl<R: Reader> ForestReader<'_, R> {
     /// Returns everything about `provider` but its usage.
     pub(crate) fn data(&mut self, provider: &Provider) -> Result<ProviderData, Abort<Error>> {
         let structure = self.structure(provider)?;
-        let (data, ()) = self.data_of(provider.cell, &structure, |_| ())?;
+        let (data, ()) = self.data_of(provider.cell, &structure, |_, _| ())?;
         Ok(data)
     }
 
@@ -227,13 +227,16 @@ impl<R: Reader> ForestReader<'_, R> {
         &mut self,
         cell: Cell,
         structure: &Structure,
-        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
+        extract: impl FnOnce(UsageWords<&[u64]>, &Layouts) -> T,
     ) -> Result<(ProviderData, T), Torn> {
         let parent = self.uuid_of_parent(structure)?;
-        let (life, generation, version, extract) = self.reader.read(usage_of(cell), |words| {
+        let layouts = &*self.forest.layouts;
+        let wide = |words: &[u64]| widened(words, layouts);
+        let read = self.reader.read_translated(usage_of(cell), wide, |words| {
             let usage = UsageWords(words);
-            (usage.life(), usage.generation(), usage.configuration(), extract(usage))
+            (usage.life(), usage.generation(), usage.configuration(), extract(usage, layouts))
         })?;
+        let (life, generation, version, extract) = read;
         if !life.is(State::Live, structure.life.incarnation) {
             return Err(Torn);
         }
@@ -265,13 +268,15 @@ impl<R: Reader> ForestReader<'_, R> {
     pub(crate) fn usage<T>(
         &mut self,
         provider: &Provider,
-        extract: impl FnOnce(UsageWords<&[u64]>) -> T,
+        extract: impl FnOnce(UsageWords<&[u64]>, &Layouts) -> T,
     ) -> Result<T, Abort<Error>> {
         let cell = self.forest.usage_cell(provider)?;
-        let extract = self.reader.read(cell, |words| {
+        let layouts = &*self.forest.layouts;
+        let wide = |words: &[u64]| widened(words, layouts);
+        let extract = self.reader.read_translated(cell, wide, |words| {
             let usage = UsageWords(words);
             provider.check_life(usage.life())?;
-            Ok::<_, Error>(extract(usage))
+            Ok::<_, Error>(extract(usage, layouts))
         })?;
         Ok(extract?)
     }
@@ -281,7 +286,7 @@ impl<R: Reader> ForestReader<'_, R> {
         &mut self,
         provider: &Provider,
     ) -> Result<Arc<Configuration>, Abort<Error>> {
-        let version = self.usage(provider, |usage| usage.configuration())?;
+        let version = self.usage(provider, |usage, _| usage.configuration())?;
         let configuration = self.forest.configurations.find(usage_of(provider.cell), version);
         Ok(configuration.ok_or(Torn)?)
     }

@@ -32,7 +32,7 @@ pub(crate) fn remove(
             return Err(Error::HasChildren { provider: provider.uuid }.into());
         }
         unlink(transaction, top, &structure)?;
-        removed.push(OldProvider::free(transaction, place, &structure, top)?);
+        removed.push(OldProvider::free(forest, transaction, place, &structure, top)?);
         let mut parents = vec![(top, structure.first_child)];
         while let Some((parent, next)) = parents.pop() {
             let Some(cell) = next else { continue };
@@ -45,7 +45,7 @@ pub(crate) fn remove(
             if !structure.is_live() || structure.parent != Some(parent) {
                 return Err(Abort::Torn);
             }
-            removed.push(OldProvider::free(transaction, place, &structure, cell)?);
+            removed.push(OldProvider::free(forest, transaction, place, &structure, cell)?);
             parents.push((parent, structure.next));
             parents.push((cell, structure.first_child));
         }
@@ -76,6 +76,7 @@ pub(crate) struct OldProvider {
 impl OldProvider {
     /// Frees a provider's two cells and its name, unless the provider is in use.
     fn free(
+        forest: &Forest,
         transaction: &mut Transaction<'_>,
         place: Place,
         structure: &Structure,
@@ -88,7 +89,9 @@ impl OldProvider {
         if !life.is(State::Live, structure.life.incarnation) {
             return Err(Abort::Torn);
         }
-        if let Some((class, amounts)) = words.all().find(|(_, amounts)| amounts.used > 0) {
+        if let Some((class, amounts)) =
+            words.all(&forest.layouts).find(|(_, amounts)| amounts.used > 0)
+        {
             return Err(Abort::Reject(Error::InUse {
                 provider: structure.uuid,
                 class: ResourceClass::from_number(class),

@@ -3,6 +3,7 @@
 mod consumer;
 mod life;
 mod name;
+mod packed;
 mod sharing;
 mod structure;
 mod usage;
@@ -14,11 +15,12 @@ pub(crate) use consumer::{
 };
 pub(crate) use life::{CellKind, Life, State};
 pub(crate) use name::{name_words, owner_of};
+pub(crate) use packed::{Layout, Layouts};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
 pub(crate) use structure::{Cordon, Structure};
 pub(crate) use usage::{
-    Amounts, CONFIGURATION_BITS, ClassWords, UsageHead, UsageWords, set_configuration,
-    set_cordoned, usage_in, write_usage,
+    Amounts, CONFIGURATION_BITS, ClassWords, Form, PackedUsage, UsageHead, UsageWords, WideUsage,
+    copy_usage, set_configuration, set_cordoned, usage_in, widened, write_usage,
 };
 pub(crate) use words::Words;
 

@@ -2,12 +2,21 @@
 //! next to the provider's structure cell.
 //!
 //! ```text
-//! life | generation | configuration 48, has units 1, cordoned 1, classes 14
-//!      | class numbers, four a word
-//!      | (capacity, used, taken without a consumer) per class
+//! life | generation | configuration 40, has units 1, cordoned 1, packed 1, classes or layout 21
+//!      | wide: class numbers, four a word
+//!      |       (capacity, used, taken without a consumer) per class
+//!      | packed: lanes of what is used, lanes of what of that is taken without a consumer
 //! ```
+//!
+//! With few classes and small capacities the amounts are packed, and what never changes with a claim
+//! is in a [`Layout`].
+
+use smallvec::SmallVec;
 
 use crate::layout::life::{CellKind, Life};
+use crate::layout::packed::{
+    LAYOUT_BITS, Lane, LaneCursor, Lanes, Layout, Layouts, MOST_PACKED, ONES,
+};
 use crate::layout::words::Words;
 #[cfg(not(provider_tree_loom))]
 use crate::ledger::MOST_WORDS;
@@ -43,19 +52,38 @@ const fn words_of(classes: usize) -> usize {
 
 /// Marks a cell of which some amounts within the capacity may be refused, so that the configuration
 /// has to be asked.
-const HAS_UNITS: u64 = 1 << 15;
+const HAS_UNITS: u64 = 1 << (LAYOUT_BITS + 2);
 
 /// Marks a cell from which nothing new may be taken.
-const CORDONED: u64 = 1 << 14;
+const CORDONED: u64 = 1 << (LAYOUT_BITS + 1);
 
-/// Counts the bits of a configuration's version. The versions of a forest wrap after 2^48.
-pub(crate) const CONFIGURATION_BITS: u32 = 48;
+/// Marks a cell whose amounts are packed.
+const PACKED: u64 = 1 << LAYOUT_BITS;
+
+/// Selects the number of the classes, or of the layout if the amounts are packed.
+const NUMBER: u64 = PACKED - 1;
+
+/// The index of the word of what is used, in a cell whose amounts are packed. What is taken follows.
+const PACKED_USED: usize = 3;
+
+/// Counts the bits of a configuration's version. The versions of a forest wrap after 2^40.
+pub(crate) const CONFIGURATION_BITS: u32 = 40;
 const CONFIGURATION_SHIFT: u32 = u64::BITS - CONFIGURATION_BITS;
+const _: () = assert!(HAS_UNITS < 1 << CONFIGURATION_SHIFT);
 
-/// Holds what a usage cell says before the amounts: which configuration is in force, how many
-/// classes there are, and what a claim has to look at before it takes something.
+/// Holds what a usage cell says before the amounts: which configuration is in force, where the amounts
+/// are, and what a claim has to look at before it takes something.
 #[derive(Clone, Copy)]
 pub(crate) struct UsageHead(u64);
+
+/// Tells where the amounts of a usage cell are.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// As many classes have three words each.
+    Wide(usize),
+    /// The classes share words.
+    Packed(Lanes),
+}
 
 impl UsageHead {
     /// Returns the version of the configuration in force.
@@ -73,17 +101,119 @@ impl UsageHead {
         self.0 & CORDONED != 0
     }
 
+    /// Returns where the amounts are. What is found there counts only if the version with this head is
+    /// in force afterwards; see [`Layouts`].
     #[inline]
-    pub(crate) fn classes(self) -> usize {
-        (self.0 & (CORDONED - 1)) as usize
+    pub(crate) fn form(self, layouts: &Layouts) -> Form {
+        let number = self.0 & NUMBER;
+        match self.0 & PACKED != 0 {
+            true => Form::Packed(layouts.lanes(number as u32)),
+            false => Form::Wide(number as usize),
+        }
+    }
+}
+
+/// Changes the amounts of several classes at once, in the next version of a usage cell in which they
+/// are packed.
+pub(crate) struct PackedUsage<'a> {
+    words: NextPayload<'a>,
+    lanes: Lanes,
+    cursor: LaneCursor,
+    given: u64,
+    wanted: u64,
+}
+
+impl<'a> PackedUsage<'a> {
+    /// Begins a change that takes something, or gives something back, or both. Returns `None` if the
+    /// amounts are not packed, or if there is more than the capacities that limits what may be taken.
+    #[inline]
+    pub(crate) fn of(words: NextPayload<'a>, head: UsageHead, layouts: &Layouts) -> Option<Self> {
+        if head.0 & (PACKED | HAS_UNITS) != PACKED {
+            return None;
+        }
+        let lanes = layouts.lanes((head.0 & NUMBER) as u32);
+        Some(PackedUsage { words, lanes, cursor: LaneCursor::new(lanes), given: 0, wanted: 0 })
     }
 
+    /// Adds an amount of `class` that is given back, and one that is taken. Returns `None` if there is no
+    /// such class, or if it does not come behind those that were added before, or if an amount is larger
+    /// than any that may be used.
+    #[inline]
+    pub(crate) fn add(&mut self, class: u16, given: u64, wanted: u64) -> Option<()> {
+        let in_lane = self.cursor.lane_of(class)?;
+        if given > 0 {
+            self.given |= in_lane(given)?;
+        }
+        if wanted > 0 {
+            self.wanted |= in_lane(wanted)?;
+        }
+        Some(())
+    }
+
+    /// Makes the change, of what a consumer holds; or returns `None` if more is given back than used, or
+    /// not everything is free, or more than a capacity is used already.
+    #[inline]
+    pub(crate) fn exchange(self) -> Option<()> {
+        let mut used = self.words.word(PACKED_USED);
+        if self.given > 0 {
+            used = self.lanes.lowered(used, self.given)?;
+        }
+        if self.wanted > 0 {
+            used = self.lanes.raised(used, self.wanted)?;
+        }
+        self.words.set(PACKED_USED, [used]);
+        Some(())
+    }
+
+    /// Makes the change, of what no consumer holds; or returns `None` as [`exchange`](Self::exchange)
+    /// does.
+    #[inline]
+    pub(crate) fn take(self) -> Option<()> {
+        let [mut used, mut taken] = self.words.words(PACKED_USED)?;
+        if self.given > 0 {
+            taken = self.lanes.lowered(taken, self.given)?;
+            used = used.wrapping_sub(self.given);
+        }
+        if self.wanted > 0 {
+            used = self.lanes.raised(used, self.wanted)?;
+            taken = taken.wrapping_add(self.wanted);
+        }
+        self.words.set(PACKED_USED, [used, taken]);
+        Some(())
+    }
+}
+
+impl Form {
     /// Returns the amounts of `class`, if the provider has an inventory of it. `words` are those of
-    /// the cell that this head was read from.
+    /// the cell that has this form.
     #[inline]
     pub(crate) fn find(self, words: impl Words, class: u16) -> Option<Amounts> {
-        let at = place_of(class, self.classes(), |index| words.word(index))?;
-        Amounts::at(words, at)
+        match self {
+            Form::Packed(lanes) => {
+                let (capacity, lane) = lanes.find(class)?;
+                Amounts::packed(words, capacity, lane)
+            }
+            Form::Wide(classes) => {
+                let at = place_of(class, classes, |index| words.word(index))?;
+                Amounts::wide(words, at)
+            }
+        }
+    }
+
+    /// Returns the number and the amounts of the class at `index`, in the order of the classes.
+    fn nth(self, words: impl Words, index: usize) -> Option<(u16, Amounts)> {
+        match self {
+            Form::Packed(lanes) => {
+                let (class, capacity, lane) = lanes.nth(index)?;
+                Some((class, Amounts::packed(words, capacity, lane)?))
+            }
+            Form::Wide(classes) => {
+                let first = (index < classes).then(|| first_amount(classes))?;
+                let numbers = words.word(FIRST_CLASS + index / CLASSES_PER_WORD);
+                let class = (numbers >> (index % CLASSES_PER_WORD * 16)) as u16;
+                Some((class, Amounts::wide(words, first + 3 * index)?))
+            }
+        }
     }
 }
 
@@ -111,33 +241,48 @@ impl<W: Words> UsageWords<W> {
         self.head().configuration()
     }
 
-    pub(crate) fn classes(self) -> usize {
-        self.head().classes()
-    }
-
     pub(crate) fn is_cordoned(self) -> bool {
         self.head().is_cordoned()
     }
 
-    pub(crate) fn class(self, index: usize) -> u16 {
-        let word = self.word(FIRST_CLASS + index / CLASSES_PER_WORD);
-        (word >> (index % CLASSES_PER_WORD * 16)) as u16
-    }
-
     /// Returns the amounts of `class`, if the provider has an inventory of it.
     #[inline]
-    pub(crate) fn find(self, class: u16) -> Option<Amounts> {
-        self.head().find(self.0, class)
+    pub(crate) fn find(self, layouts: &Layouts, class: u16) -> Option<Amounts> {
+        self.head().form(layouts).find(self.0, class)
     }
 
-    /// Returns the number and the amounts of each class.
-    pub(crate) fn all(self) -> impl Iterator<Item = (u16, Amounts)> {
-        let classes = self.classes();
-        let first = first_amount(classes);
-        (0..classes).filter_map(move |index| {
-            Some((self.class(index), Amounts::at(self.0, first + 3 * index)?))
-        })
+    /// Returns the number and the amounts of each class, in the order of the classes.
+    pub(crate) fn all(self, layouts: &Layouts) -> impl Iterator<Item = (u16, Amounts)> + use<W> {
+        let form = self.head().form(layouts);
+        (0..).map_while(move |index| form.nth(self.0, index))
     }
+}
+
+/// Holds a copy of the words of a usage cell, which keeps its meaning: the amounts are not packed.
+pub(crate) type WideUsage = SmallVec<[u64; 16]>;
+
+/// Copies the words of the usage cell that holds this record. The copy counts only if the version is
+/// in force afterwards.
+pub(crate) fn copy_usage(record: Record<'_>, layouts: &Layouts) -> WideUsage {
+    let words: WideUsage = (0..record.len()).map(|index| record.word(index)).collect();
+    widened(&words, layouts).unwrap_or(words)
+}
+
+/// Returns the words in the wide form, if they are those of a usage cell whose amounts are packed.
+pub(crate) fn widened(words: &[u64], layouts: &Layouts) -> Option<WideUsage> {
+    let usage = UsageWords(words);
+    if usage.life().kind() != CellKind::Usage || usage.head().0 & PACKED == 0 {
+        return None;
+    }
+    let classes: SmallVec<[_; MOST_PACKED]> = usage.all(layouts).collect();
+    let head = usage.head().0 & !(PACKED | NUMBER) | classes.len() as u64;
+    let number = |word, (class, _): &(u16, Amounts)| word << 16 | u64::from(*class);
+    let mut wide = WideUsage::from_slice(&[words.word(0), words.word(1), head]);
+    if !classes.is_empty() {
+        wide.push(classes.iter().rev().fold(0, number));
+    }
+    wide.extend(classes.iter().flat_map(|(_, it)| [it.capacity, it.used, it.taken]));
+    Some(wide)
 }
 
 /// Returns the index at which the amounts of `class` begin, in the words of a usage cell with this
@@ -149,8 +294,8 @@ fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<u
         let numbers = word(FIRST_CLASS + first / CLASSES_PER_WORD);
         // Compares all four lanes at once: the lowest bit set in `equal` is the highest bit of the
         // first lane of `differing` that is zero.
-        let differing = numbers ^ (u64::from(class) * LANES);
-        let equal = differing.wrapping_sub(LANES) & !differing & (LANES << 15);
+        let differing = numbers ^ (u64::from(class) * ONES);
+        let equal = differing.wrapping_sub(ONES) & !differing & (ONES << 15);
         if equal != 0 {
             let index = first + equal.trailing_zeros() as usize / 16;
             // The lanes behind the last class are zero, and equal to class 0.
@@ -161,34 +306,64 @@ fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<u
     None
 }
 
-/// Has a one in each lane of a word of class numbers.
-const LANES: u64 = 0x0001_0001_0001_0001;
-
 /// Reads the life of the usage cell that holds this record, and what the cell says of `class`.
 #[inline]
-pub(crate) fn usage_in(record: Record<'_>, class: u16) -> (Life, Option<Usage>) {
-    // A torn record may say that there are more classes than it has words for.
-    let classes = ((record.word(2) & (CORDONED - 1)) as usize).min(record.len());
-    let at = place_of(class, classes, |index| record.word(index));
-    let usage = |at| Usage { capacity: record.word(at), used: record.word(at + 1) };
-    (Life::of(record), at.map(usage))
+pub(crate) fn usage_in(record: Record<'_>, layouts: &Layouts, class: u16) -> (Life, Option<Usage>) {
+    let words = RecordWords(record);
+    let form = match UsageWords(words).head().form(layouts) {
+        // A torn record may say that there are more classes than it has words for.
+        Form::Wide(classes) => Form::Wide(classes.min(record.len())),
+        packed => packed,
+    };
+    (Life::of(record), form.find(words, class).map(Amounts::usage))
+}
+
+/// Reads the words of a record that may be torn.
+#[derive(Clone, Copy)]
+struct RecordWords<'a>(Record<'a>);
+
+impl Words for RecordWords<'_> {
+    #[inline]
+    fn word(self, index: usize) -> u64 {
+        self.0.word(index)
+    }
+
+    #[inline]
+    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
+        Some(std::array::from_fn(|index| self.0.word(first + index)))
+    }
 }
 
 /// Holds what a usage cell says of one class.
 #[derive(Clone, Copy)]
 pub(crate) struct Amounts {
-    at: usize,
+    place: AmountsPlace,
     pub(crate) capacity: u64,
     pub(crate) used: u64,
     /// The part of what is used that no consumer holds.
     pub(crate) taken: u64,
 }
 
+/// Tells where the amounts of one class are.
+#[derive(Clone, Copy)]
+enum AmountsPlace {
+    /// In three words, from the one at this index on.
+    At(usize),
+    Lane(Lane),
+}
+
 impl Amounts {
     #[inline]
-    fn at(words: impl Words, at: usize) -> Option<Self> {
+    fn wide(words: impl Words, at: usize) -> Option<Self> {
         let [capacity, used, taken] = words.words(at)?;
-        Some(Amounts { at, capacity, used, taken })
+        Some(Amounts { place: AmountsPlace::At(at), capacity, used, taken })
+    }
+
+    #[inline]
+    fn packed(words: impl Words, capacity: u64, lane: Lane) -> Option<Self> {
+        let [used, taken] = words.words(PACKED_USED)?;
+        let (used, taken) = (lane.of(used), lane.of(taken));
+        Some(Amounts { place: AmountsPlace::Lane(lane), capacity, used, taken })
     }
 
     /// Returns what a reader is to know of the amounts.
@@ -196,27 +371,56 @@ impl Amounts {
         Usage { capacity: self.capacity, used: self.used }
     }
 
-    /// Sets what is used, in the words that these amounts were found in.
+    /// Returns whether so much can be set as used where these amounts are. An amount up to the capacity,
+    /// or to what was used when the amounts were packed, always can.
+    pub(crate) fn has_room_for(self, used: u64) -> bool {
+        match self.place {
+            AmountsPlace::At(_) => true,
+            AmountsPlace::Lane(lane) => lane.fits(used),
+        }
+    }
+
+    /// Sets what is used, in the words that these amounts were found in. There has to be
+    /// [room](Self::has_room_for) for it.
     #[inline]
     pub(crate) fn set_used(self, words: &mut [u64], used: u64) {
-        words[self.at + 1] = used;
+        match self.place {
+            AmountsPlace::At(at) => words[at + 1] = used,
+            AmountsPlace::Lane(lane) => {
+                words[PACKED_USED] = lane.replaced(words[PACKED_USED], self.used, used);
+            }
+        }
     }
 
     /// Sets what is used, in the version that these amounts were found in.
     #[inline]
     pub(crate) fn set_used_in(self, words: NextPayload<'_>, used: u64) {
-        words.set(self.at + 1, [used]);
+        match self.place {
+            AmountsPlace::At(at) => words.set(at + 1, [used]),
+            AmountsPlace::Lane(lane) => {
+                let all = words.word(PACKED_USED);
+                words.set(PACKED_USED, [lane.replaced(all, self.used, used)]);
+            }
+        }
     }
 
     /// Sets what is used, and which part of it no consumer holds, in the version that these amounts
     /// were found in.
     #[inline]
     pub(crate) fn set(self, words: NextPayload<'_>, used: u64, taken: u64) {
-        words.set(self.at + 1, [used, taken]);
+        match self.place {
+            AmountsPlace::At(at) => words.set(at + 1, [used, taken]),
+            AmountsPlace::Lane(lane) => {
+                let [all_used, all_taken] = [0, 1].map(|index| words.word(PACKED_USED + index));
+                let used = lane.replaced(all_used, self.used, used);
+                words.set(PACKED_USED, [used, lane.replaced(all_taken, self.taken, taken)]);
+            }
+        }
     }
 }
 
 /// Holds what a usage cell is to hold of one class.
+#[derive(Clone, Copy)]
 pub(crate) struct ClassWords {
     pub(crate) class: u16,
     pub(crate) capacity: u64,
@@ -226,6 +430,7 @@ pub(crate) struct ClassWords {
 }
 
 /// Writes all words of a usage cell. The incarnation and the state of the cell are those of `life`.
+/// `layout` is that of the configuration. The amounts are packed if there is one and they fit it.
 pub(crate) fn write_usage(
     words: &mut Vec<u64>,
     life: Life,
@@ -233,19 +438,43 @@ pub(crate) fn write_usage(
     configuration: u64,
     cordoned: bool,
     classes: &[ClassWords],
+    layout: Option<&Layout>,
 ) {
     let has_units = classes.iter().any(|class| class.has_units);
     let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
     let flags = flag(has_units, HAS_UNITS) | flag(cordoned, CORDONED);
+    let head = configuration << CONFIGURATION_SHIFT | flags;
     words.clear();
-    words.push(life.of_kind(CellKind::Usage).word());
-    words.push(generation);
-    words.push(configuration << CONFIGURATION_SHIFT | flags | classes.len() as u64);
+    words.extend([life.of_kind(CellKind::Usage).word(), generation]);
+    if let Some(layout) = layout
+        && let Some(amounts) = pack(layout.lanes(), classes)
+    {
+        words.push(head | PACKED | u64::from(layout.number()));
+        words.extend(amounts);
+        return;
+    }
+    words.push(head | classes.len() as u64);
     for few in classes.chunks(CLASSES_PER_WORD) {
         let number = |word, class: &ClassWords| word << 16 | u64::from(class.class);
         words.push(few.iter().rev().fold(0, number));
     }
     words.extend(classes.iter().flat_map(|class| [class.capacity, class.used, class.taken]));
+}
+
+/// Returns what is used and what is taken, each in lanes, if the lanes are those of these classes and
+/// what is used fits them. More than the capacity may be used, after an inventory has shrunk.
+fn pack(lanes: Lanes, classes: &[ClassWords]) -> Option<[u64; 2]> {
+    let (mut all_used, mut all_taken) = (0, 0);
+    for (index, &ClassWords { class, capacity, used, taken, .. }) in classes.iter().enumerate() {
+        let (lane_class, lane_capacity, lane) = lanes.nth(index)?;
+        if (lane_class, lane_capacity) != (class, capacity) || !lane.fits(used) {
+            return None;
+        }
+        all_used = lane.filled(all_used, used);
+        // No more than what is used.
+        all_taken = lane.filled(all_taken, taken);
+    }
+    lanes.nth(classes.len()).is_none().then_some([all_used, all_taken])
 }
 
 /// Replaces the generation and the version of the configuration, and keeps the rest.
@@ -261,49 +490,116 @@ pub(crate) fn set_cordoned(words: &mut [u64], cordoned: bool) {
 
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::layout::life::State;
+    use crate::values::{ClassCapacity, Inventory, ResourceClass};
+
+    fn class_words(class: u16, capacity: u64, used: u64, taken: u64) -> ClassWords {
+        ClassWords { class, capacity, used, taken, has_units: false }
+    }
+
+    /// Returns the layout for the capacities of these classes.
+    fn layout_of(layouts: &Arc<Layouts>, classes: &[ClassWords]) -> Option<Layout> {
+        let capacities: Vec<_> = classes
+            .iter()
+            .map(|class| ClassCapacity {
+                class: ResourceClass::from_number(class.class),
+                capacity: class.capacity,
+                inventory: Inventory::new(class.capacity),
+            })
+            .collect();
+        layouts.layout(&capacities)
+    }
+
+    fn assert_amounts(usage: UsageWords<&[u64]>, layouts: &Layouts, classes: &[ClassWords]) {
+        let amounts = |it: &Amounts| (it.capacity, it.used, it.taken);
+        let all: Vec<_> = usage.all(layouts).map(|(class, it)| (class, amounts(&it))).collect();
+        let expected: Vec<_> =
+            classes.iter().map(|it| (it.class, (it.capacity, it.used, it.taken))).collect();
+        assert_eq!(all, expected);
+        for (class, expected) in expected {
+            assert_eq!(usage.find(layouts, class).map(|it| amounts(&it)), Some(expected));
+        }
+        assert!(usage.find(layouts, 1).is_none());
+    }
 
     #[test]
     fn usage_words_find_every_class() {
-        for classes in 0..12_u16 {
-            let classes: Vec<_> = (0..classes)
+        let layouts = Arc::new(Layouts::new());
+        for (classes, is_packed) in
+            (0..12_u16).flat_map(|classes| [(classes, true), (classes, false)])
+        {
+            let mut classes: Vec<_> = (0..classes)
                 .map(|number| ClassWords {
-                    class: number * 5_000,
-                    capacity: 100 + u64::from(number),
-                    used: 50 + u64::from(number),
-                    taken: u64::from(number),
                     has_units: number == 2,
+                    ..class_words(
+                        number * 5_000,
+                        100 + u64::from(number),
+                        50 + u64::from(number),
+                        number.into(),
+                    )
                 })
                 .collect();
             let mut words = Vec::new();
             let life = Life::first(CellKind::Usage).with(State::Live);
             let cordoned = classes.len() % 2 == 0;
-            write_usage(&mut words, life, 9, 1 << 47, cordoned, &classes);
+            let layout = layout_of(&layouts, &classes).filter(|_| is_packed);
+            write_usage(&mut words, life, 9, 1 << 39, cordoned, &classes, layout.as_ref());
+            assert_eq!(layout.is_some(), is_packed && (1..=MOST_PACKED).contains(&classes.len()));
+            assert_eq!(words.len() == 5, layout.is_some());
             let usage = UsageWords(&words[..]);
             assert_eq!((usage.life().with(State::Live), usage.generation()), (usage.life(), 9));
             assert!(
                 usage.life().kind() == CellKind::Usage
                     && usage.life().is(State::Live, life.incarnation)
             );
-            assert_eq!(usage.configuration(), 1 << 47);
+            assert_eq!(usage.configuration(), 1 << 39);
             assert_eq!(usage.head().has_units(), classes.len() > 2);
             assert_eq!(usage.is_cordoned(), cordoned);
-            assert_eq!(usage.all().count(), classes.len());
-            for class in &classes {
-                let amounts = usage.find(class.class).unwrap();
-                assert_eq!(amounts.capacity, class.capacity);
-                assert_eq!(amounts.used, class.used);
-                assert_eq!(amounts.taken, class.taken);
-            }
-            assert!(usage.find(1).is_none());
+            assert_amounts(usage, &layouts, &classes);
+            let wide = widened(&words, &layouts);
+            assert_eq!(wide.is_some(), layout.is_some());
+            let mut expected = Vec::new();
+            write_usage(&mut expected, life, 9, 1 << 39, cordoned, &classes, None);
+            assert_eq!(wide.as_deref().unwrap_or(&words), expected);
             set_configuration(&mut words, 10, 3);
+            set_cordoned(&mut words, !cordoned);
+            for class in &mut classes {
+                class.used += 1;
+                let amounts = UsageWords(&words[..]).find(&layouts, class.class).unwrap();
+                amounts.set_used(&mut words, class.used);
+            }
             let usage = UsageWords(&words[..]);
             assert_eq!((usage.generation(), usage.configuration()), (10, 3));
-            assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), cordoned));
-            set_cordoned(&mut words, !cordoned);
-            let usage = UsageWords(&words[..]);
-            assert_eq!((usage.classes(), usage.is_cordoned()), (classes.len(), !cordoned));
+            assert_eq!(usage.is_cordoned(), !cordoned);
+            assert_amounts(usage, &layouts, &classes);
         }
+    }
+
+    #[test]
+    fn amounts_are_packed_up_to_the_limits_of_their_lanes() {
+        let layouts = Arc::new(Layouts::new());
+        let one = class_words(0, 5, 0, 0);
+        let other = class_words(3, 1 << 40, 0, 0);
+        let layout = layout_of(&layouts, &[one, other]).unwrap();
+        let pack = |classes: &[ClassWords]| pack(layout.lanes(), classes);
+        let full = [
+            ClassWords { used: 7, taken: 7, ..one },
+            ClassWords { used: (2 << 40) - 1, taken: 1, ..other },
+        ];
+        let [used, taken] = pack(&full).unwrap();
+        let words = [0, 0, PACKED | u64::from(layout.number()), used, taken];
+        assert_amounts(UsageWords(&words[..]), &layouts, &full);
+        let others: [&[ClassWords]; 6] = [
+            &[ClassWords { used: 8, ..one }, other],
+            &[one, ClassWords { used: 2 << 40, ..other }],
+            &[one],
+            &[one, ClassWords { class: 4, ..other }],
+            &[one, ClassWords { capacity: 1, ..other }],
+            &[one, other, class_words(4, 1, 0, 0)],
+        ];
+        assert!(others.iter().all(|classes| pack(classes).is_none()));
     }
 }

@@ -21,26 +21,29 @@ pub(crate) enum Limit {
 ///
 /// ```text
 /// S    the stamp, or the token that stands for it
-/// P    record of an earlier version 28 | record of the version directly before 28
+/// P    record of an earlier version 29 | record of the version directly before 29
 /// Q    length of the payload 16 | stamp of the version directly before 48
 /// ```
 pub(in crate::ledger) const HEADER: usize = 3;
 
 /// Counts the bits of a record's number.
-pub(in crate::ledger) const RECORD_BITS: u32 = 28;
+pub(in crate::ledger) const RECORD_BITS: u32 = 29;
 
 /// Bounds how many cells one transaction may open.
 pub(crate) const MOST_CELLS: usize = 1 << 22;
 
-/// Lists the widths of records, in words. The number of a record names its width. Nearly everything
-/// fits the narrowest: a provider's structure, its usage with up to three classes, a consumer with
-/// up to four amounts.
+/// Lists the widths of records, in words. The number of a record names its width. The narrowest is a
+/// line of the processor's cache: a name fits it, and most often a provider's usage. Nearly everything
+/// else fits the next: a provider's structure, a consumer with a few amounts.
 #[cfg(not(provider_tree_loom))]
-pub(crate) const WIDTHS: [usize; 8] = [16, 32, 64, 128, 256, 1024, 4096, 32768];
+pub(crate) const WIDTHS: [usize; 9] = [8, 16, 32, 64, 128, 256, 1024, 4096, 32768];
 /// Lists fewer and narrower widths for the models: each width and each word costs every execution
 /// of a model an object.
 #[cfg(provider_tree_loom)]
 pub(crate) const WIDTHS: [usize; 4] = [8, 16, 32, 64];
+
+/// Counts the narrowest widths, of which there are records for all cells.
+pub(in crate::ledger) const COMMON_WIDTHS: usize = 2;
 
 const MOST_BITS: usize = WIDTHS[WIDTHS.len() - 1].ilog2() as usize;
 
@@ -60,7 +63,7 @@ const BY_BITS: [Width; MOST_BITS + 1] = {
 
 /// Counts the spare records of each width that move between a writer and the free list at once.
 #[cfg(not(provider_tree_loom))]
-const BATCHES: [usize; WIDTHS.len()] = [32, 16, 8, 4, 2, 1, 1, 1];
+const BATCHES: [usize; WIDTHS.len()] = [32, 32, 16, 8, 4, 2, 1, 1, 1];
 #[cfg(provider_tree_loom)]
 const BATCHES: [usize; WIDTHS.len()] = [2; WIDTHS.len()];
 
@@ -73,6 +76,7 @@ pub(crate) const MOST_WORDS: usize = WIDTHS[WIDTHS.len() - 1] - HEADER;
 pub(crate) enum Width {
     /// The narrowest width, which every free cell fits.
     Narrowest,
+    /// The width that nearly every cell fits.
     W1,
     W2,
     W3,
@@ -84,6 +88,8 @@ pub(crate) enum Width {
     W6,
     #[cfg(not(provider_tree_loom))]
     W7,
+    #[cfg(not(provider_tree_loom))]
+    W8,
 }
 
 impl Width {
@@ -92,7 +98,7 @@ impl Width {
     #[cfg(not(provider_tree_loom))]
     pub(crate) const ALL: [Width; Self::COUNT] = {
         use Width::*;
-        [Narrowest, W1, W2, W3, W4, W5, W6, W7]
+        [Narrowest, W1, W2, W3, W4, W5, W6, W7, W8]
     };
     #[cfg(provider_tree_loom)]
     pub(crate) const ALL: [Width; Self::COUNT] =
@@ -108,9 +114,10 @@ impl Width {
         }
     }
 
+    /// Returns whether there are twice as many records of this width as there are cells.
     #[inline]
-    pub(crate) const fn is_narrowest(self) -> bool {
-        matches!(self, Width::Narrowest)
+    pub(crate) const fn is_common(self) -> bool {
+        self.index() < COMMON_WIDTHS
     }
 
     #[inline]
@@ -162,7 +169,9 @@ mod tests {
 
     #[test]
     fn a_width_holds_what_it_says() {
-        for (words, width) in [(0, 0), (13, 0), (14, 1), (29, 1), (30, 2), (MOST_WORDS, 7)] {
+        for (words, width) in
+            [(0, 0), (5, 0), (6, 1), (13, 1), (14, 2), (29, 2), (30, 3), (MOST_WORDS, 8)]
+        {
             assert_eq!(Width::holding(words), Ok(Width::ALL[width]), "{words} words");
         }
         assert_eq!(Width::holding(MOST_WORDS + 1), Err(Limit::Words));

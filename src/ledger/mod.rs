@@ -45,8 +45,8 @@ pub(crate) use snapshot::past::Past;
 pub(crate) use snapshot::registry::Pin;
 pub(crate) use state::Ledger;
 pub(crate) use store::chunks::Chunks;
-#[cfg(provider_tree_loom)]
 pub(crate) use store::free_list::FreeList;
+pub(crate) use store::pages::{Aligned, Pages};
 pub(crate) use store::record::{NextPayload, Record};
 pub(crate) use store::slots::Slots;
 pub(crate) use word::{Cell, GateWord, Kind, Stamp};

@@ -85,7 +85,7 @@ impl Ledger {
     ///
     /// The version was in force between the two loads of the gate (I4): a word never returns to a
     /// gate (I1), and a record does not change while a gate names it (I3).
-    #[inline]
+    #[inline(always)] // What `extract` returns is not to be passed through memory.
     pub(in crate::ledger) fn read_gate<T>(
         &self,
         gate: Gate<'_>,
@@ -234,7 +234,19 @@ pub(crate) struct DoubleCollect<'a> {
 pub(crate) trait Reader {
     /// Applies `extract` to the words of one version of `cell`. Fails if the pinned epoch was
     /// revoked.
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn>;
+    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
+        self.read_translated(cell, |_| None::<[u64; 0]>, extract)
+    }
+
+    /// Applies `extract` to what `translate` makes of the words of one version of `cell`, or to the
+    /// words themselves where that returns `None`. The version is in force, or kept for the pinned
+    /// epoch, while `translate` runs. Fails if the pinned epoch was revoked.
+    fn read_translated<W: AsRef<[u64]>, T>(
+        &mut self,
+        cell: Cell,
+        translate: impl Fn(&[u64]) -> Option<W>,
+        extract: impl FnOnce(&[u64]) -> T,
+    ) -> Result<T, Torn>;
 
     /// Returns whether everything read so far was in force at one instant.
     fn holds(&self) -> bool;
@@ -276,13 +288,22 @@ impl<'a> DoubleCollect<'a> {
 }
 
 impl Reader for DoubleCollect<'_> {
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
-        let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
+    fn read_translated<W: AsRef<[u64]>, T>(
+        &mut self,
+        cell: Cell,
+        translate: impl Fn(&[u64]) -> Option<W>,
+        extract: impl FnOnce(&[u64]) -> T,
+    ) -> Result<T, Torn> {
+        let (word, _, translated) = self.ledger.read_stamped(cell, |record, _| {
             self.words.clear();
             record.copy_to(&mut self.words);
+            translate(&self.words)
         });
         self.reads.push((cell, word));
-        Ok(extract(&self.words))
+        Ok(match translated {
+            Some(words) => extract(words.as_ref()),
+            None => extract(&self.words),
+        })
     }
 
     /// Returns whether nothing read has changed so far. A single cell was validated when it was

@@ -13,12 +13,12 @@ pub(crate) struct Cell(u32);
 const CELL_BITS: u32 = 28;
 const _: () = assert!(Cell::LIMIT <= 1 << CELL_BITS);
 
-/// All cells fit the narrowest width, and leave as many records to the changes in progress (I19).
-const _: () = assert!(Width::Narrowest.half() == Cell::LIMIT);
+/// All cells fit either of the common widths, and leave as many records to the changes in progress (I19).
+const _: () = assert!(Width::Narrowest.half() >= Cell::LIMIT && Width::W1.half() == Cell::LIMIT);
 
 impl Cell {
-    /// Bounds the number of cells. Each has a version in force, which leaves as many records of the
-    /// narrowest width to the changes in progress. Small in the crate's own tests, which use up all
+    /// Bounds the number of cells. Each has a version in force, which leaves as many records of its
+    /// width to the changes in progress, if that is a common width. Small in the crate's own tests, which use up all
     /// cells.
     pub(crate) const LIMIT: u32 = if cfg!(test) { 1 << 12 } else { 1 << 26 };
 
@@ -36,12 +36,12 @@ impl Cell {
     }
 }
 
-/// Names a record: a width in unary, and a position among the records of that width. Most records
-/// have the narrowest width, where the number is the position.
+/// Names a record: a width in unary, and a position among the records of that width. In the narrowest
+/// width, the number is the position.
 ///
 /// ```text
-/// 0 | position 27         the narrowest width
-/// 10 | position 26        the next
+/// 0 | position 28         the narrowest width
+/// 10 | position 27        the next
 ///  ...
 /// 1111110 | position 21   the widest but one
 /// 1111111 | position 21   the widest
@@ -76,6 +76,18 @@ impl RecordNumber {
         Width::ALL[(ones as usize).min(Width::COUNT - 1)]
     }
 
+    /// Returns the width of the version of `length` words that is to replace the one in this record.
+    ///
+    /// A cell that comes to be free, and so has one word, keeps a record of a common width: what the
+    /// cell serves next most often needs such a record again.
+    #[inline]
+    pub(in crate::ledger) fn width_of_next(self, length: usize) -> Result<Width, Limit> {
+        match self.width() {
+            width if length == 1 && width.is_common() => Ok(width),
+            _ => Width::holding(length),
+        }
+    }
+
     #[inline]
     pub(in crate::ledger) fn position(self) -> u32 {
         self.0 - self.width().first_number()
@@ -96,19 +108,19 @@ impl RecordNumber {
 /// decide the next one.
 ///
 /// ```text
-/// 0 | tag 35 | record 28          the version in force
+/// 0 | tag 34 | record 29          the version in force
 /// 1 | slot 15 | sequence 48       a transaction in progress
 /// ```
 ///
 /// A version word never returns to a gate (I1), because each change, touch, abort and reuse of the
-/// cell increments the tag. The tag wraps after 2^35 of them. That misleads only a thread that
+/// cell increments the tag. The tag wraps after 2^34 of them. That misleads only a thread that
 /// sleeps inside one operation through exactly that many which end on the record it has seen, or a
 /// worker that does not look at a provider which it has found for that long. The word 0 is the gate
 /// of a cell that was never used, since record 0 is never handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct GateWord(u64);
 
-const TAG_BITS: u32 = 35;
+const TAG_BITS: u32 = 34;
 const DESCRIPTOR: u64 = 1 << 63;
 
 impl GateWord {
@@ -205,7 +217,7 @@ impl Ticket {
 ///
 /// ```text
 /// 0 | clock 48                 the version came into force at that reading of the clock
-/// 1 | cell 28 | tag 35         not stamped yet; unique to each version that was ever in force
+/// 1 | cell 28 | tag 34         not stamped yet; unique to each version that was ever in force
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Stamp(u64);

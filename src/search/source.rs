@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::forest::{Configuration, Forest, ForestReader, Node};
-use crate::layout::UsageWords;
+use crate::layout::{UsageWords, WideUsage, copy_usage, widened};
 use crate::ledger::{Cell, DoubleCollect, GateWord, Reader, Torn};
 use crate::view::Fork;
 
@@ -20,7 +18,7 @@ pub(super) trait Source {
 
     /// Returns the words of a usage cell, and the word that names the version, if the version can
     /// be compared with the one in force later.
-    fn usage(&mut self, usage: Cell) -> Result<(GateWord, UsageCopy), Torn>;
+    fn usage(&mut self, usage: Cell) -> Result<(GateWord, WideUsage), Torn>;
 
     /// Applies `read` to the configuration that a usage cell names as `version`.
     fn configuration<T>(
@@ -30,9 +28,6 @@ pub(super) trait Source {
         read: impl FnOnce(&Configuration) -> T,
     ) -> Result<T, Torn>;
 }
-
-/// Holds the words of a usage cell.
-pub(super) type UsageCopy = SmallVec<[u64; 16]>;
 
 /// Reads a forest as it is now: each tree's structure at one instant, each usage at its own.
 pub(super) struct Present<'a>(pub(super) &'a Forest);
@@ -47,10 +42,9 @@ impl Source for Present<'_> {
         Ok(DoubleCollect::consistent(&self.0.ledger, read))
     }
 
-    fn usage(&mut self, usage: Cell) -> Result<(GateWord, UsageCopy), Torn> {
-        Ok(self.0.ledger.peek_version(usage, |record| {
-            (0..record.len()).map(|index| record.word(index)).collect()
-        }))
+    fn usage(&mut self, usage: Cell) -> Result<(GateWord, WideUsage), Torn> {
+        let Forest { ledger, layouts, .. } = self.0;
+        Ok(ledger.peek_version(usage, |record| copy_usage(record, layouts)))
     }
 
     fn configuration<T>(
@@ -86,8 +80,10 @@ impl<R: Reader> Source for Still<'_, R> {
         ForestReader::new(self.forest, &mut self.reader).nodes(root, nodes)
     }
 
-    fn usage(&mut self, usage: Cell) -> Result<(GateWord, UsageCopy), Torn> {
-        let words = self.reader.read(usage, UsageCopy::from_slice)?;
+    fn usage(&mut self, usage: Cell) -> Result<(GateWord, WideUsage), Torn> {
+        let layouts = &self.forest.layouts;
+        let wide = |words: &[u64]| widened(words, layouts);
+        let words = self.reader.read_translated(usage, wide, WideUsage::from_slice)?;
         Ok((GateWord::VACANT, words))
     }
 
@@ -122,7 +118,7 @@ impl Source for InFork<'_> {
         self.cells.tree(root, nodes)
     }
 
-    fn usage(&mut self, usage: Cell) -> Result<(GateWord, UsageCopy), Torn> {
+    fn usage(&mut self, usage: Cell) -> Result<(GateWord, WideUsage), Torn> {
         self.cells.usage(usage)
     }
 

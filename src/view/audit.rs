@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::forest::Provider;
-use crate::layout::{UsageWords, usage_of};
+use crate::layout::{Layouts, UsageWords, usage_of};
 use crate::ledger::Cell;
 use crate::values::{ResourceClass, Usage};
 use crate::view::snapshot::Snapshot;
@@ -72,8 +72,10 @@ impl Snapshot {
                 *sum += u128::from(held.amount);
             }
         })?;
+        let layouts = &self.pin().core.forest.layouts;
         self.each_usage(|provider, words| {
-            audit.compare(provider, words, sums.remove(&usage_of(provider.cell)));
+            let sums = sums.remove(&usage_of(provider.cell));
+            audit.compare(provider, words, layouts, sums);
         })?;
         // What is left is held from providers that don't exist.
         for (_, sums) in sums {
@@ -86,7 +88,10 @@ impl Snapshot {
     /// inventory has shrunk. O(providers).
     pub fn overcommitted(&self) -> Result<Vec<Overcommit>> {
         let mut found = Vec::new();
-        self.each_usage(|provider, words| found.extend(overcommits(provider.uuid, words)))?;
+        let layouts = &self.pin().core.forest.layouts;
+        self.each_usage(|provider, words| {
+            found.extend(overcommits(provider.uuid, words, layouts));
+        })?;
         Ok(found)
     }
 
@@ -113,15 +118,19 @@ impl Snapshot {
         self.read_forest(|mut past| {
             for provider in past.all()? {
                 // The provider exists: the walk is of the same instant.
-                past.usage(&provider, |words| visit(&provider, words))?;
+                past.usage(&provider, |words, _| visit(&provider, words))?;
             }
             Ok(())
         })
     }
 }
 
-fn overcommits(provider: Uuid, words: UsageWords<&[u64]>) -> impl Iterator<Item = Overcommit> + '_ {
-    let usages = words.all().map(|(class, amounts)| (class, amounts.usage()));
+fn overcommits<'a>(
+    provider: Uuid,
+    words: UsageWords<&'a [u64]>,
+    layouts: &Layouts,
+) -> impl Iterator<Item = Overcommit> + use<'a> {
+    let usages = words.all(layouts).map(|(class, amounts)| (class, amounts.usage()));
     usages.filter(|(_, usage)| usage.used > usage.capacity).map(move |(class, usage)| Overcommit {
         provider,
         class: ResourceClass::from_number(class),
@@ -146,11 +155,17 @@ type ClassSums = HashMap<u16, u128, foldhash::fast::FixedState>;
 type Sums = HashMap<Cell, ClassSums, foldhash::fast::FixedState>;
 
 impl Audit {
-    fn compare(&mut self, provider: &Provider, words: UsageWords<&[u64]>, sums: Option<ClassSums>) {
+    fn compare(
+        &mut self,
+        provider: &Provider,
+        words: UsageWords<&[u64]>,
+        layouts: &Layouts,
+        sums: Option<ClassSums>,
+    ) {
         self.providers += 1;
         let provider = provider.uuid;
         let mut sums = sums.unwrap_or_default();
-        for (class, amounts) in words.all() {
+        for (class, amounts) in words.all(layouts) {
             let (used, taken) = (amounts.used, amounts.taken);
             let allocated = sums.remove(&class).unwrap_or(0);
             let class = ResourceClass::from_number(class);
@@ -160,6 +175,6 @@ impl Audit {
             }
         }
         self.differences.extend(unknown(provider, &sums));
-        self.overcommitted.extend(overcommits(provider, words));
+        self.overcommitted.extend(overcommits(provider, words, layouts));
     }
 }

@@ -112,8 +112,8 @@ impl ProviderDump {
         if !structure.is_live() {
             return Ok(None);
         }
-        let (data, used) = forest.data_of(cell, &structure, |usage| {
-            let in_use = usage.all().filter(|(_, amounts)| amounts.used > 0);
+        let (data, used) = forest.data_of(cell, &structure, |usage, layouts| {
+            let in_use = usage.all(layouts).filter(|(_, amounts)| amounts.used > 0);
             let used = in_use.map(|(class, amounts)| {
                 let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };
                 (ResourceClass::from_number(class), amounts)

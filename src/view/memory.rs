@@ -36,6 +36,8 @@ pub struct Memory {
     pub configurations: u64,
     /// Configurations that are no longer in force, kept for snapshots.
     pub kept_configurations: u64,
+    /// Layouts: what providers with the same classes and capacities share, if their amounts are packed.
+    pub layouts: u64,
     /// Copies of older versions, kept for snapshots. A version that could be left in place counts
     /// among the records that are [with the workers](RecordCounts::with_workers).
     pub kept_versions: u64,
@@ -81,8 +83,8 @@ pub struct RecordCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ByteCounts {
-    /// One word for each cell, and what is looked up beside the cell: configurations, histories,
-    /// marks.
+    /// One word for each cell, and what is looked up beside the cell: configurations, layouts,
+    /// histories, marks.
     pub cells: u64,
     /// All records.
     pub records: u64,
@@ -116,7 +118,7 @@ const OWN_CELLS: u64 = 3;
 impl Memory {
     /// Counts what `core` has in memory.
     pub(crate) fn of(core: &Core) -> Self {
-        let Forest { ledger, configurations, .. } = &core.forest;
+        let Forest { ledger, configurations, layouts, .. } = &core.forest;
         let CellCensus { kinds, in_force } = CellCensus::of(&core.forest);
         let uuid_index = core.forest.providers.index_size();
         let name_index = core.forest.names.index_size();
@@ -148,11 +150,12 @@ impl Memory {
             consumer_entries: consumer_index.keys,
             configurations: published,
             kept_configurations,
+            layouts: layouts.count(),
             kept_versions: ledger.versions_kept(),
             leases: core.claims.leases.agenda.len(),
             snapshots: ledger.pins() as u64,
             bytes: ByteCounts {
-                cells: bytes.cells + configurations.bytes(),
+                cells: bytes.cells + configurations.bytes() + layouts.bytes(),
                 records: bytes.records,
                 indexes: uuid_index.bytes + name_index.bytes + consumer_index.bytes,
                 rest: bytes.rest + core.claims.tallies.bytes(),
@@ -232,7 +235,7 @@ impl fmt::Display for Memory {
                     ("consumers", self.consumer_entries),
                 ],
             ),
-            ("configurations", &[("in force", self.configurations)]),
+            ("configurations", &[("in force", self.configurations), ("layouts", self.layouts)]),
             (
                 "kept for snapshots",
                 &[

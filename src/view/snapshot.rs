@@ -8,7 +8,9 @@ use uuid::Uuid;
 use crate::claim::{Allocations, Core, ForestPin, read_allocations};
 use crate::error::{Error, Result};
 use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
-use crate::layout::{Amounts, ConsumerWords, Life, UsageWords, consumer_cells, is_live_consumer};
+use crate::layout::{
+    Amounts, ConsumerWords, Layouts, Life, UsageWords, consumer_cells, is_live_consumer,
+};
 use crate::ledger::{Abort, Cell, Past, Reader, Torn};
 use crate::sync::OnceBox;
 use crate::values::{ResourceClass, Usage};
@@ -216,7 +218,9 @@ impl Snapshot {
     ///
     /// Returns [`NoInventory`](Error::NoInventory) if `provider` had no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
-        let usage = |words: UsageWords<&[u64]>| words.find(class.number()).map(Amounts::usage);
+        let usage = |words: UsageWords<&[u64]>, layouts: &Layouts| {
+            words.find(layouts, class.number()).map(Amounts::usage)
+        };
         let usage = self.read_forest(|mut past| past.usage(provider, usage))?;
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
@@ -228,7 +232,7 @@ impl Snapshot {
 
     /// Returns whether `provider` or one of its ancestors was cordoned.
     pub fn is_cordoned(&self, provider: &Provider) -> Result<bool> {
-        self.read_forest(|mut past| past.usage(provider, |words| words.is_cordoned()))
+        self.read_forest(|mut past| past.usage(provider, |words, _| words.is_cordoned()))
     }
 
     /// Returns whether any provider shared an inventory of `class`; see

@@ -14,6 +14,7 @@
 //! | `lives` | generations of consumers that end and begin again |
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
+//! | `packed` | amounts that share words, and where they come to have their own |
 //! | `counts` | metrics |
 //! | `messages` | what refusals say |
 //! | `crowds` | one large claim among many small ones |
@@ -37,6 +38,7 @@ mod lives;
 mod meetings;
 mod messages;
 mod overcommit;
+mod packed;
 mod quotas;
 mod replies;
 mod reshapes;

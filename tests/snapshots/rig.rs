@@ -56,7 +56,7 @@ pub(crate) fn two_hosts(total: u64) -> (ProviderTree, [Provider; 2], Worker) {
 }
 
 /// More providers than a worker leaves cells in place.
-pub(crate) const MANY: usize = 10_000;
+pub(crate) const MANY: usize = 20_000;
 
 /// A forest of so many roots, with nine VCPU each.
 pub(crate) fn many() -> (ProviderTree, Vec<Provider>) {

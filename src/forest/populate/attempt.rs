@@ -13,7 +13,8 @@ use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys}
 use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
-    ClassWords, Cordon, Life, State, Structure, UsageWords, name_words, usage_of, write_usage,
+    ClassWords, Cordon, Layouts, Life, State, Structure, UsageWords, name_words, usage_of,
+    write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
 use crate::values::{ClassCapacity, ResourceClass};
@@ -71,7 +72,7 @@ impl Attempt<'_> {
         let parents = self.check_parents(transaction, &dropped, &mut faults)?;
         let cordons = self.cordons(transaction, &listed)?;
         let usages = self.usages(transaction, &listed, &cordons, &mut faults);
-        check_unused(transaction, &dropped, &mut faults);
+        check_unused(transaction, &self.forest.layouts, &dropped, &mut faults);
         if !faults.is_empty() {
             return Err(Error::InvalidEntries { faults }.into());
         }
@@ -216,22 +217,24 @@ impl Attempt<'_> {
         cordons: &[Cordon],
         faults: &mut Vec<Fault>,
     ) -> Vec<Vec<u64>> {
+        let layouts = &self.forest.layouts;
         let usage = |(position, found): (usize, &ProviderCells)| {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
                 Some(_) => {
-                    let classes = relayout(before, &entry.capacities, 0).unwrap_or_else(|still| {
-                        // If the entry has the inventory, the inventory is not valid, and has a
-                        // fault already.
-                        if entry.spec.inventories.get(still.class).is_none() {
-                            let (provider, class, used) =
-                                (entry.spec.uuid, still.class, still.used);
-                            faults.push(Fault::InUse { provider, class, used });
-                        }
-                        Vec::new()
-                    });
+                    let classes =
+                        relayout(before, layouts, &entry.capacities, 0).unwrap_or_else(|still| {
+                            // If the entry has the inventory, the inventory is not valid, and has a
+                            // fault already.
+                            if entry.spec.inventories.get(still.class).is_none() {
+                                let (provider, class, used) =
+                                    (entry.spec.uuid, still.class, still.used);
+                                faults.push(Fault::InUse { provider, class, used });
+                            }
+                            Vec::new()
+                        });
                     (classes, before.generation() + 1)
                 }
                 None => (self.first_classes(position), 0),
@@ -240,8 +243,9 @@ impl Attempt<'_> {
             let life = found.structure.life.with(State::Live);
             let version = self.candidates[position].version;
             let cordoned = cordons[position].holds();
+            let layout = self.candidates[position].layout();
             let mut words = Vec::new();
-            write_usage(&mut words, life, generation, version, cordoned, &classes);
+            write_usage(&mut words, life, generation, version, cordoned, &classes, layout);
             words
         };
         listed.iter().enumerate().map(usage).collect()
@@ -337,9 +341,14 @@ fn open_old_names<'a>(
 }
 
 /// Adds a fault for each dropped provider that is in use.
-fn check_unused(transaction: &Transaction<'_>, dropped: &[ProviderCells], faults: &mut Vec<Fault>) {
+fn check_unused(
+    transaction: &Transaction<'_>,
+    layouts: &Layouts,
+    dropped: &[ProviderCells],
+    faults: &mut Vec<Fault>,
+) {
     for found in dropped {
-        let mut classes = UsageWords(transaction.words(found.usage)).all();
+        let mut classes = UsageWords(transaction.words(found.usage)).all(layouts);
         if let Some((class, amounts)) = classes.find(|(_, amounts)| amounts.used > 0) {
             faults.push(Fault::InUse {
                 provider: found.structure.uuid,

@@ -12,7 +12,7 @@ mod spec;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::forest::configuration::Candidate;
+use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::keys::{KeyCell, Refusal, while_stale, with_both_keys};
 use crate::forest::provider::Provider;
@@ -58,7 +58,8 @@ fn populate_with_keys(
     keys: &PlanKeys<'_>,
 ) -> Result<(), Refusal> {
     let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
-        let configuration = Arc::new(entry.configuration());
+        let layout = forest.layouts.layout(&entry.capacities);
+        let configuration = Arc::new(Configuration { layout, ..entry.configuration() });
         forest.configurations.publish(&forest.ledger, usage_of(key.cell), configuration)
     };
     let candidates: Vec<_> = plan.entries.iter().zip(keys.structures).map(publish).collect();

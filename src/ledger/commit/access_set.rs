@@ -87,14 +87,9 @@ impl AccessSet {
         access.words_from(&self.words)
     }
 
-    /// Returns whether every cell is still as it was read (I13). A single cell was validated when
-    /// it was read, and needs no second look.
+    /// Returns whether every cell is still as it was read (I13). Even a single one: its words may name
+    /// what the layer above keeps only while they are in force.
     pub(super) fn holds(&self, ledger: &Ledger) -> bool {
-        self.list.len() <= 1 || self.is_unchanged(ledger)
-    }
-
-    /// Returns whether every cell, even a single one, is still as it was read.
-    pub(super) fn is_unchanged(&self, ledger: &Ledger) -> bool {
         self.list.iter().all(|access| ledger.gates.load(access.cell) == access.observed.word)
     }
 

@@ -16,7 +16,7 @@ use super::writer::{Writer, reclaim_new_records};
 use crate::ledger::limits::{Limit, Width};
 use crate::ledger::read::Observation;
 use crate::ledger::store::record::{NextPayload, Record};
-use crate::ledger::word::{Cell, GateWord, Kind, Stamp};
+use crate::ledger::word::{Cell, GateWord, Kind, RecordNumber, Stamp};
 
 /// Refers to a transaction that changes every cell it reads, at most [`MOST_FAST_CELLS`] of them, each
 /// once. Dropped without a commit, it has changed nothing.
@@ -52,7 +52,7 @@ impl FastTransaction<'_> {
             let (words, before) = next.begin(stamp, version);
             Some((words.len(), before, ()))
         };
-        self.make(cell, |version| version.record().width(), begin).map(|(words, ())| words)
+        self.make(cell, |replaced| Ok(replaced.width()), begin).map(|(words, ())| words)
     }
 
     /// Begins the next version of `cell`, with `length` words, all of which the caller has to set.
@@ -65,12 +65,11 @@ impl FastTransaction<'_> {
         length: usize,
         mut look: impl FnMut(Record<'_>) -> Option<T>,
     ) -> Option<(NextPayload<'_>, T)> {
-        let width = Width::holding(length).ok()?;
         let begin = |next: Record<'_>, stamp: Stamp, version: Record<'_>| {
             let before = next.begin_anew(stamp, version);
             Some((length, before, look(version)?))
         };
-        self.make(cell, |_| width, begin)
+        self.make(cell, |replaced| replaced.width_of_next(length), begin)
     }
 
     /// Takes cells that no transaction uses; see [`Writer::take_cells`].
@@ -94,7 +93,7 @@ impl FastTransaction<'_> {
     fn make<T>(
         &mut self,
         cell: Cell,
-        width: impl Fn(GateWord) -> Width,
+        width: impl Fn(RecordNumber) -> Result<Width, Limit>,
         mut begin: impl FnMut(Record<'_>, Stamp, Record<'_>) -> Option<(usize, Stamp, T)>,
     ) -> Option<(NextPayload<'_>, T)> {
         let Writer { ledger, stock, planned, .. } = &mut *self.writer;
@@ -106,7 +105,8 @@ impl FastTransaction<'_> {
             if word == GateWord::VACANT {
                 return None;
             }
-            let spare = stock.peek(ledger, width(word), word.record()).ok()?;
+            let width = width(word.record()).ok()?;
+            let spare = stock.peek(ledger, width, word.record()).ok()?;
             let written = ledger.clock.now();
             let next = ledger.records.get(spare);
             let (length, before, value) = begin(next, written, version)?;

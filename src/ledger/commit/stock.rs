@@ -48,7 +48,7 @@ const fn left_for_changes(width: Width) -> u64 {
     let kept = slots * (MOST_BATCHES * width.batch()) as u64;
     let words = first * MOST_RETIRED[0] as u64 + (slots - first) * MOST_RETIRED[1] as u64;
     // Position 0 is no record. Each writer of another width can be late to see that half are out.
-    let lost = if width.is_narrowest() { 1 } else { slots };
+    let lost = if width.is_common() { 1 } else { slots };
     width.half() as u64 - kept - words / width.words() as u64 - lost
 }
 
@@ -324,8 +324,8 @@ impl Stock {
 }
 
 /// Returns whether the version that will replace the one in `replaced` may have any record of
-/// `width`: one of the narrowest width, or of the replaced one's. Else its cell grows (I19).
+/// `width`: one of a common width, or of the replaced one's. Else its cell grows (I19).
 #[inline]
 fn is_granted(width: Width, replaced: RecordNumber) -> bool {
-    width.is_narrowest() || width == replaced.width()
+    width.is_common() || width == replaced.width()
 }

@@ -99,7 +99,7 @@ impl Transaction<'_> {
     /// instant since the last was read, together with whatever the body has learned meanwhile by
     /// other means.
     pub(crate) fn holds(&self) -> bool {
-        self.writer.accesses.is_unchanged(&self.writer.ledger)
+        self.writer.accesses.holds(&self.writer.ledger)
     }
 }
 

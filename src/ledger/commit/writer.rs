@@ -106,8 +106,8 @@ impl Writer {
     /// Changes one cell. `change` gets the next version, with the words of the one in force, and
     /// sets some of them, or gives up. Lock-free.
     ///
-    /// The words are one version's (I4), and a refusal rests on the version that was in force when
-    /// it was read. `change` is called again if another change came first.
+    /// The words are one version's (I4), and a refusal rests on that version: it was in force still
+    /// when `change` had refused (I13). `change` is called again if another change came first.
     #[inline]
     pub(crate) fn update<T, E: From<Limit>>(
         &mut self,
@@ -139,8 +139,10 @@ impl Writer {
             };
             match change(words) {
                 Err(Abort::Reject(error)) => {
-                    trail.settle();
-                    break Err(error);
+                    if gate.still_holds(word) {
+                        trail.settle();
+                        break Err(error);
+                    }
                 }
                 Err(Abort::Torn) => {}
                 Ok(value) => {
@@ -173,14 +175,17 @@ impl Writer {
     ) -> Result<T, E> {
         let mut words = Vec::new();
         loop {
-            self.ledger.read_stamped(cell, |record, _| {
+            let (word, _, ()) = self.ledger.read_stamped(cell, |record, _| {
                 words.clear();
                 record.copy_to(&mut words);
             });
-            match NextPayload::with_copy(&words, &mut change) {
-                Ok(value) => break Ok(value),
-                Err(Abort::Reject(error)) => break Err(error),
-                Err(Abort::Torn) => self.retries += 1,
+            let result = NextPayload::with_copy(&words, &mut change);
+            match result {
+                Ok(value) if self.ledger.is_in_force(cell, word) => break Ok(value),
+                Err(Abort::Reject(error)) if self.ledger.is_in_force(cell, word) => {
+                    break Err(error);
+                }
+                _ => self.retries += 1,
             }
         }
     }
@@ -306,7 +311,7 @@ impl Writer {
         let words = accesses.words_from(&accesses.list[0]);
         let gate = ledger.gate(cell);
         let predecessors = ledger.predecessors(cell, observed, &mut stock.pinned);
-        let width = Width::holding(length)?;
+        let width = observed.word.record().width_of_next(length)?;
         let Some(next) = NextVersion::new(ledger, stock, gate, observed.word, width)? else {
             return Ok(false);
         };
@@ -334,7 +339,7 @@ impl Writer {
             let new = match access.changed {
                 false => old.next_same(),
                 true => {
-                    let width = Width::holding(access.length);
+                    let width = old.record().width_of_next(access.length);
                     match width.and_then(|width| stock.pop(ledger, width, old.record())) {
                         // The version that the body has read is replaced, and its record a spare by
                         // now. The entry would be taken for a touch, and the spare be lost.

@@ -31,9 +31,19 @@ pub(crate) struct Past<'a> {
 }
 
 impl Reader for Past<'_> {
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
+    fn read_translated<W: AsRef<[u64]>, T>(
+        &mut self,
+        cell: Cell,
+        translate: impl Fn(&[u64]) -> Option<W>,
+        extract: impl FnOnce(&[u64]) -> T,
+    ) -> Result<T, Torn> {
         self.ledger.read_at(self.pin, cell, &mut self.words)?;
-        Ok(extract(&self.words))
+        match translate(&self.words) {
+            None => Ok(extract(&self.words)),
+            // What the words name may have gone with what was kept for the epoch.
+            Some(_) if !self.ledger.can_read(self.pin) => Err(Torn),
+            Some(words) => Ok(extract(words.as_ref())),
+        }
     }
 
     fn holds(&self) -> bool {

@@ -1,12 +1,13 @@
 //! One record: the words of one version of one cell.
 
-use crate::ledger::limits::{HEADER, RECORD_BITS};
+use crate::ledger::limits::{HEADER, RECORD_BITS, WIDTHS};
 use crate::ledger::word::{RecordNumber, STAMP_BITS, Stamp};
 use crate::sync::{AtomicU64, Ordering};
 
-/// Counts the words of payload in a record of the commonest width. Copying all of them takes half
-/// the instructions of copying a variable number, even if fewer are in use.
-const COMMON: usize = 16 - HEADER;
+/// Count the words of payload in records of the common widths. Copying all of them takes half the
+/// instructions of copying a variable number, even if fewer are in use.
+const NARROW: usize = WIDTHS[0] - HEADER;
+const COMMON: usize = WIDTHS[1] - HEADER;
 
 const RECORD_MASK: u64 = (1 << RECORD_BITS) - 1;
 
@@ -140,9 +141,16 @@ impl<'a> Record<'a> {
         let into = &mut into[first..];
         // Acquire: as in `word`.
         let copy = |(word, from): (&mut u64, &AtomicU64)| *word = from.load(Ordering::Acquire);
-        match (<&[_; COMMON]>::try_from(payload), into.first_chunk_mut::<COMMON>()) {
-            (Ok(payload), Some(into)) => into.iter_mut().zip(payload).for_each(copy),
-            _ => into.iter_mut().zip(&payload[..length]).for_each(copy),
+        if let Ok(payload) = <&[_; NARROW]>::try_from(payload)
+            && let Some(into) = into.first_chunk_mut::<NARROW>()
+        {
+            into.iter_mut().zip(payload).for_each(copy);
+        } else if let Ok(payload) = <&[_; COMMON]>::try_from(payload)
+            && let Some(into) = into.first_chunk_mut::<COMMON>()
+        {
+            into.iter_mut().zip(payload).for_each(copy);
+        } else {
+            into.iter_mut().zip(&payload[..length]).for_each(copy);
         }
         (length, before)
     }
@@ -222,9 +230,16 @@ impl<'a> Record<'a> {
         // Release: as in `NextPayload::set`.
         let store = |(word, from): (&AtomicU64, &T)| word.store(value(from), Ordering::Release);
         let words = &self.words[HEADER..];
-        match (<&[_; COMMON]>::try_from(words), from.first_chunk::<COMMON>()) {
-            (Ok(words), Some(from)) => words.iter().zip(from).for_each(store),
-            _ => words.iter().zip(&from[..length]).for_each(store),
+        if let Ok(words) = <&[_; NARROW]>::try_from(words)
+            && let Some(from) = from.first_chunk::<NARROW>()
+        {
+            words.iter().zip(from).for_each(store);
+        } else if let Ok(words) = <&[_; COMMON]>::try_from(words)
+            && let Some(from) = from.first_chunk::<COMMON>()
+        {
+            words.iter().zip(from).for_each(store);
+        } else {
+            words.iter().zip(&from[..length]).for_each(store);
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A change takes a spare for the next version before it gets the replaced record back. So that a
 //! change which gives something back always finds a spare, at most half of the records of each
-//! width are in force (I19). In the narrowest width, which all [cells](crate::ledger::Cell::LIMIT)
-//! fit, there are half as many cells as records. Into a wider width no cell
+//! width are in force (I19). In a common width, which all [cells](crate::ledger::Cell::LIMIT)
+//! fit, there are at most half as many cells as records. Into a wider width no cell
 //! [grows](Records::have_room) while half of it are out. `PROTOCOL.md` lists what may use the other
 //! half.
 
@@ -13,7 +13,7 @@ use super::chunks::Chunks;
 use super::free_list::FreeList;
 use super::pages::{Aligned, Pages};
 use super::record::Record;
-use crate::ledger::limits::{Limit, WIDTHS, Width};
+use crate::ledger::limits::{COMMON_WIDTHS, Limit, WIDTHS, Width};
 use crate::ledger::word::RecordNumber;
 use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 
@@ -21,12 +21,17 @@ use crate::sync::{AtomicU64, CachePadded, Ordering, zeroed_words};
 pub(crate) struct Records {
     /// Holds the records of the narrowest width.
     narrow: Pages<Aligned<{ WIDTHS[0] }>>,
-    wide: [Chunks<AtomicU64>; WIDTHS.len() - 1],
+    /// Holds the records of the next width. Boxed: a ledger has to fit a small stack while it is made.
+    common: Box<Pages<Aligned<{ WIDTHS[1] }>>>,
+    wide: [Chunks<AtomicU64>; WIDE],
     supplies: [Supply; WIDTHS.len()],
     /// Counts the spares in the free list of each wider width. A count may be too high by the
     /// batches that threads are about to push or have just popped, never too low.
-    listed: [CachePadded<AtomicU64>; WIDTHS.len() - 1],
+    listed: [CachePadded<AtomicU64>; WIDE],
 }
+
+/// Counts the widths that are not common.
+const WIDE: usize = WIDTHS.len() - COMMON_WIDTHS;
 
 /// Hands out the records of one width.
 struct Supply {
@@ -59,7 +64,8 @@ impl Records {
     pub(crate) fn new() -> Self {
         let records = Records {
             narrow: Pages::new(),
-            wide: std::array::from_fn(|index| Chunks::new(WIDTHS[index + 1])),
+            common: Box::new(Pages::new()),
+            wide: std::array::from_fn(|index| Chunks::new(WIDTHS[COMMON_WIDTHS + index])),
             supplies: WIDTHS.map(|_| Supply {
                 // Position 0 stays unused, so that no version word is 0.
                 handed_out: CachePadded::new(AtomicU64::new(1)),
@@ -73,10 +79,15 @@ impl Records {
 
     #[inline]
     pub(crate) fn get(&self, number: RecordNumber) -> Record<'_> {
-        // The number of a record of the narrowest width is its position.
-        match self.narrow.get_in_page(number.bits()) {
-            Some(words) => Record { words },
-            None => self.get_elsewhere(number),
+        // The number of a record of the narrowest width is its position. Any other number is beyond all
+        // pages.
+        let position_in_common = number.bits().wrapping_sub(Width::W1.first_number());
+        if let Some(words) = self.narrow.get_in_page(number.bits()) {
+            Record { words }
+        } else if let Some(words) = self.common.get_in_page(position_in_common) {
+            Record { words }
+        } else {
+            self.get_elsewhere(number)
         }
     }
 
@@ -85,7 +96,8 @@ impl Records {
         let position = number.position();
         let words = match number.width() {
             Width::Narrowest => self.narrow.get(position),
-            wide => self.wide[wide.index() - 1].get(position),
+            Width::W1 => self.common.get(position),
+            wide => self.wide[wide.index() - COMMON_WIDTHS].get(position),
         };
         Record { words: words.expect("a number is handed out after there is room for its words") }
     }
@@ -94,7 +106,10 @@ impl Records {
         let position = number.position();
         match number.width() {
             Width::Narrowest => self.narrow.make(position),
-            wide => drop(self.wide[wide.index() - 1].get_or_make(position, zeroed_words)),
+            Width::W1 => self.common.make(position),
+            wide => {
+                self.wide[wide.index() - COMMON_WIDTHS].get_or_make(position, zeroed_words);
+            }
         }
     }
 
@@ -130,7 +145,7 @@ impl Records {
 
     /// Returns the bytes that all records take.
     pub(crate) fn bytes(&self) -> u64 {
-        self.narrow.bytes() + self.wide.iter().map(Chunks::bytes).sum::<u64>()
+        self.narrow.bytes() + self.common.bytes() + self.wide.iter().map(Chunks::bytes).sum::<u64>()
     }
 
     /// Returns the bytes that the lists of spare records take.
@@ -146,20 +161,20 @@ impl Records {
     }
 
     fn count_listed(&self, width: Width, by: u64) {
-        // The narrowest width is not counted: there are only half as many cells as records of that
+        // A common width is not counted: there are at most half as many cells as records of that
         // width.
-        if let Some(wide) = width.index().checked_sub(1) {
+        if let Some(wide) = width.index().checked_sub(COMMON_WIDTHS) {
             // Relaxed: a count orders nothing.
             self.listed[wide].fetch_add(by, Ordering::Relaxed);
         }
     }
 
-    /// Returns whether cells may grow into `width`, which is not the narrowest: whether less than
+    /// Returns whether cells may grow into `width`, which is not a common one: whether less than
     /// half of its records are out, apart from `own` spares that the caller has (I19).
     pub(crate) fn have_room(&self, width: Width, own: usize) -> bool {
         // Relaxed, both: a writer that looks too early puts one record more in force; each writer
         // can do so once.
-        let listed = self.listed[width.index() - 1].load(Ordering::Relaxed);
+        let listed = self.listed[width.index() - COMMON_WIDTHS].load(Ordering::Relaxed);
         let handed_out = self.supplies[width.index()].handed_out.load(Ordering::Relaxed);
         handed_out.saturating_sub(listed + own as u64) < u64::from(width.half())
     }
@@ -187,7 +202,7 @@ mod tests {
     fn numbers_name_their_width_and_position() {
         let mut next = 0;
         for (index, width) in Width::ALL.into_iter().enumerate() {
-            let bits = [27, 26, 25, 24, 23, 22, 21, 21][index];
+            let bits = [28, 27, 26, 25, 24, 23, 22, 21, 21][index];
             let last = (1_u32 << bits) - 1;
             assert_eq!(width.half() << FEWER_IN_TESTS, last / 2 + 1, "{width:?}");
             for position in [0, 1, last / 2, last / 2 + 1, last - 1, last] {

@@ -3,12 +3,12 @@
 use smallvec::SmallVec;
 
 use crate::forest::Forest;
-use crate::layout::{CellKind, Life, State, Structure, UsageWords, usage_of};
+use crate::layout::{CellKind, Layouts, Life, State, Structure, UsageWords, WideUsage, usage_of};
 use crate::ledger::{Cell, GateWord, Torn};
 use crate::search::holders::Holders;
 use crate::search::picture::install::{Reading, Stale};
 use crate::search::picture::{Entry, Owner, Picture, Seat, Tree};
-use crate::search::source::{Present, Source, UsageCopy, root_now};
+use crate::search::source::{Present, Source, root_now};
 use crate::values::Usage;
 
 /// Counts the providers that are read before what was read is taken in.
@@ -184,7 +184,7 @@ impl Picture {
         source: &mut Present<'_>,
         number: u32,
         word: GateWord,
-        words: &UsageCopy,
+        words: &WideUsage,
         stale: &mut Vec<Stale>,
     ) -> Result<bool, Torn> {
         let Entry { provider, tree, configuration, .. } = self.entries[number as usize];
@@ -209,12 +209,20 @@ impl Picture {
         }
         let entry = &mut self.entries[number as usize];
         (entry.usage, entry.configuration) = (word, words.configuration());
-        self.take_in(tree, position, (amounts + member.amounts) as usize, words);
+        let first = (amounts + member.amounts) as usize;
+        self.take_in(tree, position, first, words, &source.forest().layouts);
         Ok(true)
     }
 
     /// Puts the amounts in `words` in the place of those of the member at `position`.
-    fn take_in(&mut self, tree: u32, position: u32, first: usize, words: UsageWords<&[u64]>) {
+    fn take_in(
+        &mut self,
+        tree: u32,
+        position: u32,
+        first: usize,
+        words: UsageWords<&[u64]>,
+        layouts: &Layouts,
+    ) {
         let number = (self.trees[tree as usize].first + position) as usize;
         let was_cordoned = self.any_cordoned && self.cordoned.has(number);
         let is_cordoned = words.is_cordoned();
@@ -224,7 +232,7 @@ impl Picture {
         }
         let free = |is_cordoned: bool, usage: Usage| if is_cordoned { 0 } else { usage.free() };
         let mut grew = false;
-        for (at, (class, amounts)) in (first..).zip(words.all()) {
+        for (at, (class, amounts)) in (first..).zip(words.all(layouts)) {
             let Usage { capacity, used } = amounts.usage();
             let assumed = self.assumed(&self.entries[number].provider, class);
             let now = Usage { capacity, used: used.saturating_add(assumed) };

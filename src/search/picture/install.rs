@@ -101,7 +101,7 @@ impl Picture {
                 Some(place) => *place = (kind, node.parent),
                 None => reading.places.push((kind, node.parent)),
             }
-            for (class, amounts) in words.all() {
+            for (class, amounts) in words.all(&source.forest().layouts) {
                 let assumed = self.assumed(&provider, class);
                 let Usage { capacity, used } = amounts.usage();
                 reading.amounts.push(Usage { capacity, used: used.saturating_add(assumed) });

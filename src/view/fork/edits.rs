@@ -75,12 +75,13 @@ impl Fork {
         let generation = self.look(provider, Question::Generation, |usage| usage.generation())?;
         self.note_dropped(provider, &inventories)?;
         let cell = usage_of(provider.cell);
-        self.change(|overlay, _| {
+        self.change(|overlay, fork| {
+            let layouts = &fork.core().forest.layouts;
             let place = overlay.open(cell)?;
-            let classes = relayout(UsageWords(overlay.words(place)), &capacities, 0)
+            let classes = relayout(UsageWords(overlay.words(place)), layouts, &capacities, 0)
                 .map_err(|used| used.error(provider.uuid))?;
             // Names no configuration of the forest: the provider's configuration is the fork's own.
-            rewrite_usage(overlay, place, Expect::Any.next(generation), 0, &classes);
+            rewrite_usage(overlay, place, Expect::Any.next(generation), 0, &classes, None);
             Ok(())
         })?;
         let before = self.inventories.get(&cell).map_or(generation, |earlier| earlier.before);
@@ -137,7 +138,9 @@ impl Fork {
     /// [`NoInventory`](Error::NoInventory) if it has no inventory of `class`.
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let number = class.number();
-        let usage = self.look(provider, Question::Usage(number), |usage| usage.find(number))?;
+        let layouts = &self.core().forest.layouts;
+        let usage =
+            self.look(provider, Question::Usage(number), |usage| usage.find(layouts, number))?;
         let usage = usage.map(Amounts::usage);
         usage.ok_or(Error::NoInventory { provider: provider.uuid, class })
     }
@@ -148,7 +151,8 @@ impl Fork {
     ///
     /// [`Removed`](Error::Removed) if `provider` does not exist in the snapshot.
     pub fn usages(&self, provider: &Provider) -> Result<Vec<(ResourceClass, Usage)>> {
-        self.look(provider, Question::Usages, all_usages)
+        let layouts = &self.core().forest.layouts;
+        self.look(provider, Question::Usages, |usage| all_usages(usage, layouts))
     }
 
     /// Returns whether `provider` or one of its ancestors is cordoned.

@@ -4,7 +4,7 @@ use super::state::Fork;
 use crate::claim::{Answer, Question, Rules};
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
-use crate::layout::{UsageHead, UsageWords, usage_of};
+use crate::layout::{UsageHead, UsageWords, usage_of, widened};
 use crate::ledger::{Cell, Reader, Torn};
 use crate::values::{Inventories, Inventory, ResourceClass};
 
@@ -70,7 +70,8 @@ impl Fork {
     fn ask(&self, provider: &Provider, question: Question) -> Result<Answer, Torn> {
         let answer = self.base.read(|past| {
             let ask = |words: &[u64]| question.answer(self.forest(), provider, words);
-            past.read(question.cell(provider), ask)
+            let layouts = &self.forest().layouts;
+            past.read_translated(question.cell(provider), |words| widened(words, layouts), ask)
         });
         answer.map_err(|_| Torn)?
     }
@@ -108,10 +109,16 @@ impl Fork {
     pub(super) fn note_dropped(&self, provider: &Provider, new: &Inventories) -> Result<()> {
         let cell = usage_of(provider.cell);
         let is_dropped = |class: &u16| new.get(ResourceClass::from_number(*class)).is_none();
+        let layouts = &self.forest().layouts;
         let dropped: Vec<u16> = self.base.read(|past| {
-            past.read(cell, |words| {
-                UsageWords(words).all().map(|(class, _)| class).filter(is_dropped).collect()
-            })
+            past.read_translated(
+                cell,
+                |words| widened(words, layouts),
+                |words| {
+                    let classes = UsageWords(words).all(layouts).map(|(class, _)| class);
+                    classes.filter(is_dropped).collect()
+                },
+            )
         })?;
         for class in dropped {
             self.look(provider, Question::Usage(class), |_| ())?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::claim::{Claim, Core, Facts};
 use crate::error::{Error, Result};
 use crate::forest::Provider;
-use crate::layout::{ConsumerWords, Holding, Structure, structure_of};
+use crate::layout::{ConsumerWords, Holding, Structure, structure_of, widened};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::Inventories;
 use crate::view::snapshot::Snapshot;
@@ -120,10 +120,15 @@ impl Snapshot {
 /// Reads the cells as they are in the fork. Nothing that is read so is noted as something that the
 /// fork's difference rests on.
 impl Reader for &Fork {
-    fn read<T>(&mut self, cell: Cell, extract: impl FnOnce(&[u64]) -> T) -> Result<T, Torn> {
+    fn read_translated<W: AsRef<[u64]>, T>(
+        &mut self,
+        cell: Cell,
+        translate: impl Fn(&[u64]) -> Option<W>,
+        extract: impl FnOnce(&[u64]) -> T,
+    ) -> Result<T, Torn> {
         match self.cells.get(&cell) {
             Some(words) => Ok(extract(words)),
-            None => self.base.pin().view().read(cell, extract),
+            None => self.base.pin().view().read_translated(cell, translate, extract),
         }
     }
 
@@ -169,11 +174,15 @@ impl Fork {
         Ok(self.core().forest.handle(cell, &structure))
     }
 
-    /// Returns the words that the cell has in the fork.
+    /// Returns the words that the cell has in the fork: those of a usage cell in the wide form.
     pub(super) fn words(&self, cell: Cell) -> Result<Vec<u64>> {
         match self.cells.get(&cell) {
             Some(words) => Ok(words.clone()),
-            None => self.base.read(|past| past.read(cell, <[u64]>::to_vec)),
+            None => {
+                let layouts = &self.core().forest.layouts;
+                let widened = |words: &[u64]| widened(words, layouts);
+                self.base.read(|past| past.read_translated(cell, widened, <[u64]>::to_vec))
+            }
         }
     }
 
