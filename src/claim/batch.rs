@@ -186,10 +186,11 @@ fn attempt(
             let (claims, consumer) = (&core.claims, change.consumer);
             let generation = match (&change.claim, holder.generation) {
                 (None, Some(last)) => holder.end(transaction, claims, consumer, last),
-                _ => {
-                    let term = holder.term.filter(|_| !change.ends());
-                    let held = lines.iter().map(Line::held);
-                    holder.hold(transaction, claims, consumer, *expect, term, held)?
+                (claim, _) => {
+                    let kept = if change.ends() { (None, 0) } else { (holder.term, holder.tag) };
+                    let tag = claim.as_ref().map_or(kept.1, |claim| claim.tag_after(kept.1));
+                    let (next, held) = ((kept.0, tag), lines.iter().map(Line::held));
+                    holder.hold(transaction, claims, consumer, *expect, next, held)?
                 }
             };
             outcomes.push((Receipt { consumer, generation }, holder.term));
@@ -211,7 +212,7 @@ fn attempt(
 }
 
 impl ConsumerChange {
-    /// Returns whether a lease of the consumer ends together with what the consumer held before.
+    /// Returns whether lease and tag of the consumer end together with what the consumer held before.
     fn ends(&self) -> bool {
         matches!(self.before, Before::Ended(_))
     }

@@ -8,15 +8,16 @@ use uuid::Uuid;
 use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
+use crate::claim::request::Claim;
 use crate::forest::{Expect, Forest, KeyCell};
-use crate::layout::{Life, UsageWords, held_in, words_of, write_consumer};
+use crate::layout::{Identity, Life, UsageWords, held_in, words_of, write_consumer};
 use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
 
 /// Bounds the amounts of a consumer that is released on the fast path.
 const MOST_AMOUNTS: usize = 16;
 
-/// Tries to give `consumer`, which holds nothing most often, what the sorted `lines` ask for; returns the
-/// consumer's generation and its cell.
+/// Tries to give the consumer of a claim, which holds nothing most often, what the sorted `lines` ask
+/// for, which are all that is wanted; returns the consumer's generation and its cell.
 ///
 /// An attempt that another change has come before leaves the consumer's key interned, for the
 /// transaction that follows.
@@ -24,7 +25,7 @@ const MOST_AMOUNTS: usize = 16;
 pub(super) fn claim(
     core: &Core,
     writer: &mut Writer,
-    consumer: Uuid,
+    claim: &Claim,
     lines: &[Line],
 ) -> Option<(u64, KeyCell)> {
     are_few(lines.iter().map(Line::usage))?;
@@ -32,12 +33,13 @@ pub(super) fn claim(
     let changes = lines.iter().map(|line| Change::of(line, 0));
     change_all(&mut transaction, &core.forest, changes)?;
     let (consumers, floors) = (&core.claims.consumers, &core.claims.floors);
-    let mut generation = 0;
+    let (uuid, tag, mut generation) = (claim.consumer(), claim.tag_after(0), 0);
     // Interned last, so that a refused claim leaves the index alone.
     let length = words_of(lines.len(), false);
-    let key = consumers.intern_fast(&mut transaction, &consumer, length, |words, life| {
-        generation = floors.next(consumer, Expect::Any, None);
-        write_consumer(words, life, consumer, generation, lines.iter().map(Line::held));
+    let key = consumers.intern_fast(&mut transaction, &uuid, length, |words, life| {
+        generation = floors.next(uuid, Expect::Any, None);
+        let identity = Identity { uuid, generation, tag };
+        write_consumer(words, life, identity, lines.iter().map(Line::held));
     })?;
     transaction.commit().then_some((generation, key))
 }

@@ -144,8 +144,9 @@ impl Worker {
                     }
                     wanted.sort_unstable_by_key(Line::key);
                     let (claims, held) = (&core.claims, wanted.iter().map(Line::held));
+                    let next = (None, claim.tag_after(0));
                     let generation =
-                        holder.hold(transaction, claims, consumer, expect, None, held)?;
+                        holder.hold(transaction, claims, consumer, expect, next, held)?;
                     Ok(Partial { receipt: Receipt { consumer, generation }, refused })
                 })
             })
@@ -186,7 +187,8 @@ fn try_member(
     }
     exchange(transaction, forest, &[], lines)?;
     let (claims, held) = (&core.claims, lines.iter().map(Line::held));
-    let generation = holder.hold(transaction, claims, consumer, Expect::Any, None, held)?;
+    let next = (None, claim.tag_after(0));
+    let generation = holder.hold(transaction, claims, consumer, Expect::Any, next, held)?;
     Ok(Ok(Receipt { consumer, generation }))
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::claim::claims::Claims;
 use crate::error::Result;
 use crate::forest::{Expect, KeyCell, Refusal};
-use crate::layout::{ConsumerWords, Holding, Life, State, Term, rewrite_consumer};
+use crate::layout::{ConsumerWords, Holding, Identity, Life, State, Term, rewrite_consumer};
 use crate::ledger::{Abort, Place, Transaction};
 
 /// Describes a consumer as a transaction has found it.
@@ -17,6 +17,8 @@ pub(super) struct Holder {
     pub(super) generation: Option<u64>,
     /// The term of the lease, if the consumer is leased.
     pub(super) term: Option<Term>,
+    /// The consumer's tag; 0 if the consumer holds nothing.
+    pub(super) tag: u64,
 }
 
 impl Holder {
@@ -35,13 +37,14 @@ impl Holder {
             return Ok(Holder::new(place, life));
         }
         let words = ConsumerWords(transaction.words(place));
-        Ok(Holder { place, life, generation: Some(words.generation()), term: words.term() })
+        let (generation, term) = (Some(words.generation()), words.term());
+        Ok(Holder { place, life, generation, term, tag: words.tag() })
     }
 
     /// Returns a consumer that holds nothing, with an opened cell.
     #[inline]
     pub(super) fn new(place: Place, life: Life) -> Self {
-        Holder { place, life, generation: None, term: None }
+        Holder { place, life, generation: None, term: None, tag: 0 }
     }
 
     /// Returns what the consumer holds, unless the transaction has changed that.
@@ -63,14 +66,14 @@ impl Holder {
         &self,
         transaction: &mut Transaction<'_>,
         claims: &Claims,
-        consumer: Uuid,
+        uuid: Uuid,
         expect: Expect,
-        term: Option<Term>,
+        (term, tag): (Option<Term>, u64),
         held: impl ExactSizeIterator<Item = Holding>,
     ) -> Result<u64> {
-        let generation = claims.floors.next(consumer, expect, self.generation);
-        let cell = (self.place, self.life);
-        rewrite_consumer(transaction, cell, consumer, generation, term, held)?;
+        let generation = claims.floors.next(uuid, expect, self.generation);
+        let (cell, identity) = ((self.place, self.life), Identity { uuid, generation, tag });
+        rewrite_consumer(transaction, cell, identity, term, held)?;
         Ok(generation)
     }
 

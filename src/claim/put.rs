@@ -37,8 +37,8 @@ impl Worker {
         let mut is_new = matches!(before, Before::Nothing);
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
             let lines = if is_ready { &claim.lines } else { &wanted[..] };
-            let consumer = claim.consumer();
-            if let Some((generation, key)) = fast::claim(core, writer, consumer, lines) {
+            if let Some((generation, key)) = fast::claim(core, writer, claim, lines) {
+                let consumer = claim.consumer();
                 return Ok((Receipt { consumer, generation }, key));
             }
         }
@@ -127,7 +127,7 @@ impl Put<'_> {
         };
         self.held.clear();
         self.held.extend(holder.iter().flat_map(|holder| holder.held(transaction)));
-        let admitted = self.exchange(transaction, holder.and_then(|holder| holder.generation));
+        let admitted = self.exchange(transaction, holder);
         if let (Err(Abort::Reject(_)), None) = (&admitted, holder) {
             self.confirm_absence(transaction)?;
         }
@@ -144,9 +144,10 @@ impl Put<'_> {
             *entered = Some(AgendaKey::new(term, key));
             self.core.claims.leases.agenda.insert(AgendaKey::new(term, key), consumer);
         }
+        let tag = self.claim.tag_after(holder.tag);
         let wanted = if self.is_ready { &self.claim.lines } else { &self.wanted[..] };
         let (claims, held) = (&self.core.claims, wanted.iter().map(Line::held));
-        let generation = holder.hold(transaction, claims, consumer, expect, term, held)?;
+        let generation = holder.hold(transaction, claims, consumer, expect, (term, tag), held)?;
         Ok((Receipt { consumer, generation }, key))
     }
 
@@ -155,7 +156,7 @@ impl Put<'_> {
     fn exchange(
         &mut self,
         transaction: &mut Transaction<'_>,
-        generation: Option<u64>,
+        holder: Option<Holder>,
     ) -> Result<Expect, Abort<Refusal>> {
         let Put { core, claim, before, is_ready, wanted, held, .. } = self;
         let forest = &core.forest;
@@ -165,9 +166,12 @@ impl Put<'_> {
         };
         let wanted = if *is_ready { &claim.lines } else { &wanted[..] };
         let consumer = claim.consumer();
+        let generation = holder.and_then(|holder| holder.generation);
+        let has_tag = holder.is_some_and(|holder| claim.tag_after(holder.tag) == holder.tag);
         // Checked first: a caller that repeats a claim learns that the consumer has it already,
         // even if what the claim rests on has changed since.
         if let (Before::Nothing, Some(generation), Ok(())) = (&before, generation, &expanded)
+            && has_tag
             && holds_exactly(transaction, forest, held, wanted)?
         {
             return Err(Error::AlreadyHeld { consumer, generation }.into());

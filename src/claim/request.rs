@@ -28,6 +28,8 @@ use crate::values::{Inventories, ResourceClass};
 #[derive(Clone, Debug)]
 pub struct Claim {
     consumer: Uuid,
+    /// The tag that the consumer comes to have; `None` if it keeps the one that it has.
+    tag: Option<u64>,
     pub(crate) lines: SmallVec<[Line; 4]>,
     pub(crate) chains: Vec<Line>,
     pub(crate) conditions: Vec<(Provider, Condition)>,
@@ -43,7 +45,42 @@ pub(crate) enum Condition {
 impl Claim {
     /// Returns a claim of `consumer` that asks for nothing yet.
     pub fn new(consumer: Uuid) -> Self {
-        Claim { consumer, lines: SmallVec::new(), chains: Vec::new(), conditions: Vec::new() }
+        let (lines, chains, conditions) = Default::default();
+        Claim { consumer, tag: None, lines, chains, conditions }
+    }
+
+    /// Sets the tag of the consumer: any number of the caller's, such as an index, a priority or an
+    /// owner. Returns the claim.
+    ///
+    /// The tag changes together with what the consumer holds, and is part of it wherever that is
+    /// shown: in [`Allocations`](crate::Allocations), and so in snapshots, dumps, changes and
+    /// forks, and beside the consumers of a [view with
+    /// holders](crate::ProviderTree::view_with_holders). The library makes nothing of it.
+    ///
+    /// A consumer that holds nothing begins with this tag, or with 0 if the claim sets none. A
+    /// [replacement](crate::Worker::replace) that sets no tag leaves the consumer its tag; so does
+    /// what changes only a lease. The tag ends with the [release](crate::Worker::release).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let take = |amount| Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, amount);
+    ///
+    /// let receipt = worker.claim(&take(4).tagged(70))?;
+    /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
+    /// let receipt = worker.replace(&take(2), Expect::Any)?;
+    /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn tagged(mut self, tag: u64) -> Self {
+        self.tag = Some(tag);
+        self
     }
 
     /// Adds `amount` of `class` from `provider`, and returns the claim.
@@ -105,6 +142,18 @@ impl Claim {
         self.consumer
     }
 
+    /// Returns the tag that the claim sets, if it sets one.
+    pub fn tag(&self) -> Option<u64> {
+        self.tag
+    }
+
+    /// Returns the tag that the consumer comes to have. `before` is the tag that it has; 0 if it
+    /// holds nothing.
+    #[inline]
+    pub(crate) fn tag_after(&self, before: u64) -> u64 {
+        self.tag.unwrap_or(before)
+    }
+
     /// Returns a copy of the claim that asks for its chains alone.
     pub(crate) fn without_lines(&self) -> Self {
         Claim { lines: SmallVec::new(), ..self.clone() }
@@ -136,6 +185,13 @@ impl Claim {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.chains.is_empty()
+    }
+}
+
+/// Returns a claim of the consumer that asks for nothing yet.
+impl From<Uuid> for Claim {
+    fn from(consumer: Uuid) -> Self {
+        Claim::new(consumer)
     }
 }
 
@@ -189,7 +245,8 @@ pub(crate) enum Before {
     /// The consumer meets what is expected of its generation, if anything is expected.
     Expected(Expect),
     /// The consumer meets what is expected of its generation, if anything is expected. If the
-    /// consumer is leased, the lease ends together with what the consumer held before.
+    /// consumer is leased, the lease ends together with what the consumer held before; so does the
+    /// tag.
     Ended(Expect),
 }
 

@@ -1,7 +1,7 @@
 //! The consumer cell: what a consumer holds.
 //!
 //! ```text
-//! life | uuid, two words | generation | deadline
+//! life | uuid, two words | generation | deadline | tag
 //!      | (usage cell 48, class 16), amount for each amount that is held
 //!      | the ticket of the term, if the consumer is leased
 //! ```
@@ -31,29 +31,33 @@ pub(crate) struct Holding {
     pub(crate) amount: u64,
 }
 
-const HEADER: usize = 5;
+const HEADER: usize = 6;
 
-/// Returns how many amounts a consumer can hold at most, leased or not.
-fn most_amounts(is_leased: bool) -> usize {
-    (MOST_WORDS - HEADER - usize::from(is_leased)) / 2
-}
+/// Counts how many amounts a consumer can hold at most, leased or not.
+const MOST_AMOUNTS: usize = (MOST_WORDS - HEADER - 1) / 2;
 
 /// Checks that a consumer can hold this number of amounts.
 #[inline]
-pub(crate) fn check_count(amounts: usize, is_leased: bool) -> Result<()> {
-    match amounts <= most_amounts(is_leased) {
+pub(crate) fn check_count(amounts: usize) -> Result<()> {
+    match amounts <= MOST_AMOUNTS {
         true => Ok(()),
-        false => Err(too_many_amounts(is_leased)),
+        false => Err(too_many_amounts()),
     }
 }
 
 #[cold]
-fn too_many_amounts(is_leased: bool) -> Error {
-    let what = match is_leased {
-        true => "amounts that one consumer leases",
-        false => "amounts that one consumer holds",
-    };
-    Error::TooLarge { what, limit: most_amounts(is_leased) as u64 }
+fn too_many_amounts() -> Error {
+    let what = "amounts that one consumer holds";
+    Error::TooLarge { what, limit: MOST_AMOUNTS as u64 }
+}
+
+/// Holds what a consumer's cell says of the consumer, except what it holds and until when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Identity {
+    pub(crate) uuid: Uuid,
+    pub(crate) generation: u64,
+    /// A number of the caller's.
+    pub(crate) tag: u64,
 }
 
 /// Stands for no deadline in a consumer's cell.
@@ -83,6 +87,14 @@ impl<'a> ConsumerWords<'a> {
         self.word(3)
     }
 
+    pub(crate) fn tag(self) -> u64 {
+        self.word(5)
+    }
+
+    pub(crate) fn identity(self) -> Identity {
+        Identity { uuid: self.uuid(), generation: self.generation(), tag: self.tag() }
+    }
+
     /// Returns the deadline, if the consumer is leased.
     pub(crate) fn deadline(self) -> Option<u64> {
         Some(self.word(4)).filter(|deadline| *deadline != NEVER)
@@ -107,15 +119,14 @@ impl<'a> ConsumerWords<'a> {
 pub(crate) fn rewrite_consumer(
     transaction: &mut Transaction<'_>,
     (place, life): (Place, Life),
-    uuid: Uuid,
-    generation: u64,
+    identity: Identity,
     term: Option<Term>,
     held: impl ExactSizeIterator<Item = Holding>,
 ) -> Result<()> {
-    check_count(held.len(), term.is_some())?;
+    check_count(held.len())?;
     let words = transaction.renew(place, words_of(held.len(), term.is_some()));
     let (head, words) = words.split_at_mut(HEADER);
-    head.copy_from_slice(&header(life, uuid, generation, term));
+    head.copy_from_slice(&header(life, identity, term));
     let (pairs, rest) = words.as_chunks_mut();
     for (words, held) in pairs.iter_mut().zip(held) {
         *words = pair(held);
@@ -138,11 +149,10 @@ pub(crate) fn words_of(amounts: usize, is_leased: bool) -> usize {
 pub(crate) fn write_consumer(
     words: NextPayload<'_>,
     life: Life,
-    uuid: Uuid,
-    generation: u64,
+    identity: Identity,
     held: impl Iterator<Item = Holding>,
 ) {
-    words.set(0, header(life, uuid, generation, None));
+    words.set(0, header(life, identity, None));
     for (index, held) in held.enumerate() {
         words.set(HEADER + 2 * index, pair(held));
     }
@@ -168,10 +178,11 @@ pub(crate) fn held_in(
 }
 
 #[inline]
-fn header(life: Life, uuid: Uuid, generation: u64, term: Option<Term>) -> [u64; HEADER] {
+fn header(life: Life, identity: Identity, term: Option<Term>) -> [u64; HEADER] {
+    let Identity { uuid, generation, tag } = identity;
     let (high, low) = uuid.as_u64_pair();
     let deadline = term.map_or(NEVER, |term| term.deadline);
-    [life.with(State::Live).word(), high, low, generation, deadline]
+    [life.with(State::Live).word(), high, low, generation, deadline, tag]
 }
 
 #[inline]

@@ -34,7 +34,7 @@ pub(crate) const MOST_CELLS: usize = 1 << 22;
 
 /// Lists the widths of records, in words. The number of a record names its width. Nearly everything
 /// fits the narrowest: a provider's structure, its usage with up to three classes, a consumer with
-/// up to four amounts.
+/// up to three amounts.
 #[cfg(not(provider_tree_loom))]
 pub(crate) const WIDTHS: [usize; 8] = [16, 32, 64, 128, 256, 1024, 4096, 32768];
 /// Lists fewer and narrower widths for the models: each width and each word costs every execution

@@ -9,7 +9,7 @@ use crate::error::{Error, Fault, Result};
 use crate::forest::{
     ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate, set_cordon,
 };
-use crate::layout::{Holding, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
+use crate::layout::{Holding, Identity, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::ResourceClass;
 use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
@@ -116,7 +116,7 @@ fn check_consumer(
     sums: &mut Map<(Uuid, ResourceClass), u128>,
     faults: &mut Vec<Fault>,
 ) {
-    let &Allocations { consumer: uuid, generation, deadline, ref allocations } = consumer;
+    let &Allocations { consumer: uuid, generation, deadline, tag: _, ref allocations } = consumer;
     if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
     }
@@ -161,8 +161,9 @@ fn load_consumer(
         let place = transaction.open(interned.cell)?;
         let life = Life::of_words(transaction.words(place));
         let held = held.iter().copied();
-        let Allocations { consumer, generation, .. } = *consumer;
-        rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
+        let Allocations { consumer: uuid, generation, tag, .. } = *consumer;
+        let identity = Identity { uuid, generation, tag };
+        rewrite_consumer(transaction, (place, life), identity, term, held)?;
         Ok(())
     })?;
     if let Some(term) = term {

@@ -313,9 +313,9 @@ fn a_claim_may_span_a_thousand_providers() {
 }
 
 #[test]
-fn a_claim_has_at_most_16380_amounts() {
+fn a_claim_has_at_most_16379_amounts() {
     let tree = ProviderTree::new();
-    let hosts: Vec<_> = (0..16_381)
+    let hosts: Vec<_> = (0..16_380)
         .map(|n| {
             let host = tree.create_root(&format!("host-{n}"), None).unwrap();
             let inventories = Inventories::new().with(VCPU, Inventory::new(1));

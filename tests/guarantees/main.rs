@@ -12,6 +12,7 @@
 //! | `quotas` | chains of ancestors |
 //! | `leases` | deadlines, confirmations, expiry |
 //! | `lives` | generations of consumers that end and begin again |
+//! | `tags` | a number of the caller's, wherever a consumer is shown |
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `counts` | metrics |
@@ -41,3 +42,4 @@ mod quotas;
 mod replies;
 mod reshapes;
 mod rig;
+mod tags;
