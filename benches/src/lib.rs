@@ -53,6 +53,7 @@ pub const OPERATIONS: &[Operation] = &[
         Forest::claim_one,
         Forest::release_first,
     ),
+    undone("claim again, 3 classes of 1 provider", Forest::claim_again, Forest::release),
     undone("claim, 1 class of 3 providers", Forest::claim_three, Forest::release),
     prepared("release, 1 class of 3 providers", Forest::claim_three, Forest::release),
     repeated("find by uuid", Forest::find),
@@ -106,11 +107,19 @@ pub fn amounts(amounts: [u64; 3]) -> [(ResourceClass, u64); 3] {
     std::array::from_fn(|class| (CLASSES[class], amounts[class]))
 }
 
+/// What a job takes of one provider.
+fn claim_of(provider: &Provider) -> Claim {
+    let take = |claim: Claim, (class, amount)| claim.take(provider, class, amount);
+    amounts(JOB).into_iter().fold(Claim::new(consumer(0)), take)
+}
+
 /// A forest, and what one thread needs.
 pub struct Forest {
     pub tree: ProviderTree,
     pub providers: Vec<Provider>,
     pub worker: Worker,
+    /// What a job takes of each provider, to be claimed again and again.
+    claims: Vec<Claim>,
     snapshot: Option<Snapshot>,
 }
 
@@ -125,7 +134,8 @@ impl Default for Forest {
         let list: Vec<_> = (0..PROVIDERS).map(spec).collect();
         let providers = tree.populate(&list).expect("a sound list");
         let worker = tree.worker().expect("the first worker");
-        Forest { tree, providers, worker, snapshot: None }
+        let claims = providers.iter().map(claim_of).collect();
+        Forest { tree, providers, worker, claims, snapshot: None }
     }
 }
 
@@ -151,6 +161,11 @@ impl Forest {
             claim.take_mut(self.provider(number), class, amount);
         }
         let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
+    }
+
+    fn claim_again(&mut self, number: usize) {
+        let claim = self.claims[pick(number)].for_consumer(consumer(number));
+        let _receipt = self.worker.claim(black_box(claim)).expect("it fits");
     }
 
     fn claim_three(&mut self, number: usize) {

@@ -26,9 +26,9 @@ impl Worker {
         lease: Option<Term>,
     ) -> Result<(Receipt, KeyCell)> {
         let Worker { core, writer, wanted, held, .. } = self;
-        // Most often the claim's own lines are sorted out already, and serve as they are.
-        let is_ready = claim.check(&core.forest)? && claim.chains.is_empty();
-        if !is_ready {
+        claim.check(&core.forest)?;
+        let ready = claim.sorted_out();
+        if ready.is_none() {
             wanted.clear();
             wanted.extend_from_slice(&claim.lines);
             sort_out(wanted)?;
@@ -36,14 +36,14 @@ impl Worker {
         // Most often the consumer is new, and what it wants is free.
         let mut is_new = matches!(before, Before::Nothing);
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
-            let lines = if is_ready { &claim.lines } else { &wanted[..] };
+            let lines = ready.unwrap_or(wanted);
             if let Some((generation, key)) = fast::claim(core, writer, claim, lines) {
                 let consumer = claim.consumer();
                 return Ok((Receipt { consumer, generation }, key));
             }
         }
         let key = None;
-        let mut put = Put { core, claim, before, lease, is_ready, wanted, held, key };
+        let mut put = Put { core, claim, before, lease, ready, wanted, held, key };
         // If the supposition that a new consumer has no key is wrong, the index refuses to intern
         // the key, and the next attempt looks the key up.
         while_stale(|| {
@@ -89,8 +89,9 @@ struct Put<'a> {
     before: Before,
     /// The term for which a new consumer is leased.
     lease: Option<Term>,
-    /// Whether the claim's own lines are sorted out, and are all that is wanted.
-    is_ready: bool,
+    /// The lines of the claim sorted out, if they are so already and all that is wanted, as most
+    /// often.
+    ready: Option<&'a [Line]>,
     /// Otherwise the lines of the claim and its chains, sorted out.
     wanted: &'a mut Vec<Line>,
     /// What the consumer holds before.
@@ -145,7 +146,7 @@ impl Put<'_> {
             self.core.claims.leases.agenda.insert(AgendaKey::new(term, key), consumer);
         }
         let tag = self.claim.tag_after(holder.tag);
-        let wanted = if self.is_ready { &self.claim.lines } else { &self.wanted[..] };
+        let wanted = self.ready.unwrap_or(self.wanted);
         let (claims, held) = (&self.core.claims, wanted.iter().map(Line::held));
         let generation = holder.hold(transaction, claims, consumer, expect, (term, tag), held)?;
         Ok((Receipt { consumer, generation }, key))
@@ -158,13 +159,13 @@ impl Put<'_> {
         transaction: &mut Transaction<'_>,
         holder: Option<Holder>,
     ) -> Result<Expect, Abort<Refusal>> {
-        let Put { core, claim, before, is_ready, wanted, held, .. } = self;
+        let Put { core, claim, before, ready, wanted, held, .. } = self;
         let forest = &core.forest;
         let expanded = match claim.chains.is_empty() {
             true => Ok(()),
             false => expand(transaction, forest, claim, wanted),
         };
-        let wanted = if *is_ready { &claim.lines } else { &wanted[..] };
+        let wanted = ready.unwrap_or(wanted);
         let consumer = claim.consumer();
         let generation = holder.and_then(|holder| holder.generation);
         let has_tag = holder.is_some_and(|holder| claim.tag_after(holder.tag) == holder.tag);

@@ -34,6 +34,7 @@ impl Candidate {
     /// claim has lines.
     pub fn claim(&self, claim: impl Into<Claim>) -> Claim {
         let mut claim = claim.into();
+        let is_all = claim.lines.is_empty();
         // The unnamed group first, as it is served by the root most often: lines in the order in which
         // the providers were created are in the order that a claim sorts them into.
         let is_unnamed = |(_, slot): &(Provider, &Slot)| slot.group.is_none();
@@ -42,6 +43,9 @@ impl Candidate {
             for &(class, amount) in &slot.amounts {
                 claim.take_mut(&provider, ResourceClass::from_number(class), amount);
             }
+        }
+        if is_all {
+            claim.put_in_order();
         }
         claim
     }
