@@ -433,7 +433,7 @@ struct Readme;
 pub mod model;
 
 pub use api::ProviderTree;
-pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
+pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
 pub use search::{

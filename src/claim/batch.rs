@@ -15,6 +15,7 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::engine::{check_conditions, expand};
 use crate::claim::holder::Holder;
+use crate::claim::issued::name_batch;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
 use crate::claim::worker::{Receipt, Worker};
@@ -50,9 +51,10 @@ impl Worker {
     /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
     /// [fork](crate::Fork::difference_if_unchanged) has read, and that has changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
-        let committed = check_batch(&self.core, batch).and_then(|capacities| {
-            let Worker { core, writer, .. } = self;
-            commit(core, writer, batch, &capacities)
+        let Worker { core, writer, .. } = self;
+        let committed = name_batch(core, writer, batch).and_then(|(batch, _issued)| {
+            let capacities = check_batch(core, &batch)?;
+            commit(core, writer, &batch, &capacities)
         });
         self.counting(committed, |tallies| &tallies.claims)
     }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
-use crate::layout::{ConsumerWords, Holding, Identity, State, Structure, structure_of};
+use crate::layout::{ConsumerWords, Holding, Identity, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
 use crate::values::ResourceClass;
 
@@ -50,7 +50,7 @@ pub struct Allocation {
 pub(crate) fn allocations(core: &Core, consumer: Uuid) -> Option<Allocations> {
     DoubleCollect::consistent(&core.forest.ledger, |collect| {
         let Some(hint) = core.claims.consumers.hint(&consumer) else { return Ok(None) };
-        read_allocations(collect, hint.cell, |words| words.life().is(State::Live, hint.incarnation))
+        read_allocations(collect, hint.cell, |words| words.are_of(consumer, hint.incarnation))
     })
 }
 

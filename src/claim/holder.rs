@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 use crate::claim::claims::Claims;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forest::{Expect, KeyCell, Refusal};
-use crate::layout::{ConsumerWords, Holding, Identity, Life, State, Term, rewrite_consumer};
+use crate::layout::{
+    CellKind, ConsumerWords, Holding, Identity, Life, State, Term, rewrite_consumer,
+};
 use crate::ledger::{Abort, Place, Transaction};
 
 /// Describes a consumer as a transaction has found it.
@@ -33,7 +35,8 @@ impl Holder {
         if life.incarnation != interned.incarnation {
             return Err(Abort::Reject(Refusal::Stale));
         }
-        if life.state != State::Live {
+        // A cell of another kind stands for consumers that are gone for good.
+        if life.state != State::Live || life.kind() != CellKind::Consumer {
             return Ok(Holder::new(place, life));
         }
         let words = ConsumerWords(transaction.words(place));
@@ -60,7 +63,7 @@ impl Holder {
     }
 
     /// Writes that the consumer holds exactly `held`, and returns the generation that the consumer
-    /// comes to.
+    /// comes to. Refuses a consumer that is gone for good.
     #[inline]
     pub(super) fn hold(
         &self,
@@ -71,14 +74,17 @@ impl Holder {
         (term, tag): (Option<Term>, u64),
         held: impl ExactSizeIterator<Item = Holding>,
     ) -> Result<u64> {
-        let generation = claims.floors.next(uuid, expect, self.generation);
+        if self.life.kind() != CellKind::Consumer {
+            return Err(Error::NotIssued { consumer: uuid });
+        }
+        let generation = claims.next_generation(uuid, expect, self.generation);
         let (cell, identity) = ((self.place, self.life), Identity { uuid, generation, tag });
         rewrite_consumer(transaction, cell, identity, term, held)?;
         Ok(generation)
     }
 
     /// Ends the life of a consumer that was at `generation`, and returns that: frees the cell, and
-    /// raises the consumer's floor.
+    /// lets the consumer's next life begin above.
     pub(super) fn end(
         &self,
         transaction: &mut Transaction<'_>,
@@ -86,7 +92,7 @@ impl Holder {
         consumer: Uuid,
         generation: u64,
     ) -> u64 {
-        claims.floors.raise(consumer, generation);
+        claims.end_at(consumer, generation);
         transaction.rewrite(self.place, &[self.life.ended().word()]);
         generation
     }

@@ -273,7 +273,7 @@ pub(crate) fn lease_of(core: &Core, consumer: Uuid) -> Option<Lease> {
     let interned = core.claims.consumers.hint(&consumer)?;
     let words = core.forest.ledger.peek(interned.cell, copy_words);
     let words = ConsumerWords(&words);
-    if !words.life().is(State::Live, interned.incarnation) {
+    if !words.are_of(consumer, interned.incarnation) {
         return None;
     }
     words.deadline()?;

@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::claim::agenda::AgendaKey;
+use crate::claim::claims::Claims;
 use crate::claim::core::Core;
 use crate::claim::engine::{exchange, expand, holds_exactly, put};
 use crate::claim::fast;
@@ -12,7 +13,7 @@ use crate::claim::lines::{Line, sort_out};
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, KeyCell, Refusal, while_stale};
+use crate::forest::{Expect, Forest, KeyCell, Refusal, while_stale};
 use crate::layout::{Holding, Term};
 use crate::ledger::{Abort, Transaction, Writer};
 
@@ -37,22 +38,35 @@ impl Worker {
         let mut is_new = matches!(before, Before::Nothing);
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
             let lines = ready.unwrap_or(wanted);
-            if let Some((generation, key)) = fast::claim(core, writer, claim, lines) {
-                let consumer = claim.consumer();
-                return Ok((Receipt { consumer, generation }, key));
+            if let Some(claimed) = fast::claim(core, writer, claim, lines) {
+                return Ok(claimed);
             }
         }
+        let consumers = &core.claims.consumers;
+        let (consumer, reserved) = match (claim.consumer(), before) {
+            (Some(consumer), _) => (consumer, None),
+            (None, Before::Nothing) => {
+                let (consumer, key) = consumers.reserve(writer)?;
+                (consumer, Some(key))
+            }
+            (None, _) => return Err(Error::Unnamed),
+        };
         let key = None;
-        let mut put = Put { core, claim, before, lease, ready, wanted, held, key };
+        let mut put = Put { core, claim, consumer, before, lease, ready, wanted, held, key };
         // If the supposition that a new consumer has no key is wrong, the index refuses to intern
         // the key, and the next attempt looks the key up.
-        while_stale(|| {
-            put.key = match std::mem::take(&mut is_new) {
-                true => None,
-                false => core.claims.consumers.interned(&core.forest.ledger, &claim.consumer()),
+        let done = while_stale(|| {
+            put.key = match (reserved, std::mem::take(&mut is_new)) {
+                (Some(key), _) => Some(key),
+                (None, true) => None,
+                (None, false) => consumers.interned(&core.forest.ledger, &consumer),
             };
             put.attempt(writer)
-        })
+        });
+        if let (Err(_), Some(key)) = (&done, reserved) {
+            consumers.give_back(writer, key);
+        }
+        done
     }
 
     /// Ends exactly the life of a consumer that `interned` names, if `admit` accepts the consumer.
@@ -86,6 +100,7 @@ impl Worker {
 struct Put<'a> {
     core: &'a Core,
     claim: &'a Claim,
+    consumer: Uuid,
     before: Before,
     /// The term for which a new consumer is leased.
     lease: Option<Term>,
@@ -109,7 +124,7 @@ impl Put<'_> {
             claims.leases.agenda.remove(&due);
         }
         if let (Err(Refusal::Error(_)), Some(key)) = (&result, self.key) {
-            claims.consumers.retire(writer, &self.claim.consumer(), key);
+            claims.consumers.retire(writer, &self.consumer, key);
         }
         result
     }
@@ -121,7 +136,7 @@ impl Put<'_> {
         transaction: &mut Transaction<'_>,
         entered: &mut Option<AgendaKey>,
     ) -> Result<(Receipt, KeyCell), Abort<Refusal>> {
-        let consumer = self.claim.consumer();
+        let consumer = self.consumer;
         let holder = match self.key {
             Some(key) => Some(Holder::open(transaction, key)?),
             None => None,
@@ -159,14 +174,14 @@ impl Put<'_> {
         transaction: &mut Transaction<'_>,
         holder: Option<Holder>,
     ) -> Result<Expect, Abort<Refusal>> {
-        let Put { core, claim, before, ready, wanted, held, .. } = self;
+        let Put { core, claim, consumer, before, ready, wanted, held, .. } = self;
         let forest = &core.forest;
         let expanded = match claim.chains.is_empty() {
             true => Ok(()),
             false => expand(transaction, forest, claim, wanted),
         };
         let wanted = ready.unwrap_or(wanted);
-        let consumer = claim.consumer();
+        let consumer = *consumer;
         let generation = holder.and_then(|holder| holder.generation);
         let has_tag = holder.is_some_and(|holder| claim.tag_after(holder.tag) == holder.tag);
         // Checked first: a caller that repeats a claim learns that the consumer has it already,
@@ -187,7 +202,8 @@ impl Put<'_> {
     /// and no cell of the transaction stands for it. If the consumer is absent at this second look,
     /// and no gate has changed since before it, everything was true at one instant.
     fn confirm_absence(&self, transaction: &Transaction<'_>) -> Result<(), Abort<Refusal>> {
-        if self.core.claims.consumers.hint(&self.claim.consumer()).is_some() {
+        let Core { forest, claims } = self.core;
+        if claims.consumers.checked_hint(&forest.ledger, &self.consumer).is_some() {
             return Err(Abort::Reject(Refusal::Stale));
         }
         if !transaction.holds() {
@@ -201,12 +217,11 @@ impl Put<'_> {
         &mut self,
         transaction: &mut Transaction<'_>,
     ) -> Result<(KeyCell, Holder), Abort<Refusal>> {
-        let consumers = &self.core.claims.consumers;
-        let consumer = self.claim.consumer();
-        let interned = match consumers.intern_open(transaction, &consumer) {
+        let Core { forest: Forest { ledger, .. }, claims: Claims { consumers, .. } } = self.core;
+        let interned = match consumers.intern_open(transaction, ledger, &self.consumer) {
             // No cell is left, but the consumer has one: the next attempt looks it up, and needs no
             // new one.
-            Err(_) if consumers.hint(&consumer).is_some() => None,
+            Err(_) if consumers.checked_hint(ledger, &self.consumer).is_some() => None,
             interned => interned?,
         };
         let (key, place, life) = interned.ok_or(Refusal::Stale)?;

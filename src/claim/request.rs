@@ -32,7 +32,8 @@ use crate::values::{Inventories, ResourceClass};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Claim {
-    consumer: Uuid,
+    /// `None` if the forest is to name the consumer.
+    consumer: Option<Uuid>,
     /// The tag that the consumer comes to have; `None` if it keeps the one that it has.
     tag: Option<u64>,
     pub(crate) lines: SmallVec<[Line; 4]>,
@@ -78,6 +79,46 @@ pub(crate) enum Condition {
 impl Claim {
     /// Returns a claim of `consumer` that asks for nothing yet.
     pub fn new(consumer: Uuid) -> Self {
+        Claim::of(Some(consumer))
+    }
+
+    /// Returns a claim that asks for nothing yet, of a consumer that the forest names: each time the
+    /// claim is granted it is another one, and the [receipt](crate::Receipt::consumer) says which.
+    ///
+    /// No call is as cheap as a claim of a consumer that the forest names, and its release: they touch
+    /// no index, and so take no lock. The uuid is one of version 8 (RFC 9562), and no other consumer
+    /// of any forest has it or will have it: after the release, a claim of the uuid is refused as
+    /// [`NotIssued`](Error::NotIssued). A dump keeps it, and a forest that is loaded from the dump finds
+    /// the consumer by an index, like one from outside.
+    ///
+    /// Nobody can ask for the same claim again if the reply is lost. Where that can happen, let
+    /// the forest [issue](crate::ProviderTree::issue) a uuid first.
+    ///
+    /// [`Worker::claim`](crate::Worker::claim), [`lease`](crate::Worker::lease), gangs and batches
+    /// take unnamed claims. A replacement and a [fork](crate::Fork) refuse them as
+    /// [`Unnamed`](Error::Unnamed).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    ///
+    /// let small = Claim::unnamed().take(&host, ResourceClass::VCPU, 4);
+    /// let (one, other) = (worker.claim(&small)?, worker.claim(&small)?);
+    /// assert_ne!(one.consumer, other.consumer);
+    /// worker.release(one.consumer)?;
+    /// assert_eq!(tree.consumers(), [other.consumer]);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn unnamed() -> Self {
+        Claim::of(None)
+    }
+
+    fn of(consumer: Option<Uuid>) -> Self {
         let (lines, chains, conditions, sorted_out) = Default::default();
         let made = Made::OF_NOTHING;
         Claim { consumer, tag: None, lines, chains, conditions, made, sorted_out }
@@ -105,7 +146,7 @@ impl Claim {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn for_consumer(&mut self, consumer: Uuid) -> &Self {
-        self.consumer = consumer;
+        self.consumer = Some(consumer);
         if !self.made.is_sorted && self.sorted_out.is_empty() {
             self.sorted_out.extend_from_slice(&self.lines);
             // Refused: the sum of some lines is too large, as each attempt at the claim will say.
@@ -221,9 +262,15 @@ impl Claim {
         self
     }
 
-    /// Returns the consumer that makes the claim.
-    pub fn consumer(&self) -> Uuid {
+    /// Returns the consumer that makes the claim, or `None` if the forest is to name it.
+    #[inline]
+    pub fn consumer(&self) -> Option<Uuid> {
         self.consumer
+    }
+
+    /// Returns the consumer that makes the claim; refuses an unnamed claim.
+    pub(crate) fn named(&self) -> Result<Uuid> {
+        self.consumer.ok_or(Error::Unnamed)
     }
 
     /// Returns the tag that the claim sets, if it sets one.
@@ -256,7 +303,7 @@ impl Claim {
     #[cold]
     fn check_each(&self, forest: &Forest) -> Result<()> {
         if self.is_empty() {
-            return Err(Error::EmptyClaim { consumer: self.consumer });
+            return Err(Error::EmptyClaim { consumer: self.consumer.unwrap_or_default() });
         }
         for line in self.lines.iter().chain(&self.chains) {
             line.check(forest)?;
@@ -327,6 +374,7 @@ pub struct Batch {
 /// Describes what a batch does with one consumer.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsumerChange {
+    /// Nil until the consumer of an unnamed claim is named.
     pub(crate) consumer: Uuid,
     /// What the consumer will hold; `None` if it will hold nothing any more.
     pub(crate) claim: Option<Claim>,
@@ -396,14 +444,14 @@ impl Batch {
 
     /// Adds what [`Worker::claim`](crate::Worker::claim) does, and returns the batch.
     pub fn claim(mut self, claim: Claim) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Nothing);
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Nothing);
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
 
     /// Adds what [`Worker::replace`](crate::Worker::replace) does, and returns the batch.
     pub fn replace(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Expected(expect));
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Expected(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
@@ -411,7 +459,7 @@ impl Batch {
     /// Adds a claim of a consumer that is as expected, and that gives up its lease, if it has one.
     /// Returns the batch.
     pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Ended(expect));
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Ended(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }

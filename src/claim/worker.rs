@@ -137,12 +137,10 @@ impl Worker {
     /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
         let released = match self.core.claims.consumers.hint(&consumer) {
-            Some(interned) => {
-                match fast::release(&self.core, &mut self.writer, consumer, interned) {
-                    Some(generation) => Ok(Receipt { consumer, generation }),
-                    None => self.end(consumer, interned, |_| Ok(())),
-                }
-            }
+            Some(hint) => match fast::release(&self.core, &mut self.writer, consumer, hint) {
+                Some(generation) => Ok(Receipt { consumer, generation }),
+                None => self.release_seldom(consumer),
+            },
             None => Err(Refusal::Stale),
         };
         // A life that is over already is as good as none.
@@ -151,6 +149,16 @@ impl Worker {
             Refusal::Stale => Error::ConsumerNotFound { consumer },
         });
         self.counting(released, |tallies| &tallies.releases)
+    }
+
+    /// Releases a consumer that the fast path does not serve.
+    #[cold]
+    fn release_seldom(&mut self, consumer: Uuid) -> Result<Receipt, Refusal> {
+        let Core { forest, claims } = &*self.core;
+        match claims.consumers.checked_hint(&forest.ledger, &consumer) {
+            Some(interned) => self.end(consumer, interned, |_| Ok(())),
+            None => Err(Refusal::Stale),
+        }
     }
 
     /// Returns the provider with this uuid, as [`ProviderTree::find`](crate::ProviderTree::find)

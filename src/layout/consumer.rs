@@ -79,6 +79,11 @@ impl<'a> ConsumerWords<'a> {
         Life::of_words(self.0)
     }
 
+    /// Returns whether the cell serves this consumer, in the life of this incarnation.
+    pub(crate) fn are_of(self, consumer: Uuid, incarnation: u64) -> bool {
+        self.life() == Life::of_consumer(incarnation) && self.uuid() == consumer
+    }
+
     pub(crate) fn uuid(self) -> Uuid {
         Uuid::from_u64_pair(self.word(1), self.word(2))
     }
@@ -145,7 +150,7 @@ pub(crate) fn words_of(amounts: usize, is_leased: bool) -> usize {
 
 /// Writes the cell of a consumer that holds `held`, and is not leased, into its next version, which has
 /// as many words as that [takes](words_of).
-#[inline]
+#[inline(always)] // Called where a claim has its amounts in registers.
 pub(crate) fn write_consumer(
     words: NextPayload<'_>,
     life: Life,
@@ -158,16 +163,35 @@ pub(crate) fn write_consumer(
     }
 }
 
+/// Returns whether the consumer's cell that holds this record stands for `uuid`, which names the life that
+/// the cell is in: the cell waits for a consumer that is to have the uuid, or serves the one that has it.
+#[inline]
+pub(crate) fn stands_for(record: Record<'_>, uuid: Uuid) -> bool {
+    match Life::of(record).state {
+        State::Free => false,
+        State::Absent => true,
+        State::Live => uuid_in(record) == uuid,
+    }
+}
+
+/// Reads the uuid of the consumer that the cell serves which holds this record.
+#[inline]
+pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {
+    Uuid::from_u64_pair(record.word(1), record.word(2))
+}
+
 /// Reads what a consumer holds for good, and its generation, in the cell that holds this record. Returns
-/// `None` if the consumer is not in that `life` any more, is leased, or holds more than `most` amounts.
+/// `None` if the cell does not serve the consumer in that `life` any more, or if the consumer is leased or
+/// holds more than `most` amounts.
 #[inline]
 pub(crate) fn held_in(
     record: Record<'_>,
-    life: Life,
+    (uuid, life): (Uuid, Life),
     most: usize,
 ) -> Option<(u64, SmallVec<[Holding; 4]>)> {
     let amounts = record.len().checked_sub(HEADER)? / 2;
-    if Life::of(record) != life || record.word(4) != NEVER || amounts > most {
+    let is_meant = Life::of(record) == life && uuid_in(record) == uuid;
+    if !is_meant || record.word(4) != NEVER || amounts > most {
         return None;
     }
     let held = (0..amounts).map(|index| {

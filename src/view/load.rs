@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::claim::{AgendaKey, Allocations, Core};
 use crate::error::{Error, Fault, Result};
 use crate::forest::{
-    ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate, set_cordon,
+    ClassUsage, LARGEST_LISTED_GENERATION, Mark, Plan, ProviderSpec, find, populate, set_cordon,
 };
 use crate::layout::{Holding, Identity, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
@@ -40,7 +40,11 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
         return Err(Error::InvalidEntries { faults });
     }
 
-    let core = Core::new();
+    // The loaded consumers are from outside: whatever forest has issued their uuids, another mark tells
+    // those from the ones that this forest will issue.
+    let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.key(it.consumer).is_none());
+    let mark = std::iter::repeat_with(Mark::new).find(is_free);
+    let core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
     let order = plan.parents_first();
     core.forest.with_writer(|writer| {
         let mut usage_cells = Map::default();

@@ -13,6 +13,7 @@
 //! | `leases` | deadlines, confirmations, expiry |
 //! | `lives` | generations of consumers that end and begin again |
 //! | `tags` | a number of the caller's, wherever a consumer is shown |
+//! | `issued` | consumers that the forest names |
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `counts` | metrics |
@@ -32,6 +33,7 @@ mod conflicts;
 mod cordons;
 mod counts;
 mod crowds;
+mod issued;
 mod leases;
 mod lines;
 mod lives;

@@ -58,7 +58,7 @@ pub(crate) fn claim(site: &Site) {
         assert!(worker.claim(&refused).is_err(), "{refused:?}");
         let generation = Expect::Generation(u64::MAX);
         assert!(worker.replace(&refused, generation).is_err(), "{refused:?}");
-        if refused.consumer() != TENANT {
+        if refused.consumer() != Some(TENANT) {
             assert!(worker.replace(&refused, Expect::Any).is_err(), "{refused:?}");
             assert!(worker.claim_partly(&refused.rest_on(host, u64::MAX)).is_err());
         }

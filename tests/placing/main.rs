@@ -155,7 +155,7 @@ fn chains_are_counted_at_each_link() {
     for provider in [&top, &team] {
         assert_eq!(view.usage(provider, VCPU).unwrap(), tree.usage(provider, VCPU).unwrap());
     }
-    let _ = worker.release(claim.consumer()).unwrap();
+    let _ = worker.release(claim.consumer().unwrap()).unwrap();
     view.released(&claim);
     assert_eq!(view.usage(&top, VCPU).unwrap().used, 0);
 }
@@ -444,13 +444,13 @@ fn to_look_for_victims_changes_nothing() {
     });
     let mut view = tree.view_with_holders();
     // The view knows what is used, but not yet that one of the consumers has gone.
-    let _ = worker.release(gone.consumer()).unwrap();
+    let _ = worker.release(gone.consumer().unwrap()).unwrap();
     view.reread(&root).unwrap();
     let mut all = view.prepare(&vcpus(16)).unwrap();
     let _ = view.evict(&mut all, |_, _| Some(1)).unwrap();
     assert_eq!(view.usage(&root, VCPU).unwrap().used, 10);
     assert_eq!(roots(&view, &vcpus(6)), [root]);
-    let _ = worker.release(there.consumer()).unwrap();
+    let _ = worker.release(there.consumer().unwrap()).unwrap();
     view.refresh();
     assert_eq!(view.usage(&root, VCPU).unwrap().used, 0);
 }

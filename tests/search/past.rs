@@ -103,7 +103,7 @@ proptest! {
                 let claim = candidate.claim(forest.consumer());
                 let granted = fork.claim(&claim);
                 prop_assert!(granted.is_ok(), "{:?}", granted);
-                fork.release(claim.consumer()).unwrap();
+                fork.release(claim.consumer().unwrap()).unwrap();
             }
         }
     }

@@ -22,7 +22,7 @@ impl Fork {
     /// The errors of [`Worker::claim`](crate::Worker::claim), as of the fork.
     pub fn claim(&mut self, claim: &Claim) -> Result<()> {
         claim.check(&self.core().forest)?;
-        let consumer = claim.consumer();
+        let consumer = claim.named()?;
         let tenancy = self.tenancy(consumer)?;
         if tenancy.is_live() {
             let generation = tenancy.generation();
@@ -42,7 +42,7 @@ impl Fork {
     /// The errors of [`claim`](Self::claim), except that a consumer that holds something is no
     /// error.
     pub fn replace(&mut self, claim: &Claim) -> Result<()> {
-        let tenancy = self.tenancy(claim.consumer())?;
+        let tenancy = self.tenancy(claim.named()?)?;
         self.put(claim, tenancy)
     }
 
@@ -202,7 +202,7 @@ impl Fork {
         // The difference puts this claim in the place of what the snapshot has.
         tenancy.claim = Some(claim.clone().tagged(tenancy.tag));
         tenancy.is_changed = true;
-        self.consumers.insert(claim.consumer(), tenancy);
+        self.consumers.insert(claim.named()?, tenancy);
         Ok(())
     }
 
