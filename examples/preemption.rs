@@ -1,11 +1,11 @@
 //! Preemption: find the cheapest victims in a view, then evict and place in one commit.
 //!
 //! `cargo run --release --example preemption [hosts]`. A cluster is full of pods of low priority; a
-//! pod of high priority needs four GPUs of one host, with CPU and memory. A view that follows
-//! consumers finds the host whose victims cost least. Victims and claim are committed as one batch,
+//! pod of high priority needs four GPUs of one host, with CPU and memory. Each pod's priority is the tag
+//! of its consumer, so that nothing is kept beside. A view that follows consumers finds the host whose
+//! victims cost least. Victims and claim are committed as one batch,
 //! which is refused if a victim has changed since the view has seen it.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::time::Instant;
 
@@ -17,29 +17,19 @@ use uuid::Uuid;
 
 const GPUS: u64 = 8;
 
-/// What a scheduler knows of a pod.
-struct Pod {
-    priority: u64,
-    gpus: u64,
-}
-
-/// The pods, by their consumers.
-type Pods = HashMap<Uuid, Pod>;
-
 fn main() -> Result<(), Box<dyn Error>> {
     let hosts = std::env::args().nth(1).map_or(Ok(8), |hosts| hosts.parse())?;
     let gpu = ResourceClass::new("CUSTOM_GPU")?;
     let tree = ProviderTree::new();
     let mut worker = tree.worker()?;
     let hosts = build(&tree, gpu, hosts)?;
-    let mut pods = fill(&mut worker, &hosts, gpu)?;
-    println!("{} pods on {} hosts; none has 4 GPUs free", pods.len(), hosts.len());
+    let pods = fill(&mut worker, &hosts, gpu)?;
+    println!("{pods} pods on {} hosts; none has 4 GPUs free", hosts.len());
 
     let mut view = tree.view_with_holders();
     let mut wanted = view.prepare(&Request::from(amounts(4, gpu)))?;
     let urgent = Uuid::from_u128(u128::MAX);
-    let receipts = preempt(&tree, &mut worker, &mut view, &mut wanted, &pods, (urgent, 100))?;
-    pods.insert(urgent, Pod { priority: 100, gpus: 4 });
+    let receipts = preempt(&tree, &mut worker, &mut view, &mut wanted, (urgent, 100))?;
     assert_eq!(receipts.iter().filter(|receipt| receipt.consumer == urgent).count(), 1);
     assert!(tree.audit().holds());
     Ok(())
@@ -71,23 +61,25 @@ fn build(
     (0..hosts).map(host).collect()
 }
 
-/// Fills every host but for one GPU with pods of one to three, of different priorities.
+/// Fills every host but for one GPU with pods of one to three, of different priorities; returns how
+/// many.
 fn fill(
     worker: &mut Worker,
     hosts: &[Provider],
     gpu: ResourceClass,
-) -> Result<Pods, provider_tree::Error> {
-    let mut pods = Pods::new();
+) -> Result<usize, provider_tree::Error> {
+    let mut pods = 0;
     for (number, host) in hosts.iter().enumerate() {
         for (place, gpus) in [3, 2, 1, 1].into_iter().enumerate() {
             let uuid = Uuid::from_u128((number * 10 + place) as u128);
+            let priority = 1 + ((number * 7 + place * 5) % 23) as u64;
             let claim = Claim::new(uuid)
+                .tagged(priority)
                 .take(host, ResourceClass::VCPU, 4 * gpus)
                 .take(host, ResourceClass::MEMORY_MB, 16_384 * gpus)
                 .take(host, gpu, gpus);
             let _receipt = worker.claim(&claim)?;
-            let priority = 1 + ((number * 7 + place * 5) % 23) as u64;
-            pods.insert(uuid, Pod { priority, gpus });
+            pods += 1;
         }
     }
     Ok(pods)
@@ -100,20 +92,16 @@ fn preempt(
     worker: &mut Worker,
     view: &mut View,
     wanted: &mut Prepared,
-    pods: &Pods,
     (urgent, priority): (Uuid, u64),
 ) -> Result<Vec<Receipt>, Box<dyn Error>> {
     loop {
         view.refresh();
         let begun = Instant::now();
-        let cost = |consumer| {
-            let pod = pods.get(&consumer)?;
-            (pod.priority < priority).then_some(pod.priority * pod.gpus)
-        };
+        let cost = |_, victim| (victim < priority).then_some(victim);
         let eviction = view.evict(wanted, cost)?;
         let eviction = eviction.ok_or("no host has enough pods of lower priority")?;
         let searched = begun.elapsed();
-        match worker.commit(&eviction.batch(urgent)) {
+        match worker.commit(&eviction.batch(Claim::new(urgent).tagged(priority))) {
             Ok(receipts) => {
                 let host = tree.name(&eviction.candidate.root())?;
                 let victims = eviction.victims.len();

@@ -58,6 +58,7 @@
 //! | make a claim depend on more than what is free | [`Claim::rest_on`] |
 //! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
 //! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
+//! | keep a number of your own with a consumer: an index, a priority, an owner | [`Claim::tagged`] |
 //! | keep quotas | [`Claim::take_chain`] |
 //! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] lists the consumers that have to go |
 //! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
@@ -283,7 +284,7 @@
 //! | cells in a forest | 2<sup>26</sup> = 67,108,864; a provider takes three, a consumer one |
 //! | cells of one larger size among them | 2<sup>25</sup> = 33,554,432 of the next size, and fewer from one to the next; see below |
 //! | workers at the same time | 32,768, less those that the forest uses itself; see below |
-//! | amounts that one consumer holds | 16,380; 16,379 of a lease |
+//! | amounts that one consumer holds | 16,379 |
 //! | classes of one provider | 10,080 |
 //! | sum of the amounts of one class that one call asks of one provider | 2<sup>64</sup> - 1 |
 //! | cells in one transaction | 4,194,304; to remove or list a provider takes three, so about 1,398,000 providers at once |
@@ -298,9 +299,10 @@
 //! record of 8, 16, 32, 64, 128, 256, 1,024, 4,096 or 32,768 words. A record of 8 words has room for
 //! each of these: a provider's name; its usage, if it has up to four classes whose capacities take
 //! 64 bits together, with one more for each. One of 16 words has room for a provider's place in the
-//! tree; its usage, if it has up to three classes with any capacities; a consumer of up to four
-//! amounts, or of up to three that are leased. All cells of a forest can have records of these sizes:
-//! those of ten million providers, for example, with 37 million consumers. Of the larger sizes, up to 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>,
+//! tree; its usage, if it has up to three classes with any capacities; a consumer of up to three
+//! amounts, leased or not. All cells of a forest can have records of these sizes: those of ten
+//! million providers, for example, with 37 million consumers. Of the larger sizes, up to
+//! 2<sup>25</sup>, 2<sup>24</sup>, 2<sup>23</sup>,
 //! 2<sup>22</sup>, 2<sup>21</sup>, 2<sup>20</sup> and 2<sup>20</sup> cells can be in use, less what
 //! workers keep in stock.
 //!
@@ -433,7 +435,7 @@ struct Readme;
 pub mod model;
 
 pub use api::ProviderTree;
-pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
+pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
 pub use search::{

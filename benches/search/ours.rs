@@ -212,7 +212,7 @@ impl Hand for OurHand<'_> {
     }
 
     fn release(&mut self, _: Shape, job: Claimed) {
-        self.worker.release(job.claim.consumer()).map(drop).expect("was claimed");
+        self.worker.release(job.claim.consumer().unwrap()).map(drop).expect("was claimed");
         self.view.released(&job.claim);
         if !self.others.is_empty() {
             self.tell(News::Released, &Arc::new(job.claim));

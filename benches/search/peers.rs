@@ -273,7 +273,7 @@ impl Hand for OwnSet<'_> {
     }
 
     fn release(&mut self, shape: Shape, job: Claimed) {
-        self.worker.release(job.claim.consumer()).map(drop).expect("was claimed");
+        self.worker.release(job.claim.consumer().unwrap()).map(drop).expect("was claimed");
         let spot = job.spot.expect("known");
         self.change(spot.host as usize, |host| host.give_back(shape, spot));
     }

@@ -53,6 +53,17 @@ pub const OPERATIONS: &[Operation] = &[
         Forest::claim_one,
         Forest::release_first,
     ),
+    undone("claim again, 3 classes of 1 provider", Forest::claim_again, Forest::release),
+    undone(
+        "claim, 3 classes of 1 provider, consumer named by the tree",
+        Forest::claim_unnamed,
+        Forest::release_named,
+    ),
+    prepared(
+        "release, 3 classes of 1 provider, consumer named by the tree",
+        Forest::claim_unnamed,
+        Forest::release_named,
+    ),
     undone("claim, 1 class of 3 providers", Forest::claim_three, Forest::release),
     prepared("release, 1 class of 3 providers", Forest::claim_three, Forest::release),
     repeated("find by uuid", Forest::find),
@@ -106,11 +117,23 @@ pub fn amounts(amounts: [u64; 3]) -> [(ResourceClass, u64); 3] {
     std::array::from_fn(|class| (CLASSES[class], amounts[class]))
 }
 
+/// What a job takes of one provider, in addition to `claim`.
+fn claim_of(claim: Claim, provider: &Provider) -> Claim {
+    let take = |claim: Claim, (class, amount)| claim.take(provider, class, amount);
+    amounts(JOB).into_iter().fold(claim, take)
+}
+
 /// A forest, and what one thread needs.
 pub struct Forest {
     pub tree: ProviderTree,
     pub providers: Vec<Provider>,
     pub worker: Worker,
+    /// What a job takes of each provider, to be claimed again and again.
+    claims: Vec<Claim>,
+    /// The same for consumers that the tree names.
+    unnamed: Vec<Claim>,
+    /// The consumers that the tree has named, by the number of the call.
+    named: Vec<Uuid>,
     snapshot: Option<Snapshot>,
 }
 
@@ -125,7 +148,11 @@ impl Default for Forest {
         let list: Vec<_> = (0..PROVIDERS).map(spec).collect();
         let providers = tree.populate(&list).expect("a sound list");
         let worker = tree.worker().expect("the first worker");
-        Forest { tree, providers, worker, snapshot: None }
+        let of_each =
+            |claim: Claim| providers.iter().map(|it| claim_of(claim.clone(), it)).collect();
+        let (claims, unnamed) = (of_each(Claim::new(consumer(0))), of_each(Claim::unnamed()));
+        let (named, snapshot) = (Vec::new(), None);
+        Forest { tree, providers, worker, claims, unnamed, named, snapshot }
     }
 }
 
@@ -151,6 +178,23 @@ impl Forest {
             claim.take_mut(self.provider(number), class, amount);
         }
         let _receipt = self.worker.claim(black_box(&claim)).expect("it fits");
+    }
+
+    fn claim_again(&mut self, number: usize) {
+        let claim = self.claims[pick(number)].for_consumer(consumer(number));
+        let _receipt = self.worker.claim(black_box(claim)).expect("it fits");
+    }
+
+    fn claim_unnamed(&mut self, number: usize) {
+        let claim = &self.unnamed[pick(number)];
+        let receipt = self.worker.claim(black_box(claim)).expect("it fits");
+        self.named.resize(self.named.len().max(number + 1), Uuid::nil());
+        self.named[number] = receipt.consumer;
+    }
+
+    fn release_named(&mut self, number: usize) {
+        let named = black_box(self.named[number]);
+        let _receipt = self.worker.release(named).expect("it holds something");
     }
 
     fn claim_three(&mut self, number: usize) {

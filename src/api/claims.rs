@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
-use crate::claim::{Allocations, Lease, Worker, allocations, lease_of};
+use crate::claim::{Allocations, Issued, Lease, Worker, allocations, lease_of};
 use crate::error::Result;
 use crate::values::Metrics;
 
@@ -22,6 +22,48 @@ impl ProviderTree {
     /// forest itself keeps a few of these workers for its own methods.
     pub fn worker(&self) -> Result<Worker> {
         Worker::new(Arc::clone(&self.core))
+    }
+
+    /// Issues a uuid for a consumer to come, so that a claim can be asked again if its reply is lost: a
+    /// second claim of the uuid is refused as [`AlreadyHeld`](crate::Error::AlreadyHeld). Lock-free,
+    /// O(1).
+    ///
+    /// Such a uuid says itself where its consumer is: whatever is done with the consumer touches no
+    /// index, and takes no lock. Where no reply can be lost, [`Claim::unnamed`](crate::Claim::unnamed)
+    /// saves the call.
+    ///
+    /// The uuid is good for any worker of the forest, until it is released once. If it is never claimed,
+    /// it is given back when the returned value is dropped. A claim or a replacement of a
+    /// uuid of this forest that is not good, since it was released, given back or made up, is refused as
+    /// [`NotIssued`](crate::Error::NotIssued); every other call finds that such a consumer holds nothing. A
+    /// uuid that another forest has issued is like any other from outside.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TooLarge`](crate::Error::TooLarge) if the forest is full, or beyond 32,768 workers
+    /// at the same time.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    ///
+    /// let issued = tree.issue()?;
+    /// let vm = issued.consumer();
+    /// let claim = Claim::new(vm).take(&host, ResourceClass::VCPU, 3);
+    /// let _lost = worker.claim(&claim)?;
+    /// assert!(matches!(worker.claim(&claim), Err(Error::AlreadyHeld { generation: 1, .. })));
+    ///
+    /// worker.release(vm)?;
+    /// assert_eq!(worker.claim(&claim), Err(Error::NotIssued { consumer: vm }));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn issue(&self) -> Result<Issued> {
+        self.core.forest.with_writer(|writer| Issued::new(&self.core, writer))
     }
 
     /// Returns what `consumer` holds, as of one instant, or `None` if the consumer holds nothing.
@@ -45,12 +87,12 @@ impl ProviderTree {
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
     /// tree.set_inventories(&host, vcpu, Expect::Any)?;
     /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
-    /// tree.worker()?.lease(&claim, 100)?;
+    /// let vm = tree.worker()?.lease(&claim, 100)?.consumer();
     ///
     /// let copy = ProviderTree::load(&tree.dump())?;
-    /// let lease = copy.lease_of(claim.consumer()).expect("it is leased");
+    /// let lease = copy.lease_of(vm).expect("it is leased");
     /// let _receipt = copy.worker()?.confirm(&lease, 50)?;
-    /// assert_eq!(copy.lease_of(claim.consumer()), None);
+    /// assert_eq!(copy.lease_of(vm), None);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn lease_of(&self, consumer: Uuid) -> Option<Lease> {

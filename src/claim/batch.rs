@@ -15,6 +15,7 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::engine::{check_conditions, expand};
 use crate::claim::holder::Holder;
+use crate::claim::issued::name_batch;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
 use crate::claim::worker::{Receipt, Worker};
@@ -50,9 +51,10 @@ impl Worker {
     /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
     /// [fork](crate::Fork::difference_if_unchanged) has read, and that has changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
-        let committed = check_batch(&self.core, batch).and_then(|capacities| {
-            let Worker { core, writer, .. } = self;
-            commit(core, writer, batch, &capacities)
+        let Worker { core, writer, .. } = self;
+        let committed = name_batch(core, writer, batch).and_then(|(batch, _issued)| {
+            let capacities = check_batch(core, &batch)?;
+            commit(core, writer, &batch, &capacities)
         });
         self.counting(committed, |tallies| &tallies.claims)
     }
@@ -186,10 +188,11 @@ fn attempt(
             let (claims, consumer) = (&core.claims, change.consumer);
             let generation = match (&change.claim, holder.generation) {
                 (None, Some(last)) => holder.end(transaction, claims, consumer, last),
-                _ => {
-                    let term = holder.term.filter(|_| !change.ends());
-                    let held = lines.iter().map(Line::held);
-                    holder.hold(transaction, claims, consumer, *expect, term, held)?
+                (claim, _) => {
+                    let kept = if change.ends() { (None, 0) } else { (holder.term, holder.tag) };
+                    let tag = claim.as_ref().map_or(kept.1, |claim| claim.tag_after(kept.1));
+                    let (next, held) = ((kept.0, tag), lines.iter().map(Line::held));
+                    holder.hold(transaction, claims, consumer, *expect, next, held)?
                 }
             };
             outcomes.push((Receipt { consumer, generation }, holder.term));
@@ -211,7 +214,7 @@ fn attempt(
 }
 
 impl ConsumerChange {
-    /// Returns whether a lease of the consumer ends together with what the consumer held before.
+    /// Returns whether lease and tag of the consumer end together with what the consumer held before.
     fn ends(&self) -> bool {
         matches!(self.before, Before::Ended(_))
     }

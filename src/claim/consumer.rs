@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
-use crate::layout::{ConsumerWords, Holding, State, Structure, structure_of};
+use crate::layout::{ConsumerWords, Holding, Identity, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
 use crate::values::ResourceClass;
 
@@ -22,8 +22,16 @@ pub struct Allocations {
     /// good.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub deadline: Option<u64>,
+    /// The tag that a claim has [set](crate::Claim::tagged); 0 if none has.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_zero"))]
+    pub tag: u64,
     /// The amounts that the consumer holds, one entry for each class of each provider.
     pub allocations: Vec<Allocation>,
+}
+
+#[cfg(feature = "serde")]
+fn is_zero(tag: &u64) -> bool {
+    *tag == 0
 }
 
 /// Represents an amount that a consumer holds.
@@ -42,7 +50,7 @@ pub struct Allocation {
 pub(crate) fn allocations(core: &Core, consumer: Uuid) -> Option<Allocations> {
     DoubleCollect::consistent(&core.forest.ledger, |collect| {
         let Some(hint) = core.claims.consumers.hint(&consumer) else { return Ok(None) };
-        read_allocations(collect, hint.cell, |words| words.life().is(State::Live, hint.incarnation))
+        read_allocations(collect, hint.cell, |words| words.are_of(consumer, hint.incarnation))
     })
 }
 
@@ -57,15 +65,16 @@ pub(crate) fn read_allocations(
         let words = ConsumerWords(words);
         is_meant(words).then(|| {
             let held: SmallVec<[Holding; 4]> = words.held().collect();
-            (words.uuid(), words.generation(), words.deadline(), held)
+            (words.identity(), words.deadline(), held)
         })
     })?;
-    let Some((consumer, generation, deadline, held)) = read else { return Ok(None) };
+    let Some((identity, deadline, held)) = read else { return Ok(None) };
+    let Identity { uuid: consumer, generation, tag } = identity;
     let mut allocations = Vec::with_capacity(held.len());
     for Holding { usage, class, amount } in held {
         let provider = reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
         let class = ResourceClass::from_number(class);
         allocations.push(Allocation { provider, class, amount });
     }
-    Ok(Some(Allocations { consumer, generation, deadline, allocations }))
+    Ok(Some(Allocations { consumer, generation, deadline, tag, allocations }))
 }

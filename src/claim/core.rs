@@ -1,7 +1,7 @@
 //! [`Core`]: what all handles of one forest share.
 
 use crate::claim::claims::Claims;
-use crate::forest::Forest;
+use crate::forest::{Forest, Mark, Own};
 
 /// Holds a forest's providers and consumers.
 pub(crate) struct Core {
@@ -11,6 +11,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new() -> Self {
-        Core { forest: Forest::new(), claims: Claims::new() }
+        Core::with_mark(Mark::new())
+    }
+
+    /// Returns an empty forest whose own consumers have this mark.
+    pub(crate) fn with_mark(mark: Mark) -> Self {
+        let forest = Forest::new();
+        let claims = Claims::new(Own { mark, nobody: forest.nobody() });
+        Core { forest, claims }
     }
 }

@@ -8,15 +8,17 @@ use uuid::Uuid;
 use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
+use crate::claim::request::Claim;
+use crate::claim::worker::Receipt;
 use crate::forest::{Expect, Forest, KeyCell};
-use crate::layout::{Life, PackedUsage, UsageWords, held_in, words_of, write_consumer};
-use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
+use crate::layout::{Identity, Life, PackedUsage, UsageWords, held_in, words_of, write_consumer};
+use crate::ledger::{FastTransaction, MOST_FAST_CELLS, NextPayload, Record, Writer};
 
 /// Bounds the amounts of a consumer that is released on the fast path.
 const MOST_AMOUNTS: usize = 16;
 
-/// Tries to give `consumer`, which holds nothing most often, what the sorted `lines` ask for; returns the
-/// consumer's generation and its cell.
+/// Tries to give the consumer of a claim, which holds nothing most often, what the sorted `lines` ask
+/// for, which are all that is wanted; returns the receipt and the consumer's cell.
 ///
 /// An attempt that another change has come before leaves the consumer's key interned, for the
 /// transaction that follows.
@@ -24,25 +26,44 @@ const MOST_AMOUNTS: usize = 16;
 pub(super) fn claim(
     core: &Core,
     writer: &mut Writer,
-    consumer: Uuid,
+    claim: &Claim,
     lines: &[Line],
-) -> Option<(u64, KeyCell)> {
+) -> Option<(Receipt, KeyCell)> {
     are_few(lines.iter().map(Line::usage))?;
     let mut transaction = writer.fast_transaction();
     let changes = lines.iter().map(|line| Change::of(line, 0));
     change_all(&mut transaction, &core.forest, changes)?;
-    let (consumers, floors) = (&core.claims.consumers, &core.claims.floors);
-    let mut generation = 0;
+    let (consumers, length) = (&core.claims.consumers, words_of(lines.len(), false));
+    let tag = claim.tag_after(0);
+    let write = |words: NextPayload<'_>, life, uuid, generation| {
+        let identity = Identity { uuid, generation, tag };
+        write_consumer(words, life, identity, lines.iter().map(Line::held));
+    };
+    let mut generation = Expect::Any.next(0);
     // Interned last, so that a refused claim leaves the index alone.
-    let length = words_of(lines.len(), false);
-    let key = consumers.intern_fast(&mut transaction, &consumer, length, |words, life| {
-        generation = floors.next(consumer, Expect::Any, None);
-        write_consumer(words, life, consumer, generation, lines.iter().map(Line::held));
-    })?;
-    transaction.commit().then_some((generation, key))
+    let (consumer, key) = match claim.consumer() {
+        Some(uuid) => {
+            let key = consumers.intern_fast(&mut transaction, &uuid, length, |words, life| {
+                generation = core.claims.next_generation(uuid, Expect::Any, None);
+                write(words, life, uuid, generation);
+            })?;
+            (uuid, key)
+        }
+        None => consumers.reserve_fast(&mut transaction, length, |words, life, uuid| {
+            write(words, life, uuid, generation);
+        })?,
+    };
+    if transaction.commit() {
+        return Some((Receipt { consumer, generation }, key));
+    }
+    if claim.consumer().is_none() {
+        consumers.give_back(writer, key);
+    }
+    None
 }
 
-/// Tries to end the life of a consumer that `interned` names; returns the consumer's last generation.
+/// Tries to end the life of a consumer that `interned` names, if that is the consumer's; returns the
+/// consumer's last generation.
 #[inline]
 pub(super) fn release(
     core: &Core,
@@ -52,12 +73,12 @@ pub(super) fn release(
 ) -> Option<u64> {
     let life = Life::of_consumer(interned.incarnation);
     let mut transaction = writer.fast_transaction();
-    let look = |record: Record<'_>| held_in(record, life, MOST_AMOUNTS);
+    let look = |record: Record<'_>| held_in(record, (consumer, life), MOST_AMOUNTS);
     let (words, (generation, held)) = transaction.renew(interned.cell, 1, look)?;
     words.set(0, [life.ended().word()]);
     are_few(held.iter().map(|held| held.usage))?;
     change_all(&mut transaction, &core.forest, held.iter().map(Change::of_held))?;
-    core.claims.floors.raise(consumer, generation);
+    core.claims.end_at(consumer, generation);
     if !transaction.commit() {
         return None;
     }

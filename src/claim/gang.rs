@@ -10,6 +10,7 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::engine::{check_conditions, exchange, expand};
 use crate::claim::holder::Holder;
+use crate::claim::issued::name_all;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
@@ -69,23 +70,25 @@ impl Worker {
     }
 
     fn gang(&mut self, members: &[Claim], at_least: usize) -> Result<Vec<Result<Receipt>>> {
+        let (members, _issued) = name_all(&self.core, &mut self.writer, members)?;
+        let consumers = members.iter().map(Claim::named).collect::<Result<Vec<Uuid>>>()?;
         let mut seen = std::collections::HashSet::<_, foldhash::fast::RandomState>::default();
-        let twice = members.iter().map(Claim::consumer).filter(|consumer| !seen.insert(*consumer));
+        let twice = consumers.iter().copied().filter(|consumer| !seen.insert(*consumer));
         let faults: Vec<_> = twice.map(|consumer| Fault::DuplicateConsumer { consumer }).collect();
         if !faults.is_empty() {
             return Err(Error::InvalidEntries { faults });
         }
         let Worker { core, writer, wanted, .. } = self;
-        for claim in members {
+        for claim in members.iter() {
             claim.check(&core.forest)?;
         }
-        let consumers: Vec<Uuid> = members.iter().map(Claim::consumer).collect();
         while_stale(|| {
             core.claims.consumers.with_keys(writer, consumers.iter(), |writer, keys| {
                 writer.transact(|transaction| {
                     let mut made = Vec::with_capacity(members.len());
-                    for (claim, key) in members.iter().zip(keys) {
-                        made.push(try_member(transaction, core, claim, *key, wanted)?);
+                    for ((claim, consumer), key) in members.iter().zip(&consumers).zip(keys) {
+                        let (consumer, key) = (*consumer, *key);
+                        made.push(try_member(transaction, core, claim, (consumer, key), wanted)?);
                     }
                     let fit = made.iter().filter(|member| member.is_ok()).count();
                     if fit < at_least {
@@ -114,9 +117,12 @@ impl Worker {
     }
 
     fn partly(&mut self, claim: &Claim) -> Result<Partial> {
+        let (claims, _issued) =
+            name_all(&self.core, &mut self.writer, std::slice::from_ref(claim))?;
+        let claim = &claims[0];
         let Worker { core, writer, wanted, .. } = self;
         claim.check(&core.forest)?;
-        let consumer = claim.consumer();
+        let consumer = claim.named()?;
         let chains = claim.without_lines();
         while_stale(|| {
             core.claims.consumers.with_keys(writer, std::iter::once(&consumer), |writer, keys| {
@@ -144,8 +150,9 @@ impl Worker {
                     }
                     wanted.sort_unstable_by_key(Line::key);
                     let (claims, held) = (&core.claims, wanted.iter().map(Line::held));
+                    let next = (None, claim.tag_after(0));
                     let generation =
-                        holder.hold(transaction, claims, consumer, expect, None, held)?;
+                        holder.hold(transaction, claims, consumer, expect, next, held)?;
                     Ok(Partial { receipt: Receipt { consumer, generation }, refused })
                 })
             })
@@ -167,10 +174,9 @@ fn try_member(
     transaction: &mut Transaction<'_>,
     core: &Core,
     claim: &Claim,
-    key: KeyCell,
+    (consumer, key): (Uuid, KeyCell),
     lines: &mut Vec<Line>,
 ) -> Result<Result<Receipt>, Abort<Refusal>> {
-    let consumer = claim.consumer();
     let holder = Holder::open(transaction, key)?;
     if let Some(generation) = holder.generation {
         return Ok(Err(Error::ConsumerExists { consumer, generation }));
@@ -186,7 +192,8 @@ fn try_member(
     }
     exchange(transaction, forest, &[], lines)?;
     let (claims, held) = (&core.claims, lines.iter().map(Line::held));
-    let generation = holder.hold(transaction, claims, consumer, Expect::Any, None, held)?;
+    let next = (None, claim.tag_after(0));
+    let generation = holder.hold(transaction, claims, consumer, Expect::Any, next, held)?;
     Ok(Ok(Receipt { consumer, generation }))
 }
 

@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 use crate::claim::claims::Claims;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::forest::{Expect, KeyCell, Refusal};
-use crate::layout::{ConsumerWords, Holding, Life, State, Term, rewrite_consumer};
+use crate::layout::{
+    CellKind, ConsumerWords, Holding, Identity, Life, State, Term, rewrite_consumer,
+};
 use crate::ledger::{Abort, Place, Transaction};
 
 /// Describes a consumer as a transaction has found it.
@@ -17,6 +19,8 @@ pub(super) struct Holder {
     pub(super) generation: Option<u64>,
     /// The term of the lease, if the consumer is leased.
     pub(super) term: Option<Term>,
+    /// The consumer's tag; 0 if the consumer holds nothing.
+    pub(super) tag: u64,
 }
 
 impl Holder {
@@ -31,17 +35,19 @@ impl Holder {
         if life.incarnation != interned.incarnation {
             return Err(Abort::Reject(Refusal::Stale));
         }
-        if life.state != State::Live {
+        // A cell of another kind stands for consumers that are gone for good.
+        if life.state != State::Live || life.kind() != CellKind::Consumer {
             return Ok(Holder::new(place, life));
         }
         let words = ConsumerWords(transaction.words(place));
-        Ok(Holder { place, life, generation: Some(words.generation()), term: words.term() })
+        let (generation, term) = (Some(words.generation()), words.term());
+        Ok(Holder { place, life, generation, term, tag: words.tag() })
     }
 
     /// Returns a consumer that holds nothing, with an opened cell.
     #[inline]
     pub(super) fn new(place: Place, life: Life) -> Self {
-        Holder { place, life, generation: None, term: None }
+        Holder { place, life, generation: None, term: None, tag: 0 }
     }
 
     /// Returns what the consumer holds, unless the transaction has changed that.
@@ -57,25 +63,28 @@ impl Holder {
     }
 
     /// Writes that the consumer holds exactly `held`, and returns the generation that the consumer
-    /// comes to.
+    /// comes to. Refuses a consumer that is gone for good.
     #[inline]
     pub(super) fn hold(
         &self,
         transaction: &mut Transaction<'_>,
         claims: &Claims,
-        consumer: Uuid,
+        uuid: Uuid,
         expect: Expect,
-        term: Option<Term>,
+        (term, tag): (Option<Term>, u64),
         held: impl ExactSizeIterator<Item = Holding>,
     ) -> Result<u64> {
-        let generation = claims.floors.next(consumer, expect, self.generation);
-        let cell = (self.place, self.life);
-        rewrite_consumer(transaction, cell, consumer, generation, term, held)?;
+        if self.life.kind() != CellKind::Consumer {
+            return Err(Error::NotIssued { consumer: uuid });
+        }
+        let generation = claims.next_generation(uuid, expect, self.generation);
+        let (cell, identity) = ((self.place, self.life), Identity { uuid, generation, tag });
+        rewrite_consumer(transaction, cell, identity, term, held)?;
         Ok(generation)
     }
 
     /// Ends the life of a consumer that was at `generation`, and returns that: frees the cell, and
-    /// raises the consumer's floor.
+    /// lets the consumer's next life begin above.
     pub(super) fn end(
         &self,
         transaction: &mut Transaction<'_>,
@@ -83,7 +92,7 @@ impl Holder {
         consumer: Uuid,
         generation: u64,
     ) -> u64 {
-        claims.floors.raise(consumer, generation);
+        claims.end_at(consumer, generation);
         transaction.rewrite(self.place, &[self.life.ended().word()]);
         generation
     }

@@ -88,7 +88,7 @@ impl Worker {
     /// # Errors
     ///
     /// Returns the errors of [`claim`](Self::claim), and [`TooLarge`](Error::TooLarge) for a
-    /// deadline of 2<sup>64</sup> - 1, and beyond 16,379 amounts. After
+    /// deadline of 2<sup>64</sup> - 1. After
     /// [`AlreadyHeld`](Error::AlreadyHeld), [`lease_of`](crate::ProviderTree::lease_of) tells
     /// whether the consumer is leased, and returns the lease to confirm.
     pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
@@ -256,7 +256,8 @@ impl Worker {
                 held.clear();
                 held.extend(holder.held(transaction));
                 let (claims, held) = (&core.claims, held.iter().copied());
-                generation = holder.hold(transaction, claims, consumer, Expect::Any, next, held)?;
+                let (expect, next) = (Expect::Any, (next, holder.tag));
+                generation = holder.hold(transaction, claims, consumer, expect, next, held)?;
             }
             Ok::<_, Abort<Refusal>>((Receipt { consumer, generation }, holder.term))
         });
@@ -272,7 +273,7 @@ pub(crate) fn lease_of(core: &Core, consumer: Uuid) -> Option<Lease> {
     let interned = core.claims.consumers.hint(&consumer)?;
     let words = core.forest.ledger.peek(interned.cell, copy_words);
     let words = ConsumerWords(&words);
-    if !words.life().is(State::Live, interned.incarnation) {
+    if !words.are_of(consumer, interned.incarnation) {
         return None;
     }
     words.deadline()?;

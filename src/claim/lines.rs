@@ -34,7 +34,6 @@ impl Line {
     }
 
     /// Checks what can be checked of the line without a transaction.
-    #[inline]
     pub(super) fn check(&self, forest: &Forest) -> Result<()> {
         forest.usage_cell(&self.provider)?;
         check_amount(&self.provider, self.class, self.amount)

@@ -13,6 +13,7 @@ mod fast;
 mod floors;
 mod gang;
 mod holder;
+mod issued;
 mod lease;
 mod lines;
 mod pin;
@@ -24,6 +25,7 @@ mod worker;
 
 pub use consumer::{Allocation, Allocations};
 pub use gang::Partial;
+pub use issued::Issued;
 pub use lease::Lease;
 pub use request::{Batch, Claim};
 pub use worker::{Receipt, Worker};

@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::claim::agenda::AgendaKey;
+use crate::claim::claims::Claims;
 use crate::claim::core::Core;
 use crate::claim::engine::{exchange, expand, holds_exactly, put};
 use crate::claim::fast;
@@ -12,7 +13,7 @@ use crate::claim::lines::{Line, sort_out};
 use crate::claim::request::{Before, Claim};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
-use crate::forest::{Expect, KeyCell, Refusal, while_stale};
+use crate::forest::{Expect, Forest, KeyCell, Refusal, while_stale};
 use crate::layout::{Holding, Term};
 use crate::ledger::{Abort, Transaction, Writer};
 
@@ -26,9 +27,9 @@ impl Worker {
         lease: Option<Term>,
     ) -> Result<(Receipt, KeyCell)> {
         let Worker { core, writer, wanted, held, .. } = self;
-        // Most often the claim's own lines are sorted out already, and serve as they are.
-        let is_ready = claim.check(&core.forest)? && claim.chains.is_empty();
-        if !is_ready {
+        claim.check(&core.forest)?;
+        let ready = claim.sorted_out();
+        if ready.is_none() {
             wanted.clear();
             wanted.extend_from_slice(&claim.lines);
             sort_out(wanted)?;
@@ -36,23 +37,36 @@ impl Worker {
         // Most often the consumer is new, and what it wants is free.
         let mut is_new = matches!(before, Before::Nothing);
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
-            let lines = if is_ready { &claim.lines } else { &wanted[..] };
-            let consumer = claim.consumer();
-            if let Some((generation, key)) = fast::claim(core, writer, consumer, lines) {
-                return Ok((Receipt { consumer, generation }, key));
+            let lines = ready.unwrap_or(wanted);
+            if let Some(claimed) = fast::claim(core, writer, claim, lines) {
+                return Ok(claimed);
             }
         }
+        let consumers = &core.claims.consumers;
+        let (consumer, reserved) = match (claim.consumer(), before) {
+            (Some(consumer), _) => (consumer, None),
+            (None, Before::Nothing) => {
+                let (consumer, key) = consumers.reserve(writer)?;
+                (consumer, Some(key))
+            }
+            (None, _) => return Err(Error::Unnamed),
+        };
         let key = None;
-        let mut put = Put { core, claim, before, lease, is_ready, wanted, held, key };
+        let mut put = Put { core, claim, consumer, before, lease, ready, wanted, held, key };
         // If the supposition that a new consumer has no key is wrong, the index refuses to intern
         // the key, and the next attempt looks the key up.
-        while_stale(|| {
-            put.key = match std::mem::take(&mut is_new) {
-                true => None,
-                false => core.claims.consumers.interned(&core.forest.ledger, &claim.consumer()),
+        let done = while_stale(|| {
+            put.key = match (reserved, std::mem::take(&mut is_new)) {
+                (Some(key), _) => Some(key),
+                (None, true) => None,
+                (None, false) => consumers.interned(&core.forest.ledger, &consumer),
             };
             put.attempt(writer)
-        })
+        });
+        if let (Err(_), Some(key)) = (&done, reserved) {
+            consumers.give_back(writer, key);
+        }
+        done
     }
 
     /// Ends exactly the life of a consumer that `interned` names, if `admit` accepts the consumer.
@@ -86,11 +100,13 @@ impl Worker {
 struct Put<'a> {
     core: &'a Core,
     claim: &'a Claim,
+    consumer: Uuid,
     before: Before,
     /// The term for which a new consumer is leased.
     lease: Option<Term>,
-    /// Whether the claim's own lines are sorted out, and are all that is wanted.
-    is_ready: bool,
+    /// The lines of the claim sorted out, if they are so already and all that is wanted, as most
+    /// often.
+    ready: Option<&'a [Line]>,
     /// Otherwise the lines of the claim and its chains, sorted out.
     wanted: &'a mut Vec<Line>,
     /// What the consumer holds before.
@@ -108,7 +124,7 @@ impl Put<'_> {
             claims.leases.agenda.remove(&due);
         }
         if let (Err(Refusal::Error(_)), Some(key)) = (&result, self.key) {
-            claims.consumers.retire(writer, &self.claim.consumer(), key);
+            claims.consumers.retire(writer, &self.consumer, key);
         }
         result
     }
@@ -120,14 +136,14 @@ impl Put<'_> {
         transaction: &mut Transaction<'_>,
         entered: &mut Option<AgendaKey>,
     ) -> Result<(Receipt, KeyCell), Abort<Refusal>> {
-        let consumer = self.claim.consumer();
+        let consumer = self.consumer;
         let holder = match self.key {
             Some(key) => Some(Holder::open(transaction, key)?),
             None => None,
         };
         self.held.clear();
         self.held.extend(holder.iter().flat_map(|holder| holder.held(transaction)));
-        let admitted = self.exchange(transaction, holder.and_then(|holder| holder.generation));
+        let admitted = self.exchange(transaction, holder);
         if let (Err(Abort::Reject(_)), None) = (&admitted, holder) {
             self.confirm_absence(transaction)?;
         }
@@ -144,9 +160,10 @@ impl Put<'_> {
             *entered = Some(AgendaKey::new(term, key));
             self.core.claims.leases.agenda.insert(AgendaKey::new(term, key), consumer);
         }
-        let wanted = if self.is_ready { &self.claim.lines } else { &self.wanted[..] };
+        let tag = self.claim.tag_after(holder.tag);
+        let wanted = self.ready.unwrap_or(self.wanted);
         let (claims, held) = (&self.core.claims, wanted.iter().map(Line::held));
-        let generation = holder.hold(transaction, claims, consumer, expect, term, held)?;
+        let generation = holder.hold(transaction, claims, consumer, expect, (term, tag), held)?;
         Ok((Receipt { consumer, generation }, key))
     }
 
@@ -155,19 +172,22 @@ impl Put<'_> {
     fn exchange(
         &mut self,
         transaction: &mut Transaction<'_>,
-        generation: Option<u64>,
+        holder: Option<Holder>,
     ) -> Result<Expect, Abort<Refusal>> {
-        let Put { core, claim, before, is_ready, wanted, held, .. } = self;
+        let Put { core, claim, consumer, before, ready, wanted, held, .. } = self;
         let forest = &core.forest;
         let expanded = match claim.chains.is_empty() {
             true => Ok(()),
             false => expand(transaction, forest, claim, wanted),
         };
-        let wanted = if *is_ready { &claim.lines } else { &wanted[..] };
-        let consumer = claim.consumer();
+        let wanted = ready.unwrap_or(wanted);
+        let consumer = *consumer;
+        let generation = holder.and_then(|holder| holder.generation);
+        let has_tag = holder.is_some_and(|holder| claim.tag_after(holder.tag) == holder.tag);
         // Checked first: a caller that repeats a claim learns that the consumer has it already,
         // even if what the claim rests on has changed since.
         if let (Before::Nothing, Some(generation), Ok(())) = (&before, generation, &expanded)
+            && has_tag
             && holds_exactly(transaction, forest, held, wanted)?
         {
             return Err(Error::AlreadyHeld { consumer, generation }.into());
@@ -182,7 +202,8 @@ impl Put<'_> {
     /// and no cell of the transaction stands for it. If the consumer is absent at this second look,
     /// and no gate has changed since before it, everything was true at one instant.
     fn confirm_absence(&self, transaction: &Transaction<'_>) -> Result<(), Abort<Refusal>> {
-        if self.core.claims.consumers.hint(&self.claim.consumer()).is_some() {
+        let Core { forest, claims } = self.core;
+        if claims.consumers.checked_hint(&forest.ledger, &self.consumer).is_some() {
             return Err(Abort::Reject(Refusal::Stale));
         }
         if !transaction.holds() {
@@ -196,12 +217,11 @@ impl Put<'_> {
         &mut self,
         transaction: &mut Transaction<'_>,
     ) -> Result<(KeyCell, Holder), Abort<Refusal>> {
-        let consumers = &self.core.claims.consumers;
-        let consumer = self.claim.consumer();
-        let interned = match consumers.intern_open(transaction, &consumer) {
+        let Core { forest: Forest { ledger, .. }, claims: Claims { consumers, .. } } = self.core;
+        let interned = match consumers.intern_open(transaction, ledger, &self.consumer) {
             // No cell is left, but the consumer has one: the next attempt looks it up, and needs no
             // new one.
-            Err(_) if consumers.hint(&consumer).is_some() => None,
+            Err(_) if consumers.checked_hint(ledger, &self.consumer).is_some() => None,
             interned => interned?,
         };
         let (key, place, life) = interned.ok_or(Refusal::Stale)?;

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::basis::Basis;
-use crate::claim::lines::Line;
+use crate::claim::lines::{Line, sort_out};
 use crate::error::{Error, Result};
 use crate::forest::{Expect, Forest, Provider};
 use crate::values::{Inventories, ResourceClass};
@@ -13,6 +13,11 @@ use crate::values::{Inventories, ResourceClass};
 /// all of them or none.
 ///
 /// A claim that asks twice for the same class of the same provider asks for the sum.
+///
+/// A claim checks what can be checked of it, and notes the order of what it asks for, while it is
+/// made. So a claim that is asked again, for [one consumer after the
+/// other](Self::for_consumer), costs nothing of that again. What it asks for in the order of the
+/// providers' creation costs least.
 ///
 /// ```
 /// use provider_tree::{Claim, ProviderTree, ResourceClass};
@@ -27,10 +32,41 @@ use crate::values::{Inventories, ResourceClass};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Claim {
-    consumer: Uuid,
+    /// `None` if the forest is to name the consumer.
+    consumer: Option<Uuid>,
+    /// The tag that the consumer comes to have; `None` if it keeps the one that it has.
+    tag: Option<u64>,
     pub(crate) lines: SmallVec<[Line; 4]>,
     pub(crate) chains: Vec<Line>,
     pub(crate) conditions: Vec<(Provider, Condition)>,
+    made: Made,
+    /// The lines sorted out, for a claim whose own lines are not and that is asked again; else empty.
+    sorted_out: Vec<Line>,
+}
+
+/// Tells what is known of a claim's handles and lines since it was made.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    /// The forest of all handles; 0 if there is no handle yet, [`SEVERAL`](Self::SEVERAL) if the
+    /// handles are of several forests.
+    forest: u32,
+    /// Whether the lines are [sorted out](sort_out).
+    is_sorted: bool,
+    has_zero: bool,
+}
+
+impl Made {
+    /// Stands for several forests: no process numbers so many.
+    const SEVERAL: u32 = u32::MAX;
+
+    const OF_NOTHING: Made = Made { forest: 0, is_sorted: true, has_zero: false };
+
+    #[inline]
+    fn note(&mut self, handle: &Provider) {
+        if self.forest != handle.forest {
+            self.forest = if self.forest == 0 { handle.forest } else { Self::SEVERAL };
+        }
+    }
 }
 
 /// Represents what has to be true of a provider when a claim is made.
@@ -43,7 +79,116 @@ pub(crate) enum Condition {
 impl Claim {
     /// Returns a claim of `consumer` that asks for nothing yet.
     pub fn new(consumer: Uuid) -> Self {
-        Claim { consumer, lines: SmallVec::new(), chains: Vec::new(), conditions: Vec::new() }
+        Claim::of(Some(consumer))
+    }
+
+    /// Returns a claim that asks for nothing yet, of a consumer that the forest names: each time the
+    /// claim is granted it is another one, and the [receipt](crate::Receipt::consumer) says which.
+    ///
+    /// No call is as cheap as a claim of a consumer that the forest names, and its release: they touch
+    /// no index, and so take no lock. The uuid is one of version 8 (RFC 9562), and no other consumer
+    /// of any forest has it or will have it: after the release, a claim of the uuid is refused as
+    /// [`NotIssued`](Error::NotIssued). A dump keeps it, and a forest that is loaded from the dump finds
+    /// the consumer by an index, like one from outside.
+    ///
+    /// Nobody can ask for the same claim again if the reply is lost. Where that can happen, let
+    /// the forest [issue](crate::ProviderTree::issue) a uuid first.
+    ///
+    /// [`Worker::claim`](crate::Worker::claim), [`lease`](crate::Worker::lease), gangs and batches
+    /// take unnamed claims. A replacement and a [fork](crate::Fork) refuse them as
+    /// [`Unnamed`](Error::Unnamed).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    ///
+    /// let small = Claim::unnamed().take(&host, ResourceClass::VCPU, 4);
+    /// let (one, other) = (worker.claim(&small)?, worker.claim(&small)?);
+    /// assert_ne!(one.consumer, other.consumer);
+    /// worker.release(one.consumer)?;
+    /// assert_eq!(tree.consumers(), [other.consumer]);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn unnamed() -> Self {
+        Claim::of(None)
+    }
+
+    fn of(consumer: Option<Uuid>) -> Self {
+        let (lines, chains, conditions, sorted_out) = Default::default();
+        let made = Made::OF_NOTHING;
+        Claim { consumer, tag: None, lines, chains, conditions, made, sorted_out }
+    }
+
+    /// Makes the claim one of another consumer, and returns it. All that it asks for stays, and is
+    /// neither checked nor sorted again. O(1); the first time O(n log n) for a claim of n amounts
+    /// that are not in the order of the providers' creation.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    ///
+    /// let mut small = Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, 4);
+    /// for consumer in 1..=4 {
+    ///     let _receipt = worker.claim(small.for_consumer(Uuid::from_u128(consumer)))?;
+    /// }
+    /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.free(), 0);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn for_consumer(&mut self, consumer: Uuid) -> &Self {
+        self.consumer = Some(consumer);
+        if !self.made.is_sorted && self.sorted_out.is_empty() {
+            self.sorted_out.extend_from_slice(&self.lines);
+            // Refused: the sum of some lines is too large, as each attempt at the claim will say.
+            if sort_out(&mut self.sorted_out).is_err() {
+                self.sorted_out.clear();
+            }
+        }
+        self
+    }
+
+    /// Sets the tag of the consumer: any number of the caller's, such as an index, a priority or an
+    /// owner. Returns the claim.
+    ///
+    /// The tag changes together with what the consumer holds, and is part of it wherever that is
+    /// shown: in [`Allocations`](crate::Allocations), and so in snapshots, dumps, changes and
+    /// forks, and beside the consumers of a [view with
+    /// holders](crate::ProviderTree::view_with_holders). The library makes nothing of it.
+    ///
+    /// A consumer that holds nothing begins with this tag, or with 0 if the claim sets none. A
+    /// [replacement](crate::Worker::replace) that sets no tag leaves the consumer its tag; so does
+    /// what changes only a lease. The tag ends with the [release](crate::Worker::release).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let take = |amount| Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, amount);
+    ///
+    /// let receipt = worker.claim(&take(4).tagged(70))?;
+    /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
+    /// let receipt = worker.replace(&take(2), Expect::Any)?;
+    /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn tagged(mut self, tag: u64) -> Self {
+        self.tag = Some(tag);
+        self
     }
 
     /// Adds `amount` of `class` from `provider`, and returns the claim.
@@ -54,7 +199,21 @@ impl Claim {
 
     /// Adds `amount` of `class` from `provider` to the claim.
     pub fn take_mut(&mut self, provider: &Provider, class: ResourceClass, amount: u64) {
-        self.lines.push(Line { provider: *provider, class, amount });
+        let line = Line { provider: *provider, class, amount };
+        self.made.note(provider);
+        self.made.has_zero |= amount == 0;
+        self.made.is_sorted &= self.lines.last().is_none_or(|last| last.order() < line.order());
+        self.sorted_out.clear();
+        self.lines.push(line);
+    }
+
+    /// Puts the lines into the order that they are sorted out by, for a caller who does not mind
+    /// their order.
+    pub(crate) fn put_in_order(&mut self) {
+        if !self.made.is_sorted {
+            self.lines.sort_unstable_by_key(Line::order);
+            self.made.is_sorted = self.lines.is_sorted_by(|one, next| one.order() < next.order());
+        }
     }
 
     /// Adds a chain: `amount` of `class` from each provider that has an inventory of the class,
@@ -87,6 +246,8 @@ impl Claim {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn take_chain(mut self, provider: &Provider, class: ResourceClass, amount: u64) -> Self {
+        self.made.note(provider);
+        self.made.has_zero |= amount == 0;
         self.chains.push(Line { provider: *provider, class, amount });
         self
     }
@@ -96,13 +257,32 @@ impl Claim {
     ///
     /// Conditions serve decisions that rest on more than what is free.
     pub fn rest_on(mut self, provider: &Provider, generation: u64) -> Self {
+        self.made.note(provider);
         self.conditions.push((*provider, Condition::Generation(generation)));
         self
     }
 
-    /// Returns the consumer that makes the claim.
-    pub fn consumer(&self) -> Uuid {
+    /// Returns the consumer that makes the claim, or `None` if the forest is to name it.
+    #[inline]
+    pub fn consumer(&self) -> Option<Uuid> {
         self.consumer
+    }
+
+    /// Returns the consumer that makes the claim; refuses an unnamed claim.
+    pub(crate) fn named(&self) -> Result<Uuid> {
+        self.consumer.ok_or(Error::Unnamed)
+    }
+
+    /// Returns the tag that the claim sets, if it sets one.
+    pub fn tag(&self) -> Option<u64> {
+        self.tag
+    }
+
+    /// Returns the tag that the consumer comes to have. `before` is the tag that it has; 0 if it
+    /// holds nothing.
+    #[inline]
+    pub(crate) fn tag_after(&self, before: u64) -> u64 {
+        self.tag.unwrap_or(before)
     }
 
     /// Returns a copy of the claim that asks for its chains alone.
@@ -110,32 +290,51 @@ impl Claim {
         Claim { lines: SmallVec::new(), ..self.clone() }
     }
 
-    /// Checks what can be checked of the claim without a transaction. Returns whether the lines of
-    /// the claim are [sorted out](crate::claim::lines::sort_out) already.
+    /// Checks what can be checked of the claim without a transaction.
     #[inline]
-    pub(crate) fn check(&self, forest: &Forest) -> Result<bool> {
+    pub(crate) fn check(&self, forest: &Forest) -> Result<()> {
+        match self.is_empty() || self.made.has_zero || self.made.forest != forest.id() {
+            true => self.check_each(forest),
+            false => Ok(()),
+        }
+    }
+
+    /// Finds what is wrong with the claim by itself.
+    #[cold]
+    fn check_each(&self, forest: &Forest) -> Result<()> {
         if self.is_empty() {
-            return Err(Error::EmptyClaim { consumer: self.consumer });
+            return Err(Error::EmptyClaim { consumer: self.consumer.unwrap_or_default() });
         }
-        let mut is_sorted = true;
-        // Less than the order of any line, since no usage cell is the first of all cells.
-        let mut before = 0;
-        for line in &self.lines {
+        for line in self.lines.iter().chain(&self.chains) {
             line.check(forest)?;
-            is_sorted &= before < line.order();
-            before = line.order();
-        }
-        for chain in &self.chains {
-            chain.check(forest)?;
         }
         for (provider, _) in &self.conditions {
             forest.usage_cell(provider)?;
         }
-        Ok(is_sorted)
+        Ok(())
+    }
+
+    /// Returns the lines sorted out, if they are all that the claim asks for and are known to be so.
+    #[inline]
+    pub(crate) fn sorted_out(&self) -> Option<&[Line]> {
+        if !self.chains.is_empty() {
+            return None;
+        }
+        match self.made.is_sorted {
+            true => Some(&self.lines),
+            false => Some(&self.sorted_out[..]).filter(|lines| !lines.is_empty()),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.chains.is_empty()
+    }
+}
+
+/// Returns a claim of the consumer that asks for nothing yet.
+impl From<Uuid> for Claim {
+    fn from(consumer: Uuid) -> Self {
+        Claim::new(consumer)
     }
 }
 
@@ -175,6 +374,7 @@ pub struct Batch {
 /// Describes what a batch does with one consumer.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsumerChange {
+    /// Nil until the consumer of an unnamed claim is named.
     pub(crate) consumer: Uuid,
     /// What the consumer will hold; `None` if it will hold nothing any more.
     pub(crate) claim: Option<Claim>,
@@ -189,7 +389,8 @@ pub(crate) enum Before {
     /// The consumer meets what is expected of its generation, if anything is expected.
     Expected(Expect),
     /// The consumer meets what is expected of its generation, if anything is expected. If the
-    /// consumer is leased, the lease ends together with what the consumer held before.
+    /// consumer is leased, the lease ends together with what the consumer held before; so does the
+    /// tag.
     Ended(Expect),
 }
 
@@ -243,14 +444,14 @@ impl Batch {
 
     /// Adds what [`Worker::claim`](crate::Worker::claim) does, and returns the batch.
     pub fn claim(mut self, claim: Claim) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Nothing);
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Nothing);
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
 
     /// Adds what [`Worker::replace`](crate::Worker::replace) does, and returns the batch.
     pub fn replace(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Expected(expect));
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Expected(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }
@@ -258,7 +459,7 @@ impl Batch {
     /// Adds a claim of a consumer that is as expected, and that gives up its lease, if it has one.
     /// Returns the batch.
     pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer, Before::Ended(expect));
+        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Ended(expect));
         self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
         self
     }

@@ -80,10 +80,11 @@ impl Worker {
     /// [`Removed`](Error::Removed); [`Cordoned`](Error::Cordoned);
     /// [`GenerationConflict`](Error::GenerationConflict) if the claim
     /// [rests on](Claim::rest_on) another generation; [`AlreadyHeld`](Error::AlreadyHeld) if the
-    /// consumer holds exactly what the claim asks for, as after a reply that was lost;
-    /// [`ConsumerExists`](Error::ConsumerExists) if the consumer holds something else;
+    /// consumer holds exactly what the claim asks for, and has the tag that the claim sets, as after a
+    /// reply that was lost; [`ConsumerExists`](Error::ConsumerExists) if the consumer holds something
+    /// else or has another tag;
     /// [`EmptyClaim`](Error::EmptyClaim); [`ZeroAmount`](Error::ZeroAmount);
-    /// [`SumTooLarge`](Error::SumTooLarge); [`TooLarge`](Error::TooLarge) beyond 16,380 amounts.
+    /// [`SumTooLarge`](Error::SumTooLarge); [`TooLarge`](Error::TooLarge) beyond 16,379 amounts.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -112,7 +113,7 @@ impl Worker {
 
     /// Gives a consumer what the claim asks for, in the place of everything that the consumer held
     /// before. The consumer's generation grows, unless [`Expect::Mirror`] sets it. A lease stays a
-    /// lease.
+    /// lease, and the tag stays, unless the claim [sets](Claim::tagged) another.
     ///
     /// With [`Expect::Any`], a consumer that holds nothing is created; with
     /// [`Expect::Generation`], the consumer has to be at that generation. An amount that the change
@@ -136,12 +137,10 @@ impl Worker {
     /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
         let released = match self.core.claims.consumers.hint(&consumer) {
-            Some(interned) => {
-                match fast::release(&self.core, &mut self.writer, consumer, interned) {
-                    Some(generation) => Ok(Receipt { consumer, generation }),
-                    None => self.end(consumer, interned, |_| Ok(())),
-                }
-            }
+            Some(hint) => match fast::release(&self.core, &mut self.writer, consumer, hint) {
+                Some(generation) => Ok(Receipt { consumer, generation }),
+                None => self.release_seldom(consumer),
+            },
             None => Err(Refusal::Stale),
         };
         // A life that is over already is as good as none.
@@ -150,6 +149,16 @@ impl Worker {
             Refusal::Stale => Error::ConsumerNotFound { consumer },
         });
         self.counting(released, |tallies| &tallies.releases)
+    }
+
+    /// Releases a consumer that the fast path does not serve.
+    #[cold]
+    fn release_seldom(&mut self, consumer: Uuid) -> Result<Receipt, Refusal> {
+        let Core { forest, claims } = &*self.core;
+        match claims.consumers.checked_hint(&forest.ledger, &consumer) {
+            Some(interned) => self.end(consumer, interned, |_| Ok(())),
+            None => Err(Refusal::Stale),
+        }
     }
 
     /// Returns the provider with this uuid, as [`ProviderTree::find`](crate::ProviderTree::find)

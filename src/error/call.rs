@@ -198,7 +198,7 @@ pub enum Error {
     /// The claim asks for no amount at all.
     #[error("the claim of consumer {consumer} asks for nothing")]
     EmptyClaim {
-        /// The consumer.
+        /// The consumer; the nil uuid if the claim is unnamed.
         consumer: Uuid,
     },
 
@@ -220,6 +220,21 @@ pub enum Error {
         /// The generation of the consumer.
         generation: u64,
     },
+
+    /// The consumer's uuid has the form of those that this forest
+    /// [issues](crate::ProviderTree::issue), and nothing waits to be claimed under it: the consumer
+    /// was released, the uuid was given back, or the forest never issued it.
+    #[error(
+        "consumer {consumer} is not one that the forest has issued and that waits to be claimed"
+    )]
+    NotIssued {
+        /// The consumer.
+        consumer: Uuid,
+    },
+
+    /// The claim is [unnamed](crate::Claim::unnamed), and the call needs to know the consumer.
+    #[error("the claim names no consumer")]
+    Unnamed,
 
     /// Too few members of a gang, or too few items of a claim, fit. The call has taken nothing.
     #[error("{fit} fit, {at_least} have to")]

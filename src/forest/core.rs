@@ -69,6 +69,12 @@ impl Forest {
         usage_of(self.super_root)
     }
 
+    /// Returns a cell that serves no consumer, as it is for good.
+    pub(crate) fn nobody(&self) -> KeyCell {
+        let incarnation = self.ledger.peek(self.super_root, Life::of).incarnation;
+        KeyCell { cell: self.super_root, incarnation }
+    }
+
     /// Runs `body` with a writer that no other thread uses meanwhile.
     pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         let mut writer = match self.idle_writers.take() {

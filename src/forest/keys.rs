@@ -16,6 +16,20 @@
 //! of the entry. So a claim, which comes far more often than a creation, saves the step from free
 //! to absent.
 //!
+//! The forest itself can *issue* a uuid for a consumer, which says what cell, and what life of that cell,
+//! it is the key of; see [`Mark`]. Such a key has no entry: the cell alone decides.
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | free | absent | `issue`, before anybody knows the uuid |
+//! | absent | live | the transaction that creates |
+//! | free | live | a transaction that issues the uuid and creates as one |
+//! | absent | free, next incarnation | `take_back`, when nobody is to have the uuid any more |
+//! | live | free, next incarnation | the transaction that removes |
+//!
+//! A free cell stands for no such key, so a uuid that was made up finds nothing. A life that is over never
+//! comes again, so neither does its uuid.
+//!
 //! A thread that frees a cell removes exactly the entry of that cell, then gives the cell's number
 //! back. A thread that stops on the way leaks at most the cells that it was about to give back.
 
@@ -23,10 +37,14 @@ use std::hash::Hash;
 
 use smallvec::SmallVec;
 
+use uuid::Uuid;
+
 use crate::error::{Error, Result};
-use crate::layout::{Life, State, first_words};
+use crate::forest::mark::Mark;
+use crate::layout::{CellKind, Life, State, first_words, stands_for};
 use crate::ledger::{
-    Abort, Cell, FastTransaction, Kind, Ledger, Limit, NextPayload, Place, Transaction, Writer,
+    Abort, Cell, FastTransaction, Kind, Ledger, Limit, NextPayload, Place, Record, Transaction,
+    Writer,
 };
 use crate::step::{Step, reached};
 use crate::sync::Index;
@@ -46,7 +64,46 @@ pub(crate) struct Keys<K> {
     /// Makes the words of a cell that stands for a key which nothing has. `None` if such a cell may
     /// keep the words that it had when it was free.
     absent: Option<fn(Life, &K) -> Vec<u64>>,
+    /// How the keys are known that the forest issues; `None` if it issues none of this kind.
+    own: Option<Own>,
 }
+
+/// Tells how the keys are known that a forest issues.
+#[derive(Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) mark: Mark,
+    /// A cell that never serves what has the keys. It stands for all keys whose lives are over.
+    pub(crate) nobody: KeyCell,
+}
+
+/// Tells what is the matter with a key that the forest may have issued.
+enum Standing {
+    /// The cell stands for the key: it waits for something to have it, or something has it.
+    Stands,
+    /// The life that the key names is over, for good.
+    Over,
+    /// The key was made up: the forest has not issued it.
+    NotIssued,
+}
+
+/// Marks what can be a key.
+pub(crate) trait Key: Hash + Eq + Ord {
+    /// Returns the key if it is a uuid.
+    #[inline]
+    fn uuid(&self) -> Option<Uuid> {
+        None
+    }
+}
+
+impl Key for Uuid {
+    #[inline]
+    fn uuid(&self) -> Option<Uuid> {
+        Some(*self)
+    }
+}
+
+impl Key for str {}
+impl Key for Name {}
 
 /// Tells how many keys are in an index, and about how many bytes the index takes.
 pub(crate) struct IndexSize {
@@ -54,9 +111,45 @@ pub(crate) struct IndexSize {
     pub(crate) bytes: u64,
 }
 
-impl<K: Clone + Eq + Hash + Ord> Keys<K> {
+impl<K: Key + Clone> Keys<K> {
     pub(crate) fn new(kind: Kind, absent: Option<fn(Life, &K) -> Vec<u64>>) -> Self {
-        Keys { index: Index::new(), kind, absent }
+        Keys { index: Index::new(), kind, absent, own: None }
+    }
+
+    /// Lets the forest issue keys of this kind.
+    pub(crate) fn with_own(self, own: Own) -> Self {
+        Keys { own: Some(own), ..self }
+    }
+
+    /// Returns the cell that the key itself says, if the forest may have issued the key.
+    #[inline]
+    fn own<Q: Key + ?Sized>(&self, key: &Q) -> Option<KeyCell> {
+        self.own?.mark.key(key.uuid()?)
+    }
+
+    /// Returns whether the forest may have issued the key.
+    #[inline]
+    pub(crate) fn is_own(&self, key: &K) -> bool {
+        self.own(key).is_some()
+    }
+
+    /// Finds out what is the matter with a key that says this cell itself.
+    fn standing<Q: Key + ?Sized>(ledger: &Ledger, key: &Q, own: KeyCell) -> Standing {
+        let uuid = key.uuid().unwrap_or_default();
+        let (life, is_meant) =
+            ledger.peek(own.cell, |record| (Life::of(record), stands_for(record, uuid)));
+        match life.kind() {
+            CellKind::Consumer if life.incarnation > own.incarnation => Standing::Over,
+            CellKind::Consumer if life.incarnation == own.incarnation && is_meant => {
+                Standing::Stands
+            }
+            _ => Standing::NotIssued,
+        }
+    }
+
+    /// Returns the cell that stands for a key that says it itself, if it does.
+    fn standing_cell<Q: Key + ?Sized>(ledger: &Ledger, key: &Q, own: KeyCell) -> Option<KeyCell> {
+        matches!(Self::standing(ledger, key, own), Standing::Stands).then_some(own)
     }
 
     /// Returns the size of the index.
@@ -65,17 +158,32 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Returns the cell that may stand for `key`. If that cell does not stand for `key` any more,
-    /// nothing had the key at some instant since the call. Takes a shard's read lock for O(1).
+    /// nothing had the key at some instant since the call. Takes a shard's read lock for O(1), unless
+    /// the forest may have issued the key: then the cell is the one that the key says, whatever it serves,
+    /// and the caller has to compare not only its life but its key.
+    #[inline]
     pub(crate) fn hint<Q>(&self, key: &Q) -> Option<KeyCell>
     where
         K: std::borrow::Borrow<Q>,
-        Q: Hash + Eq + Ord + ?Sized,
+        Q: Key + ?Sized,
     {
-        self.index.get(key)
+        self.own(key).or_else(|| self.index.get(key))
+    }
+
+    /// Returns what [`hint`](Self::hint) does, but for a key that the forest may have issued only if the
+    /// cell stands for it.
+    pub(crate) fn checked_hint(&self, ledger: &Ledger, key: &K) -> Option<KeyCell> {
+        match self.own(key) {
+            Some(own) => Self::standing_cell(ledger, key, own),
+            None => self.index.get(key),
+        }
     }
 
     /// Returns the cell that stands for `key` now, if one does. Takes a shard's lock for O(1).
     pub(crate) fn interned(&self, ledger: &Ledger, key: &K) -> Option<KeyCell> {
+        if let Some(own) = self.own(key) {
+            return Self::standing_cell(ledger, key, own);
+        }
         loop {
             let hint = self.index.get(key)?;
             let life = ledger.peek(hint.cell, Life::of);
@@ -93,7 +201,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<KeyCell>
     where
         K: std::borrow::Borrow<Q>,
-        Q: Hash + Eq + Ord + ?Sized,
+        Q: Key + ?Sized,
     {
         let hint = self.index.get(key)?;
         ledger.peek(hint.cell, Life::of).is(State::Live, hint.incarnation).then_some(hint)
@@ -101,7 +209,17 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Returns the cell that stands for `key`, whether or not something has the key. Interns the
     /// key if no cell stands for it. Takes a shard's lock for O(1).
-    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<KeyCell, Limit> {
+    ///
+    /// For a key that the forest has issued and whose life is over, returns the cell that stands for
+    /// nobody. Refuses a key that was made up.
+    pub(crate) fn intern(&self, writer: &mut Writer, key: &K) -> Result<KeyCell> {
+        if let (Some(own), Some(Own { nobody, .. })) = (self.own(key), self.own) {
+            return match Self::standing(writer.ledger(), key, own) {
+                Standing::Stands => Ok(own),
+                Standing::Over => Ok(nobody),
+                Standing::NotIssued => Err(not_issued(key)),
+            };
+        }
         loop {
             if let Some(interned) = self.interned(writer.ledger(), key) {
                 return Ok(interned);
@@ -138,8 +256,15 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     pub(crate) fn intern_open(
         &self,
         transaction: &mut Transaction<'_>,
+        ledger: &Ledger,
         key: &K,
-    ) -> Result<Option<(KeyCell, Place, Life)>, Limit> {
+    ) -> Result<Option<(KeyCell, Place, Life)>> {
+        if let Some(own) = self.own(key) {
+            return match Self::standing(ledger, key, own) {
+                Standing::Stands => Ok(None),
+                Standing::Over | Standing::NotIssued => Err(not_issued(key)),
+            };
+        }
         let cell = self.vacant(|kind, first| transaction.take_cells(kind, first))?;
         let opened = transaction.open(cell);
         let added = opened.map(|place| {
@@ -149,13 +274,14 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         if !matches!(added, Ok(Some(_))) {
             transaction.give_cells(self.kind, cell);
         }
-        added
+        Ok(added?)
     }
 
     /// Interns `key` in a fast transaction that is about to make its cell live, and has `length` words
     /// written into the cell's next version by `write`, which gets the cell and its life. Returns
     /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it. Serves
-    /// only a kind of keys whose cells need not say that they stand for a key.
+    /// only a kind of keys whose cells need not say that they stand for a key. A key that the forest has
+    /// issued, and that nothing has, is interned already.
     #[inline]
     pub(crate) fn intern_fast(
         &self,
@@ -164,6 +290,13 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         length: usize,
         write: impl FnOnce(NextPayload<'_>, Life),
     ) -> Option<KeyCell> {
+        if let Some(own) = self.own(key) {
+            let issued = Life::of_consumer(own.incarnation).with(State::Absent);
+            let look = |record: Record<'_>| (Life::of(record) == issued).then_some(issued);
+            let (words, life) = transaction.renew(own.cell, length, look)?;
+            write(words, life);
+            return Some(own);
+        }
         let cell = self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?;
         let opened = transaction.renew(cell, length, |record| Some(Life::of(record)));
         let added = opened.and_then(|(words, life)| {
@@ -199,8 +332,16 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 
     /// Gives up a key that nothing has. Has no effect if something has the key, or if another
-    /// thread gave it up.
+    /// thread gave it up. A key that the forest has issued stays with whom it was issued to.
     pub(crate) fn retire(&self, writer: &mut Writer, key: &K, interned: KeyCell) {
+        if self.own(key).is_none() {
+            self.take_back(writer, key, interned);
+        }
+    }
+
+    /// Gives up a key that nothing has, as [`retire`](Self::retire) does, whether or not the forest has
+    /// issued the key.
+    pub(crate) fn take_back(&self, writer: &mut Writer, key: &K, interned: KeyCell) {
         let freed = writer.transact(|transaction| {
             let place = transaction.open(interned.cell)?;
             let life = Life::of_words(transaction.words(place));
@@ -235,7 +376,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         writer: &mut Writer,
         keys: impl Iterator<Item = &'k K>,
         interned: &mut KeyCells,
-    ) -> Result<(), Limit>
+    ) -> Result<()>
     where
         K: 'k,
     {
@@ -260,7 +401,7 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
         if !is_success {
             return keys.for_each(|key| self.give_up(writer, key));
         }
-        for (key, interned) in keys.zip(interned) {
+        for (key, interned) in keys.zip(interned).filter(|(key, _)| !self.is_own(key)) {
             let life = writer.ledger().peek(interned.cell, Life::of);
             if life.incarnation == interned.incarnation && life.state != State::Live {
                 self.retire(writer, key, *interned);
@@ -270,6 +411,9 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
 
     /// Gives up a key, if the key is interned and nothing has it.
     fn give_up(&self, writer: &mut Writer, key: &K) {
+        if self.is_own(key) {
+            return;
+        }
         if let Some(interned) = self.interned(writer.ledger(), key) {
             self.retire(writer, key, interned);
         }
@@ -279,10 +423,12 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: KeyCell)
     where
         K: std::borrow::Borrow<Q>,
-        Q: Hash + Eq + Ord + ?Sized,
+        Q: Key + ?Sized,
     {
         reached(Step::Freed);
-        self.index.remove_if_exactly(key, freed);
+        if self.own(key).is_none() {
+            self.index.remove_if_exactly(key, freed);
+        }
         reached(Step::Forgotten);
         writer.give_cells(self.kind, freed.cell);
     }
@@ -307,6 +453,87 @@ impl<K: Clone + Eq + Hash + Ord> Keys<K> {
     }
 }
 
+/// Issues keys.
+impl Keys<Uuid> {
+    /// Takes a cell that nothing uses, and returns it with the uuid that the cell's next life has.
+    /// Nobody else knows that uuid, and whoever makes it up finds nothing, as long as nothing has it:
+    /// the caller gives the uuid to something, or the cell back.
+    pub(crate) fn reserve(&self, writer: &mut Writer) -> Result<(Uuid, KeyCell)> {
+        let own = self.own.ok_or(Limit::Cells)?;
+        loop {
+            let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
+            let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
+            let key = KeyCell { cell, incarnation };
+            // A cell that is worn out serves nothing any more.
+            if let Some(uuid) = own.mark.name(key) {
+                return Ok((uuid, key));
+            }
+        }
+    }
+
+    /// Reserves a uuid, and lets a fast transaction give it to something: has `length` words written
+    /// into the cell's next version by `write`, which gets the uuid and the cell's life. Returns `None`
+    /// if only a transaction with a body can do it.
+    #[inline]
+    pub(crate) fn reserve_fast(
+        &self,
+        transaction: &mut FastTransaction<'_>,
+        length: usize,
+        write: impl FnOnce(NextPayload<'_>, Life, Uuid),
+    ) -> Option<(Uuid, KeyCell)> {
+        let own = self.own?;
+        let cell = self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?;
+        let look = |record: Record<'_>| {
+            let life = Life::of(record);
+            let key = KeyCell { cell, incarnation: life.incarnation };
+            Some((life, own.mark.name(key)?, key))
+        };
+        let Some((words, (life, uuid, key))) = transaction.renew(cell, length, look) else {
+            transaction.give_cells(self.kind, cell);
+            return None;
+        };
+        write(words, life, uuid);
+        Some((uuid, key))
+    }
+
+    /// Gives back a cell that was reserved, whose uuid nothing has and nobody knows.
+    pub(crate) fn give_back(&self, writer: &mut Writer, reserved: KeyCell) {
+        writer.give_cells(self.kind, reserved.cell);
+    }
+
+    /// Returns whether the cell still waits for something that is to have the uuid that it was issued
+    /// with.
+    pub(crate) fn waits(&self, ledger: &Ledger, issued: KeyCell) -> bool {
+        ledger.peek(issued.cell, Life::of).is(State::Absent, issued.incarnation)
+    }
+
+    /// Issues a uuid: from now on the cell stands for it, until something that has had it ends or it is
+    /// [taken back](Self::take_back).
+    pub(crate) fn issue(&self, writer: &mut Writer) -> Result<(Uuid, KeyCell)> {
+        let (uuid, key) = self.reserve(writer)?;
+        let issued = writer.transact::<_, Error>(|transaction| {
+            let place = transaction.open(key.cell)?;
+            let life = Life::of_words(transaction.words(place));
+            transaction.rewrite(place, &[life.with(State::Absent).word()]);
+            Ok(())
+        });
+        match issued {
+            Ok(()) => Ok((uuid, key)),
+            Err(full) => {
+                self.give_back(writer, key);
+                Err(full)
+            }
+        }
+    }
+}
+
+/// Refuses a key that has the form of those that the forest issues, and is none that waits for
+/// something to have it.
+#[cold]
+fn not_issued<Q: Key + ?Sized>(key: &Q) -> Error {
+    Error::NotIssued { consumer: key.uuid().unwrap_or_default() }
+}
+
 /// Holds the cells of the keys of a call. Most calls have one or two keys.
 type KeyCells = SmallVec<[KeyCell; 2]>;
 
@@ -325,8 +552,8 @@ pub(crate) fn with_both_keys<'k, A, B, T>(
     attempt: impl FnOnce(&mut Writer, &[KeyCell], &[KeyCell]) -> Result<T, Refusal>,
 ) -> Result<T, Refusal>
 where
-    A: Clone + Eq + Hash + Ord + 'k,
-    B: Clone + Eq + Hash + Ord + 'k,
+    A: Key + Clone + 'k,
+    B: Key + Clone + 'k,
 {
     let mut interned = [KeyCells::new(), KeyCells::new()];
     let [ones, others] = &mut interned;

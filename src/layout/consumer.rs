@@ -1,7 +1,7 @@
 //! The consumer cell: what a consumer holds.
 //!
 //! ```text
-//! life | uuid, two words | generation | deadline
+//! life | uuid, two words | generation | deadline | tag
 //!      | (usage cell 48, class 16), amount for each amount that is held
 //!      | the ticket of the term, if the consumer is leased
 //! ```
@@ -31,29 +31,33 @@ pub(crate) struct Holding {
     pub(crate) amount: u64,
 }
 
-const HEADER: usize = 5;
+const HEADER: usize = 6;
 
-/// Returns how many amounts a consumer can hold at most, leased or not.
-fn most_amounts(is_leased: bool) -> usize {
-    (MOST_WORDS - HEADER - usize::from(is_leased)) / 2
-}
+/// Counts how many amounts a consumer can hold at most, leased or not.
+const MOST_AMOUNTS: usize = (MOST_WORDS - HEADER - 1) / 2;
 
 /// Checks that a consumer can hold this number of amounts.
 #[inline]
-pub(crate) fn check_count(amounts: usize, is_leased: bool) -> Result<()> {
-    match amounts <= most_amounts(is_leased) {
+pub(crate) fn check_count(amounts: usize) -> Result<()> {
+    match amounts <= MOST_AMOUNTS {
         true => Ok(()),
-        false => Err(too_many_amounts(is_leased)),
+        false => Err(too_many_amounts()),
     }
 }
 
 #[cold]
-fn too_many_amounts(is_leased: bool) -> Error {
-    let what = match is_leased {
-        true => "amounts that one consumer leases",
-        false => "amounts that one consumer holds",
-    };
-    Error::TooLarge { what, limit: most_amounts(is_leased) as u64 }
+fn too_many_amounts() -> Error {
+    let what = "amounts that one consumer holds";
+    Error::TooLarge { what, limit: MOST_AMOUNTS as u64 }
+}
+
+/// Holds what a consumer's cell says of the consumer, except what it holds and until when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Identity {
+    pub(crate) uuid: Uuid,
+    pub(crate) generation: u64,
+    /// A number of the caller's.
+    pub(crate) tag: u64,
 }
 
 /// Stands for no deadline in a consumer's cell.
@@ -75,12 +79,25 @@ impl<'a> ConsumerWords<'a> {
         Life::of_words(self.0)
     }
 
+    /// Returns whether the cell serves this consumer, in the life of this incarnation.
+    pub(crate) fn are_of(self, consumer: Uuid, incarnation: u64) -> bool {
+        self.life() == Life::of_consumer(incarnation) && self.uuid() == consumer
+    }
+
     pub(crate) fn uuid(self) -> Uuid {
         Uuid::from_u64_pair(self.word(1), self.word(2))
     }
 
     pub(crate) fn generation(self) -> u64 {
         self.word(3)
+    }
+
+    pub(crate) fn tag(self) -> u64 {
+        self.word(5)
+    }
+
+    pub(crate) fn identity(self) -> Identity {
+        Identity { uuid: self.uuid(), generation: self.generation(), tag: self.tag() }
     }
 
     /// Returns the deadline, if the consumer is leased.
@@ -107,15 +124,14 @@ impl<'a> ConsumerWords<'a> {
 pub(crate) fn rewrite_consumer(
     transaction: &mut Transaction<'_>,
     (place, life): (Place, Life),
-    uuid: Uuid,
-    generation: u64,
+    identity: Identity,
     term: Option<Term>,
     held: impl ExactSizeIterator<Item = Holding>,
 ) -> Result<()> {
-    check_count(held.len(), term.is_some())?;
+    check_count(held.len())?;
     let words = transaction.renew(place, words_of(held.len(), term.is_some()));
     let (head, words) = words.split_at_mut(HEADER);
-    head.copy_from_slice(&header(life, uuid, generation, term));
+    head.copy_from_slice(&header(life, identity, term));
     let (pairs, rest) = words.as_chunks_mut();
     for (words, held) in pairs.iter_mut().zip(held) {
         *words = pair(held);
@@ -134,30 +150,48 @@ pub(crate) fn words_of(amounts: usize, is_leased: bool) -> usize {
 
 /// Writes the cell of a consumer that holds `held`, and is not leased, into its next version, which has
 /// as many words as that [takes](words_of).
-#[inline]
+#[inline(always)] // Called where a claim has its amounts in registers.
 pub(crate) fn write_consumer(
     words: NextPayload<'_>,
     life: Life,
-    uuid: Uuid,
-    generation: u64,
+    identity: Identity,
     held: impl Iterator<Item = Holding>,
 ) {
-    words.set(0, header(life, uuid, generation, None));
+    words.set(0, header(life, identity, None));
     for (index, held) in held.enumerate() {
         words.set(HEADER + 2 * index, pair(held));
     }
 }
 
+/// Returns whether the consumer's cell that holds this record stands for `uuid`, which names the life that
+/// the cell is in: the cell waits for a consumer that is to have the uuid, or serves the one that has it.
+#[inline]
+pub(crate) fn stands_for(record: Record<'_>, uuid: Uuid) -> bool {
+    match Life::of(record).state {
+        State::Free => false,
+        State::Absent => true,
+        State::Live => uuid_in(record) == uuid,
+    }
+}
+
+/// Reads the uuid of the consumer that the cell serves which holds this record.
+#[inline]
+pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {
+    Uuid::from_u64_pair(record.word(1), record.word(2))
+}
+
 /// Reads what a consumer holds for good, and its generation, in the cell that holds this record. Returns
-/// `None` if the consumer is not in that `life` any more, is leased, or holds more than `most` amounts.
+/// `None` if the cell does not serve the consumer in that `life` any more, or if the consumer is leased or
+/// holds more than `most` amounts.
 #[inline]
 pub(crate) fn held_in(
     record: Record<'_>,
-    life: Life,
+    (uuid, life): (Uuid, Life),
     most: usize,
 ) -> Option<(u64, SmallVec<[Holding; 4]>)> {
     let amounts = record.len().checked_sub(HEADER)? / 2;
-    if Life::of(record) != life || record.word(4) != NEVER || amounts > most {
+    let is_meant = Life::of(record) == life && uuid_in(record) == uuid;
+    if !is_meant || record.word(4) != NEVER || amounts > most {
         return None;
     }
     let held = (0..amounts).map(|index| {
@@ -168,10 +202,11 @@ pub(crate) fn held_in(
 }
 
 #[inline]
-fn header(life: Life, uuid: Uuid, generation: u64, term: Option<Term>) -> [u64; HEADER] {
+fn header(life: Life, identity: Identity, term: Option<Term>) -> [u64; HEADER] {
+    let Identity { uuid, generation, tag } = identity;
     let (high, low) = uuid.as_u64_pair();
     let deadline = term.map_or(NEVER, |term| term.deadline);
-    [life.with(State::Live).word(), high, low, generation, deadline]
+    [life.with(State::Live).word(), high, low, generation, deadline, tag]
 }
 
 #[inline]

@@ -10,8 +10,9 @@ mod usage;
 mod words;
 
 pub(crate) use consumer::{
-    ConsumerWords, Holding, LATEST_DEADLINE, Term, check_count, consumer_cells, copy_words,
-    held_in, is_live_consumer, rewrite_consumer, words_of, write_consumer,
+    ConsumerWords, Holding, Identity, LATEST_DEADLINE, Term, check_count, consumer_cells,
+    copy_words, held_in, is_live_consumer, rewrite_consumer, stands_for, uuid_in, words_of,
+    write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
 pub(crate) use name::{name_words, owner_of};

@@ -157,7 +157,7 @@ impl Lanes {
     #[inline]
     pub(super) fn lowered(self, amounts: u64, given: u64) -> Option<u64> {
         let left = (amounts | self.guards).wrapping_sub(given);
-        (left & self.guards == self.guards).then(|| left & !self.guards)
+        (left & self.guards == self.guards).then_some(left & !self.guards)
     }
 
     /// Returns the number, the capacity and the lane of the class at `index`.

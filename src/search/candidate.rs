@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use uuid::Uuid;
 
 use crate::claim::Claim;
 use crate::forest::Provider;
@@ -30,10 +29,12 @@ impl Candidate {
         self.root
     }
 
-    /// Returns the claim that takes everything that the candidate gives, for `consumer`. Costs as
-    /// much as the claim has lines.
-    pub fn claim(&self, consumer: Uuid) -> Claim {
-        let mut claim = Claim::new(consumer);
+    /// Returns the claim that takes everything that the candidate gives, in addition to what `claim`
+    /// asks for: a consumer, or a claim with a tag, or with chains of a quota. Costs as much as the
+    /// claim has lines.
+    pub fn claim(&self, claim: impl Into<Claim>) -> Claim {
+        let mut claim = claim.into();
+        let is_all = claim.lines.is_empty();
         // The unnamed group first, as it is served by the root most often: lines in the order in which
         // the providers were created are in the order that a claim sorts them into.
         let is_unnamed = |(_, slot): &(Provider, &Slot)| slot.group.is_none();
@@ -42,6 +43,9 @@ impl Candidate {
             for &(class, amount) in &slot.amounts {
                 claim.take_mut(&provider, ResourceClass::from_number(class), amount);
             }
+        }
+        if is_all {
+            claim.put_in_order();
         }
         claim
     }

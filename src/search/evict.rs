@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::claim::Batch;
+use crate::claim::{Batch, Claim};
 use crate::error::Result;
 use crate::forest::{Expect, Provider};
 use crate::layout::{Holding, usage_of};
@@ -27,20 +27,21 @@ pub struct Eviction {
 }
 
 impl Eviction {
-    /// Returns the batch that releases the victims and claims the candidate for `consumer`, all at
-    /// once or not at all. The batch is refused if a victim has changed since the view has seen it.
-    pub fn batch(&self, consumer: Uuid) -> Batch {
+    /// Returns the batch that releases the victims and claims the [candidate](Candidate::claim), in
+    /// addition to what `claim` asks for, all at once or not at all. The batch is refused if a victim has changed since the view has seen it.
+    pub fn batch(&self, claim: impl Into<Claim>) -> Batch {
         let victims = self.victims.iter().zip(&self.generations);
         let release = |batch: Batch, (victim, generation): (&Uuid, &u64)| {
             batch.release(*victim, Expect::Generation(*generation))
         };
-        victims.fold(Batch::new(), release).claim(self.candidate.claim(consumer))
+        victims.fold(Batch::new(), release).claim(self.candidate.claim(claim))
     }
 }
 
 impl View {
     /// Finds the root at which the request fits at the least cost if consumers go. `cost` returns
-    /// what it costs to evict a consumer, or `None` if the consumer may not be evicted.
+    /// what it costs to evict a consumer with this [tag](crate::Claim::tagged), or `None` if the
+    /// consumer may not be evicted. Where the tag is a priority, the tag alone may say so.
     ///
     /// In each tree the consumers go in the order of their costs until the request fits; then, the
     /// dearest first, those stay after all beside whom it fits too. So no victim goes in vain, but
@@ -57,7 +58,7 @@ impl View {
     pub fn evict(
         &mut self,
         prepared: &mut Prepared,
-        mut cost: impl FnMut(Uuid) -> Option<u64>,
+        mut cost: impl FnMut(Uuid, u64) -> Option<u64>,
     ) -> Result<Option<Eviction>> {
         if let Some(candidate) = self.candidates(prepared)?.next() {
             let (victims, generations) = Default::default();
@@ -74,7 +75,7 @@ impl View {
             for provider in picture.members(tree) {
                 for (cell, held) in holders.of(usage_of(provider.cell)) {
                     if victims.iter().all(|victim| victim.cell != cell)
-                        && let Some(cost) = cost(held.consumer)
+                        && let Some(cost) = cost(held.consumer, held.tag)
                     {
                         victims.push(Victim { cell, cost, held: held.clone() });
                     }

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::layout::{ConsumerWords, Holding, copy_words, is_live_consumer};
+use crate::layout::{ConsumerWords, Holding, Identity, copy_words, is_live_consumer};
 use crate::ledger::{Cell, Ledger};
 
 /// Holds what each consumer holds, and for each provider the consumers that hold something of it.
@@ -22,6 +22,7 @@ pub(super) struct Holders {
 pub(super) struct Held {
     pub(super) consumer: Uuid,
     pub(super) generation: u64,
+    pub(super) tag: u64,
     pub(super) holdings: SmallVec<[Holding; 4]>,
 }
 
@@ -45,7 +46,8 @@ impl Holders {
                 consumers.push(cell);
             }
         }
-        let held = Held { consumer: words.uuid(), generation: words.generation(), holdings };
+        let Identity { uuid: consumer, generation, tag } = words.identity();
+        let held = Held { consumer, generation, tag, holdings };
         self.consumers.insert(cell, held);
     }
 

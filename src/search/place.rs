@@ -1,7 +1,5 @@
 //! Placing: find, claim, and go on after a conflict.
 
-use uuid::Uuid;
-
 use crate::claim::{Claim, Receipt, Worker};
 use crate::error::Error;
 use crate::search::candidate::Candidate;
@@ -50,7 +48,8 @@ pub enum Unplaced {
 }
 
 impl View {
-    /// Finds a candidate, claims it for `consumer`, and counts it as used. If the claim is refused
+    /// Finds a candidate, claims it in addition to what `claim` asks for, which most often is a
+    /// consumer and nothing more, and counts it as used. If the claim is refused
     /// because another thread was faster, the view reads the candidate's providers again and the
     /// search goes on, for at most `tries` claims in all. Before the call says that nothing fits, and
     /// after half of the tries, it brings the view up to date.
@@ -65,10 +64,11 @@ impl View {
         &mut self,
         worker: &mut Worker,
         prepared: &mut Prepared,
-        consumer: Uuid,
+        claim: impl Into<Claim>,
         tries: u32,
         mut choose: impl FnMut(&View, &mut Prepared) -> Result<Option<Candidate>, Error>,
     ) -> Result<Placed, Unplaced> {
+        let claim = claim.into();
         let mut refusals = 0;
         let mut is_fresh = false;
         loop {
@@ -79,7 +79,7 @@ impl View {
                 self.refresh();
                 continue;
             };
-            let claim = candidate.claim(consumer);
+            let claim = candidate.claim(claim.clone());
             match worker.claim(&claim) {
                 Ok(receipt) => {
                     self.claimed(&claim);

@@ -425,16 +425,18 @@ impl View {
         self.picture.live_trees().map(|tree| Root { picture: &self.picture, tree })
     }
 
-    /// Returns the consumers that hold something of `provider`. O(answer).
+    /// Returns the consumers that hold something of `provider`, each with its
+    /// [tag](Claim::tagged). O(answer).
     ///
     /// # Errors
     ///
     /// Returns [`NoHolders`](Error::NoHolders) if the view does not follow consumers, and
     /// [`Removed`](Error::Removed) if the view does not have the provider.
-    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
+    pub fn holders(&self, provider: &Provider) -> Result<Vec<(Uuid, u64)>> {
         self.seat(provider)?;
         let holders = self.holders.as_ref().ok_or(Error::NoHolders)?;
-        Ok(holders.of(usage_of(provider.cell)).map(|(_, held)| held.consumer).collect())
+        let held = holders.of(usage_of(provider.cell));
+        Ok(held.map(|(_, held)| (held.consumer, held.tag)).collect())
     }
 
     /// Returns what a search for victims works with.

@@ -372,6 +372,11 @@ pub(crate) fn next_forest() -> u32 {
     1
 }
 
+/// Returns the same uuid each time, so that a model does the same each time.
+pub(crate) fn new_uuid() -> uuid::Uuid {
+    uuid::Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef)
+}
+
 /// An agenda that is one lock around an ordered map.
 pub(crate) struct Agenda<K, V>(RwLock<BTreeMap<K, V>>);
 

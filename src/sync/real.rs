@@ -309,6 +309,11 @@ pub(crate) fn next_forest() -> u32 {
     FORESTS.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Returns a uuid drawn by lot.
+pub(crate) fn new_uuid() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use crate::claim::{AgendaKey, Allocations, Core};
 use crate::error::{Error, Fault, Result};
 use crate::forest::{
-    ClassUsage, LARGEST_LISTED_GENERATION, Plan, ProviderSpec, find, populate, set_cordon,
+    ClassUsage, LARGEST_LISTED_GENERATION, Mark, Plan, ProviderSpec, find, populate, set_cordon,
 };
-use crate::layout::{Holding, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
+use crate::layout::{Holding, Identity, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::ResourceClass;
 use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
@@ -40,7 +40,11 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
         return Err(Error::InvalidEntries { faults });
     }
 
-    let core = Core::new();
+    // The loaded consumers are from outside: whatever forest has issued their uuids, another mark tells
+    // those from the ones that this forest will issue.
+    let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.key(it.consumer).is_none());
+    let mark = std::iter::repeat_with(Mark::new).find(is_free);
+    let core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
     let order = plan.parents_first();
     core.forest.with_writer(|writer| {
         let mut usage_cells = Map::default();
@@ -116,7 +120,7 @@ fn check_consumer(
     sums: &mut Map<(Uuid, ResourceClass), u128>,
     faults: &mut Vec<Fault>,
 ) {
-    let &Allocations { consumer: uuid, generation, deadline, ref allocations } = consumer;
+    let &Allocations { consumer: uuid, generation, deadline, tag: _, ref allocations } = consumer;
     if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
     }
@@ -161,8 +165,9 @@ fn load_consumer(
         let place = transaction.open(interned.cell)?;
         let life = Life::of_words(transaction.words(place));
         let held = held.iter().copied();
-        let Allocations { consumer, generation, .. } = *consumer;
-        rewrite_consumer(transaction, (place, life), consumer, generation, term, held)?;
+        let Allocations { consumer: uuid, generation, tag, .. } = *consumer;
+        let identity = Identity { uuid, generation, tag };
+        rewrite_consumer(transaction, (place, life), identity, term, held)?;
         Ok(())
     })?;
     if let Some(term) = term {

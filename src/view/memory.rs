@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::claim::Core;
 use crate::forest::Forest;
-use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State};
+use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State, uuid_in};
 use crate::ledger::{Cell, Ledger, Spares};
 
 /// Holds what a forest has in memory; see [`ProviderTree::memory`](crate::ProviderTree::memory).
@@ -107,6 +107,8 @@ impl ByteCounts {
 struct CellCensus {
     /// Live and absent cells, by kind.
     kinds: [[u64; 2]; RUNS.len()],
+    /// Live cells of consumers that have uuids of the forest's own.
+    own: u64,
     /// Records in force, by width.
     in_force: [u64; Ledger::WIDTHS.len()],
 }
@@ -119,7 +121,7 @@ impl Memory {
     /// Counts what `core` has in memory.
     pub(crate) fn of(core: &Core) -> Self {
         let Forest { ledger, configurations, layouts, .. } = &core.forest;
-        let CellCensus { kinds, in_force } = CellCensus::of(&core.forest);
+        let CellCensus { kinds, own, in_force } = CellCensus::of(core);
         let uuid_index = core.forest.providers.index_size();
         let name_index = core.forest.names.index_size();
         let consumer_index = core.claims.consumers.index_size();
@@ -131,9 +133,9 @@ impl Memory {
         };
         let [providers, names] = [PROVIDER, NAME].map(|kind| cells(kind.0));
         // A consumer's cell does not say that it stands for a key until the consumer holds
-        // something, so the index is counted.
-        let live = kinds[CONSUMER.0][0];
-        let absent = consumer_index.keys.saturating_sub(live);
+        // something, so the index is counted; but it does if the forest has issued the key.
+        let [live, issued] = kinds[CONSUMER.0];
+        let absent = issued + consumer_index.keys.saturating_sub(live.saturating_sub(own));
         let consumers = CellCounts { absent, ..cells(CONSUMER.0) };
         let runs = [providers, names, consumers].into_iter().zip(RUNS);
         let known = runs.map(|(counts, run)| counts.total() * u64::from(*run)).sum::<u64>();
@@ -179,17 +181,23 @@ fn record_counts(ledger: &Ledger, in_force: &[u64], spares: &Spares) -> Vec<Reco
 impl CellCensus {
     /// Counts the cells by looking at every one. A pair of cells counts once, by its structure
     /// cell.
-    fn of(forest: &Forest) -> Self {
-        let mut census =
-            CellCensus { kinds: [[0; 2]; RUNS.len()], in_force: [0; Ledger::WIDTHS.len()] };
+    fn of(core: &Core) -> Self {
+        let Core { forest, claims } = core;
+        let kinds = [[0; 2]; RUNS.len()];
+        let mut census = CellCensus { kinds, own: 0, in_force: [0; Ledger::WIDTHS.len()] };
         for cell in (0..forest.ledger.cell_bound()).map(Cell::new) {
-            let (word, life) = forest.ledger.peek_version(cell, Life::of);
+            let (word, (life, uuid)) =
+                forest.ledger.peek_version(cell, |record| (Life::of(record), uuid_in(record)));
             let Some(width) = word.width() else { continue };
             census.in_force[width] += 1;
             let run = match life.kind() {
                 CellKind::Structure if cell != forest.super_root => PROVIDER,
                 CellKind::Name => NAME,
-                CellKind::Consumer => CONSUMER,
+                CellKind::Consumer => {
+                    let is_own = life.state == State::Live && claims.consumers.is_own(&uuid);
+                    census.own += u64::from(is_own);
+                    CONSUMER
+                }
                 _ => continue,
             };
             match life.state {

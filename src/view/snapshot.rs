@@ -254,7 +254,8 @@ impl Snapshot {
 
     /// Returns the cell of a consumer that held something.
     pub(super) fn consumer_cell(&self, consumer: Uuid) -> Result<Option<Cell>> {
-        if let Some(hint) = self.pin().core.claims.consumers.hint(&consumer) {
+        let consumers = &self.pin().core.claims.consumers;
+        if let Some(hint) = consumers.hint(&consumer) {
             let is_meant = self.read(|past| {
                 past.read(hint.cell, |words| {
                     let is_live = is_live_consumer(Life::of_words(words));
@@ -265,7 +266,11 @@ impl Snapshot {
                 return Ok(Some(hint.cell));
             }
         }
-        Ok(self.consumer_index()?.find(consumer))
+        // No other cell ever serves a consumer whose uuid the forest has issued.
+        match consumers.is_own(&consumer) {
+            true => Ok(None),
+            false => Ok(self.consumer_index()?.find(consumer)),
+        }
     }
 
     fn consumer_index(&self) -> Result<&ConsumerIndex> {

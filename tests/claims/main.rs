@@ -313,9 +313,9 @@ fn a_claim_may_span_a_thousand_providers() {
 }
 
 #[test]
-fn a_claim_has_at_most_16380_amounts() {
+fn a_claim_has_at_most_16379_amounts() {
     let tree = ProviderTree::new();
-    let hosts: Vec<_> = (0..16_381)
+    let hosts: Vec<_> = (0..16_380)
         .map(|n| {
             let host = tree.create_root(&format!("host-{n}"), None).unwrap();
             let inventories = Inventories::new().with(VCPU, Inventory::new(1));
@@ -381,4 +381,76 @@ fn claims_of_every_size_are_whole() {
             assert!(taken.audit().unwrap().holds() && tree.audit().holds(), "{what}");
         }
     }
+}
+
+/// Amounts in every order, some of them twice, for one consumer after the other.
+#[test]
+fn a_claim_is_asked_again_for_other_consumers() {
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..3)
+        .map(|number| {
+            let host = tree.create_root(&format!("host-{number}"), None).unwrap();
+            let inventories =
+                Inventories::new().with(VCPU, Inventory::new(90)).with(MEMORY, Inventory::new(90));
+            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            host
+        })
+        .collect();
+    let mut worker = tree.worker().unwrap();
+    let orders: [&[(usize, ResourceClass)]; 4] = [
+        &[(0, VCPU), (1, VCPU), (2, VCPU)],
+        &[(2, VCPU), (0, MEMORY), (1, VCPU)],
+        &[(1, VCPU), (1, VCPU)],
+        &[(2, MEMORY), (1, VCPU), (2, MEMORY), (0, MEMORY), (0, VCPU), (1, VCPU)],
+    ];
+    for order in orders {
+        let mut claim = Claim::new(consumer(1));
+        order.iter().for_each(|(at, class)| claim.take_mut(&hosts[*at], *class, 2));
+        for number in 1..=3 {
+            let claim = claim.for_consumer(consumer(number));
+            assert_eq!(worker.claim(claim).unwrap().consumer, consumer(number));
+            assert!(matches!(worker.claim(claim), Err(Error::AlreadyHeld { .. })));
+        }
+        // What is added later counts, too.
+        claim.take_mut(&hosts[0], VCPU, 1);
+        let _ = worker.claim(claim.for_consumer(consumer(4))).unwrap();
+        for (at, host) in hosts.iter().enumerate() {
+            for class in [VCPU, MEMORY] {
+                let times = order.iter().filter(|line| **line == (at, class)).count() as u64;
+                let more = u64::from(at == 0 && class == VCPU);
+                assert_eq!(used(&tree, host, class), 4 * 2 * times + more, "{order:?}");
+            }
+        }
+        assert!(tree.audit().holds());
+        (1..=4).for_each(|number| drop(worker.release(consumer(number))));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_claim_is_told_each_time() {
+    let (tree, other) = (ProviderTree::new(), ProviderTree::new());
+    let [host, foreign] = [&tree, &other].map(|tree| tree.create_root("host", None).unwrap());
+    let inventories = Inventories::new().with(VCPU, Inventory::new(u64::MAX));
+    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    let mut worker = tree.worker().unwrap();
+    let one = || Claim::new(consumer(1)).take(&host, VCPU, 1);
+    let foreigner = Error::ForeignProvider { provider: foreign.uuid() };
+    let zero = Error::ZeroAmount { provider: host.uuid(), class: VCPU };
+    let sum = 1 + u128::from(u64::MAX);
+    let large = Error::SumTooLarge { provider: host.uuid(), class: VCPU, sum };
+    let wrong = [
+        (one().take(&foreign, VCPU, 1), &foreigner),
+        (one().take_chain(&foreign, VCPU, 1), &foreigner),
+        (one().rest_on(&foreign, 0), &foreigner),
+        (Claim::new(consumer(1)).take(&foreign, VCPU, 1).take(&host, VCPU, 1), &foreigner),
+        (one().take(&host, VCPU, 0), &zero),
+        (one().take_chain(&host, VCPU, 0), &zero),
+        (one().take(&host, VCPU, u64::MAX), &large),
+        (Claim::new(consumer(2)), &Error::EmptyClaim { consumer: consumer(2) }),
+    ];
+    for (mut claim, error) in wrong {
+        assert_eq!(worker.claim(&claim), Err(error.clone()));
+        assert_eq!(worker.claim(claim.for_consumer(consumer(2))), Err(error.clone()));
+    }
+    assert!(tree.consumers().is_empty());
 }

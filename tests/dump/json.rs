@@ -1,8 +1,8 @@
 //! The JSON shape of OpenStack Placement.
 
 use provider_tree::{
-    Dump, Expect, Inventories, Inventory, PartialInventories, PartialInventory, ProviderData,
-    ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Trait,
+    Allocations, Dump, Expect, Inventories, Inventory, PartialInventories, PartialInventory,
+    ProviderData, ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Trait,
 };
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
@@ -96,6 +96,15 @@ fn inventories_are_in_the_order_of_the_names_of_their_classes() {
         classes.map(|class| (class, Inventory::new(1))).into_iter().collect();
     let text = to_string(&inventories).unwrap();
     assert!(text.find("CUSTOM_A") < text.find("CUSTOM_Z"), "{text}");
+}
+
+#[test]
+fn a_tag_that_is_missing_is_0_and_0_is_left_out() {
+    let dump = to_value(forest().dump()).unwrap();
+    let [one, two] = [0, 1].map(|at| dump["consumers"][at].clone());
+    assert_eq!((&one["tag"], two.get("tag")), (&json!(7), None));
+    let [one, two] = [one, two].map(|held| from_value::<Allocations>(held).unwrap());
+    assert_eq!((one.tag, two.tag), (7, 0));
 }
 
 #[test]

@@ -34,7 +34,7 @@ const TWO: Uuid = Uuid::from_u128(0x22);
 /// storage          shares 5 DISK_GB, of which 10 are used
 /// ```
 ///
-/// `ONE` holds of host, gpu and storage, `TWO` of host alone, at generation 3.
+/// `ONE`, with tag 7, holds of host, gpu and storage, `TWO` of host alone, at generation 3.
 fn forest() -> ProviderTree {
     let tree = ProviderTree::new();
     let storage = tree.create_root("storage", id("storage")).unwrap();
@@ -64,7 +64,8 @@ fn forest() -> ProviderTree {
     let mut worker = tree.worker().unwrap();
     let two = |amount| Claim::new(TWO).take(&host, MEMORY, amount);
     let _ = worker.claim(&two(4)).unwrap();
-    let one = Claim::new(ONE).take(&storage, DISK, 10).take(&host, VCPU, 3).take(&gpu, PGPU, 1);
+    let one =
+        Claim::new(ONE).tagged(7).take(&storage, DISK, 10).take(&host, VCPU, 3).take(&gpu, PGPU, 1);
     let _ = worker.claim(&one).unwrap();
     let _ = worker.replace(&two(512), Expect::Any).unwrap();
     let _ = worker.replace(&two(8), Expect::Any).unwrap();
@@ -139,6 +140,8 @@ fn a_dump_has_what_each_consumer_holds() {
     }
     let generations = tree.dump().consumers.iter().map(|one| one.generation).collect::<Vec<_>>();
     assert_eq!(generations, [1, 3]);
+    let tags = tree.dump().consumers.iter().map(|one| one.tag).collect::<Vec<_>>();
+    assert_eq!(tags, [7, 0]);
 }
 
 #[test]

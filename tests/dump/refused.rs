@@ -90,6 +90,7 @@ fn a_consumer_that_is_listed_again_is_refused() {
             consumer: TWO,
             generation: 1,
             deadline: None,
+            tag: 0,
             allocations,
         });
     };
@@ -103,6 +104,7 @@ fn a_consumer_that_holds_nothing_is_refused() {
             consumer: RACK,
             generation: 1,
             deadline: None,
+            tag: 0,
             allocations: vec![],
         });
     };
@@ -215,6 +217,7 @@ fn everything_that_is_wrong_is_said_at_once() {
             consumer: RACK,
             generation: 1,
             deadline: None,
+            tag: 0,
             allocations: vec![],
         });
     };

@@ -12,6 +12,8 @@
 //! | `quotas` | chains of ancestors |
 //! | `leases` | deadlines, confirmations, expiry |
 //! | `lives` | generations of consumers that end and begin again |
+//! | `tags` | a number of the caller's, wherever a consumer is shown |
+//! | `issued` | consumers that the forest names |
 //! | `cordons` | providers out of service |
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `packed` | amounts that share words, and where they come to have their own |
@@ -32,6 +34,7 @@ mod conflicts;
 mod cordons;
 mod counts;
 mod crowds;
+mod issued;
 mod leases;
 mod lines;
 mod lives;
@@ -43,3 +46,4 @@ mod quotas;
 mod replies;
 mod reshapes;
 mod rig;
+mod tags;

@@ -104,8 +104,13 @@ fn other_answer(answer: &Answer<Handle>) -> Option<Answer<Handle>> {
         Answer::Allocations(Some(_)) => Answer::Allocations(None),
         Answer::Allocations(None) => {
             let consumer = plan::consumers()[0];
-            let held =
-                Allocations { consumer, generation: 1, deadline: None, allocations: Vec::new() };
+            let held = Allocations {
+                consumer,
+                generation: 1,
+                deadline: None,
+                tag: 0,
+                allocations: Vec::new(),
+            };
             Answer::Allocations(Some(held))
         }
         Answer::Amount(amount) => Answer::Amount(amount + 1),

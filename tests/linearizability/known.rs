@@ -188,6 +188,7 @@ fn allocations_are_all_or_nothing() {
         consumer: ONE,
         generation: 1,
         deadline: None,
+        tag: 0,
         allocations: vec![Allocation { provider: HOST.uuid, class: VCPU, amount: 1 }],
     };
     assert_rejected(&history(

@@ -155,7 +155,7 @@ fn chains_are_counted_at_each_link() {
     for provider in [&top, &team] {
         assert_eq!(view.usage(provider, VCPU).unwrap(), tree.usage(provider, VCPU).unwrap());
     }
-    let _ = worker.release(claim.consumer()).unwrap();
+    let _ = worker.release(claim.consumer().unwrap()).unwrap();
     view.released(&claim);
     assert_eq!(view.usage(&top, VCPU).unwrap().used, 0);
 }
@@ -283,7 +283,8 @@ fn crowded() -> (ProviderTree, Provider, Provider, Vec<Uuid>) {
     for (consumer, (processors, gigabytes)) in
         consumers.iter().zip([(2, 10), (3, 10), (4, 0), (1, 70)])
     {
-        let mut claim = Claim::new(*consumer).take(&root, VCPU, processors);
+        let mut claim = Claim::new(*consumer).tagged(tag_of(*consumer));
+        claim.take_mut(&root, VCPU, processors);
         if gigabytes > 0 {
             claim.take_mut(&disk, DISK, gigabytes);
         }
@@ -292,12 +293,18 @@ fn crowded() -> (ProviderTree, Provider, Provider, Vec<Uuid>) {
     (tree, root, disk, consumers)
 }
 
+/// The tags are what it costs to evict the four consumers; later ones are the cheapest.
+fn tag_of(consumer: Uuid) -> u64 {
+    [30, 20, 40, 10].get(consumer.as_u128() as usize - 1).copied().unwrap_or(1)
+}
+
 #[test]
 fn a_view_knows_who_holds_what() {
     let (tree, root, disk, consumers) = crowded();
     let mut view = tree.view_with_holders();
     let holders = |view: &View, provider: &Provider| -> BTreeSet<Uuid> {
-        view.holders(provider).unwrap().into_iter().collect()
+        let holders = view.holders(provider).unwrap().into_iter();
+        holders.inspect(|(it, tag)| assert_eq!(*tag, tag_of(*it))).map(|(it, _)| it).collect()
     };
     let all: BTreeSet<_> = consumers.iter().copied().collect();
     assert_eq!(holders(&view, &root), all);
@@ -309,9 +316,11 @@ fn a_view_knows_who_holds_what() {
     let before = tree.snapshot();
     let mut worker = tree.worker().unwrap();
     let _ = worker.release(consumers[0]).unwrap();
-    let _ = worker.replace(&Claim::new(consumers[1]).take(&disk, DISK, 1), Expect::Any).unwrap();
+    let one = Claim::new(consumers[1]).take(&disk, DISK, 1);
+    let _ = worker.replace(&one, Expect::Any).unwrap();
     let late = Uuid::from_u128(9);
-    let _ = worker.claim(&Claim::new(late).take(&root, VCPU, 1).take(&disk, DISK, 1)).unwrap();
+    let claim = Claim::new(late).tagged(tag_of(late)).take(&root, VCPU, 1).take(&disk, DISK, 1);
+    let _ = worker.claim(&claim).unwrap();
     view.refresh();
     assert_eq!(holders(&view, &root), [consumers[2], consumers[3], late].into());
     assert_eq!(holders(&view, &disk), [consumers[1], consumers[3], late].into());
@@ -326,7 +335,7 @@ fn the_cheapest_go_and_nobody_in_vain() {
     let request = Request::new().take(VCPU, 4).take(DISK, 30);
     let mut prepared = view.prepare(&request).unwrap();
     // By cost: 3 (1 processor, the disk), 1 (3, 10 GB), 0 (2, 10 GB), 2 (4).
-    let cost = |consumer: Uuid| Some([30, 20, 40, 10][consumer.as_u128() as usize - 1]);
+    let cost = |_, tag: u64| Some(tag);
     let eviction = view.evict(&mut prepared, cost).unwrap().unwrap();
     assert_eq!(
         eviction.victims.iter().copied().collect::<BTreeSet<_>>(),
@@ -337,10 +346,10 @@ fn the_cheapest_go_and_nobody_in_vain() {
     assert_eq!(view.usage(&disk, DISK).unwrap().used, 90);
 
     // Whoever may not go stays, and then others have to go.
-    let stays = |consumer| if consumer == consumers[1] { None } else { cost(consumer) };
+    let stays = |consumer, tag| if consumer == consumers[1] { None } else { Some(tag) };
     let other = view.evict(&mut prepared, stays).unwrap().unwrap();
     assert_eq!(other.cost, 50, "{other:?}");
-    assert!(view.evict(&mut prepared, |_| None).unwrap().is_none());
+    assert!(view.evict(&mut prepared, |_, _| None).unwrap().is_none());
     assert_eq!(
         tree.view().evict(&mut tree.view().prepare(&request).unwrap(), cost).unwrap_err(),
         Error::ForeignRequest
@@ -365,7 +374,7 @@ fn where_it_fits_nobody_goes() {
     host(&tree, "empty", 4);
     view.refresh();
     let mut four = view.prepare(&vcpus(4)).unwrap();
-    let eviction = view.evict(&mut four, |_| Some(1)).unwrap().unwrap();
+    let eviction = view.evict(&mut four, |_, _| Some(1)).unwrap().unwrap();
     assert!(eviction.victims.is_empty() && eviction.cost == 0);
 }
 
@@ -435,13 +444,13 @@ fn to_look_for_victims_changes_nothing() {
     });
     let mut view = tree.view_with_holders();
     // The view knows what is used, but not yet that one of the consumers has gone.
-    let _ = worker.release(gone.consumer()).unwrap();
+    let _ = worker.release(gone.consumer().unwrap()).unwrap();
     view.reread(&root).unwrap();
     let mut all = view.prepare(&vcpus(16)).unwrap();
-    let _ = view.evict(&mut all, |_| Some(1)).unwrap();
+    let _ = view.evict(&mut all, |_, _| Some(1)).unwrap();
     assert_eq!(view.usage(&root, VCPU).unwrap().used, 10);
     assert_eq!(roots(&view, &vcpus(6)), [root]);
-    let _ = worker.release(there.consumer()).unwrap();
+    let _ = worker.release(there.consumer().unwrap()).unwrap();
     view.refresh();
     assert_eq!(view.usage(&root, VCPU).unwrap().used, 0);
 }

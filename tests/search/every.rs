@@ -44,7 +44,7 @@ proptest! {
             let claim = candidate.claim(forest.consumer());
             let receipt = forest.worker.claim(&claim);
             prop_assert!(receipt.is_ok(), "{:?} of {:?}", receipt, candidate);
-            let _receipt = forest.worker.release(claim.consumer()).unwrap();
+            let _receipt = forest.worker.release(claim.consumer().unwrap()).unwrap();
         }
     }
 }

@@ -93,7 +93,7 @@ disk DISK_GB:4 +MISC_SHARES_VIA_AGGREGATE @A
             view.refresh();
         }
         check(&view, 0);
-        let _receipt = worker.release(claim.consumer()).unwrap();
+        let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
         if is_told {
             view.released(&claim);
         } else {
@@ -158,7 +158,7 @@ proptest! {
                         continue;
                     }
                     let claim = own.swap_remove(at % own.len());
-                    let _receipt = forest.worker.release(claim.consumer()).unwrap();
+                    let _receipt = forest.worker.release(claim.consumer().unwrap()).unwrap();
                     view.released(&claim);
                 }
                 Act::Assume(lines) => {

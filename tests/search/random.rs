@@ -423,7 +423,7 @@ impl Forest {
             Change::Release(held) => {
                 if !self.held.is_empty() {
                     let claim = self.held.swap_remove(held % self.held.len());
-                    let _receipt = self.worker.release(claim.consumer()).unwrap();
+                    let _receipt = self.worker.release(claim.consumer().unwrap()).unwrap();
                 }
             }
             Change::Take(provider, class, amount) => {

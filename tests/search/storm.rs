@@ -72,7 +72,7 @@ fn what_is_fixed_is_never_missed() {
                     }
                     if held.len() > 4 || at.is_multiple_of(3) && !held.is_empty() {
                         let claim = held.swap_remove(at % held.len());
-                        let _receipt = worker.release(claim.consumer()).unwrap();
+                        let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
                     }
                 }
             });
@@ -95,7 +95,7 @@ fn what_is_fixed_is_never_missed() {
             for claim in claims {
                 if worker.claim(&claim).is_ok() {
                     view.claimed(&claim);
-                    let _receipt = worker.release(claim.consumer()).unwrap();
+                    let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
                     view.released(&claim);
                 }
             }
@@ -108,7 +108,7 @@ fn what_is_fixed_is_never_missed() {
     for candidate in view.candidates(&mut prepared).unwrap().all() {
         let claim = candidate.claim(Uuid::new_v4());
         let _receipt = worker.claim(&claim).unwrap();
-        let _receipt = worker.release(claim.consumer()).unwrap();
+        let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
     }
     assert!(tree.audit().holds());
 }

@@ -122,6 +122,9 @@ impl Random {
     /// A claim of some amounts, seldom with a chain or a condition.
     pub(crate) fn claim(&mut self) -> Claim {
         let mut claim = Claim::new(self.consumer());
+        if self.rng.percent(50) {
+            claim = claim.tagged(self.rng.below(3));
+        }
         for _ in 0..1 + self.rng.below(3) {
             let Some(provider) = self.provider() else { continue };
             let (class, amount) = (self.class_of(&provider), 1 + self.rng.below(4));

@@ -72,7 +72,9 @@ pub(crate) fn many() -> (ProviderTree, Vec<Provider>) {
 
 /// A claim of so many VCPU.
 pub(crate) fn cpus(consumer: Uuid, provider: &Provider, amount: u64) -> Claim {
-    Claim::new(consumer).take(provider, VCPU, amount)
+    let claim = Claim::new(consumer).take(provider, VCPU, amount);
+    // Some set no tag.
+    if amount.is_multiple_of(3) { claim } else { claim.tagged(amount) }
 }
 
 pub(crate) fn claim(worker: &mut Worker, consumer: Uuid, provider: &Provider, amount: u64) {

@@ -56,7 +56,7 @@ impl Bed {
         self.placed += 1;
         let claim = found.claim(seed::consumer(1, self.placed));
         let receipt = self.worker.claim(&claim).expect("what was found is free");
-        assert_eq!(receipt.consumer, claim.consumer());
+        assert_eq!(Some(receipt.consumer), claim.consumer());
         self.view.claimed(&claim);
     }
 

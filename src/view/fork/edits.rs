@@ -22,11 +22,12 @@ impl Fork {
     /// The errors of [`Worker::claim`](crate::Worker::claim), as of the fork.
     pub fn claim(&mut self, claim: &Claim) -> Result<()> {
         claim.check(&self.core().forest)?;
-        let consumer = claim.consumer();
+        let consumer = claim.named()?;
         let tenancy = self.tenancy(consumer)?;
         if tenancy.is_live() {
             let generation = tenancy.generation();
-            return Err(match self.holds_exactly(&tenancy, claim)? {
+            let has_tag = claim.tag_after(tenancy.tag) == tenancy.tag;
+            return Err(match has_tag && self.holds_exactly(&tenancy, claim)? {
                 true => Error::AlreadyHeld { consumer, generation },
                 false => Error::ConsumerExists { consumer, generation },
             });
@@ -41,7 +42,7 @@ impl Fork {
     /// The errors of [`claim`](Self::claim), except that a consumer that holds something is no
     /// error.
     pub fn replace(&mut self, claim: &Claim) -> Result<()> {
-        let tenancy = self.tenancy(claim.consumer())?;
+        let tenancy = self.tenancy(claim.named()?)?;
         self.put(claim, tenancy)
     }
 
@@ -57,7 +58,7 @@ impl Fork {
         }
         self.change(|overlay, fork| exchange(overlay, fork, &tenancy.held, &[]))?;
         tenancy.held.clear();
-        (tenancy.claim, tenancy.deadline) = (None, None);
+        (tenancy.claim, tenancy.deadline, tenancy.tag) = (None, None, 0);
         (tenancy.is_changed, tenancy.is_ended) = (true, true);
         self.consumers.insert(consumer, tenancy);
         Ok(())
@@ -126,7 +127,7 @@ impl Fork {
     /// The error that [`claim`](Self::claim) would return.
     pub fn fits(&self, claim: &Claim) -> Result<()> {
         let mut overlay = Overlay::of(self);
-        let fits = self.stage(&mut overlay, claim, &[], false);
+        let fits = self.stage(&mut overlay, claim, &[]);
         fits.map(drop).map_err(|abort| self.error(abort))
     }
 
@@ -179,7 +180,8 @@ impl Fork {
             allocations.push(Allocation { provider, class, amount: *amount });
         }
         let generation = tenancy.generation();
-        Ok(Some(Allocations { consumer, generation, deadline: tenancy.deadline, allocations }))
+        let Tenancy { deadline, tag, .. } = tenancy;
+        Ok(Some(Allocations { consumer, generation, deadline, tag, allocations }))
     }
 }
 
@@ -198,13 +200,13 @@ impl Fork {
 
     /// Puts the claim in the place of what the consumer holds.
     fn put(&mut self, claim: &Claim, mut tenancy: Tenancy) -> Result<()> {
-        let is_leased = tenancy.deadline.is_some();
-        let lines =
-            self.change(|overlay, fork| fork.stage(overlay, claim, &tenancy.held, is_leased))?;
+        let lines = self.change(|overlay, fork| fork.stage(overlay, claim, &tenancy.held))?;
         tenancy.held = lines.iter().map(Line::held).collect();
-        tenancy.claim = Some(claim.clone());
+        tenancy.tag = claim.tag_after(tenancy.tag);
+        // The difference puts this claim in the place of what the snapshot has.
+        tenancy.claim = Some(claim.clone().tagged(tenancy.tag));
         tenancy.is_changed = true;
-        self.consumers.insert(claim.consumer(), tenancy);
+        self.consumers.insert(claim.named()?, tenancy);
         Ok(())
     }
 
@@ -214,13 +216,12 @@ impl Fork {
         overlay: &mut Overlay<'_>,
         claim: &Claim,
         held: &[Holding],
-        is_leased: bool,
     ) -> Result<Vec<Line>, Abort<Error>> {
         claim.check(&self.core().forest)?;
         let mut lines = Vec::new();
         expand(overlay, self, claim, &mut lines)?;
         put(overlay, self, claim, held, &lines)?;
-        check_count(lines.len(), is_leased)?;
+        check_count(lines.len())?;
         Ok(lines)
     }
 

@@ -75,6 +75,7 @@ pub(super) struct Tenancy {
     /// The consumer's generation in the snapshot, if it held something.
     pub(super) before: Option<u64>,
     pub(super) deadline: Option<u64>,
+    pub(super) tag: u64,
     pub(super) held: Vec<Holding>,
     /// What the consumer has claimed in the fork.
     pub(super) claim: Option<Claim>,
@@ -202,6 +203,7 @@ impl Fork {
                 Tenancy {
                     before: Some(words.generation()),
                     deadline: words.deadline(),
+                    tag: words.tag(),
                     held: words.held().collect(),
                     ..Tenancy::default()
                 }

@@ -7,7 +7,7 @@ use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, Worker};
 use uuid::Uuid;
 
 use crate::operation::{
-    Answer, Item, Line, Listing, Op, Outcome, SetOp, inventories, partial, resources,
+    Answer, Item, Line, Listing, Op, Outcome, SetOp, inventories, partial, resources, tag_of,
 };
 
 /// A way to make calls: the right one, or one that is wrong on purpose.
@@ -193,5 +193,8 @@ fn done((): ()) -> Answer<Provider> {
 fn claim(consumer: Uuid, lines: &[Line<Provider>]) -> Claim {
     let mut claim = Claim::new(consumer);
     lines.iter().for_each(|(provider, class, amount)| claim.take_mut(provider, *class, *amount));
-    claim
+    match tag_of(lines) {
+        Some(tag) => claim.tagged(tag),
+        None => claim,
+    }
 }

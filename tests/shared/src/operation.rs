@@ -21,6 +21,12 @@ pub type Slot = usize;
 /// An amount that a claim asks for.
 pub type Line<H> = (H, ResourceClass, u64);
 
+/// The tag that a claim of these lines sets, if it sets one: any that the lines alone decide.
+pub fn tag_of<H>(lines: &[Line<H>]) -> Option<u64> {
+    let sum = lines.iter().fold(0, |sum: u64, (_, _, amount)| sum.wrapping_add(*amount));
+    (!sum.is_multiple_of(3)).then_some(sum % 5)
+}
+
 /// A handle as a history shows it: the provider's uuid, and which of the providers that had this
 /// uuid one after the other it was.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

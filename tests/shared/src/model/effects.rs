@@ -6,7 +6,7 @@ use provider_tree::{Expect, Receipt, ResourceClass, Updated};
 use uuid::Uuid;
 
 use super::{Consumer, Model, Node, completed, summed};
-use crate::operation::{Answer, Handle, Line, Listing, Op, SetOp, Stocks};
+use crate::operation::{Answer, Handle, Line, Listing, Op, SetOp, Stocks, tag_of};
 
 impl Model {
     /// Does it, and says what it answers; none if it can't have answered as it did. `observed`
@@ -62,7 +62,7 @@ impl Model {
             }
             Op::Chain(consumer, line) => {
                 let lines = self.chain(*line);
-                Answer::Receipt(self.put(*consumer, &lines, Expect::Any))
+                Answer::Receipt(self.put_tagged(*consumer, &lines, None, Expect::Any))
             }
             Op::Lease(consumer, lines, deadline) => {
                 let receipt = self.put(*consumer, lines, Expect::Any);
@@ -243,19 +243,30 @@ impl Model {
         lines: &[Line<Handle>],
         expect: Expect,
     ) -> Receipt {
+        self.put_tagged(consumer, lines, tag_of(lines), expect)
+    }
+
+    pub(super) fn put_tagged(
+        &mut self,
+        consumer: Uuid,
+        lines: &[Line<Handle>],
+        tag: Option<u64>,
+        expect: Expect,
+    ) -> Receipt {
         let floor = self.floors.get(&consumer).copied().unwrap_or(0);
         let before = self.consumers.get(&consumer).map_or(floor, |before| before.generation);
         let generation = next(expect, before);
         if generation < before {
             self.raise(consumer, before);
         }
-        let (deadline, lease) = self
+        let (deadline, lease, kept) = self
             .consumers
             .get(&consumer)
-            .map_or((None, None), |before| (before.deadline, before.lease));
+            .map_or((None, None, 0), |before| (before.deadline, before.lease, before.tag));
+        let tag = tag.unwrap_or(kept);
         let of_uuid = |((handle, class), amount): ((Handle, _), _)| ((handle.uuid, class), amount);
         let held = summed(lines).into_iter().map(of_uuid).collect();
-        self.consumers.insert(consumer, Consumer { generation, deadline, lease, held });
+        self.consumers.insert(consumer, Consumer { generation, deadline, tag, lease, held });
         Receipt { consumer, generation }
     }
 

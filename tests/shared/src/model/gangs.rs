@@ -6,7 +6,7 @@ use provider_tree::{Error, Expect};
 use uuid::Uuid;
 
 use super::{Consumer, Faults, Model};
-use crate::operation::{Answer, Handle, Line, Outcome};
+use crate::operation::{Answer, Handle, Line, Outcome, tag_of};
 
 impl Model {
     /// What a claim of a new consumer is refused for, if it is.
@@ -91,7 +91,7 @@ impl Model {
         }
         match outcome {
             Ok(Answer::Partly(partial)) if !had.is_empty() => {
-                let receipt = self.put(consumer, &had, Expect::Any);
+                let receipt = self.put_tagged(consumer, &had, tag_of(lines), Expect::Any);
                 partial.receipt == receipt
             }
             Err(Error::TooFewFit { fit: 0, at_least: 1, .. }) => had.is_empty(),

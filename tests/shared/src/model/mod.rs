@@ -67,6 +67,7 @@ struct Node {
 struct Consumer {
     generation: u64,
     deadline: Option<u64>,
+    tag: u64,
     /// Which of all leases it began as, if it began as one.
     lease: Option<u64>,
     held: BTreeMap<(Uuid, ResourceClass), u64>,

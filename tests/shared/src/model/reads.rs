@@ -73,12 +73,12 @@ impl Model {
 
     /// What a consumer holds; none if it does not exist.
     pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
-        let Consumer { generation, held, deadline, .. } = self.consumers.get(&consumer)?;
+        let Consumer { generation, held, deadline, tag, .. } = self.consumers.get(&consumer)?;
         let allocation =
             |(&(provider, class), &amount): (&_, &_)| Allocation { provider, class, amount };
         let allocations = held.iter().map(allocation).collect();
-        let (generation, deadline) = (*generation, *deadline);
-        Some(Allocations { consumer, generation, deadline, allocations })
+        let (generation, deadline, tag) = (*generation, *deadline, *tag);
+        Some(Allocations { consumer, generation, deadline, tag, allocations })
     }
 
     fn dump(&self) -> Dump {
