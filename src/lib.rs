@@ -434,7 +434,10 @@ pub mod model;
 pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
-pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
+pub use forest::{
+    Configuration, Expect, Provider, ProviderData, ProviderKey, ProviderSpec, SubtreeUsages,
+    Updated, Version,
+};
 pub use search::{
     Candidate, Candidates, Eviction, Group, Placed, Prepared, Request, Root, Unplaced, View, Why,
 };

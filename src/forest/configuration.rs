@@ -24,14 +24,28 @@ use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::values::{Inventories, Resources, Trait};
 
-/// Holds the facts of a provider that claims never change.
+/// Holds what a provider is and has, apart from its place and its usage: the facts that claims
+/// never change.
+///
+/// A configuration never changes. A change puts another one in its place, which shares with it all
+/// that the change leaves alone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Configuration {
-    pub(crate) name: Arc<str>,
-    pub(crate) inventories: Arc<Inventories>,
-    pub(crate) traits: Arc<BTreeSet<Trait>>,
-    pub(crate) aggregates: Arc<BTreeSet<Uuid>>,
-    pub(crate) resources: Resources,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Configuration {
+    /// The name.
+    pub name: Arc<str>,
+    /// The inventories.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub inventories: Arc<Inventories>,
+    /// The traits.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
+    pub traits: Arc<BTreeSet<Trait>>,
+    /// The aggregates that the provider is a member of.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub aggregates: Arc<BTreeSet<Uuid>>,
+    /// The caller's own values, which `serde` leaves out.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub resources: Resources,
 }
 
 /// Holds a configuration that is in force, or about to be.

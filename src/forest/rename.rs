@@ -9,7 +9,7 @@ use crate::forest::draft::open_live;
 use crate::forest::generation::Expect;
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale};
 use crate::forest::provider::Provider;
-use crate::layout::{Life, State, UsageWords, name_words, set_configuration, usage_of};
+use crate::layout::{Life, NameOwner, State, UsageWords, name_words, set_configuration, usage_of};
 use crate::ledger::{Abort, Torn, Writer};
 
 /// Gives `provider` the name `name`. Changes nothing if `provider` has that name already.
@@ -47,7 +47,8 @@ fn exchange_name(
     name: &Name,
     name_key: KeyCell,
 ) -> Result<(), Refusal> {
-    let (cell, usage) = (provider.cell, usage_of(provider.cell));
+    let &Provider { uuid, incarnation, cell, .. } = provider;
+    let usage = usage_of(cell);
     let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
     let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(renamed));
     let ((replaced, old), at) =
@@ -63,7 +64,8 @@ fn exchange_name(
             }
             let exists = || Error::NameExists { name: name.to_string() };
             let (place_of_new, life) = take_key(transaction, name_key, exists)?;
-            transaction.rewrite(place_of_new, &name_words(life, cell));
+            transaction
+                .rewrite(place_of_new, &name_words(life, NameOwner { cell, incarnation, uuid }));
             let old = structure.name.replace(name_key.cell).ok_or(Torn)?;
             let place_of_old = transaction.open(old)?;
             let life = Life::from_word(transaction.word(place_of_old, 0));

@@ -13,9 +13,9 @@ pub(crate) use consumer::{
     held_in, is_live_consumer, rewrite_consumer, words_of, write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
-pub(crate) use name::{name_words, owner_of};
+pub(crate) use name::{NameOwner, name_words, owner_in, owner_of};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
-pub(crate) use structure::{Cordon, Structure};
+pub(crate) use structure::{Cordon, Structure, parent_in, uuid_in};
 pub(crate) use usage::{
     Amounts, CONFIGURATION_BITS, ClassWords, UsageHead, UsageWords, set_configuration,
     set_cordoned, usage_in, write_usage,

@@ -44,8 +44,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 173,
-            Checker::Shuttle => 171,
+            Checker::Loom => 176,
+            Checker::Shuttle => 174,
         }
     }
 
