@@ -187,7 +187,7 @@ impl Worker {
     /// has changed, the answer costs the load of one word of the forest and clones nothing. After
     /// changes of what is used alone, it costs one look at one cell.
     ///
-    /// The worker remembers up to 4,096 providers. What it remembers stays in memory, with the
+    /// The worker remembers up to 16,384 providers, in about 2 MB. What it remembers stays in memory, with the
     /// caller's own [`Resources`](crate::Resources): of a provider that has changed since, until the
     /// worker reads that provider again; of one that has been removed, until the worker asks for it
     /// again or another takes its place; and no longer than the worker lives.

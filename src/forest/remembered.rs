@@ -27,7 +27,7 @@ struct Entry {
 const FEWEST: usize = 16;
 
 /// Bounds the places, and so what a thread keeps of providers that have changed or gone since.
-pub(crate) const MOST_REMEMBERED: usize = 1 << 12;
+const MOST_REMEMBERED: usize = 1 << 14;
 
 impl RememberedData {
     /// Returns everything about `provider` but its usage, as of one instant since the call.
