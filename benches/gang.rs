@@ -110,7 +110,8 @@ impl Forest {
     fn large(&self, providers: usize, length: Duration, start: &Barrier) -> (f64, f64) {
         let mut worker = self.tree.worker().expect("few workers");
         let stride = PROVIDERS / providers;
-        let mut claim = Claim::new(Uuid::new_v4());
+        let consumer = Uuid::new_v4();
+        let mut claim = Claim::new(consumer);
         for provider in self.providers.iter().step_by(stride).take(providers) {
             claim.take_mut(provider, VCPU, 1);
         }
@@ -119,7 +120,7 @@ impl Forest {
         let mut claims = 0.0;
         while begin.elapsed() < length {
             worker.claim(&claim).map(drop).expect("fits");
-            worker.release(claim.consumer()).map(drop).expect("was claimed");
+            worker.release(consumer).map(drop).expect("was claimed");
             claims += 1.0;
         }
         (claims / begin.elapsed().as_secs_f64(), worker.retries() as f64 / claims)

@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::{
-    APART, AT_ONCE, CLASSES, Forest, HOST, JOB, OPERATIONS, Operation, PROVIDERS, amounts,
+    APART, AT_ONCE, CLASSES, Forest, HOST, JOB, OPERATIONS, Operation, PEERS, PROVIDERS, amounts,
     consumer, inventories, name, pick, provider_uuid,
 };
 use criterion::{Bencher, Criterion};
@@ -63,6 +63,13 @@ fn counted(criterion: &mut Criterion) {
         group.bench_function("ours", |bencher| {
             each(bencher, &mut Forest::default(), before, run, after);
         });
+        for (peer, of) in PEERS {
+            if of.contains(name) {
+                group.bench_function(peer.name, |bencher| {
+                    each(bencher, &mut Forest::default(), nothing, peer.run, nothing);
+                });
+            }
+        }
         for (_, [before, run, after]) in peers.iter().filter(|(peers, _)| peers == name) {
             group.bench_function("a mutex per provider", |bencher| {
                 each(bencher, &mut Mutexes::new(), before, run, after);
@@ -118,7 +125,6 @@ fn replacing(criterion: &mut Criterion) {
 }
 
 fn finding(criterion: &mut Criterion) {
-    let forest = Forest::default();
     let uuids: Vec<_> = (0..PROVIDERS).map(provider_uuid).collect();
     let names: Vec<_> = (0..PROVIDERS).map(name).collect();
     let mut next = picks();
@@ -144,9 +150,6 @@ fn finding(criterion: &mut Criterion) {
     let std: HashMap<_, _, Hasher> = all().collect();
     let dash: DashMap<_, _, Hasher> = all().collect();
     let papaya: papaya::HashMap<_, _, Hasher> = all().collect();
-    group.bench_function("ours", |bencher| {
-        bencher.iter(|| forest.tree.find(black_box(names[next()].as_str())).is_some());
-    });
     group.bench_function("HashMap", |bencher| {
         bencher.iter(|| std.get(black_box(&names[next()])).copied());
     });
@@ -168,7 +171,7 @@ fn reading(criterion: &mut Criterion) {
     criterion.bench_function("inventories: 1 class of the data", |bencher| {
         bencher.iter(|| {
             let data = tree.data(&providers[next()]).expect("it exists");
-            data.inventories.get(black_box(CLASSES[1])).copied()
+            data.configuration.inventories.get(black_box(CLASSES[1])).copied()
         });
     });
 }

@@ -47,8 +47,8 @@
 //! | walk up | [`parent`], [`ancestors`] |
 //! | say what a provider has and is | [`set_inventories`], [`set_traits`], [`set_aggregates`] |
 //! | say so only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], and such methods for aggregates; [`update_resources`] for values of your own |
-//! | read what a provider has and is | [`data`], [`name`]; [`has_traits`], [`has_sharing_provider`] and others answer one question |
-//! | see what is used | [`usage`], [`usages`]; [`version`] tells whether that may have changed |
+//! | read what a provider has and is | [`configuration`], [`data`], [`name`]; again and again, [`Worker::data`]; [`has_traits`], [`has_sharing_provider`] and others answer one question |
+//! | see what is used | [`usage`], [`usages`]; of several classes [`usages_of`], of a whole host [`subtree_usages`]; [`version`] tells whether that may have changed |
 //! | find where something fits | a [`View`], one for each thread: [`View::candidates`] for a [`Request`], [`View::best`], [`View::why`] |
 //! | find, claim, and go on after a conflict | [`View::place`]; [`cookbook`] writes a scheduler on it |
 //! | find out who has to go | [`View::evict`], in a [view with holders](ProviderTree::view_with_holders) |
@@ -167,7 +167,7 @@
 //!
 //! | method | progress | cost |
 //! |---|---|---|
-//! | [`find`] | shard lock, shared (1) | O(1) |
+//! | [`find`] | shard lock, shared | O(1) |
 //! | [`Worker::find`] | lock-free for what this worker has found before; else as [`find`] | O(1) |
 //! | [`create_root`], [`create_child`] | shard lock on uuids, on names | O(1) |
 //! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
@@ -177,8 +177,12 @@
 //! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
 //! | [`parent`], [`ancestors`] | lock-free (4) | O(providers visited) |
 //! | [`name`], [`version`] | lock-free | O(1) |
+//! | [`configuration`] | lock-free | O(1) |
 //! | [`data`] | lock-free (5) | O(1) |
+//! | [`Worker::data`] | lock-free (1, 5) | O(1) |
 //! | [`usage`], [`usages`] | lock-free | O(classes of the provider) |
+//! | [`usages_of`] | lock-free | O(*n* * classes of the provider), *n* classes asked for |
+//! | [`subtree_usages`] | lock-free (4, 5) | O(providers visited and their classes) |
 //! | [`set_inventories`], [`update_inventories`] | lock-free (10) | O(classes before and after) |
 //! | [`have_inventories_changed`], [`has_inventories`] | lock-free | O(classes) |
 //! | `set_`, `update_`, `add_`, `remove_` of traits and aggregates | lock-free (10) | O(*n* log *n*), size of the sets; O(classes) |
@@ -229,13 +233,13 @@
 //! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
 //! | [`ResourceClass::new`], [`Trait::new`] | shard lock; wait-free for standard names (9) | O(1) |
 //!
-//! 1. A look-up by name asks the index again if the name changes hands meanwhile.
+//! 1. While nothing of the provider has changed since this worker has read it, the call is wait-free.
 //! 2. The call takes a lock once for each provider that it removes, after the commit, and once for
 //!    each provider that is listed, before the commit.
 //! 3. Moves anywhere in the forest make one another start over.
 //! 4. The walk repeats under a storm of changes of the structure that it walks. Claims don't
 //!    disturb it.
-//! 5. The call repeats under a storm of changes of the provider, claims among them.
+//! 5. The call repeats under a storm of changes of the providers that it reads, claims among them.
 //! 6. The cost is also O(classes of the provider) for each amount.
 //! 7. The lock is shared, unless the consumer is new.
 //! 8. The call repeats under a storm of changes of the consumer, or of the structure around the
@@ -373,10 +377,13 @@
 //! [`tree_of`]: ProviderTree::tree_of
 //! [`providers`]: ProviderTree::providers
 //! [`name`]: ProviderTree::name
+//! [`configuration`]: ProviderTree::configuration
 //! [`data`]: ProviderTree::data
 //! [`version`]: ProviderTree::version
 //! [`usage`]: ProviderTree::usage
 //! [`usages`]: ProviderTree::usages
+//! [`usages_of`]: ProviderTree::usages_of
+//! [`subtree_usages`]: ProviderTree::subtree_usages
 //! [`set_inventories`]: ProviderTree::set_inventories
 //! [`set_traits`]: ProviderTree::set_traits
 //! [`set_aggregates`]: ProviderTree::set_aggregates
@@ -437,7 +444,10 @@ pub mod model;
 pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
-pub use forest::{Expect, Provider, ProviderData, ProviderKey, ProviderSpec, Updated, Version};
+pub use forest::{
+    Configuration, Expect, Provider, ProviderData, ProviderKey, ProviderSpec, SubtreeUsages,
+    Updated, Version,
+};
 pub use search::{
     Candidate, Candidates, Eviction, Group, Placed, Prepared, Request, Root, Unplaced, View, Why,
 };

@@ -4,14 +4,18 @@
 //! Making a claim is part of a claim.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "no one but the benchmarks sees it")]
+#![expect(clippy::disallowed_types, reason = "peers, not the library")]
 
 pub mod random;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
 use provider_tree::{
-    Claim, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass, Snapshot,
-    Worker,
+    Claim, Configuration, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
+    ResourceClass, Snapshot, SubtreeUsages, Worker,
 };
 use uuid::Uuid;
 
@@ -67,10 +71,27 @@ pub const OPERATIONS: &[Operation] = &[
     undone("claim, 1 class of 3 providers", Forest::claim_three, Forest::release),
     prepared("release, 1 class of 3 providers", Forest::claim_three, Forest::release),
     repeated("find by uuid", Forest::find),
+    repeated("find by name", Forest::find_by_name),
     repeated("find through a worker", Forest::find_again),
     repeated("usage", Forest::usage),
+    repeated("usages of 3 classes", Forest::usages_of),
+    repeated("usages of a host with 8 children", Forest::subtree_usages),
+    repeated("configuration", Forest::configuration),
     repeated("data", Forest::data),
+    repeated("data through a worker", Forest::data_again),
     repeated("snapshot", Forest::snapshot),
+];
+
+/// What one would write instead of a read, and the reads that it stands beside.
+pub const PEERS: &[(Operation, &[&str])] = &[
+    (
+        repeated("peer: DashMap, get and clone of an Arc", Forest::peer_find),
+        &["find by uuid", "find through a worker"],
+    ),
+    (
+        repeated("peer: ArcSwap::load_full", Forest::peer_configuration),
+        &["configuration", "data", "data through a worker"],
+    ),
 ];
 
 const fn undone(name: &'static str, run: Step, after: Step) -> Operation {
@@ -134,8 +155,22 @@ pub struct Forest {
     unnamed: Vec<Claim>,
     /// The consumers that the tree has named, by the number of the call.
     named: Vec<Uuid>,
+    /// A provider with as many children as a host has parts.
+    host: Provider,
+    usages: SubtreeUsages,
+    names: Vec<String>,
+    peers: Peers,
     snapshot: Option<Snapshot>,
 }
+
+/// The configurations of the providers as one would hold them without the library.
+struct Peers {
+    by_uuid: DashMap<Uuid, Arc<Configuration>, foldhash::quality::RandomState>,
+    by_number: Vec<ArcSwap<Configuration>>,
+}
+
+/// Counts the children of a host with children.
+const PARTS: usize = 8;
 
 impl Default for Forest {
     fn default() -> Self {
@@ -152,7 +187,31 @@ impl Default for Forest {
             |claim: Claim| providers.iter().map(|it| claim_of(claim.clone(), it)).collect();
         let (claims, unnamed) = (of_each(Claim::new(consumer(0))), of_each(Claim::unnamed()));
         let (named, snapshot) = (Vec::new(), None);
-        Forest { tree, providers, worker, claims, unnamed, named, snapshot }
+        let host = tree.create_root("host", None).expect("a new name");
+        for part in 0..PARTS {
+            let part = tree.create_child(&host, &format!("part-{part}"), None);
+            tree.set_inventories(&part.expect("a new name"), inventories.clone(), Expect::Any)
+                .expect("sound inventories");
+        }
+        let (usages, names) = (SubtreeUsages::new(), (0..PROVIDERS).map(name).collect());
+        let all = || providers.iter().map(|it| tree.configuration(it).expect("it exists"));
+        let peers = Peers {
+            by_uuid: (0..PROVIDERS).map(provider_uuid).zip(all()).collect(),
+            by_number: all().map(ArcSwap::new).collect(),
+        };
+        Forest {
+            tree,
+            providers,
+            worker,
+            claims,
+            unnamed,
+            named,
+            host,
+            usages,
+            names,
+            peers,
+            snapshot,
+        }
     }
 }
 
@@ -233,6 +292,11 @@ impl Forest {
         black_box(self.tree.find(black_box(provider_uuid(pick(number)))).is_some());
     }
 
+    fn find_by_name(&mut self, number: usize) {
+        let name = self.names[pick(number)].as_str();
+        black_box(self.tree.find(black_box(name)).is_some());
+    }
+
     fn find_again(&mut self, number: usize) {
         black_box(self.worker.find(black_box(provider_uuid(pick(number)))).is_some());
     }
@@ -242,8 +306,35 @@ impl Forest {
         black_box(usage.expect("it has the class"));
     }
 
+    fn usages_of(&mut self, number: usize) {
+        let usages = self.tree.usages_of(self.provider(number), black_box(CLASSES));
+        black_box(usages.expect("it exists"));
+    }
+
+    fn subtree_usages(&mut self, _: usize) {
+        self.tree.subtree_usages(&self.host, &mut self.usages).expect("it exists");
+        black_box(&self.usages);
+    }
+
+    fn configuration(&mut self, number: usize) {
+        black_box(self.tree.configuration(self.provider(number)).expect("it exists"));
+    }
+
+    fn data_again(&mut self, number: usize) {
+        black_box(self.worker.data(&self.providers[pick(number)]).expect("it exists"));
+    }
+
     fn data(&mut self, number: usize) {
         black_box(self.tree.data(self.provider(number)).expect("it exists"));
+    }
+
+    fn peer_find(&mut self, number: usize) {
+        let found = self.peers.by_uuid.get(&black_box(provider_uuid(pick(number))));
+        black_box(found.map(|found| Arc::clone(&found)).is_some());
+    }
+
+    fn peer_configuration(&mut self, number: usize) {
+        black_box(self.peers.by_number[pick(number)].load_full());
     }
 
     fn snapshot(&mut self, _: usize) {

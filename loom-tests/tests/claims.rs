@@ -5,7 +5,7 @@
 use loom_tests::{Model, thread};
 use provider_tree::{
     Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, Receipt,
-    ResourceClass, Worker,
+    ResourceClass, SubtreeUsages, Worker,
 };
 use uuid::Uuid;
 
@@ -48,6 +48,33 @@ fn used(tree: &ProviderTree, host: &Provider) -> u64 {
 
 fn of(consumer: Uuid, host: &Provider, amount: u64) -> Claim {
     Claim::new(consumer).take(host, VCPU, amount)
+}
+
+#[test]
+fn a_host_is_read_at_one_instant() {
+    Model {
+        name: "a_host_is_read_at_one_instant",
+        property: "who reads a whole host sees a claim from two of its parts on both or on neither",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let part = tree.create_child(&host, "part", Uuid::from_u128(9)).expect("a new provider");
+        let inventories = Inventories::new().with(VCPU, Inventory::new(1));
+        tree.set_inventories(&part, inventories, Expect::Any).expect("a valid inventory");
+        let mut seen = SubtreeUsages::new();
+        let ((), claimed) = race(
+            &tree,
+            |_| tree.subtree_usages(&host, &mut seen).expect("is there"),
+            move |worker| {
+                worker.claim(&Claim::new(ONE).take(&host, VCPU, 1).take(&part, VCPU, 1)).map(drop)
+            },
+        );
+        assert_eq!(claimed, Ok(()));
+        let used: Vec<_> = seen.iter().map(|(_, amounts)| amounts[0].1.used).collect();
+        assert!(used == [0, 0] || used == [1, 1], "{used:?}");
+    });
 }
 
 #[test]

@@ -79,12 +79,12 @@ fn a_snapshots_configuration_moves_to_the_history() {
     .check(|| {
         let (tree, host) = host(4);
         let before = tree.snapshot();
-        let read = |_: &ProviderTree| before.data(&host).map(|data| data.inventories);
+        let read = |_: &ProviderTree| before.data(&host).map(|data| data.configuration.inventories.clone());
         let four = vcpu(Inventory::new(4));
         let (found, swapped) = swap_against(&tree, host, vcpu(Inventory::new(5)), read);
         assert_eq!(swapped, Ok(2));
         assert_eq!(found.as_deref(), Ok(&four));
-        assert_eq!(before.data(&host).map(|data| data.inventories).as_deref(), Ok(&four));
+        assert_eq!(before.data(&host).map(|data| data.configuration.inventories.clone()).as_deref(), Ok(&four));
         // Of the usage too: a worker that goes leaves nothing in place.
         assert_eq!(before.kept(), 2);
         let after = tree.snapshot();
@@ -127,7 +127,7 @@ fn a_reader_finds_the_configuration_in_force() {
             swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| tree.data(&host));
         assert_eq!(swapped, Ok(2));
         let data = data.expect("is there");
-        let total = data.inventories.get(VCPU).expect("has it").total;
+        let total = data.configuration.inventories.get(VCPU).expect("has it").total;
         assert!([(1, 4), (2, 7)].contains(&(data.generation, total)), "{data:?}");
     });
 }
@@ -149,8 +149,8 @@ fn two_swaps_both_count() {
         assert!([(Ok(2), Ok(3)), (Ok(3), Ok(2))].contains(&(mine, theirs)));
         let data = tree.data(&host).expect("is there");
         assert_eq!(data.generation, 3);
-        assert_eq!(data.inventories.get(VCPU).expect("has it").total, 7);
-        assert_eq!(*data.traits, BTreeSet::from(traits));
+        assert_eq!(data.configuration.inventories.get(VCPU).expect("has it").total, 7);
+        assert_eq!(*data.configuration.traits, BTreeSet::from(traits));
     });
 }
 
@@ -221,13 +221,13 @@ fn a_generation_is_expected_once() {
         let conflict = Error::GenerationConflict { provider: host.uuid(), expected: 1, actual: 2 };
         let data = tree.data(&host).expect("is there");
         assert_eq!(data.generation, 2);
-        let total = data.inventories.get(VCPU).expect("has it").total;
+        let total = data.configuration.inventories.get(VCPU).expect("has it").total;
         match (mine, theirs) {
             (Ok(2), Err(error)) if error == conflict => {
-                assert_eq!((total, data.aggregates.len()), (4, 1));
+                assert_eq!((total, data.configuration.aggregates.len()), (4, 1));
             }
             (Err(error), Ok(2)) if error == conflict => {
-                assert_eq!((total, data.aggregates.len()), (7, 0));
+                assert_eq!((total, data.configuration.aggregates.len()), (7, 0));
             }
             other => panic!("{other:?}"),
         }
@@ -276,7 +276,7 @@ fn a_snapshot_has_the_configuration_of_its_instant() {
         let snapshot = tree.snapshot();
         let read = || {
             let data = snapshot.data(&host).expect("is there");
-            (data.generation, !data.resources.is_empty())
+            (data.generation, !data.configuration.resources.is_empty())
         };
         let seen = read();
         assert!([(2, true), (3, false)].contains(&seen), "{seen:?}");
@@ -302,7 +302,7 @@ fn a_snapshot_ends_while_a_configuration_is_replaced() {
         let thread = drop_resources(&tree, &host);
         drop(first);
         assert_eq!(thread.join().expect("no panic in the thread"), 3);
-        assert!(!second.data(&host).expect("is there").resources.is_empty());
+        assert!(!second.data(&host).expect("is there").configuration.resources.is_empty());
         assert_eq!(held(&value), 1);
         drop(second);
         assert_eq!(held(&value), 0, "kept for nobody");
@@ -329,6 +329,38 @@ fn a_snapshot_has_the_first_configuration() {
         assert_eq!(snapshot.data(&host).map(|data| data.generation), Ok(0));
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(1));
         let data = snapshot.data(&host).expect("is there");
-        assert_eq!((data.generation, data.inventories.get(VCPU)), (0, None));
+        assert_eq!((data.generation, data.configuration.inventories.get(VCPU)), (0, None));
+    });
+}
+
+#[test]
+fn what_a_worker_has_read_is_read_until_it_changes() {
+    Model {
+        name: "what_a_worker_has_read_is_read_until_it_changes",
+        property: "a worker reads what it has read before until that is changed and removed, not after",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, host) = host(4);
+        let mut worker = tree.worker().expect("a worker");
+        let mut read = || {
+            let data = worker.data(&host).ok()?;
+            let total = data.configuration.inventories.get(VCPU).expect("has it").total;
+            Some((data.generation, total))
+        };
+        // What states the provider goes through, in this order.
+        let states = [Some((1, 4)), Some((2, 7)), None];
+        assert_eq!(read(), states[0]);
+        let other = tree.clone();
+        let thread = thread::spawn(move || {
+            let set = other.set_inventories(&host, vcpu(Inventory::new(7)), Expect::Any);
+            assert_eq!(set.map(|set| set.generation), Ok(2));
+            assert_eq!(other.remove(&host), Ok(1));
+        });
+        let seen = [read(), read()].map(|seen| states.iter().position(|state| *state == seen));
+        assert!(seen.is_sorted() && seen[0].is_some(), "{seen:?}");
+        thread.join().expect("no panic in the thread");
+        assert_eq!(read(), None);
     });
 }

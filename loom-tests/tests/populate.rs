@@ -47,8 +47,12 @@ fn shape(tree: &ProviderTree) -> Vec<(u128, String, Option<u128>)> {
     let row = |provider: &Provider| {
         let data = tree.data(provider).expect("is there");
         assert_eq!(tree.find(data.uuid), Some(*provider));
-        assert_eq!(tree.find(&data.name), Some(*provider));
-        (data.uuid.as_u128(), data.name.to_string(), data.parent.map(|parent| parent.as_u128()))
+        assert_eq!(tree.find(&data.configuration.name), Some(*provider));
+        (
+            data.uuid.as_u128(),
+            data.configuration.name.to_string(),
+            data.parent.map(|parent| parent.as_u128()),
+        )
     };
     tree.providers().iter().map(row).collect()
 }
@@ -232,10 +236,13 @@ fn two_populations_are_one_after_the_other() {
         );
         assert_eq!((mine, theirs), (Ok(()), Ok(())));
         let data = tree.data(&tree.find(uuid(1)).expect("is there")).expect("is there");
-        assert!([("a", 5), ("b", 7)].contains(&(&*data.name, data.generation)), "{data:?}");
+        assert!(
+            [("a", 5), ("b", 7)].contains(&(&*data.configuration.name, data.generation)),
+            "{data:?}"
+        );
         assert_eq!(shape(&tree).len(), 1);
         // The name that lost is free.
-        let free = if &*data.name == "a" { "b" } else { "a" };
+        let free = if &*data.configuration.name == "a" { "b" } else { "a" };
         assert_eq!(tree.find(free), None);
         tree.create_root(free, uuid(2)).expect("nobody has the name");
     });

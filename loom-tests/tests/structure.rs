@@ -4,7 +4,7 @@
 
 use loom_tests::{Model, thread};
 use provider_tree::model::{cells_of, interned};
-use provider_tree::{Error, Provider, ProviderTree};
+use provider_tree::{Error, Provider, ProviderData, ProviderTree};
 use uuid::Uuid;
 
 fn uuid(number: u128) -> Uuid {
@@ -358,6 +358,39 @@ fn a_walk_sees_a_move_whole() {
         assert_eq!(moved, Ok(()));
         assert!(seen == [a, moving, b] || seen == [a, b, moving], "{seen:?}");
         assert_sound(&tree, 3);
+    });
+}
+
+#[test]
+fn a_move_is_read_whole() {
+    Model {
+        name: "a_move_is_read_whole",
+        property: "who reads a moving provider gets its parent and its generation of one instant",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let tree = ProviderTree::new();
+        let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
+        let moving = child(&tree, &a, "moving", 3);
+        let mut worker = tree.worker().expect("a worker");
+        let states = [(Some(a.uuid()), 0), (Some(b.uuid()), 1)];
+        let state = |data: &ProviderData| {
+            let seen = (data.parent, data.generation);
+            states.iter().position(|state| *state == seen).expect("parent and generation agree")
+        };
+        assert_eq!(worker.data(&moving).map(state), Ok(0));
+        let (seen, moved) = race(
+            &tree,
+            |tree| {
+                let data = tree.data(&moving).expect("is there");
+                [state(&data), state(worker.data(&moving).expect("is there"))]
+            },
+            move |tree| tree.reparent(&moving, Some(&b)),
+        );
+        assert_eq!(moved, Ok(()));
+        assert!(seen.is_sorted(), "{seen:?}");
+        assert_eq!(worker.data(&moving).map(state), Ok(1));
     });
 }
 

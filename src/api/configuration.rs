@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::configuration::Configuration;
-use crate::forest::{Expect, ForestReader, Provider, ProviderData, Updated, configure};
+use crate::forest::{
+    Configuration, Expect, ForestReader, Provider, ProviderData, Updated, configure,
+};
 use crate::ledger::DoubleCollect;
 use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, Trait};
 
@@ -23,20 +24,45 @@ impl ProviderTree {
     ///
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn name(&self, provider: &Provider) -> Result<Arc<str>> {
-        self.core
-            .forest
-            .configuration(provider)
-            .map(|(_, configuration)| configuration.name.clone())
+        self.configuration(provider).map(|configuration| configuration.name.clone())
     }
 
-    /// Returns everything about `provider` but its usage, as of one instant. The parts are shared
-    /// with the forest, not copied. Lock-free.
+    /// Returns the configuration of `provider`: its name, inventories, traits, aggregates and
+    /// resources. The configuration is shared with the forest, not copied: the call looks at one
+    /// cell, clones one [`Arc`] and allocates nothing. Lock-free.
+    ///
+    /// [`data`](Self::data) returns the generation and the parent too.
+    /// [`Worker::data`](crate::Worker::data) remembers what it has returned, and costs a fraction
+    /// while nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
+    ///
+    /// ```
+    /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+    /// tree.set_inventories(&host, inventories, Expect::Any)?;
+    /// let configuration = tree.configuration(&host)?;
+    /// assert_eq!(&*configuration.name, "host-1");
+    /// assert!(configuration.inventories.get(ResourceClass::VCPU).is_some());
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn configuration(&self, provider: &Provider) -> Result<Arc<Configuration>> {
+        self.core.forest.configuration(provider).map(|(_, configuration)| configuration)
+    }
+
+    /// Returns everything about `provider` but its usage, as of one instant. The configuration is
+    /// shared with the forest, not copied; the call allocates nothing. Lock-free.
     ///
     /// # Errors
     ///
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        self.read(|mut now| now.data(provider))
+        self.core.forest.data_in_force(provider).map(|(_, data)| data)
     }
 }
 

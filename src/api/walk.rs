@@ -26,6 +26,7 @@ impl ProviderTree {
     /// assert_eq!(tree.find("host-2"), None);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
+    #[inline]
     pub fn find<'a>(&self, key: impl Into<ProviderKey<'a>>) -> Option<Provider> {
         find(&self.core.forest, key.into())
     }

@@ -24,23 +24,43 @@ use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::values::{Inventories, Resources, Trait};
 
-/// Holds the facts of a provider that claims never change.
+/// Holds what a provider is and has, apart from its place and its usage: the facts that claims
+/// never change.
+///
+/// A configuration never changes. A change puts another one in its place, which shares with it all
+/// that the change leaves alone.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Configuration {
-    pub(crate) name: Arc<str>,
-    pub(crate) inventories: Arc<Inventories>,
-    pub(crate) traits: Arc<BTreeSet<Trait>>,
-    pub(crate) aggregates: Arc<BTreeSet<Uuid>>,
-    pub(crate) resources: Resources,
-    /// Where a usage cell that names the configuration has its amounts, if they may be packed.
-    pub(crate) layout: Option<Layout>,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Configuration {
+    /// The name.
+    pub name: Arc<str>,
+    /// The inventories.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub inventories: Arc<Inventories>,
+    /// The traits.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
+    pub traits: Arc<BTreeSet<Trait>>,
+    /// The aggregates that the provider is a member of.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub aggregates: Arc<BTreeSet<Uuid>>,
+    /// The caller's own values, which `serde` leaves out.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub resources: Resources,
+}
+
+/// Holds a configuration, with what else a usage cell that names it needs.
+#[derive(Clone)]
+struct Published {
+    configuration: Arc<Configuration>,
+    /// Where the usage cell has its amounts, if they may be packed.
+    layout: Option<Layout>,
 }
 
 /// Holds a configuration that is in force, or about to be.
 #[derive(Clone)]
 struct Version {
     number: u64,
-    configuration: Arc<Configuration>,
+    published: Published,
     /// When the configuration came into force; until that is known, an earlier reading of the
     /// clock. A reading that is too early keeps the configuration for nobody; a reading that is too
     /// late would lose a configuration that a snapshot needs.
@@ -55,14 +75,14 @@ type Versions = SmallVec<[Version; 1]>;
 /// would skip whatever came after the drop.
 #[must_use = "to be dropped last"]
 pub(crate) struct OldConfiguration(
-    #[expect(dead_code, reason = "to be dropped")] Option<Arc<Configuration>>,
+    #[expect(dead_code, reason = "to be dropped")] Option<Published>,
 );
 
 /// Holds the configurations of all providers.
 pub(crate) struct Configurations {
     slots: Slots<Versions>,
     /// The configurations that were in force before and that snapshots need, by version.
-    histories: Histories<Arc<Configuration>>,
+    histories: Histories<Published>,
     versions: CachePadded<AtomicU64>,
 }
 
@@ -75,32 +95,43 @@ impl Configurations {
         }
     }
 
-    /// Publishes `configuration` as a candidate, which is not in force until a usage cell names it.
+    /// Publishes `configuration` as a candidate, which is not in force until a usage cell names it. A
+    /// usage cell that comes to do so has its amounts by `layout`, if it packs them.
     pub(crate) fn publish<'a>(
         &'a self,
         ledger: &'a Ledger,
         usage: Cell,
-        configuration: Arc<Configuration>,
+        configuration: Configuration,
+        layout: Option<Layout>,
     ) -> Candidate<'a> {
+        let published = Published { configuration: Arc::new(configuration), layout };
         // Relaxed: only the uniqueness of the answer matters.
         let version =
             self.versions.fetch_add(1, Ordering::Relaxed) & ((1 << CONFIGURATION_BITS) - 1);
         let from = ledger.now();
         self.slots.get_or_make(usage).update(|versions| {
             let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());
-            let configuration = Arc::clone(&configuration);
-            versions.push(Version { number: version, configuration, from });
+            versions.push(Version { number: version, published: published.clone(), from });
             Some(Arc::new(versions))
         });
         reached(Step::ConfigurationPublished);
         let state = Flag::new(State::Candidate);
-        Candidate { configurations: self, ledger, usage, version, configuration, from, state }
+        Candidate { configurations: self, ledger, usage, version, published, from, state }
     }
 
     /// Returns the configuration that `usage` names as `version`. Returns `None` if the
     /// configuration has been replaced and no snapshot needs it.
+    #[inline]
     pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
-        self.with(usage, version, Arc::clone)
+        let found = self.slots.get(usage)?.with(|versions| {
+            let found = versions?.iter().find(|candidate| candidate.number == version)?;
+            Some(Arc::clone(&found.published.configuration))
+        });
+        match found {
+            Some(_) => found,
+            // As in `with`.
+            None => self.with(usage, version, Arc::clone),
+        }
     }
 
     /// Applies `read` to the configuration that `usage` names as `version`. Returns `None` if the
@@ -111,10 +142,20 @@ impl Configurations {
         version: u64,
         read: impl FnOnce(&Arc<Configuration>) -> R,
     ) -> Option<R> {
+        self.with_published(usage, version, |found| read(&found.configuration))
+    }
+
+    /// Does what [`with`](Self::with) does, with what was published beside the configuration too.
+    fn with_published<R>(
+        &self,
+        usage: Cell,
+        version: u64,
+        read: impl FnOnce(&Published) -> R,
+    ) -> Option<R> {
         let mut read = Some(read);
         let found = self.slots.get(usage)?.with(|versions| {
             let found = versions?.iter().find(|candidate| candidate.number == version)?;
-            read.take().map(|read| read(&found.configuration))
+            read.take().map(|read| read(&found.published))
         });
         // A thread that takes a version out of the slot has put it into the history before, if a
         // snapshot needs it.
@@ -122,6 +163,13 @@ impl Configurations {
             let read = read?;
             self.histories.with(usage, |history| Some(read(&history.get(version)?.value)))
         })
+    }
+
+    /// Returns the layout of the configuration that `usage` names as `version`. The usage cell keeps it
+    /// if a change leaves the inventories as they are. If the configuration has been replaced, that
+    /// change fails.
+    pub(crate) fn layout(&self, usage: Cell, version: u64) -> Option<Layout> {
+        self.with_published(usage, version, |found| found.layout.clone())?
     }
 
     /// Takes exactly `version`, which a change has replaced at `until`, out of the slot of `usage`.
@@ -148,9 +196,9 @@ impl Configurations {
     ) -> OldConfiguration {
         let Some(slot) = self.slots.get(usage) else { return OldConfiguration(None) };
         let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
-        if let Some(Version { configuration, from, .. }) = &gone {
+        if let Some(Version { published, from, .. }) = &gone {
             let span = Span { from: *from, until };
-            ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, configuration);
+            ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, published);
         }
         slot.update(|versions| {
             let mut versions = (**versions?).clone();
@@ -160,7 +208,7 @@ impl Configurations {
             }
             (!versions.is_empty()).then(|| Arc::new(versions))
         });
-        OldConfiguration(gone.map(|gone| gone.configuration))
+        OldConfiguration(gone.map(|gone| gone.published))
     }
 
     /// Returns how many configurations are in force or about to be, and how many are kept for
@@ -189,7 +237,7 @@ pub(crate) struct Candidate<'a> {
     ledger: &'a Ledger,
     usage: Cell,
     pub(crate) version: u64,
-    configuration: Arc<Configuration>,
+    published: Published,
     /// A reading of the clock before the version was published.
     from: Stamp,
     state: Flag<State>,
@@ -213,7 +261,7 @@ impl Candidate<'_> {
     /// Returns where a usage cell that comes to name the version has its amounts, if they may be
     /// packed.
     pub(crate) fn layout(&self) -> Option<&Layout> {
-        self.configuration.layout.as_ref()
+        self.published.layout.as_ref()
     }
 
     /// Makes the transaction that puts all candidates in force or none; returns what `body`

@@ -1,7 +1,5 @@
 //! Changes of a provider's configuration.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -102,15 +100,15 @@ impl<'a> Replacement<'a> {
         expect: Expect,
         capacities: Option<&'a [ClassCapacity]>,
         (replaced, current): (u64, &Configuration),
-        mut next: Configuration,
+        next: Configuration,
     ) -> Self {
-        next.layout = match capacities {
-            Some(capacities) => forest.layouts.layout(capacities),
-            None => current.layout.clone(),
-        };
         let sharing = SharingChange::between(current, &next);
         let usage = usage_of(provider.cell);
-        let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(next));
+        let layout = match capacities {
+            Some(capacities) => forest.layouts.layout(capacities),
+            None => forest.configurations.layout(usage, replaced),
+        };
+        let candidate = forest.configurations.publish(&forest.ledger, usage, next, layout);
         let layouts = &*forest.layouts;
         let provider = *provider;
         Replacement { provider, expect, capacities, replaced, sharing, layouts, candidate }

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::forest::configuration::{Configuration, Configurations};
 use crate::forest::keys::{KeyCell, Keys, Name};
-use crate::forest::provider::Provider;
+use crate::forest::provider::{Provider, ProviderData};
 use crate::layout::{
-    Amounts, CellKind, Cordon, Layouts, Life, NAME, PROVIDER, RUNS, State, Structure, UsageWords,
-    copy_usage, first_words, usage_of, write_usage,
+    Amounts, CellKind, Cordon, Layouts, Life, NAME, NameOwner, PROVIDER, RUNS, State, Structure,
+    UsageWords, copy_usage, first_words, parent_in, usage_of, uuid_in, write_usage,
 };
-use crate::ledger::{Cell, Ledger, Spares, Torn, Writer};
+use crate::ledger::{Cell, GateWord, Ledger, Spares, Torn, Writer};
 use crate::sync::{IDLE, IdlePool, next_forest};
 use crate::values::{ResourceClass, Usage};
 
@@ -135,8 +135,16 @@ impl Forest {
     }
 
     /// Returns a handle of the provider with this uuid, whose key has the cell `key`.
+    #[inline]
     pub(crate) fn handle_of(&self, uuid: Uuid, key: KeyCell) -> Provider {
         let KeyCell { cell, incarnation } = key;
+        Provider { uuid, incarnation, cell, forest: self.id }
+    }
+
+    /// Returns a handle of the provider that a live name cell names as its owner.
+    #[inline]
+    pub(crate) fn handle_of_owner(&self, owner: NameOwner) -> Provider {
+        let NameOwner { cell, incarnation, uuid } = owner;
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
@@ -154,17 +162,59 @@ impl Forest {
     ) -> Result<(u64, u64, Arc<Configuration>)> {
         let cell = self.usage_cell(provider)?;
         loop {
-            let words =
-                self.ledger.peek(cell, |record| [record.word(0), record.word(1), record.word(2)]);
-            let usage = UsageWords(&words[..]);
-            provider.check_life(usage.life())?;
-            let version = usage.configuration();
+            let UsageTitle { generation, version, .. } = self.title(provider, cell)?;
             // If the version is gone, another one has been put in force since, and the loop reads
             // again.
             if let Some(configuration) = self.configurations.find(cell, version) {
-                return Ok((usage.generation(), version, configuration));
+                return Ok((generation, version, configuration));
             }
         }
+    }
+
+    /// Returns what the usage cell of `provider`, which is `usage`, says before the amounts.
+    #[inline(always)] // What is not asked for is not put together.
+    pub(crate) fn title(&self, provider: &Provider, usage: Cell) -> Result<UsageTitle> {
+        let (word, words) = self
+            .ledger
+            .peek_version(usage, |record| [record.word(0), record.word(1), record.word(2)]);
+        let usage = UsageWords(&words[..]);
+        provider.check_life(usage.life())?;
+        Ok(UsageTitle { word, generation: usage.generation(), version: usage.configuration() })
+    }
+
+    /// Returns everything about `provider` but its usage, as of one instant, and what the usage cell
+    /// said at that instant.
+    ///
+    /// Whatever changes a part of the data changes the usage cell in the same transaction: a move
+    /// changes the generation. So as long as the version of the usage cell is in force, the data is
+    /// what it was, and one comparison with that cell's gate confirms what was read of the others.
+    pub(crate) fn data_in_force(&self, provider: &Provider) -> Result<(UsageTitle, ProviderData)> {
+        let cell = self.usage_cell(provider)?;
+        loop {
+            let title = self.title(provider, cell)?;
+            let Some(configuration) = self.configurations.find(cell, title.version) else {
+                continue;
+            };
+            let parent = self.uuid_of_parent(provider);
+            if let Ok(parent) = parent
+                && self.ledger.is_in_force(cell, title.word)
+            {
+                let generation = title.generation;
+                let data = ProviderData { uuid: provider.uuid, parent, generation, configuration };
+                return Ok((title, data));
+            }
+        }
+    }
+
+    /// Returns the uuid of the parent of `provider`, or `None` for a root. Fails if the provider has
+    /// gone.
+    fn uuid_of_parent(&self, provider: &Provider) -> Result<Option<Uuid>, Torn> {
+        let (life, parent) = self.ledger.peek(provider.cell, parent_in);
+        if !life.is(State::Live, provider.incarnation) {
+            return Err(Torn);
+        }
+        let parent = parent.ok_or(Torn)?;
+        Ok((parent != self.super_root).then(|| self.ledger.peek(parent, uuid_in)))
     }
 
     /// Applies `read` to the words of the provider's usage cell, all of one version and in the wide
@@ -195,14 +245,41 @@ impl Forest {
     }
 }
 
+/// Holds what a usage cell says before the amounts, in one version.
+pub(crate) struct UsageTitle {
+    /// Names the version of the cell.
+    pub(crate) word: GateWord,
+    pub(crate) generation: u64,
+    /// The version of the configuration in force.
+    pub(crate) version: u64,
+}
+
+impl UsageTitle {
+    /// Returns whether the provider's data was the same in both versions of its usage cell.
+    ///
+    /// Between two versions with one configuration, only moves change the generation, and each
+    /// raises it.
+    pub(crate) fn has_data_of(&self, other: &UsageTitle) -> bool {
+        (self.generation, self.version) == (other.generation, other.version)
+    }
+}
+
 /// Returns the capacity and the use of each class in the words of a usage cell.
 pub(crate) fn all_usages(
     words: UsageWords<&[u64]>,
     layouts: &Layouts,
 ) -> Vec<(ResourceClass, Usage)> {
+    each_usage(words, layouts).collect()
+}
+
+/// Visits the capacity and the use of each class in the words of a usage cell.
+pub(crate) fn each_usage<'a>(
+    words: UsageWords<&'a [u64]>,
+    layouts: &Layouts,
+) -> impl Iterator<Item = (ResourceClass, Usage)> + use<'a> {
     let usage =
         |(class, amounts): (u16, Amounts)| (ResourceClass::from_number(class), amounts.usage());
-    words.all(layouts).map(usage).collect()
+    words.all(layouts).map(usage)
 }
 
 /// Takes the first pair of cells, for the parent of all roots and for the moves cell.

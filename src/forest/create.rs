@@ -11,7 +11,7 @@ use crate::forest::draft::{open_live, structure_at};
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_both_keys};
 use crate::forest::links::append;
 use crate::forest::provider::Provider;
-use crate::layout::{Cordon, Life, State, Structure, name_words, usage_of, write_usage};
+use crate::layout::{Cordon, Life, NameOwner, State, Structure, name_words, usage_of, write_usage};
 use crate::ledger::{Abort, Cell, Transaction, Writer};
 
 /// Creates a provider as the last child of `parent`, or as the last root.
@@ -55,8 +55,7 @@ impl NewProvider<'_> {
     fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refusal> {
         let configuration = Configuration { name: Arc::clone(self.name), ..Default::default() };
         let usage = usage_of(self.structure.cell);
-        let candidate =
-            forest.configurations.publish(&forest.ledger, usage, Arc::new(configuration));
+        let candidate = forest.configurations.publish(&forest.ledger, usage, configuration, None);
         let ((), at) = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
             self.take_keys(transaction)?;
             self.link(transaction, candidate.version)
@@ -71,7 +70,8 @@ impl NewProvider<'_> {
         take_key(transaction, structure, || Error::UuidExists { uuid })?;
         let exists = || Error::NameExists { name: self.name.to_string() };
         let (place, life) = take_key(transaction, name_key, exists)?;
-        transaction.rewrite(place, &name_words(life, structure.cell));
+        let KeyCell { cell, incarnation } = structure;
+        transaction.rewrite(place, &name_words(life, NameOwner { cell, incarnation, uuid }));
         Ok(())
     }
 

@@ -1,13 +1,14 @@
-//! Finds providers by uuid and by name, as they are now.
+//! Finds providers by uuid and by name, as they are now: the index leads to one cell, and one
+//! version of that cell decides.
 
 use uuid::Uuid;
 
 use crate::forest::core::Forest;
 use crate::forest::provider::{Provider, ProviderKey};
-use crate::layout::{Life, State, Structure, owner_of};
+use crate::layout::{State, owner_of};
 
 /// Returns the provider with this uuid or name, if there is one.
-#[inline]
+#[inline(always)] // So that a caller who names a uuid or a name comes straight to its look-up.
 pub(crate) fn find(forest: &Forest, key: ProviderKey<'_>) -> Option<Provider> {
     match key {
         ProviderKey::Uuid(uuid) => find_by_uuid(forest, uuid),
@@ -20,22 +21,10 @@ fn find_by_uuid(forest: &Forest, uuid: Uuid) -> Option<Provider> {
     Some(forest.handle_of(uuid, key))
 }
 
+/// Needs no look at the provider's own cells: they are live as long as the name cell is, and the
+/// handle of a provider never changes.
 fn find_by_name(forest: &Forest, name: &str) -> Option<Provider> {
-    loop {
-        let name_key = forest.names.hint(name)?;
-        let (life, owner) = forest.ledger.peek(name_key.cell, owner_of);
-        if !life.is(State::Live, name_key.incarnation) {
-            return None;
-        }
-        let structure = forest.ledger.peek(owner, Structure::of);
-        // A provider keeps its name cell until the provider is renamed or removed. If either has
-        // happened, the loop looks again.
-        if structure.is_live() && structure.name == Some(name_key.cell) {
-            let found = forest.handle(owner, &structure);
-            let life = forest.ledger.peek(name_key.cell, Life::of);
-            if life.is(State::Live, name_key.incarnation) {
-                return Some(found);
-            }
-        }
-    }
+    let key = forest.names.hint(name)?;
+    let (life, owner) = forest.ledger.peek(key.cell, owner_of);
+    life.is(State::Live, key.incarnation).then(|| forest.handle_of_owner(owner))
 }

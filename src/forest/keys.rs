@@ -198,13 +198,15 @@ impl<K: Key + Clone> Keys<K> {
 
     /// Returns the cell that stands for `key`, if something has the key. Takes a shard's read lock
     /// for O(1).
+    #[inline]
     pub(crate) fn live<Q>(&self, ledger: &Ledger, key: &Q) -> Option<KeyCell>
     where
         K: std::borrow::Borrow<Q>,
         Q: Key + ?Sized,
     {
         let hint = self.index.get(key)?;
-        ledger.peek(hint.cell, Life::of).is(State::Live, hint.incarnation).then_some(hint)
+        let life = Life::from_word(ledger.peek(hint.cell, |record| record.word(0)));
+        life.is(State::Live, hint.incarnation).then_some(hint)
     }
 
     /// Returns the cell that stands for `key`, whether or not something has the key. Interns the

@@ -1,15 +1,14 @@
 //! [`Provider`] and its data: a provider, as callers hold it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::forest::configuration::Configuration;
 use crate::layout::{Life, State};
 use crate::ledger::{Cell, GateWord};
-use crate::values::{Inventories, Resources, Trait};
 
 /// Represents one provider: a small handle to copy and keep.
 ///
@@ -92,30 +91,21 @@ impl<'a> From<&'a String> for ProviderKey<'a> {
     }
 }
 
-/// Holds everything about one provider but its usage, as of one instant.
+/// Holds everything about one provider but its usage, as of one instant. A clone shares the
+/// configuration with the original.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderData {
     /// The uuid.
     pub uuid: Uuid,
-    /// The name.
-    pub name: Arc<str>,
     /// The uuid of the parent; `None` for a root.
     #[cfg_attr(feature = "serde", serde(rename = "parent_provider_uuid", default))]
     pub parent: Option<Uuid>,
     /// The generation. It grows with each change of the configuration or the place: inventories,
     /// traits, aggregates, resources, name, parent.
     pub generation: u64,
-    /// The inventories.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub inventories: Arc<Inventories>,
-    /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
-    pub traits: Arc<BTreeSet<Trait>>,
-    /// The aggregates that the provider is a member of.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub aggregates: Arc<BTreeSet<Uuid>>,
-    /// The caller's own values, which `serde` leaves out.
-    #[cfg_attr(feature = "serde", serde(skip))]
-    pub resources: Resources,
+    /// Name, inventories, traits, aggregates and resources, shared with the forest. `serde` writes
+    /// and reads them beside the other fields.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub configuration: Arc<Configuration>,
 }

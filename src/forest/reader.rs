@@ -96,10 +96,21 @@ impl<R: Reader> ForestReader<'_, R> {
 
     /// Returns `provider` and all its descendants.
     pub(crate) fn subtree(&mut self, provider: &Provider) -> Result<Vec<Provider>, Abort<Error>> {
-        let first = self.structure(provider)?.first_child;
-        let mut found = vec![*provider];
-        self.descend(provider.cell, first, &mut found)?;
+        let mut found = Vec::new();
+        self.subtree_into(provider, &mut found)?;
         Ok(found)
+    }
+
+    /// Puts `provider` and all its descendants into `found`, in the place of what is there.
+    pub(crate) fn subtree_into(
+        &mut self,
+        provider: &Provider,
+        found: &mut Vec<Provider>,
+    ) -> Result<(), Abort<Error>> {
+        found.clear();
+        let first = self.structure(provider)?.first_child;
+        found.push(*provider);
+        Ok(self.descend(provider.cell, first, found)?)
     }
 
     /// Returns the whole tree that contains `provider`, its root first.
@@ -183,7 +194,8 @@ impl<R: Reader> ForestReader<'_, R> {
         first: Option<Cell>,
         found: &mut Vec<Provider>,
     ) -> Result<(), Torn> {
-        let mut rest = vec![(top, first)];
+        let mut rest = SmallVec::<[_; 8]>::new();
+        rest.push((top, first));
         let mut patience = Patience::new();
         while let Some((parent, next)) = rest.pop() {
             let Some(cell) = next else { continue };
@@ -242,16 +254,7 @@ impl<R: Reader> ForestReader<'_, R> {
         }
         let configuration = self.forest.configurations.find(usage_of(cell), version);
         let configuration = configuration.ok_or(Torn)?;
-        let data = ProviderData {
-            uuid: structure.uuid,
-            name: configuration.name.clone(),
-            parent,
-            generation,
-            inventories: configuration.inventories.clone(),
-            traits: configuration.traits.clone(),
-            aggregates: configuration.aggregates.clone(),
-            resources: configuration.resources.clone(),
-        };
+        let data = ProviderData { uuid: structure.uuid, parent, generation, configuration };
         Ok((data, extract))
     }
 

@@ -9,7 +9,7 @@ use crate::forest::draft::open_live;
 use crate::forest::generation::Expect;
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale};
 use crate::forest::provider::Provider;
-use crate::layout::{Life, State, UsageWords, name_words, set_configuration, usage_of};
+use crate::layout::{Life, NameOwner, State, UsageWords, name_words, set_configuration, usage_of};
 use crate::ledger::{Abort, Torn, Writer};
 
 /// Gives `provider` the name `name`. Changes nothing if `provider` has that name already.
@@ -27,11 +27,18 @@ pub(crate) fn rename(
     let mut replaced = vec![current];
     while_stale(|| {
         forest.names.with_keys(writer, std::iter::once(&name), |writer, name_keys| {
-            let (_, current) = forest.configuration(provider)?;
+            let (_, version, current) = forest.configuration_in_force(provider)?;
             replaced.push(Arc::clone(&current));
             match current.name == name {
                 true => Ok(()),
-                false => exchange_name(forest, writer, provider, &current, &name, name_keys[0]),
+                false => exchange_name(
+                    forest,
+                    writer,
+                    provider,
+                    (version, &current),
+                    &name,
+                    name_keys[0],
+                ),
             }
         })
     })
@@ -43,13 +50,15 @@ fn exchange_name(
     forest: &Forest,
     writer: &mut Writer,
     provider: &Provider,
-    current: &Arc<Configuration>,
+    (version, current): (u64, &Arc<Configuration>),
     name: &Name,
     name_key: KeyCell,
 ) -> Result<(), Refusal> {
-    let (cell, usage) = (provider.cell, usage_of(provider.cell));
+    let &Provider { uuid, incarnation, cell, .. } = provider;
+    let usage = usage_of(cell);
     let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
-    let candidate = forest.configurations.publish(&forest.ledger, usage, Arc::new(renamed));
+    let layout = forest.configurations.layout(usage, version);
+    let candidate = forest.configurations.publish(&forest.ledger, usage, renamed, layout);
     let ((replaced, old), at) =
         Candidate::decide([&candidate].into_iter(), writer, |transaction| {
             let (place, mut structure) = open_live(transaction, provider)?;
@@ -63,7 +72,8 @@ fn exchange_name(
             }
             let exists = || Error::NameExists { name: name.to_string() };
             let (place_of_new, life) = take_key(transaction, name_key, exists)?;
-            transaction.rewrite(place_of_new, &name_words(life, cell));
+            transaction
+                .rewrite(place_of_new, &name_words(life, NameOwner { cell, incarnation, uuid }));
             let old = structure.name.replace(name_key.cell).ok_or(Torn)?;
             let place_of_old = transaction.open(old)?;
             let life = Life::from_word(transaction.word(place_of_old, 0));

@@ -170,13 +170,13 @@ pub(crate) fn stands_for(record: Record<'_>, uuid: Uuid) -> bool {
     match Life::of(record).state {
         State::Free => false,
         State::Absent => true,
-        State::Live => uuid_in(record) == uuid,
+        State::Live => consumer_uuid_in(record) == uuid,
     }
 }
 
 /// Reads the uuid of the consumer that the cell serves which holds this record.
 #[inline]
-pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {
+pub(crate) fn consumer_uuid_in(record: Record<'_>) -> Uuid {
     Uuid::from_u64_pair(record.word(1), record.word(2))
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn held_in(
     most: usize,
 ) -> Option<(u64, SmallVec<[Holding; 4]>)> {
     let amounts = record.len().checked_sub(HEADER)? / 2;
-    let is_meant = Life::of(record) == life && uuid_in(record) == uuid;
+    let is_meant = Life::of(record) == life && consumer_uuid_in(record) == uuid;
     if !is_meant || record.word(4) != NEVER || amounts > most {
         return None;
     }

@@ -15,7 +15,7 @@ pub(crate) enum CellKind {
     Structure,
     /// What is used of a provider; see [`UsageWords`](super::usage::UsageWords).
     Usage,
-    /// Which provider has a name; see [`owner_of`](super::name::owner_of).
+    /// Which provider has a name; see [`NameOwner`](super::name::NameOwner).
     Name,
     /// What a consumer holds; see [`ConsumerWords`](super::consumer::ConsumerWords).
     Consumer,
@@ -76,6 +76,7 @@ impl Life {
         Life { state: State::Live, kind: CellKind::Consumer, incarnation }
     }
 
+    #[inline]
     pub(crate) fn is(self, state: State, incarnation: u64) -> bool {
         self.state == state && self.incarnation == incarnation
     }
@@ -104,6 +105,7 @@ impl Life {
         self.incarnation << INCARNATION_SHIFT | (self.kind as u64) << KIND_SHIFT | self.state as u64
     }
 
+    #[inline]
     pub(crate) fn from_word(word: u64) -> Life {
         let state = match word & 3 {
             0 => State::Free,

@@ -38,7 +38,7 @@ pub(crate) use commit::writer::Writer;
 #[cfg(all(test, not(provider_tree_loom)))]
 pub(crate) use limits::Width;
 pub(crate) use limits::{Limit, MOST_CELLS, MOST_WORDS};
-pub(crate) use read::{DoubleCollect, Reader};
+pub(crate) use read::{CollectRoom, DoubleCollect, Reader};
 pub(crate) use snapshot::heap::HistoryKey;
 pub(crate) use snapshot::history::{Histories, Span};
 pub(crate) use snapshot::past::Past;

@@ -226,9 +226,23 @@ pub(in crate::ledger) struct Observation {
 /// versions read were in force together between the last read and the first comparison.
 pub(crate) struct DoubleCollect<'a> {
     ledger: &'a Ledger,
-    reads: SmallVec<[(Cell, GateWord); 4]>,
-    words: SmallVec<[u64; 16]>,
+    room: CollectRoom,
 }
+
+/// Holds what a [`DoubleCollect`] notes of what it reads. One that is used again allocates nothing
+/// for as many cells as it has had to note before.
+#[derive(Default)]
+pub(crate) struct CollectRoom {
+    /// The cells read, each with the word that was in its gate.
+    reads: SmallVec<[(Cell, GateWord); 4]>,
+    /// The words of the cell read last, if they are few.
+    few: [u64; FEW],
+    /// The words of the last cell that had more.
+    many: Vec<u64>,
+}
+
+/// Counts the words that most cells have at most. They are copied in a loop without growth.
+const FEW: usize = 16;
 
 /// Reads several cells that belong together: as they are now, or as they were at a pinned epoch.
 pub(crate) trait Reader {
@@ -271,19 +285,30 @@ impl<'a> DoubleCollect<'a> {
     /// refusal, too, only if everything that `body` read was in force at one instant.
     pub(crate) fn try_consistent<T, E>(
         ledger: &'a Ledger,
+        body: impl FnMut(&mut DoubleCollect<'a>) -> Result<T, Abort<E>>,
+    ) -> Result<T, E> {
+        Self::try_consistent_in(&mut CollectRoom::default(), ledger, body)
+    }
+
+    /// Does what [`try_consistent`](Self::try_consistent) does, and notes in `room` what it reads.
+    pub(crate) fn try_consistent_in<T, E>(
+        room: &mut CollectRoom,
+        ledger: &'a Ledger,
         mut body: impl FnMut(&mut DoubleCollect<'a>) -> Result<T, Abort<E>>,
     ) -> Result<T, E> {
-        let mut collect = DoubleCollect { ledger, reads: SmallVec::new(), words: SmallVec::new() };
-        loop {
-            collect.reads.clear();
+        let mut collect = DoubleCollect { ledger, room: std::mem::take(room) };
+        let answer = loop {
+            collect.room.reads.clear();
             let answer = body(&mut collect);
             let holds = collect.holds();
             match answer {
-                Ok(value) if holds => return Ok(value),
-                Err(Abort::Reject(error)) if holds => return Err(error),
+                Ok(value) if holds => break Ok(value),
+                Err(Abort::Reject(error)) if holds => break Err(error),
                 _ => {}
             }
-        }
+        };
+        *room = collect.room;
+        answer
     }
 }
 
@@ -294,22 +319,33 @@ impl Reader for DoubleCollect<'_> {
         translate: impl Fn(&[u64]) -> Option<W>,
         extract: impl FnOnce(&[u64]) -> T,
     ) -> Result<T, Torn> {
-        let (word, _, translated) = self.ledger.read_stamped(cell, |record, _| {
-            self.words.clear();
-            record.copy_to(&mut self.words);
-            translate(&self.words)
+        let CollectRoom { reads, few, many } = &mut self.room;
+        let (word, _, (length, translated)) = self.ledger.read_stamped(cell, |record, _| {
+            let length = record.len();
+            let words = match few.get_mut(..length) {
+                Some(few) => {
+                    few.iter_mut().enumerate().for_each(|(at, word)| *word = record.word(at));
+                    &*few
+                }
+                None => {
+                    many.clear();
+                    record.copy_to(many);
+                    &**many
+                }
+            };
+            (length, translate(words))
         });
-        self.reads.push((cell, word));
+        reads.push((cell, word));
         Ok(match translated {
             Some(words) => extract(words.as_ref()),
-            None => extract(&self.words),
+            None => extract(few.get(..length).unwrap_or(many)),
         })
     }
 
     /// Returns whether nothing read has changed so far. A single cell was validated when it was
     /// read, and needs no second look.
     fn holds(&self) -> bool {
-        self.reads.len() <= 1
-            || self.reads.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
+        let reads = &self.room.reads;
+        reads.len() <= 1 || reads.iter().all(|&(cell, word)| self.ledger.gates.load(cell) == word)
     }
 }

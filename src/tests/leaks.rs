@@ -178,7 +178,7 @@ fn nothing_is_left_where_cells_run_out() {
             assert_eq!(absent, [0; 3], "{name} with {free} cells");
             assert_eq!(memory.cells_with_workers, lost, "{name} with {free} cells");
         }
-        let _receipt = cluster.tree.worker().unwrap().release(filler(free).consumer()).unwrap();
+        let _receipt = cluster.tree.worker().unwrap().release(filler(free).consumer().unwrap()).unwrap();
     }
 }
 

@@ -301,7 +301,7 @@ fn providers_with_many_classes_leave_room_to_their_changes() {
         for classes in [10, 17] {
             too_large(forest.tree.set_inventories(&small, inventories(classes), Expect::Any));
         }
-        assert_eq!(forest.tree.data(&small).unwrap().inventories.len(), 0);
+        assert_eq!(forest.tree.data(&small).unwrap().configuration.inventories.len(), 0);
         forest.tree.set_inventories(&small, inventories(3), Expect::Any).unwrap();
         forest.together(hosts.len(), |worker, number| {
             let amounts = [(class(0), 2), (class(9), 3)];

@@ -28,8 +28,8 @@ use crate::values::resource_class::ResourceClass;
 /// assert!(tree.update_resources(&host, resources.clone(), Expect::Any)?.changed);
 /// assert!(!tree.have_resources_changed(&host, &resources)?);
 ///
-/// let kept = tree.data(&host)?.resources;
-/// assert_eq!(kept.get::<BTreeSet<Namespace>>(pmem).map(BTreeSet::len), Some(1));
+/// let kept = tree.configuration(&host)?;
+/// assert_eq!(kept.resources.get::<BTreeSet<Namespace>>(pmem).map(BTreeSet::len), Some(1));
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Default)]

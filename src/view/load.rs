@@ -83,7 +83,7 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
     let mut sums: Map<(Uuid, ResourceClass), u128> = Map::default();
     for provider in &dump.providers {
         let uuid = provider.data.uuid;
-        for (class, _) in provider.data.inventories.iter() {
+        for (class, _) in provider.data.configuration.inventories.iter() {
             let taken = provider.used.get(&class).map_or(0, |amounts| amounts.taken);
             sums.insert((uuid, class), taken.into());
         }
@@ -97,7 +97,7 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
     }
     for provider in &dump.providers {
         let uuid = provider.data.uuid;
-        for (class, _) in provider.data.inventories.iter() {
+        for (class, _) in provider.data.configuration.inventories.iter() {
             let used = provider.used.get(&class).map_or(0, |amounts| amounts.used);
             let held = sums.get(&(uuid, class)).copied().unwrap_or(0);
             if u128::from(used) != held {
@@ -107,7 +107,7 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
         }
         for (&class, amounts) in &provider.used {
             let is_used = amounts.used > 0 || amounts.taken > 0;
-            if is_used && provider.data.inventories.get(class).is_none() {
+            if is_used && provider.data.configuration.inventories.get(class).is_none() {
                 let used = amounts.used.max(amounts.taken);
                 faults.push(Fault::UsedWithoutInventory { provider: uuid, class, used });
             }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::forest::{Forest, ForestReader, Name, Provider, ProviderKey};
 use crate::layout::{
-    ConsumerWords, Life, State, Structure, UsageWords, consumer_cells, is_live_consumer, usage_of,
+    ConsumerWords, Life, State, Structure, UsageWords, Words, consumer_cells, is_live_consumer,
+    owner_in, usage_of,
 };
 use crate::ledger::{Abort, Cell, Ledger, Past, Reader, Torn};
 
@@ -92,23 +93,19 @@ pub(super) fn find_hinted(
         }
         ProviderKey::Name(name) => {
             let Some(name_key) = forest.names.hint(name) else { return Ok(None) };
-            let (life, owner) = past.read(name_key.cell, |words| {
-                let owner = words.get(1).map(|owner| Cell::new(*owner as u32));
-                (Life::of_words(words), owner)
-            })?;
-            let (State::Live, Some(owner)) = (life.state, owner) else { return Ok(None) };
-            let structure = past.read(owner, Structure::of_words)?;
-            if !structure.is_live() || structure.name != Some(name_key.cell) {
+            let (life, owner) =
+                past.read(name_key.cell, |words| owner_in(|index| words.word(index)))?;
+            if life.state != State::Live {
                 return Ok(None);
             }
-            let usage = usage_of(owner);
+            let usage = usage_of(owner.cell);
             let version = past.read(usage, |words| UsageWords(words).configuration())?;
             // The name cell may have stood for another name at the snapshot.
             let is_named = forest
                 .configurations
                 .with(usage, version, |configuration| &*configuration.name == name)
                 .ok_or(Torn)?;
-            Ok(is_named.then(|| forest.handle(owner, &structure)))
+            Ok(is_named.then(|| forest.handle_of_owner(owner)))
         }
     }
 }

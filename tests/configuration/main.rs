@@ -28,9 +28,13 @@ fn a_new_provider_has_nothing() {
     let (tree, host) = host();
     let child = tree.create_child(&host, "child", None).unwrap();
     let data = tree.data(&child).unwrap();
-    assert_eq!((data.uuid, &*data.name), (child.uuid(), "child"));
+    assert_eq!((data.uuid, &*data.configuration.name), (child.uuid(), "child"));
     assert_eq!((data.parent, data.generation), (Some(host.uuid()), 0));
-    assert!(data.inventories.is_empty() && data.traits.is_empty() && data.aggregates.is_empty());
+    assert!(
+        data.configuration.inventories.is_empty()
+            && data.configuration.traits.is_empty()
+            && data.configuration.aggregates.is_empty()
+    );
     assert_eq!(tree.data(&host).unwrap().parent, None);
     let none = tree.usage(&host, VCPU);
     assert_eq!(none, Err(Error::NoInventory { provider: host.uuid(), class: VCPU }));
@@ -43,7 +47,7 @@ fn inventories_are_replaced_whole() {
         tree.set_inventories(&host, inventories(), Expect::Any).map(|set| set.generation),
         Ok(1)
     );
-    assert_eq!(*tree.data(&host).unwrap().inventories, inventories());
+    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
     assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 64, used: 0 }));
     assert_eq!(tree.usage(&host, MEMORY).unwrap().free(), 1000);
     let other = Inventories::new().with(ResourceClass::DISK_GB, Inventory::new(5));
@@ -64,7 +68,7 @@ fn a_change_can_rest_on_a_generation() {
     assert_eq!(tree.set_inventories(&host, Inventories::new(), stale), Err(conflict.clone()));
     assert_eq!(tree.set_traits(&host, [], stale), Err(conflict.clone()));
     assert_eq!(tree.set_aggregates(&host, [], stale), Err(conflict));
-    assert_eq!(*tree.data(&host).unwrap().inventories, inventories());
+    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
     assert_eq!(tree.set_traits(&host, [], Expect::Generation(1)), Ok(2));
 }
 
@@ -77,12 +81,12 @@ fn traits_and_aggregates_are_sets() {
     let rack = Uuid::from_u128(1);
     tree.set_aggregates(&host, [rack], Expect::Any).unwrap();
     let data = tree.data(&host).unwrap();
-    assert_eq!(*data.traits, BTreeSet::from([avx2, fast]));
-    assert_eq!(*data.aggregates, BTreeSet::from([rack]));
+    assert_eq!(*data.configuration.traits, BTreeSet::from([avx2, fast]));
+    assert_eq!(*data.configuration.aggregates, BTreeSet::from([rack]));
     tree.set_traits(&host, [avx2], Expect::Any).unwrap();
     let data = tree.data(&host).unwrap();
-    assert_eq!(*data.traits, BTreeSet::from([avx2]));
-    assert_eq!((data.aggregates.len(), data.generation), (1, 3));
+    assert_eq!(*data.configuration.traits, BTreeSet::from([avx2]));
+    assert_eq!((data.configuration.aggregates.len(), data.generation), (1, 3));
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn a_class_in_use_stays_and_may_shrink() {
     let without = Inventories::new().with(MEMORY, Inventory::new(7));
     let in_use = Error::InUse { provider: host.uuid(), class: VCPU, used: 10 };
     assert_eq!(tree.set_inventories(&host, without.clone(), Expect::Any), Err(in_use));
-    assert_eq!(*tree.data(&host).unwrap().inventories, inventories());
+    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
 
     let smaller = Inventories::new().with(VCPU, Inventory::new(4));
     tree.set_inventories(&host, smaller, Expect::Any).unwrap();

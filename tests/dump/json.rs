@@ -1,8 +1,10 @@
 //! The JSON shape of OpenStack Placement.
 
+use std::sync::Arc;
+
 use provider_tree::{
-    Allocations, Dump, Expect, Inventories, Inventory, PartialInventories, PartialInventory,
-    ProviderData, ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Trait,
+    Allocations, Configuration, Dump, Expect, Inventories, Inventory, PartialInventories,
+    PartialInventory, ProviderData, ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Trait,
 };
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
@@ -167,8 +169,10 @@ fn a_provider_has_the_fields_of_placement() {
     assert_eq!(to_value(&data).unwrap(), shape);
     // All but the caller's own values come back.
     let back: ProviderData = from_value(shape).unwrap();
-    assert!(back.resources.is_empty() && !data.resources.is_empty());
-    assert_eq!(ProviderData { resources: data.resources.clone(), ..back }, data);
+    assert!(back.configuration.resources.is_empty() && !data.configuration.resources.is_empty());
+    let resources = data.configuration.resources.clone();
+    let configuration = Configuration { resources, ..(*back.configuration).clone() };
+    assert_eq!(ProviderData { configuration: Arc::new(configuration), ..back }, data);
 }
 
 #[test]

@@ -6,12 +6,13 @@
 mod json;
 mod refused;
 
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use provider_tree::{
-    Allocations, Claim, Dump, Error, Expect, Inventories, Inventory, Provider, ProviderDump,
-    ProviderTree, ResourceClass, Resources, Result, Trait, Usage, UsedAmounts, Worker,
+    Allocations, Claim, Configuration, Dump, Error, Expect, Inventories, Inventory, Provider,
+    ProviderDump, ProviderTree, ResourceClass, Resources, Result, Trait, Usage, UsedAmounts,
+    Worker,
 };
 use uuid::Uuid;
 
@@ -94,7 +95,11 @@ fn find(tree: &ProviderTree, name: &str) -> Provider {
 }
 
 fn provider<'a>(dump: &'a mut Dump, name: &str) -> &'a mut ProviderDump {
-    dump.providers.iter_mut().find(|one| &*one.data.name == name).unwrap()
+    dump.providers.iter_mut().find(|one| &*one.data.configuration.name == name).unwrap()
+}
+
+fn configuration<'a>(dump: &'a mut Dump, name: &str) -> &'a mut Configuration {
+    Arc::make_mut(&mut provider(dump, name).data.configuration)
 }
 
 fn consumer(dump: &mut Dump, uuid: Uuid) -> &mut Allocations {
@@ -102,7 +107,7 @@ fn consumer(dump: &mut Dump, uuid: Uuid) -> &mut Allocations {
 }
 
 fn names(dump: &Dump) -> Vec<&str> {
-    dump.providers.iter().map(|one| &*one.data.name).collect()
+    dump.providers.iter().map(|one| &*one.data.configuration.name).collect()
 }
 
 // What a dump has.
@@ -173,8 +178,8 @@ fn loading_it_again_is_another_forest() {
 fn everything_is_found_where_it_was() {
     let (tree, dump) = (loaded(), loaded().dump());
     for (handle, one) in tree.providers().iter().zip(&forest().dump().providers) {
-        assert_eq!(&*tree.name(handle).unwrap(), &*one.data.name);
-        assert_eq!(tree.find(&one.data.name), Some(*handle));
+        assert_eq!(&*tree.name(handle).unwrap(), &*one.data.configuration.name);
+        assert_eq!(tree.find(&one.data.configuration.name), Some(*handle));
         assert_eq!(tree.find(handle.uuid()), Some(*handle));
     }
     assert_eq!(tree.tree_of(&find(&tree, "gpu")).unwrap().len(), 4);
@@ -259,7 +264,7 @@ fn names_and_uuids_of_a_loaded_forest_are_taken() {
 fn parents_may_come_after_their_children_and_consumers_in_any_order() {
     let dump = forest().dump();
     let mut other = dump.clone();
-    other.providers.sort_by_key(|one| match &*one.data.name {
+    other.providers.sort_by_key(|one| match &*one.data.configuration.name {
         "gpu" => 0,
         "host" | "storage" => 2,
         _ => 1,
@@ -274,7 +279,7 @@ fn parents_may_come_after_their_children_and_consumers_in_any_order() {
 fn that_nothing_is_used_of_a_class_may_be_said() {
     let mut dump = forest().dump();
     let before = dump.clone();
-    provider(&mut dump, "numa-0").data.inventories = of(VCPU, 8).into();
+    configuration(&mut dump, "numa-0").inventories = of(VCPU, 8).into();
     let without = ProviderTree::load(&dump).unwrap().dump();
     provider(&mut dump, "numa-0").used.insert(VCPU, UsedAmounts::default());
     assert_eq!(ProviderTree::load(&dump).unwrap().dump(), without);
@@ -291,7 +296,7 @@ fn sums_agree(dump: &Dump) -> bool {
         of_it.map(|held| held.amount).sum()
     };
     dump.providers.iter().all(|one| {
-        one.data.inventories.iter().all(|(class, _)| {
+        one.data.configuration.inventories.iter().all(|(class, _)| {
             let used = one.used.get(&class).copied().unwrap_or_default();
             used.used == used.taken + held(one.data.uuid, class)
         })

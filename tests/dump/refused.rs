@@ -1,11 +1,15 @@
 //! Checks which dumps are refused, and for exactly which reasons.
 
+use std::sync::Arc;
+
 use provider_tree::{
     Allocation, Allocations, Dump, Error, Fault, Inventories, Inventory, InventoryFault,
     ProviderTree, ResourceClass, UsedAmounts,
 };
 
-use crate::{DISK, MEMORY, ONE, PGPU, RACK, TWO, VCPU, consumer, forest, id, provider};
+use crate::{
+    DISK, MEMORY, ONE, PGPU, RACK, TWO, VCPU, configuration, consumer, forest, id, provider,
+};
 
 const LARGEST_GENERATION: u64 = i64::MAX as u64 + (1 << 62);
 
@@ -56,7 +60,7 @@ fn a_circle_is_refused() {
 fn a_uuid_that_is_listed_again_is_refused() {
     let again = |dump: &mut Dump| {
         let mut copy = provider(dump, "numa-0").clone();
-        copy.data.name = "copy".into();
+        Arc::make_mut(&mut copy.data.configuration).name = "copy".into();
         dump.providers.push(copy);
     };
     let fault = Fault::DuplicateUuid { provider: id("numa-0") };
@@ -68,7 +72,7 @@ fn a_name_that_is_listed_again_is_refused() {
     let fault =
         |provider| Fault::DuplicateName { provider: id(provider), name: "numa-1".to_owned() };
     assert_refused(
-        |dump| provider(dump, "numa-0").data.name = "numa-1".into(),
+        |dump| configuration(dump, "numa-0").name = "numa-1".into(),
         id("numa-0"),
         vec![fault("numa-0"), fault("numa-1")],
     );
@@ -78,7 +82,7 @@ fn a_name_that_is_listed_again_is_refused() {
 fn a_name_that_no_provider_can_have_is_refused() {
     let (name, reason) = (String::new(), "it is empty");
     let fault = Fault::InvalidName { provider: id("gpu"), name, length: 0, reason };
-    assert_refused(|dump| provider(dump, "gpu").data.name = "".into(), id("gpu"), vec![fault]);
+    assert_refused(|dump| configuration(dump, "gpu").name = "".into(), id("gpu"), vec![fault]);
 }
 
 #[test]
@@ -198,7 +202,7 @@ fn an_inventory_that_contradicts_itself_is_refused() {
     assert_refused(
         |dump| {
             let broken = Inventories::new().with(PGPU, Inventory::new(1).with_reserved(2));
-            provider(dump, "gpu").data.inventories = broken.into();
+            configuration(dump, "gpu").inventories = broken.into();
         },
         id("gpu"),
         vec![Fault::InvalidInventory { provider: id("gpu"), class, fault }],
@@ -210,7 +214,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let edit = |dump: &mut Dump| {
         dump.version = 0;
         provider(dump, "storage").data.parent = Some(id("none"));
-        provider(dump, "gpu").data.name = "host".into();
+        configuration(dump, "gpu").name = "host".into();
         provider(dump, "host").used.get_mut(&VCPU).unwrap().used = 9;
         consumer(dump, ONE).generation = u64::MAX;
         dump.consumers.push(Allocations {

@@ -73,7 +73,7 @@ impl Host {
         check_capacities(dump);
         let has = |provider: &Provider| {
             let found = dump.providers.iter().find(|dump| dump.data.uuid == provider.uuid());
-            !found.unwrap().data.inventories.is_empty()
+            !found.unwrap().data.configuration.inventories.is_empty()
         };
         let [at_root, left, right] = [&self.root, &self.children[0], &self.children[1]].map(has);
         assert!(left == right && at_root != left, "{at_root} {left} {right}");

@@ -110,7 +110,10 @@ pub(crate) fn check_books(dump: &Dump) {
     for provider in &dump.providers {
         for (class, amounts) in &provider.used {
             let uuid = provider.data.uuid;
-            assert!(provider.data.inventories.get(*class).is_some(), "{class:?} of {uuid}");
+            assert!(
+                provider.data.configuration.inventories.get(*class).is_some(),
+                "{class:?} of {uuid}"
+            );
             let held = held.remove(&(uuid, *class)).unwrap_or(0);
             assert_eq!(amounts.used, held + amounts.taken, "{class:?} of {uuid}");
         }
@@ -123,7 +126,8 @@ pub(crate) fn check_books(dump: &Dump) {
 pub(crate) fn check_capacities(dump: &Dump) {
     for provider in &dump.providers {
         for (class, amounts) in &provider.used {
-            let capacity = provider.data.inventories.get(*class).unwrap().capacity().unwrap();
+            let capacity =
+                provider.data.configuration.inventories.get(*class).unwrap().capacity().unwrap();
             assert!(amounts.used <= capacity, "{class:?} of {}", provider.data.uuid);
         }
     }

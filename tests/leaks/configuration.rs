@@ -70,7 +70,7 @@ pub(crate) fn configure(site: &Site) {
         assert!(tree.update_resources(provider, resources(1), Expect::Any).is_err_and(is_refused));
     }
 
-    tree.set_inventories(idle, (*before.inventories).clone(), Expect::Any).unwrap();
+    tree.set_inventories(idle, (*before.configuration.inventories).clone(), Expect::Any).unwrap();
     tree.set_traits(idle, [], Expect::Any).unwrap();
     tree.set_aggregates(idle, [], Expect::Any).unwrap();
     tree.update_resources(idle, Resources::new(), Expect::Any).unwrap();

@@ -100,7 +100,13 @@ pub(crate) fn check(calls: fn(&Site)) {
 
 /// Names and consumers.
 fn held(site: &Site) -> (Vec<String>, Vec<Uuid>) {
-    let names = site.tree.dump().providers.iter().map(|it| it.data.name.to_string()).collect();
+    let names = site
+        .tree
+        .dump()
+        .providers
+        .iter()
+        .map(|it| it.data.configuration.name.to_string())
+        .collect();
     (names, site.tree.consumers())
 }
 

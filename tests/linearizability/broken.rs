@@ -115,10 +115,10 @@ fn read_grown(
     class: ResourceClass,
 ) -> Result<(u64, u64, Inventories)> {
     let data = tree.data(provider)?;
-    let inventory = data.inventories.get(class);
+    let inventory = data.configuration.inventories.get(class);
     let inventory = inventory.ok_or(Error::NoInventory { provider: provider.uuid(), class })?;
     let total = inventory.total + 1;
-    let grown =
-        Inventories::clone(&data.inventories).with(class, Inventory { total, ..*inventory });
+    let grown = Inventories::clone(&data.configuration.inventories)
+        .with(class, Inventory { total, ..*inventory });
     Ok((data.generation, total, grown))
 }

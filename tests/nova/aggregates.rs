@@ -21,7 +21,7 @@ fn member() -> (ProviderTree, Provider) {
 }
 
 fn kept(tree: &ProviderTree, provider: &Provider) -> BTreeSet<Uuid> {
-    (*tree.data(provider).unwrap().aggregates).clone()
+    (*tree.data(provider).unwrap().configuration.aggregates).clone()
 }
 
 #[test]

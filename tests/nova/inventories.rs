@@ -117,7 +117,7 @@ fn any_change_replaces_all_inventories() {
     tree.set_inventories(&host, both, Expect::Any).unwrap();
     tree.update_inventories(&host, saying(PartialInventory::new(17)), Expect::Any).unwrap();
     // Neither the memory nor what was reserved is left.
-    assert_eq!(*tree.data(&host).unwrap().inventories, of(VCPU, 17));
+    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, of(VCPU, 17));
     assert_eq!(tree.usage(&host, VCPU).unwrap().capacity, 17);
 }
 

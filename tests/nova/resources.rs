@@ -21,7 +21,7 @@ fn namespaces<const N: usize>(files: [&'static str; N]) -> Resources {
 fn resources_are_of_the_callers_own_type() {
     let (tree, host) = host();
     tree.update_resources(&host, namespaces(["ns_0", "ns_1"]), Expect::Any).unwrap();
-    let kept = tree.data(&host).unwrap().resources;
+    let kept = tree.data(&host).unwrap().configuration.resources.clone();
     let class = kept.classes().next().unwrap();
     assert_eq!(kept.get::<BTreeSet<Namespace>>(class).unwrap().len(), 2);
 }
@@ -56,7 +56,7 @@ fn a_population_replaces_them() {
     tree.populate(&[listed.clone().with_resources(namespaces(["b"]))]).unwrap();
     assert_eq!(tree.have_resources_changed(&host, &namespaces(["b"])), Ok(false));
     tree.populate(&[listed]).unwrap();
-    assert!(tree.data(&host).unwrap().resources.is_empty());
+    assert!(tree.data(&host).unwrap().configuration.resources.is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn host_with_traits() -> (ProviderTree, Provider) {
 }
 
 fn kept(tree: &ProviderTree, provider: &Provider) -> BTreeSet<Trait> {
-    (*tree.data(provider).unwrap().traits).clone()
+    (*tree.data(provider).unwrap().configuration.traits).clone()
 }
 
 #[test]

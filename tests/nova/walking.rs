@@ -40,12 +40,12 @@ fn data_has_everything_that_is_known_of_a_provider() {
     tree.update_resources(&child, resources.clone(), Expect::Any).unwrap();
 
     let data = tree.data(&child).unwrap();
-    assert_eq!((data.uuid, &*data.name), (child.uuid(), "child"));
+    assert_eq!((data.uuid, &*data.configuration.name), (child.uuid(), "child"));
     assert_eq!((data.parent, data.generation), (Some(host.uuid()), 4));
-    assert_eq!(*data.inventories, of(VCPU, 8));
-    assert_eq!(*data.traits, BTreeSet::from([ssd]));
-    assert_eq!(*data.aggregates, BTreeSet::from([rack]));
-    assert_eq!(data.resources, resources);
+    assert_eq!(*data.configuration.inventories, of(VCPU, 8));
+    assert_eq!(*data.configuration.traits, BTreeSet::from([ssd]));
+    assert_eq!(*data.configuration.aggregates, BTreeSet::from([rack]));
+    assert_eq!(data.configuration.resources, resources);
     assert_eq!(tree.data(&host).unwrap().parent, None);
 }
 
@@ -55,8 +55,8 @@ fn data_is_shared() {
     let (tree, host) = host();
     tree.set_inventories(&host, of(VCPU, 8), Expect::Any).unwrap();
     let (one, two) = (tree.data(&host).unwrap(), tree.data(&host).unwrap());
-    assert!(Arc::ptr_eq(&one.inventories, &two.inventories));
-    assert!(Arc::ptr_eq(&one.name, &two.name));
+    assert!(Arc::ptr_eq(&one.configuration.inventories, &two.configuration.inventories));
+    assert!(Arc::ptr_eq(&one.configuration.name, &two.configuration.name));
 }
 
 #[test]
@@ -66,7 +66,10 @@ fn data_that_was_read_stays_as_it_was() {
     let data = tree.data(&host).unwrap();
     tree.set_inventories(&host, of(VCPU, 9), Expect::Any).unwrap();
     tree.rename(&host, "other").unwrap();
-    assert_eq!((&*data.name, &*data.inventories), ("host", &of(VCPU, 8)));
+    assert_eq!(
+        (&*data.configuration.name, &*data.configuration.inventories),
+        ("host", &of(VCPU, 8))
+    );
 }
 
 #[test]
@@ -118,9 +121,10 @@ fn a_snapshot_stays_as_it_was() {
     let snapshot = tree.dump();
     tree.set_inventories(&a, of(VCPU, 8), Expect::Any).unwrap();
     tree.remove(&a).unwrap();
-    let names: Vec<_> = snapshot.providers.iter().map(|one| &*one.data.name).collect();
+    let names: Vec<_> =
+        snapshot.providers.iter().map(|one| &*one.data.configuration.name).collect();
     assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
-    assert!(snapshot.providers[0].data.inventories.is_empty());
+    assert!(snapshot.providers[0].data.configuration.inventories.is_empty());
 }
 
 /// Nova fails at a depth of 996, and its deep copy at 200.

@@ -18,13 +18,13 @@ fn faults(tree: &ProviderTree, list: &[ProviderSpec]) -> Vec<Fault> {
     let uuids: BTreeSet<_> = list.iter().flat_map(|one| [Some(one.uuid), one.parent]).collect();
     for uuid in uuids.into_iter().flatten() {
         match before.providers.iter().find(|one| one.data.uuid == uuid) {
-            Some(kept) => assert_eq!(tree.find(uuid), tree.find(&kept.data.name)),
+            Some(kept) => assert_eq!(tree.find(uuid), tree.find(&kept.data.configuration.name)),
             None => assert_is_free(tree, "a name for a uuid", uuid),
         }
     }
     let names: BTreeSet<_> = list.iter().map(|one| &*one.name).collect();
     for name in names.into_iter().filter(|name| (1..=1024).contains(&name.len())) {
-        match before.providers.iter().find(|one| &*one.data.name == name) {
+        match before.providers.iter().find(|one| &*one.data.configuration.name == name) {
             Some(kept) => assert_eq!(tree.find(name), tree.find(kept.data.uuid)),
             None => assert_is_free(tree, name, Uuid::new_v4()),
         }

@@ -256,7 +256,7 @@ fn configurations_stay_readable_in_any_order_of_dropping() {
         let check = |held: &[(Snapshot, u64)]| {
             for (snapshot, number) in held {
                 let data = snapshot.data(&host).unwrap();
-                assert_eq!(*data.inventories, numbered(*number));
+                assert_eq!(*data.configuration.inventories, numbered(*number));
                 let usage = snapshot.usage(&host, VCPU).unwrap();
                 assert_eq!(usage.capacity, 100 + number);
             }
@@ -307,7 +307,8 @@ fn of_each_provider_one_configuration_is_kept() {
     for (snapshot, usages) in held.iter().zip(capacities) {
         for (host, usages) in hosts.iter().zip(usages) {
             let data = snapshot.data(host).unwrap();
-            let capacity = data.inventories.get(VCPU).map(|inventory| inventory.total);
+            let capacity =
+                data.configuration.inventories.get(VCPU).map(|inventory| inventory.total);
             assert_eq!(capacity, usages.first().map(|(_, usage)| usage.capacity));
         }
     }

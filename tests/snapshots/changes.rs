@@ -130,7 +130,10 @@ fn a_removal_and_a_creation_under_the_same_uuid() {
     });
     let [change] = &changes.providers[..] else { panic!("{changes:?}") };
     let [before, after] = [&change.before, &change.after].map(|it| it.as_ref().unwrap());
-    assert_eq!((&*before.dump.data.name, &*after.dump.data.name), ("bare", "other"));
+    assert_eq!(
+        (&*before.dump.data.configuration.name, &*after.dump.data.configuration.name),
+        ("bare", "other")
+    );
     assert_eq!((before.previous, after.previous), (Some(pid(SHUT)), Some(pid(GPU_0))));
 }
 

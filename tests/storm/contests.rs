@@ -294,7 +294,10 @@ fn same_generation(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
             let usage = tree.usage(&host, VCPU).expect("it exists");
             assert_eq!(usage.capacity, total(winner));
             let data = tree.data(&host).expect("it exists");
-            assert_eq!(data.inventories.get(VCPU).expect("it has some").total, total(winner));
+            assert_eq!(
+                data.configuration.inventories.get(VCPU).expect("it has some").total,
+                total(winner)
+            );
         },
     )
 }

@@ -24,7 +24,7 @@ pub(crate) fn check_forest(tree: &ProviderTree) {
 fn check_provider(tree: &ProviderTree, provider: &Provider) {
     let data = tree.data(provider).expect("it exists");
     assert_eq!(tree.find(data.uuid), Some(*provider));
-    assert_eq!(tree.find(&data.name), Some(*provider));
+    assert_eq!(tree.find(&data.configuration.name), Some(*provider));
     let parent = tree.parent(provider).expect("it exists");
     assert_eq!(data.parent, parent.map(|parent| parent.uuid()));
     let siblings = match &parent {
@@ -49,7 +49,7 @@ pub(crate) fn check_amid_changes(tree: &ProviderTree, gust: &mut Gust<'_>, provi
     let what = match gust.rng.below(6) {
         0 => agrees(tree, provider, "find", |data| Ok(tree.find(data.uuid) == Some(*provider))),
         1 => agrees(tree, provider, "find by name", |data| {
-            Ok(tree.find(&data.name) == Some(*provider))
+            Ok(tree.find(&data.configuration.name) == Some(*provider))
         }),
         2 => agrees(tree, provider, "parent and children", |data| {
             let parent = tree.parent(provider)?;

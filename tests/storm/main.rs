@@ -10,6 +10,7 @@
 //! | `one_winner_each` | of many who want what one can have, exactly one gets it |
 //! | `two_consumers_swap_places_and_are_seen_in_one` | a move is never seen half done |
 //! | `many_consumers_swap_places_where_there_is_little_room` | nor when most moves are refused |
+//! | `a_whole_host_is_seen_at_one_instant` | a claim from several of its parts is on all or on none |
 //! | `all_guarantees_hold` | each guarantee, while every call is made; long: `cargo xtask soak` |
 //! | `snapshots_are_of_one_instant` | each adds up, and is read the same for as long as it is held |
 //! | `a_mirror_follows` | what a feed says leads to exactly what the forest is |
@@ -31,6 +32,7 @@ mod capacity;
 mod contests;
 mod everything;
 mod forest;
+mod hosts;
 mod rig;
 mod ring;
 mod snapshots;

@@ -219,12 +219,12 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot) -> Dump {
         let data = &known.data;
         assert_eq!(snapshot.data(provider).as_ref(), Ok(data));
         assert_eq!(snapshot.find(provider.uuid()), Ok(Some(*provider)));
-        assert_eq!(snapshot.find(&data.name), Ok(Some(*provider)));
+        assert_eq!(snapshot.find(&data.configuration.name), Ok(Some(*provider)));
         let parent = snapshot.parent(provider).expect("it exists");
         assert_eq!(parent.map(|parent| parent.uuid()), data.parent);
         for (class, usage) in snapshot.usages(provider).expect("it exists") {
             assert_eq!(usage.used, known.used.get(&class).map_or(0, |amounts| amounts.used));
-            let inventory = data.inventories.get(class).expect("a class that it has");
+            let inventory = data.configuration.inventories.get(class).expect("a class that it has");
             assert_eq!(inventory.capacity(), Ok(usage.capacity));
         }
     }

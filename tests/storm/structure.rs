@@ -158,7 +158,7 @@ fn check_that_it_is_found(tree: &ProviderTree, created: &Provider, name: &str) {
         assert_eq!(found, Some(*created));
         // Only a generation other than the first can have another name.
         if data.generation == 0 {
-            assert_eq!(&*data.name, name);
+            assert_eq!(&*data.configuration.name, name);
             assert_eq!(found_by_name, Some(*created));
         }
     }

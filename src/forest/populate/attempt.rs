@@ -13,8 +13,8 @@ use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys}
 use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
-    ClassWords, Cordon, Layouts, Life, State, Structure, UsageWords, name_words, usage_of,
-    write_usage,
+    ClassWords, Cordon, Layouts, Life, NameOwner, State, Structure, UsageWords, name_words,
+    usage_of, write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
 use crate::values::{ClassCapacity, ResourceClass};
@@ -403,7 +403,12 @@ impl Attempt<'_> {
         for (found, name_key) in listed.iter().zip(self.keys.name_keys) {
             transaction.note_progress();
             let (place, life) = open_key(transaction, *name_key)?;
-            transaction.rewrite(place, &name_words(life, found.cell));
+            let owner = NameOwner {
+                cell: found.cell,
+                incarnation: found.structure.life.incarnation,
+                uuid: found.structure.uuid,
+            };
+            transaction.rewrite(place, &name_words(life, owner));
         }
         Ok(())
     }

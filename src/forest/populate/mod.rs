@@ -9,10 +9,8 @@ mod attempt;
 mod plan;
 mod spec;
 
-use std::sync::Arc;
-
 use crate::error::Result;
-use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::configuration::Candidate;
 use crate::forest::core::Forest;
 use crate::forest::keys::{KeyCell, Refusal, while_stale, with_both_keys};
 use crate::forest::provider::Provider;
@@ -59,8 +57,8 @@ fn populate_with_keys(
 ) -> Result<(), Refusal> {
     let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
         let layout = forest.layouts.layout(&entry.capacities);
-        let configuration = Arc::new(Configuration { layout, ..entry.configuration() });
-        forest.configurations.publish(&forest.ledger, usage_of(key.cell), configuration)
+        let (usage, configuration) = (usage_of(key.cell), entry.configuration());
+        forest.configurations.publish(&forest.ledger, usage, configuration, layout)
     };
     let candidates: Vec<_> = plan.entries.iter().zip(keys.structures).map(publish).collect();
     let attempt = Attempt { forest, plan, used, keys, candidates: &candidates };

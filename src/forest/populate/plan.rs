@@ -42,7 +42,6 @@ impl Entry<'_> {
             traits: Arc::clone(&self.spec.traits),
             aggregates: Arc::clone(&self.spec.aggregates),
             resources: self.spec.resources.clone(),
-            layout: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::forest::configuration::Configuration;
 use crate::forest::provider::ProviderData;
 use crate::values::{Inventories, Resources, Trait};
 
@@ -97,15 +98,10 @@ impl ProviderSpec {
 
 impl From<ProviderData> for ProviderSpec {
     fn from(data: ProviderData) -> Self {
-        ProviderSpec {
-            uuid: data.uuid,
-            name: data.name,
-            parent: data.parent,
-            generation: Some(data.generation),
-            inventories: data.inventories,
-            traits: data.traits,
-            aggregates: data.aggregates,
-            resources: data.resources,
-        }
+        let ProviderData { uuid, parent, generation, configuration } = data;
+        let Configuration { name, inventories, traits, aggregates, resources } =
+            Arc::unwrap_or_clone(configuration);
+        let generation = Some(generation);
+        ProviderSpec { uuid, name, parent, generation, inventories, traits, aggregates, resources }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, Worker};
+use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, SubtreeUsages, Worker};
 use uuid::Uuid;
 
 use crate::operation::{
@@ -12,6 +12,17 @@ use crate::operation::{
 
 /// A way to make calls: the right one, or one that is wrong on purpose.
 pub type Caller = fn(&ProviderTree, &mut Worker, &Op<Provider>) -> Outcome<Provider>;
+
+/// Whether it is the turn of the first of two calls that answer the same.
+fn is_even(worker: &Worker) -> bool {
+    worker.metrics().claims.is_multiple_of(2)
+}
+
+fn subtree(tree: &ProviderTree, provider: &Provider) -> Result<SubtreeUsages, Error> {
+    let mut found = SubtreeUsages::new();
+    tree.subtree_usages(provider, &mut found)?;
+    Ok(found)
+}
 
 /// Makes one call of the library.
 pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outcome<Provider> {
@@ -117,10 +128,8 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         Op::RemoveLeaf(provider) => done(tree.remove_leaf(provider)?),
         Op::Reparent(provider, parent) => done(tree.reparent(provider, parent.as_ref())?),
         Op::Rename(provider, name) => done(tree.rename(provider, name)?),
-        // Each in its turn: both answer the same.
-        Op::Find(uuid) if worker.metrics().claims.is_multiple_of(2) => {
-            Answer::Found(worker.find(*uuid))
-        }
+        // Each in its turn, here and elsewhere: both answer the same.
+        Op::Find(uuid) if is_even(worker) => Answer::Found(worker.find(*uuid)),
         Op::Find(uuid) => Answer::Found(tree.find(*uuid)),
         Op::FindByName(name) => Answer::Found(tree.find(*name)),
         Op::Roots => Answer::Walk(tree.roots()),
@@ -128,9 +137,14 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         Op::Children(provider) => Answer::Walk(tree.children(provider)?),
         Op::Parent(provider) => Answer::Found(tree.parent(provider)?),
         Op::Ancestors(provider) => Answer::Walk(tree.ancestors(provider)?),
+        Op::Subtree(provider) if is_even(worker) => {
+            let found = subtree(tree, provider)?;
+            Answer::Walk(found.iter().map(|(provider, _)| *provider).collect())
+        }
         Op::Subtree(provider) => Answer::Walk(tree.subtree(provider)?),
         Op::TreeOf(provider) => Answer::Walk(tree.tree_of(provider)?),
         Op::Name(provider) => Answer::Name(tree.name(provider)?.to_string()),
+        Op::Data(provider) if is_even(worker) => Answer::Data(worker.data(provider)?.clone()),
         Op::Data(provider) => Answer::Data(tree.data(provider)?),
         Op::SetInventories(provider, stocks, expect) => {
             let set = tree.set_inventories(provider, inventories(stocks), *expect)?;
@@ -139,7 +153,17 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         Op::SetTraits(provider, traits, expect) => {
             Answer::Generation(tree.set_traits(provider, traits.iter().copied(), *expect)?)
         }
+        Op::Usage(provider, class) if is_even(worker) => {
+            let [usage] = tree.usages_of(provider, [*class])?;
+            let none = Error::NoInventory { provider: provider.uuid(), class: *class };
+            Answer::Usage(usage.ok_or(none)?)
+        }
         Op::Usage(provider, class) => Answer::Usage(tree.usage(provider, *class)?),
+        Op::Usages(provider) if is_even(worker) => {
+            let found = subtree(tree, provider)?;
+            let (_, amounts) = found.iter().next().expect("the provider itself comes first");
+            Answer::Usages(amounts.to_vec())
+        }
         Op::Usages(provider) => Answer::Usages(tree.usages(provider)?),
         Op::Claim(consumer, lines) => Answer::Receipt(worker.claim(&claim(*consumer, lines))?),
         Op::Replace(consumer, lines, expect) => {

@@ -287,8 +287,9 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     assert!(dump.consumers.is_empty() && dump.providers.iter().all(|it| it.used.is_empty()));
     for class in [VCPU, MEMORY, DISK, GPU] {
         let shares = dump.providers.iter().any(|it| {
-            let is_shared = it.data.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE);
-            is_shared && it.data.inventories.get(class).is_some()
+            let is_shared =
+                it.data.configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE);
+            is_shared && it.data.configuration.inventories.get(class).is_some()
         });
         assert_eq!(site.tree.has_sharing_provider(class), shares, "{class}");
     }

@@ -69,7 +69,7 @@ impl Watcher<'_> {
         assert!(copy.audit().holds());
         let has_cpus = |shape: &Provider| {
             let found = dump.providers.iter().find(|it| it.data.uuid == shape.uuid());
-            let inventories = &found.expect("it stays").data.inventories;
+            let inventories = &found.expect("it stays").data.configuration.inventories;
             inventories.get(VCPU).is_some()
         };
         for corner in &self.site.corners {

@@ -1,24 +1,28 @@
 //! Does one operation so many times, for `valgrind` to count its instructions.
 //!
-//! `operate <operation> <times>`; without arguments it names the operations. It has one thread, and
-//! nothing of the peers in it, so that only the library changes what is counted.
+//! `operate <operation> <times>`; without arguments it names the operations. It has one thread, and of
+//! the peers only those that two reads are measured against, each counted by itself.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-use benches::{Forest, OPERATIONS};
+use benches::{Forest, OPERATIONS, Operation, PEERS};
 
 /// No operation is done more often. So many consumers are there at once before anything is counted, so
 /// that nothing has to grow later.
 const MOST: usize = 16_384;
 
+fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(PEERS.iter().map(|(peer, _)| peer))
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, times] = arguments.as_slice() else {
-        OPERATIONS.iter().for_each(|operation| println!("{}", operation.name));
+        all().for_each(|operation| println!("{}", operation.name));
         return ExitCode::SUCCESS;
     };
-    let operation = OPERATIONS.iter().find(|operation| operation.name == name);
+    let operation = all().find(|operation| operation.name == name);
     let (Some(operation), Ok(times @ ..=MOST)) = (operation, times.parse()) else {
         eprintln!("usage: operate <operation> <times up to {MOST}>");
         return ExitCode::from(2);

@@ -56,7 +56,9 @@ impl DashMaps {
         let parent = parent.map(provider_uuid);
         let name = match self.providers.entry(uuid) {
             Place::Occupied(_) => return false,
-            Place::Vacant(place) => place.insert(Entry::bare(uuid, name, parent)).data.name.clone(),
+            Place::Vacant(place) => {
+                place.insert(Entry::bare(uuid, name, parent)).data.configuration.name.clone()
+            }
         };
         match self.names.entry(name) {
             Place::Vacant(place) => drop(place.insert(uuid)),
@@ -74,7 +76,7 @@ impl DashMaps {
 
     fn remove(&self, uuid: Uuid) -> bool {
         let Some((_, entry)) = self.providers.remove(&uuid) else { return false };
-        self.names.remove(&entry.data.name);
+        self.names.remove(&entry.data.configuration.name);
         if let Some(mut siblings) = entry.data.parent.and_then(|it| self.children.get_mut(&it)) {
             siblings.retain(|&sibling| sibling != uuid);
         }
@@ -116,7 +118,7 @@ impl Peer for DashMaps {
         };
         for at in 0..providers {
             let entry = Entry::full(at, &inventories);
-            maps.names.insert(entry.data.name.clone(), entry.data.uuid);
+            maps.names.insert(entry.data.configuration.name.clone(), entry.data.uuid);
             maps.providers.insert(entry.data.uuid, entry);
         }
         maps

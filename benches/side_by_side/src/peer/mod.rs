@@ -23,7 +23,7 @@ pub(crate) mod two_phase;
 use std::sync::Arc;
 
 pub(crate) use benches::{CLASSES, HOST, JOB};
-use provider_tree::{Inventories, ProviderData};
+use provider_tree::{Configuration, Inventories, ProviderData};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -195,16 +195,9 @@ fn data(
     parent: Option<Uuid>,
     inventories: Arc<Inventories>,
 ) -> Arc<ProviderData> {
-    Arc::new(ProviderData {
-        uuid,
-        name: name.into(),
-        parent,
-        generation: 0,
-        inventories,
-        traits: Arc::default(),
-        aggregates: Arc::default(),
-        resources: Default::default(),
-    })
+    let name = name.into();
+    let configuration = Arc::new(Configuration { name, inventories, ..Default::default() });
+    Arc::new(ProviderData { uuid, parent, generation: 0, configuration })
 }
 
 /// What every provider has.

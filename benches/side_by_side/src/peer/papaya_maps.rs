@@ -29,7 +29,7 @@ impl Peer for PapayaMaps {
         let maps = PapayaMaps { by_uuid: HashMap::default(), names: HashMap::default() };
         for at in 0..providers {
             let data = Entry::full(at, &inventories).data;
-            maps.names.pin().insert(data.name.clone(), data.uuid);
+            maps.names.pin().insert(data.configuration.name.clone(), data.uuid);
             maps.by_uuid.pin().insert(data.uuid, data);
         }
         maps
@@ -53,7 +53,7 @@ impl Index for Arc<PapayaMaps> {
 
     fn create(&mut self, uuid: Uuid, name: &str) -> Option<Uuid> {
         let data = Entry::bare(uuid, name, None).data;
-        let name = data.name.clone();
+        let name = data.configuration.name.clone();
         self.by_uuid.pin().try_insert(uuid, data).ok()?;
         if self.names.pin().try_insert(name, uuid).is_err() {
             self.by_uuid.pin().remove(&uuid);
@@ -65,7 +65,7 @@ impl Index for Arc<PapayaMaps> {
     fn remove(&mut self, created: Uuid) -> bool {
         let maps = self.by_uuid.pin();
         let Some(data) = maps.remove(&created) else { return false };
-        self.names.pin().remove(&data.name);
+        self.names.pin().remove(&data.configuration.name);
         true
     }
 }

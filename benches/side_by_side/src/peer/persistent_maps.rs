@@ -46,7 +46,7 @@ impl PersistentMaps {
         for at in 0..providers {
             let entry = Entry::full(at, &inventories);
             structure.by_uuid.insert(entry.data.uuid, at);
-            structure.names.insert(entry.data.name.clone(), at);
+            structure.names.insert(entry.data.configuration.name.clone(), at);
             structure.data.push_back(Some(entry.data));
             amounts.push_back(entry.amounts);
         }
@@ -116,7 +116,7 @@ impl PersistentMaps {
             }
         };
         structure.by_uuid.insert(uuid, at);
-        structure.names.insert(entry.data.name.clone(), at);
+        structure.names.insert(entry.data.configuration.name.clone(), at);
         structure.data[at] = Some(entry.data);
         if let Some(parent) = parent {
             structure.children.entry(parent).or_default().insert(at);
@@ -131,7 +131,7 @@ impl PersistentMaps {
         let structure = Shared::make_mut(&mut self.structure);
         let at = structure.by_uuid.remove(&uuid).expect("it is there");
         let data = structure.data[at].take().expect("a number in the index is used");
-        structure.names.remove(&*data.name);
+        structure.names.remove(&*data.configuration.name);
         if let Some(siblings) = data.parent.and_then(|it| structure.children.get_mut(&it)) {
             siblings.remove(&at);
         }

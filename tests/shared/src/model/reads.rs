@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Dump, ProviderData, ProviderDump, ResourceClass, Trait, UsedAmounts,
+    Allocation, Allocations, Configuration, Dump, ProviderData, ProviderDump, ResourceClass, Trait,
+    UsedAmounts,
 };
 use uuid::Uuid;
 
@@ -106,15 +107,18 @@ impl Model {
 
 impl Node {
     fn data(&self) -> ProviderData {
-        ProviderData {
-            uuid: self.handle.uuid,
+        let configuration = Configuration {
             name: self.name.into(),
-            parent: self.parent,
-            generation: self.generation,
             inventories: Arc::new(inventories(&self.stocks)),
             traits: Arc::new(self.traits.clone()),
             aggregates: Arc::new(self.aggregates.clone()),
             resources: resources(&self.values),
+        };
+        ProviderData {
+            uuid: self.handle.uuid,
+            parent: self.parent,
+            generation: self.generation,
+            configuration: Arc::new(configuration),
         }
     }
 }

@@ -85,7 +85,7 @@ impl World {
         let read = |provider: &Provider| {
             let mut data = snapshot.data(provider).unwrap();
             if let Some(set) = inventories.get(&provider.uuid()) {
-                data.inventories = Arc::new(set.clone());
+                Arc::make_mut(&mut data.configuration).inventories = Arc::new(set.clone());
             }
             Read {
                 data,
@@ -105,7 +105,8 @@ impl World {
                 world.providers[parent].has_children = true;
             }
             let stock = |(class, usage): (ResourceClass, Usage)| {
-                let inventory = data.inventories.get(class).expect("an inventory of each class");
+                let inventory =
+                    data.configuration.inventories.get(class).expect("an inventory of each class");
                 assert_eq!(inventory.capacity(), Ok(usage.capacity));
                 let stock = Stock {
                     min_unit: inventory.min_unit,
@@ -117,7 +118,7 @@ impl World {
                 (class, stock)
             };
             let stocks: BTreeMap<_, _> = usages.into_iter().map(stock).collect();
-            assert_eq!(stocks.len(), data.inventories.len());
+            assert_eq!(stocks.len(), data.configuration.inventories.len());
             world.places.insert(data.uuid, place);
             world.providers.push(Known {
                 uuid: data.uuid,
@@ -125,8 +126,8 @@ impl World {
                 root: parent.map_or(place, |parent| world.providers[parent].root),
                 has_children: false,
                 stocks,
-                traits: (*data.traits).clone(),
-                aggregates: (*data.aggregates).clone(),
+                traits: (*data.configuration.traits).clone(),
+                aggregates: (*data.configuration.aggregates).clone(),
                 is_cordoned,
             });
         }
