@@ -390,14 +390,16 @@ impl Layouts {
         Layout(layout.expect("one class fits, and few layouts are in use"))
     }
 
-    /// Returns the capacity that a usage cell with this layout is read to have.
+    /// Returns the capacity that a usage cell with this layout is read to have, which is `expected`. Returns
+    /// 0 if the layout is not for that.
     pub fn capacity(&self, layout: &Layout, expected: u64) -> u64 {
         let class = ResourceClass::VCPU.number();
         let mut words = Vec::new();
         let used = ClassWords { class, capacity: expected, used: 0, taken: 0, has_units: false };
         let life = Life::first(CellKind::Usage);
         write_usage(&mut words, life, 0, 0, false, &[used], Some(&layout.0));
-        UsageWords(&words[..]).find(&self.0, class).map_or(0, |found| found.capacity)
+        let found = UsageWords(&words[..]).find(&self.0, class);
+        found.filter(|_| words.len() == 5).map_or(0, |found| found.capacity)
     }
 
     /// Returns the number of layouts in use.
