@@ -420,6 +420,7 @@ impl<K: Key + Clone> Keys<K> {
     }
 
     /// Forgets a key whose cell the caller has freed.
+    #[inline]
     pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: KeyCell)
     where
         K: std::borrow::Borrow<Q>,
@@ -494,6 +495,13 @@ impl Keys<Uuid> {
         };
         write(words, life, uuid);
         Some((uuid, key))
+    }
+
+    /// Commits a transaction that gives a [reserved](Self::reserve_fast) uuid to something; returns
+    /// whether it has committed. If it has not, gives the cell back.
+    #[inline]
+    pub(crate) fn commit_reserved(&self, transaction: FastTransaction<'_>, key: KeyCell) -> bool {
+        transaction.commit_or_give_back(self.kind, key.cell)
     }
 
     /// Gives back a cell that was reserved, whose uuid nothing has and nobody knows.
