@@ -9,7 +9,6 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
 use crate::claim::request::Claim;
-use crate::claim::worker::Receipt;
 use crate::forest::{Expect, Forest, KeyCell};
 use crate::layout::{Identity, Life, UsageWords, held_in, words_of, write_consumer};
 use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
@@ -17,8 +16,15 @@ use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
 /// Bounds the amounts of a consumer that is released on the fast path.
 const MOST_AMOUNTS: usize = 16;
 
+/// Tells who has been given what a claim asks for.
+pub(super) struct Claimed {
+    pub(super) consumer: Uuid,
+    pub(super) generation: u64,
+    pub(super) key: KeyCell,
+}
+
 /// Tries to give the consumer of a claim, which holds nothing most often, what the sorted `lines` ask
-/// for, which are all that is wanted; returns the receipt and the consumer's cell.
+/// for, which are all that is wanted.
 ///
 /// An attempt that another change has come before leaves the consumer's key interned, for the
 /// transaction that follows.
@@ -28,7 +34,7 @@ pub(super) fn claim(
     writer: &mut Writer,
     claim: &Claim,
     lines: &[Line],
-) -> Option<(Receipt, KeyCell)> {
+) -> Option<Claimed> {
     are_few(lines.iter().map(Line::usage))?;
     let mut transaction = writer.fast_transaction();
     let changes = lines.iter().map(|line| Change::of(line, 0));
@@ -47,7 +53,7 @@ fn claim_of(
     uuid: Uuid,
     claim: &Claim,
     lines: &[Line],
-) -> Option<(Receipt, KeyCell)> {
+) -> Option<Claimed> {
     let (consumers, length) = (&core.claims.consumers, words_of(lines.len(), false));
     let mut generation = 0;
     // Interned last, so that a refused claim leaves the index alone.
@@ -56,7 +62,7 @@ fn claim_of(
         let identity = Identity { uuid, generation, tag: claim.tag_after(0) };
         write_consumer(words, life, identity, lines.iter().map(Line::held));
     })?;
-    transaction.commit().then_some((Receipt { consumer: uuid, generation }, key))
+    transaction.commit().then_some(Claimed { consumer: uuid, generation, key })
 }
 
 /// Gives a consumer that the forest names what has been taken in the transaction.
@@ -66,7 +72,7 @@ fn claim_unnamed(
     mut transaction: FastTransaction<'_>,
     claim: &Claim,
     lines: &[Line],
-) -> Option<(Receipt, KeyCell)> {
+) -> Option<Claimed> {
     let (consumers, length) = (&core.claims.consumers, words_of(lines.len(), false));
     let generation = Expect::Any.next(0);
     let reserved = consumers.reserve_fast(&mut transaction, length, |words, life, uuid| {
@@ -75,7 +81,7 @@ fn claim_unnamed(
     });
     let (consumer, key) = reserved?;
     let committed = consumers.commit_reserved(transaction, key);
-    committed.then_some((Receipt { consumer, generation }, key))
+    committed.then_some(Claimed { consumer, generation, key })
 }
 
 /// Tries to end the life of a consumer that `interned` names, if that is the consumer's; returns the

@@ -124,7 +124,8 @@ impl<K: Key + Clone> Keys<K> {
     /// Returns the cell that the key itself says, if the forest may have issued the key.
     #[inline]
     fn own<Q: Key + ?Sized>(&self, key: &Q) -> Option<KeyCell> {
-        self.own?.mark.key(key.uuid()?)
+        let (cell, incarnation) = self.own?.mark.life(key.uuid()?)?;
+        Some(KeyCell { cell, incarnation })
     }
 
     /// Returns whether the forest may have issued the key.
@@ -466,7 +467,7 @@ impl Keys<Uuid> {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
             let key = KeyCell { cell, incarnation };
             // A cell that is worn out serves nothing any more.
-            if let Some(uuid) = own.mark.name(key) {
+            if let Some(uuid) = own.mark.name((cell, key.incarnation)) {
                 return Ok((uuid, key));
             }
         }
@@ -487,7 +488,7 @@ impl Keys<Uuid> {
         let look = |record: Record<'_>| {
             let life = Life::of(record);
             let key = KeyCell { cell, incarnation: life.incarnation };
-            Some((life, own.mark.name(key)?, key))
+            Some((life, own.mark.name((cell, key.incarnation))?, key))
         };
         let Some((words, (life, uuid, key))) = transaction.renew(cell, length, look) else {
             transaction.give_cells(self.kind, cell);

@@ -228,7 +228,7 @@ fn cells_that_grow_leave_room_to_those_that_change() {
         }
     }
     // The cells of the smallest size still have all records of that size.
-    let _receipt = forest.worker().claim(&forest.claim(GROWN[0], 4)).unwrap();
+    let _receipt = forest.worker().claim(&forest.claim(GROWN[0], 3)).unwrap();
 }
 
 #[test]
