@@ -58,6 +58,8 @@
 //! | make a claim depend on more than what is free | [`Claim::rest_on`] |
 //! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
 //! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
+//! | claim the cheapest way: for a consumer that the forest names | [`Claim::unnamed`]; [`issue`] for a uuid to ask again by after a lost reply |
+//! | claim the same again and again | [`Claim::for_consumer`] |
 //! | keep a number of your own with a consumer: an index, a priority, an owner | [`Claim::tagged`] |
 //! | keep quotas | [`Claim::take_chain`] |
 //! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] lists the consumers that have to go |
@@ -144,7 +146,8 @@
 //! require a generation with [`Expect::Generation`]. A consumer's generation grows by one with each
 //! change of what the consumer holds and of its lease, and ends with the release. A consumer that
 //! claims again begins above every generation that it has had, so that a change which requires one
-//! of these never acts on another life of the consumer. To know these generations, consumers share
+//! of these never acts on another life of the consumer; one that the forest has
+//! [named](Claim::unnamed) has one life alone. To know these generations, consumers share
 //! 4,096 numbers: the first life of a consumer begins at 1, unless a consumer that shares its
 //! number has come further. Two things keep no such promise: a generation that [`Expect::Mirror`]
 //! sets, and a forest that is loaded from a dump, which knows of no lives except those in the dump.
@@ -194,7 +197,7 @@
 //! | [`View::reread`] | lock-free | O(1); O(size of the tree) if its structure has changed |
 //! | [`View::candidates`], [`View::best`] and others of [`View`] | wait-free, since they share nothing; a shard lock, shared, for [`Group::in_tree`] | see [`View`] |
 //! | [`snapshot`] | lock-free | O(log *h*), *h* snapshots held (11) |
-//! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared | O(1); once for each snapshot O(cells ever used), for what has gone since |
+//! | [`Snapshot::find`], [`Snapshot::allocations`] | shard lock, shared (15) | O(1); once for each snapshot O(cells ever used), for what has gone since |
 //! | all other reads of a [`Snapshot`] | lock-free (12) | as the reads of the forest |
 //! | [`Snapshot::audit`], [`Snapshot::dump`], [`Snapshot::consumers`], [`Snapshot::holders`] | lock-free (12) | O(cells ever used) |
 //! | [`Snapshot::changes_since`], [`Feed::poll`] | lock-free (12) | O(*n* / 4,096 + 64 *c*), *n* cells of which *c* have changed |
@@ -203,20 +206,21 @@
 //! | [`Feed::poll_changed`] | lock-free | O(log *w*), *w* that wait, and O(*n* / 4,096 + 64 *c*) up to the first that has changed |
 //! | [`Feed::wait`], [`Feed::changed`] | block the thread or the task that calls, until something changes | the same, and again for each change that wakes the caller (14) |
 //! | [`Snapshot::fork`] | wait-free | O(1) |
-//! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12) | O(*a* log *a*), *a* amounts; once for each snapshot O(cells ever used), for consumers that hold nothing now |
+//! | [`Fork::claim`], [`Fork::replace`], [`Fork::release`], [`Fork::allocations`] | shard lock on consumers, shared (12, 15) | O(*a* log *a*), *a* amounts; once for each snapshot O(cells ever used), for consumers that hold nothing now |
 //! | all other methods of a [`Fork`] | lock-free (12) | O(*a* log *a*), *a* amounts; cordons O(descendants) |
 //! | [`dump`], [`audit`] | lock-free | O(cells ever used) |
 //! | [`load`] | no other thread knows the forest | O(*n* log *n*) |
 //! | [`worker`] | lock-free | O(1); dropping the worker: O(its stock) |
-//! | [`Worker::claim`] | shard lock on consumers | O(*a* log *a*), *a* amounts (6) |
-//! | [`Worker::replace`] | shard lock on consumers (7) | O(*a* log *a*), of all amounts held and wanted (6) |
-//! | [`Worker::release`] | shard lock on consumers | O(*a* log *a*) (6) |
-//! | [`Worker::claim_partly`], [`Worker::claim_gang`] | shard lock on consumers | O(*a* log *a*), of all claims (6) |
-//! | [`Worker::commit`] | shard lock on consumers | O(*a* log *a*), of all amounts held and wanted (6) |
-//! | [`Worker::lease`] | shard lock on consumers | as a claim, and O(log *m*), *m* leases |
+//! | [`issue`] | lock-free | O(1); dropping what it returns, too |
+//! | [`Worker::claim`] | shard lock on consumers (15) | O(*a* log *a*), *a* amounts (6) |
+//! | [`Worker::replace`] | shard lock on consumers (7, 15) | O(*a* log *a*), of all amounts held and wanted (6) |
+//! | [`Worker::release`] | shard lock on consumers (15) | O(*a* log *a*) (6) |
+//! | [`Worker::claim_partly`], [`Worker::claim_gang`] | shard lock on consumers (15) | O(*a* log *a*), of all claims (6) |
+//! | [`Worker::commit`] | shard lock on consumers (15) | O(*a* log *a*), of all amounts held and wanted (6) |
+//! | [`Worker::lease`] | shard lock on consumers (15) | as a claim, and O(log *m*), *m* leases |
 //! | [`Worker::confirm`], [`Worker::renew`] | lock-free | O(*a* + log *m*) |
-//! | [`Worker::forget`] | shard lock on consumers | as a release, and O(log *m*) |
-//! | [`Worker::expire`] | shard lock on consumers | as a release and O(log *m*), for each lease that is due |
+//! | [`Worker::forget`] | shard lock on consumers (15) | as a release, and O(log *m*) |
+//! | [`Worker::expire`] | shard lock on consumers (15) | as a release and O(log *m*), for each lease that is due |
 //! | [`Worker::take`], [`Worker::put_back`] | lock-free | O(*a*) (6) |
 //! | [`Worker::retries`], [`Worker::metrics`] | wait-free | O(1) |
 //! | [`cordon`], [`uncordon`] | lock-free | O(*n* log *n*), *n* descendants |
@@ -224,10 +228,10 @@
 //! | [`holders`] | lock-free | O(cells ever used) |
 //! | [`overcommitted`] | lock-free | O(providers) |
 //! | [`next_deadline`] | lock-free | O(log *m*) |
-//! | [`lease_of`] | shard lock on consumers, shared | O(*a*) |
+//! | [`lease_of`] | shard lock on consumers, shared (15) | O(*a*) |
 //! | [`metrics`] | wait-free | O(workers at the same time) |
 //! | [`memory`] | shard locks of all indexes, shared, one after the other | O(cells ever used) |
-//! | [`allocations`] | shard lock on consumers, shared (8) | O(*a*) |
+//! | [`allocations`] | shard lock on consumers, shared (8, 15) | O(*a*) |
 //! | [`consumers`] | lock-free | O(cells ever used) |
 //! | [`Provider::uuid`] | wait-free | O(1) |
 //! | [`ResourceClass::name`], [`Trait::name`] | wait-free | O(1) |
@@ -260,6 +264,8 @@
 //! 14. Whoever commits while others wait calls their wakers, without any lock, after its change is in
 //!     force: O(*w* log *w*). A thread that finishes another's transaction on its way does the same,
 //!     even inside a call that only reads. While nobody waits, a commit costs one load more.
+//! 15. Lock-free for consumers that the forest has named: [`Claim::unnamed`], [`issue`]. What they hold is
+//!     found in O(1), in a snapshot too.
 //!
 //! A transaction over 64 cells or more that has lost twice asks the other threads to wait before
 //! they begin anew, for as long as they see the transaction go on. That is courtesy, not a lock: a
@@ -395,6 +401,7 @@
 //! [`holders`]: ProviderTree::holders
 //! [`overcommitted`]: ProviderTree::overcommitted
 //! [`next_deadline`]: ProviderTree::next_deadline
+//! [`issue`]: ProviderTree::issue
 //! [`lease_of`]: ProviderTree::lease_of
 //! [`metrics`]: ProviderTree::metrics
 //! [`memory`]: ProviderTree::memory

@@ -9,16 +9,22 @@ use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::lines::Line;
 use crate::claim::request::Claim;
-use crate::claim::worker::Receipt;
 use crate::forest::{Expect, Forest, KeyCell};
 use crate::layout::{Identity, Life, PackedUsage, UsageWords, held_in, words_of, write_consumer};
-use crate::ledger::{FastTransaction, MOST_FAST_CELLS, NextPayload, Record, Writer};
+use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
 
 /// Bounds the amounts of a consumer that is released on the fast path.
 const MOST_AMOUNTS: usize = 16;
 
+/// Tells who has been given what a claim asks for.
+pub(super) struct Claimed {
+    pub(super) consumer: Uuid,
+    pub(super) generation: u64,
+    pub(super) key: KeyCell,
+}
+
 /// Tries to give the consumer of a claim, which holds nothing most often, what the sorted `lines` ask
-/// for, which are all that is wanted; returns the receipt and the consumer's cell.
+/// for, which are all that is wanted.
 ///
 /// An attempt that another change has come before leaves the consumer's key interned, for the
 /// transaction that follows.
@@ -28,38 +34,54 @@ pub(super) fn claim(
     writer: &mut Writer,
     claim: &Claim,
     lines: &[Line],
-) -> Option<(Receipt, KeyCell)> {
+) -> Option<Claimed> {
     are_few(lines.iter().map(Line::usage))?;
     let mut transaction = writer.fast_transaction();
     let changes = lines.iter().map(|line| Change::of(line, 0));
     change_all(&mut transaction, &core.forest, changes)?;
+    match claim.consumer() {
+        Some(uuid) => claim_of(core, transaction, uuid, claim, lines),
+        None => claim_unnamed(core, transaction, claim, lines),
+    }
+}
+
+/// Gives `uuid` what has been taken in the transaction.
+#[inline(always)]
+fn claim_of(
+    core: &Core,
+    mut transaction: FastTransaction<'_>,
+    uuid: Uuid,
+    claim: &Claim,
+    lines: &[Line],
+) -> Option<Claimed> {
     let (consumers, length) = (&core.claims.consumers, words_of(lines.len(), false));
-    let tag = claim.tag_after(0);
-    let write = |words: NextPayload<'_>, life, uuid, generation| {
-        let identity = Identity { uuid, generation, tag };
-        write_consumer(words, life, identity, lines.iter().map(Line::held));
-    };
-    let mut generation = Expect::Any.next(0);
+    let mut generation = 0;
     // Interned last, so that a refused claim leaves the index alone.
-    let (consumer, key) = match claim.consumer() {
-        Some(uuid) => {
-            let key = consumers.intern_fast(&mut transaction, &uuid, length, |words, life| {
-                generation = core.claims.next_generation(uuid, Expect::Any, None);
-                write(words, life, uuid, generation);
-            })?;
-            (uuid, key)
-        }
-        None => consumers.reserve_fast(&mut transaction, length, |words, life, uuid| {
-            write(words, life, uuid, generation);
-        })?,
-    };
-    if transaction.commit() {
-        return Some((Receipt { consumer, generation }, key));
-    }
-    if claim.consumer().is_none() {
-        consumers.give_back(writer, key);
-    }
-    None
+    let key = consumers.intern_fast(&mut transaction, &uuid, length, |words, life| {
+        generation = core.claims.next_generation(uuid, Expect::Any, None);
+        let identity = Identity { uuid, generation, tag: claim.tag_after(0) };
+        write_consumer(words, life, identity, lines.iter().map(Line::held));
+    })?;
+    transaction.commit().then_some(Claimed { consumer: uuid, generation, key })
+}
+
+/// Gives a consumer that the forest names what has been taken in the transaction.
+#[inline(always)]
+fn claim_unnamed(
+    core: &Core,
+    mut transaction: FastTransaction<'_>,
+    claim: &Claim,
+    lines: &[Line],
+) -> Option<Claimed> {
+    let (consumers, length) = (&core.claims.consumers, words_of(lines.len(), false));
+    let generation = Expect::Any.next(0);
+    let reserved = consumers.reserve_fast(&mut transaction, length, |words, life, uuid| {
+        let identity = Identity { uuid, generation, tag: claim.tag_after(0) };
+        write_consumer(words, life, identity, lines.iter().map(Line::held));
+    });
+    let (consumer, key) = reserved?;
+    let committed = consumers.commit_reserved(transaction, key);
+    committed.then_some(Claimed { consumer, generation, key })
 }
 
 /// Tries to end the life of a consumer that `interned` names, if that is the consumer's; returns the

@@ -39,7 +39,8 @@ impl Worker {
         if is_new && lease.is_none() && claim.chains.is_empty() && claim.conditions.is_empty() {
             let lines = ready.unwrap_or(wanted);
             if let Some(claimed) = fast::claim(core, writer, claim, lines) {
-                return Ok(claimed);
+                let fast::Claimed { consumer, generation, key } = claimed;
+                return Ok((Receipt { consumer, generation }, key));
             }
         }
         let consumers = &core.claims.consumers;

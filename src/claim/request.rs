@@ -52,6 +52,9 @@ struct Made {
     forest: u32,
     /// Whether the lines are [sorted out](sort_out).
     is_sorted: bool,
+    /// The order of the last line; 0, less than that of any line, if there is none. (No usage cell is
+    /// the first of all cells.)
+    last: u64,
     has_zero: bool,
 }
 
@@ -59,7 +62,7 @@ impl Made {
     /// Stands for several forests: no process numbers so many.
     const SEVERAL: u32 = u32::MAX;
 
-    const OF_NOTHING: Made = Made { forest: 0, is_sorted: true, has_zero: false };
+    const OF_NOTHING: Made = Made { forest: 0, is_sorted: true, last: 0, has_zero: false };
 
     #[inline]
     fn note(&mut self, handle: &Provider) {
@@ -78,6 +81,7 @@ pub(crate) enum Condition {
 
 impl Claim {
     /// Returns a claim of `consumer` that asks for nothing yet.
+    #[inline]
     pub fn new(consumer: Uuid) -> Self {
         Claim::of(Some(consumer))
     }
@@ -118,6 +122,7 @@ impl Claim {
         Claim::of(None)
     }
 
+    #[inline]
     fn of(consumer: Option<Uuid>) -> Self {
         let (lines, chains, conditions, sorted_out) = Default::default();
         let made = Made::OF_NOTHING;
@@ -198,11 +203,13 @@ impl Claim {
     }
 
     /// Adds `amount` of `class` from `provider` to the claim.
+    #[inline]
     pub fn take_mut(&mut self, provider: &Provider, class: ResourceClass, amount: u64) {
         let line = Line { provider: *provider, class, amount };
         self.made.note(provider);
         self.made.has_zero |= amount == 0;
-        self.made.is_sorted &= self.lines.last().is_none_or(|last| last.order() < line.order());
+        self.made.is_sorted &= self.made.last < line.order();
+        self.made.last = line.order();
         self.sorted_out.clear();
         self.lines.push(line);
     }
@@ -213,6 +220,7 @@ impl Claim {
         if !self.made.is_sorted {
             self.lines.sort_unstable_by_key(Line::order);
             self.made.is_sorted = self.lines.is_sorted_by(|one, next| one.order() < next.order());
+            self.made.last = self.lines.last().map_or(0, Line::order);
         }
     }
 

@@ -24,7 +24,7 @@ use crate::values::metrics::Tallies;
 /// again, against the new state.
 ///
 /// All methods are lock-free, except that for each consumer's uuid they take the lock of a shard of
-/// an index for O(1).
+/// an index for O(1), unless the forest has [named](Claim::unnamed) the consumer.
 pub struct Worker {
     pub(super) core: Arc<Core>,
     pub(super) writer: Writer,
@@ -71,7 +71,8 @@ impl Worker {
     }
 
     /// Gives a consumer that holds nothing all that the claim asks for. The consumer's generation
-    /// begins above every generation that the consumer has had.
+    /// begins above every generation that the consumer has had; that of a consumer that the forest
+    /// [names](Claim::unnamed) begins at 1.
     ///
     /// Of several claims of one consumer exactly one succeeds.
     ///
@@ -85,6 +86,8 @@ impl Worker {
     /// consumer holds exactly what the claim asks for, and has the tag that the claim sets, as after a
     /// reply that was lost; [`ConsumerExists`](Error::ConsumerExists) if the consumer holds something
     /// else or has another tag;
+    /// [`NotIssued`](Error::NotIssued) for a uuid of this forest's own that does not
+    /// [wait to be claimed](crate::ProviderTree::issue);
     /// [`EmptyClaim`](Error::EmptyClaim); [`ZeroAmount`](Error::ZeroAmount);
     /// [`SumTooLarge`](Error::SumTooLarge); [`TooLarge`](Error::TooLarge) beyond 16,379 amounts.
     ///
@@ -125,7 +128,7 @@ impl Worker {
     ///
     /// Returns the errors of [`claim`](Self::claim), with
     /// [`ConsumerConflict`](Error::ConsumerConflict) in the place of `ConsumerExists` and
-    /// `AlreadyHeld`.
+    /// `AlreadyHeld`; [`Unnamed`](Error::Unnamed) for an unnamed claim.
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
         let replaced =
             expect.validate().and_then(|()| self.put(claim, Before::Expected(expect), None));

@@ -124,7 +124,8 @@ impl<K: Key + Clone> Keys<K> {
     /// Returns the cell that the key itself says, if the forest may have issued the key.
     #[inline]
     fn own<Q: Key + ?Sized>(&self, key: &Q) -> Option<KeyCell> {
-        self.own?.mark.key(key.uuid()?)
+        let (cell, incarnation) = self.own?.mark.life(key.uuid()?)?;
+        Some(KeyCell { cell, incarnation })
     }
 
     /// Returns whether the forest may have issued the key.
@@ -422,6 +423,7 @@ impl<K: Key + Clone> Keys<K> {
     }
 
     /// Forgets a key whose cell the caller has freed.
+    #[inline]
     pub(crate) fn release<Q>(&self, writer: &mut Writer, key: &Q, freed: KeyCell)
     where
         K: std::borrow::Borrow<Q>,
@@ -467,7 +469,7 @@ impl Keys<Uuid> {
             let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
             let key = KeyCell { cell, incarnation };
             // A cell that is worn out serves nothing any more.
-            if let Some(uuid) = own.mark.name(key) {
+            if let Some(uuid) = own.mark.name((cell, key.incarnation)) {
                 return Ok((uuid, key));
             }
         }
@@ -488,7 +490,7 @@ impl Keys<Uuid> {
         let look = |record: Record<'_>| {
             let life = Life::of(record);
             let key = KeyCell { cell, incarnation: life.incarnation };
-            Some((life, own.mark.name(key)?, key))
+            Some((life, own.mark.name((cell, key.incarnation))?, key))
         };
         let Some((words, (life, uuid, key))) = transaction.renew(cell, length, look) else {
             transaction.give_cells(self.kind, cell);
@@ -496,6 +498,13 @@ impl Keys<Uuid> {
         };
         write(words, life, uuid);
         Some((uuid, key))
+    }
+
+    /// Commits a transaction that gives a [reserved](Self::reserve_fast) uuid to something; returns
+    /// whether it has committed. If it has not, gives the cell back.
+    #[inline]
+    pub(crate) fn commit_reserved(&self, transaction: FastTransaction<'_>, key: KeyCell) -> bool {
+        transaction.commit_or_give_back(self.kind, key.cell)
     }
 
     /// Gives back a cell that was reserved, whose uuid nothing has and nobody knows.

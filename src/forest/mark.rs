@@ -11,7 +11,6 @@
 
 use uuid::Uuid;
 
-use crate::forest::keys::KeyCell;
 use crate::ledger::Cell;
 use crate::sync::new_uuid;
 
@@ -34,11 +33,10 @@ impl Mark {
         Mark { high: 8 << 12 | high & 0xfff, low: 0b10 << 30 | low >> CELL_BITS & 0x3fff_ffff }
     }
 
-    /// Returns the uuid that names this life of this cell, or `None` if the cell has served more
+    /// Returns the uuid that names the life of this incarnation of this cell, or `None` if the cell has served more
     /// things than uuids can tell apart.
     #[inline]
-    pub(crate) fn name(self, key: KeyCell) -> Option<Uuid> {
-        let KeyCell { cell, incarnation } = key;
+    pub(crate) fn name(self, (cell, incarnation): (Cell, u64)) -> Option<Uuid> {
         if incarnation >= 1 << (u64::BITS - INCARNATION_SHIFT) {
             return None;
         }
@@ -46,14 +44,14 @@ impl Mark {
         Some(Uuid::from_u64_pair(high, self.low << CELL_BITS | u64::from(cell.number())))
     }
 
-    /// Returns the life of the cell that a uuid with this mark names, or `None` if the uuid is one
+    /// Returns the cell, and the incarnation of its life, that a uuid with this mark names, or `None` if the uuid is one
     /// from outside.
     #[inline]
-    pub(crate) fn key(self, uuid: Uuid) -> Option<KeyCell> {
+    pub(crate) fn life(self, uuid: Uuid) -> Option<(Cell, u64)> {
         let (high, low) = uuid.as_u64_pair();
         let is_own = high & 0xffff == self.high && low >> CELL_BITS == self.low;
         let cell = Cell::new(low as u32);
-        is_own.then_some(KeyCell { cell, incarnation: high >> INCARNATION_SHIFT })
+        is_own.then_some((cell, high >> INCARNATION_SHIFT))
     }
 }
 
@@ -61,16 +59,16 @@ impl Mark {
 mod tests {
     use super::*;
 
-    fn key(cell: u32, incarnation: u64) -> KeyCell {
-        KeyCell { cell: Cell::new(cell), incarnation }
+    fn life(cell: u32, incarnation: u64) -> (Cell, u64) {
+        (Cell::new(cell), incarnation)
     }
 
     #[test]
     fn a_name_says_its_cell_and_its_life() {
         let mark = Mark::new();
-        for key in [key(0, 1), key(7, 0xfff), key(u32::MAX, (1 << 48) - 1)] {
-            let name = mark.name(key).unwrap();
-            assert_eq!(mark.key(name), Some(key));
+        for life in [life(0, 1), life(7, 0xfff), life(u32::MAX, (1 << 48) - 1)] {
+            let name = mark.name(life).unwrap();
+            assert_eq!(mark.life(name), Some(life));
             assert_eq!(name.get_version(), Some(uuid::Version::Custom));
             assert_eq!(name.get_variant(), uuid::Variant::RFC4122);
         }
@@ -78,15 +76,15 @@ mod tests {
 
     #[test]
     fn a_cell_that_is_worn_out_has_no_name() {
-        assert_eq!(Mark::new().name(key(7, 1 << 48)), None);
+        assert_eq!(Mark::new().name(life(7, 1 << 48)), None);
     }
 
     #[test]
     fn other_uuids_are_from_outside() {
         let (mark, other) = (Mark::new(), Mark::new());
         assert_ne!(mark, other);
-        for uuid in [Uuid::nil(), Uuid::max(), Uuid::new_v4(), other.name(key(7, 3)).unwrap()] {
-            assert_eq!(mark.key(uuid), None);
+        for uuid in [Uuid::nil(), Uuid::max(), Uuid::new_v4(), other.name(life(7, 3)).unwrap()] {
+            assert_eq!(mark.life(uuid), None);
         }
     }
 }

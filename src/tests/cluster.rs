@@ -77,6 +77,13 @@ pub(super) fn everything_else(cluster: &Cluster) {
         worker.replace(&claim, Expect::Any).map(drop).unwrap();
         worker.release(consumer).map(drop).unwrap();
     }
+    let unnamed = Claim::unnamed().take(host, VCPU, 2).take(other, VCPU, 2);
+    let named = worker.claim(&unnamed).unwrap().consumer;
+    worker.release(named).map(drop).unwrap();
+    let issued = tree.issue().unwrap();
+    worker.claim(&Claim::new(issued.consumer()).take(other, VCPU, 1)).map(drop).unwrap();
+    worker.release(issued.consumer()).map(drop).unwrap();
+    drop(tree.issue().unwrap());
     let now = 30;
     worker.expire(now).map(drop).unwrap();
     let third = Uuid::from_u128(103);

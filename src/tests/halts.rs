@@ -18,6 +18,21 @@ fn claim(cluster: &Cluster) {
     cluster.tree.worker().unwrap().claim(&claim).map(drop).unwrap();
 }
 
+fn claim_unnamed(cluster: &Cluster) {
+    let claim = Claim::unnamed().take(&cluster.host, VCPU, 2).take(&cluster.other, MEMORY, 3);
+    cluster.tree.worker().unwrap().claim(&claim).map(drop).unwrap();
+}
+
+/// Claims an issued uuid and releases it, and drops another unclaimed.
+fn issue(cluster: &Cluster) {
+    let issued = cluster.tree.issue().unwrap();
+    let mut worker = cluster.tree.worker().unwrap();
+    let claim = Claim::new(issued.consumer()).take(&cluster.host, VCPU, 2);
+    worker.claim(&claim).map(drop).unwrap();
+    worker.release(issued.consumer()).map(drop).unwrap();
+    drop(cluster.tree.issue().unwrap());
+}
+
 fn release(cluster: &Cluster) {
     cluster.tree.worker().unwrap().release(OLD).map(drop).unwrap();
 }
@@ -120,6 +135,40 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
             (Released, 2),
             (Released, 3),
             (Linked, 1),
+        ],
+    ),
+    (
+        "claim, unnamed",
+        claim_unnamed,
+        &[
+            (HeadRead, 1),
+            (Prepared, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 3),
+            (Decided, 1),
+            (Released, 1),
+            (Released, 3),
+        ],
+    ),
+    (
+        "issue",
+        issue,
+        &[
+            (Written, 1),
+            (Exchanged, 1),
+            (Published, 1),
+            (Installed, 2),
+            (Decided, 1),
+            (Released, 1),
+            (Published, 2),
+            (Decided, 2),
+            (Freed, 1),
+            (Forgotten, 1),
+            (Exchanged, 2),
+            (Exchanged, 3),
+            (Freed, 2),
+            (Forgotten, 2),
         ],
     ),
     (

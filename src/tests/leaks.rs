@@ -21,7 +21,7 @@ fn id(number: u128) -> Uuid {
 }
 
 /// Lists calls that other threads may make succeed or fail. The test ignores what they answer.
-const CALLS: [(&str, Operation); 17] = [
+const CALLS: [(&str, Operation); 19] = [
     ("create", |it| drop(it.tree.create_child(&it.host, "new", id(7)))),
     ("create, uuid exists", |it| drop(it.tree.create_child(&it.host, "new", it.leaf.uuid()))),
     ("create, name exists", |it| drop(it.tree.create_root("leaf", id(7)))),
@@ -43,6 +43,20 @@ const CALLS: [(&str, Operation); 17] = [
     }),
     ("claim", |it| drop(worker(it).claim(&wanted(it, NEW, 2)))),
     ("claim, too much", |it| drop(worker(it).claim(&wanted(it, NEW, 9_999)))),
+    ("claim, unnamed", |it| {
+        let unnamed = |amount| Claim::unnamed().take(&it.host, VCPU, amount);
+        drop(worker(it).claim(&unnamed(2)));
+        drop(worker(it).claim(&unnamed(9_999)));
+        drop(worker(it).claim_gang(&[unnamed(2), unnamed(9_999)], 2));
+        drop(worker(it).claim_gang(&[unnamed(2), unnamed(9_999)], 1));
+    }),
+    ("issue", |it| {
+        for amount in [9_999, 2] {
+            let Ok(issued) = it.tree.issue() else { continue };
+            drop(worker(it).claim(&wanted(it, issued.consumer(), amount)));
+            drop(worker(it).release(issued.consumer()));
+        }
+    }),
     ("partly", |it| {
         drop(worker(it).claim_partly(&wanted(it, NEW, 9_999)));
         drop(worker(it).claim_partly(&wanted(it, NEW, 9_999).take(&it.host, MEMORY, 9_999)));
@@ -178,7 +192,8 @@ fn nothing_is_left_where_cells_run_out() {
             assert_eq!(absent, [0; 3], "{name} with {free} cells");
             assert_eq!(memory.cells_with_workers, lost, "{name} with {free} cells");
         }
-        let _receipt = cluster.tree.worker().unwrap().release(filler(free).consumer().unwrap()).unwrap();
+        let _receipt =
+            cluster.tree.worker().unwrap().release(filler(free).named().unwrap()).unwrap();
     }
 }
 

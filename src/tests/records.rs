@@ -71,7 +71,7 @@ impl Forest {
         self.assert_holds(consumers, amounts);
         let (what, limit) = too_large(worker.claim(&self.claim(consumers, amounts)));
         match amounts {
-            ..=4 => assert_eq!(
+            ..=3 => assert_eq!(
                 (what, limit),
                 ("the forest, in which a provider counts three times and a consumer once", 1 << 12)
             ),
@@ -213,37 +213,37 @@ fn many_providers_go_from_a_full_forest_at_once() {
 #[test]
 fn cells_that_grow_leave_room_to_those_that_change() {
     let forest = Forest::new(4, 3);
-    assert_eq!(forest.fill(12), GROWN[0]);
+    assert_eq!(forest.fill(11), GROWN[0]);
     for round in 0..3 {
         let snapshot = (round == 1).then(|| forest.tree.snapshot());
         forest.together(GROWN[0], |worker, number| {
-            let _receipt = worker.replace(&forest.claim(number, 11), Expect::Any).unwrap();
+            let _receipt = worker.replace(&forest.claim(number, 10), Expect::Any).unwrap();
             let _receipt = worker.release(consumer(number)).unwrap();
         });
         forest.assert_holds(0, 0);
-        assert_eq!(forest.fill(12), GROWN[0]);
+        assert_eq!(forest.fill(11), GROWN[0]);
         if let Some(snapshot) = snapshot {
             let held = snapshot.allocations(consumer(0)).unwrap().unwrap();
-            assert_eq!(held.allocations.len(), 12);
+            assert_eq!(held.allocations.len(), 11);
         }
     }
     // The cells of the smallest size still have all records of that size.
-    let _receipt = forest.worker().claim(&forest.claim(GROWN[0], 4)).unwrap();
+    let _receipt = forest.worker().claim(&forest.claim(GROWN[0], 3)).unwrap();
 }
 
 #[test]
 fn what_waits_for_a_snapshot_makes_room_to_grow() {
     let forest = Forest::new(4, 3);
     let mut worker = forest.worker();
-    let consumers = (0..).find(|number| worker.claim(&forest.claim(*number, 12)).is_err()).unwrap();
+    let consumers = (0..).find(|number| worker.claim(&forest.claim(*number, 11)).is_err()).unwrap();
     let snapshot = forest.tree.snapshot();
     for number in 0..100 {
         let _receipt = worker.release(consumer(number)).unwrap();
-        let _receipt = worker.claim(&forest.claim(consumers + number, 12)).unwrap();
+        let _receipt = worker.claim(&forest.claim(consumers + number, 11)).unwrap();
     }
-    too_large(worker.claim(&forest.claim(0, 12)));
+    too_large(worker.claim(&forest.claim(0, 11)));
     assert_eq!(snapshot.consumers().unwrap().len(), consumers);
-    assert_eq!(snapshot.allocations(consumer(0)).unwrap().unwrap().allocations.len(), 12);
+    assert_eq!(snapshot.allocations(consumer(0)).unwrap().unwrap().allocations.len(), 11);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn what_is_drawn_to_change_is_not_used_to_grow() {
     for _ in 0..200 {
         worker.take(&forest.hosts[1], &[(class(0), 1)]).unwrap();
         grown += usize::from(worker.claim(&claim(grown, 6)).is_ok());
-        if worker.replace(&claim(small, 4), Expect::Any).is_ok() {
+        if worker.replace(&claim(small, 3), Expect::Any).is_ok() {
             small += usize::from(worker.replace(&claim(small, 6), Expect::Any).is_ok());
         }
     }
@@ -273,15 +273,15 @@ fn what_is_drawn_to_change_is_not_used_to_grow() {
 fn a_cell_that_shrinks_keeps_its_size_where_the_smaller_one_is_full() {
     let forest = Forest::new(10, 3);
     let large = 1 << 20;
-    let _receipt = forest.worker().claim(&forest.claim(large, 28)).unwrap();
+    let _receipt = forest.worker().claim(&forest.claim(large, 27)).unwrap();
     let mut worker = forest.worker();
-    let consumers = (0..).find(|number| worker.claim(&forest.claim(*number, 12)).is_err()).unwrap();
-    for amounts in [11, 12, 28, 5, 4] {
+    let consumers = (0..).find(|number| worker.claim(&forest.claim(*number, 11)).is_err()).unwrap();
+    for amounts in [10, 11, 27, 4, 3] {
         let _receipt = worker.replace(&forest.claim(large, amounts), Expect::Any).unwrap();
         let held = forest.tree.allocations(consumer(large)).unwrap();
         assert_eq!(held.allocations.len(), amounts);
     }
-    forest.assert_holds(consumers + 1, 12);
+    forest.assert_holds(consumers + 1, 11);
 }
 
 #[test]

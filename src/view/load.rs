@@ -42,7 +42,7 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
 
     // The loaded consumers are from outside: whatever forest has issued their uuids, another mark tells
     // those from the ones that this forest will issue.
-    let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.key(it.consumer).is_none());
+    let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.life(it.consumer).is_none());
     let mark = std::iter::repeat_with(Mark::new).find(is_free);
     let core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
     let order = plan.parents_first();

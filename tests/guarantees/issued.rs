@@ -210,6 +210,11 @@ fn what_was_made_up_is_nobody() {
     let (tree, [host, _], mut worker) = two_hosts(8);
     let outside = id(1);
     claim(&mut worker, outside, &host, 1);
+    // Cells that are free, in a life that no uuid was issued for.
+    for number in [2, 3] {
+        claim(&mut worker, id(number), &host, 1);
+        let _receipt = worker.release(id(number)).unwrap();
+    }
     let issued = tree.issue().unwrap();
     let (high, low) = issued.consumer().as_u64_pair();
     let of_cell = |cell: u64, incarnation: u64| {

@@ -104,6 +104,19 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
         let claim = claim(cluster, NEW);
         by_worker(cluster, move |worker| drop(worker.claim(&claim)))
     }),
+    ("claim, unnamed", |cluster| {
+        let claim = Claim::unnamed().take(&cluster.host, VCPU, 2).take(&cluster.other, VCPU, 2);
+        by_worker(cluster, move |worker| drop(worker.claim(&claim)))
+    }),
+    ("issue", |cluster| {
+        Box::new(|| {
+            let issued = cluster.tree.issue().unwrap();
+            let mut worker = cluster.tree.worker().unwrap();
+            drop(worker.claim(&claim(cluster, issued.consumer())));
+            drop(worker.release(issued.consumer()));
+            drop(cluster.tree.issue());
+        })
+    }),
     ("claim partly", |cluster| {
         let claim = claim(cluster, NEW).take(&cluster.leaf, MEMORY, 5000);
         by_worker(cluster, move |worker| drop(worker.claim_partly(&claim)))

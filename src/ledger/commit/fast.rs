@@ -124,9 +124,25 @@ impl FastTransaction<'_> {
         Some((next.next_payload(length), value))
     }
 
+    /// Commits, unless another change came first; returns whether it has. If it has not, gives back
+    /// cells that were [taken](Self::take_cells).
+    #[inline]
+    pub(crate) fn commit_or_give_back(mut self, kind: Kind, cell: Cell) -> bool {
+        let committed = self.end();
+        if !committed {
+            self.give_cells(kind, cell);
+        }
+        committed
+    }
+
     /// Commits, unless another change came first; returns whether it has.
     #[inline]
     pub(crate) fn commit(mut self) -> bool {
+        self.end()
+    }
+
+    #[inline]
+    fn end(&mut self) -> bool {
         self.is_private = false;
         let changes = self.writer.planned.len() as u64;
         let committed = self.writer.run(changes, self.written);
