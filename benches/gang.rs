@@ -119,7 +119,7 @@ impl Forest {
         let mut claims = 0.0;
         while begin.elapsed() < length {
             worker.claim(&claim).map(drop).expect("fits");
-            worker.release(claim.consumer()).map(drop).expect("was claimed");
+            worker.release(claim.consumer().expect("named")).map(drop).expect("was claimed");
             claims += 1.0;
         }
         (claims / begin.elapsed().as_secs_f64(), worker.retries() as f64 / claims)

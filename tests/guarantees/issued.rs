@@ -24,7 +24,7 @@ fn check_gone(tree: &ProviderTree, consumer: Uuid) {
     let conflict = Error::ConsumerConflict { consumer, expected: 1, actual: None };
     assert_eq!(worker.replace(&claim, Expect::Generation(1)), Err(conflict));
     assert_eq!(worker.claim_partly(&claim).unwrap_err(), error);
-    assert_eq!(worker.claim_gang(&[claim.clone()], 0), Err(error.clone()));
+    assert_eq!(worker.claim_gang(std::slice::from_ref(&claim), 0), Err(error.clone()));
     assert_eq!(worker.commit(&Batch::new().claim(claim)), Err(error));
     assert_eq!(worker.release(consumer), Err(absent));
     assert_eq!((tree.allocations(consumer), tree.lease_of(consumer)), (None, None));

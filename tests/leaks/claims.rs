@@ -91,7 +91,7 @@ pub(crate) fn claim(site: &Site) {
         let _receipt = worker.claim(&one).unwrap();
     }
     for one in many() {
-        let _receipt = worker.release(one.consumer()).unwrap();
+        let _receipt = worker.release(one.consumer().unwrap()).unwrap();
     }
 }
 

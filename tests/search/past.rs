@@ -88,7 +88,7 @@ proptest! {
     ) {
         let mut forest = Forest::new(&plan);
         let mut fork = forest.tree.snapshot().fork();
-        let mut held: Vec<_> = forest.held.iter().map(Claim::consumer).collect();
+        let mut held: Vec<_> = forest.held.iter().filter_map(Claim::consumer).collect();
         let mut inventories = HashMap::new();
         after.iter().for_each(|change| forest.change(change));
         for edits in edits.chunks(4) {

@@ -136,7 +136,7 @@ fn a_thread_stopped_in_a_lease_keeps_no_memory_of_others() {
         for number in 0..times {
             let claim = Claim::new(Uuid::from_u128(200)).take(&cluster.other, VCPU, 1);
             let _ = worker.lease(&claim, number).unwrap();
-            let _ = worker.release(claim.consumer()).unwrap();
+            let _ = worker.release(claim.consumer().unwrap()).unwrap();
         }
     };
     let (_, lease) = CALLS.iter().find(|(name, _)| *name == "lease").unwrap();
