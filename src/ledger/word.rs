@@ -64,13 +64,17 @@ impl RecordNumber {
 
     #[inline]
     pub(crate) fn width(self) -> Width {
-        match self.0 < 1 << Width::Narrowest.position_bits() {
-            true => Width::Narrowest,
-            false => self.wide(),
+        // Most records have a common width.
+        if self.0 < Width::W1.first_number() {
+            Width::Narrowest
+        } else if self.0 < Width::W2.first_number() {
+            Width::W1
+        } else {
+            self.wide()
         }
     }
 
-    /// Returns the width, which is not the narrowest.
+    /// Returns the width, which is not a common one.
     fn wide(self) -> Width {
         let ones = (!self.0 << (u32::BITS - RECORD_BITS)).leading_zeros();
         Width::ALL[(ones as usize).min(Width::COUNT - 1)]

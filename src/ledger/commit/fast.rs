@@ -145,7 +145,7 @@ impl FastTransaction<'_> {
     fn end(&mut self) -> bool {
         self.is_private = false;
         let changes = self.writer.planned.len() as u64;
-        let committed = self.writer.run(changes, self.written);
+        let committed = self.writer.run::<true>(changes, self.written);
         self.writer.retries += u64::from(!committed);
         self.writer.end_call(committed, self.helps_before);
         committed

@@ -371,19 +371,20 @@ impl Writer {
     fn execute(&mut self, changes: u64) -> bool {
         let Writer { ledger, accesses, stock, planned, .. } = self;
         let written = write_versions(ledger, accesses, stock, planned);
-        self.run(changes, written)
+        self.run::<false>(changes, written)
     }
 
     /// Announces and publishes what is planned, `changes` new versions that were written with
     /// readings of the clock from `written` on, and takes it through the protocol; returns whether it
-    /// committed.
+    /// committed. With `ONLY_WRITES`, nothing planned is a touch.
     ///
     /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
     /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
     /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
     /// stock (I2).
     #[inline]
-    pub(super) fn run(&mut self, changes: u64, written: Stamp) -> bool {
+    pub(super) fn run<const ONLY_WRITES: bool>(&mut self, changes: u64, written: Stamp) -> bool {
+        let is_write = |planned: &&Planned| ONLY_WRITES || planned.entry.is_write();
         let Writer { ledger, accesses, seat, stock, planned, in_flight, committed_at, .. } = self;
         let Seat { descriptor, trail } = &**seat;
         let request = &mut accesses.request;
@@ -394,7 +395,7 @@ impl Writer {
         descriptor.begin(ticket, end);
         trail.reserve(end);
         let mut replaced = Stamp::NEVER;
-        let writes = planned.iter().filter(|planned| planned.entry.is_write());
+        let writes = planned.iter().filter(is_write);
         for (position, Planned { entry, from }) in (start..).zip(writes) {
             ledger.urgency.note_progress(request);
             trail.write(position, entry.cell);
@@ -422,7 +423,7 @@ impl Writer {
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
-                let replaced = planned.iter().filter(|planned| planned.entry.is_write());
+                let replaced = planned.iter().filter(is_write);
                 if stamps.replaced == until {
                     replaced.for_each(|planned| stock.keep(ledger, planned.entry.old.record()));
                 } else {
