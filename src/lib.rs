@@ -186,7 +186,7 @@
 //! | [`usage`], [`usages`] | lock-free | O(classes of the provider) |
 //! | [`usages_of`] | lock-free | O(*n* * classes of the provider), *n* classes asked for |
 //! | [`subtree_usages`] | lock-free (4, 5) | O(providers visited and their classes) |
-//! | [`set_inventories`], [`update_inventories`] | lock-free (10) | O(classes before and after) |
+//! | [`set_inventories`], [`update_inventories`] | shard lock on layouts (10, 16) | O(classes before and after) |
 //! | [`have_inventories_changed`], [`has_inventories`] | lock-free | O(classes) |
 //! | `set_`, `update_`, `add_`, `remove_` of traits and aggregates | lock-free (10) | O(*n* log *n*), size of the sets; O(classes) |
 //! | [`has_traits`], [`in_aggregates`], `have_.._changed` of both | lock-free | O(*n* log *n*), size of the sets |
@@ -266,6 +266,10 @@
 //!     even inside a call that only reads. While nobody waits, a commit costs one load more.
 //! 15. Lock-free for consumers that the forest has named: [`Claim::unnamed`], [`issue`]. What they hold is
 //!     found in O(1), in a snapshot too.
+//! 16. Providers with the same few classes and capacities share a layout, found by an index. Who lets
+//!     go of the last configuration with a layout takes it out of there, under a shard's lock for O(1).
+//!     Most often that is the change that has replaced the configuration, or the end of a snapshot;
+//!     seldom a reader that was looking at the configuration just then.
 //!
 //! A transaction over 64 cells or more that has lost twice asks the other threads to wait before
 //! they begin anew, for as long as they see the transaction go on. That is courtesy, not a lock: a

@@ -74,7 +74,7 @@ impl ProviderTree {
     /// The replacement is atomic against claims: each claim is checked against exactly the
     /// inventories that are in force when the claim commits. What is held stays held: a capacity
     /// below what is used is accepted, and from then on a claim passes only if it does not add to
-    /// what is used. Lock-free.
+    /// what is used. Takes a shard's lock for O(1); else lock-free.
     ///
     /// # Errors
     ///
