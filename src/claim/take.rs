@@ -140,7 +140,8 @@ fn put_back_to(
             let requested = amount;
             return Err(Error::NotTaken { provider, class, requested, taken }.into());
         };
-        let used = at.used - amount;
+        // What is taken is part of what is used, unless the layout serves others by now.
+        let Some(used) = at.used.checked_sub(amount) else { return Err(Abort::Torn) };
         at.set(words, used, left);
     }
     Ok(())
