@@ -123,15 +123,7 @@ impl Configurations {
     /// configuration has been replaced and no snapshot needs it.
     #[inline]
     pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
-        let found = self.slots.get(usage)?.with(|versions| {
-            let found = versions?.iter().find(|candidate| candidate.number == version)?;
-            Some(Arc::clone(&found.published.configuration))
-        });
-        match found {
-            Some(_) => found,
-            // As in `with`.
-            None => self.with(usage, version, Arc::clone),
-        }
+        self.with(usage, version, Arc::clone)
     }
 
     /// Applies `read` to the configuration that `usage` names as `version`. Returns `None` if the
