@@ -404,7 +404,7 @@ impl<K: Key + Clone> Keys<K> {
         if !is_success {
             return keys.for_each(|key| self.give_up(writer, key));
         }
-        for (key, interned) in keys.zip(interned).filter(|(key, _)| !self.is_own(key)) {
+        for (key, interned) in keys.zip(interned) {
             let life = writer.ledger().peek(interned.cell, Life::of);
             if life.incarnation == interned.incarnation && life.state != State::Live {
                 self.retire(writer, key, *interned);
@@ -414,9 +414,6 @@ impl<K: Key + Clone> Keys<K> {
 
     /// Gives up a key, if the key is interned and nothing has it.
     fn give_up(&self, writer: &mut Writer, key: &K) {
-        if self.is_own(key) {
-            return;
-        }
         if let Some(interned) = self.interned(writer.ledger(), key) {
             self.retire(writer, key, interned);
         }
