@@ -126,7 +126,7 @@ fn are_few<T: PartialEq>(cells: impl ExactSizeIterator<Item = T>) -> Option<()> 
 }
 
 /// Makes changes that are sorted, as [`exchange`](crate::claim::engine::exchange) does.
-#[inline(always)]
+#[inline(always)] // Its two loops too: apart, they cost a claim some 3 % more instructions.
 fn change_all<'a>(
     transaction: &mut FastTransaction<'_>,
     forest: &Forest,

@@ -179,14 +179,13 @@ impl Writer {
                 words.clear();
                 record.copy_to(&mut words);
             });
-            let result = NextPayload::with_copy(&words, &mut change);
-            match result {
-                Ok(value) if self.ledger.is_in_force(cell, word) => break Ok(value),
-                Err(Abort::Reject(error)) if self.ledger.is_in_force(cell, word) => {
-                    break Err(error);
-                }
-                _ => self.retries += 1,
+            match NextPayload::with_copy(&words, &mut change) {
+                Err(Abort::Torn) => {}
+                _ if !self.ledger.is_in_force(cell, word) => {}
+                Ok(value) => break Ok(value),
+                Err(Abort::Reject(error)) => break Err(error),
             }
+            self.retries += 1;
         }
     }
 
