@@ -94,6 +94,7 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         }
         Op::Chain(consumer, (provider, class, amount)) => {
             let claim = Claim::new(*consumer).take_chain(provider, *class, *amount);
+            let claim = with_tag_of(claim, &[(*provider, *class, *amount)]);
             Answer::Receipt(worker.claim(&claim)?)
         }
         Op::Lease(consumer, lines, deadline) => {
@@ -217,6 +218,10 @@ fn done((): ()) -> Answer<Provider> {
 fn claim(consumer: Uuid, lines: &[Line<Provider>]) -> Claim {
     let mut claim = Claim::new(consumer);
     lines.iter().for_each(|(provider, class, amount)| claim.take_mut(provider, *class, *amount));
+    with_tag_of(claim, lines)
+}
+
+fn with_tag_of(claim: Claim, lines: &[Line<Provider>]) -> Claim {
     match tag_of(lines) {
         Some(tag) => claim.tagged(tag),
         None => claim,

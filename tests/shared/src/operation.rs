@@ -21,10 +21,11 @@ pub type Slot = usize;
 /// An amount that a claim asks for.
 pub type Line<H> = (H, ResourceClass, u64);
 
-/// The tag that a claim of these lines sets, if it sets one: any that the lines alone decide.
+/// The tag that a claim of these lines sets, if it sets one: any that the first of them decides, so that
+/// a chain has the tag of the lines that it stands for.
 pub fn tag_of<H>(lines: &[Line<H>]) -> Option<u64> {
-    let sum = lines.iter().fold(0, |sum: u64, (_, _, amount)| sum.wrapping_add(*amount));
-    (!sum.is_multiple_of(3)).then_some(sum % 5)
+    let (_, _, amount) = lines.first()?;
+    (!amount.is_multiple_of(3)).then_some(amount % 5)
 }
 
 /// A handle as a history shows it: the provider's uuid, and which of the providers that had this

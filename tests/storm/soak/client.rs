@@ -127,8 +127,7 @@ impl<'a> Client<'a> {
 
     /// It is one of the two chains that there are, whole.
     fn claim_along_a_chain(&mut self, gust: &mut Gust<'_>) {
-        // A claim of as much by its lines has no tag either; see `tag_of`.
-        let (consumer, amount) = (self.newcomer(&mut gust.rng), 3);
+        let (consumer, amount) = (self.newcomer(&mut gust.rng), gust.rng.up_to(3));
         let (site, tenant) = (self.site, &mut *self.tenant);
         let chain = Op::Chain(consumer, (site.desk, VCPU, amount));
         let outcome = tenant.call(gust, &chain);

@@ -62,7 +62,7 @@ impl Model {
             }
             Op::Chain(consumer, line) => {
                 let lines = self.chain(*line);
-                Answer::Receipt(self.put_tagged(*consumer, &lines, None, Expect::Any))
+                Answer::Receipt(self.put(*consumer, &lines, Expect::Any))
             }
             Op::Lease(consumer, lines, deadline) => {
                 let receipt = self.put(*consumer, lines, Expect::Any);

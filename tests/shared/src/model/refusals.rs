@@ -35,7 +35,7 @@ impl Model {
             }
             Op::TakeRest(handle, class) => self.rest_not_to_be_had(*handle, *class, &mut faults),
             Op::Claim(consumer, lines) => {
-                self.exists(*consumer, lines, tag_of(lines), &mut faults);
+                self.exists(*consumer, lines, &mut faults);
                 self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
             }
             Op::Replace(consumer, lines, expect) => {
@@ -102,7 +102,7 @@ impl Model {
             }
             Op::Commit(items) => self.not_committable(items, &mut faults),
             Op::RestOn(consumer, lines, handle, expected) => {
-                self.exists(*consumer, lines, tag_of(lines), &mut faults);
+                self.exists(*consumer, lines, &mut faults);
                 self.not_as_expected(*handle, Expect::Generation(*expected), &mut faults);
                 self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
             }
@@ -112,14 +112,14 @@ impl Model {
                     let (provider, class) = (line.0.uuid, line.1);
                     let none = || Error::NoInventory { provider, class };
                     faults.add_if(lines.is_empty(), none);
-                    self.exists(*consumer, &lines, None, &mut faults);
+                    self.exists(*consumer, &lines, &mut faults);
                     self.not_to_be_had(&BTreeMap::new(), &lines, &mut faults);
                 } else {
-                    self.exists(*consumer, &[*line], None, &mut faults);
+                    self.exists(*consumer, &[*line], &mut faults);
                 }
             }
             Op::Lease(consumer, lines, _) => {
-                self.exists(*consumer, lines, tag_of(lines), &mut faults);
+                self.exists(*consumer, lines, &mut faults);
                 self.not_to_be_had(&BTreeMap::new(), lines, &mut faults);
             }
             Op::Confirm(consumer, now) => self.not_leased(*consumer, Some(*now), true, &mut faults),
@@ -262,20 +262,14 @@ impl Model {
         stock
     }
 
-    fn exists(
-        &self,
-        consumer: Uuid,
-        lines: &[Line<Handle>],
-        sets: Option<u64>,
-        faults: &mut Faults,
-    ) {
+    fn exists(&self, consumer: Uuid, lines: &[Line<Handle>], faults: &mut Faults) {
         let Some(Consumer { generation, held, tag, .. }) = self.consumers.get(&consumer) else {
             return;
         };
         let generation = *generation;
         let is_live = |handle: Handle| self.live(handle, &mut Faults::default()).is_some();
         let wanted = summed(lines);
-        let equal = sets.is_none_or(|sets| sets == *tag)
+        let equal = tag_of(lines).is_none_or(|sets| sets == *tag)
             && wanted.keys().all(|(handle, _)| is_live(*handle))
             && held.iter().eq(wanted
                 .iter()
