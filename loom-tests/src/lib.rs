@@ -12,6 +12,7 @@
 
 #![cfg(provider_tree_loom)]
 
+pub mod hosts;
 pub mod records;
 pub mod snapshots;
 

@@ -2,6 +2,7 @@
 
 #![cfg(provider_tree_loom)]
 
+use loom_tests::hosts::{hosts, used};
 use loom_tests::{Model, thread};
 use provider_tree::{
     Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, Receipt,
@@ -15,21 +16,6 @@ const VCPU: ResourceClass = ResourceClass::VCPU;
 const ONE: Uuid = Uuid::from_u128(101);
 const TWO: Uuid = Uuid::from_u128(102);
 
-/// A forest with providers of so much VCPU each.
-fn hosts<const N: usize>(capacities: [u64; N]) -> (ProviderTree, [Provider; N]) {
-    let tree = ProviderTree::new();
-    let mut number = 0;
-    let hosts = capacities.map(|capacity| {
-        number += 1;
-        let name = format!("host-{number}");
-        let host = tree.create_root(&name, Uuid::from_u128(number)).expect("a new provider");
-        let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
-        tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
-        host
-    });
-    (tree, hosts)
-}
-
 /// Runs `theirs` in a thread of its own and `mine` in this one, each with a worker.
 fn race<A, B: Send + 'static>(
     tree: &ProviderTree,
@@ -40,10 +26,6 @@ fn race<A, B: Send + 'static>(
     let thread = thread::spawn(move || theirs(&mut other));
     let mine = mine(&mut tree.worker().expect("few workers"));
     (mine, thread.join().expect("no panic in the thread"))
-}
-
-fn used(tree: &ProviderTree, host: &Provider) -> u64 {
-    tree.usage(host, VCPU).expect("has an inventory").used
 }
 
 fn of(consumer: Uuid, host: &Provider, amount: u64) -> Claim {

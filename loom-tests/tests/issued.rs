@@ -2,27 +2,12 @@
 
 #![cfg(provider_tree_loom)]
 
+use loom_tests::hosts::{hosts, used};
 use loom_tests::{Model, thread};
-use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Result,
-    Worker,
-};
+use provider_tree::{Claim, Error, Issued, Provider, ProviderTree, ResourceClass, Result, Worker};
 use uuid::Uuid;
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
-
-/// A forest with two providers of so much VCPU each.
-fn hosts(capacity: u64) -> (ProviderTree, [Provider; 2]) {
-    let tree = ProviderTree::new();
-    let hosts = [1, 2].map(|number| {
-        let name = format!("host-{number}");
-        let host = tree.create_root(&name, Uuid::from_u128(number)).expect("a new provider");
-        let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
-        tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
-        host
-    });
-    (tree, hosts)
-}
 
 /// Runs `mine` in this thread and `theirs` in another, each with a worker.
 fn race<A, B: Send + 'static>(
@@ -39,8 +24,18 @@ fn worker(tree: &ProviderTree) -> Worker {
     tree.worker().expect("few workers")
 }
 
-fn used(tree: &ProviderTree, host: &Provider) -> u64 {
-    tree.usage(host, VCPU).expect("has an inventory").used
+fn issue(tree: &ProviderTree) -> (Issued, Uuid) {
+    let issued = tree.issue().expect("there is room");
+    let consumer = issued.consumer();
+    (issued, consumer)
+}
+
+/// The consumer, if the claim was granted. If it was not, the uuid must have been given back.
+fn granted(claimed: Result<()>, consumer: Uuid) -> Option<Uuid> {
+    if claimed.is_err() {
+        assert_eq!(claimed, Err(Error::NotIssued { consumer }));
+    }
+    claimed.is_ok().then_some(consumer)
 }
 
 fn claim(worker: &mut Worker, consumer: Uuid, host: &Provider) -> Result<()> {
@@ -74,9 +69,8 @@ fn an_issued_uuid_is_claimed_once() {
         bound: Some(2),
     }
     .check(|| {
-        let (tree, hosts) = hosts(2);
-        let issued = tree.issue().expect("there is room");
-        let consumer = issued.consumer();
+        let (tree, hosts) = hosts([2, 2]);
+        let (issued, consumer) = issue(&tree);
         // Of two providers, so that only the uuid is in the way.
         let (mine, theirs) = race(
             (&mut worker(&tree), |worker| claim(worker, consumer, &hosts[0])),
@@ -101,7 +95,7 @@ fn a_named_consumer_has_one_life() {
         bound: Some(2),
     }
     .check(|| {
-        let (tree, hosts) = hosts(2);
+        let (tree, hosts) = hosts([2, 2]);
         let mut one = worker(&tree);
         let consumer = claim_unnamed(&mut one, &hosts[0]);
         let (claimed, released) = race(
@@ -126,7 +120,7 @@ fn a_stale_uuid_releases_nobody() {
         bound: Some(1),
     }
     .check(|| {
-        let (tree, hosts) = hosts(2);
+        let (tree, hosts) = hosts([2, 2]);
         let mut one = worker(&tree);
         let first = claim_unnamed(&mut one, &hosts[0]);
         let host = hosts[1];
@@ -156,19 +150,15 @@ fn a_uuid_is_given_back_or_claimed() {
         bound: Some(2),
     }
     .check(|| {
-        let (tree, hosts) = hosts(4);
-        let issued = tree.issue().expect("there is room");
-        let consumer = issued.consumer();
+        let (tree, hosts) = hosts([4, 4]);
+        let (issued, consumer) = issue(&tree);
         let mut mine = worker(&tree);
         let (claimed, ()) = race(
             (&mut mine, |worker| claim(worker, consumer, &hosts[0])),
             (worker(&tree), move |_| drop(issued)),
         );
         let mut there = vec![claim_unnamed(&mut mine, &hosts[0])];
-        match claimed {
-            Ok(()) => there.push(consumer),
-            error => assert_eq!(error, Err(Error::NotIssued { consumer })),
-        }
+        there.extend(granted(claimed, consumer));
         check(&tree, &hosts, &there);
     });
 }
@@ -182,24 +172,20 @@ fn a_uuid_that_was_given_back_takes_no_later_ones_cell() {
         bound: Some(2),
     }
     .check(|| {
-        let (tree, hosts) = hosts(2);
-        let issued = tree.issue().expect("there is room");
-        let consumer = issued.consumer();
+        let (tree, hosts) = hosts([2, 2]);
+        let (issued, consumer) = issue(&tree);
         let (host, forest) = (hosts[1], tree.clone());
         let (mine, later) = race(
             (&mut worker(&tree), |worker| claim(worker, consumer, &hosts[0])),
             (worker(&tree), move |worker| {
                 drop(issued);
-                let again = forest.issue().expect("there is room");
-                claim(worker, again.consumer(), &host).expect("it is good");
-                again.consumer()
+                let (_again, consumer) = issue(&forest);
+                claim(worker, consumer, &host).expect("it is good");
+                consumer
             }),
         );
         let mut there = vec![later];
-        match mine {
-            Ok(()) => there.push(consumer),
-            error => assert_eq!(error, Err(Error::NotIssued { consumer })),
-        }
+        there.extend(granted(mine, consumer));
         check(&tree, &hosts, &there);
     });
 }

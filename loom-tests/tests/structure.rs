@@ -341,6 +341,14 @@ fn deep_moves_never_make_a_cycle() {
     });
 }
 
+/// A forest with two roots, the first of which has a child.
+fn two_roots_and_a_child() -> (ProviderTree, [Provider; 3]) {
+    let tree = ProviderTree::new();
+    let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
+    let moving = child(&tree, &a, "moving", 3);
+    (tree, [a, b, moving])
+}
+
 #[test]
 fn a_walk_sees_a_move_whole() {
     Model {
@@ -350,9 +358,7 @@ fn a_walk_sees_a_move_whole() {
         bound: Some(2),
     }
     .check(|| {
-        let tree = ProviderTree::new();
-        let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
-        let moving = child(&tree, &a, "moving", 3);
+        let (tree, [a, b, moving]) = two_roots_and_a_child();
         let (seen, moved) =
             race(&tree, |tree| tree.providers(), move |tree| tree.reparent(&moving, Some(&b)));
         assert_eq!(moved, Ok(()));
@@ -370,9 +376,7 @@ fn a_move_is_read_whole() {
         bound: Some(2),
     }
     .check(|| {
-        let tree = ProviderTree::new();
-        let (a, b) = (root(&tree, "a", 1), root(&tree, "b", 2));
-        let moving = child(&tree, &a, "moving", 3);
+        let (tree, [a, b, moving]) = two_roots_and_a_child();
         let mut worker = tree.worker().expect("a worker");
         let states = [(Some(a.uuid()), 0), (Some(b.uuid()), 1)];
         let state = |data: &ProviderData| {

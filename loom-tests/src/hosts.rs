@@ -1,0 +1,26 @@
+//! Forests of a few hosts, for the models of claims.
+
+use provider_tree::{Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass};
+use uuid::Uuid;
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+
+/// A forest with providers of so much VCPU each.
+pub fn hosts<const N: usize>(capacities: [u64; N]) -> (ProviderTree, [Provider; N]) {
+    let tree = ProviderTree::new();
+    let mut number = 0;
+    let hosts = capacities.map(|capacity| {
+        number += 1;
+        let name = format!("host-{number}");
+        let host = tree.create_root(&name, Uuid::from_u128(number)).expect("a new provider");
+        let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
+        tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+        host
+    });
+    (tree, hosts)
+}
+
+/// How much VCPU of a host is used.
+pub fn used(tree: &ProviderTree, host: &Provider) -> u64 {
+    tree.usage(host, VCPU).expect("has an inventory").used
+}
