@@ -33,8 +33,8 @@ impl Mark {
         Mark { high: 8 << 12 | high & 0xfff, low: 0b10 << 30 | low >> CELL_BITS & 0x3fff_ffff }
     }
 
-    /// Returns the uuid that names the life of this incarnation of this cell, or `None` if the cell has served more
-    /// things than uuids can tell apart.
+    /// Returns the uuid that names the life of this incarnation of this cell, or `None` if the cell has
+    /// served more things than uuids can tell apart.
     #[inline]
     pub(crate) fn name(self, (cell, incarnation): (Cell, u64)) -> Option<Uuid> {
         if incarnation >= 1 << (u64::BITS - INCARNATION_SHIFT) {
@@ -44,8 +44,8 @@ impl Mark {
         Some(Uuid::from_u64_pair(high, self.low << CELL_BITS | u64::from(cell.number())))
     }
 
-    /// Returns the cell, and the incarnation of its life, that a uuid with this mark names, or `None` if the uuid is one
-    /// from outside.
+    /// Returns the cell, and the incarnation of its life, that a uuid with this mark names, or `None` if
+    /// the uuid is one from outside.
     #[inline]
     pub(crate) fn life(self, uuid: Uuid) -> Option<(Cell, u64)> {
         let (high, low) = uuid.as_u64_pair();

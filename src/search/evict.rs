@@ -28,7 +28,8 @@ pub struct Eviction {
 
 impl Eviction {
     /// Returns the batch that releases the victims and claims the [candidate](Candidate::claim), in
-    /// addition to what `claim` asks for, all at once or not at all. The batch is refused if a victim has changed since the view has seen it.
+    /// addition to what `claim` asks for, all at once or not at all. The batch is refused if a victim has
+    /// changed since the view has seen it.
     pub fn batch(&self, claim: impl Into<Claim>) -> Batch {
         let victims = self.victims.iter().zip(&self.generations);
         let release = |batch: Batch, (victim, generation): (&Uuid, &u64)| {
