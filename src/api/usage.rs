@@ -3,7 +3,7 @@
 use crate::api::tree::ProviderTree;
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider, SubtreeUsages, Version, all_usages, subtree_usages};
-use crate::layout::{Life, usage_in};
+use crate::layout::usages_in;
 use crate::values::{ResourceClass, Usage};
 
 /// Reads what is used of one provider.
@@ -18,7 +18,7 @@ impl ProviderTree {
     pub fn usage(&self, provider: &Provider, class: ResourceClass) -> Result<Usage> {
         let cell = self.core.forest.usage_cell(provider)?;
         let Forest { ledger, layouts, .. } = &self.core.forest;
-        let (life, usage) = ledger.peek(cell, |record| usage_in(record, layouts, class.number()));
+        let (life, [usage]) = ledger.peek(cell, |record| usages_in(record, layouts, [class]));
         provider.check_life(life)?;
         match usage {
             Some(usage) => Ok(usage),
@@ -56,9 +56,7 @@ impl ProviderTree {
     ) -> Result<[Option<Usage>; N]> {
         let cell = self.core.forest.usage_cell(provider)?;
         let Forest { ledger, layouts, .. } = &self.core.forest;
-        let (life, usages) = ledger.peek(cell, |record| {
-            (Life::of(record), classes.map(|class| usage_in(record, layouts, class.number()).1))
-        });
+        let (life, usages) = ledger.peek(cell, |record| usages_in(record, layouts, classes));
         provider.check_life(life)?;
         Ok(usages)
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::forest::configuration::Configuration;
 use crate::forest::core::Forest;
 use crate::forest::provider::{Provider, ProviderData};
-use crate::layout::{Layouts, State, Structure, UsageWords, shares, usage_of, widened};
+use crate::layout::{Layouts, State, Structure, UsageWords, read_wide, shares, usage_of};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::ResourceClass;
 
@@ -243,8 +243,7 @@ impl<R: Reader> ForestReader<'_, R> {
     ) -> Result<(ProviderData, T), Torn> {
         let parent = self.uuid_of_parent(structure)?;
         let layouts = &*self.forest.layouts;
-        let wide = |words: &[u64]| widened(words, layouts);
-        let read = self.reader.read_translated(usage_of(cell), wide, |words| {
+        let read = read_wide(self.reader, layouts, usage_of(cell), |words| {
             let usage = UsageWords(words);
             (usage.life(), usage.generation(), usage.configuration(), extract(usage, layouts))
         })?;
@@ -275,8 +274,7 @@ impl<R: Reader> ForestReader<'_, R> {
     ) -> Result<T, Abort<Error>> {
         let cell = self.forest.usage_cell(provider)?;
         let layouts = &*self.forest.layouts;
-        let wide = |words: &[u64]| widened(words, layouts);
-        let extract = self.reader.read_translated(cell, wide, |words| {
+        let extract = read_wide(self.reader, layouts, cell, |words| {
             let usage = UsageWords(words);
             provider.check_life(usage.life())?;
             Ok::<_, Error>(extract(usage, layouts))

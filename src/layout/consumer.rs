@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::layout::life::{CellKind, Life, State};
-use crate::layout::words::Words;
+use crate::layout::words::{Words, uuid_in};
 use crate::ledger::{Cell, Ledger, MOST_WORDS, NextPayload, Place, Record, Transaction};
 
 /// Tells until when something is leased. The ticket is that of the one call that has set the
@@ -170,14 +170,8 @@ pub(crate) fn stands_for(record: Record<'_>, uuid: Uuid) -> bool {
     match Life::of(record).state {
         State::Free => false,
         State::Absent => true,
-        State::Live => consumer_uuid_in(record) == uuid,
+        State::Live => uuid_in(record) == uuid,
     }
-}
-
-/// Reads the uuid of the consumer that the cell serves which holds this record.
-#[inline]
-pub(crate) fn consumer_uuid_in(record: Record<'_>) -> Uuid {
-    Uuid::from_u64_pair(record.word(1), record.word(2))
 }
 
 /// Reads what a consumer holds for good, and its generation, in the cell that holds this record. Returns
@@ -190,7 +184,7 @@ pub(crate) fn held_in(
     most: usize,
 ) -> Option<(u64, SmallVec<[Holding; 4]>)> {
     let amounts = record.len().checked_sub(HEADER)? / 2;
-    let is_meant = Life::of(record) == life && consumer_uuid_in(record) == uuid;
+    let is_meant = Life::of(record) == life && uuid_in(record) == uuid;
     if !is_meant || record.word(4) != NEVER || amounts > most {
         return None;
     }

@@ -11,19 +11,18 @@ mod words;
 
 pub(crate) use consumer::{
     ConsumerWords, Holding, Identity, LATEST_DEADLINE, Term, check_count, consumer_cells,
-    consumer_uuid_in, copy_words, held_in, is_live_consumer, rewrite_consumer, stands_for,
-    words_of, write_consumer,
+    copy_words, held_in, is_live_consumer, rewrite_consumer, stands_for, words_of, write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
 pub(crate) use name::{NameOwner, name_words, owner_in, owner_of};
 pub(crate) use packed::{Layout, Layouts};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
-pub(crate) use structure::{Cordon, Structure, parent_in, uuid_in};
+pub(crate) use structure::{Cordon, Structure, parent_in};
 pub(crate) use usage::{
     Amounts, CONFIGURATION_BITS, ClassWords, Form, PackedUsage, UsageHead, UsageWords, WideUsage,
-    copy_usage, set_configuration, set_cordoned, usage_in, widened, write_usage,
+    copy_usage, read_wide, set_configuration, set_cordoned, usages_in, widened, write_usage,
 };
-pub(crate) use words::Words;
+pub(crate) use words::{Words, uuid_in};
 
 use crate::ledger::{Cell, Kind};
 

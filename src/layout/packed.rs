@@ -10,7 +10,6 @@
 //! configuration; so what a reader makes of a layout counts only if the reader finds afterwards that
 //! the version which names the layout is still in force, or still kept for a snapshot.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::ledger::{Aligned, FreeList, Pages};
@@ -43,7 +42,17 @@ const LIMIT: u64 = if cfg!(test) { 1 << 6 } else { 1 << LAYOUT_BITS };
 pub(crate) const MOST_PACKED: usize = 4;
 
 /// Has a one in each of the four parts of a word.
-pub(super) const ONES: u64 = 0x0001_0001_0001_0001;
+const ONES: u64 = 0x0001_0001_0001_0001;
+
+/// Returns the index of the first of the four parts of `word` that is `number`.
+#[inline]
+pub(super) fn part_equal_to(word: u64, number: u16) -> Option<u32> {
+    // Compares all four at once: the lowest bit set in `equal` is the highest bit of the first part of
+    // `differing` that is zero.
+    let differing = word ^ (u64::from(number) * ONES);
+    let equal = differing.wrapping_sub(ONES) & !differing & (ONES << 15);
+    (equal != 0).then(|| equal.trailing_zeros() / 16)
+}
 
 /// Holds what a layout says: up to four classes in ascending order, with their lanes and capacities.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -68,7 +77,17 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// Returns the lane that the lowest part of `places` describes, as in [`Lanes`], if there is one.
+    /// What a torn layout describes is a lane, too.
+    #[inline]
+    fn first_of(places: u64) -> Option<Lane> {
+        let width = places >> 8 & 0xff;
+        let mask = (1 << (width % 64)) - 1;
+        (width > 0).then_some(Lane { shift: (places % 64) as u32, mask })
+    }
+
     /// Returns whether `amount` fits the lane.
+    #[inline]
     pub(super) fn fits(self, amount: u64) -> bool {
         amount <= self.mask
     }
@@ -80,6 +99,7 @@ impl Lane {
     }
 
     /// Returns `word` with `amount` in this lane, which is empty.
+    #[inline]
     pub(super) fn filled(self, word: u64, amount: u64) -> u64 {
         word | amount << self.shift
     }
@@ -118,27 +138,12 @@ impl Lanes {
         Some(lanes)
     }
 
-    /// Returns the lane at `index`, if there is one. What a torn layout says is a lane, too.
-    #[inline]
-    fn lane(self, index: u32) -> Option<Lane> {
-        let place = (self.places >> (16 * index)) as u32;
-        let width = place >> 8 & 0xff;
-        let mask = (1 << (width % u64::BITS)) - 1;
-        (width > 0).then_some(Lane { shift: place % u64::BITS, mask })
-    }
-
     /// Returns the capacity and the lane of `class`.
     #[inline]
     pub(super) fn find(self, class: u16) -> Option<(u64, Lane)> {
-        // Compares all four numbers at once: the lowest bit set in `equal` is the highest bit of the
-        // first part of `differing` that is zero. Parts without a class are zero, and equal to class
-        // 0, but stand behind all that have one.
-        let differing = self.classes ^ (u64::from(class) * ONES);
-        let equal = differing.wrapping_sub(ONES) & !differing & (ONES << 15);
-        if equal == 0 {
-            return None;
-        }
-        let lane = self.lane(equal.trailing_zeros() / 16)?;
+        // Parts without a class are zero, and equal to class 0, but stand behind all that have one.
+        let index = part_equal_to(self.classes, class)?;
+        let lane = Lane::first_of(self.places >> (16 * index))?;
         Some((lane.of(self.guarded), lane))
     }
 
@@ -162,13 +167,13 @@ impl Lanes {
 
     /// Returns the number, the capacity and the lane of the class at `index`.
     pub(super) fn nth(self, index: usize) -> Option<(u16, u64, Lane)> {
-        let index = (index < MOST_PACKED).then_some(index as u32)?;
-        let lane = self.lane(index)?;
+        let places = (index < MOST_PACKED).then(|| self.places >> (16 * index))?;
+        let lane = Lane::first_of(places)?;
         Some(((self.classes >> (16 * index)) as u16, lane.of(self.guarded), lane))
     }
 }
 
-/// Puts amounts into lanes, in the order of their classes.
+/// Finds the lanes of classes that are asked for in their order.
 #[derive(Clone, Copy)]
 pub(super) struct LaneCursor {
     /// The classes and the lanes that are left, as in [`Lanes`].
@@ -182,21 +187,16 @@ impl LaneCursor {
         LaneCursor { classes: lanes.classes, places: lanes.places }
     }
 
-    /// Goes on to the lane behind that of `class`. Returns what makes of an amount a word with the
-    /// amount in the lane of `class`; or `None` if there is no such lane, or none any more. What is made
-    /// is `None` if the amount does not fit the lane.
+    /// Returns the lane of `class`, and goes on behind it; returns `None` if there is no such lane, or none
+    /// any more.
     #[inline]
-    pub(super) fn lane_of(&mut self, class: u16) -> Option<impl Fn(u64) -> Option<u64> + use<>> {
+    pub(super) fn lane_of(&mut self, class: u16) -> Option<Lane> {
         loop {
-            let (place, found) = (self.places, self.classes as u16);
-            if place == 0 {
-                return None;
-            }
+            let (lane, found) = (Lane::first_of(self.places)?, self.classes as u16);
             self.classes >>= 16;
             self.places >>= 16;
             if found == class {
-                let (shift, width) = (place % 64, place >> 8 & 0x3f);
-                return Some(move |amount: u64| (amount >> width == 0).then(|| amount << shift));
+                return Some(lane);
             }
         }
     }
@@ -284,7 +284,7 @@ impl Layouts {
         for (word, value) in words.iter().zip([classes, places, guarded, guards, 1]) {
             word.store(value, Ordering::Release);
         }
-        Some(Layout { layouts: Arc::clone(self), number, lanes })
+        Some(Layout { layouts: Arc::clone(self), number })
     }
 
     /// Returns the layout with this number, if a configuration has it and it still has these lanes.
@@ -299,9 +299,8 @@ impl Layouts {
                 Ok(_) => {
                     // From here on the words stay as they are. The number may have come to serve
                     // another layout before; then this use of that ends with the value.
-                    let lanes_now = self.lanes(number);
-                    let joined = Layout { layouts: Arc::clone(self), number, lanes: lanes_now };
-                    return (lanes_now == lanes).then_some(joined);
+                    let joined = Layout { layouts: Arc::clone(self), number };
+                    return (joined.lanes() == lanes).then_some(joined);
                 }
                 Err(found) => count = found,
             }
@@ -314,7 +313,6 @@ impl Layouts {
 pub(crate) struct Layout {
     layouts: Arc<Layouts>,
     number: u32,
-    lanes: Lanes,
 }
 
 impl Layout {
@@ -324,46 +322,35 @@ impl Layout {
 
     /// Returns what the layout says.
     pub(super) fn lanes(&self) -> Lanes {
-        self.lanes
+        self.layouts.lanes(self.number)
     }
 }
 
 impl Clone for Layout {
     fn clone(&self) -> Self {
-        let Layout { layouts, number, lanes } = self;
+        let Layout { layouts, number } = self;
         if let Some(words) = layouts.words.get(*number) {
             // Relaxed: this use keeps the layout as it is until the other one is counted.
             words[USES].fetch_add(1, Ordering::Relaxed);
         }
-        Layout { layouts: Arc::clone(layouts), number: *number, lanes: *lanes }
+        Layout { layouts: Arc::clone(layouts), number: *number }
     }
 }
 
 impl Drop for Layout {
     /// Frees the number if this was the last use of the layout.
     fn drop(&mut self) {
-        let Layout { layouts, number, lanes } = self;
+        let lanes = self.lanes();
+        let Layout { layouts, number } = self;
         let Some(words) = layouts.words.get(*number) else { return };
         // AcqRel: whoever uses the number next comes after everything that was done with this layout,
         // and so after the gate's exchange that put the last configuration with it out of force.
         if words[USES].fetch_add(u64::MAX, Ordering::AcqRel) == 1 {
             // Before the number is free: so the entry never names a number that serves another layout
             // for good.
-            layouts.numbers.remove_if_exactly(lanes, *number);
+            layouts.numbers.remove_if_exactly(&lanes, *number);
             layouts.free.push(std::iter::once(*number));
         }
-    }
-}
-
-impl PartialEq for Layout {
-    fn eq(&self, other: &Self) -> bool {
-        (self.number, self.lanes) == (other.number, other.lanes)
-    }
-}
-
-impl fmt::Debug for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layout").field("number", &self.number).field("lanes", &self.lanes).finish()
     }
 }
 
@@ -427,8 +414,11 @@ mod tests {
         let all = || (0..4).flat_map(|one| (0..8).map(move |other| [one, other]));
         let packed = |amounts: [u64; 2]| {
             let mut cursor = LaneCursor::new(lanes);
-            let in_lane = |(class, amount)| cursor.lane_of(class).unwrap()(amount).unwrap();
-            [0, 6].into_iter().zip(amounts).map(in_lane).fold(0, |all, one| all | one)
+            [0, 6].into_iter().zip(amounts).fold(0, |all, (class, amount)| {
+                let lane = cursor.lane_of(class).unwrap();
+                assert!(lane.fits(amount));
+                lane.filled(all, amount)
+            })
         };
         let both = |one: [u64; 2], other: [u64; 2], what: fn(u64, u64) -> u64| {
             packed([what(one[0], other[0]), what(one[1], other[1])])
@@ -449,7 +439,8 @@ mod tests {
         let lanes = Lanes::of(&capacities(&[(0, 2), (3, 5), (9, 1 << 30)])).unwrap();
         let mut cursor = LaneCursor::new(lanes);
         let third = cursor.lane_of(3).unwrap();
-        assert_eq!((third(7), third(8), third(u64::MAX)), (Some(7 << 3), None, None));
+        assert_eq!([7, 8, u64::MAX].map(|amount| third.fits(amount)), [true, false, false]);
+        assert_eq!(third.filled(0, 7), 7 << 3);
         // Not twice, not one before, not one that is not there.
         assert!([3, 0, 4].iter().all(|class| cursor.clone().lane_of(*class).is_none()));
         let mut cursor = LaneCursor::new(lanes);
@@ -463,7 +454,9 @@ mod tests {
         let one = layouts.layout(&capacities(&[(0, 5)])).unwrap();
         let same = layouts.layout(&capacities(&[(0, 5)])).unwrap();
         let other = layouts.layout(&capacities(&[(0, 6)])).unwrap();
-        assert!(one == same && one == same.clone() && one != other);
+        let said = |layout: &Layout| (layout.number(), layout.lanes());
+        assert!(said(&one) == said(&same) && said(&one) == said(&same.clone()));
+        assert!(said(&one) != said(&other));
         assert_eq!(layouts.count(), 2);
         let number = one.number();
         drop(one);
@@ -500,8 +493,9 @@ mod tests {
                     for round in 0..20_000_u64 {
                         let capacity = (round * 7 + thread) % 3;
                         let layout = layouts.layout(&capacities(&[(1, capacity)])).unwrap();
-                        assert_eq!(layouts.lanes(layout.number()), layout.lanes);
-                        assert_eq!(layout.lanes.find(1).unwrap().0, capacity);
+                        let lanes = layouts.lanes(layout.number());
+                        assert_eq!(Some(lanes), Lanes::of(&capacities(&[(1, capacity)])));
+                        assert_eq!(lanes.find(1).unwrap().0, capacity);
                     }
                 });
             }

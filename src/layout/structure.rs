@@ -104,12 +104,6 @@ pub(crate) fn parent_in(record: Record<'_>) -> (Life, Option<Cell>) {
     (Life::of(record), unpack(record.word(3)).1)
 }
 
-/// Reads the uuid that a structure cell stands for.
-#[inline]
-pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {
-    Uuid::from_u64_pair(record.word(1), record.word(2))
-}
-
 fn pack(low: Option<Cell>, high: Option<Cell>) -> u64 {
     let half = |cell: Option<Cell>| cell.map_or(0, |cell| u64::from(cell.number()) + 1);
     half(high) << 32 | half(low)

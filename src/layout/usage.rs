@@ -15,15 +15,15 @@ use smallvec::SmallVec;
 
 use crate::layout::life::{CellKind, Life};
 use crate::layout::packed::{
-    LAYOUT_BITS, Lane, LaneCursor, Lanes, Layout, Layouts, MOST_PACKED, ONES,
+    LAYOUT_BITS, Lane, LaneCursor, Lanes, Layout, Layouts, MOST_PACKED, part_equal_to,
 };
 use crate::layout::words::Words;
 #[cfg(not(provider_tree_loom))]
 use crate::ledger::MOST_WORDS;
-use crate::ledger::{NextPayload, Record};
-use crate::values::Usage;
+use crate::ledger::{Cell, NextPayload, Reader, Record, Torn};
 #[cfg(not(provider_tree_loom))]
 use crate::values::inventory::MOST_CLASSES;
+use crate::values::{ResourceClass, Usage};
 
 /// Represents the words of a usage cell, for reading.
 #[derive(Clone, Copy)]
@@ -140,13 +140,12 @@ impl<'a> PackedUsage<'a> {
     /// than any that may be used.
     #[inline]
     pub(crate) fn add(&mut self, class: u16, given: u64, wanted: u64) -> Option<()> {
-        let in_lane = self.cursor.lane_of(class)?;
-        if given > 0 {
-            self.given |= in_lane(given)?;
+        let lane = self.cursor.lane_of(class)?;
+        if !lane.fits(given | wanted) {
+            return None;
         }
-        if wanted > 0 {
-            self.wanted |= in_lane(wanted)?;
-        }
+        self.given = lane.filled(self.given, given);
+        self.wanted = lane.filled(self.wanted, wanted);
         Some(())
     }
 
@@ -268,6 +267,16 @@ pub(crate) fn copy_usage(record: Record<'_>, layouts: &Layouts) -> WideUsage {
     widened(&words, layouts).unwrap_or(words)
 }
 
+/// Applies `extract` to the words of a usage cell in the wide form, as [`Reader::read`] does.
+pub(crate) fn read_wide<T>(
+    reader: &mut impl Reader,
+    layouts: &Layouts,
+    usage: Cell,
+    extract: impl FnOnce(&[u64]) -> T,
+) -> Result<T, Torn> {
+    reader.read_translated(usage, |words| widened(words, layouts), extract)
+}
+
 /// Returns the words in the wide form, if they are those of a usage cell whose amounts are packed.
 pub(crate) fn widened(words: &[u64], layouts: &Layouts) -> Option<WideUsage> {
     let usage = UsageWords(words);
@@ -292,13 +301,9 @@ fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<u
     let mut first = 0;
     while first < classes {
         let numbers = word(FIRST_CLASS + first / CLASSES_PER_WORD);
-        // Compares all four lanes at once: the lowest bit set in `equal` is the highest bit of the
-        // first lane of `differing` that is zero.
-        let differing = numbers ^ (u64::from(class) * ONES);
-        let equal = differing.wrapping_sub(ONES) & !differing & (ONES << 15);
-        if equal != 0 {
-            let index = first + equal.trailing_zeros() as usize / 16;
-            // The lanes behind the last class are zero, and equal to class 0.
+        if let Some(part) = part_equal_to(numbers, class) {
+            let index = first + part as usize;
+            // The parts behind the last class are zero, and equal to class 0.
             return (index < classes).then(|| first_amount(classes) + 3 * index);
         }
         first += CLASSES_PER_WORD;
@@ -306,16 +311,21 @@ fn place_of(class: u16, classes: usize, word: impl Fn(usize) -> u64) -> Option<u
     None
 }
 
-/// Reads the life of the usage cell that holds this record, and what the cell says of `class`.
+/// Reads the life of the usage cell that holds this record, and what the cell says of each of `classes`.
 #[inline]
-pub(crate) fn usage_in(record: Record<'_>, layouts: &Layouts, class: u16) -> (Life, Option<Usage>) {
+pub(crate) fn usages_in<const N: usize>(
+    record: Record<'_>,
+    layouts: &Layouts,
+    classes: [ResourceClass; N],
+) -> (Life, [Option<Usage>; N]) {
     let words = RecordWords(record);
     let form = match UsageWords(words).head().form(layouts) {
         // A torn record may say that there are more classes than it has words for.
         Form::Wide(classes) => Form::Wide(classes.min(record.len())),
         packed => packed,
     };
-    (Life::of(record), form.find(words, class).map(Amounts::usage))
+    let usage = |class: ResourceClass| form.find(words, class.number()).map(Amounts::usage);
+    (Life::of(record), classes.map(usage))
 }
 
 /// Reads the words of a record that may be torn.
@@ -494,7 +504,7 @@ mod tests {
 
     use super::*;
     use crate::layout::life::State;
-    use crate::values::{ClassCapacity, Inventory, ResourceClass};
+    use crate::values::{ClassCapacity, Inventory};
 
     fn class_words(class: u16, capacity: u64, used: u64, taken: u64) -> ClassWords {
         ClassWords { class, capacity, used, taken, has_units: false }

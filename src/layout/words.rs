@@ -1,6 +1,8 @@
 //! [`Words`]: the words of a cell, whether they are in a draft or in a record that is being made.
 
-use crate::ledger::NextPayload;
+use uuid::Uuid;
+
+use crate::ledger::{NextPayload, Record};
 
 /// Reads the words of a cell.
 pub(crate) trait Words: Copy {
@@ -33,4 +35,10 @@ impl Words for NextPayload<'_> {
     fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
         NextPayload::words(self, first)
     }
+}
+
+/// Reads the uuid that the structure cell or the consumer's cell stands for which holds this record.
+#[inline]
+pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {
+    Uuid::from_u64_pair(record.word(1), record.word(2))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::forest::{Configuration, Forest, ForestReader, Node};
-use crate::layout::{UsageWords, WideUsage, copy_usage, widened};
+use crate::layout::{UsageWords, WideUsage, copy_usage, read_wide};
 use crate::ledger::{Cell, DoubleCollect, GateWord, Reader, Torn};
 use crate::view::Fork;
 
@@ -82,8 +82,7 @@ impl<R: Reader> Source for Still<'_, R> {
 
     fn usage(&mut self, usage: Cell) -> Result<(GateWord, WideUsage), Torn> {
         let layouts = &self.forest.layouts;
-        let wide = |words: &[u64]| widened(words, layouts);
-        let words = self.reader.read_translated(usage, wide, WideUsage::from_slice)?;
+        let words = read_wide(&mut self.reader, layouts, usage, WideUsage::from_slice)?;
         Ok((GateWord::VACANT, words))
     }
 

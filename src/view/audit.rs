@@ -72,8 +72,7 @@ impl Snapshot {
                 *sum += u128::from(held.amount);
             }
         })?;
-        let layouts = &self.pin().core.forest.layouts;
-        self.each_usage(|provider, words| {
+        self.each_usage(|provider, words, layouts| {
             let sums = sums.remove(&usage_of(provider.cell));
             audit.compare(provider, words, layouts, sums);
         })?;
@@ -88,8 +87,7 @@ impl Snapshot {
     /// inventory has shrunk. O(providers).
     pub fn overcommitted(&self) -> Result<Vec<Overcommit>> {
         let mut found = Vec::new();
-        let layouts = &self.pin().core.forest.layouts;
-        self.each_usage(|provider, words| {
+        self.each_usage(|provider, words, layouts| {
             found.extend(overcommits(provider.uuid, words, layouts));
         })?;
         Ok(found)
@@ -114,11 +112,14 @@ impl Snapshot {
         Ok(found)
     }
 
-    fn each_usage(&self, mut visit: impl FnMut(&Provider, UsageWords<&[u64]>)) -> Result<()> {
+    fn each_usage(
+        &self,
+        mut visit: impl FnMut(&Provider, UsageWords<&[u64]>, &Layouts),
+    ) -> Result<()> {
         self.read_forest(|mut past| {
             for provider in past.all()? {
                 // The provider exists: the walk is of the same instant.
-                past.usage(&provider, |words, _| visit(&provider, words))?;
+                past.usage(&provider, |words, layouts| visit(&provider, words, layouts))?;
             }
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::claim::Core;
 use crate::forest::Forest;
-use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State, consumer_uuid_in};
+use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State, uuid_in};
 use crate::ledger::{Cell, Ledger, Spares};
 
 /// Holds what a forest has in memory; see [`ProviderTree::memory`](crate::ProviderTree::memory).
@@ -186,9 +186,8 @@ impl CellCensus {
         let kinds = [[0; 2]; RUNS.len()];
         let mut census = CellCensus { kinds, own: 0, in_force: [0; Ledger::WIDTHS.len()] };
         for cell in (0..forest.ledger.cell_bound()).map(Cell::new) {
-            let (word, (life, uuid)) = forest
-                .ledger
-                .peek_version(cell, |record| (Life::of(record), consumer_uuid_in(record)));
+            let (word, (life, uuid)) =
+                forest.ledger.peek_version(cell, |record| (Life::of(record), uuid_in(record)));
             let Some(width) = word.width() else { continue };
             census.in_force[width] += 1;
             let run = match life.kind() {

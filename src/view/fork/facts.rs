@@ -4,8 +4,8 @@ use super::state::Fork;
 use crate::claim::{Answer, Question, Rules};
 use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
-use crate::layout::{UsageHead, UsageWords, usage_of, widened};
-use crate::ledger::{Cell, Reader, Torn};
+use crate::layout::{UsageHead, UsageWords, read_wide, usage_of};
+use crate::ledger::{Cell, Torn};
 use crate::values::{Inventories, Inventory, ResourceClass};
 
 impl Rules for Fork {
@@ -71,7 +71,7 @@ impl Fork {
         let answer = self.base.read(|past| {
             let ask = |words: &[u64]| question.answer(self.forest(), provider, words);
             let layouts = &self.forest().layouts;
-            past.read_translated(question.cell(provider), |words| widened(words, layouts), ask)
+            read_wide(past, layouts, question.cell(provider), ask)
         });
         answer.map_err(|_| Torn)?
     }
@@ -111,14 +111,10 @@ impl Fork {
         let is_dropped = |class: &u16| new.get(ResourceClass::from_number(*class)).is_none();
         let layouts = &self.forest().layouts;
         let dropped: Vec<u16> = self.base.read(|past| {
-            past.read_translated(
-                cell,
-                |words| widened(words, layouts),
-                |words| {
-                    let classes = UsageWords(words).all(layouts).map(|(class, _)| class);
-                    classes.filter(is_dropped).collect()
-                },
-            )
+            read_wide(past, layouts, cell, |words| {
+                let classes = UsageWords(words).all(layouts).map(|(class, _)| class);
+                classes.filter(is_dropped).collect()
+            })
         })?;
         for class in dropped {
             self.look(provider, Question::Usage(class), |_| ())?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::claim::{Claim, Core, Facts};
 use crate::error::{Error, Result};
 use crate::forest::Provider;
-use crate::layout::{ConsumerWords, Holding, Structure, structure_of, widened};
+use crate::layout::{ConsumerWords, Holding, Structure, read_wide, structure_of};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::Inventories;
 use crate::view::snapshot::Snapshot;
@@ -181,8 +181,7 @@ impl Fork {
             Some(words) => Ok(words.clone()),
             None => {
                 let layouts = &self.core().forest.layouts;
-                let widened = |words: &[u64]| widened(words, layouts);
-                self.base.read(|past| past.read_translated(cell, widened, <[u64]>::to_vec))
+                self.base.read(|past| read_wide(past, layouts, cell, <[u64]>::to_vec))
             }
         }
     }
