@@ -274,7 +274,7 @@ impl Hand {
     }
 
     /// Tries once to give several cells, as one, the words that `change` makes of their first words.
-    /// Returns false if another change came first.
+    /// Returns false if another change came first, or is under way.
     pub fn transact_fast<const N: usize>(
         &mut self,
         cells: [Cell; N],
@@ -282,7 +282,7 @@ impl Hand {
     ) -> bool {
         let mut transaction = self.0.fast_transaction();
         for cell in cells {
-            let words = transaction.change(cell.0).expect("few cells, and records for them");
+            let Some(words) = transaction.change(cell.0) else { return false };
             let word = change(words.word(0));
             (0..words.len()).for_each(|index| words.set(index, [word]));
         }

@@ -155,9 +155,11 @@ impl Change<'_> {
     }
 }
 
-// The functions for the seldom cases take what they need in registers.
+// The functions for the seldom cases take what they need in registers, and stand apart, so that the
+// frequent cases do not load it.
 
 #[cold]
+#[inline(never)]
 fn no_inventory(handle: Option<&Provider>, class: u16) -> Abort<Error> {
     let Some(handle) = handle else { return Abort::Torn };
     let class = ResourceClass::from_number(class);
@@ -165,6 +167,7 @@ fn no_inventory(handle: Option<&Provider>, class: u16) -> Abort<Error> {
 }
 
 #[cold]
+#[inline(never)]
 fn not_to_be_had(
     handle: Option<&Provider>,
     class: u16,
@@ -182,6 +185,7 @@ fn not_to_be_had(
 
 /// Checks what is wanted against the units of the class's inventory.
 #[cold]
+#[inline(never)]
 fn check_units(
     handle: Option<&Provider>,
     class: u16,

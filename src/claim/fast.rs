@@ -10,11 +10,10 @@ use crate::claim::core::Core;
 use crate::claim::lines::Line;
 use crate::claim::request::Claim;
 use crate::forest::{Expect, Forest, KeyCell};
-use crate::layout::{Identity, Life, PackedUsage, UsageWords, held_in, words_of, write_consumer};
+use crate::layout::{
+    Holding, Identity, Life, PackedUsage, UsageWords, copy_held, words_of, write_consumer,
+};
 use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
-
-/// Bounds the amounts of a consumer that is released on the fast path.
-const MOST_AMOUNTS: usize = 16;
 
 /// Tells who has been given what a claim asks for.
 pub(super) struct Claimed {
@@ -85,18 +84,19 @@ fn claim_unnamed(
 }
 
 /// Tries to end the life of a consumer that `interned` names, if that is the consumer's; returns the
-/// consumer's last generation.
+/// consumer's last generation. What the consumer holds is noted in `held`, which is used for nothing else.
 #[inline]
 pub(super) fn release(
     core: &Core,
     writer: &mut Writer,
     consumer: Uuid,
     interned: KeyCell,
+    held: &mut Vec<Holding>,
 ) -> Option<u64> {
     let life = Life::of_consumer(interned.incarnation);
     let mut transaction = writer.fast_transaction();
-    let look = |record: Record<'_>| held_in(record, (consumer, life), MOST_AMOUNTS);
-    let (words, (generation, held)) = transaction.renew(interned.cell, 1, look)?;
+    let look = |record: Record<'_>| copy_held(record, (consumer, life), held);
+    let (words, generation) = transaction.renew(interned.cell, 1, look)?;
     words.set(0, [life.ended().word()]);
     are_few(held.iter().map(|held| held.usage))?;
     change_all(&mut transaction, &core.forest, held.iter().map(Change::of_held))?;
@@ -136,11 +136,11 @@ fn change_all<'a>(
     'providers: loop {
         let usage = change.usage;
         let words = transaction.change(usage)?;
-        let (life, head) = (UsageWords(words).life(), UsageWords(words).head());
+        let head = UsageWords(words).head();
         let Some(mut packed) = PackedUsage::of(words, head, &forest.layouts) else {
             let form = head.form(&forest.layouts);
             loop {
-                change.check_handle(forest, life).ok()?;
+                change.check_handle(forest, UsageWords(words).life()).ok()?;
                 let (at, used) = change.used_after((head, form), words, forest).ok()?;
                 at.set_used_in(words, used);
                 match changes.next() {
@@ -153,7 +153,7 @@ fn change_all<'a>(
             }
         };
         let next = loop {
-            change.check_handle(forest, life).ok()?;
+            change.check_handle(forest, UsageWords(words).life()).ok()?;
             packed.add(change.class, change.held, change.wanted)?;
             if change.wanted > 0 && head.is_cordoned() {
                 return None;

@@ -47,10 +47,13 @@ impl Line {
 
 #[inline]
 pub(super) fn check_amount(provider: &Provider, class: ResourceClass, amount: u64) -> Result<()> {
-    match amount {
-        0 => Err(Error::ZeroAmount { provider: provider.uuid, class }),
-        _ => Ok(()),
-    }
+    if amount == 0 { Err(zero_amount(provider, class)) } else { Ok(()) }
+}
+
+#[cold]
+#[inline(never)]
+fn zero_amount(provider: &Provider, class: ResourceClass) -> Error {
+    Error::ZeroAmount { provider: provider.uuid, class }
 }
 
 /// Returns the sum of amounts that one call asks for, or an error if the sum is too large.

@@ -141,8 +141,9 @@ impl Worker {
     ///
     /// Returns [`ConsumerNotFound`](Error::ConsumerNotFound) if the consumer holds nothing.
     pub fn release(&mut self, consumer: Uuid) -> Result<Receipt> {
-        let released = match self.core.claims.consumers.hint(&consumer) {
-            Some(hint) => match fast::release(&self.core, &mut self.writer, consumer, hint) {
+        let Worker { core, writer, held, .. } = self;
+        let released = match core.claims.consumers.hint(&consumer) {
+            Some(hint) => match fast::release(core, writer, consumer, hint, held) {
                 Some(generation) => Ok(Receipt { consumer, generation }),
                 None => self.release_seldom(consumer),
             },
@@ -248,14 +249,21 @@ impl Worker {
             Ok(_) => tally(&self.tallies).add(1),
             Err(error) => self.tallies.refused(error),
         }
-        let counted = (self.writer.retries(), self.writer.helps());
-        if counted != self.counted {
-            self.tallies.retries.add(counted.0 - self.counted.0);
-            self.tallies.helps.add(counted.1 - self.counted.1);
-            self.counted = counted;
+        if (self.writer.retries(), self.writer.helps()) != self.counted {
+            self.count_others();
         }
         trace(&outcome);
         outcome
+    }
+
+    /// Counts the retries and helps since this was done last.
+    #[cold]
+    #[inline(never)]
+    fn count_others(&mut self) {
+        let (retries, helps) = (self.writer.retries(), self.writer.helps());
+        self.tallies.retries.add(retries - self.counted.0);
+        self.tallies.helps.add(helps - self.counted.1);
+        self.counted = (retries, helps);
     }
 }
 

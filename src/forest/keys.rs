@@ -293,24 +293,28 @@ impl<K: Key + Clone> Keys<K> {
         length: usize,
         write: impl FnOnce(NextPayload<'_>, Life),
     ) -> Option<KeyCell> {
-        if let Some(own) = self.own(key) {
-            let issued = Life::of_consumer(own.incarnation).with(State::Absent);
-            let look = |record: Record<'_>| (Life::of(record) == issued).then_some(issued);
-            let (words, life) = transaction.renew(own.cell, length, look)?;
-            write(words, life);
-            return Some(own);
-        }
-        let cell = self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?;
-        let opened = transaction.renew(cell, length, |record| Some(Life::of(record)));
-        let added = opened.and_then(|(words, life)| {
-            let interned = self.insert_new(key, cell, life)?;
+        let own = self.own(key);
+        let cell = match own {
+            Some(own) => own.cell,
+            None => self.vacant(|kind, first| transaction.take_cells(kind, first)).ok()?,
+        };
+        let opened = transaction.renew(cell, length, |record| {
+            let life = Life::of(record);
+            let is_issued = |own| life == Life::of_consumer(own).with(State::Absent);
+            own.is_none_or(|own| is_issued(own.incarnation)).then_some(life)
+        });
+        let interned = opened.and_then(|(words, life)| {
+            let interned = match own {
+                Some(own) => own,
+                None => self.insert_new(key, cell, life)?,
+            };
             write(words, life);
             Some(interned)
         });
-        if added.is_none() {
+        if let (None, None) = (interned, own) {
             transaction.give_cells(self.kind, cell);
         }
-        added
+        interned
     }
 
     /// Enters a cell that nobody knows, and that has this `life`, for `key`; returns `None` if a cell

@@ -34,8 +34,15 @@ impl Provider {
     pub(crate) fn check_life(&self, life: Life) -> Result<()> {
         match life.is(State::Live, self.incarnation) {
             true => Ok(()),
-            false => Err(Error::Removed { provider: self.uuid }),
+            false => Err(self.removed()),
         }
+    }
+
+    /// Returns the error that the provider doesn't exist any more.
+    #[cold]
+    #[inline(never)]
+    fn removed(&self) -> Error {
+        Error::Removed { provider: self.uuid }
     }
 }
 

@@ -6,7 +6,6 @@
 //!      | the ticket of the term, if the consumer is leased
 //! ```
 
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -174,25 +173,26 @@ pub(crate) fn stands_for(record: Record<'_>, uuid: Uuid) -> bool {
     }
 }
 
-/// Reads what a consumer holds for good, and its generation, in the cell that holds this record. Returns
-/// `None` if the cell does not serve the consumer in that `life` any more, or if the consumer is leased or
-/// holds more than `most` amounts.
+/// Puts what a consumer holds for good into `held`, and returns its generation, as the cell that holds this
+/// record says. Returns `None` if the cell does not serve the consumer in that `life` any more, or if the
+/// consumer is leased.
 #[inline]
-pub(crate) fn held_in(
+pub(crate) fn copy_held(
     record: Record<'_>,
     (uuid, life): (Uuid, Life),
-    most: usize,
-) -> Option<(u64, SmallVec<[Holding; 4]>)> {
+    held: &mut Vec<Holding>,
+) -> Option<u64> {
     let amounts = record.len().checked_sub(HEADER)? / 2;
     let is_meant = Life::of(record) == life && uuid_in(record) == uuid;
-    if !is_meant || record.word(4) != NEVER || amounts > most {
+    if !is_meant || record.word(4) != NEVER {
         return None;
     }
-    let held = (0..amounts).map(|index| {
+    held.clear();
+    held.extend((0..amounts).map(|index| {
         let at = HEADER + 2 * index;
         holding([record.word(at), record.word(at + 1)])
-    });
-    Some((record.word(3), held.collect()))
+    }));
+    Some(record.word(3))
 }
 
 #[inline]

@@ -11,7 +11,8 @@ mod words;
 
 pub(crate) use consumer::{
     ConsumerWords, Holding, Identity, LATEST_DEADLINE, Term, check_count, consumer_cells,
-    copy_words, held_in, is_live_consumer, rewrite_consumer, stands_for, words_of, write_consumer,
+    copy_held, copy_words, is_live_consumer, rewrite_consumer, stands_for, words_of,
+    write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
 pub(crate) use name::{NameOwner, name_words, owner_in, owner_of};

@@ -117,6 +117,16 @@ impl Descriptor {
         }
     }
 
+    /// Fills in at most as many entries as the descriptor holds itself.
+    #[inline]
+    pub(super) fn prepare_few(&self, entries: impl ExactSizeIterator<Item = Entry>) {
+        // Release: as in `begin`.
+        self.count.store(entries.len() as u64, Ordering::Release);
+        for (words, entry) in self.first.iter().zip(entries) {
+            fill(words, &entry);
+        }
+    }
+
     #[cold]
     fn prepare_later(&self, planned: &[Planned], mut step: impl FnMut()) {
         let make = |length| (0..length).map(|_| vacant()).collect();
@@ -167,10 +177,10 @@ impl Descriptor {
         (end, self.own_outcome())
     }
 
-    /// Commits the transaction with `stamp`, unless it is decided already.
+    /// Commits the transaction with `stamp`, unless it is decided already; returns whether it was not.
     #[inline]
-    pub(crate) fn commit(&self, ticket: Ticket, stamp: Stamp) {
-        self.decide(ticket, stamp.bits());
+    pub(crate) fn commit(&self, ticket: Ticket, stamp: Stamp) -> bool {
+        self.decide(ticket, stamp.bits())
     }
 
     /// Aborts the transaction, unless it is decided already.
@@ -180,12 +190,13 @@ impl Descriptor {
     }
 
     #[inline]
-    fn decide(&self, ticket: Ticket, outcome: u64) {
+    fn decide(&self, ticket: Ticket, outcome: u64) -> bool {
         let token = ticket.token().bits();
         // AcqRel: the decision follows the installs that this thread made or saw, and its reading
         // of the clock; pairs with the acquire in `own_outcome`. A failure needs no more: the
         // participant goes on to load the outcome.
-        let _ = self.outcome.compare_exchange(token, outcome, Ordering::AcqRel, Ordering::Acquire);
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        self.outcome.compare_exchange(token, outcome, success, failure).is_ok()
     }
 
     /// Returns the number of entries. It means something only while [`outcome`](Self::outcome)

@@ -74,8 +74,7 @@ impl Stock {
     }
 
     /// Returns a spare of `width` for the version that will replace the one in the record
-    /// `replaced`. The spare stays in the stock until it is [traded](Self::trade)
-    /// or [taken](Self::take_peeked).
+    /// `replaced`. The spare stays in the stock until it is [traded](Self::trade).
     ///
     /// If there is no spare of `width`, a version narrower than the replaced one gets a spare of
     /// the replaced one's width.
@@ -92,23 +91,21 @@ impl Stock {
         }
     }
 
-    /// Takes out the spare that was last [peeked](Self::peek) at. The stock must not have changed since.
-    #[inline]
-    pub(super) fn take_peeked(&mut self, spare: RecordNumber) {
-        let peeked = self.spares[spare.width().index()].pop();
-        debug_assert_eq!(peeked, Some(spare));
-    }
-
     /// Takes a spare out of the stock, chosen as in [`peek`](Self::peek).
-    #[inline]
+    #[inline(always)] // A few instructions, in loops that have much in registers.
     pub(super) fn pop(
         &mut self,
         ledger: &Ledger,
         width: Width,
         replaced: RecordNumber,
     ) -> Result<RecordNumber, Limit> {
-        let spare = self.peek(ledger, width, replaced)?;
-        self.take_peeked(spare);
+        if is_granted(width, replaced)
+            && let Some(spare) = self.spares[width.index()].pop()
+        {
+            return Ok(spare);
+        }
+        let spare = self.refill(ledger, width, replaced)?;
+        self.spares[spare.width().index()].pop();
         Ok(spare)
     }
 

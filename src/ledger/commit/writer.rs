@@ -31,7 +31,7 @@ pub(crate) struct Writer {
     pub(super) accesses: AccessSet,
     pub(super) slot: u32,
     sequence: u64,
-    seat: Arc<Seat>,
+    pub(super) seat: Arc<Seat>,
     pub(super) stock: Stock,
     /// Holds what the transaction does to each cell.
     pub(super) planned: Vec<Planned>,
@@ -39,7 +39,7 @@ pub(crate) struct Writer {
     pub(super) retries: u64,
     pub(super) helps: u64,
     /// Whether other threads may see a change of this writer that is not complete.
-    in_flight: bool,
+    pub(super) in_flight: bool,
     /// The stamp of the last transaction that was made through the descriptor.
     pub(super) committed_at: Stamp,
 }
@@ -119,7 +119,7 @@ impl Writer {
         let gate = ledger.gate(cell);
         let end = trail.end();
         let helps_before = helps();
-        let result = loop {
+        let refusal = loop {
             ledger.urgency.give_way();
             let (word, stamp, begun) = ledger.read_gate(gate, |word, record, stamp| {
                 let next = NextVersion::new(ledger, stock, gate, word, word.record().width())?;
@@ -132,16 +132,12 @@ impl Writer {
                 Ok(Some(begun)) => begun,
                 // The gate has moved; `read_gate` noticed it too.
                 Ok(None) => continue,
-                Err(limit) => {
-                    trail.settle();
-                    break Err(limit.into());
-                }
+                Err(limit) => break limit.into(),
             };
             match change(words) {
                 Err(Abort::Reject(error)) => {
                     if gate.still_holds(word) {
-                        trail.settle();
-                        break Err(error);
+                        break error;
                     }
                 }
                 Err(Abort::Torn) => {}
@@ -151,17 +147,17 @@ impl Writer {
                     next.record.set_lineage(predecessors, stamp, words.len());
                     let trail = (trail, end);
                     if exchange(ledger, gate, trail, stock, in_flight, observed, next) {
-                        break Ok(value);
+                        self.helps += helps() - helps_before;
+                        self.ledger.waiters.tell();
+                        return Ok(value);
                     }
                 }
             }
             self.retries += 1;
         };
+        trail.settle();
         self.helps += helps() - helps_before;
-        if result.is_ok() {
-            self.ledger.waiters.tell();
-        }
-        result
+        Err(refusal)
     }
 
     /// Returns what a change of one cell would return, and changes nothing. A caller whose change
@@ -217,14 +213,12 @@ impl Writer {
     /// Takes a run of cells of `kind` that no transaction uses. Each cell holds one word: the one
     /// it last held, or for a cell never used the one in `first`, which has a word for each cell of
     /// a run.
+    #[inline]
     pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
-        let run = match self.cells[kind.0].pop() {
-            Some(run) => run,
-            None => {
-                self.restock_cells(kind)?;
-                self.cells[kind.0].pop().expect("just restocked")
-            }
-        };
+        if self.cells[kind.0].is_empty() {
+            self.restock_cells(kind)?;
+        }
+        let run = self.cells[kind.0].pop().expect("just restocked, if there was none");
         for (offset, word) in first.iter().enumerate() {
             let cell = run.sibling(offset as u32);
             if self.ledger.gates.load(cell) == GateWord::VACANT
@@ -247,6 +241,8 @@ impl Writer {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn restock_cells(&mut self, kind: Kind) -> Result<(), Limit> {
         let (run, free) = &self.ledger.kinds[kind.0];
         let stock = &mut self.cells[kind.0];
@@ -270,6 +266,8 @@ impl Writer {
     }
 
     /// Gives a cell that was never used its first version.
+    #[cold]
+    #[inline(never)]
     fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
         let width = Width::holding(payload.len())?;
         let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
@@ -370,44 +368,66 @@ impl Writer {
     fn execute(&mut self, changes: u64) -> bool {
         let Writer { ledger, accesses, stock, planned, .. } = self;
         let written = write_versions(ledger, accesses, stock, planned);
-        self.run::<false>(changes, written)
+        self.run(changes, written)
     }
 
     /// Announces and publishes what is planned, `changes` new versions that were written with
     /// readings of the clock from `written` on, and takes it through the protocol; returns whether it
-    /// committed. With `ONLY_WRITES`, nothing planned is a touch.
+    /// committed.
+    #[inline]
+    fn run(&mut self, changes: u64, written: Stamp) -> bool {
+        let (ticket, start, end) = self.begin(changes);
+        let Writer { ledger, accesses, seat, planned, .. } = self;
+        let Seat { descriptor, trail } = &**seat;
+        let request = &mut accesses.request;
+        let mut replaced = Stamp::NEVER;
+        let writes = planned.iter().filter(|planned| planned.entry.is_write());
+        for (position, Planned { entry, from }) in (start..).zip(writes) {
+            ledger.urgency.note_progress(request);
+            trail.write(position, entry.cell);
+            replaced = replaced.min(*from);
+        }
+        sort(ledger, planned, request);
+        descriptor.prepare(planned, || ledger.urgency.note_progress(request));
+        self.publish(ticket);
+        self.conclude(ticket, Stamps { written, replaced }, end)
+    }
+
+    /// Begins to announce a transaction with `changes` new versions; returns its ticket, and the positions
+    /// of the trail from which on and up to which it announces their cells.
+    #[inline]
+    pub(super) fn begin(&mut self, changes: u64) -> (Ticket, u64, u64) {
+        self.sequence += 1;
+        let ticket = Ticket::new(self.slot, self.sequence);
+        let Seat { descriptor, trail } = &*self.seat;
+        let start = trail.end();
+        let end = start + changes;
+        descriptor.begin(ticket, end);
+        trail.reserve(end);
+        (ticket, start, end)
+    }
+
+    /// Opens the prepared transaction to all threads.
+    #[inline]
+    pub(super) fn publish(&mut self, ticket: Ticket) {
+        reached(Step::Prepared);
+        self.in_flight = true;
+        self.seat.descriptor.publish(ticket);
+        reached(Step::Published);
+    }
+
+    /// Takes the published transaction, which is announced up to position `end` of the trail, through the
+    /// protocol; returns whether it committed.
     ///
     /// When this returns, no gate holds the descriptor with this sequence, and none ever will:
     /// `advance` has released every entry, and a gate takes the descriptor only from an entry's old
     /// word (I9). Only then do the replaced records, or after an abort the new ones, go into the
     /// stock (I2).
     #[inline]
-    pub(super) fn run<const ONLY_WRITES: bool>(&mut self, changes: u64, written: Stamp) -> bool {
-        let is_write = |planned: &&Planned| ONLY_WRITES || planned.entry.is_write();
+    pub(super) fn conclude(&mut self, ticket: Ticket, stamps: Stamps, end: u64) -> bool {
         let Writer { ledger, accesses, seat, stock, planned, in_flight, committed_at, .. } = self;
         let Seat { descriptor, trail } = &**seat;
-        let request = &mut accesses.request;
-        self.sequence += 1;
-        let ticket = Ticket::new(self.slot, self.sequence);
-        let start = trail.end();
-        let end = start + changes;
-        descriptor.begin(ticket, end);
-        trail.reserve(end);
-        let mut replaced = Stamp::NEVER;
-        let writes = planned.iter().filter(is_write);
-        for (position, Planned { entry, from }) in (start..).zip(writes) {
-            ledger.urgency.note_progress(request);
-            trail.write(position, entry.cell);
-            replaced = replaced.min(*from);
-        }
-        let stamps = Stamps { written, replaced };
-        sort(ledger, planned, request);
-        descriptor.prepare(planned, || ledger.urgency.note_progress(request));
-        reached(Step::Prepared);
-        *in_flight = true;
-        descriptor.publish(ticket);
-        reached(Step::Published);
-        let request = StdCell::from_mut(request);
+        let request = StdCell::from_mut(&mut accesses.request);
         let owner = Owner { descriptor, planned, stamps, request };
         let outcome = loop {
             match ledger.advance(ticket, &owner) {
@@ -422,7 +442,7 @@ impl Writer {
         let committed = match outcome {
             Some(Outcome::Committed(until)) => {
                 *committed_at = until;
-                let replaced = planned.iter().filter(is_write);
+                let replaced = planned.iter().filter(|planned| planned.entry.is_write());
                 if stamps.replaced == until {
                     replaced.for_each(|planned| stock.keep(ledger, planned.entry.old.record()));
                 } else {

@@ -187,6 +187,17 @@ impl<'a> Record<'a> {
     pub(crate) fn begin(self, token: Stamp, version: Record<'_>) -> (NextPayload<'a>, Stamp) {
         // Release: as in `NextPayload::set`.
         self.words[0].store(token.bits(), Ordering::Release);
+        // Most often both are of the narrowest width.
+        if let Ok(words) = <&[_; WIDTHS[0]]>::try_from(self.words)
+            && let Ok(from) = <&[_; WIDTHS[0]]>::try_from(version.words)
+        {
+            let (length, before) = Record { words: from }.lineage();
+            for (word, from) in words[HEADER..].iter().zip(&from[HEADER..]) {
+                // As in `fill` and `word`.
+                word.store(from.load(Ordering::Acquire), Ordering::Release);
+            }
+            return (NextPayload(Record { words: &words[..HEADER + length] }), before);
+        }
         let (length, before) = version.lineage();
         // Acquire: as in `word`.
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
@@ -194,21 +205,26 @@ impl<'a> Record<'a> {
         (self.next_payload(length), before)
     }
 
-    /// Begins the next version of a cell in this spare record, for the caller to set all words of.
-    /// Stores `stamp` first, as [`write`](Self::write) does. Returns the stamp of the version directly
-    /// before `version`.
+    /// Begins the next version of a cell in this spare record, with `length` words, all of which the
+    /// caller has to set. Stores `stamp` first, as [`write`](Self::write) does. Returns the payload, and the
+    /// stamp of the version directly before `version`.
     ///
     /// The caller still has to [set the lineage](Self::set_lineage).
-    #[inline]
-    pub(crate) fn begin_anew(self, stamp: Stamp, version: Record<'_>) -> Stamp {
+    #[inline(always)]
+    pub(crate) fn begin_anew(
+        self,
+        stamp: Stamp,
+        version: Record<'_>,
+        length: usize,
+    ) -> (NextPayload<'a>, Stamp) {
         // Release: as in `NextPayload::set`.
         self.words[0].store(stamp.bits(), Ordering::Release);
-        version.stamp_before()
+        (self.next_payload(length), version.stamp_before())
     }
 
     /// Returns the payload of a version with `length` words that is being made in this record.
     #[inline]
-    pub(crate) fn next_payload(self, length: usize) -> NextPayload<'a> {
+    fn next_payload(self, length: usize) -> NextPayload<'a> {
         NextPayload(Record { words: &self.words[..HEADER + length] })
     }
 
