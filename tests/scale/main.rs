@@ -7,11 +7,12 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provider_tree::{
-    Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, ResourceClass,
-    Snapshot, Worker,
+    Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree, RecordCounts,
+    ResourceClass, Snapshot, Worker,
 };
 use uuid::Uuid;
 
@@ -19,10 +20,11 @@ const MANY: usize = if cfg!(debug_assertions) { 30_000 } else { 1_000_000 };
 
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("chain", chain),
     ("children of one parent", children),
     ("roots", roots),
+    ("hosts with consumers", hosts_with_consumers),
     ("cost", costs),
     ("snapshots held", snapshots_held),
 ];
@@ -105,6 +107,67 @@ fn roots() {
     }
     timed("dropped", all, || drop(tree));
 }
+
+/// Hosts of three classes, each with three consumers; and, with `SCALE_GIB`, more of them until the
+/// process has so many GiB.
+fn hosts_with_consumers() {
+    const STEP: u64 = if cfg!(debug_assertions) { 1000 } else { 50_000 };
+    const CONSUMERS: u64 = 3;
+    let most =
+        std::env::var(GIB).map_or(0, |gib| gib.parse::<u64>().expect("a number of GiB") << 30);
+    let tree = ProviderTree::new();
+    let mut worker = tree.worker().unwrap();
+    let classes = [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
+    let inventory = |(class, total)| (class, Inventory::new(total));
+    let inventories: Inventories =
+        classes.into_iter().zip([64, 262_144, 4000]).map(inventory).collect();
+    let inventories = Arc::new(inventories);
+    let consumer = |number: u64| Uuid::from_u64_pair(1, number);
+    let mut count = 0;
+    let mut grow = || {
+        let specs: Vec<_> = (count..count + STEP)
+            .map(|number| {
+                let mut spec = ProviderSpec::new(uuid(number), number.to_string());
+                spec.inventories = Arc::clone(&inventories);
+                spec
+            })
+            .collect();
+        for (host, number) in tree.populate(&specs).unwrap().iter().zip(count..) {
+            for number in number * CONSUMERS..(number + 1) * CONSUMERS {
+                let amounts = classes.into_iter().zip([4, 8192, 40]);
+                let claim = amounts.fold(Claim::new(consumer(number)), |claim, (class, amount)| {
+                    claim.take(host, class, amount)
+                });
+                let _ = worker.claim(&claim).unwrap();
+            }
+        }
+        count += STEP;
+        (STEP as usize, ())
+    };
+    built(&mut grow);
+    while resident_memory().is_some_and(|bytes| bytes < most) {
+        grow();
+    }
+    let memory = tree.memory();
+    let (hosts, consumers) = (memory.providers.live / 2, memory.consumers.live);
+    println!("  {hosts} hosts, {consumers} consumers, {} bytes", memory.bytes.total());
+    for RecordCounts { words, made, in_force, .. } in memory.records.iter().filter(|it| it.made > 0)
+    {
+        println!("  {made} records of {words} words, {in_force} of them in force");
+    }
+    assert_eq!((hosts, consumers), (count, CONSUMERS * count));
+    // A full forest goes on as an empty one does.
+    for number in [0, consumers / 2, consumers - 1] {
+        let held = tree.allocations(consumer(number)).unwrap();
+        assert_eq!(held.allocations.len(), classes.len());
+        let _ = worker.release(consumer(number)).unwrap();
+        let host = tree.find(held.allocations[0].provider).unwrap();
+        let _ = worker.claim(&Claim::new(consumer(number)).take(&host, classes[0], 1)).unwrap();
+    }
+}
+
+/// The environment variable that says how large the forest of hosts and consumers is to grow.
+const GIB: &str = "SCALE_GIB";
 
 /// Runs `build`, and says what each of the providers that it made took of time and memory.
 fn built<T>(build: impl FnOnce() -> (usize, T)) -> (usize, T) {

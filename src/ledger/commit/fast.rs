@@ -8,7 +8,8 @@
 //! with a body whenever something is not as it is most often: another change came first, a change is
 //! refused, a limit is met. So nothing rests on what a fast transaction has seen unless it commits.
 //!
-//! From the descriptor on, both are the same.
+//! To all other threads both are the same: what they find in gates, descriptors, trails and records, and
+//! what they may do with it.
 
 use super::descriptor::{Entry, FIRST, Planned};
 use super::kcas::{Stamps, helps};
