@@ -173,8 +173,8 @@
 //! | [`find`] | shard lock, shared | O(1) |
 //! | [`Worker::find`] | lock-free for what this worker has found before; else as [`find`] | O(1) |
 //! | [`create_root`], [`create_child`] | shard lock on uuids, on names | O(1) |
-//! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers removed |
-//! | [`populate`] | shard lock on uuids, on names (2) | O(*n* log *n*), *n* providers listed and removed |
+//! | [`remove`], [`remove_leaf`] | shard lock on uuids, on names (2), on layouts (16) | O(*n* log *n*), *n* providers removed |
+//! | [`populate`] | shard lock on uuids, on names (2), on layouts (16) | O(*n* log *n*), *n* providers listed and removed |
 //! | [`rename`] | shard lock on names | O(1) |
 //! | [`reparent`] | lock-free (3) | O(depth of the new parent); also O(size of the subtree) if a cordon begins or ends for it |
 //! | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] | lock-free (4) | O(providers visited) |
@@ -216,7 +216,7 @@
 //! | [`Worker::replace`] | shard lock on consumers (7, 15) | O(*a* log *a*), of all amounts held and wanted (6) |
 //! | [`Worker::release`] | shard lock on consumers (15) | O(*a* log *a*) (6) |
 //! | [`Worker::claim_partly`], [`Worker::claim_gang`] | shard lock on consumers (15) | O(*a* log *a*), of all claims (6) |
-//! | [`Worker::commit`] | shard lock on consumers (15) | O(*a* log *a*), of all amounts held and wanted (6) |
+//! | [`Worker::commit`] | shard lock on consumers (15), on layouts if it sets inventories (16) | O(*a* log *a*), of all amounts held and wanted (6) |
 //! | [`Worker::lease`] | shard lock on consumers (15) | as a claim, and O(log *m*), *m* leases |
 //! | [`Worker::confirm`], [`Worker::renew`] | lock-free | O(*a* + log *m*) |
 //! | [`Worker::forget`] | shard lock on consumers (15) | as a release, and O(log *m*) |
@@ -252,7 +252,7 @@
 //!    other threads wait for that.
 //! 10. Changes of which classes have sharing providers make one another start over.
 //! 11. Dropping a snapshot costs O(log *k*) amortised for each of the *k* versions kept that no
-//!     other snapshot needs, and O(log *h*). While snapshots are held, the first change of a cell
+//!     other snapshot needs, and O(log *h*); it may take a lock (16). While snapshots are held, the first change of a cell
 //!     after each snapshot costs O(log *h*), and also a copy of an older version if the version
 //!     can't be left in place. Snapshots that are no longer held cost nothing.
 //! 12. The call repeats only while the cell that it is reading changes.

@@ -35,8 +35,9 @@ impl ProviderTree {
     /// The uuid is good for any worker of the forest, until it is released once. If it is never claimed,
     /// it is given back when the returned value is dropped. A claim or a replacement of a
     /// uuid of this forest that is not good, since it was released, given back or made up, is refused as
-    /// [`NotIssued`](crate::Error::NotIssued); every other call finds that such a consumer holds nothing. A
-    /// uuid that another forest has issued is like any other from outside.
+    /// [`NotIssued`](crate::Error::NotIssued); so is a batch that concerns one that was made up. Every
+    /// other call finds that such a consumer holds nothing. A uuid that another forest has issued is like
+    /// any other from outside.
     ///
     /// # Errors
     ///

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
-use crate::claim::request::{Batch, Claim};
-use crate::error::Result;
+use crate::claim::request::{Batch, Before, Claim};
+use crate::error::{Error, Result};
 use crate::forest::KeyCell;
 use crate::ledger::Writer;
 
@@ -80,7 +80,8 @@ pub(super) fn name_all<'a>(
     Ok((Cow::Owned(named), issued))
 }
 
-/// Names the consumers of the unnamed claims of a batch, as [`name_all`] does.
+/// Names the consumers of the unnamed claims of a batch, as [`name_all`] does. Refuses an unnamed
+/// replacement.
 pub(super) fn name_batch<'a>(
     core: &Arc<Core>,
     writer: &mut Writer,
@@ -88,8 +89,16 @@ pub(super) fn name_batch<'a>(
 ) -> Result<(Cow<'a, Batch>, Vec<Issued>)> {
     let mut issued = Vec::new();
     let is_unnamed = |claim: &Claim| claim.consumer().is_none();
-    if !batch.consumers.iter().any(|change| change.claim.as_ref().is_some_and(is_unnamed)) {
+    let mut unnamed = batch
+        .consumers
+        .iter()
+        .filter(|change| change.claim.as_ref().is_some_and(is_unnamed))
+        .peekable();
+    if unnamed.peek().is_none() {
         return Ok((Cow::Borrowed(batch), issued));
+    }
+    if !unnamed.all(|change| matches!(change.before, Before::Nothing)) {
+        return Err(Error::Unnamed);
     }
     let mut named = batch.clone();
     for change in &mut named.consumers {

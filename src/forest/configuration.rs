@@ -269,21 +269,22 @@ impl Candidate<'_> {
     {
         candidates.clone().for_each(|candidate| candidate.state.set(State::Undecided));
         let decided = writer.transact_stamped(body);
-        candidates.for_each(|candidate| candidate.state.set(State::Candidate));
+        // Here for all of them: what comes next, one by one, may drop values of the caller's types, and
+        // so unwind.
+        let state = if decided.is_ok() { State::InForce } else { State::Candidate };
+        candidates.for_each(|candidate| candidate.state.set(state));
         decided
     }
 
     /// Notes that the usage cell has named this version since `at`, and that it named `replaced`
     /// before. Takes `replaced` out of the slot.
     pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> OldConfiguration {
-        self.state.set(State::InForce);
         let Candidate { configurations, ledger, usage, version, .. } = self;
         configurations.replace(ledger, usage, replaced, at, Some(version))
     }
 
     /// Notes that the usage cell has named this version since `at`, and that it named none before.
     pub(crate) fn begins(self, at: Stamp) {
-        self.state.set(State::InForce);
         // Most often no snapshot was taken meanwhile.
         if at != self.from {
             self.change(|versions| {

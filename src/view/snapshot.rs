@@ -91,7 +91,8 @@ impl Snapshot {
     /// Bounds how many older versions are kept for this snapshot. Without a bound, at most one
     /// version is kept of each cell that changes while the snapshot lives. When one more than the
     /// bound would have to be kept, the snapshot becomes too old, for good: its methods return
-    /// [`SnapshotTooOld`](Error::SnapshotTooOld), unless all that a method needs is still there.
+    /// [`SnapshotTooOld`](Error::SnapshotTooOld), though one may answer if all that it needs is still
+    /// there.
     ///
     /// Versions that were kept before the bound is set stay, even if they are more than the bound.
     /// A version that several snapshots need counts for the oldest of them, and when that snapshot

@@ -80,6 +80,8 @@ fn a_refused_unnamed_claim_leaves_nothing_behind() {
     }
     let unnamed = Claim::unnamed().take(&host, VCPU, 1);
     assert_eq!(refused(&tree, || worker.replace(&unnamed, Expect::Any)), Error::Unnamed);
+    let batch = Batch::new().claim(unnamed.clone()).replace(unnamed.clone(), Expect::Any);
+    assert_eq!(refused(&tree, || worker.commit(&batch)), Error::Unnamed);
     assert_eq!(tree.snapshot().fork().claim(&unnamed), Err(Error::Unnamed));
     assert_eq!(tree.snapshot().fork().replace(&unnamed), Err(Error::Unnamed));
     assert_eq!(tree.snapshot().fork().fits(&unnamed), Ok(()));
@@ -235,7 +237,15 @@ fn what_was_made_up_is_nobody() {
         }
     }
     for cell in [0, 1, 2, 5, low & 0xffff_ffff, 1 << 30] {
-        check_gone(&tree, of_cell(cell, 9));
+        let forged = of_cell(cell, 9);
+        check_gone(&tree, forged);
+        // A batch has to rest on what stands for the uuid, and nothing does for good.
+        let mut fork = tree.snapshot().fork();
+        assert_eq!(fork.allocations(forged), Ok(None));
+        fork.claim(&cpus(id(4), &host, 1)).unwrap();
+        for batch in [Batch::new().release(forged, Expect::Any), fork.difference_if_unchanged()] {
+            assert_eq!(refused(&tree, || worker.commit(&batch)), not_issued(forged));
+        }
     }
     assert_eq!(tree.consumers(), [outside]);
     let _receipt = worker.claim(&cpus(issued.consumer(), &host, 1)).unwrap();
