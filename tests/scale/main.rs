@@ -109,10 +109,11 @@ fn roots() {
 }
 
 /// Hosts of three classes, each with three consumers; and, with `SCALE_GIB`, more of them until the
-/// process has so many GiB.
+/// process has so many GiB or there are ten million hosts.
 fn hosts_with_consumers() {
     const STEP: u64 = if cfg!(debug_assertions) { 1000 } else { 50_000 };
     const CONSUMERS: u64 = 3;
+    const MOST_HOSTS: u64 = 10_000_000;
     let most =
         std::env::var(GIB).map_or(0, |gib| gib.parse::<u64>().expect("a number of GiB") << 30);
     let tree = ProviderTree::new();
@@ -123,8 +124,7 @@ fn hosts_with_consumers() {
         classes.into_iter().zip([64, 262_144, 4000]).map(inventory).collect();
     let inventories = Arc::new(inventories);
     let consumer = |number: u64| Uuid::from_u64_pair(1, number);
-    let mut count = 0;
-    let mut grow = || {
+    let mut grow = |count| {
         let specs: Vec<_> = (count..count + STEP)
             .map(|number| {
                 let mut spec = ProviderSpec::new(uuid(number), number.to_string());
@@ -141,12 +141,13 @@ fn hosts_with_consumers() {
                 let _ = worker.claim(&claim).unwrap();
             }
         }
-        count += STEP;
         (STEP as usize, ())
     };
-    built(&mut grow);
-    while resident_memory().is_some_and(|bytes| bytes < most) {
-        grow();
+    built(|| grow(0));
+    let mut count = STEP;
+    while count < MOST_HOSTS && resident_memory().is_some_and(|bytes| bytes < most) {
+        grow(count);
+        count += STEP;
     }
     let memory = tree.memory();
     let (hosts, consumers) = (memory.providers.live / 2, memory.consumers.live);

@@ -215,12 +215,28 @@ impl Writer {
     /// a run.
     #[inline]
     pub(crate) fn take_cells(&mut self, kind: Kind, first: &[u64]) -> Result<Cell, Limit> {
-        if self.cells[kind.0].is_empty() {
-            self.restock_cells(kind)?;
+        let run = self.cells[kind.0].pop();
+        let gates = &self.ledger.gates;
+        let is_vacant = |cell| gates.load(cell) == GateWord::VACANT;
+        match run {
+            Some(run) if !cells_of(run, first).any(is_vacant) => Ok(run),
+            _ => self.found_cells(kind, run, first),
         }
-        let run = self.cells[kind.0].pop().expect("just restocked, if there was none");
-        for (offset, word) in first.iter().enumerate() {
-            let cell = run.sibling(offset as u32);
+    }
+
+    /// Gives the cells of a run that were never used their first versions. If there is no `run`, takes one
+    /// from the free list, else a new one.
+    #[cold]
+    #[inline(never)]
+    fn found_cells(&mut self, kind: Kind, run: Option<Cell>, first: &[u64]) -> Result<Cell, Limit> {
+        let run = match run {
+            Some(run) => run,
+            None => {
+                self.restock_cells(kind)?;
+                self.cells[kind.0].pop().expect("just restocked")
+            }
+        };
+        for (cell, word) in cells_of(run, first).zip(first) {
             if self.ledger.gates.load(cell) == GateWord::VACANT
                 && let Err(limit) = self.write_first_version(cell, &[*word])
             {
@@ -241,8 +257,6 @@ impl Writer {
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn restock_cells(&mut self, kind: Kind) -> Result<(), Limit> {
         let (run, free) = &self.ledger.kinds[kind.0];
         let stock = &mut self.cells[kind.0];
@@ -266,8 +280,6 @@ impl Writer {
     }
 
     /// Gives a cell that was never used its first version.
-    #[cold]
-    #[inline(never)]
     fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
         let width = Width::holding(payload.len())?;
         let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
@@ -458,6 +470,12 @@ impl Writer {
         *in_flight = false;
         committed
     }
+}
+
+/// Returns the cells of a run, of which `first` has a word each.
+#[inline]
+fn cells_of(run: Cell, first: &[u64]) -> impl Iterator<Item = Cell> + use<> {
+    (0..first.len() as u32).map(move |offset| run.sibling(offset))
 }
 
 /// Writes the new versions into the planned records; returns the reading of the clock that is their
