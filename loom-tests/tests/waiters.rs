@@ -112,6 +112,30 @@ fn a_transaction_wakes() {
 }
 
 #[test]
+fn a_fast_transaction_wakes_after_one_that_stopped() {
+    Model {
+        name: "a_fast_transaction_wakes_after_one_that_stopped",
+        property: "who waits for cells whose changer stopped before it woke anyone is woken by the next",
+        threads: 2,
+        bound: Some(3),
+    }
+    .check(|| {
+        let (ledger, cells) = ledger_with_cells();
+        let wait = Wait::from_now(&ledger);
+        assert!(ledger.hand().stop_at(Step::Released, 2, |hand| increment_both(hand, cells)));
+        assert!(!wait.is_woken(), "nobody has woken anyone");
+        let mut hand = ledger.hand();
+        let thread = thread::spawn(move || {
+            assert!(hand.transact_fast(cells, |word| word + 1));
+        });
+        assert!(ledger.read(cells[0])[0] > 0);
+        thread.join().expect("no panic in the thread");
+        assert!(wait.is_woken(), "a wake-up is lost");
+        wait.end();
+    });
+}
+
+#[test]
 fn each_change_after_a_snapshot_wakes() {
     Model {
         name: "each_change_after_a_snapshot_wakes",
