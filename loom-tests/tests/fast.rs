@@ -53,6 +53,7 @@ fn a_fast_transaction_beside_a_change_of_one_cell() {
         let committed = u64::from(try_both(&mut hand, [a, b]));
         let other = thread.join().expect("no panic in the thread");
         assert_eq!(ledger.read_all([a, b]), [committed, 10 + committed]);
+        assert_eq!(ledger.read(b).len(), 1, "a cell keeps its length");
         assert_distinct(&ledger, &[a, b], &[&hand, &other]);
     });
 }

@@ -150,7 +150,7 @@ fn hosts_with_consumers() {
         count += STEP;
     }
     let memory = tree.memory();
-    let (hosts, consumers) = (memory.providers.live / 2, memory.consumers.live);
+    let (hosts, consumers) = (memory.providers.live, memory.consumers.live);
     println!("  {hosts} hosts, {consumers} consumers, {} bytes", memory.bytes.total());
     for RecordCounts { words, made, in_force, .. } in memory.records.iter().filter(|it| it.made > 0)
     {
