@@ -41,7 +41,7 @@ impl Forest {
         let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
         let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
-        idle_writers.put(writer);
+        idle_writers.put(Box::new(writer));
         Forest {
             id: next_forest(),
             ledger,
@@ -79,7 +79,7 @@ impl Forest {
     pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         let mut writer = match self.idle_writers.take() {
             Some(writer) => writer,
-            None => self.ledger.writer()?,
+            None => Box::new(self.ledger.writer()?),
         };
         let result = body(&mut writer);
         writer.rest();
