@@ -45,11 +45,8 @@ impl Forest {
         Forest {
             id: next_forest(),
             ledger,
-            providers: Keys::new(
-                PROVIDER,
-                Some(|life, uuid| Structure::absent(life, *uuid).to_vec()),
-            ),
-            names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
+            providers: Keys::new(PROVIDER),
+            names: Keys::new(NAME),
             configurations: Configurations::new(),
             layouts: Arc::new(Layouts::new()),
             super_root,

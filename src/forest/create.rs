@@ -8,7 +8,7 @@ use crate::error::{Error, Result, check_provider_name};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
-use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_both_keys};
+use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_new_keys};
 use crate::forest::links::append;
 use crate::forest::provider::Provider;
 use crate::layout::{Cordon, Life, NameOwner, State, Structure, name_words, usage_of, write_usage};
@@ -26,10 +26,8 @@ pub(crate) fn create(
     let parent_cell = forest.parent_cell(parent)?;
     let name: Name = Arc::from(name);
     while_stale(|| {
-        let uuids = (&forest.providers, std::iter::once(&uuid));
-        let names = (&forest.names, std::iter::once(&name));
-        with_both_keys(writer, uuids, names, |writer, structures, name_keys| {
-            let (structure, name_key) = (structures[0], name_keys[0]);
+        let (uuids, names) = ((&forest.providers, &uuid), (&forest.names, &name));
+        with_new_keys(writer, uuids, names, |writer, structure, name_key| {
             let name = &name;
             NewProvider { uuid, name, structure, name_key, parent, parent_cell }
                 .create(forest, writer)

@@ -50,12 +50,6 @@ impl Cordon {
 }
 
 impl Structure {
-    /// Returns the words of a structure cell that stands for a uuid which no provider has.
-    pub(crate) fn absent(life: Life, uuid: Uuid) -> [u64; 3] {
-        let (high, low) = uuid.as_u64_pair();
-        [life.word(), high, low]
-    }
-
     pub(crate) fn words(&self) -> [u64; 6] {
         let (high, low) = self.uuid.as_u64_pair();
         [
