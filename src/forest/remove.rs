@@ -115,7 +115,7 @@ impl OldProvider {
         })
     }
 
-    /// Forgets the provider, which was removed at `at`: first its name, then its configuration,
+    /// Forgets the provider, which was removed at `at`: first its configuration, then its name,
     /// then its uuid. To forget a key means to take its entry out of the index, then to give its
     /// cells back.
     pub(crate) fn forget(
@@ -125,11 +125,10 @@ impl OldProvider {
         at: Stamp,
     ) -> OldConfiguration {
         let usage = usage_of(self.structure.cell);
-        let configuration = forest.configurations.find(usage, self.configuration);
-        if let (Some(configuration), Some(name)) = (configuration, self.name) {
-            forest.names.release(writer, &*configuration.name, name);
-        }
         let old = forest.configurations.retire(&forest.ledger, usage, self.configuration, at);
+        if let (Some(name), Some(key)) = (old.name(), self.name) {
+            forest.names.release(writer, &**name, key);
+        }
         forest.providers.release(writer, &self.uuid, self.structure);
         old
     }
