@@ -11,7 +11,7 @@ use crate::forest::draft::{open_live, structure_at};
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_new_keys};
 use crate::forest::links::append;
 use crate::forest::provider::Provider;
-use crate::layout::{Cordon, Life, NameOwner, State, Structure, name_words, usage_of, write_usage};
+use crate::layout::{Cordon, Life, NameOwner, State, Structure, bare_usage, name_words, usage_of};
 use crate::ledger::{Abort, Cell, Transaction, Writer};
 
 /// Creates a provider as the last child of `parent`, or as the last root.
@@ -101,9 +101,7 @@ impl NewProvider<'_> {
         if Life::from_word(transaction.word(usage, 0)).state != State::Free {
             return Err(Abort::Torn);
         }
-        let mut words = Vec::with_capacity(3);
-        write_usage(&mut words, life, 0, version, inherited, &[], None);
-        transaction.rewrite(usage, &words);
+        transaction.rewrite(usage, &bare_usage(life, version, inherited));
         Ok(())
     }
 }

@@ -122,7 +122,8 @@ impl Life {
     }
 
     /// Reads the life of the cell that holds these words.
-    pub(crate) fn of_words(words: &[u64]) -> Life {
+    #[inline]
+    pub(crate) fn of_words(words: impl Words) -> Life {
         Life::from_word(words.word(0))
     }
 }
