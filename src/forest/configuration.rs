@@ -285,6 +285,15 @@ impl Candidate<'_> {
         decided
     }
 
+    /// Makes an attempt to put the version in force, which gets its number. Does what
+    /// [`decide`](Self::decide) does if the attempt unwinds.
+    pub(crate) fn decide_fast<T>(&self, attempt: impl FnOnce(u64) -> T) -> T {
+        self.state.set(State::Undecided);
+        let decided = attempt(self.version);
+        self.state.set(State::Candidate);
+        decided
+    }
+
     /// Notes that the usage cell has named this version since `at`, and that it named `replaced`
     /// before. Takes `replaced` out of the slot.
     pub(crate) fn replaces(self, replaced: u64, at: Stamp) -> OldConfiguration {

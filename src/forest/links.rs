@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::layout::{
     CHILDREN, Life, SIBLINGS, State, Structure, with_child, with_next, with_previous, without_child,
 };
-use crate::ledger::{Abort, Cell, Torn, Transaction};
+use crate::ledger::{Abort, Cell, FastTransaction, NextPayload, Torn, Transaction};
 
 /// Changes one word of the structure of `cell`, which has to be live.
 fn edit(
@@ -56,4 +56,34 @@ pub(crate) fn unlink(
         edit(transaction, next, SIBLINGS, |siblings| with_previous(siblings, previous))?;
     }
     Ok(())
+}
+
+/// Does what [`unlink`] does, in a fast transaction.
+pub(crate) fn unlink_fast(
+    transaction: &mut FastTransaction<'_>,
+    cell: Cell,
+    structure: &Structure,
+) -> Option<()> {
+    let &Structure { previous, next, .. } = structure;
+    let words = live_words(transaction, structure.parent?)?;
+    words.set(CHILDREN, [without_child(words.word(CHILDREN), cell, [previous, next])]);
+    if let Some(previous) = previous {
+        let words = live_words(transaction, previous)?;
+        words.set(SIBLINGS, [with_next(words.word(SIBLINGS), next)]);
+    }
+    if let Some(next) = next {
+        let words = live_words(transaction, next)?;
+        words.set(SIBLINGS, [with_previous(words.word(SIBLINGS), previous)]);
+    }
+    Some(())
+}
+
+/// Begins the next version of a structure cell that has to be live.
+#[inline]
+pub(crate) fn live_words<'t>(
+    transaction: &'t mut FastTransaction<'_>,
+    cell: Cell,
+) -> Option<NextPayload<'t>> {
+    let words = transaction.change(cell)?;
+    (Life::of_words(words).state == State::Live).then_some(words)
 }

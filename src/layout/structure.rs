@@ -110,11 +110,7 @@ pub(crate) fn with_child(children: u64, cell: Cell) -> (u64, Option<Cell>) {
 
 /// Takes `cell`, which stands between these siblings, out of a word of children.
 #[inline]
-pub(crate) fn without_child(
-    children: u64,
-    cell: Cell,
-    [previous, next]: [Option<Cell>; 2],
-) -> u64 {
+pub(crate) fn without_child(children: u64, cell: Cell, [previous, next]: [Option<Cell>; 2]) -> u64 {
     let (first, last) = unpack(children);
     let first = if first == Some(cell) { next } else { first };
     let last = if last == Some(cell) { previous } else { last };
@@ -131,6 +127,12 @@ pub(crate) fn with_previous(siblings: u64, previous: Option<Cell>) -> u64 {
 #[inline]
 pub(crate) fn with_next(siblings: u64, next: Option<Cell>) -> u64 {
     pack(unpack(siblings).0, next)
+}
+
+/// Reads what cordons the provider, in the words of its structure cell.
+#[inline]
+pub(crate) fn cordon_in(words: impl Words) -> Cordon {
+    Cordon::of_bits(words.word(3))
 }
 
 /// Reads the life of a structure cell, and the parent of the provider.
