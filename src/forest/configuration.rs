@@ -48,6 +48,20 @@ pub struct Configuration {
     pub resources: Resources,
 }
 
+impl Configuration {
+    /// Returns the configuration of a new provider, which has nothing but a name. (The default has the
+    /// empty name, which all threads of the process share, and would count its uses all the time.)
+    pub(crate) fn bare(name: Arc<str>) -> Self {
+        Configuration {
+            name,
+            inventories: Arc::default(),
+            traits: Arc::default(),
+            aggregates: Arc::default(),
+            resources: Resources::default(),
+        }
+    }
+}
+
 /// Holds a configuration, with what else a usage cell that names it needs.
 #[derive(Clone)]
 struct Published {

@@ -54,7 +54,7 @@ struct NewProvider<'a> {
 impl NewProvider<'_> {
     /// Creates the provider. Refuses as stale if one of the two keys was given up.
     fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refusal> {
-        let configuration = Configuration { name: Arc::clone(self.name), ..Default::default() };
+        let configuration = Configuration::bare(Arc::clone(self.name));
         let usage = usage_of(self.structure.cell);
         let candidate = forest.configurations.publish(&forest.ledger, usage, configuration, None);
         let begun = candidate.decide_fast(|version| self.create_fast(writer, version));
