@@ -80,6 +80,8 @@ pub const OPERATIONS: &[Operation] = &[
     repeated("data", Forest::data),
     repeated("data through a worker", Forest::data_again),
     repeated("snapshot", Forest::snapshot),
+    undone("create a child", Forest::create_child, Forest::remove_child),
+    prepared("remove a child", Forest::create_child, Forest::remove_child),
 ];
 
 /// What one would write instead of a read, and the reads that it stands beside.
@@ -159,6 +161,8 @@ pub struct Forest {
     host: Provider,
     usages: SubtreeUsages,
     names: Vec<String>,
+    /// The children that came last, by the number of the call.
+    children: Vec<Option<Provider>>,
     peers: Peers,
     snapshot: Option<Snapshot>,
 }
@@ -209,6 +213,7 @@ impl Default for Forest {
             host,
             usages,
             names,
+            children: Vec::new(),
             peers,
             snapshot,
         }
@@ -339,5 +344,20 @@ impl Forest {
 
     fn snapshot(&mut self, _: usize) {
         black_box(self.tree.snapshot());
+    }
+
+    /// The name is the uuid, written out.
+    fn create_child(&mut self, number: usize) {
+        let uuid = spread(3, number);
+        let mut name = [0; 36];
+        let name: &str = uuid.hyphenated().encode_lower(&mut name);
+        let child = self.tree.create_child(self.provider(number), black_box(name), uuid);
+        self.children.resize(self.children.len().max(number + 1), None);
+        self.children[number] = Some(child.expect("both are new"));
+    }
+
+    fn remove_child(&mut self, number: usize) {
+        let child = self.children[number].take().expect("it was created");
+        self.tree.remove_leaf(black_box(&child)).expect("nothing is held from it");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn new(own: Own) -> Self {
         Claims {
-            consumers: Keys::new(CONSUMER, None).with_own(own),
+            consumers: Keys::new(CONSUMER).with_own(own),
             floors: Floors::new(),
             leases: Leases::new(),
             tallies: Chunks::new(1),

@@ -48,6 +48,20 @@ pub struct Configuration {
     pub resources: Resources,
 }
 
+impl Configuration {
+    /// Returns the configuration of a new provider, which has nothing but a name. (The default has the
+    /// empty name, which all threads of the process share, and would count its uses all the time.)
+    pub(crate) fn bare(name: Arc<str>) -> Self {
+        Configuration {
+            name,
+            inventories: Arc::default(),
+            traits: Arc::default(),
+            aggregates: Arc::default(),
+            resources: Resources::default(),
+        }
+    }
+}
+
 /// Holds a configuration, with what else a usage cell that names it needs.
 #[derive(Clone)]
 struct Published {
@@ -74,9 +88,15 @@ type Versions = SmallVec<[Version; 1]>;
 /// configuration contains values of the caller's own types, and a panic in the drop of such a value
 /// would skip whatever came after the drop.
 #[must_use = "to be dropped last"]
-pub(crate) struct OldConfiguration(
-    #[expect(dead_code, reason = "to be dropped")] Option<Published>,
-);
+pub(crate) struct OldConfiguration(Option<Published>);
+
+impl OldConfiguration {
+    /// Returns the name that the provider had, unless another thread has taken the configuration
+    /// away.
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.0.as_ref().map(|published| &published.configuration.name)
+    }
+}
 
 /// Holds the configurations of all providers.
 pub(crate) struct Configurations {
@@ -187,20 +207,26 @@ impl Configurations {
         by: Option<u64>,
     ) -> OldConfiguration {
         let Some(slot) = self.slots.get(usage) else { return OldConfiguration(None) };
-        let gone = slot.with(|versions| versions?.iter().find(|it| it.number == version).cloned());
-        if let Some(Version { published, from, .. }) = &gone {
-            let span = Span { from: *from, until };
-            ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, published);
-        }
+        let mut gone = None;
         slot.update(|versions| {
-            let mut versions = (**versions?).clone();
-            versions.retain(|candidate| candidate.number != version);
+            let versions = versions?;
+            // No other thread takes this version away, so it is there the first time.
+            if gone.is_none()
+                && let Some(Version { published, from, .. }) =
+                    versions.iter().find(|it| it.number == version)
+            {
+                let span = Span { from: *from, until };
+                ledger.keep(&self.histories, HistoryKey::Beside(usage, version), span, published);
+                gone = Some(published.clone());
+            }
+            let others = versions.iter().filter(|candidate| candidate.number != version);
+            let mut versions: Versions = others.cloned().collect();
             if let Some(next) = versions.iter_mut().find(|next| Some(next.number) == by) {
                 next.from = until;
             }
             (!versions.is_empty()).then(|| Arc::new(versions))
         });
-        OldConfiguration(gone.map(|gone| gone.published))
+        OldConfiguration(gone)
     }
 
     /// Returns how many configurations are in force or about to be, and how many are kept for
@@ -273,6 +299,15 @@ impl Candidate<'_> {
         // so unwind.
         let state = if decided.is_ok() { State::InForce } else { State::Candidate };
         candidates.for_each(|candidate| candidate.state.set(state));
+        decided
+    }
+
+    /// Makes an attempt to put the version in force, which gets its number. Does what
+    /// [`decide`](Self::decide) does if the attempt unwinds.
+    pub(crate) fn decide_fast<T>(&self, attempt: impl FnOnce(u64) -> T) -> T {
+        self.state.set(State::Undecided);
+        let decided = attempt(self.version);
+        self.state.set(State::Candidate);
         decided
     }
 

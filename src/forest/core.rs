@@ -41,15 +41,12 @@ impl Forest {
         let sharing = writer.take_cells(NAME, &[Life::first(CellKind::Sharing).word()]);
         let sharing = sharing.expect("a new ledger has room for a cell");
         let idle_writers = IdlePool::new();
-        idle_writers.put(writer);
+        idle_writers.put(Box::new(writer));
         Forest {
             id: next_forest(),
             ledger,
-            providers: Keys::new(
-                PROVIDER,
-                Some(|life, uuid| Structure::absent(life, *uuid).to_vec()),
-            ),
-            names: Keys::new(NAME, Some(|life, _| vec![life.word()])),
+            providers: Keys::new(PROVIDER),
+            names: Keys::new(NAME),
             configurations: Configurations::new(),
             layouts: Arc::new(Layouts::new()),
             super_root,
@@ -79,7 +76,7 @@ impl Forest {
     pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
         let mut writer = match self.idle_writers.take() {
             Some(writer) => writer,
-            None => self.ledger.writer()?,
+            None => Box::new(self.ledger.writer()?),
         };
         let result = body(&mut writer);
         writer.rest();

@@ -8,11 +8,14 @@ use crate::error::{Error, Result, check_provider_name};
 use crate::forest::configuration::{Candidate, Configuration};
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
-use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_both_keys};
-use crate::forest::links::append;
+use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_new_keys};
+use crate::forest::links::{append, live_words};
 use crate::forest::provider::Provider;
-use crate::layout::{Cordon, Life, NameOwner, State, Structure, name_words, usage_of, write_usage};
-use crate::ledger::{Abort, Cell, Transaction, Writer};
+use crate::layout::{
+    BARE_WORDS, CHILDREN, Cordon, Life, NAME_WORDS, NameOwner, SIBLINGS, STRUCTURE_WORDS, State,
+    Structure, bare_usage, cordon_in, name_words, usage_of, with_child, with_next,
+};
+use crate::ledger::{Abort, Cell, Record, Stamp, Transaction, Writer};
 
 /// Creates a provider as the last child of `parent`, or as the last root.
 pub(crate) fn create(
@@ -26,10 +29,8 @@ pub(crate) fn create(
     let parent_cell = forest.parent_cell(parent)?;
     let name: Name = Arc::from(name);
     while_stale(|| {
-        let uuids = (&forest.providers, std::iter::once(&uuid));
-        let names = (&forest.names, std::iter::once(&name));
-        with_both_keys(writer, uuids, names, |writer, structures, name_keys| {
-            let (structure, name_key) = (structures[0], name_keys[0]);
+        let (uuids, names) = ((&forest.providers, &uuid), (&forest.names, &name));
+        with_new_keys(writer, uuids, names, |writer, structure, name_key| {
             let name = &name;
             NewProvider { uuid, name, structure, name_key, parent, parent_cell }
                 .create(forest, writer)
@@ -53,15 +54,77 @@ struct NewProvider<'a> {
 impl NewProvider<'_> {
     /// Creates the provider. Refuses as stale if one of the two keys was given up.
     fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refusal> {
-        let configuration = Configuration { name: Arc::clone(self.name), ..Default::default() };
+        let configuration = Configuration::bare(Arc::clone(self.name));
         let usage = usage_of(self.structure.cell);
         let candidate = forest.configurations.publish(&forest.ledger, usage, configuration, None);
-        let ((), at) = Candidate::decide([&candidate].into_iter(), writer, |transaction| {
+        let begun = candidate.decide_fast(|version| self.create_fast(writer, version));
+        let at = match begun {
+            Some(at) => at,
+            None => self.create_in_turn(writer, &candidate)?,
+        };
+        candidate.begins(at);
+        Ok(forest.handle_of(self.uuid, self.structure))
+    }
+
+    /// Tries once to create the provider without a transaction's body; returns since when it exists.
+    /// Changes the same cells in the same way as [`create_in_turn`](Self::create_in_turn), which decides
+    /// if this returns `None`. The parent, which others may change too, is read late.
+    fn create_fast(&self, writer: &mut Writer, version: u64) -> Option<Stamp> {
+        let NewProvider { uuid, structure, name_key, parent, parent_cell, .. } = *self;
+        let KeyCell { cell, incarnation } = structure;
+        let mut transaction = writer.fast_transaction();
+        let free = |incarnation| {
+            move |record: Record<'_>| {
+                let life = Life::of(record);
+                life.is(State::Free, incarnation).then_some(life)
+            }
+        };
+        let (words, life) =
+            transaction.renew(name_key.cell, NAME_WORDS, free(name_key.incarnation))?;
+        words.set(0, name_words(life, NameOwner { cell, incarnation, uuid }));
+        let words = live_words(&mut transaction, parent_cell)?;
+        if parent.is_some_and(|parent| parent.incarnation != Life::of_words(words).incarnation) {
+            return None;
+        }
+        let inherited = cordon_in(words).holds();
+        let (children, previous) = with_child(words.word(CHILDREN), cell);
+        words.set(CHILDREN, [children]);
+        if let Some(previous) = previous {
+            let words = live_words(&mut transaction, previous)?;
+            words.set(SIBLINGS, [with_next(words.word(SIBLINGS), Some(cell))]);
+        }
+        let (words, life) = transaction.renew(cell, STRUCTURE_WORDS, free(incarnation))?;
+        let life = life.with(State::Live);
+        let structure = Structure {
+            life,
+            uuid,
+            name: Some(name_key.cell),
+            parent: Some(parent_cell),
+            first_child: None,
+            last_child: None,
+            previous,
+            next: None,
+            cordon: Cordon { own: false, inherited },
+        };
+        words.set(0, structure.words());
+        let look = |record: Record<'_>| (Life::of(record).state == State::Free).then_some(());
+        let (words, ()) = transaction.renew(usage_of(cell), BARE_WORDS, look)?;
+        words.set(0, bare_usage(life, version, inherited));
+        transaction.commit().then(|| writer.committed_at())
+    }
+
+    /// Creates the provider in a transaction with a body; returns since when it exists.
+    #[cold]
+    fn create_in_turn(
+        &self,
+        writer: &mut Writer,
+        candidate: &Candidate<'_>,
+    ) -> Result<Stamp, Refusal> {
+        let ((), at) = Candidate::decide([candidate].into_iter(), writer, |transaction| {
             self.take_keys(transaction)?;
             self.link(transaction, candidate.version)
         })?;
-        candidate.begins(at);
-        Ok(forest.handle_of(self.uuid, self.structure))
+        Ok(at)
     }
 
     /// Checks that nothing has the uuid or the name, and gives the name to the provider.
@@ -103,9 +166,7 @@ impl NewProvider<'_> {
         if Life::from_word(transaction.word(usage, 0)).state != State::Free {
             return Err(Abort::Torn);
         }
-        let mut words = Vec::with_capacity(3);
-        write_usage(&mut words, life, 0, version, inherited, &[], None);
-        transaction.rewrite(usage, &words);
+        transaction.rewrite(usage, &bare_usage(life, version, inherited));
         Ok(())
     }
 }

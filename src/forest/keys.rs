@@ -1,20 +1,15 @@
 //! Keys: names and uuids, found through an index that decides nothing.
 //!
 //! An index entry is a hint: a cell and its incarnation. The cell says whether the key is taken. A
-//! key that something is about to have is *interned*: the key gets a cell in state absent, shared
-//! by all callers who want the key. The transaction that creates the thing makes the cell live, so
-//! there is one winner.
+//! key that something is about to have is *interned*: the key gets a free cell, shared by all
+//! callers who want the key. The cell stands for the key as long as its incarnation is that of the
+//! entry. The transaction that creates the thing makes the cell live, so there is one winner.
 //!
 //! | from | to | by |
 //! |---|---|---|
-//! | free | absent | `intern`, before the entry is inserted |
-//! | absent | live | the transaction that creates |
-//! | absent | free, next incarnation | `retire`, when a call that interned it ends |
+//! | free | live | the transaction that creates |
+//! | free | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
-//!
-//! A free cell, too, may stand for the key of a consumer, as long as the cell's incarnation is that
-//! of the entry. So a claim, which comes far more often than a creation, saves the step from free
-//! to absent.
 //!
 //! The forest itself can *issue* a uuid for a consumer, which says what cell, and what life of that cell,
 //! it is the key of; see [`Mark`]. Such a key has no entry: the cell alone decides.
@@ -61,9 +56,6 @@ pub(crate) struct KeyCell {
 pub(crate) struct Keys<K> {
     index: Index<K, KeyCell>,
     kind: Kind,
-    /// Makes the words of a cell that stands for a key which nothing has. `None` if such a cell may
-    /// keep the words that it had when it was free.
-    absent: Option<fn(Life, &K) -> Vec<u64>>,
     /// How the keys are known that the forest issues; `None` if it issues none of this kind.
     own: Option<Own>,
 }
@@ -112,8 +104,8 @@ pub(crate) struct IndexSize {
 }
 
 impl<K: Key + Clone> Keys<K> {
-    pub(crate) fn new(kind: Kind, absent: Option<fn(Life, &K) -> Vec<u64>>) -> Self {
-        Keys { index: Index::new(), kind, absent, own: None }
+    pub(crate) fn new(kind: Kind) -> Self {
+        Keys { index: Index::new(), kind, own: None }
     }
 
     /// Lets the forest issue keys of this kind.
@@ -240,22 +232,27 @@ impl<K: Key + Clone> Keys<K> {
         writer: &mut Writer,
         key: &K,
     ) -> Result<Option<KeyCell>, Limit> {
-        let interned = self.occupy(writer, key)?;
-        reached(Step::Occupied);
-        if self.index.insert_if_absent(key.clone(), interned) {
-            reached(Step::Interned);
-            return Ok(Some(interned));
+        let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
+        let life = writer.ledger().peek(cell, Life::of);
+        let added = self.insert_new(key, cell, life);
+        if added.is_none() {
+            writer.give_cells(self.kind, cell);
         }
-        match self.absent {
-            Some(_) => self.retire(writer, key, interned),
-            None => writer.give_cells(self.kind, interned.cell),
+        Ok(added)
+    }
+
+    /// Does what [`intern`](Self::intern) does, for a key that most often no cell stands for.
+    fn intern_new(&self, writer: &mut Writer, key: &K) -> Result<KeyCell> {
+        match self.intern_first(writer, key) {
+            Ok(Some(interned)) => Ok(interned),
+            // Even if no cell is left, one may stand for the key already.
+            Ok(None) | Err(_) => self.intern(writer, key),
         }
-        Ok(None)
     }
 
     /// Interns `key` in a transaction that is about to make its cell live. Returns the cell, opened
     /// as it was before any other thread could find it; returns `None` if a cell stands for `key`
-    /// already. Serves only a kind of keys whose cells need not say that they stand for a key.
+    /// already.
     pub(crate) fn intern_open(
         &self,
         transaction: &mut Transaction<'_>,
@@ -282,9 +279,8 @@ impl<K: Key + Clone> Keys<K> {
 
     /// Interns `key` in a fast transaction that is about to make its cell live, and has `length` words
     /// written into the cell's next version by `write`, which gets the cell and its life. Returns
-    /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it. Serves
-    /// only a kind of keys whose cells need not say that they stand for a key. A key that the forest has
-    /// issued, and that nothing has, is interned already.
+    /// `None` if a cell stands for `key` already, or if only a transaction with a body can do it. A key
+    /// that the forest has issued, and that nothing has, is interned already.
     #[inline]
     pub(crate) fn intern_fast(
         &self,
@@ -437,25 +433,6 @@ impl<K: Key + Clone> Keys<K> {
         reached(Step::Forgotten);
         writer.give_cells(self.kind, freed.cell);
     }
-
-    /// Takes a cell into use for `key`. No other thread knows the cell yet.
-    fn occupy(&self, writer: &mut Writer, key: &K) -> Result<KeyCell, Limit> {
-        let cell = self.vacant(|kind, first| writer.take_cells(kind, first))?;
-        let Some(absent) = self.absent else {
-            let incarnation = writer.ledger().peek(cell, Life::of).incarnation;
-            return Ok(KeyCell { cell, incarnation });
-        };
-        let occupied: Result<_, Limit> = writer.transact(|transaction| {
-            let place = transaction.open(cell)?;
-            let life = Life::of_words(transaction.words(place)).with(State::Absent);
-            transaction.rewrite(place, &absent(life, key));
-            Ok(KeyCell { cell, incarnation: life.incarnation })
-        });
-        if occupied.is_err() {
-            writer.give_cells(self.kind, cell);
-        }
-        occupied
-    }
 }
 
 /// Issues keys.
@@ -579,6 +556,27 @@ where
     outcome
 }
 
+/// Interns two keys that nothing is known to have, and runs `attempt` with their cells, as
+/// [`with_both_keys`] does. An `attempt` that succeeds has given both keys to something.
+pub(crate) fn with_new_keys<A: Key + Clone, B: Key + Clone, T>(
+    writer: &mut Writer,
+    (one, key_of_one): (&Keys<A>, &A),
+    (other, key_of_other): (&Keys<B>, &B),
+    attempt: impl FnOnce(&mut Writer, KeyCell, KeyCell) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let interned = one.intern_new(writer, key_of_one);
+    let interned =
+        interned.and_then(|of_one| Ok((of_one, other.intern_new(writer, key_of_other)?)));
+    let outcome = interned
+        .map_err(Refusal::from)
+        .and_then(|(of_one, of_other)| attempt(writer, of_one, of_other));
+    if matches!(outcome, Err(Refusal::Error(_))) {
+        one.give_up(writer, key_of_one);
+        other.give_up(writer, key_of_other);
+    }
+    outcome
+}
+
 /// Opens the cell of a key. Refuses as stale if the key was given up, so that the cell no longer
 /// stands for the key.
 pub(crate) fn open_key(
@@ -587,7 +585,7 @@ pub(crate) fn open_key(
 ) -> Result<(Place, Life), Abort<Refusal>> {
     let place = transaction.open(key.cell)?;
     let life = Life::from_word(transaction.word(place, 0));
-    if life.incarnation != key.incarnation || life.state == State::Free {
+    if life.incarnation != key.incarnation {
         return Err(Abort::Reject(Refusal::Stale));
     }
     Ok((place, life))

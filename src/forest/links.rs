@@ -1,23 +1,24 @@
 //! Links: the children of a provider, as a list through the children's own structure cells.
 
-use crate::error::{Error, Result};
-use crate::forest::draft::structure_at;
-use crate::layout::Structure;
-use crate::ledger::{Abort, Cell, Torn, Transaction};
+use crate::error::Error;
+use crate::layout::{
+    CHILDREN, Life, SIBLINGS, State, Structure, with_child, with_next, with_previous, without_child,
+};
+use crate::ledger::{Abort, Cell, FastTransaction, NextPayload, Torn, Transaction};
 
-/// Changes the structure of `cell`, which has to be live.
+/// Changes one word of the structure of `cell`, which has to be live.
 fn edit(
     transaction: &mut Transaction<'_>,
     cell: Cell,
-    edit: impl FnOnce(&mut Structure),
+    at: usize,
+    edit: impl FnOnce(u64) -> u64,
 ) -> Result<(), Abort<Error>> {
     let place = transaction.open(cell)?;
-    let mut structure = structure_at(transaction, place);
-    if !structure.is_live() {
+    if Life::of_words(transaction.words(place)).state != State::Live {
         return Err(Abort::Torn);
     }
-    edit(&mut structure);
-    transaction.rewrite(place, &structure.words());
+    let word = transaction.words_mut(place).get_mut(at).ok_or(Torn)?;
+    *word = edit(*word);
     Ok(())
 }
 
@@ -28,12 +29,13 @@ pub(crate) fn append(
     cell: Cell,
 ) -> Result<Option<Cell>, Abort<Error>> {
     let mut last = None;
-    edit(transaction, parent, |parent| {
-        last = parent.last_child.replace(cell);
-        parent.first_child.get_or_insert(cell);
+    edit(transaction, parent, CHILDREN, |children| {
+        let (children, before) = with_child(children, cell);
+        last = before;
+        children
     })?;
     if let Some(last) = last {
-        edit(transaction, last, |last| last.next = Some(cell))?;
+        edit(transaction, last, SIBLINGS, |siblings| with_next(siblings, Some(cell)))?;
     }
     Ok(last)
 }
@@ -46,19 +48,42 @@ pub(crate) fn unlink(
 ) -> Result<(), Abort<Error>> {
     let &Structure { previous, next, .. } = structure;
     let parent = structure.parent.ok_or(Torn)?;
-    edit(transaction, parent, |parent| {
-        if parent.first_child == Some(cell) {
-            parent.first_child = next;
-        }
-        if parent.last_child == Some(cell) {
-            parent.last_child = previous;
-        }
-    })?;
+    edit(transaction, parent, CHILDREN, |it| without_child(it, cell, [previous, next]))?;
     if let Some(previous) = previous {
-        edit(transaction, previous, |sibling| sibling.next = next)?;
+        edit(transaction, previous, SIBLINGS, |siblings| with_next(siblings, next))?;
     }
     if let Some(next) = next {
-        edit(transaction, next, |sibling| sibling.previous = previous)?;
+        edit(transaction, next, SIBLINGS, |siblings| with_previous(siblings, previous))?;
     }
     Ok(())
+}
+
+/// Does what [`unlink`] does, in a fast transaction.
+pub(crate) fn unlink_fast(
+    transaction: &mut FastTransaction<'_>,
+    cell: Cell,
+    structure: &Structure,
+) -> Option<()> {
+    let &Structure { previous, next, .. } = structure;
+    let words = live_words(transaction, structure.parent?)?;
+    words.set(CHILDREN, [without_child(words.word(CHILDREN), cell, [previous, next])]);
+    if let Some(previous) = previous {
+        let words = live_words(transaction, previous)?;
+        words.set(SIBLINGS, [with_next(words.word(SIBLINGS), next)]);
+    }
+    if let Some(next) = next {
+        let words = live_words(transaction, next)?;
+        words.set(SIBLINGS, [with_previous(words.word(SIBLINGS), previous)]);
+    }
+    Some(())
+}
+
+/// Begins the next version of a structure cell that has to be live.
+#[inline]
+pub(crate) fn live_words<'t>(
+    transaction: &'t mut FastTransaction<'_>,
+    cell: Cell,
+) -> Option<NextPayload<'t>> {
+    let words = transaction.change(cell)?;
+    (Life::of_words(words).state == State::Live).then_some(words)
 }

@@ -35,7 +35,7 @@ impl SharingChange {
     }
 
     fn count(&mut self, configuration: &Configuration, by: i64) {
-        if !configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE) {
+        if !is_counted(configuration) {
             return;
         }
         for (class, _) in configuration.inventories.iter() {
@@ -65,4 +65,9 @@ impl SharingChange {
         transaction.rewrite(place, &sharing_words(life, &counts));
         Ok(())
     }
+}
+
+/// Returns whether a provider with this configuration is a sharing provider.
+pub(crate) fn is_counted(configuration: &Configuration) -> bool {
+    configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE)
 }

@@ -44,13 +44,13 @@ const KIND_SHIFT: u32 = 2;
 const KIND_BITS: u32 = 4;
 const INCARNATION_SHIFT: u32 = KIND_SHIFT + KIND_BITS;
 
-/// Tells whether a cell serves nothing, stands for a key that nothing has, or serves a thing that
-/// exists.
+/// Tells whether a cell serves nothing, stands for an issued key that nothing has, or serves a thing
+/// that exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// The cell serves nothing; its number may be waiting to be used again.
     Free,
-    /// The cell stands for a key that nothing has.
+    /// The cell stands for a key that the forest has issued and nothing has.
     Absent,
     /// The thing that the cell serves exists.
     Live,
@@ -122,7 +122,8 @@ impl Life {
     }
 
     /// Reads the life of the cell that holds these words.
-    pub(crate) fn of_words(words: &[u64]) -> Life {
+    #[inline]
+    pub(crate) fn of_words(words: impl Words) -> Life {
         Life::from_word(words.word(0))
     }
 }

@@ -15,13 +15,17 @@ pub(crate) use consumer::{
     write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
-pub(crate) use name::{NameOwner, name_words, owner_in, owner_of};
+pub(crate) use name::{NAME_WORDS, NameOwner, name_words, owner_in, owner_of};
 pub(crate) use packed::{Layout, Layouts};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
-pub(crate) use structure::{Cordon, Structure, parent_in};
+pub(crate) use structure::{
+    CHILDREN, Cordon, SIBLINGS, STRUCTURE_WORDS, Structure, cordon_in, parent_in, with_child,
+    with_next, with_previous, without_child,
+};
 pub(crate) use usage::{
-    Amounts, CONFIGURATION_BITS, ClassWords, Form, PackedUsage, UsageHead, UsageWords, WideUsage,
-    copy_usage, read_wide, set_configuration, set_cordoned, usages_in, widened, write_usage,
+    Amounts, BARE_WORDS, CONFIGURATION_BITS, ClassWords, Form, PackedUsage, UsageHead, UsageWords,
+    WideUsage, bare_usage, copy_usage, read_wide, set_configuration, set_cordoned, usages_in,
+    widened, write_usage,
 };
 pub(crate) use words::{Words, uuid_in};
 

@@ -19,8 +19,11 @@ pub(crate) struct NameOwner {
     pub(crate) uuid: Uuid,
 }
 
+/// Counts the words of a name cell.
+pub(crate) const NAME_WORDS: usize = 5;
+
 /// Returns the words of a name cell whose name `owner` has.
-pub(crate) fn name_words(life: Life, owner: NameOwner) -> [u64; 5] {
+pub(crate) fn name_words(life: Life, owner: NameOwner) -> [u64; NAME_WORDS] {
     let NameOwner { cell, incarnation, uuid } = owner;
     let (high, low) = uuid.as_u64_pair();
     [life.with(State::Live).word(), cell.number().into(), incarnation, high, low]

@@ -50,13 +50,7 @@ impl Cordon {
 }
 
 impl Structure {
-    /// Returns the words of a structure cell that stands for a uuid which no provider has.
-    pub(crate) fn absent(life: Life, uuid: Uuid) -> [u64; 3] {
-        let (high, low) = uuid.as_u64_pair();
-        [life.word(), high, low]
-    }
-
-    pub(crate) fn words(&self) -> [u64; 6] {
+    pub(crate) fn words(&self) -> [u64; STRUCTURE_WORDS] {
         let (high, low) = self.uuid.as_u64_pair();
         [
             self.life.word(),
@@ -96,6 +90,49 @@ impl Structure {
     pub(crate) fn is_live(&self) -> bool {
         self.life.state == State::Live
     }
+}
+
+/// Counts the words of a structure cell.
+pub(crate) const STRUCTURE_WORDS: usize = 6;
+
+/// Names the word of a structure cell that holds the first and the last child.
+pub(crate) const CHILDREN: usize = 4;
+
+/// Names the word of a structure cell that holds the siblings before and behind the provider.
+pub(crate) const SIBLINGS: usize = 5;
+
+/// Puts `cell` behind the last child in a word of children; returns the word, and the sibling before.
+#[inline]
+pub(crate) fn with_child(children: u64, cell: Cell) -> (u64, Option<Cell>) {
+    let (first, last) = unpack(children);
+    (pack(first.or(Some(cell)), Some(cell)), last)
+}
+
+/// Takes `cell`, which stands between these siblings, out of a word of children.
+#[inline]
+pub(crate) fn without_child(children: u64, cell: Cell, [previous, next]: [Option<Cell>; 2]) -> u64 {
+    let (first, last) = unpack(children);
+    let first = if first == Some(cell) { next } else { first };
+    let last = if last == Some(cell) { previous } else { last };
+    pack(first, last)
+}
+
+/// Puts another sibling before the provider in a word of siblings.
+#[inline]
+pub(crate) fn with_previous(siblings: u64, previous: Option<Cell>) -> u64 {
+    pack(previous, unpack(siblings).1)
+}
+
+/// Puts another sibling behind the provider in a word of siblings.
+#[inline]
+pub(crate) fn with_next(siblings: u64, next: Option<Cell>) -> u64 {
+    pack(unpack(siblings).0, next)
+}
+
+/// Reads what cordons the provider, in the words of its structure cell.
+#[inline]
+pub(crate) fn cordon_in(words: impl Words) -> Cordon {
+    Cordon::of_bits(words.word(3))
 }
 
 /// Reads the life of a structure cell, and the parent of the provider.

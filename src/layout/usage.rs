@@ -471,6 +471,16 @@ pub(crate) fn write_usage(
     words.extend(classes.iter().flat_map(|class| [class.capacity, class.used, class.taken]));
 }
 
+/// Counts the words of the usage cell of a provider without inventories.
+pub(crate) const BARE_WORDS: usize = 3;
+
+/// Returns the words of the usage cell of a new provider without inventories, whose incarnation and
+/// state are those of `life`.
+pub(crate) fn bare_usage(life: Life, configuration: u64, cordoned: bool) -> [u64; BARE_WORDS] {
+    let cordoned = if cordoned { CORDONED } else { 0 };
+    [life.of_kind(CellKind::Usage).word(), 0, configuration << CONFIGURATION_SHIFT | cordoned]
+}
+
 /// Returns what is used and what is taken, each in lanes, if the lanes are those of these classes and
 /// what is used fits them. More than the capacity may be used, after an inventory has shrunk.
 fn pack(lanes: Lanes, classes: &[ClassWords]) -> Option<[u64; 2]> {

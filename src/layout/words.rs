@@ -37,6 +37,19 @@ impl Words for NextPayload<'_> {
     }
 }
 
+/// What is read counts only if the version is in force afterwards.
+impl Words for Record<'_> {
+    #[inline]
+    fn word(self, index: usize) -> u64 {
+        Record::word(self, index)
+    }
+
+    #[inline]
+    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
+        (first + N <= self.len()).then(|| std::array::from_fn(|at| Record::word(self, first + at)))
+    }
+}
+
 /// Reads the uuid that the structure cell or the consumer's cell stands for which holds this record.
 #[inline]
 pub(crate) fn uuid_in(record: Record<'_>) -> Uuid {

@@ -358,11 +358,11 @@ impl<T> IdlePool<T> {
         IdlePool(std::marker::PhantomData)
     }
 
-    pub(crate) fn take(&self) -> Option<T> {
+    pub(crate) fn take(&self) -> Option<Box<T>> {
         None
     }
 
-    pub(crate) fn put(&self, value: T) {
+    pub(crate) fn put(&self, value: Box<T>) {
         drop(value);
     }
 }

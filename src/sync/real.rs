@@ -6,7 +6,7 @@
 )]
 
 use std::borrow::Borrow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
@@ -262,26 +262,47 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
 pub(crate) const IDLE: usize = 4;
 
 /// A few values that are kept for the next callers. Lock-free.
-pub(crate) struct IdlePool<T>([AtomicCell<Option<Box<T>>>; IDLE]);
+pub(crate) struct IdlePool<T>([CachePadded<AtomicCell<Option<Box<T>>>>; IDLE]);
+
+thread_local! {
+    /// The place of a pool where this thread looks first: where it was served last. So threads that
+    /// come again and again keep out of each other's way, each with the value that it had before.
+    static PLACE: Cell<usize> = const { Cell::new(0) };
+}
 
 impl<T> IdlePool<T> {
     pub(crate) fn new() -> Self {
-        IdlePool(std::array::from_fn(|_| AtomicCell::new(None)))
+        IdlePool(std::array::from_fn(|_| CachePadded::new(AtomicCell::new(None))))
     }
 
-    pub(crate) fn take(&self) -> Option<T> {
-        self.0.iter().find_map(AtomicCell::take).map(|value| *value)
+    pub(crate) fn take(&self) -> Option<Box<T>> {
+        self.visit(AtomicCell::take)
     }
 
     /// Keeps `value`; drops one value if there are too many.
-    pub(crate) fn put(&self, value: T) {
-        let mut value = Some(Box::new(value));
-        for place in &self.0 {
-            value = place.swap(value);
-            if value.is_none() {
-                return;
+    pub(crate) fn put(&self, value: Box<T>) {
+        let mut value = Some(value);
+        self.visit(|place| {
+            value = place.swap(value.take());
+            value.is_none().then_some(())
+        });
+    }
+
+    /// Visits the places until one serves.
+    #[inline]
+    fn visit<R>(
+        &self,
+        mut serve: impl FnMut(&AtomicCell<Option<Box<T>>>) -> Option<R>,
+    ) -> Option<R> {
+        let first = PLACE.get();
+        (first..first + IDLE).find_map(|place| {
+            let place = place % IDLE;
+            let served = serve(&self.0[place]);
+            if served.is_some() && place != first {
+                PLACE.set(place);
             }
-        }
+            served
+        })
     }
 }
 
@@ -346,7 +367,7 @@ mod tests {
     fn an_idle_pool_keeps_a_few() {
         let pool = IdlePool::new();
         assert_eq!(pool.take(), None);
-        (0..9).for_each(|value| pool.put(value));
+        (0..9).for_each(|value| pool.put(Box::new(value)));
         let kept: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
         assert_eq!(kept.len(), IDLE);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::claim::Core;
 use crate::forest::Forest;
 use crate::layout::{CONSUMER, CellKind, Life, NAME, PROVIDER, RUNS, State, uuid_in};
-use crate::ledger::{Cell, Ledger, Spares};
+use crate::ledger::{Cell, Kind, Ledger, Spares};
 
 /// Holds what a forest has in memory; see [`ProviderTree::memory`](crate::ProviderTree::memory).
 ///
@@ -126,17 +126,16 @@ impl Memory {
         let name_index = core.forest.names.index_size();
         let consumer_index = core.claims.consumers.index_size();
         let spares = core.forest.spares();
-        let cells = |kind: usize| CellCounts {
-            live: kinds[kind][0],
-            absent: kinds[kind][1],
-            free: spares.runs[kind],
+        // A cell does not say that it stands for a key until something has the key, so the index is
+        // counted; but it does if the forest has issued the key.
+        let cells = |kind: Kind, entries: u64, own: u64| {
+            let [live, issued] = kinds[kind.0];
+            let absent = issued + entries.saturating_sub(live.saturating_sub(own));
+            CellCounts { live, absent, free: spares.runs[kind.0] }
         };
-        let [providers, names] = [PROVIDER, NAME].map(|kind| cells(kind.0));
-        // A consumer's cell does not say that it stands for a key until the consumer holds
-        // something, so the index is counted; but it does if the forest has issued the key.
-        let [live, issued] = kinds[CONSUMER.0];
-        let absent = issued + consumer_index.keys.saturating_sub(live.saturating_sub(own));
-        let consumers = CellCounts { absent, ..cells(CONSUMER.0) };
+        let providers = cells(PROVIDER, uuid_index.keys, 0);
+        let names = cells(NAME, name_index.keys, 0);
+        let consumers = cells(CONSUMER, consumer_index.keys, own);
         let runs = [providers, names, consumers].into_iter().zip(RUNS);
         let known = runs.map(|(counts, run)| counts.total() * u64::from(*run)).sum::<u64>();
         let (published, kept_configurations) = configurations.count();

@@ -122,14 +122,15 @@ impl Attempt<'_> {
         transaction: &mut Transaction<'_>,
     ) -> Result<Vec<ProviderCells>, Abort<Refusal>> {
         let mut listed = Vec::with_capacity(self.keys.structures.len());
-        for key in self.keys.structures {
+        for (entry, key) in self.plan.entries.iter().zip(self.keys.structures) {
             let (place, life) = open_key(transaction, *key)?;
-            let structure = structure_at(transaction, place);
+            let uuid = entry.spec.uuid;
+            let structure = Structure { uuid, ..structure_at(transaction, place) };
             let usage = transaction.open(usage_of(key.cell))?;
             let words = UsageWords(transaction.words(usage));
             let configuration = match (life.state, words.life().state) {
                 (State::Live, State::Live) => Some(words.configuration()),
-                (State::Absent, State::Free) => None,
+                (State::Free, State::Free) => None,
                 _ => return Err(Abort::Torn),
             };
             listed.push(ProviderCells { cell: key.cell, place, usage, structure, configuration });

@@ -103,6 +103,11 @@ impl Writer {
         self.helps
     }
 
+    /// Returns the stamp of the last transaction over several cells that this writer has committed.
+    pub(crate) fn committed_at(&self) -> Stamp {
+        self.committed_at
+    }
+
     /// Changes one cell. `change` gets the next version, with the words of the one in force, and
     /// sets some of them, or gives up. Lock-free.
     ///
