@@ -302,12 +302,13 @@ impl Candidate<'_> {
         decided
     }
 
-    /// Makes an attempt to put the version in force, which gets its number. Does what
-    /// [`decide`](Self::decide) does if the attempt unwinds.
-    pub(crate) fn decide_fast<T>(&self, attempt: impl FnOnce(u64) -> T) -> T {
+    /// Makes an attempt to put the version in force, which gets its number, and returns `None` if it has
+    /// not. Does what [`decide`](Self::decide) does if the attempt unwinds.
+    pub(crate) fn decide_fast<T>(&self, attempt: impl FnOnce(u64) -> Option<T>) -> Option<T> {
         self.state.set(State::Undecided);
         let decided = attempt(self.version);
-        self.state.set(State::Candidate);
+        let state = if decided.is_some() { State::InForce } else { State::Candidate };
+        self.state.set(state);
         decided
     }
 
