@@ -262,7 +262,9 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
 pub(crate) const IDLE: usize = 4;
 
 /// A few values that are kept for the next callers. Lock-free.
-pub(crate) struct IdlePool<T>([CachePadded<AtomicCell<Option<Box<T>>>>; IDLE]);
+///
+/// Boxed: a forest has to fit a small stack while it is made.
+pub(crate) struct IdlePool<T>(Box<[CachePadded<AtomicCell<Option<Box<T>>>>; IDLE]>);
 
 thread_local! {
     /// The place of a pool where this thread looks first: where it was served last. So threads that
@@ -272,7 +274,7 @@ thread_local! {
 
 impl<T> IdlePool<T> {
     pub(crate) fn new() -> Self {
-        IdlePool(std::array::from_fn(|_| CachePadded::new(AtomicCell::new(None))))
+        IdlePool(Box::new(std::array::from_fn(|_| CachePadded::new(AtomicCell::new(None)))))
     }
 
     pub(crate) fn take(&self) -> Option<Box<T>> {
