@@ -264,7 +264,9 @@ pub(crate) const IDLE: usize = 4;
 /// A few values that are kept for the next callers. Lock-free.
 ///
 /// Boxed: a forest has to fit a small stack while it is made.
-pub(crate) struct IdlePool<T>(Box<[CachePadded<AtomicCell<Option<Box<T>>>>; IDLE]>);
+pub(crate) struct IdlePool<T>(Box<[CachePadded<Place<T>>; IDLE]>);
+
+type Place<T> = AtomicCell<Option<Box<T>>>;
 
 thread_local! {
     /// The place of a pool where this thread looks first: where it was served last. So threads that
@@ -294,7 +296,7 @@ impl<T> IdlePool<T> {
     #[inline]
     fn visit<R>(
         &self,
-        mut serve: impl FnMut(&AtomicCell<Option<Box<T>>>) -> Option<R>,
+        mut serve: impl FnMut(&Place<T>) -> Option<R>,
     ) -> Option<R> {
         let first = PLACE.get();
         (first..first + IDLE).find_map(|place| {
