@@ -294,10 +294,7 @@ impl<T> IdlePool<T> {
 
     /// Visits the places until one serves.
     #[inline]
-    fn visit<R>(
-        &self,
-        mut serve: impl FnMut(&Place<T>) -> Option<R>,
-    ) -> Option<R> {
+    fn visit<R>(&self, mut serve: impl FnMut(&Place<T>) -> Option<R>) -> Option<R> {
         let first = PLACE.get();
         (first..first + IDLE).find_map(|place| {
             let place = place % IDLE;
