@@ -97,6 +97,9 @@ impl Stopped {
     }
 }
 
+/// The calls that may allocate nothing, and so stop nowhere.
+const FRUGAL: [&str; 2] = ["remove a leaf", "put back"];
+
 #[test]
 fn a_thread_stopped_in_the_allocator_stops_nobody() {
     let _alone = alone();
@@ -116,7 +119,7 @@ fn a_thread_stopped_in_the_allocator_stops_nobody() {
             assert_sound(&stopped.go_on(), &what);
         }
         println!("{name}: stopped at {stops} allocations, {passed} more under a shard's lock");
-        assert!(stops > 0 || *name == "put back", "{name}: stopped nowhere");
+        assert!(stops > 0 || FRUGAL.contains(name), "{name}: stopped nowhere");
         all += stops;
         all_passed += passed;
     }
