@@ -252,9 +252,9 @@
 //!    other threads wait for that.
 //! 10. Changes of which classes have sharing providers make one another start over.
 //! 11. Dropping a snapshot costs O(log *k*) amortised for each of the *k* versions kept that no
-//!     other snapshot needs, and O(log *h*); it may take a lock (16). While snapshots are held, the first change of a cell
-//!     after each snapshot costs O(log *h*), and also a copy of an older version if the version
-//!     can't be left in place. Snapshots that are no longer held cost nothing.
+//!     other snapshot needs, and O(log *h*); it may take a lock (16). While snapshots are held, the
+//!     first change of a cell after each snapshot costs O(log *h*), and also a copy of an older
+//!     version if the version can't be left in place. Snapshots that are no longer held cost nothing.
 //! 12. The call repeats only while the cell that it is reading changes.
 //! 13. A provider is read again while it changes, and a tree while its structure does. The cost is
 //!     some 200 ns for each provider whose usage has changed, and O(size of the tree) for each

@@ -318,30 +318,13 @@ pub(crate) fn usages_in<const N: usize>(
     layouts: &Layouts,
     classes: [ResourceClass; N],
 ) -> (Life, [Option<Usage>; N]) {
-    let words = RecordWords(record);
-    let form = match UsageWords(words).head().form(layouts) {
+    let form = match UsageWords(record).head().form(layouts) {
         // A torn record may say that there are more classes than it has words for.
         Form::Wide(classes) => Form::Wide(classes.min(record.len())),
         packed => packed,
     };
-    let usage = |class: ResourceClass| form.find(words, class.number()).map(Amounts::usage);
+    let usage = |class: ResourceClass| form.find(record, class.number()).map(Amounts::usage);
     (Life::of(record), classes.map(usage))
-}
-
-/// Reads the words of a record that may be torn.
-#[derive(Clone, Copy)]
-struct RecordWords<'a>(Record<'a>);
-
-impl Words for RecordWords<'_> {
-    #[inline]
-    fn word(self, index: usize) -> u64 {
-        self.0.word(index)
-    }
-
-    #[inline]
-    fn words<const N: usize>(self, first: usize) -> Option<[u64; N]> {
-        Some(std::array::from_fn(|index| self.0.word(first + index)))
-    }
 }
 
 /// Holds what a usage cell says of one class.

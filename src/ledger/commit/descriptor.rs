@@ -107,19 +107,15 @@ impl Descriptor {
 
     /// Fills in the entries. Calls `step` for each entry behind the first ones.
     pub(crate) fn prepare(&self, planned: &[Planned], step: impl FnMut()) {
-        // Release: as in `begin`.
-        self.count.store(planned.len() as u64, Ordering::Release);
-        for (words, planned) in self.first.iter().zip(planned) {
-            fill(words, &planned.entry);
-        }
+        self.prepare_first(planned.iter().map(|planned| planned.entry));
         if planned.len() > FIRST {
             self.prepare_later(&planned[FIRST..], step);
         }
     }
 
-    /// Fills in at most as many entries as the descriptor holds itself.
+    /// Fills in the number of the entries, and those that the descriptor holds itself.
     #[inline]
-    pub(super) fn prepare_few(&self, entries: impl ExactSizeIterator<Item = Entry>) {
+    pub(super) fn prepare_first(&self, entries: impl ExactSizeIterator<Item = Entry>) {
         // Release: as in `begin`.
         self.count.store(entries.len() as u64, Ordering::Release);
         for (words, entry) in self.first.iter().zip(entries) {

@@ -117,7 +117,7 @@ impl FastTransaction<'_> {
         let FastTransaction { writer, stamps, .. } = self;
         let (ticket, start, end) = writer.begin(writer.planned.len() as u64);
         let Seat { descriptor, trail } = &*writer.seat;
-        descriptor.prepare_few(writer.planned.iter().enumerate().map(|(index, planned)| {
+        descriptor.prepare_first(writer.planned.iter().enumerate().map(|(index, planned)| {
             trail.write(start + index as u64, planned.entry.cell);
             planned.entry
         }));
