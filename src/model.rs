@@ -10,7 +10,9 @@ use std::task::Waker;
 use crate::api::ProviderTree;
 use crate::forest::Provider;
 use crate::layout::{CellKind, ClassWords, Life, Structure, UsageWords, write_usage};
-use crate::ledger::{Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reach, Reader, Writer};
+use crate::ledger::{
+    Abort, DoubleCollect, FreeList, Kind, Limit, Pin, Reach, Reader, Writer, with_fast_cells,
+};
 use crate::values::{ClassCapacity, Inventory, ResourceClass};
 
 pub use crate::step::Step;
@@ -18,6 +20,12 @@ pub use crate::sync::{AtomicU64, threads};
 
 /// Marks cells that stand alone.
 const ALONE: Kind = Kind(1);
+
+/// Runs `body`, which checks a model, with fast transactions that change up to eight cells, as they do
+/// outside of models.
+pub fn with_wide_fast_transactions(body: impl FnOnce()) {
+    with_fast_cells(8, body);
+}
 
 /// Names a cell of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -13,6 +13,7 @@
 #![cfg(provider_tree_loom)]
 
 pub mod hosts;
+pub mod providers;
 pub mod records;
 pub mod snapshots;
 

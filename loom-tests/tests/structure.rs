@@ -2,50 +2,10 @@
 
 #![cfg(provider_tree_loom)]
 
-use loom_tests::{Model, thread};
+use loom_tests::Model;
+use loom_tests::providers::{assert_sound, child, race, root, uuid};
 use provider_tree::model::{cells_of, interned};
 use provider_tree::{Error, Provider, ProviderData, ProviderTree};
-use uuid::Uuid;
-
-fn uuid(number: u128) -> Uuid {
-    Uuid::from_u128(number)
-}
-
-/// Runs `theirs` in a thread of its own and `mine` in this one.
-fn race<A, B: Send + 'static>(
-    tree: &ProviderTree,
-    mine: impl FnOnce(&ProviderTree) -> A,
-    theirs: impl FnOnce(&ProviderTree) -> B + Send + 'static,
-) -> (A, B) {
-    let other = tree.clone();
-    let thread = thread::spawn(move || theirs(&other));
-    let mine = mine(tree);
-    (mine, thread.join().expect("no panic in the thread"))
-}
-
-/// All providers are found by uuid and name, and are the children of their parents.
-fn assert_sound(tree: &ProviderTree, count: usize) {
-    let all = tree.providers();
-    assert_eq!(all.len(), count);
-    for provider in &all {
-        assert_eq!(tree.find(provider.uuid()), Some(*provider));
-        let name = tree.name(provider).expect("is there");
-        assert_eq!(tree.find(&name), Some(*provider));
-        let siblings = match tree.parent(provider).expect("is there") {
-            Some(parent) => tree.children(&parent).expect("is there"),
-            None => tree.roots(),
-        };
-        assert_eq!(siblings.iter().filter(|sibling| *sibling == provider).count(), 1);
-    }
-}
-
-fn root(tree: &ProviderTree, name: &str, number: u128) -> Provider {
-    tree.create_root(name, uuid(number)).expect("a new provider")
-}
-
-fn child(tree: &ProviderTree, parent: &Provider, name: &str, number: u128) -> Provider {
-    tree.create_child(parent, name, uuid(number)).expect("a new provider")
-}
 
 #[test]
 fn one_uuid_is_created_once() {

@@ -13,7 +13,7 @@ use crate::forest::{Expect, Forest, KeyCell};
 use crate::layout::{
     Holding, Identity, Life, PackedUsage, UsageWords, copy_held, words_of, write_consumer,
 };
-use crate::ledger::{FastTransaction, MOST_FAST_CELLS, Record, Writer};
+use crate::ledger::{FastTransaction, Record, Writer, most_fast_cells};
 
 /// Tells who has been given what a claim asks for.
 pub(super) struct Claimed {
@@ -111,7 +111,7 @@ pub(super) fn release(
 /// Returns whether the cells of sorted lines fit a fast transaction beside a consumer's.
 #[inline]
 fn are_few<T: PartialEq>(cells: impl ExactSizeIterator<Item = T>) -> Option<()> {
-    if cells.len() < MOST_FAST_CELLS {
+    if cells.len() < most_fast_cells() {
         return Some(());
     }
     let mut last = None;
@@ -121,8 +121,8 @@ fn are_few<T: PartialEq>(cells: impl ExactSizeIterator<Item = T>) -> Option<()> 
         last = cell;
         is_new
     };
-    let count = cells.map(is_new).filter(|is_new| *is_new).take(MOST_FAST_CELLS).count();
-    (count < MOST_FAST_CELLS).then_some(())
+    let count = cells.map(is_new).filter(|is_new| *is_new).take(most_fast_cells()).count();
+    (count < most_fast_cells()).then_some(())
 }
 
 /// Makes changes that are sorted, as [`exchange`](crate::claim::engine::exchange) does.

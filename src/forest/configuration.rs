@@ -52,13 +52,27 @@ impl Configuration {
     /// Returns the configuration of a new provider, which has nothing but a name. (The default has the
     /// empty name, which all threads of the process share, and would count its uses all the time.)
     pub(crate) fn bare(name: Arc<str>) -> Self {
-        Configuration {
-            name,
-            inventories: Arc::default(),
-            traits: Arc::default(),
-            aggregates: Arc::default(),
-            resources: Resources::default(),
+        let Nothing { inventories, traits, aggregates } = Nothing::of_this_thread();
+        Configuration { name, inventories, traits, aggregates, resources: Resources::default() }
+    }
+}
+
+/// Holds what a provider has that has nothing. All providers that a thread creates share it: so they
+/// allocate nothing for it, and threads that create providers do not count its uses in one place.
+#[derive(Clone, Default)]
+pub(super) struct Nothing {
+    pub(super) inventories: Arc<Inventories>,
+    pub(super) traits: Arc<BTreeSet<Trait>>,
+    pub(super) aggregates: Arc<BTreeSet<Uuid>>,
+}
+
+impl Nothing {
+    pub(super) fn of_this_thread() -> Self {
+        thread_local! {
+            static NOTHING: Nothing = Nothing::default();
         }
+        // A thread that is about to end may have dropped its own.
+        NOTHING.try_with(Nothing::clone).unwrap_or_default()
     }
 }
 

@@ -30,7 +30,9 @@ mod word;
 pub(crate) use abort::{Abort, Torn};
 pub(crate) use census::Spares;
 pub(crate) use commit::access_set::Place;
-pub(crate) use commit::fast::{FastTransaction, MOST_FAST_CELLS};
+#[cfg(provider_tree_loom)]
+pub(crate) use commit::fast::with_fast_cells;
+pub(crate) use commit::fast::{FastTransaction, most_fast_cells};
 pub(crate) use commit::follow::{Follower, Reach};
 pub(crate) use commit::transaction::Transaction;
 pub(crate) use commit::waiters::Waiter;

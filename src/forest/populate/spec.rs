@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::forest::configuration::Configuration;
+use crate::forest::configuration::{Configuration, Nothing};
 use crate::forest::provider::ProviderData;
 use crate::values::{Inventories, Resources, Trait};
 
@@ -53,14 +53,15 @@ pub struct ProviderSpec {
 impl ProviderSpec {
     /// Returns an entry for a root with this uuid and name, and nothing else.
     pub fn new(uuid: Uuid, name: impl Into<Arc<str>>) -> Self {
+        let Nothing { inventories, traits, aggregates } = Nothing::of_this_thread();
         ProviderSpec {
             uuid,
             name: name.into(),
             parent: None,
             generation: None,
-            inventories: Arc::default(),
-            traits: Arc::default(),
-            aggregates: Arc::default(),
+            inventories,
+            traits,
+            aggregates,
             resources: Resources::new(),
         }
     }

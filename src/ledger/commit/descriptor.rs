@@ -123,8 +123,9 @@ impl Descriptor {
         }
     }
 
+    /// Fills in the entries behind those. Calls `step` for each.
     #[cold]
-    fn prepare_later(&self, planned: &[Planned], mut step: impl FnMut()) {
+    pub(super) fn prepare_later(&self, planned: &[Planned], mut step: impl FnMut()) {
         let make = |length| (0..length).map(|_| vacant()).collect();
         for (position, planned) in (0..).zip(planned) {
             fill(&self.later.get_or_make(position, make)[0], &planned.entry);

@@ -24,7 +24,7 @@ use crate::ledger::store::record::{NextPayload, Record};
 use crate::ledger::word::{Cell, GateWord, Kind, RecordNumber, Stamp, Ticket};
 use crate::step::{Step, reached};
 
-/// Refers to a transaction that changes every cell it reads, at most [`MOST_FAST_CELLS`] of them, each
+/// Refers to a transaction that changes every cell it reads, at most [`most_fast_cells`] of them, each
 /// once. Dropped without a commit, it has changed nothing.
 pub(crate) struct FastTransaction<'a> {
     writer: &'a mut Writer,
@@ -33,8 +33,29 @@ pub(crate) struct FastTransaction<'a> {
     is_private: bool,
 }
 
-/// Counts the cells that a fast transaction can change: those that a descriptor holds itself.
-pub(crate) const MOST_FAST_CELLS: usize = FIRST;
+/// Returns how many cells a fast transaction can change: as many as a descriptor holds itself, unless a
+/// model [says otherwise](with_fast_cells).
+#[inline(always)]
+pub(crate) fn most_fast_cells() -> usize {
+    #[cfg(provider_tree_loom)]
+    return MOST.get();
+    #[cfg(not(provider_tree_loom))]
+    FIRST
+}
+
+#[cfg(provider_tree_loom)]
+thread_local! {
+    static MOST: std::cell::Cell<usize> = const { std::cell::Cell::new(FIRST) };
+}
+
+/// Runs `body`, which checks a model, with fast transactions that change up to `count` cells: without it
+/// most models would take the path of transactions with a body, or none of them.
+#[cfg(provider_tree_loom)]
+pub(crate) fn with_fast_cells(count: usize, body: impl FnOnce()) {
+    MOST.set(count);
+    body();
+    MOST.set(FIRST);
+}
 
 impl Writer {
     /// Begins a fast transaction.
@@ -121,6 +142,9 @@ impl FastTransaction<'_> {
             trail.write(start + index as u64, planned.entry.cell);
             planned.entry
         }));
+        if cfg!(provider_tree_loom) && writer.planned.len() > FIRST {
+            descriptor.prepare_later(&writer.planned[FIRST..], || ());
+        }
         writer.publish(ticket);
         if !writer.commit_undisturbed(ticket, stamps.replaced) {
             return writer.conclude_disturbed(ticket, *stamps, end);
@@ -212,7 +236,7 @@ impl<'a> Next<'a> {
         cell: Cell,
         width: impl FnOnce(RecordNumber) -> Result<Width, Limit>,
     ) -> Option<Self> {
-        if planned.len() == MOST_FAST_CELLS || is_planned(planned, cell) {
+        if planned.len() == most_fast_cells() || is_planned(planned, cell) {
             return None;
         }
         let gate = ledger.gate(cell);

@@ -1,0 +1,214 @@
+//! Leaves that are created and removed by fast transactions, which have as many cells here as that takes.
+
+#![cfg(provider_tree_loom)]
+
+use loom_tests::Model;
+use loom_tests::hosts::{hosts, used};
+use loom_tests::providers::{assert_sound, child, race, root, uuid};
+use provider_tree::model::with_wide_fast_transactions;
+use provider_tree::{Claim, Error, Provider, ProviderTree, ResourceClass};
+
+const VCPU: ResourceClass = ResourceClass::VCPU;
+
+/// Checks a model of two threads, each of which is preempted once at most.
+fn check(name: &'static str, property: &'static str, body: impl Fn() + Send + Sync + 'static) {
+    with_wide_fast_transactions(|| {
+        Model { name, property, threads: 2, bound: Some(1) }.check(body)
+    });
+}
+
+/// The names of what is below `parent`, in their order.
+fn below(tree: &ProviderTree, parent: &Provider) -> Vec<String> {
+    let children = tree.children(parent).expect("is there");
+    children.iter().map(|child| tree.name(child).expect("is there").to_string()).collect()
+}
+
+#[test]
+fn two_leaves_of_one_uuid() {
+    check(
+        "two_leaves_of_one_uuid",
+        "of two creations of one uuid one succeeds, and the other leaves no name behind",
+        || {
+            let tree = ProviderTree::new();
+            let (mine, theirs) = race(
+                &tree,
+                |tree| tree.create_root("b", uuid(1)),
+                |tree| tree.create_root("a", uuid(1)),
+            );
+            let lost = if mine.is_ok() { "a" } else { "b" };
+            assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+            assert_eq!(mine.and(theirs), Err(Error::UuidExists { uuid: uuid(1) }));
+            assert_eq!(tree.find(lost), None);
+            assert_sound(&tree, 1);
+        },
+    );
+}
+
+#[test]
+fn two_leaves_of_one_name() {
+    check(
+        "two_leaves_of_one_name",
+        "of two creations of one name one succeeds, and the other leaves no uuid behind",
+        || {
+            let tree = ProviderTree::new();
+            let (mine, theirs) = race(
+                &tree,
+                |tree| tree.create_root("a", uuid(1)),
+                |tree| tree.create_root("a", uuid(2)),
+            );
+            let lost = uuid(if mine.is_ok() { 2 } else { 1 });
+            assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+            assert_eq!(mine.and(theirs), Err(Error::NameExists { name: "a".into() }));
+            assert_eq!(tree.find(lost), None);
+            assert_sound(&tree, 1);
+        },
+    );
+}
+
+#[test]
+fn two_leaves_of_one_parent() {
+    check(
+        "two_leaves_of_one_parent",
+        "two leaves come below the last child of one parent, one after the other",
+        || {
+            let tree = ProviderTree::new();
+            let parent = root(&tree, "parent", 1);
+            child(&tree, &parent, "first", 2);
+            race(
+                &tree,
+                |tree| child(tree, &parent, "mine", 3),
+                move |tree| child(tree, &parent, "theirs", 4),
+            );
+            let below = below(&tree, &parent);
+            let below: Vec<&str> = below.iter().map(String::as_str).collect();
+            let orders = [["first", "mine", "theirs"], ["first", "theirs", "mine"]];
+            assert!(orders.iter().any(|order| *order == below[..]), "{below:?}");
+            assert_sound(&tree, 4);
+        },
+    );
+}
+
+#[test]
+fn a_leaf_or_its_parents_removal() {
+    check(
+        "a_leaf_or_its_parents_removal",
+        "no orphan: a leaf keeps its parent from going as a leaf, or does not come",
+        || {
+            let tree = ProviderTree::new();
+            let parent = root(&tree, "parent", 1);
+            let (created, removed) = race(
+                &tree,
+                |tree| tree.create_child(&parent, "child", uuid(2)).map(drop),
+                move |tree| tree.remove_leaf(&parent),
+            );
+            match (created, removed) {
+                (Ok(()), Err(Error::HasChildren { .. })) => assert_sound(&tree, 2),
+                (Err(Error::Removed { .. }), Ok(())) => assert_sound(&tree, 0),
+                other => panic!("{other:?}"),
+            }
+        },
+    );
+}
+
+#[test]
+fn a_leaf_is_removed_once() {
+    check("a_leaf_is_removed_once", "of two removals of one leaf exactly one succeeds", || {
+        let tree = ProviderTree::new();
+        let leaf = root(&tree, "leaf", 1);
+        let (mine, theirs) = race(&tree, |tree| tree.remove(&leaf), move |tree| tree.remove(&leaf));
+        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
+        assert!(matches!(mine.and(theirs), Err(Error::Removed { .. })));
+        assert_sound(&tree, 0);
+    });
+}
+
+#[test]
+fn a_leaf_comes_behind_one_that_goes() {
+    check(
+        "a_leaf_comes_behind_one_that_goes",
+        "a leaf comes below a parent whose last child goes, and is the only one then",
+        || {
+            let tree = ProviderTree::new();
+            let parent = root(&tree, "parent", 1);
+            let old = child(&tree, &parent, "old", 2);
+            let (removed, new) =
+                race(&tree, |tree| tree.remove(&old), move |tree| child(tree, &parent, "new", 3));
+            assert_eq!(removed, Ok(1));
+            assert_eq!(tree.children(&parent), Ok(vec![new]));
+            assert_sound(&tree, 2);
+        },
+    );
+}
+
+#[test]
+fn a_leaf_comes_with_the_name_of_one_that_goes() {
+    check(
+        "a_leaf_comes_with_the_name_of_one_that_goes",
+        "a creation with the name of a leaf that goes is refused or comes after it",
+        || {
+            let tree = ProviderTree::new();
+            let old = root(&tree, "a", 1);
+            let (removed, created) =
+                race(&tree, |tree| tree.remove(&old), |tree| tree.create_root("a", uuid(2)));
+            assert_eq!(removed, Ok(1));
+            assert_eq!(tree.find(uuid(1)), None);
+            assert_eq!(tree.find("a"), created.clone().ok());
+            match created {
+                Ok(_) => assert_sound(&tree, 1),
+                Err(error) => {
+                    assert_eq!(error, Error::NameExists { name: "a".into() });
+                    assert_sound(&tree, 0);
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn a_leaf_is_claimed_or_goes() {
+    check(
+        "a_leaf_is_claimed_or_goes",
+        "a claim of a leaf keeps it from going, or comes too late",
+        || {
+            let (tree, [host]) = hosts([4]);
+            let (removed, claimed) = race(
+                &tree,
+                |tree| tree.remove(&host),
+                move |tree| {
+                    let mut worker = tree.worker().expect("a worker");
+                    worker.claim(&Claim::new(uuid(7)).take(&host, VCPU, 1)).map(drop)
+                },
+            );
+            match (removed, claimed) {
+                (Err(Error::InUse { .. }), Ok(())) => assert_eq!(used(&tree, &host), 1),
+                (Ok(1), Err(Error::Removed { .. })) => assert_sound(&tree, 0),
+                other => panic!("{other:?}"),
+            }
+        },
+    );
+}
+
+#[test]
+fn a_snapshot_has_a_leaf_whole() {
+    check(
+        "a_snapshot_has_a_leaf_whole",
+        "a snapshot has a new leaf by its uuid, its name, and its parent, or by none of them",
+        || {
+            let tree = ProviderTree::new();
+            let parent = root(&tree, "parent", 1);
+            let (found, leaf) = race(
+                &tree,
+                |tree| {
+                    let snapshot = tree.snapshot();
+                    let by_uuid = snapshot.find(uuid(2)).expect("kept");
+                    assert_eq!(snapshot.find("leaf").expect("kept"), by_uuid);
+                    let children = snapshot.children(&parent).expect("was there");
+                    assert_eq!(children, Vec::from_iter(by_uuid));
+                    by_uuid
+                },
+                move |tree| child(tree, &parent, "leaf", 2),
+            );
+            assert!(found.is_none_or(|found| found == leaf), "{found:?}");
+        },
+    );
+}
