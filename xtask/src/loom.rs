@@ -44,8 +44,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 189,
-            Checker::Shuttle => 187,
+            Checker::Loom => 198,
+            Checker::Shuttle => 196,
         }
     }
 
