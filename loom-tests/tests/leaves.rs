@@ -190,7 +190,8 @@ fn a_leaf_is_claimed_or_goes() {
 
 #[test]
 fn a_snapshot_has_a_leaf_whole() {
-    check(
+    check_up_to(
+        2,
         "a_snapshot_has_a_leaf_whole",
         "a snapshot has a new leaf by its uuid, its name, and its parent, or by none of them",
         || {

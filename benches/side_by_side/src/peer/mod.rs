@@ -95,6 +95,10 @@ pub(crate) trait Take {
 /// Claiming for a consumer.
 pub(crate) trait Claim {
     fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> bool;
+    /// The same for `consumer`, or for one that the side names, which it returns.
+    fn claim_for_new(&mut self, consumer: Uuid, lines: &[Line]) -> Option<Uuid> {
+        self.claim(consumer, lines).then_some(consumer)
+    }
     fn release(&mut self, consumer: Uuid) -> bool;
 }
 

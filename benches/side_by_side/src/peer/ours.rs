@@ -71,14 +71,23 @@ impl Take for Session {
     }
 }
 
-impl Claim for Session {
-    fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> bool {
-        let mut claim = provider_tree::Claim::new(consumer);
+impl Session {
+    fn claim_lines(&mut self, mut claim: provider_tree::Claim, lines: &[Line]) -> Option<Uuid> {
         for line in lines {
             let provider = &self.forest.providers[line.provider];
             claim.take_mut(provider, CLASSES[line.class], line.amount);
         }
-        self.worker.claim(&claim).is_ok()
+        self.worker.claim(&claim).ok().map(|receipt| receipt.consumer)
+    }
+}
+
+impl Claim for Session {
+    fn claim(&mut self, consumer: Uuid, lines: &[Line]) -> bool {
+        self.claim_lines(provider_tree::Claim::new(consumer), lines).is_some()
+    }
+
+    fn claim_for_new(&mut self, _consumer: Uuid, lines: &[Line]) -> Option<Uuid> {
+        self.claim_lines(provider_tree::Claim::unnamed(), lines)
     }
 
     fn release(&mut self, consumer: Uuid) -> bool {

@@ -41,6 +41,7 @@ pub(super) fn all() -> Vec<Workload> {
             ]
         }));
     }
+    all.push(named_by_the_side());
     for count in [1, 2, 3, 10, 100] {
         let name = format!("claim and release, k = {count}");
         all.push(Workload::new(name, OF_MANY, move || {
@@ -60,6 +61,32 @@ pub(super) fn all() -> Vec<Workload> {
     all.extend(among_jobs());
     all.extend(beside_snapshots());
     all
+}
+
+/// Where the side may name the consumer.
+fn named_by_the_side() -> Workload {
+    fn of<P: Peer<Session: Claim>>() -> Side {
+        let picks = Picks::new(PROVIDERS, Skew::Uniform);
+        Side::new(&Arc::new(P::new(PROVIDERS)), move |mut session, thread| {
+            let (mut pick, mut consumer) = (picks.of(thread), consumers(thread));
+            move || {
+                let (provider, consumer) = (pick(), consumer());
+                let consumer = session.claim_for_new(consumer, black_box(&job(provider)));
+                assert!(consumer.is_some_and(|consumer| session.release(consumer)));
+            }
+        })
+    }
+    Workload::new("claim and release, 3 classes of one, named by ours", OF_ONE, || {
+        vec![
+            of::<Ours>(),
+            of::<MutexMaps>(),
+            of::<RwLockMaps>(),
+            of::<LockedPersistent>(),
+            of::<SingleWriter>(),
+            of::<DashMaps>(),
+            of::<TwoPhase>(),
+        ]
+    })
 }
 
 /// Where consumers are many, so that their map or index is as large as in use.
