@@ -10,11 +10,19 @@ use provider_tree::{Claim, Error, Provider, ProviderTree, ResourceClass};
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
 
-/// Checks a model of two threads, each of which is preempted once at most.
+/// Checks a model of two threads that are preempted once.
 fn check(name: &'static str, property: &'static str, body: impl Fn() + Send + Sync + 'static) {
-    with_wide_fast_transactions(|| {
-        Model { name, property, threads: 2, bound: Some(1) }.check(body)
-    });
+    check_up_to(1, name, property, body);
+}
+
+fn check_up_to(
+    bound: usize,
+    name: &'static str,
+    property: &'static str,
+    body: impl Fn() + Send + Sync + 'static,
+) {
+    let bound = Some(bound);
+    with_wide_fast_transactions(|| Model { name, property, threads: 2, bound }.check(body));
 }
 
 /// The names of what is below `parent`, in their order.

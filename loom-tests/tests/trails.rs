@@ -91,6 +91,8 @@ fn two_that_change_one_cell_are_told() {
         let [mut mine, mut other] = [ledger.hand(), ledger.hand()];
         let thread = thread::spawn(move || increment(&mut other, cell));
         increment(&mut mine, cell);
+        // Between the other's two attempts, if it needs two.
+        thread::yield_now();
         mirror.look_after_seeing(0);
         thread.join().expect("no panic in the thread");
         mirror.finish();
