@@ -39,11 +39,6 @@ pub mod thread {
         JoinHandle(thread::spawn(body))
     }
 
-    /// Lets another thread go on first, which is no preemption.
-    pub fn yield_now() {
-        thread::yield_now();
-    }
-
     impl<T: 'static> JoinHandle<T> {
         /// Waits for the thread to end.
         ///

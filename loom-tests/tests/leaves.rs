@@ -5,7 +5,7 @@
 use loom_tests::Model;
 use loom_tests::hosts::{hosts, used};
 use loom_tests::providers::{assert_sound, child, race, root, uuid};
-use provider_tree::model::with_wide_fast_transactions;
+use provider_tree::model::{interned, with_wide_fast_transactions};
 use provider_tree::{Claim, Error, Provider, ProviderTree, ResourceClass};
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -47,6 +47,7 @@ fn two_leaves_of_one_uuid() {
             assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
             assert_eq!(mine.and(theirs), Err(Error::UuidExists { uuid: uuid(1) }));
             assert_eq!(tree.find(lost), None);
+            assert_eq!(interned(&tree), [1, 1, 0], "interned for nobody");
             assert_sound(&tree, 1);
         },
     );
@@ -199,7 +200,7 @@ fn a_leaf_is_claimed_or_goes() {
 #[test]
 fn a_snapshot_has_a_leaf_whole() {
     check_up_to(
-        2,
+        3,
         "a_snapshot_has_a_leaf_whole",
         "a snapshot has a new leaf by its uuid, its name, and its parent, or by none of them",
         || {

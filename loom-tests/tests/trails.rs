@@ -82,19 +82,18 @@ fn two_that_change_one_cell_are_told() {
     Model {
         name: "two_that_change_one_cell_are_told",
         property: "a change that has to be tried again is announced when it is in force",
-        threads: 2,
+        threads: 3,
         bound: Some(2),
     }
     .check(|| {
         let (ledger, [cell]) = Ledger::with_cells([&[0]]);
         let mut mirror = Mirror::of(&ledger, [cell]);
-        let [mut mine, mut other] = [ledger.hand(), ledger.hand()];
-        let thread = thread::spawn(move || increment(&mut other, cell));
-        increment(&mut mine, cell);
-        // Between the other's two attempts, if it needs two.
-        thread::yield_now();
+        let [first, second] = [ledger.hand(), ledger.hand()]
+            .map(|mut hand| thread::spawn(move || increment(&mut hand, cell)));
+        first.join().expect("no panic in the thread");
+        // Between the second's two attempts, if it needs two.
         mirror.look_after_seeing(0);
-        thread.join().expect("no panic in the thread");
+        second.join().expect("no panic in the thread");
         mirror.finish();
         assert_eq!(mirror.look(), Some(vec![]), "all is done");
     });
