@@ -34,7 +34,7 @@ pub(crate) struct FastTransaction<'a> {
 }
 
 /// Returns how many cells a fast transaction can change: as many as a descriptor holds itself, unless a
-/// model [says otherwise](with_fast_cells).
+/// model says otherwise.
 #[inline(always)]
 pub(crate) fn most_fast_cells() -> usize {
     #[cfg(provider_tree_loom)]
