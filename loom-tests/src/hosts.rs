@@ -1,7 +1,11 @@
 //! Forests of a few hosts, for the models of claims.
 
-use provider_tree::{Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass};
+use provider_tree::{
+    Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Worker,
+};
 use uuid::Uuid;
+
+use crate::thread;
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
 
@@ -23,4 +27,16 @@ pub fn hosts<const N: usize>(capacities: [u64; N]) -> (ProviderTree, [Provider; 
 /// How much VCPU of a host is used.
 pub fn used(tree: &ProviderTree, host: &Provider) -> u64 {
     tree.usage(host, VCPU).expect("has an inventory").used
+}
+
+/// Runs `theirs` in a thread of its own and `mine` in this one, each with a worker.
+pub fn race<A, B: Send + 'static>(
+    tree: &ProviderTree,
+    mine: impl FnOnce(&mut Worker) -> A,
+    theirs: impl FnOnce(&mut Worker) -> B + Send + 'static,
+) -> (A, B) {
+    let mut other = tree.worker().expect("few workers");
+    let thread = thread::spawn(move || theirs(&mut other));
+    let mine = mine(&mut tree.worker().expect("few workers"));
+    (mine, thread.join().expect("no panic in the thread"))
 }

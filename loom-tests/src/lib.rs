@@ -12,6 +12,7 @@
 
 #![cfg(provider_tree_loom)]
 
+pub mod contests;
 pub mod hosts;
 pub mod providers;
 pub mod records;

@@ -2,20 +2,18 @@
 
 #![cfg(provider_tree_loom)]
 
+use loom_tests::hosts::{race, used};
+use loom_tests::providers::uuid;
 use loom_tests::{Model, thread};
 use provider_tree::{
     Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
-    ResourceClass, Worker,
+    ResourceClass,
 };
 use uuid::Uuid;
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
 const ONE: Uuid = Uuid::from_u128(8);
 const TWO: Uuid = Uuid::from_u128(9);
-
-fn uuid(number: u128) -> Uuid {
-    Uuid::from_u128(number)
-}
 
 fn vcpu(total: u64) -> Inventories {
     Inventories::new().with(VCPU, Inventory::new(total))
@@ -29,22 +27,6 @@ fn forest(list: &[ProviderSpec]) -> (ProviderTree, Vec<Provider>) {
     let tree = ProviderTree::new();
     let providers = tree.populate(list).expect("a sound list");
     (tree, providers)
-}
-
-fn used(tree: &ProviderTree, provider: &Provider) -> u64 {
-    tree.usage(provider, VCPU).expect("has it").used
-}
-
-/// Runs `theirs` in a thread of its own and `mine` in this one.
-fn race<A, B: Send + 'static>(
-    tree: &ProviderTree,
-    mine: impl FnOnce(&mut Worker) -> A,
-    theirs: impl FnOnce(&mut Worker) -> B + Send + 'static,
-) -> (A, B) {
-    let mut other = tree.worker().expect("few workers");
-    let thread = thread::spawn(move || theirs(&mut other));
-    let mine = mine(&mut tree.worker().expect("few workers"));
-    (mine, thread.join().expect("no panic in the thread"))
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 #![cfg(provider_tree_loom)]
 
-use loom_tests::hosts::{hosts, used};
+use loom_tests::hosts::{hosts, race, used};
 use loom_tests::{Model, thread};
 use provider_tree::{
-    Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderTree, Receipt,
-    ResourceClass, SubtreeUsages, Worker,
+    Batch, Claim, Error, Expect, Inventories, Inventory, Provider, Receipt, ResourceClass,
+    SubtreeUsages,
 };
 use uuid::Uuid;
 
@@ -15,18 +15,6 @@ const VCPU: ResourceClass = ResourceClass::VCPU;
 /// Consumers, told from providers by their numbers.
 const ONE: Uuid = Uuid::from_u128(101);
 const TWO: Uuid = Uuid::from_u128(102);
-
-/// Runs `theirs` in a thread of its own and `mine` in this one, each with a worker.
-fn race<A, B: Send + 'static>(
-    tree: &ProviderTree,
-    mine: impl FnOnce(&mut Worker) -> A,
-    theirs: impl FnOnce(&mut Worker) -> B + Send + 'static,
-) -> (A, B) {
-    let mut other = tree.worker().expect("few workers");
-    let thread = thread::spawn(move || theirs(&mut other));
-    let mine = mine(&mut tree.worker().expect("few workers"));
-    (mine, thread.join().expect("no panic in the thread"))
-}
 
 fn of(consumer: Uuid, host: &Provider, amount: u64) -> Claim {
     Claim::new(consumer).take(host, VCPU, amount)

@@ -3,9 +3,13 @@
 #![cfg(provider_tree_loom)]
 
 use loom_tests::Model;
+use loom_tests::contests::{
+    one_creates_a_name_whose_owner_goes, two_create_one_name, two_create_one_uuid,
+    two_remove_one_provider,
+};
 use loom_tests::hosts::{hosts, used};
 use loom_tests::providers::{assert_sound, child, race, root, uuid};
-use provider_tree::model::{interned, with_wide_fast_transactions};
+use provider_tree::model::with_wide_fast_transactions;
 use provider_tree::{Claim, Error, Provider, ProviderTree, ResourceClass};
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -36,20 +40,7 @@ fn two_leaves_of_one_uuid() {
     check(
         "two_leaves_of_one_uuid",
         "of two creations of one uuid one succeeds, and the other leaves no name behind",
-        || {
-            let tree = ProviderTree::new();
-            let (mine, theirs) = race(
-                &tree,
-                |tree| tree.create_root("b", uuid(1)),
-                |tree| tree.create_root("a", uuid(1)),
-            );
-            let lost = if mine.is_ok() { "a" } else { "b" };
-            assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
-            assert_eq!(mine.and(theirs), Err(Error::UuidExists { uuid: uuid(1) }));
-            assert_eq!(tree.find(lost), None);
-            assert_eq!(interned(&tree), [1, 1, 0], "interned for nobody");
-            assert_sound(&tree, 1);
-        },
+        two_create_one_uuid,
     );
 }
 
@@ -58,19 +49,7 @@ fn two_leaves_of_one_name() {
     check(
         "two_leaves_of_one_name",
         "of two creations of one name one succeeds, and the other leaves no uuid behind",
-        || {
-            let tree = ProviderTree::new();
-            let (mine, theirs) = race(
-                &tree,
-                |tree| tree.create_root("a", uuid(1)),
-                |tree| tree.create_root("a", uuid(2)),
-            );
-            let lost = uuid(if mine.is_ok() { 2 } else { 1 });
-            assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
-            assert_eq!(mine.and(theirs), Err(Error::NameExists { name: "a".into() }));
-            assert_eq!(tree.find(lost), None);
-            assert_sound(&tree, 1);
-        },
+        two_create_one_name,
     );
 }
 
@@ -121,14 +100,11 @@ fn a_leaf_or_its_parents_removal() {
 
 #[test]
 fn a_leaf_is_removed_once() {
-    check("a_leaf_is_removed_once", "of two removals of one leaf exactly one succeeds", || {
-        let tree = ProviderTree::new();
-        let leaf = root(&tree, "leaf", 1);
-        let (mine, theirs) = race(&tree, |tree| tree.remove(&leaf), move |tree| tree.remove(&leaf));
-        assert!(mine.is_ok() ^ theirs.is_ok(), "{mine:?} {theirs:?}");
-        assert!(matches!(mine.and(theirs), Err(Error::Removed { .. })));
-        assert_sound(&tree, 0);
-    });
+    check(
+        "a_leaf_is_removed_once",
+        "of two removals of one leaf exactly one succeeds",
+        two_remove_one_provider,
+    );
 }
 
 #[test]
@@ -154,22 +130,7 @@ fn a_leaf_comes_with_the_name_of_one_that_goes() {
     check(
         "a_leaf_comes_with_the_name_of_one_that_goes",
         "a creation with the name of a leaf that goes is refused or comes after it",
-        || {
-            let tree = ProviderTree::new();
-            let old = root(&tree, "a", 1);
-            let (removed, created) =
-                race(&tree, |tree| tree.remove(&old), |tree| tree.create_root("a", uuid(2)));
-            assert_eq!(removed, Ok(1));
-            assert_eq!(tree.find(uuid(1)), None);
-            assert_eq!(tree.find("a"), created.clone().ok());
-            match created {
-                Ok(_) => assert_sound(&tree, 1),
-                Err(error) => {
-                    assert_eq!(error, Error::NameExists { name: "a".into() });
-                    assert_sound(&tree, 0);
-                }
-            }
-        },
+        one_creates_a_name_whose_owner_goes,
     );
 }
 

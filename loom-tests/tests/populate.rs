@@ -2,19 +2,15 @@
 
 #![cfg(provider_tree_loom)]
 
-use loom_tests::{Model, thread};
+use loom_tests::Model;
+use loom_tests::providers::{race, uuid};
 use provider_tree::{
     Claim, Error, Expect, Fault, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
     ResourceClass, Trait,
 };
-use uuid::Uuid;
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
 const SHARES: Trait = Trait::MISC_SHARES_VIA_AGGREGATE;
-
-fn uuid(number: u128) -> Uuid {
-    Uuid::from_u128(number)
-}
 
 fn spec(number: u128, name: &'static str) -> ProviderSpec {
     ProviderSpec::new(uuid(number), name)
@@ -22,18 +18,6 @@ fn spec(number: u128, name: &'static str) -> ProviderSpec {
 
 fn vcpu(total: u64) -> Inventories {
     Inventories::new().with(VCPU, Inventory::new(total))
-}
-
-/// Runs `theirs` in a thread of its own and `mine` in this one.
-fn race<A, B: Send + 'static>(
-    tree: &ProviderTree,
-    mine: impl FnOnce(&ProviderTree) -> A,
-    theirs: impl FnOnce(&ProviderTree) -> B + Send + 'static,
-) -> (A, B) {
-    let other = tree.clone();
-    let thread = thread::spawn(move || theirs(&other));
-    let mine = mine(tree);
-    (mine, thread.join().expect("no panic in the thread"))
 }
 
 fn populated(list: &[ProviderSpec]) -> (ProviderTree, Vec<Provider>) {

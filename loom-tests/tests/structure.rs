@@ -3,6 +3,10 @@
 #![cfg(provider_tree_loom)]
 
 use loom_tests::Model;
+use loom_tests::contests::{
+    one_creates_a_name_whose_owner_goes, two_create_one_name, two_create_one_uuid,
+    two_remove_one_provider,
+};
 use loom_tests::providers::{assert_sound, child, race, root, uuid};
 use provider_tree::model::{cells_of, interned};
 use provider_tree::{Error, Provider, ProviderData, ProviderTree};
@@ -15,23 +19,7 @@ fn one_uuid_is_created_once() {
         threads: 2,
         bound: Some(1),
     }
-    .check(|| {
-        let tree = ProviderTree::new();
-        let (mine, theirs) = race(
-            &tree,
-            |tree| tree.create_root("b", uuid(1)),
-            |tree| tree.create_root("a", uuid(1)),
-        );
-        let (won, lost, error) = match (mine, theirs) {
-            (Ok(_), Err(error)) => ("b", "a", error),
-            (Err(error), Ok(_)) => ("a", "b", error),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(error, Error::UuidExists { uuid: uuid(1) });
-        assert_eq!(tree.find(won), tree.find(uuid(1)));
-        assert_eq!(tree.find(lost), None);
-        assert_sound(&tree, 1);
-    });
+    .check(two_create_one_uuid);
 }
 
 #[test]
@@ -42,22 +30,7 @@ fn one_name_is_created_once() {
         threads: 2,
         bound: Some(1),
     }
-    .check(|| {
-        let tree = ProviderTree::new();
-        let (mine, theirs) = race(
-            &tree,
-            |tree| tree.create_root("a", uuid(1)),
-            |tree| tree.create_root("a", uuid(2)),
-        );
-        let (lost, error) = match (mine, theirs) {
-            (Ok(_), Err(error)) => (uuid(2), error),
-            (Err(error), Ok(_)) => (uuid(1), error),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(error, Error::NameExists { name: "a".into() });
-        assert_eq!(tree.find(lost), None);
-        assert_sound(&tree, 1);
-    });
+    .check(two_create_one_name);
 }
 
 #[test]
@@ -89,25 +62,7 @@ fn a_name_is_created_while_its_owner_goes() {
         threads: 2,
         bound: Some(1),
     }
-    .check(|| {
-        let tree = ProviderTree::new();
-        let old = root(&tree, "a", 1);
-        let (removed, created) =
-            race(&tree, |tree| tree.remove(&old), |tree| tree.create_root("a", uuid(2)));
-        assert_eq!(removed, Ok(1));
-        assert_eq!(tree.find(uuid(1)), None);
-        match created {
-            Ok(new) => {
-                assert_eq!(tree.find("a"), Some(new));
-                assert_sound(&tree, 1);
-            }
-            Err(error) => {
-                assert_eq!(error, Error::NameExists { name: "a".into() });
-                assert_eq!(tree.find("a"), None);
-                assert_sound(&tree, 0);
-            }
-        }
-    });
+    .check(one_creates_a_name_whose_owner_goes);
 }
 
 #[test]
@@ -143,16 +98,7 @@ fn a_provider_is_removed_once() {
         threads: 2,
         bound: Some(1),
     }
-    .check(|| {
-        let tree = ProviderTree::new();
-        let host = root(&tree, "host", 1);
-        let (mine, theirs) = race(&tree, |tree| tree.remove(&host), move |tree| tree.remove(&host));
-        match (mine, theirs) {
-            (Ok(1), Err(Error::Removed { .. })) | (Err(Error::Removed { .. }), Ok(1)) => {}
-            other => panic!("{other:?}"),
-        }
-        assert_sound(&tree, 0);
-    });
+    .check(two_remove_one_provider);
 }
 
 #[test]
