@@ -57,8 +57,9 @@ impl Configuration {
     }
 }
 
-/// Holds what a provider has that has nothing. All providers that a thread creates share it: so they
-/// allocate nothing for it, and threads that create providers do not count its uses in one place.
+/// Holds the parts of a configuration that are empty in a new provider. All providers that a thread creates
+/// share them: so they allocate nothing for them, and threads that create providers do not count the uses
+/// in one place.
 #[derive(Clone, Default)]
 pub(super) struct Nothing {
     pub(super) inventories: Arc<Inventories>,

@@ -202,8 +202,8 @@ fn resident_memory() -> Option<u64> {
 }
 
 /// How much more an operation may cost in the largest forest than in the smallest. Caches account
-/// for a factor of ten or so, and of more while other programs use them; what is linear would take a
-/// thousand times as long.
+/// for a factor of ten or so, and of some 150 for a look-up whose every line comes from a slow memory;
+/// what is linear would take a thousand times as long.
 const MOST: f64 = 200.0;
 
 /// Every operation whose cost must not depend on the size of the forest, on two shapes of it; and
