@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use serde_json::Value;
 
+use crate::cores;
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed};
 
@@ -177,7 +176,7 @@ fn list(workspace: &Workspace, request: &Request) -> Result<Vec<Listed>, Failure
 }
 
 /// Finds the programs that cargo says it has built.
-fn programs_in(messages: &str) -> Vec<PathBuf> {
+pub(crate) fn programs_in(messages: &str) -> Vec<PathBuf> {
     let program = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
@@ -188,28 +187,14 @@ fn programs_in(messages: &str) -> Vec<PathBuf> {
 /// Runs each model in a process of its own, as many at once as there are cores. Returns what they
 /// say, and the names of those that fail.
 fn run_all(models: &[Listed]) -> Result<(Heard, Vec<&str>), Failure> {
-    let waiting = Mutex::new(models.iter());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || -> Result<_, Failure> {
-        let mut ran = Vec::new();
-        while let Some(model) = next() {
-            let output = run_one(model)?;
-            println!(
-                "test {} ... {}",
-                model.name,
-                if output.status.success() { "ok" } else { "FAILED" }
-            );
-            ran.push((model, output));
-        }
-        Ok(ran)
-    };
-    let ran = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
-        let ended = workers.into_iter().map(|it| it.join().expect("a worker does not panic"));
-        ended.collect::<Result<Vec<_>, Failure>>()
+    let ran = cores::share(models, |_, model| {
+        let output = run_one(model)?;
+        let verdict = if output.status.success() { "ok" } else { "FAILED" };
+        println!("test {} ... {verdict}", model.name);
+        Ok((model, output))
     })?;
     let (mut heard, mut broken) = (Heard::default(), Vec::new());
-    for (model, output) in ran.into_iter().flatten() {
+    for (model, output) in ran {
         let said = String::from_utf8_lossy(&output.stdout);
         said.lines().for_each(|line| heard.line(line));
         if !output.status.success() {
@@ -227,10 +212,6 @@ fn run_one(model: &Listed) -> Result<Output, Failure> {
         command.env_remove(limit);
     }
     command.output().map_err(|error| failed(format!("{}: {error}", model.program.display())))
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What a model says of itself.

@@ -5,6 +5,7 @@
 mod bench;
 mod checks;
 mod circles;
+mod cores;
 mod fuzz;
 mod loom;
 mod metadata;

@@ -5,108 +5,107 @@
 
 mod bug;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{fs, io};
 
+use wait_timeout::ChildExt;
+
+use crate::cores;
 use crate::loom::{self, Checker};
 use crate::metadata::{LIBRARY, Workspace};
-use crate::shell::{self, Failure, failed, heading};
+use crate::shell::{self, Failure, failed};
 use crate::test::FEATURES;
 use bug::{Bug, Check, Harness, INSIDE};
 
 /// Where the bugs are, one file each.
 const FOLDER: &str = "xtask/mutants";
 
-/// Seeds every bug whose name contains `filter`, and fails unless its checks do.
+/// A check that runs longer than this with a bug has not caught it.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Seeds every bug whose name contains `filter`, on as many cores as there are, and fails unless the
+/// checks of each do.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
     let mut bugs = Bug::read_all(&workspace.root().join(FOLDER))?;
     bugs.retain(|bug| filter.is_none_or(|part| bug.name.contains(part)));
-    let copy = Copy::make(workspace)?;
-    let mut rows = Vec::new();
-    let mut survivors = Vec::new();
-    for bug in &bugs {
-        heading(&bug.name);
+    let copies = (0..cores::count().min(bugs.len())).map(|core| Copy::make(workspace, core));
+    let copies = copies.collect::<Result<Vec<_>, Failure>>()?;
+    let mut rows = cores::share(&bugs, |core, bug| {
         let start = Instant::now();
-        let missed = copy.checks_that_pass(workspace, bug)?;
-        let is_caught = missed.is_empty();
-        let (verdict, named) = match is_caught {
-            true => ("caught by", bug.checks.iter().collect()),
+        let missed = copies[core].checks_that_miss(workspace, bug)?;
+        let (verdict, named) = match missed.is_empty() {
+            true => (CAUGHT, bug.checks.iter().map(|check| check.name.clone()).collect()),
             false => ("MISSED by", missed),
         };
-        let named: Vec<&str> = named.iter().map(|check| check.name.as_str()).collect();
-        let named = named.join(", ");
-        println!("{verdict} {named}");
-        let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
-        rows.push(vec![bug.name.clone(), verdict.to_owned(), named, seconds]);
-        if !is_caught {
-            survivors.push(&bug.name);
-        }
-    }
+        let (named, seconds) = (named.join(", "), start.elapsed().as_secs_f64());
+        println!("mutant {} ... {verdict} {named}", bug.name);
+        Ok(vec![bug.name.clone(), verdict.to_owned(), named, format!("{seconds:.1}")])
+    })?;
+    rows.sort();
     println!("\n{}", shell::table(&["mutant", "", "checks", "seconds"], &[3], &rows));
+    let survivors: Vec<_> = rows.iter().filter(|row| row[1] != CAUGHT).collect();
     println!("\nmutants: {}, caught: {}", rows.len(), rows.len() - survivors.len());
     match survivors.first() {
         _ if rows.is_empty() => Err(Failure::Usage("no mutant has such a name".to_owned())),
         None => Ok(()),
-        Some(first) => Err(failed(format!("not caught: {first}"))),
+        Some(first) => Err(failed(format!("not caught: {}", first[0]))),
     }
 }
 
-/// A copy of the sources to seed bugs in.
+const CAUGHT: &str = "caught by";
+
+/// A copy of the sources to seed bugs in, with build products of its own.
 struct Copy {
     root: PathBuf,
+    target_directory: PathBuf,
 }
 
 impl Copy {
-    fn make(workspace: &Workspace) -> Result<Copy, Failure> {
-        let root = workspace.target_directory().join("mutants/workspace");
+    fn make(workspace: &Workspace, core: usize) -> Result<Copy, Failure> {
+        let place = workspace.target_directory().join(format!("mutants/{core}"));
+        let (root, target_directory) = (place.join("workspace"), place.join("target"));
         if root.exists() {
             fs::remove_dir_all(&root).map_err(|error| trouble(&root, &error))?;
         }
         copy_tree(workspace.root(), &root)?;
-        Ok(Copy { root })
+        Ok(Copy { root, target_directory })
     }
 
-    /// Which of the bug's checks pass in spite of it. The copy is whole again afterwards.
-    fn checks_that_pass<'a>(
-        &self,
-        workspace: &Workspace,
-        bug: &'a Bug,
-    ) -> Result<Vec<&'a Check>, Failure> {
+    /// Which of the bug's checks do not fail because of it. The copy is whole again afterwards.
+    fn checks_that_miss(&self, workspace: &Workspace, bug: &Bug) -> Result<Vec<String>, Failure> {
         let seeded = bug.seed(&self.root)?;
         seeded.iter().try_for_each(|file| write(&file.path, &file.seeded))?;
-        let result = self.run_checks(workspace, &bug.checks);
+        let verdicts = bug.checks.iter().map(|check| self.check(workspace, check));
+        let verdicts: Result<Vec<_>, Failure> = verdicts.collect();
         seeded.iter().try_for_each(|file| write(&file.path, &file.sound))?;
-        result
+        let misses =
+            bug.checks.iter().zip(verdicts?).filter_map(|(check, verdict)| match verdict {
+                Verdict::Fails => None,
+                Verdict::Passes => Some(check.name.clone()),
+                Verdict::GoesOn => Some(format!("{} (after {} s)", check.name, LIMIT.as_secs())),
+            });
+        Ok(misses.collect())
     }
 
-    fn run_checks<'a>(
-        &self,
-        workspace: &Workspace,
-        checks: &'a [Check],
-    ) -> Result<Vec<&'a Check>, Failure> {
-        let mut passed = Vec::new();
-        for check in checks {
-            let command = |last: &[&str]| {
-                let mut command = self.command(workspace, check);
-                command.args(last);
-                command
-            };
-            // What does not compile would count as caught.
-            shell::run(&mut command(&["--no-run"]))?;
-            let mut command = command(&["--", "--exact", &check.name]);
-            let output = command.stdin(Stdio::null()).output();
-            let output = output.map_err(|error| failed(error.to_string()))?;
-            if output.status.success() {
-                passed.push(check);
-            }
-        }
-        Ok(passed)
+    /// Builds and runs a check.
+    fn check(&self, workspace: &Workspace, check: &Check) -> Result<Verdict, Failure> {
+        // What does not compile would count as caught.
+        let messages = shell::output(&mut self.build(workspace, check))?;
+        let programs = loom::programs_in(&messages);
+        let [program] = programs.as_slice() else {
+            return Err(failed(format!("{} is not in one program: {programs:?}", check.name)));
+        };
+        let mut command = Command::new(program);
+        command.args(["--exact", &check.name]).current_dir(self.folder_of(check));
+        command.env("RUST_BACKTRACE", "0");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        run_at_most(LIMIT, &mut command).map_err(|error| trouble(program, &error))
     }
 
-    /// Cargo in the copy, on the target of this check.
-    fn command(&self, workspace: &Workspace, check: &Check) -> Command {
+    /// Cargo in the copy, building the target of this check.
+    fn build(&self, workspace: &Workspace, check: &Check) -> Command {
         // A bug may leave code unused.
         let allowing = "--allow warnings";
         let mut command = match check.harness {
@@ -129,11 +128,40 @@ impl Copy {
         };
         command
             .current_dir(&self.root)
-            .arg("--quiet")
-            .env("CARGO_TARGET_DIR", workspace.target_directory().join("mutants/target"))
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env("RUST_BACKTRACE", "0");
+            .args(["--quiet", "--no-run", "--message-format", "json-render-diagnostics"])
+            .env("CARGO_TARGET_DIR", &self.target_directory)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         command
+    }
+
+    /// Where cargo would run this check.
+    fn folder_of(&self, check: &Check) -> PathBuf {
+        match check.harness {
+            Harness::Loom => self.root.join("loom-tests"),
+            Harness::Test => self.root.clone(),
+        }
+    }
+}
+
+/// How a check ends.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Fails,
+    Passes,
+    GoesOn,
+}
+
+/// Runs a check, and ends it if it takes longer than this.
+fn run_at_most(limit: Duration, command: &mut Command) -> io::Result<Verdict> {
+    let mut child = command.spawn()?;
+    match child.wait_timeout(limit)? {
+        Some(status) if status.success() => Ok(Verdict::Passes),
+        Some(_) => Ok(Verdict::Fails),
+        None => {
+            child.kill()?;
+            child.wait()?;
+            Ok(Verdict::GoesOn)
+        }
     }
 }
 
@@ -209,6 +237,23 @@ mod tests {
     fn is_within(module: &str, path: &Path, source: &Source) -> bool {
         let parts = path.with_extension("");
         parts.iter().any(|part| part == module) || source.contains(&["mod", module, "{"])
+    }
+
+    #[test]
+    fn a_check_that_goes_on_is_ended() {
+        // This very test program runs another test of it.
+        let program = || {
+            let mut command = Command::new(std::env::current_exe().expect("it runs"));
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let passing = ["--exact", "shell::tests::a_table_without_rows_has_its_header"];
+        let ended = run_at_most(LIMIT, program().args(passing));
+        assert_eq!(ended.expect("it starts"), Verdict::Passes);
+        let ended = run_at_most(LIMIT, program().arg("--no-such-option"));
+        assert_eq!(ended.expect("it starts"), Verdict::Fails);
+        let ended = run_at_most(Duration::ZERO, program().args(passing));
+        assert_eq!(ended.expect("it starts"), Verdict::GoesOn);
     }
 
     #[test]
