@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::search::bits::WORD;
+use crate::search::form::Need;
 
 /// Holds, for one class, how much is free in each tree: the greatest single amount, and the sum.
 ///
@@ -63,6 +64,17 @@ impl Column {
         }
     }
 
+    /// Returns whether `tree` has as much free as is needed.
+    #[inline]
+    pub(super) fn has_enough(&self, tree: usize, need: &Need) -> bool {
+        match self {
+            Column::Few(few) => few
+                .get(&(tree as u32))
+                .is_some_and(|free| free.most >= need.most && free.sum >= need.sum),
+            Column::Many(dense) => dense.has_enough(tree, need),
+        }
+    }
+
     /// Returns the greatest amount that one provider has free in any tree of the run of 64 trees
     /// with this number, or more.
     #[inline]
@@ -120,6 +132,13 @@ impl Dense {
     }
 
     #[inline]
+    fn has_enough(&self, tree: usize, need: &Need) -> bool {
+        // What one provider has free, all have together: most requests need no look at the sum.
+        self.most.get(tree).is_some_and(|most| *most >= need.most)
+            && (need.sum <= need.most || self.sum[tree] >= need.sum)
+    }
+
+    #[inline]
     fn set(&mut self, tree: usize, free: Free) {
         if tree >= self.most.len() {
             self.most.resize(tree + 1, 0);
@@ -156,14 +175,18 @@ mod tests {
         for step in 0..5_000 {
             number = number * 48_271 % 2_147_483_647;
             let tree = number % (100 + step);
-            let free = Free { most: number as u64 % 50, sum: number as u64 % 500 };
+            let most = number as u64 % 50;
+            let free = Free { most, sum: most + number as u64 % 500 };
             let free = (step % 5 > 0).then_some(free);
             column.set(tree, free, 5_100);
             model.insert(tree, free.unwrap_or_default());
-            assert_eq!(
-                column.get(number % 5_100),
-                model.get(&(number % 5_100)).copied().unwrap_or_default()
-            );
+            let tree = number % 5_100;
+            let free = model.get(&tree).copied().unwrap_or_default();
+            assert_eq!(column.get(tree), free);
+            let (most, more) = (1 + step as u64 % 50, [0, 200][step % 2]);
+            let need = Need { class: 0, most, sum: most + more };
+            let has_enough = free.most >= need.most && free.sum >= need.sum;
+            assert_eq!(column.has_enough(tree, &need), has_enough);
         }
         assert!(column.sums().is_some());
         for run in 0..80 {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::search::column::Free;
 use crate::search::group::Group;
 use crate::search::request::Request;
 
@@ -50,14 +49,6 @@ pub(super) struct Need {
     pub(super) most: u64,
     /// What is needed together.
     pub(super) sum: u64,
-}
-
-impl Need {
-    /// Returns whether so much free is enough.
-    #[inline]
-    pub(super) fn fits(&self, free: Free) -> bool {
-        free.most >= self.most && free.sum >= self.sum
-    }
 }
 
 impl Form {

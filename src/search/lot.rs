@@ -18,7 +18,7 @@ pub(super) struct Lot {
 /// some that are members no more.
 #[derive(Default, Debug)]
 pub(super) struct Pool {
-    members: Vec<usize>,
+    members: Vec<u32>,
     is_listed: bool,
 }
 
@@ -39,7 +39,7 @@ impl Pool {
     fn list(&mut self, set: &Bits) {
         if !self.is_listed {
             self.members.clear();
-            self.members.extend(set.iter());
+            self.members.extend(set.iter().map(|member| member as u32));
             self.is_listed = true;
         }
     }
@@ -48,7 +48,7 @@ impl Pool {
     fn put_first(&mut self, early: &[usize]) -> usize {
         let mut count = 0;
         for number in early {
-            if let Some(at) = self.members.iter().position(|member| member == number) {
+            if let Some(at) = self.members.iter().position(|member| *member as usize == *number) {
                 self.members.swap(at, count);
                 count += 1;
             }
@@ -95,7 +95,7 @@ impl Lot {
         self.from_pool = Some(drawn);
         while drawn < pool.members.len() {
             let at = drawn + self.below(pool.members.len() - drawn);
-            let number = pool.members[at];
+            let number = pool.members[at] as usize;
             if set.has(number) {
                 if accept(number) {
                     pool.members.swap(at, drawn);

@@ -156,24 +156,27 @@ impl Choices {
         let mut choices: Vec<Choice> = Vec::new();
         let mut amounts = Vec::new();
         let mut may_be_top = false;
-        // The last childless choice of each kind below each parent of each tree.
-        let mut siblings: HashMap<(u32, u32, u32), u32, FixedState> = HashMap::default();
+        let mut siblings = Siblings::default();
         let mut choose = |make: &Make, position: u32, tree: u32| {
             let Member { kind, parent, .. } = make.members[position as usize];
             let at = choices.len() as u32;
             let sibling = match make.is_leaf(position) && position > 0 {
-                true => siblings.insert((tree, kind, parent), at),
+                true => siblings.replace((tree, kind, parent), at),
                 false => None,
             };
             let eldest = sibling.map_or(at, |before| choices[before as usize].eldest);
             choices.push(Choice { position, tree, sibling, eldest });
             push_amounts(picture, make, position, slot, &mut amounts);
         };
-        for position in 0..make.members.len() as u32 {
+        let mut consider = |position: u32| {
             if may_fill(picture, make, position, Anchor::Own(root), group, slot) {
                 may_be_top |= !make.is_leaf(position);
                 choose(make, position, Choice::OWN);
             }
+        };
+        match slot.amounts.first() {
+            Some(&(class, _)) => make.members_with(class).iter().for_each(|it| consider(it.0)),
+            None => (0..make.members.len() as u32).for_each(consider),
         }
         for &Seat { tree, position } in &picture.sharing {
             let other = picture.make(tree);
@@ -194,6 +197,33 @@ impl Choices {
             is_plain: false,
             awaits_top: Box::default(),
         }
+    }
+}
+
+/// Holds the last childless choice of each kind below each parent of each tree, as far as any was met.
+#[derive(Default)]
+struct Siblings {
+    /// That which was met last, which the next one most often is a sibling of.
+    last: Option<(Family, u32)>,
+    others: HashMap<Family, u32, FixedState>,
+}
+
+/// Names the childless siblings of one kind: by their tree, their kind and the position of their parent.
+type Family = (u32, u32, u32);
+
+impl Siblings {
+    /// Puts the choice `at` in the place of the last one of its family; returns that.
+    fn replace(&mut self, family: Family, at: u32) -> Option<u32> {
+        if let Some((last, before)) = &mut self.last
+            && *last == family
+        {
+            return Some(std::mem::replace(before, at));
+        }
+        let before = self.others.get(&family).copied();
+        if let Some((family, at)) = self.last.replace((family, at)) {
+            self.others.insert(family, at);
+        }
+        before
     }
 }
 
@@ -245,4 +275,21 @@ fn may_fill(
 enum Anchor<'a> {
     Own(&'a Kind),
     Other(&'a Kind),
+}
+
+#[cfg(all(test, not(provider_tree_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_each_family_is_found() {
+        let (mut siblings, mut model) = (Siblings::default(), HashMap::new());
+        let mut draw = 1_u64;
+        for at in 0..2_000 {
+            draw = draw * 48_271 % 2_147_483_647;
+            // Often the same family as before.
+            let family = (0, (draw % 40 / 8) as u32 / 2, (draw % 3) as u32 / 2);
+            assert_eq!(siblings.replace(family, at), model.insert(family, at), "{at}");
+        }
+    }
 }

@@ -244,7 +244,7 @@ impl Prepared {
 
     /// Returns the first class of which `tree` has too little free.
     pub(super) fn shortage(&self, picture: &Picture, tree: u32) -> Option<u16> {
-        let lacks = |need: &&Need| !need.fits(picture.free_of(need.class, tree as usize));
+        let lacks = |need: &&Need| !picture.has_enough(tree as usize, need);
         self.needs.iter().filter(lacks).map(|need| need.class).min()
     }
 
@@ -305,9 +305,9 @@ impl Prepared {
 
 /// Returns whether `tree` has enough free of each class, as far as its sums tell. Puts the class first
 /// that it lacks: most often others lack that too.
-#[inline]
+#[inline(always)]
 fn may_serve(needs: &mut [Need], picture: &Picture, tree: usize) -> bool {
-    let lacks = |need: &Need| !need.fits(picture.free_of(need.class, tree));
+    let lacks = |need: &Need| !picture.has_enough(tree, need);
     match needs.iter().position(lacks) {
         Some(0) => false,
         Some(at) => {

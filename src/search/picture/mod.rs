@@ -14,6 +14,7 @@ use crate::forest::{Forest, Provider};
 use crate::ledger::{Cell, GateWord};
 use crate::search::bits::Bits;
 use crate::search::column::{Column, Free};
+use crate::search::form::Need;
 use crate::search::kind::{Kind, Kinds};
 use crate::search::make::{Make, Makes};
 use crate::search::recency::Recency;
@@ -201,6 +202,12 @@ impl Picture {
     #[inline]
     pub(super) fn free_of(&self, class: u16, tree: usize) -> Free {
         self.column(class).map_or(Free::default(), |column| column.get(tree))
+    }
+
+    /// Returns whether `tree` has as much free as is needed, as far as its column tells.
+    #[inline]
+    pub(super) fn has_enough(&self, tree: usize, need: &Need) -> bool {
+        self.column(need.class).is_some_and(|column| column.has_enough(tree, need))
     }
 
     /// Returns the seat of `provider`, if the picture has it.
