@@ -100,6 +100,10 @@ pub struct View {
     order: Option<(Box<Key>, Order)>,
 }
 
+/// So many providers are looked for before any is changed: in a large view, what is read of them comes
+/// from memory, and comes at the same time.
+const AT_ONCE: usize = 8;
+
 /// Returns the key of a tree.
 type Key = dyn Fn(Root<'_>) -> u64 + Send + Sync;
 
@@ -271,9 +275,15 @@ impl View {
 
     /// Applies `change` to what is used of each provider of the view, and what `claim` asks for of it.
     fn change(&mut self, claim: &Claim, change: impl Fn(u64, u64) -> u64) {
-        for line in &claim.lines {
-            if let Some(seat) = self.picture.seat(&line.provider) {
-                self.change_and_doubt(seat, line, &change);
+        for lines in claim.lines.chunks(AT_ONCE) {
+            let mut seats = [None; AT_ONCE];
+            for (seat, line) in seats.iter_mut().zip(lines) {
+                *seat = self.picture.seat(&line.provider);
+            }
+            for (seat, line) in seats.into_iter().zip(lines) {
+                if let Some(seat) = seat {
+                    self.change_and_doubt(seat, line, &change);
+                }
             }
         }
         for line in &claim.chains {
