@@ -71,7 +71,7 @@
 //! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::difference`] |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
 //! | see what the forest takes in memory, and what for | [`memory`] |
-//! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in any format |
+//! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Every other method is called on the
 //! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle

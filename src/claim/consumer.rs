@@ -11,6 +11,7 @@ use crate::values::ResourceClass;
 /// Lists everything that a consumer held at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Allocations {
     /// The consumer.
     pub consumer: Uuid,
@@ -20,23 +21,19 @@ pub struct Allocations {
     pub generation: u64,
     /// The deadline of the lease, in the caller's own time; `None` if the allocations are held for
     /// good.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub deadline: Option<u64>,
     /// The tag that a claim has [set](crate::Claim::tagged); 0 if none has.
-    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_zero"))]
+    #[cfg_attr(feature = "serde", serde(default))]
     pub tag: u64,
     /// The amounts that the consumer holds, one entry for each class of each provider.
     pub allocations: Vec<Allocation>,
 }
 
-#[cfg(feature = "serde")]
-fn is_zero(tag: &u64) -> bool {
-    *tag == 0
-}
-
 /// Represents an amount that a consumer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Allocation {
     /// The provider that the amount comes from.
     pub provider: Uuid,

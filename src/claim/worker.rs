@@ -49,6 +49,8 @@ pub struct Worker {
 /// No other change of the consumer has an equal receipt, not even after the consumer has ended and
 /// begun again; but see [`Expect::Mirror`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[must_use]
 pub struct Receipt {
     /// The consumer.

@@ -31,6 +31,7 @@ use crate::values::{Inventories, Resources, Trait};
 /// that the change leaves alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Configuration {
     /// The name.
     pub name: Arc<str>,
@@ -38,7 +39,7 @@ pub struct Configuration {
     #[cfg_attr(feature = "serde", serde(default))]
     pub inventories: Arc<Inventories>,
     /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::shape::trait_names"))]
     pub traits: Arc<BTreeSet<Trait>>,
     /// The aggregates that the provider is a member of.
     #[cfg_attr(feature = "serde", serde(default))]

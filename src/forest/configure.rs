@@ -18,6 +18,8 @@ use crate::values::{ClassCapacity, ResourceClass};
 
 /// Tells what became of a change that may have changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Updated {
     /// Whether the change made a difference.
     pub changed: bool,

@@ -99,20 +99,17 @@ impl<'a> From<&'a String> for ProviderKey<'a> {
 }
 
 /// Holds everything about one provider but its usage, as of one instant. A clone shares the
-/// configuration with the original.
+/// configuration with the original. `serde` writes it as the [`ProviderSpec`](crate::ProviderSpec) that
+/// makes the provider.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProviderData {
     /// The uuid.
     pub uuid: Uuid,
     /// The uuid of the parent; `None` for a root.
-    #[cfg_attr(feature = "serde", serde(rename = "parent_provider_uuid", default))]
     pub parent: Option<Uuid>,
     /// The generation. It grows with each change of the configuration or the place: inventories,
     /// traits, aggregates, resources, name, parent.
     pub generation: u64,
-    /// Name, inventories, traits, aggregates and resources, shared with the forest. `serde` writes
-    /// and reads them beside the other fields.
-    #[cfg_attr(feature = "serde", serde(flatten))]
+    /// Name, inventories, traits, aggregates and resources, shared with the forest.
     pub configuration: Arc<Configuration>,
 }

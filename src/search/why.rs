@@ -9,6 +9,8 @@ use crate::values::ResourceClass;
 /// Counts why the roots of a view can't serve a request; see [`View::why`](crate::View::why). Each
 /// root is counted once, under the first condition that it fails, in the order of the fields.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Why {
     /// All roots.

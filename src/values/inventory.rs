@@ -212,6 +212,8 @@ pub(crate) struct ClassCapacity {
 
 /// Tells how much of one class a provider has and how much of it is in use, at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Usage {
     /// The capacity: how much consumers can hold together.
     pub capacity: u64,

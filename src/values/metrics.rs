@@ -8,6 +8,8 @@ macro_rules! metrics {
         /// Counts how often things have happened; see
         /// [`ProviderTree::metrics`](crate::ProviderTree::metrics).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
         #[non_exhaustive]
         pub struct Metrics { $($(#[$documentation])+ pub $name: u64,)* }
 

@@ -3,12 +3,12 @@
 mod by_name;
 mod interner;
 pub(crate) mod inventory;
-#[cfg(feature = "serde")]
-pub(crate) mod json;
 pub(crate) mod metrics;
 mod partial_inventory;
 pub(crate) mod resource_class;
 mod resources;
+#[cfg(feature = "serde")]
+pub(crate) mod shape;
 mod traits;
 
 pub use inventory::{Inventories, Inventory, Usage};

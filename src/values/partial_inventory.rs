@@ -11,6 +11,8 @@ use crate::values::resource_class::ResourceClass;
 /// a whole one gets the usual values for the open fields: those of [`Inventory::new`], and a total
 /// of 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct PartialInventory {
     /// How much the provider has of the class.
     pub total: Option<u64>,

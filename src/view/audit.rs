@@ -13,6 +13,8 @@ use crate::view::snapshot::Snapshot;
 
 /// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Audit {
     /// The number of providers.
     pub providers: usize,
@@ -28,6 +30,8 @@ pub struct Audit {
 
 /// Describes a class of a provider whose usage is not the sum of what is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Difference {
     /// The provider's uuid; the nil uuid if the allocations name a provider that does not exist.
     pub provider: Uuid,
@@ -43,6 +47,8 @@ pub struct Difference {
 
 /// Describes a class of a provider of which more is used than the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Overcommit {
     /// The provider.
     pub provider: Uuid,

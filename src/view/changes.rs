@@ -19,6 +19,7 @@ use crate::view::snapshot::Snapshot;
 /// generation differs, whatever it holds.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Changes {
     /// The number of the older snapshot.
     pub from: u64,
@@ -33,6 +34,7 @@ pub struct Changes {
 /// Describes a provider that differs.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ProviderChange {
     /// The provider.
     pub provider: Uuid,
@@ -45,6 +47,7 @@ pub struct ProviderChange {
 /// Holds everything about one provider, with its place among its siblings.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ProviderState {
     /// What a [`Dump`](crate::Dump) holds of the provider.
     pub dump: ProviderDump,
@@ -57,6 +60,7 @@ pub struct ProviderState {
 /// Describes a consumer that differs.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ConsumerChange {
     /// The consumer.
     pub consumer: Uuid,

@@ -11,9 +11,11 @@ use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
 ///
-/// With the feature `serde`, a dump can be written and read in any format, and each provider has
-/// the shape that OpenStack Placement uses. The caller's own [`Resources`](crate::Resources) are
-/// part of the values, but `serde` does not write them.
+/// With the feature `serde`, a dump and all other plain values can be written and read; in JSON, what
+/// OpenStack Placement has too has the same shape. That they come back whole is tested with JSON, YAML,
+/// TOML, RON, CBOR, MessagePack with and without names, and postcard. Fields that are not known are
+/// refused. The caller's own [`Resources`](crate::Resources) are part of the values, but `serde` does not
+/// write them.
 ///
 /// ```
 /// use provider_tree::{Claim, Dump, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -34,6 +36,7 @@ use crate::view::snapshot::Snapshot;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Dump {
     /// The number of the format; see [`Dump::VERSION`].
     pub version: u32,
@@ -46,21 +49,22 @@ pub struct Dump {
 /// Holds one provider of a dump.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ProviderDump {
     /// What the provider has and is.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub data: ProviderData,
     /// Whether the provider itself is cordoned, and not only an ancestor.
     #[cfg_attr(feature = "serde", serde(default))]
     pub cordoned: bool,
     /// How much of each class is used. A class of which nothing is used may be missing.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::class_map"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::shape::class_map"))]
     pub used: BTreeMap<ResourceClass, UsedAmounts>,
 }
 
 /// Tells how much of one class of one provider is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct UsedAmounts {
     /// All that is used: what consumers hold, and what was taken without a consumer.
     pub used: u64,

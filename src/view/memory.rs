@@ -12,6 +12,8 @@ use crate::ledger::{Cell, Kind, Ledger, Spares};
 /// All figures are counts, except those of [`bytes`](Self::bytes). The `Display` of this type is a
 /// table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Memory {
     /// Pairs of cells, each pair for one provider.
@@ -51,6 +53,8 @@ pub struct Memory {
 
 /// Counts what the cells of one kind are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct CellCounts {
     /// Cells of things that exist.
@@ -63,6 +67,8 @@ pub struct CellCounts {
 
 /// Counts what the records of one width are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct RecordCounts {
     /// The width, in words of 8 bytes.
@@ -81,6 +87,8 @@ pub struct RecordCounts {
 /// Counts bytes that were allocated. A part of the largest arrays that was never used costs address
 /// space only, if the system gives memory when it is first written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct ByteCounts {
     /// One word for each cell, and what is looked up beside the cell: configurations, layouts,

@@ -101,12 +101,13 @@ fn inventories_are_in_the_order_of_the_names_of_their_classes() {
 }
 
 #[test]
-fn a_tag_that_is_missing_is_0_and_0_is_left_out() {
-    let dump = to_value(forest().dump()).unwrap();
-    let [one, two] = [0, 1].map(|at| dump["consumers"][at].clone());
-    assert_eq!((&one["tag"], two.get("tag")), (&json!(7), None));
-    let [one, two] = [one, two].map(|held| from_value::<Allocations>(held).unwrap());
-    assert_eq!((one.tag, two.tag), (7, 0));
+fn a_tag_and_a_deadline_may_be_missing() {
+    let mut one = to_value(&forest().dump().consumers[0]).unwrap();
+    assert_eq!((&one["tag"], &one["deadline"]), (&json!(7), &Value::Null));
+    let fields = one.as_object_mut().unwrap();
+    fields.retain(|name, _| !["tag", "deadline"].contains(&name.as_str()));
+    let one: Allocations = from_value(one).unwrap();
+    assert_eq!((one.tag, one.deadline), (0, None));
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_class_that_comes_twice_is_refused() {
     assert!(error::<PartialInventories>(text).contains("VCPU comes twice"));
     let uuid = id("host");
     let text = format!(
-        r#"{{"uuid": "{uuid}", "name": "host", "generation": 0,
+        r#"{{"data": {{"uuid": "{uuid}", "name": "host", "generation": 0}},
             "used": {{"VCPU": {{"used": 0}}, "VCPU": {{"used": 0}}}}}}"#
     );
     assert!(error::<ProviderDump>(&text).contains("VCPU comes twice"));
@@ -197,13 +198,15 @@ fn a_dump_has_what_is_used_and_who_holds_it() {
     let shape = to_value(forest().dump()).unwrap();
     assert_eq!(shape["version"], 1);
     let host = &shape["providers"][0];
-    assert_eq!(host["name"], "host");
+    assert_eq!(host["data"]["name"], "host");
     let used = json!({"VCPU": {"used": 5, "taken": 2}, "MEMORY_MB": {"used": 8, "taken": 0}});
     assert_eq!(host["used"], used);
     assert_eq!(shape["providers"][3]["used"], json!({}));
     let two = json!({
         "consumer": crate::TWO.to_string(),
         "generation": 3,
+        "deadline": null,
+        "tag": 0,
         "allocations": [{"provider": id("host"), "class": "MEMORY_MB", "amount": 8}],
     });
     assert_eq!(shape["consumers"][1], two);
@@ -230,7 +233,7 @@ fn a_whole_dump_comes_back_from_its_text() {
 fn what_is_missing_from_a_provider_of_a_dump_is_none() {
     let text = format!(
         r#"{{"version": 1, "consumers": [],
-            "providers": [{{"uuid": "{}", "name": "host", "generation": 7}}]}}"#,
+            "providers": [{{"data": {{"uuid": "{}", "name": "host", "generation": 7}}}}]}}"#,
         id("host")
     );
     let tree = ProviderTree::load(&from_str(&text).unwrap()).unwrap();

@@ -1,7 +1,10 @@
 //! Dumps: a forest as plain values, and back.
 //!
-//! Which dumps are refused is in `refused`. With the feature `serde` also as JSON, in `json`.
+//! Which dumps are refused is in `refused`. With the feature `serde` also as JSON, in `json`, and in every
+//! other format, in `formats`.
 
+#[cfg(feature = "serde")]
+mod formats;
 #[cfg(feature = "serde")]
 mod json;
 mod refused;

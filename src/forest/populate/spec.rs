@@ -24,6 +24,7 @@ use crate::values::{Inventories, Resources, Trait};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ProviderSpec {
     /// The uuid.
     pub uuid: Uuid,
@@ -40,7 +41,7 @@ pub struct ProviderSpec {
     #[cfg_attr(feature = "serde", serde(default))]
     pub inventories: Arc<Inventories>,
     /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::json::trait_names"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::shape::trait_names"))]
     pub traits: Arc<BTreeSet<Trait>>,
     /// The aggregates that the provider is a member of.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -104,5 +105,34 @@ impl From<ProviderData> for ProviderSpec {
             Arc::unwrap_or_clone(configuration);
         let generation = Some(generation);
         ProviderSpec { uuid, name, parent, generation, inventories, traits, aggregates, resources }
+    }
+}
+
+/// Writes the entry that makes the provider; its uuid, name and place stand beside what it has.
+#[cfg(feature = "serde")]
+impl serde::Serialize for ProviderData {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ProviderSpec::from(self.clone()).serialize(serializer)
+    }
+}
+
+/// Reads such an entry, which has to have a generation.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ProviderData {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ProviderSpec {
+            uuid,
+            name,
+            parent,
+            generation,
+            inventories,
+            traits,
+            aggregates,
+            resources,
+        } = ProviderSpec::deserialize(deserializer)?;
+        let missing = || serde::de::Error::missing_field("generation");
+        let generation = generation.ok_or_else(missing)?;
+        let configuration = Configuration { name, inventories, traits, aggregates, resources };
+        Ok(ProviderData { uuid, parent, generation, configuration: Arc::new(configuration) })
     }
 }

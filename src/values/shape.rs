@@ -1,4 +1,4 @@
-//! The JSON shapes of OpenStack Placement, for any format that `serde` knows.
+//! What values look like when `serde` writes them: in JSON as OpenStack Placement has them.
 //!
 //! | value | shape |
 //! |---|---|
@@ -7,11 +7,13 @@
 //! | [`Inventories`] | `{"VCPU": {...}, ...}` |
 //! | traits | `["HW_CPU_X86_AVX2", ...]`, sorted |
 //! | aggregates | `["7fda...", ...]`, sorted |
+//! | [`ProviderData`](crate::ProviderData) | the fields of a provider, and those three beside them |
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::de::Error as _;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::values::inventory::{Inventories, Inventory};
@@ -46,31 +48,44 @@ impl<'de> Deserialize<'de> for Trait {
 }
 
 impl Serialize for PartialInventory {
-    /// Writes the named fields alone.
+    /// Writes the named fields alone in a format that people read, which names them. In others the place
+    /// of a field may be all that says which one it is: there all are written.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shape {
-            total: self.total,
-            reserved: self.reserved,
-            min_unit: self.min_unit,
-            max_unit: self.max_unit,
-            step_size: self.step_size,
-            allocation_ratio: self.allocation_ratio,
+        let PartialInventory { total, reserved, min_unit, max_unit, step_size, allocation_ratio } =
+            self;
+        let may_skip = serializer.is_human_readable();
+        let amounts = [
+            ("total", total),
+            ("reserved", reserved),
+            ("min_unit", min_unit),
+            ("max_unit", max_unit),
+            ("step_size", step_size),
+        ];
+        let skipped = match may_skip {
+            true => {
+                amounts.iter().filter(|(_, amount)| amount.is_none()).count()
+                    + usize::from(allocation_ratio.is_none())
+            }
+            false => 0,
+        };
+        let mut shape = serializer.serialize_struct("PartialInventory", 6 - skipped)?;
+        for (name, amount) in amounts {
+            write_field(&mut shape, name, amount, may_skip)?;
         }
-        .serialize(serializer)
+        write_field(&mut shape, "allocation_ratio", allocation_ratio, may_skip)?;
+        shape.end()
     }
 }
 
-impl<'de> Deserialize<'de> for PartialInventory {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shape = Shape::deserialize(deserializer)?;
-        Ok(PartialInventory {
-            total: shape.total,
-            reserved: shape.reserved,
-            min_unit: shape.min_unit,
-            max_unit: shape.max_unit,
-            step_size: shape.step_size,
-            allocation_ratio: shape.allocation_ratio,
-        })
+fn write_field<S: SerializeStruct>(
+    shape: &mut S,
+    name: &'static str,
+    value: &Option<impl Serialize>,
+    may_skip: bool,
+) -> Result<(), S::Error> {
+    match value {
+        None if may_skip => shape.skip_field(name),
+        value => shape.serialize_field(name, value),
     }
 }
 
@@ -92,24 +107,6 @@ impl<'de> Deserialize<'de> for Inventory {
             None => Err(D::Error::missing_field("total")),
         }
     }
-}
-
-/// Represents an inventory as Placement writes it.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Shape {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    total: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reserved: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    min_unit: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_unit: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step_size: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    allocation_ratio: Option<f64>,
 }
 
 impl Serialize for Inventories {
