@@ -69,7 +69,7 @@
 //! | see only which providers have changed | [`Feed::poll_touched`], [`Snapshot::touched_since`] |
 //! | wait for a change | [`Feed::wait`]; [`Feed::changed`] as a future |
 //! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::difference`] |
-//! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an event for each outcome |
+//! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an [event](#events) for each call that changes something |
 //! | see what the forest takes in memory, and what for | [`memory`] |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
 //!
@@ -287,6 +287,25 @@
 //! hold up others. So can a shard lock: in hot loops, keep [`Provider`] handles rather than look
 //! them up.
 //!
+//! # Events
+//!
+//! With the feature `tracing`, each call that changes something, or is refused, tells one event with the
+//! target `provider_tree`. Its message is `done` or `refused`; its fields are those of these that the
+//! call has:
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `operation` | the name of the method; `expire` for each lease that it ends |
+//! | `consumer`, `provider`, `parent` | their uuids |
+//! | `name` | the name that a provider is to have |
+//! | `amounts` | what is asked for: of which provider, which class, how much |
+//! | `values` | the inventories, traits or aggregates that were given; a lease's deadline; the list of a population |
+//! | `retries` | how often the change was prepared in vain since another one came first |
+//! | `error` | why the call was refused |
+//!
+//! A claim, a release or another change of what is used is at the level `TRACE` when it is done; all else
+//! is at `DEBUG`. Nobody is kept waiting by a subscriber but the thread that tells.
+//!
 //! # Limits
 //!
 //! A call that meets a bound returns [`Error::TooLarge`], [`Error::SumTooLarge`] or
@@ -424,6 +443,8 @@ mod values;
 mod layout;
 
 mod forest;
+
+mod trace;
 
 mod claim;
 

@@ -14,6 +14,7 @@ use crate::forest::{
     Configuration, Expect, ForestReader, Provider, ProviderData, Updated, configure,
 };
 use crate::ledger::DoubleCollect;
+use crate::trace::Call;
 use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, Trait};
 
 /// Reads the facts of one provider.
@@ -89,7 +90,7 @@ impl ProviderTree {
         inventories: Inventories,
         expect: Expect,
     ) -> Result<Updated> {
-        self.replace_inventories(provider, inventories, expect, |_| true)
+        self.replace_inventories("set_inventories", provider, inventories, expect, |_| true)
     }
 
     /// Replaces all inventories of `provider` if they differ from what `inventories` name; returns
@@ -127,7 +128,7 @@ impl ProviderTree {
     ) -> Result<Updated> {
         let named = inventories.into();
         let differ = |current: &Inventories| !named.agree_with(current);
-        self.replace_inventories(provider, named.completed(), expect, differ)
+        self.replace_inventories("update_inventories", provider, named.completed(), expect, differ)
     }
 
     /// Returns whether `inventories` name anything that is not so for `provider`: another set of
@@ -184,6 +185,7 @@ impl ProviderTree {
 
     fn replace_inventories(
         &self,
+        operation: &'static str,
         provider: &Provider,
         inventories: Inventories,
         expect: Expect,
@@ -196,7 +198,8 @@ impl ProviderTree {
             let next = Configuration { inventories, ..current.clone() };
             differ(&current.inventories).then_some(next)
         };
-        self.write(|forest, writer| {
+        let call = Call::of_forest(operation, None).of(provider).with_values(&inventories);
+        self.write(call, |forest, writer| {
             configure(forest, writer, provider, expect, Some(&capacities), change)
         })
     }
@@ -219,7 +222,8 @@ impl ProviderTree {
     ) -> Result<u64> {
         let traits: Arc<BTreeSet<_>> = Arc::new(traits.into_iter().collect());
         let change = |_: &BTreeSet<_>| Some(Arc::clone(&traits));
-        Ok(self.change_traits(provider, expect, change)?.generation)
+        let call = Call::of_forest("set_traits", None).of(provider).with_values(&traits);
+        Ok(self.change_traits(call, provider, expect, change)?.generation)
     }
 
     /// Replaces all traits of `provider` by `traits` if the two sets differ; returns whether they
@@ -235,7 +239,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: Arc<BTreeSet<_>> = Arc::new(traits.into_iter().collect());
-        self.change_traits(provider, expect, |current| {
+        let call = Call::of_forest("update_traits", None).of(provider).with_values(&traits);
+        self.change_traits(call, provider, expect, |current| {
             (*current != *traits).then(|| Arc::clone(&traits))
         })
     }
@@ -267,7 +272,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: BTreeSet<_> = traits.into_iter().collect();
-        self.change_traits(provider, expect, |current| {
+        let call = Call::of_forest("add_traits", None).of(provider).with_values(&traits);
+        self.change_traits(call, provider, expect, |current| {
             (!current.is_superset(&traits)).then(|| Arc::new(current | &traits))
         })
     }
@@ -285,7 +291,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: BTreeSet<_> = traits.into_iter().collect();
-        self.change_traits(provider, expect, |current| {
+        let call = Call::of_forest("remove_traits", None).of(provider).with_values(&traits);
+        self.change_traits(call, provider, expect, |current| {
             (!current.is_disjoint(&traits)).then(|| Arc::new(current - &traits))
         })
     }
@@ -321,6 +328,7 @@ impl ProviderTree {
 
     fn change_traits(
         &self,
+        call: Call<'_>,
         provider: &Provider,
         expect: Expect,
         change: impl Fn(&BTreeSet<Trait>) -> Option<Arc<BTreeSet<Trait>>>,
@@ -329,7 +337,7 @@ impl ProviderTree {
             let traits = change(&current.traits)?;
             Some(Configuration { traits, ..current.clone() })
         };
-        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
+        self.write(call, |forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 }
 
@@ -350,7 +358,8 @@ impl ProviderTree {
     ) -> Result<u64> {
         let aggregates: Arc<BTreeSet<_>> = Arc::new(aggregates.into_iter().collect());
         let change = |_: &BTreeSet<_>| Some(Arc::clone(&aggregates));
-        Ok(self.change_aggregates(provider, expect, change)?.generation)
+        let call = Call::of_forest("set_aggregates", None).of(provider).with_values(&aggregates);
+        Ok(self.change_aggregates(call, provider, expect, change)?.generation)
     }
 
     /// Replaces all aggregates of `provider` by `aggregates` if the two sets differ; returns
@@ -366,7 +375,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: Arc<BTreeSet<_>> = Arc::new(aggregates.into_iter().collect());
-        self.change_aggregates(provider, expect, |current| {
+        let call = Call::of_forest("update_aggregates", None).of(provider).with_values(&aggregates);
+        self.change_aggregates(call, provider, expect, |current| {
             (*current != *aggregates).then(|| Arc::clone(&aggregates))
         })
     }
@@ -397,7 +407,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: BTreeSet<_> = aggregates.into_iter().collect();
-        self.change_aggregates(provider, expect, |current| {
+        let call = Call::of_forest("add_aggregates", None).of(provider).with_values(&aggregates);
+        self.change_aggregates(call, provider, expect, |current| {
             (!current.is_superset(&aggregates)).then(|| Arc::new(current | &aggregates))
         })
     }
@@ -415,7 +426,8 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: BTreeSet<_> = aggregates.into_iter().collect();
-        self.change_aggregates(provider, expect, |current| {
+        let call = Call::of_forest("remove_aggregates", None).of(provider).with_values(&aggregates);
+        self.change_aggregates(call, provider, expect, |current| {
             (!current.is_disjoint(&aggregates)).then(|| Arc::new(current - &aggregates))
         })
     }
@@ -451,6 +463,7 @@ impl ProviderTree {
 
     fn change_aggregates(
         &self,
+        call: Call<'_>,
         provider: &Provider,
         expect: Expect,
         change: impl Fn(&BTreeSet<Uuid>) -> Option<Arc<BTreeSet<Uuid>>>,
@@ -459,7 +472,7 @@ impl ProviderTree {
             let aggregates = change(&current.aggregates)?;
             Some(Configuration { aggregates, ..current.clone() })
         };
-        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
+        self.write(call, |forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 }
 
@@ -484,7 +497,8 @@ impl ProviderTree {
             let next = Configuration { resources: resources.clone(), ..current.clone() };
             (current.resources != resources).then_some(next)
         };
-        self.write(|forest, writer| configure(forest, writer, provider, expect, None, change))
+        let call = Call::of_forest("update_resources", None).of(provider);
+        self.write(call, |forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 
     /// Returns whether the resources of `provider` differ from `resources`. Lock-free, but for the

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::forest::{
     Plan, Provider, ProviderSpec, create, populate, remove, rename, reparent, set_cordon,
 };
+use crate::trace::Call;
 
 /// Changes which providers there are, and which provider is whose parent.
 impl ProviderTree {
@@ -26,7 +27,8 @@ impl ProviderTree {
     /// is full: see its [limits](crate#limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.write(|forest, writer| create(forest, writer, None, name, uuid))
+        let call = Call::of_forest("create_root", Some(uuid)).named(name);
+        self.write(call, |forest, writer| create(forest, writer, None, name, uuid))
     }
 
     /// Creates a provider as the last child of `parent`, and returns its handle. In everything
@@ -44,7 +46,8 @@ impl ProviderTree {
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        self.write(|forest, writer| create(forest, writer, Some(parent), name, uuid))
+        let call = Call::of_forest("create_child", Some(uuid)).named(name).below(Some(parent));
+        self.write(call, |forest, writer| create(forest, writer, Some(parent), name, uuid))
     }
 
     /// Removes `provider` and all its descendants at one instant; returns how many providers this
@@ -60,7 +63,8 @@ impl ProviderTree {
     /// [`InUse`](crate::Error::InUse) if something is held from one of the providers;
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
-        self.write(|forest, writer| remove(forest, writer, provider, true))
+        let call = Call::of_forest("remove", None).of(provider);
+        self.write(call, |forest, writer| remove(forest, writer, provider, true))
     }
 
     /// Removes `provider`, which must not have children. In everything else, this method does what
@@ -71,7 +75,8 @@ impl ProviderTree {
     /// Returns the errors of [`remove`](Self::remove), and
     /// [`HasChildren`](crate::Error::HasChildren) if `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
-        self.write(|forest, writer| remove(forest, writer, provider, false)).map(|_| ())
+        let call = Call::of_forest("remove_leaf", None).of(provider);
+        self.write(call, |forest, writer| remove(forest, writer, provider, false)).map(|_| ())
     }
 
     /// Makes `provider`, along with its descendants, the last child of `parent`, or a root if
@@ -87,7 +92,8 @@ impl ProviderTree {
     /// or [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
     /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
-        self.write(|forest, writer| reparent(forest, writer, provider, parent))
+        let call = Call::of_forest("reparent", None).of(provider).below(parent);
+        self.write(call, |forest, writer| reparent(forest, writer, provider, parent))
     }
 
     /// Gives `provider` another name. The old name is free from the same instant on. The generation
@@ -100,7 +106,8 @@ impl ProviderTree {
     /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
     /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
-        self.write(|forest, writer| rename(forest, writer, provider, name))
+        let call = Call::of_forest("rename", None).of(provider).named(name);
+        self.write(call, |forest, writer| rename(forest, writer, provider, name))
     }
 
     /// Puts `provider` and all its descendants out of service: once this method has returned, a
@@ -139,7 +146,8 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {
-        self.write(|forest, writer| set_cordon(forest, writer, provider, true))
+        let call = Call::of_forest("cordon", None).of(provider);
+        self.write(call, |forest, writer| set_cordon(forest, writer, provider, true))
     }
 
     /// Ends the cordon that [`cordon`](Self::cordon) has put on `provider` itself; returns whether
@@ -149,7 +157,8 @@ impl ProviderTree {
     ///
     /// Returns the errors of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
-        self.write(|forest, writer| set_cordon(forest, writer, provider, false))
+        let call = Call::of_forest("uncordon", None).of(provider);
+        self.write(call, |forest, writer| set_cordon(forest, writer, provider, false))
     }
 
     /// Returns whether `provider` or one of its ancestors is cordoned. Lock-free.
@@ -208,6 +217,7 @@ impl ProviderTree {
     /// ```
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
         let plan = Plan::new(providers);
-        self.write(|forest, writer| populate(forest, writer, &plan, &[]))
+        let call = Call::of_forest("populate", None).with_values(&providers);
+        self.write(call, |forest, writer| populate(forest, writer, &plan, &[]))
     }
 }

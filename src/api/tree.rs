@@ -7,6 +7,7 @@ use crate::claim::Core;
 use crate::error::{Error, Result};
 use crate::forest::{Forest, ForestReader};
 use crate::ledger::{Abort, DoubleCollect, Writer};
+use crate::trace::Call;
 
 /// Holds a forest of resource providers, which many threads read, change and claim from at once.
 ///
@@ -46,13 +47,22 @@ impl ProviderTree {
         DoubleCollect::try_consistent(&forest.ledger, |now| body(ForestReader::new(forest, now)))
     }
 
-    /// Runs `body` with a writer that no other thread uses meanwhile.
+    /// Runs `body` with a writer that no other thread uses meanwhile, and tells what became of the call.
     pub(super) fn write<T>(
         &self,
+        call: Call<'_>,
         body: impl FnOnce(&Forest, &mut Writer) -> Result<T>,
     ) -> Result<T> {
         let forest = &self.core.forest;
-        forest.with_writer(|writer| body(forest, writer))
+        let (mut before, mut after) = (0, 0);
+        let outcome = forest.with_writer(|writer| {
+            before = writer.retries();
+            let outcome = body(forest, writer);
+            after = writer.retries();
+            outcome
+        });
+        call.tell(&outcome, after - before);
+        outcome
     }
 }
 

@@ -18,6 +18,7 @@ use crate::claim::holder::Holder;
 use crate::claim::issued::name_batch;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
+use crate::claim::shown::Edits;
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::Fault;
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ use crate::forest::{
 };
 use crate::layout::{Holding, Layouts, UsageWords, widened};
 use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
+use crate::trace::Call;
 use crate::values::{ClassCapacity, ResourceClass};
 
 impl Worker {
@@ -56,7 +58,8 @@ impl Worker {
             let capacities = check_batch(core, &batch)?;
             commit(core, writer, &batch, &capacities)
         });
-        self.counting(committed, |tallies| &tallies.claims)
+        let call = Call::of_worker("commit", None);
+        self.counting(committed, |tallies| &tallies.claims, call.with_amounts(&Edits(batch)))
     }
 }
 

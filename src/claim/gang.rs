@@ -13,11 +13,13 @@ use crate::claim::holder::Holder;
 use crate::claim::issued::name_all;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Before, Claim};
+use crate::claim::shown::{AllAmounts, Amounts};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::Fault;
 use crate::error::{Error, Result};
 use crate::forest::{Expect, Forest, KeyCell, Refusal, while_stale};
 use crate::ledger::{Abort, Transaction};
+use crate::trace::Call;
 
 /// Tells what a consumer got of a claim, and what it did not get.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +68,8 @@ impl Worker {
         at_least: usize,
     ) -> Result<Vec<Result<Receipt>>> {
         let made = self.gang(members, at_least);
-        self.counting(made, |tallies| &tallies.claims)
+        let call = Call::of_worker("claim_gang", None);
+        self.counting(made, |tallies| &tallies.claims, call.with_amounts(&AllAmounts(members)))
     }
 
     fn gang(&mut self, members: &[Claim], at_least: usize) -> Result<Vec<Result<Receipt>>> {
@@ -113,7 +116,9 @@ impl Worker {
     /// [`TooFewFit`](Error::TooFewFit) if nothing fits.
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
-        self.counting(made, |tallies| &tallies.claims)
+        let consumer = claim.consumer().or(made.as_ref().ok().map(|it| it.receipt.consumer));
+        let call = Call::of_worker("claim_partly", consumer);
+        self.counting(made, |tallies| &tallies.claims, call.with_amounts(&Amounts(claim)))
     }
 
     fn partly(&mut self, claim: &Claim) -> Result<Partial> {

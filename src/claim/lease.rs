@@ -12,12 +12,14 @@ use crate::claim::agenda::AgendaKey;
 use crate::claim::core::Core;
 use crate::claim::holder::Holder;
 use crate::claim::request::{Before, Claim};
+use crate::claim::shown::Amounts;
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::forest::{Expect, KeyCell, Refusal};
 use crate::layout::State;
 use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words};
 use crate::ledger::Abort;
+use crate::trace::Call;
 
 /// Represents allocations that a consumer holds until a deadline, unless they are confirmed before.
 /// A value means exactly one lease, and no other after the end of that lease.
@@ -101,7 +103,9 @@ impl Worker {
             interned,
             forest: self.core.forest.id(),
         });
-        self.counting(leased, |tallies| &tallies.claims)
+        let consumer = claim.consumer().or(leased.as_ref().ok().map(Lease::consumer));
+        let call = Call::of_worker("lease", consumer).with_values(&deadline);
+        self.counting(leased, |tallies| &tallies.claims, call.with_amounts(&Amounts(claim)))
     }
 
     /// Keeps for good what the lease holds. The consumer's generation grows. Confirming a lease
@@ -126,7 +130,8 @@ impl Worker {
             }
             receipt
         });
-        self.counting(confirmed, |tallies| &tallies.confirmations)
+        let call = Call::of_worker("confirm", Some(lease.consumer()));
+        self.counting(confirmed, |tallies| &tallies.confirmations, call)
     }
 
     /// Gives a lease another deadline, earlier or later. The consumer's generation grows.
@@ -141,7 +146,8 @@ impl Worker {
             .own(lease)
             .and_then(|()| check_deadline(deadline))
             .and_then(|()| self.renewed(lease, deadline, now));
-        self.counting(renewed, |tallies| &tallies.confirmations)
+        let call = Call::of_worker("renew", Some(lease.consumer())).with_values(&deadline);
+        self.counting(renewed, |tallies| &tallies.confirmations, call)
     }
 
     fn renewed(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
@@ -184,7 +190,8 @@ impl Worker {
                 Refusal::Stale => Error::LeaseEnded { consumer },
             })
         });
-        self.counting(forgotten, |tallies| &tallies.releases)
+        let call = Call::of_worker("forget", Some(consumer));
+        self.counting(forgotten, |tallies| &tallies.releases, call)
     }
 
     /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own. Returns
@@ -205,7 +212,8 @@ impl Worker {
             match self.expire_one(due, consumer) {
                 Ok(receipt) => {
                     ended.push(receipt);
-                    let _ = self.counting(Ok(()), |tallies| &tallies.expirations);
+                    let call = Call::of_worker("expire", Some(consumer));
+                    let _ = self.counting(Ok(()), |tallies| &tallies.expirations, call);
                 }
                 Err(Refusal::Stale) => {}
                 Err(Refusal::Error(error)) => return Err(error),

@@ -20,6 +20,7 @@ mod pin;
 mod put;
 mod request;
 mod rules;
+mod shown;
 mod take;
 mod worker;
 

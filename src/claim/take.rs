@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::forest::{Forest, Provider};
 use crate::layout::{Layouts, PackedUsage, UsageWords, usage_of};
 use crate::ledger::{Abort, NextPayload, Writer};
+use crate::trace::Call;
 use crate::values::ResourceClass;
 
 /// Takes and puts back for no consumer.
@@ -22,13 +23,17 @@ impl Worker {
     ///
     /// Returns the errors of [`claim`](Self::claim), without those that concern consumers.
     pub fn take(&mut self, provider: &Provider, amounts: &[(ResourceClass, u64)]) -> Result<()> {
+        let call = Call::of_worker("take", None).of(provider).with_amounts(&amounts);
         let Worker { core, writer, .. } = self;
         let forest = &core.forest;
-        let cell = forest.usage_cell(provider)?;
+        let cell = match forest.usage_cell(provider) {
+            Ok(cell) => cell,
+            Err(error) => return self.counting(Err(error), |tallies| &tallies.claims, call),
+        };
         let taken = writer.update(cell, |words| take_from(words, forest, provider, amounts));
         let look = move |words: NextPayload<'_>| take_from(words, forest, provider, amounts);
         let taken = taken.map_err(|error| refusal(writer, provider, error, look));
-        self.counting(taken, |tallies| &tallies.claims)
+        self.counting(taken, |tallies| &tallies.claims, call)
     }
 
     /// Gives back amounts that were taken for no consumer, by this worker or another.
@@ -42,13 +47,17 @@ impl Worker {
         provider: &Provider,
         amounts: &[(ResourceClass, u64)],
     ) -> Result<()> {
+        let call = Call::of_worker("put_back", None).of(provider).with_amounts(&amounts);
         let Worker { core, writer, .. } = self;
         let layouts = &*core.forest.layouts;
-        let cell = core.forest.usage_cell(provider)?;
+        let cell = match core.forest.usage_cell(provider) {
+            Ok(cell) => cell,
+            Err(error) => return self.counting(Err(error), |tallies| &tallies.releases, call),
+        };
         let put_back = writer.update(cell, |words| put_back_to(words, layouts, provider, amounts));
         let look = move |words: NextPayload<'_>| put_back_to(words, layouts, provider, amounts);
         let put_back = put_back.map_err(|error| refusal(writer, provider, error, look));
-        self.counting(put_back, |tallies| &tallies.releases)
+        self.counting(put_back, |tallies| &tallies.releases, call)
     }
 }
 

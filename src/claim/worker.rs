@@ -8,11 +8,13 @@ use crate::claim::core::Core;
 use crate::claim::fast;
 use crate::claim::lines::Line;
 use crate::claim::request::{Before, Claim};
+use crate::claim::shown::Amounts;
 use crate::error::{Error, Result};
 use crate::forest::{Expect, Provider, ProviderData, RecentProviders, Refusal, RememberedData};
 use crate::layout::Holding;
 use crate::ledger::Writer;
 use crate::sync::{CachePadded, Tally};
+use crate::trace::Call;
 use crate::values::Metrics;
 use crate::values::metrics::Tallies;
 
@@ -115,7 +117,11 @@ impl Worker {
     /// ```
     pub fn claim(&mut self, claim: &Claim) -> Result<Receipt> {
         let claimed = self.put(claim, Before::Nothing, None);
-        self.counting(claimed, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
+        let named = claimed.as_ref().ok().map(|(receipt, _)| receipt.consumer);
+        let call = Call::of_worker("claim", claim.consumer().or(named));
+        let amounts = Amounts(claim);
+        let call = call.with_amounts(&amounts);
+        self.counting(claimed, |tallies| &tallies.claims, call).map(|(receipt, _)| receipt)
     }
 
     /// Gives a consumer what the claim asks for, in the place of everything that the consumer held
@@ -134,7 +140,9 @@ impl Worker {
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
         let replaced =
             expect.validate().and_then(|()| self.put(claim, Before::Expected(expect), None));
-        self.counting(replaced, |tallies| &tallies.claims).map(|(receipt, _)| receipt)
+        let amounts = Amounts(claim);
+        let call = Call::of_worker("replace", claim.consumer()).with_amounts(&amounts);
+        self.counting(replaced, |tallies| &tallies.claims, call).map(|(receipt, _)| receipt)
     }
 
     /// Gives back all that `consumer` holds. The consumer holds nothing from then on.
@@ -156,7 +164,8 @@ impl Worker {
             Refusal::Error(error) => error,
             Refusal::Stale => Error::ConsumerNotFound { consumer },
         });
-        self.counting(released, |tallies| &tallies.releases)
+        let call = Call::of_worker("release", Some(consumer));
+        self.counting(released, |tallies| &tallies.releases, call)
     }
 
     /// Releases a consumer that the fast path does not serve.
@@ -240,21 +249,23 @@ impl Worker {
         self.tallies.read() - self.base
     }
 
-    /// Counts an outcome in this worker's tallies, with the retries and helps that it took.
+    /// Counts an outcome in this worker's tallies, with the retries and helps that it took, and tells what
+    /// became of the call.
     #[inline]
     pub(super) fn counting<T>(
         &mut self,
         outcome: Result<T>,
         tally: impl FnOnce(&Tallies) -> &Tally,
+        call: Call<'_>,
     ) -> Result<T> {
         match &outcome {
             Ok(_) => tally(&self.tallies).add(1),
             Err(error) => self.tallies.refused(error),
         }
+        call.tell(&outcome, self.writer.retries() - self.counted.0);
         if (self.writer.retries(), self.writer.helps()) != self.counted {
             self.count_others();
         }
-        trace(&outcome);
         outcome
     }
 
@@ -268,15 +279,3 @@ impl Worker {
         self.counted = (retries, helps);
     }
 }
-
-#[cfg(feature = "tracing")]
-fn trace<T>(outcome: &Result<T>) {
-    match outcome {
-        Ok(_) => tracing::trace!("changed"),
-        Err(error) => tracing::debug!(%error, "refused"),
-    }
-}
-
-#[cfg(not(feature = "tracing"))]
-#[inline(always)]
-fn trace<T>(_: &Result<T>) {}

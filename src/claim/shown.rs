@@ -1,0 +1,64 @@
+//! What claims and batches ask for, as events show it.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::claim::lines::Line;
+use crate::claim::request::{Batch, Claim};
+
+/// Shows what a claim asks for: `[<provider> VCPU 4, ..]`.
+pub(super) struct Amounts<'a>(pub(super) &'a Claim);
+
+impl fmt::Debug for Amounts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for Line { provider, class, amount } in self.0.lines.iter().chain(&self.0.chains) {
+            list.entry(&format_args!("{} {class} {amount}", provider.uuid()));
+        }
+        list.finish()
+    }
+}
+
+/// Shows what several claims ask for, claim by claim.
+pub(super) struct AllAmounts<'a>(pub(super) &'a [Claim]);
+
+impl fmt::Debug for AllAmounts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claims = self.0.iter().map(|claim| (Name(claim.consumer()), Amounts(claim)));
+        f.debug_map().entries(claims).finish()
+    }
+}
+
+/// Shows what a batch does: what each consumer holds afterwards, and which providers it changes.
+pub(super) struct Edits<'a>(pub(super) &'a Batch);
+
+impl fmt::Debug for Edits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for change in &self.0.consumers {
+            let name = Name(Some(change.consumer).filter(|uuid| !uuid.is_nil()));
+            map.entry(&name, &change.claim.as_ref().map(Amounts));
+        }
+        for change in &self.0.inventories {
+            map.entry(&Name(Some(change.provider.uuid())), &change.inventories);
+        }
+        for change in &self.0.cordons {
+            let cordon = format_args!("cordoned: {}", change.own);
+            map.entry(&Name(Some(change.provider.uuid())), &cordon);
+        }
+        map.finish()
+    }
+}
+
+/// Shows a uuid, or `unnamed`.
+struct Name(Option<Uuid>);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(uuid) => fmt::Display::fmt(&uuid, f),
+            None => f.write_str("unnamed"),
+        }
+    }
+}
