@@ -274,7 +274,10 @@ impl Worker {
     #[inline(never)]
     fn count_others(&mut self) {
         let (retries, helps) = (self.writer.retries(), self.writer.helps());
-        self.tallies.retries.add(retries - self.counted.0);
+        if retries > self.counted.0 {
+            self.tallies.retries.add(retries - self.counted.0);
+            self.tallies.retried(retries - self.counted.0);
+        }
         self.tallies.helps.add(helps - self.counted.1);
         self.counted = (retries, helps);
     }

@@ -190,5 +190,11 @@ fn g08_the_sum_over_workers_is_that_of_the_forest() {
     });
     assert_eq!(sum, tree.metrics());
     assert_eq!(sum.claims + sum.over_capacity, 4 * 500);
+    // Each call that was prepared in vain is counted by how often it was.
+    let Metrics { retried_once, retried_to_3, retried_to_7, retried_to_15, retried_more, .. } = sum;
+    let calls = [retried_once, retried_to_3, retried_to_7, retried_to_15, retried_more];
+    let least: u64 = calls.iter().zip([1, 2, 4, 8, 16]).map(|(calls, times)| calls * times).sum();
+    assert!(least <= sum.retries && calls.iter().sum::<u64>() <= sum.calls(), "{sum:?}");
+    assert_eq!(calls.iter().any(|calls| *calls > 0), sum.retries > 0, "{sum:?}");
     println!("{sum:?}");
 }
