@@ -75,7 +75,7 @@ fn reading(clusters: &[(usize, u64)]) {
             for (class, amount) in amounts(JOB) {
                 claim.take_mut(node, class, amount);
             }
-            let _receipt = worker.claim(&claim).expect("it fits");
+            worker.claim(&claim).expect("it fits");
         }
         let snapshot = tree.snapshot();
         let usages = |snapshot: &Snapshot| {
@@ -230,7 +230,7 @@ fn claim_and_release(
             claim.take_mut(provider, class, amount);
         }
         let receipt = worker.claim(&claim).expect("it fits");
-        let _receipt = worker.release(receipt.consumer).expect("it holds something");
+        worker.release(receipt.consumer).expect("it holds something");
         done += 2;
     }
     done
@@ -301,7 +301,7 @@ fn forking(times: u64) {
         Claim::new(consumer).take(provider, CLASSES[0], HOST[0])
     };
     for (number, provider) in providers.iter().enumerate() {
-        let _receipt = worker.claim(&all(consumer(2, number as u64), provider)).expect("it fits");
+        worker.claim(&all(consumer(2, number as u64), provider)).expect("it fits");
     }
     let snapshot = tree.snapshot();
     let begin = Instant::now();

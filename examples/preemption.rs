@@ -78,7 +78,7 @@ fn fill(
                 .take(host, ResourceClass::VCPU, 4 * gpus)
                 .take(host, ResourceClass::MEMORY_MB, 16_384 * gpus)
                 .take(host, gpu, gpus);
-            let _receipt = worker.claim(&claim)?;
+            worker.claim(&claim)?;
             pods += 1;
         }
     }

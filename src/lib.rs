@@ -32,7 +32,7 @@
 //! let refused = worker.claim(&claim(Uuid::new_v4()));
 //! assert!(matches!(refused, Err(Error::CapacityExceeded { requested: 1, free: 0, .. })));
 //! assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 4);
-//! let _receipt = worker.release(receipt.consumer)?;
+//! worker.release(receipt.consumer)?;
 //! # Ok::<(), provider_tree::Error>(())
 //! ```
 //!
@@ -431,6 +431,7 @@
 //! [`consumers`]: ProviderTree::consumers
 //! [`audit`]: ProviderTree::audit
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod step;
 mod sync;
@@ -472,6 +473,8 @@ struct Readme;
 #[cfg(provider_tree_loom)]
 #[doc(hidden)]
 pub mod model;
+
+pub use uuid;
 
 pub use api::ProviderTree;
 pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};

@@ -304,7 +304,7 @@ mod tests {
             let (chosen, claim) = bed.choose(0).expect("one is free");
             assert_eq!(chosen, node);
             bed.announce(0, &claim);
-            let _receipt = bed.worker.claim(&claim).expect("it is free");
+            bed.worker.claim(&claim).expect("it is free");
             // Before it hears what has become of the claim, a desk sees it.
             bed.desks.sit(1).refresh();
             bed.desks.settle(bed.desks.sit(0), claim, true);

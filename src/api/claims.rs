@@ -92,7 +92,7 @@ impl ProviderTree {
     ///
     /// let copy = ProviderTree::load(&tree.dump())?;
     /// let lease = copy.lease_of(vm).expect("it is leased");
-    /// let _receipt = copy.worker()?.confirm(&lease, 50)?;
+    /// copy.worker()?.confirm(&lease, 50)?;
     /// assert_eq!(copy.lease_of(vm), None);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```

@@ -41,7 +41,7 @@ use crate::trace::Call;
 /// };
 /// let (first, second) = (lease(&mut worker, 100)?, lease(&mut worker, 200)?);
 ///
-/// let _receipt = worker.confirm(&second, 150)?;
+/// worker.confirm(&second, 150)?;
 /// let ended = worker.expire(150)?;
 /// assert_eq!(ended[0].consumer, first.consumer());
 /// let too_late = worker.confirm(&first, 150);

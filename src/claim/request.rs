@@ -145,7 +145,7 @@ impl Claim {
     ///
     /// let mut small = Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, 4);
     /// for consumer in 1..=4 {
-    ///     let _receipt = worker.claim(small.for_consumer(Uuid::from_u128(consumer)))?;
+    ///     worker.claim(small.for_consumer(Uuid::from_u128(consumer)))?;
     /// }
     /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.free(), 0);
     /// # Ok::<(), provider_tree::Error>(())
@@ -249,7 +249,7 @@ impl Claim {
     /// let claim = Claim::new(Uuid::new_v4())
     ///     .take(&host, ResourceClass::VCPU, 8)
     ///     .take_chain(&team, ResourceClass::VCPU, 8);
-    /// let _receipt = tree.worker()?.claim(&claim)?;
+    /// tree.worker()?.claim(&claim)?;
     /// assert_eq!(tree.usage(&organisation, ResourceClass::VCPU)?.used, 8);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
@@ -364,7 +364,7 @@ impl From<Uuid> for Claim {
 /// let mut worker = tree.worker()?;
 /// let (low, high) = (Uuid::new_v4(), Uuid::new_v4());
 /// let all = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 8);
-/// let _receipt = worker.claim(&all(low))?;
+/// worker.claim(&all(low))?;
 ///
 /// // Evict one and place the other.
 /// worker.commit(&Batch::new().release(low, Expect::Any).claim(all(high)))?;

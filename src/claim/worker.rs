@@ -1,5 +1,6 @@
 //! [`Worker`]: what one thread claims, replaces and releases with.
 
+use std::fmt;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -53,7 +54,6 @@ pub struct Worker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-#[must_use]
 pub struct Receipt {
     /// The consumer.
     pub consumer: Uuid,
@@ -280,5 +280,11 @@ impl Worker {
         }
         self.tallies.helps.add(helps - self.counted.1);
         self.counted = (retries, helps);
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("metrics", &self.metrics()).finish_non_exhaustive()
     }
 }

@@ -379,7 +379,7 @@ impl Error {
     /// let one = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 1);
     ///
     /// let first = Uuid::new_v4();
-    /// let _receipt = worker.claim(&one(first))?;
+    /// worker.claim(&one(first))?;
     /// assert!(worker.claim(&one(Uuid::new_v4())).unwrap_err().is_conflict());
     /// assert!(!worker.claim(&one(first)).unwrap_err().is_conflict());
     /// # Ok::<(), provider_tree::Error>(())
@@ -397,6 +397,44 @@ impl Error {
                 | Error::ProviderChanged { .. }
                 | Error::ConsumerChanged { .. }
         )
+    }
+
+    /// Returns the provider that the refusal is about, if it is about one.
+    pub fn provider(&self) -> Option<Uuid> {
+        match self {
+            Error::Removed { provider, .. }
+            | Error::ForeignProvider { provider, .. }
+            | Error::HasChildren { provider, .. }
+            | Error::WouldCycle { provider, .. }
+            | Error::InUse { provider, .. }
+            | Error::GenerationConflict { provider, .. }
+            | Error::NoInventory { provider, .. }
+            | Error::CapacityExceeded { provider, .. }
+            | Error::Cordoned { provider, .. }
+            | Error::UnitViolation { provider, .. }
+            | Error::ZeroAmount { provider, .. }
+            | Error::SumTooLarge { provider, .. }
+            | Error::NotTaken { provider, .. }
+            | Error::ProviderChanged { provider, .. } => Some(*provider),
+            _ => None,
+        }
+    }
+
+    /// Returns the consumer that the refusal is about, if it is about one.
+    pub fn consumer(&self) -> Option<Uuid> {
+        match self {
+            Error::EmptyClaim { consumer, .. }
+            | Error::ConsumerExists { consumer, .. }
+            | Error::AlreadyHeld { consumer, .. }
+            | Error::NotIssued { consumer, .. }
+            | Error::LeaseEnded { consumer, .. }
+            | Error::ForeignLease { consumer, .. }
+            | Error::NotLeased { consumer, .. }
+            | Error::ConsumerConflict { consumer, .. }
+            | Error::ConsumerNotFound { consumer, .. }
+            | Error::ConsumerChanged { consumer, .. } => Some(*consumer),
+            _ => None,
+        }
     }
 }
 

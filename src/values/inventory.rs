@@ -160,6 +160,12 @@ impl Inventories {
         Some(&self.0[at].1)
     }
 
+    /// Takes the inventory of `class` out, and returns it.
+    pub fn remove(&mut self, class: ResourceClass) -> Option<Inventory> {
+        let at = self.0.binary_search_by_key(&class, |(class, _)| *class).ok()?;
+        Some(self.0.remove(at).1)
+    }
+
     /// Returns all inventories, in the order of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &Inventory)> {
         self.0.iter().map(|(class, inventory)| (*class, inventory))
@@ -197,9 +203,40 @@ impl Inventories {
     }
 }
 
+impl Extend<(ResourceClass, Inventory)> for Inventories {
+    fn extend<I: IntoIterator<Item = (ResourceClass, Inventory)>>(&mut self, inventories: I) {
+        for (class, inventory) in inventories {
+            self.insert(class, inventory);
+        }
+    }
+}
+
 impl FromIterator<(ResourceClass, Inventory)> for Inventories {
     fn from_iter<I: IntoIterator<Item = (ResourceClass, Inventory)>>(inventories: I) -> Self {
-        inventories.into_iter().fold(Self::new(), |all, (class, one)| all.with(class, one))
+        let mut all = Self::new();
+        all.extend(inventories);
+        all
+    }
+}
+
+impl IntoIterator for Inventories {
+    type Item = (ResourceClass, Inventory);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Inventories {
+    type Item = (ResourceClass, &'a Inventory);
+    type IntoIter = std::iter::Map<
+        std::slice::Iter<'a, (ResourceClass, Inventory)>,
+        fn(&'a (ResourceClass, Inventory)) -> Self::Item,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().map(|(class, inventory)| (*class, inventory))
     }
 }
 

@@ -98,8 +98,37 @@ impl PartialInventories {
     /// Returns the partial inventories with `inventory` for `class`, in the place of an earlier one
     /// for `class`.
     pub fn with(mut self, class: ResourceClass, inventory: PartialInventory) -> Self {
-        self.0.insert(class, inventory);
+        self.insert(class, inventory);
         self
+    }
+
+    /// Sets the partial inventory of `class`, and returns that which `class` had before.
+    pub fn insert(
+        &mut self,
+        class: ResourceClass,
+        inventory: PartialInventory,
+    ) -> Option<PartialInventory> {
+        self.0.insert(class, inventory)
+    }
+
+    /// Takes the partial inventory of `class` out, and returns it.
+    pub fn remove(&mut self, class: ResourceClass) -> Option<PartialInventory> {
+        self.0.remove(&class)
+    }
+
+    /// Returns the partial inventory of `class`.
+    pub fn get(&self, class: ResourceClass) -> Option<&PartialInventory> {
+        self.0.get(&class)
+    }
+
+    /// Returns the number of classes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no partial inventory.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns all partial inventories, in the order of their classes.
@@ -120,6 +149,33 @@ impl PartialInventories {
     /// Returns whole inventories, with the usual values for the open fields.
     pub fn completed(&self) -> Inventories {
         self.iter().map(|(class, partial)| (class, partial.completed())).collect()
+    }
+}
+
+impl Extend<(ResourceClass, PartialInventory)> for PartialInventories {
+    fn extend<I: IntoIterator<Item = (ResourceClass, PartialInventory)>>(&mut self, all: I) {
+        self.0.extend(all);
+    }
+}
+
+impl IntoIterator for PartialInventories {
+    type Item = (ResourceClass, PartialInventory);
+    type IntoIter = std::collections::btree_map::IntoIter<ResourceClass, PartialInventory>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a PartialInventories {
+    type Item = (ResourceClass, &'a PartialInventory);
+    type IntoIter = std::iter::Map<
+        std::collections::btree_map::Iter<'a, ResourceClass, PartialInventory>,
+        fn((&'a ResourceClass, &'a PartialInventory)) -> Self::Item,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().map(|(class, inventory)| (*class, inventory))
     }
 }
 

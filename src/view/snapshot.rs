@@ -45,7 +45,7 @@ use crate::view::lookup::{ConsumerIndex, ProviderIndex, each_consumer, find_hint
 ///
 /// let before = tree.snapshot();
 /// let vm = Uuid::new_v4();
-/// let _receipt = tree.worker()?.claim(&Claim::new(vm).take(&host, ResourceClass::VCPU, 4))?;
+/// tree.worker()?.claim(&Claim::new(vm).take(&host, ResourceClass::VCPU, 4))?;
 /// tree.create_root("host-2", None)?;
 ///
 /// assert_eq!(before.usage(&host, ResourceClass::VCPU)?.used, 0);

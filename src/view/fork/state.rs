@@ -34,7 +34,7 @@ use crate::view::snapshot::Snapshot;
 /// let all = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 8);
 /// let mut worker = tree.worker()?;
 /// let (low, high) = (Uuid::new_v4(), Uuid::new_v4());
-/// let _receipt = worker.claim(&all(low))?;
+/// worker.claim(&all(low))?;
 ///
 /// // Would the one fit if the other had to go?
 /// let mut fork = tree.snapshot().fork();
