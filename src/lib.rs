@@ -72,6 +72,7 @@
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an [event](#events) for each call that changes something |
 //! | see what the forest takes in memory, and what for | [`memory`] |
 //! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
+//! | speak as OpenStack Placement does | with the feature `serde`, the documents in the module `placement` |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Every other method is called on the
 //! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle
@@ -477,6 +478,8 @@ pub mod model;
 pub use uuid;
 
 pub use api::ProviderTree;
+#[cfg(feature = "serde")]
+pub use api::placement;
 pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{

@@ -2,6 +2,8 @@
 
 mod claims;
 mod configuration;
+#[cfg(feature = "serde")]
+pub mod placement;
 mod structure;
 mod tree;
 mod usage;

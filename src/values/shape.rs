@@ -77,7 +77,7 @@ impl Serialize for PartialInventory {
     }
 }
 
-fn write_field<S: SerializeStruct>(
+pub(crate) fn write_field<S: SerializeStruct>(
     shape: &mut S,
     name: &'static str,
     value: &Option<impl Serialize>,

@@ -39,7 +39,7 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
 
 /// Asserts that the value, which has fields, comes back, also from TOML, and is not read from what has a
 /// field more.
-fn has_fields<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+pub(crate) fn has_fields<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     comes_back(value);
     let text = toml::to_string(value).unwrap();
     assert_eq!(toml::from_str::<T>(&text).as_ref(), Ok(value), "TOML");

@@ -1,12 +1,14 @@
 //! Dumps: a forest as plain values, and back.
 //!
-//! Which dumps are refused is in `refused`. With the feature `serde` also as JSON, in `json`, and in every
-//! other format, in `formats`.
+//! Which dumps are refused is in `refused`. With the feature `serde` also as JSON, in `json`, in every
+//! other format, in `formats`, and as the documents of Placement, in `placement`.
 
 #[cfg(feature = "serde")]
 mod formats;
 #[cfg(feature = "serde")]
 mod json;
+#[cfg(feature = "serde")]
+mod placement;
 mod refused;
 
 use std::sync::{Arc, Barrier};
