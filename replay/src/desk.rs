@@ -16,7 +16,8 @@ use crate::shape::Demand;
 /// to date than cores, however many threads wait.
 pub(crate) struct Desks {
     desks: Vec<Mutex<Desk>>,
-    /// By desk: what has happened at other desks and is not in its view yet.
+    /// By desk: what has happened at other desks and is not in its view yet. Empty if nobody tells others
+    /// anything.
     news: Vec<Mutex<Vec<News>>>,
 }
 
@@ -49,17 +50,19 @@ enum News {
 }
 
 impl Desks {
-    /// Sets up so many desks for the requests of a workload. A request that is `None` fits nowhere.
+    /// Sets up so many desks for the requests of a workload. A request that is `None` fits nowhere. If
+    /// `are_told`, the desks are told of each other's [claims](Self::announce).
     pub(crate) fn new(
         count: usize,
         cluster: &Cluster,
         policy: PolicyName,
         requests: &[Option<Request>],
+        are_told: bool,
     ) -> Result<Self, Error> {
         let desks = (0..count).map(|number| Desk::new(number, cluster, policy, requests));
         Ok(Self {
             desks: desks.map(|desk| desk.map(Mutex::new)).collect::<Result<_, _>>()?,
-            news: (0..count).map(|_| Mutex::default()).collect(),
+            news: (0..count).filter(|_| are_told).map(|_| Mutex::default()).collect(),
         })
     }
 
@@ -73,8 +76,10 @@ impl Desks {
             Err(TryLockError::WouldBlock) => None,
         });
         let mut desk = free.unwrap_or_else(|| lock(&self.desks[favourite]));
-        let news = std::mem::take(&mut *lock(&self.news[desk.number]));
-        news.into_iter().for_each(|news| desk.hear(news));
+        if let Some(news) = self.news.get(desk.number) {
+            let news = std::mem::take(&mut *lock(news));
+            news.into_iter().for_each(|news| desk.hear(news));
+        }
         desk
     }
 
@@ -228,7 +233,7 @@ mod tests {
             let cluster = Cluster::new(&[node("a"), node("b")], &Models::default());
             let cluster = cluster.expect("the nodes are well formed");
             let request = cluster.request(&TASK).expect("the names are well formed");
-            let desks = Desks::new(2, &cluster, PolicyName::FirstFit, &[request]);
+            let desks = Desks::new(2, &cluster, PolicyName::FirstFit, &[request], true);
             let desks = desks.expect("the request is well formed");
             let worker = cluster.tree.worker().expect("a worker is free");
             Self { cluster, desks, worker, claims: 0 }

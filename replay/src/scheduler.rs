@@ -111,7 +111,7 @@ pub(crate) fn run(
         tasks,
         settings,
         request_of,
-        desks: Desks::new(desks, cluster, settings.policy, &requests)?,
+        desks: Desks::new(desks, cluster, settings.policy, &requests, !settings.pause.is_zero())?,
         queue: Queue::new(tasks.len()),
     };
     let barrier = Barrier::new(settings.threads);

@@ -1,12 +1,16 @@
 //! [`Bits`]: a set of small numbers, as one bit each.
 
+use smallvec::SmallVec;
+
 /// Holds a set of numbers below a bound, as a bit each, with one more bit for each word of 64 that
 /// has any: the next member is found without a look at words that are empty.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Bits {
     words: Vec<u64>,
-    /// Has a bit for each word: set if the word may have members, clear only if it has none.
-    summary: Vec<u64>,
+    /// Has a bit for each word: set if the word may have members, clear only if it has none. Most often
+    /// it is in the same line of the cache as the set itself, so that a look at a set with few members
+    /// takes two lines.
+    summary: SmallVec<[u64; 4]>,
 }
 
 /// Counts the numbers in a word.
@@ -23,7 +27,7 @@ impl Bits {
             words
         };
         let words = full(bound);
-        Bits { summary: full(words.len()), words }
+        Bits { summary: full(words.len()).into(), words }
     }
 
     /// Makes room for the numbers below `bound`.
@@ -131,8 +135,9 @@ impl Bits {
         from: usize,
         mut accept: impl FnMut(usize) -> bool,
     ) -> Option<usize> {
-        let mut word = from / WORD;
-        let mut mask = u64::MAX << (from % WORD);
+        let first = from / WORD;
+        let mut word = self.next_word(first)?;
+        let mut mask = if word == first { u64::MAX << (from % WORD) } else { u64::MAX };
         loop {
             let mut common = self.words.get(word)? & other.words.get(word)? & mask;
             while common != 0 {
@@ -165,7 +170,8 @@ impl Bits {
 
     /// Returns the bytes that the set takes.
     pub(super) fn bytes(&self) -> usize {
-        (self.words.capacity() + self.summary.capacity()) * size_of::<u64>()
+        let summary = if self.summary.spilled() { self.summary.capacity() } else { 0 };
+        (self.words.capacity() + summary) * size_of::<u64>()
     }
 }
 
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn bits_hold_what_a_set_holds() {
-        for bound in [0, 1, 63, 64, 65, 4_095, 4_096, 4_097, 10_000] {
+        for bound in [0, 1, 63, 64, 65, 4_095, 4_096, 4_097, 16_384, 16_385, 40_000] {
             let all = Bits::all_below(bound);
             assert!(all.iter().eq(0..bound), "below {bound}");
         }
@@ -198,5 +204,29 @@ mod tests {
         assert!(bits.iter().eq(set));
         bits.clear_word(3);
         assert_eq!(bits.next(3 * WORD).map(|found| found / WORD), Some(4));
+    }
+
+    #[test]
+    fn what_is_in_two_sets_is_found_and_what_is_not_accepted_leaves_one() {
+        for bound in [100, 5_000, 40_000] {
+            let members = |step: usize, bits: &mut Bits| {
+                (0..bound).step_by(step).for_each(|number| bits.insert(number));
+            };
+            let (mut one, mut other) = (Bits::default(), Bits::default());
+            members(3, &mut one);
+            members(5, &mut other);
+            for from in (0..bound).step_by(37) {
+                let common = (from..bound).find(|number| number % 15 == 0);
+                assert_eq!(one.next_common(&other, from), common);
+                // Of those in both, every second one is accepted.
+                let accepted = (from..bound).find(|number| number % 30 == 0);
+                let mut left = other.clone();
+                let found = one.next_accepted(&mut left, from, |number| number % 30 == 0);
+                assert_eq!(found, accepted, "{bound} {from}");
+                let passed = (from..found.unwrap_or(bound)).filter(|number| number % 15 == 0);
+                assert!(passed.clone().all(|number| !left.has(number)));
+                assert_eq!(other.iter().count() - left.iter().count(), passed.count());
+            }
+        }
     }
 }
