@@ -210,7 +210,7 @@ fn structure_configuration_and_cordons_are_told() {
     one(|| tree.remove_leaf(&numa).unwrap()).has(&[("operation", "remove_leaf")]);
     one(|| tree.remove(&host).unwrap()).has(&[("operation", "remove"), ("provider", &root)]);
     let list = [ProviderSpec::new(id(7), "host")];
-    one(|| tree.populate(&list).unwrap()).has(&[("operation", "populate")]);
+    one(|| tree.populate(&list).unwrap()).has(&[("operation", "populate"), ("values", "1")]);
     // What only reads tells nothing.
     let read = told(|| (tree.find("host"), tree.audit(), tree.dump(), tree.view()));
     assert!(read.is_empty());

@@ -217,7 +217,8 @@ impl ProviderTree {
     /// ```
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
         let plan = Plan::new(providers);
-        let call = Call::of_forest("populate", None).with_values(&providers);
+        let count = providers.len();
+        let call = Call::of_forest("populate", None).with_values(&count);
         self.write(call, |forest, writer| populate(forest, writer, &plan, &[]))
     }
 }
