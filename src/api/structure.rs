@@ -24,7 +24,7 @@ impl ProviderTree {
     /// Returns [`UuidExists`](crate::Error::UuidExists) or [`NameExists`](crate::Error::NameExists)
     /// if another provider has the uuid or the name; [`InvalidName`](crate::Error::InvalidName)
     /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
-    /// is full: see its [limits](crate#limits).
+    /// is full: see its [limits](crate::docs::limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
         let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
         let call = Call::of_forest("create_root", Some(uuid)).named(name);

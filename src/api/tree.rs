@@ -13,7 +13,7 @@ use crate::trace::Call;
 ///
 /// A clone is another handle of the same forest. All methods take `&self`. No method waits for
 /// another thread, other than for a shard of an index for the length of one look-up or insertion
-/// (see the table in the [crate documentation](crate#progress)).
+/// (see the table in the page [`progress`](crate::docs::progress)).
 ///
 /// ```
 /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass};

@@ -204,7 +204,7 @@ impl Worker {
     /// # Errors
     ///
     /// Returns [`TooLarge`](Error::TooLarge) when changes over very many cells have stopped half
-    /// way, but never because a forest is merely full; see [limits](crate#limits). The leases that
+    /// way, but never because a forest is merely full; see [limits](crate::docs::limits). The leases that
     /// were ended before the error stay ended.
     pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();

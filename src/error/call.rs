@@ -351,7 +351,7 @@ pub enum Error {
         faults: Vec<Fault>,
     },
 
-    /// A [documented bound](crate#limits) was met. A call that only gives something back is never
+    /// A [documented bound](crate::docs::limits) was met. A call that only gives something back is never
     /// refused because the forest is full: a release succeeds even then, and makes room.
     #[error("too large: {what} (at most {limit})")]
     TooLarge {
