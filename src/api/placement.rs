@@ -1,14 +1,17 @@
 //! The documents of OpenStack Placement's interface, as the bodies of its requests and answers have them.
 //!
-//! | document | where Placement has it | here |
-//! |---|---|---|
-//! | [`InventoriesDocument`] | `/resource_providers/{uuid}/inventories` | [`ProviderData`], [`set_inventories`] |
-//! | [`TraitsDocument`] | `/resource_providers/{uuid}/traits` | [`ProviderData`], [`set_traits`] |
-//! | [`AggregatesDocument`] | `/resource_providers/{uuid}/aggregates` | [`ProviderData`], [`set_aggregates`] |
-//! | [`AllocationsDocument`] | `/allocations/{uuid}` | [`Allocations`], [`Claim`] |
+//! | document | where Placement has it | made of | made true by |
+//! |---|---|---|---|
+//! | [`InventoriesDocument`] | `/resource_providers/{uuid}/inventories` | [`ProviderData`] | [`set_inventories`] |
+//! | [`TraitsDocument`] | `/resource_providers/{uuid}/traits` | [`ProviderData`] | [`set_traits`] |
+//! | [`AggregatesDocument`] | `/resource_providers/{uuid}/aggregates` | [`ProviderData`] | [`set_aggregates`] |
+//! | [`AllocationsDocument`] | `/allocations/{uuid}` | [`Allocations`] | [`AllocationsDocument::claim`] |
 //!
 //! Each comes back whole from the JSON that is written of it. A field that Placement does not have is
-//! refused. Shapes are those of microversion 1.39.
+//! refused, and so is a key that comes twice. Of allocations, everything but `allocations` may be missing, as
+//! in older microversions than 1.38; which of it a caller needs is the caller's affair. An inventory without a
+//! bound has no `max_unit`, where Placement answers 2147483647. Documents of several consumers, of a single
+//! class and of usages are not here.
 //!
 //! ```
 //! use provider_tree::placement::{AllocationsDocument, InventoriesDocument, Owner};
@@ -34,6 +37,8 @@
 //! tree.worker()?.claim(&claim)?;
 //!
 //! let held = tree.allocations(vm).expect("it was claimed");
+//! let answer = InventoriesDocument::from(&tree.data(&host)?);
+//! assert_eq!(answer.resource_provider_generation, 1);
 //! let answer = AllocationsDocument::new(&held, wanted.owner.clone());
 //! assert_eq!(answer.allocations, wanted.allocations);
 //! assert_eq!(answer.consumer_generation, Some(held.generation));
@@ -54,7 +59,7 @@ use uuid::Uuid;
 use crate::api::tree::ProviderTree;
 use crate::claim::{Allocations, Claim};
 use crate::forest::ProviderData;
-use crate::values::shape::{class_map, trait_names, write_field};
+use crate::values::shape::{class_map, trait_names, unique_map, write_field};
 use crate::values::{Inventories, ResourceClass, Trait};
 
 /// Holds the inventories of a provider, with the provider's generation.
@@ -108,7 +113,8 @@ pub struct ProviderAllocations {
     /// The amounts, by class.
     #[serde(with = "class_map")]
     pub resources: BTreeMap<ResourceClass, u64>,
-    /// The provider's generation, if the document says it.
+    /// The provider's generation, if the document says it. Placement says it, and does not look at it in
+    /// what it is sent; nor does [`AllocationsDocument::claim`].
     #[serde(default)]
     pub generation: Option<u64>,
 }
@@ -134,6 +140,7 @@ pub struct UnknownProvider(
 );
 
 impl From<&ProviderData> for InventoriesDocument {
+    /// Returns the inventories of a provider, with its generation.
     fn from(data: &ProviderData) -> Self {
         InventoriesDocument {
             inventories: (*data.configuration.inventories).clone(),
@@ -143,6 +150,7 @@ impl From<&ProviderData> for InventoriesDocument {
 }
 
 impl From<&ProviderData> for TraitsDocument {
+    /// Returns the traits of a provider, with its generation.
     fn from(data: &ProviderData) -> Self {
         TraitsDocument {
             traits: Arc::clone(&data.configuration.traits),
@@ -152,6 +160,7 @@ impl From<&ProviderData> for TraitsDocument {
 }
 
 impl From<&ProviderData> for AggregatesDocument {
+    /// Returns the aggregates of a provider, with its generation.
     fn from(data: &ProviderData) -> Self {
         AggregatesDocument {
             aggregates: Arc::clone(&data.configuration.aggregates),
@@ -161,7 +170,9 @@ impl From<&ProviderData> for AggregatesDocument {
 }
 
 impl AllocationsDocument {
-    /// Returns the document of what a consumer holds, which belongs to `owner`.
+    /// Returns the document of what a consumer holds, which belongs to `owner`, without the generations of
+    /// providers: [`ProviderTree::data`] has them. (Of a consumer that holds nothing Placement says
+    /// `{"allocations": {}}`.)
     pub fn new(held: &Allocations, owner: Owner) -> Self {
         let mut allocations: BTreeMap<Uuid, ProviderAllocations> = BTreeMap::new();
         for one in &held.allocations {
@@ -172,9 +183,11 @@ impl AllocationsDocument {
         AllocationsDocument { allocations, consumer_generation, owner, mappings: None }
     }
 
-    /// Returns the claim of `consumer` for everything in the document. If the consumer is to hold nothing
-    /// yet, [`Worker::claim`](crate::Worker::claim) makes it true; otherwise
-    /// [`Worker::replace`](crate::Worker::replace) at the `consumer_generation`.
+    /// Returns the claim of `consumer` for everything in the document. If there is no
+    /// `consumer_generation`, [`Worker::claim`](crate::Worker::claim) makes it true; otherwise
+    /// [`Worker::replace`](crate::Worker::replace) at that generation. A document without allocations, which
+    /// lets the consumer hold nothing any more, is no claim: [`Worker::release`](crate::Worker::release)
+    /// makes it true.
     ///
     /// # Errors
     ///
@@ -210,6 +223,7 @@ impl Serialize for ProviderAllocations {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flat {
+    #[serde(deserialize_with = "unique_map::deserialize")]
     allocations: BTreeMap<Uuid, ProviderAllocations>,
     #[serde(default)]
     consumer_generation: Option<u64>,
@@ -220,8 +234,13 @@ struct Flat {
     #[serde(default)]
     consumer_type: Option<String>,
     #[serde(default)]
-    mappings: Option<BTreeMap<String, Vec<Uuid>>>,
+    mappings: Option<Mappings>,
 }
+
+/// Which providers serve which group.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Mappings(#[serde(deserialize_with = "unique_map::deserialize")] BTreeMap<String, Vec<Uuid>>);
 
 impl Serialize for AllocationsDocument {
     /// Writes a generation that is not there as `null`, as Placement wants it, and leaves all else out that
@@ -251,6 +270,7 @@ impl<'de> Deserialize<'de> for AllocationsDocument {
         let Flat { allocations, consumer_generation, project_id, user_id, consumer_type, mappings } =
             Flat::deserialize(deserializer)?;
         let owner = Owner { project_id, user_id, consumer_type };
+        let mappings = mappings.map(|mappings| mappings.0);
         Ok(AllocationsDocument { allocations, consumer_generation, owner, mappings })
     }
 }

@@ -90,7 +90,8 @@ pub(crate) fn write_field<S: SerializeStruct>(
 }
 
 impl Serialize for Inventory {
-    /// Writes all fields, except a `max_unit` that bounds nothing, for which Placement has no word.
+    /// Writes all fields, except a `max_unit` that bounds nothing: Placement has numbers up to
+    /// 2<sup>31</sup> - 1 alone, and takes that for one that is left out.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut whole = PartialInventory::from(*self);
         whole.max_unit = whole.max_unit.filter(|most| *most < u64::MAX);
@@ -143,13 +144,11 @@ fn by_name<V>((class, value): (ResourceClass, V)) -> (&'static str, V) {
 /// twice.
 pub(crate) mod class_map {
     use std::collections::BTreeMap;
-    use std::fmt;
-    use std::marker::PhantomData;
 
-    use serde::de::{Error, MapAccess, Visitor};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Serialize, Serializer};
 
     use super::by_name;
+    pub(crate) use super::unique_map::deserialize;
     use crate::values::resource_class::ResourceClass;
 
     pub(crate) fn serialize<V: Serialize, S: Serializer>(
@@ -159,28 +158,46 @@ pub(crate) mod class_map {
         let map = map.iter().map(|(class, value)| by_name((*class, value)));
         serializer.collect_map(map.collect::<BTreeMap<_, _>>())
     }
+}
 
-    pub(crate) fn deserialize<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<ResourceClass, V>, D::Error> {
+/// Reads a map; refuses to read a key twice.
+pub(crate) mod unique_map {
+    use std::collections::BTreeMap;
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    use serde::de::{Error, MapAccess, Visitor};
+    use serde::{Deserialize, Deserializer};
+
+    pub(crate) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord + fmt::Display,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
         deserializer.deserialize_map(Once(PhantomData))
     }
 
-    struct Once<V>(PhantomData<V>);
+    struct Once<K, V>(PhantomData<(K, V)>);
 
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Once<V> {
-        type Value = BTreeMap<ResourceClass, V>;
+    impl<'de, K, V> Visitor<'de> for Once<K, V>
+    where
+        K: Deserialize<'de> + Ord + fmt::Display,
+        V: Deserialize<'de>,
+    {
+        type Value = BTreeMap<K, V>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map by resource class")
+            f.write_str("a map")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
-            while let Some((class, value)) = entries.next_entry::<ResourceClass, V>()? {
-                if map.insert(class, value).is_some() {
-                    return Err(A::Error::custom(format_args!("{class} comes twice")));
+            while let Some((key, value)) = entries.next_entry::<K, V>()? {
+                if map.contains_key(&key) {
+                    return Err(A::Error::custom(format_args!("{key} comes twice")));
                 }
+                map.insert(key, value);
             }
             Ok(map)
         }

@@ -96,6 +96,14 @@ fn what_a_consumer_holds_comes_back_whole() {
             {"resources": {"VCPU": 1, "VCPU": 2}}}}"#,
     );
     assert!(twice.unwrap_err().to_string().contains("VCPU comes twice"));
+    let twice = |text: &str| {
+        let error = serde_json::from_str::<AllocationsDocument>(text).unwrap_err().to_string();
+        assert!(error.contains("comes twice"), "{error}");
+    };
+    let host = id("host");
+    let nothing = r#"{"resources": {}}"#;
+    twice(&format!(r#"{{"allocations": {{"{host}": {nothing}, "{host}": {nothing}}}}}"#));
+    twice(r#"{"allocations": {}, "mappings": {"": [], "": []}}"#);
     let misspelt = refused(json!({"allocations": {}, "consumer_generatoin": 1}));
     assert!(misspelt.contains("unknown field `consumer_generatoin`"), "{misspelt}");
     let inside = json!({"allocations": {id("host").to_string(): {"resource": {}}}});
