@@ -186,6 +186,9 @@ fn structure_configuration_and_cordons_are_told() {
     assert_eq!(created.level, Level::DEBUG);
     let refused = one(|| tree.create_child(&host, "host", id(8)).unwrap_err());
     refused.has(&[("operation", "create_child"), ("parent", &root), ("message", "refused")]);
+    let unnamed = one(|| tree.create_root("host", None).unwrap_err());
+    unnamed.has(&[("name", "host"), ("message", "refused")]);
+    unnamed.lacks(&["provider"]);
     let mut numa = None;
     one(|| numa = Some(tree.create_child(&host, "numa", id(8)).unwrap()));
     let numa = numa.unwrap();

@@ -26,8 +26,9 @@ impl ProviderTree {
     /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
     /// is full: see its [limits](crate::docs::limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
-        let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        let call = Call::of_forest("create_root", Some(uuid)).named(name);
+        let wanted = uuid.into();
+        let uuid = wanted.unwrap_or_else(Uuid::new_v4);
+        let call = Call::of_forest("create_root", wanted).making(uuid).named(name);
         self.write(call, |forest, writer| create(forest, writer, None, name, uuid))
     }
 
@@ -45,8 +46,10 @@ impl ProviderTree {
         name: &str,
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
-        let uuid = uuid.into().unwrap_or_else(Uuid::new_v4);
-        let call = Call::of_forest("create_child", Some(uuid)).named(name).below(Some(parent));
+        let wanted = uuid.into();
+        let uuid = wanted.unwrap_or_else(Uuid::new_v4);
+        let call = Call::of_forest("create_child", wanted).making(uuid);
+        let call = call.named(name).below(Some(parent));
         self.write(call, |forest, writer| create(forest, writer, Some(parent), name, uuid))
     }
 

@@ -399,7 +399,10 @@ impl Error {
         )
     }
 
-    /// Returns the provider that the refusal is about, if it is about one.
+    /// Returns the provider that the refusal is about, if the error has it in a field `provider`: what
+    /// was to be taken there does not fit, or it is gone, or at another generation. Returns `None` for errors
+    /// that list several reasons, such as [`InvalidEntries`](Self::InvalidEntries), and for those about a
+    /// uuid or a name.
     pub fn provider(&self) -> Option<Uuid> {
         match self {
             Error::Removed { provider, .. }
@@ -420,7 +423,9 @@ impl Error {
         }
     }
 
-    /// Returns the consumer that the refusal is about, if it is about one.
+    /// Returns the consumer that the refusal is about, if the error has it in a field `consumer`: it does
+    /// not exist, or does already, or is at another generation. Returns `None` where a provider is the reason,
+    /// also if one consumer alone has asked.
     pub fn consumer(&self) -> Option<Uuid> {
         match self {
             Error::EmptyClaim { consumer, .. }

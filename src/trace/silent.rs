@@ -29,6 +29,11 @@ impl<'a> Call<'a> {
     }
 
     #[inline(always)]
+    pub(crate) fn making(self, _: Uuid) -> Self {
+        self
+    }
+
+    #[inline(always)]
     pub(crate) fn below(self, _: Option<&Provider>) -> Self {
         self
     }

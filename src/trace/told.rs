@@ -16,6 +16,8 @@ pub(crate) struct Call<'a> {
     is_frequent: bool,
     consumer: Option<Uuid>,
     provider: Option<Uuid>,
+    /// A provider that is there only if the call is not refused.
+    made: Option<Uuid>,
     parent: Option<Uuid>,
     name: Option<&'a str>,
     amounts: Option<&'a dyn fmt::Debug>,
@@ -31,6 +33,7 @@ impl<'a> Call<'a> {
             is_frequent: true,
             consumer,
             provider: None,
+            made: None,
             parent: None,
             name: None,
             amounts: None,
@@ -47,6 +50,11 @@ impl<'a> Call<'a> {
     #[inline]
     pub(crate) fn of(self, provider: &Provider) -> Self {
         Call { provider: Some(provider.uuid()), ..self }
+    }
+
+    #[inline]
+    pub(crate) fn making(self, provider: Uuid) -> Self {
+        Call { made: Some(provider), ..self }
     }
 
     #[inline]
@@ -71,8 +79,8 @@ impl<'a> Call<'a> {
 
     /// Tells what became of the call, which has prepared a change in vain so many times.
     pub(crate) fn tell<T>(self, outcome: &Result<T>, retries: u64) {
-        let Call { operation, is_frequent, consumer, provider, parent, name, amounts, values } =
-            self;
+        let Call { operation, is_frequent, consumer, parent, name, amounts, values, .. } = self;
+        let provider = self.provider.or(self.made.filter(|_| outcome.is_ok()));
         macro_rules! event {
             ($level:expr, $message:literal) => {
                 tracing::event!(

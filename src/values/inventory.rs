@@ -166,7 +166,7 @@ impl Inventories {
         Some(self.0.remove(at).1)
     }
 
-    /// Returns all inventories, in the order of their classes.
+    /// Returns all inventories, in the [order](ResourceClass) of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &Inventory)> {
         self.0.iter().map(|(class, inventory)| (*class, inventory))
     }

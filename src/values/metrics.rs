@@ -7,8 +7,9 @@ use crate::sync::Tally;
 
 macro_rules! metrics {
     ($($(#[doc = $documentation:literal])+ $name:ident,)*) => {
-        /// Counts how often things have happened; see
-        /// [`ProviderTree::metrics`](crate::ProviderTree::metrics).
+        /// Counts what workers have done: the calls of [`Worker`](crate::Worker) that change what is used.
+        /// Calls of [`ProviderTree`](crate::ProviderTree) that change structure or configurations are not
+        /// counted. See [`ProviderTree::metrics`](crate::ProviderTree::metrics).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -98,8 +99,9 @@ impl Metrics {
     }
 
     /// Returns the metrics in the [text format] of Prometheus: a counter for each, such as
-    /// `provider_tree_claims_total`, and `provider_tree_call_retries`, a histogram of how often calls
-    /// prepared their change in vain. To be served as `text/plain; version=0.0.4`.
+    /// `provider_tree_claims_total`, and `provider_tree_call_retries`, a histogram of how often
+    /// [calls](Self::calls) prepared their change in vain, with the bounds 0, 1, 3, 7 and 15: the bucket
+    /// `le="3"` counts those that did so three times or less. To be served as `text/plain; version=0.0.4`.
     ///
     /// ```
     /// # use provider_tree::ProviderTree;
@@ -123,7 +125,7 @@ impl Metrics {
             line(format_args!("{name} {count}"));
         }
         let name = "provider_tree_call_retries";
-        line(format_args!("# HELP {name} How often a call prepared its change in vain."));
+        line(format_args!("# HELP {name} Calls by how often each prepared its change in vain."));
         line(format_args!("# TYPE {name} histogram"));
         let retried = [self.retried_once, self.retried_to_3, self.retried_to_7, self.retried_to_15];
         let all = retried.iter().sum::<u64>() + self.retried_more;

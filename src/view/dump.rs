@@ -11,11 +11,24 @@ use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
 ///
-/// With the feature `serde`, a dump and all other plain values can be written and read; in JSON, what
-/// OpenStack Placement has too has the same shape. That they come back whole is tested with JSON, YAML,
-/// TOML, RON, CBOR, MessagePack with and without names, and postcard. Fields that are not known are
-/// refused. The caller's own [`Resources`](crate::Resources) are part of the values, but `serde` does not
-/// write them.
+/// With the feature `serde`, a dump and all other plain values can be written and read. That they come
+/// back whole is tested with JSON, YAML, TOML, RON, CBOR, MessagePack with and without names, and postcard.
+/// Fields that are not known are refused. Where a format names fields, those may be missing that have a
+/// usual value: parent, inventories, traits, aggregates, usage, cordon, deadline, tag. The caller's own
+/// [`Resources`](crate::Resources) are part of the values, but `serde` does not write them.
+///
+/// In JSON, inventories, traits and aggregates look as in OpenStack Placement (whose own documents are in
+/// the module `placement`):
+///
+/// ```json
+/// {"version": 1,
+///  "providers": [{"data": {"uuid": "..", "name": "host-1", "parent_provider_uuid": null,
+///                          "generation": 1, "inventories": {"VCPU": {"total": 16}},
+///                          "traits": ["HW_CPU_X86_AVX2"], "aggregates": []},
+///                 "cordoned": false, "used": {"VCPU": {"used": 4, "taken": 0}}}],
+///  "consumers": [{"consumer": "..", "generation": 1, "deadline": null, "tag": 0,
+///                 "allocations": [{"provider": "..", "class": "VCPU", "amount": 4}]}]}
+/// ```
 ///
 /// ```
 /// use provider_tree::{Claim, Dump, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
