@@ -79,6 +79,14 @@
 //! to keep and copy; using a handle takes no look-up. [`coming_from_nova`] shows what each
 //! operation of Nova's tree is here.
 //!
+//! # Features
+//!
+//! None is on if nobody asks for it.
+//!
+//! - `serde`: all plain values can be written and read, dumps among them; see [`Dump`] for the formats. With
+//!   it comes the module `placement`.
+//! - `tracing`: calls that change something tell [events](docs::events).
+//!
 //! # When not to use it
 //!
 //! - *A handful of threads and rare changes.* A `Mutex` around a map is simpler, and easier to

@@ -13,6 +13,7 @@ mod modules;
 mod mutants;
 mod names;
 mod pages;
+mod readme;
 mod shell;
 mod soak;
 mod source;

@@ -140,7 +140,7 @@ fn cargo_in(root: &Path, subcommand: &str) -> Command {
 }
 
 /// The cargo that runs this tool.
-fn cargo_program() -> OsString {
+pub(crate) fn cargo_program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

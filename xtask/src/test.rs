@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::loom::Checker;
 use crate::metadata::{LIBRARY, OPTIMISED, Target, Workspace};
 use crate::shell::{self, Failure, heading};
-use crate::{bench, checks, loom};
+use crate::{bench, checks, loom, readme};
 
 /// What a step did, in a few words for the summary.
 type Note = String;
@@ -185,7 +185,8 @@ fn examples(workspace: &Workspace) -> Result<Note, Failure> {
         // With the features of the tests, for which the library is built already.
         shell::run(workspace.cargo("run").args(FEATURES).args(select))?;
     }
-    Ok(count(examples.len(), "example"))
+    readme::run(workspace)?;
+    Ok(format!("{}, and the README's", count(examples.len(), "example")))
 }
 
 fn models(workspace: &Workspace) -> Result<Note, Failure> {
