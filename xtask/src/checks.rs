@@ -86,8 +86,7 @@ pub(crate) fn forbid(workspace: &Workspace) -> Result<String, Failure> {
     let mut faults = Vec::new();
     let files = files_below(&sources, "rs")?;
     for path in &files {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        let text = shell::read(path)?;
         let inside = path.strip_prefix(&sources).unwrap_or(path);
         faults.extend(faults_in(inside, &text)?);
     }

@@ -8,14 +8,13 @@ use std::path::Path;
 
 use crate::checks::files_below;
 use crate::modules::{self, Edges};
-use crate::shell::{Failure, failed};
+use crate::shell::{self, Failure};
 
 /// Reads the library below this folder; returns its circles, each as a sentence.
 pub(crate) fn check(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut sources = BTreeMap::new();
     for path in files_below(folder, "rs")? {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        let text = shell::read(&path)?;
         let inside = path.strip_prefix(folder).unwrap_or(&path);
         sources.insert(inside.to_string_lossy().replace('\\', "/"), text);
     }

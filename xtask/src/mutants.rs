@@ -15,7 +15,7 @@ use wait_timeout::ChildExt;
 use crate::cores;
 use crate::loom::{self, Checker};
 use crate::metadata::{LIBRARY, Workspace};
-use crate::shell::{self, Failure, failed};
+use crate::shell::{self, Failure, failed, trouble, write};
 use crate::test::FEATURES;
 use bug::{Bug, Check, Harness, INSIDE};
 
@@ -185,14 +185,6 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|error| trouble(path, &error))
-}
-
-fn trouble(path: &Path, error: &std::io::Error) -> Failure {
-    failed(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@
 //! with their arguments, options and plain words are none.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::checks::files_below;
 use crate::metadata::Workspace;
 use crate::names::Names;
-use crate::shell::{Failure, failed};
+use crate::shell::{self, Failure};
 
 /// Pages that are not looked at: the changelog tells what was, too.
 const UNCHECKED: &[&str] = &["CHANGELOG.md"];
@@ -57,8 +56,7 @@ impl Project {
     }
 
     fn text_of(&self, path: &Path) -> Result<String, Failure> {
-        let text = fs::read_to_string(self.root.join(path));
-        text.map_err(|error| failed(format!("{}: {error}", path.display())))
+        shell::read(&self.root.join(path))
     }
 
     /// Lists the names in a page that are names of nothing, each with its line.

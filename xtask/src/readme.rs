@@ -1,11 +1,10 @@
 //! The README's example, as a reader pastes it into a package of their own.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use crate::metadata::{Workspace, cargo_program};
-use crate::shell::{self, Failure, failed};
+use crate::shell::{self, Failure, failed, read, trouble, write};
 
 /// Where the README's dependencies have the library.
 const PLACE: &str = "../provider-tree";
@@ -19,6 +18,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         return Err(failed(format!("the README's dependencies do not have {PLACE}")));
     }
     let folder = workspace.target_directory().join("readme");
+    fs::create_dir_all(folder.join("src")).map_err(|error| trouble(&folder, &error))?;
     let manifest = "[package]\nname = \"pasted\"\nedition = \"2024\"\n\n[workspace]\n\n";
     write(&folder.join("Cargo.toml"), &format!("{manifest}{dependencies}"))?;
     write(&folder.join("src/main.rs"), block(&readme, "rust")?)?;
@@ -36,16 +36,6 @@ fn block<'a>(page: &'a str, language: &str) -> Result<&'a str, Failure> {
         Some(block)
     });
     found.ok_or_else(|| failed(format!("the README has no block of {language}")))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| failed(format!("{}: {error}", path.display())))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = written.and_then(|()| fs::write(path, text));
-    written.map_err(|error| failed(format!("{}: {error}", path.display())))
 }
 
 #[cfg(test)]

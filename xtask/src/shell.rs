@@ -1,7 +1,8 @@
-//! Running commands, headings and tables.
+//! Running commands, files, headings and tables.
 
-use std::fmt;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::{fmt, fs, io};
 
 /// Why a command of this tool did not succeed.
 #[derive(Debug)]
@@ -47,6 +48,21 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
         .map_err(|_| failed(format!("`{}` printed text that is not UTF-8", shown(command))))
 }
 
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| trouble(path, &error))
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| trouble(path, &error))
+}
+
+/// A failure with exit code 1, for what is wrong with a file.
+pub(crate) fn trouble(path: &Path, error: &io::Error) -> Failure {
+    failed(format!("{}: {error}", path.display()))
+}
+
 /// Fails unless the command that ended with this status succeeded.
 pub(crate) fn succeeded(command: &Command, status: &ExitStatus) -> Result<(), Failure> {
     if status.success() {
@@ -85,7 +101,7 @@ fn shown(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         value.map(|value| format!("{}={:?}", name.to_string_lossy(), value.to_string_lossy()))
     });
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let program = program.file_stem().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());
     variables
