@@ -198,7 +198,7 @@ impl ProviderTree {
             let next = Configuration { inventories, ..current.clone() };
             differ(&current.inventories).then_some(next)
         };
-        let call = Call::of_forest(operation, None).of(provider).with_values(&inventories);
+        let call = Call::of_forest(operation).of(provider).with_values(&inventories);
         self.write(call, |forest, writer| {
             configure(forest, writer, provider, expect, Some(&capacities), change)
         })
@@ -222,7 +222,7 @@ impl ProviderTree {
     ) -> Result<u64> {
         let traits: Arc<BTreeSet<_>> = Arc::new(traits.into_iter().collect());
         let change = |_: &BTreeSet<_>| Some(Arc::clone(&traits));
-        let call = Call::of_forest("set_traits", None).of(provider).with_values(&traits);
+        let call = Call::of_forest("set_traits").of(provider).with_values(&traits);
         Ok(self.change_traits(call, provider, expect, change)?.generation)
     }
 
@@ -239,7 +239,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: Arc<BTreeSet<_>> = Arc::new(traits.into_iter().collect());
-        let call = Call::of_forest("update_traits", None).of(provider).with_values(&traits);
+        let call = Call::of_forest("update_traits").of(provider).with_values(&traits);
         self.change_traits(call, provider, expect, |current| {
             (*current != *traits).then(|| Arc::clone(&traits))
         })
@@ -272,7 +272,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: BTreeSet<_> = traits.into_iter().collect();
-        let call = Call::of_forest("add_traits", None).of(provider).with_values(&traits);
+        let call = Call::of_forest("add_traits").of(provider).with_values(&traits);
         self.change_traits(call, provider, expect, |current| {
             (!current.is_superset(&traits)).then(|| Arc::new(current | &traits))
         })
@@ -291,7 +291,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let traits: BTreeSet<_> = traits.into_iter().collect();
-        let call = Call::of_forest("remove_traits", None).of(provider).with_values(&traits);
+        let call = Call::of_forest("remove_traits").of(provider).with_values(&traits);
         self.change_traits(call, provider, expect, |current| {
             (!current.is_disjoint(&traits)).then(|| Arc::new(current - &traits))
         })
@@ -358,7 +358,7 @@ impl ProviderTree {
     ) -> Result<u64> {
         let aggregates: Arc<BTreeSet<_>> = Arc::new(aggregates.into_iter().collect());
         let change = |_: &BTreeSet<_>| Some(Arc::clone(&aggregates));
-        let call = Call::of_forest("set_aggregates", None).of(provider).with_values(&aggregates);
+        let call = Call::of_forest("set_aggregates").of(provider).with_values(&aggregates);
         Ok(self.change_aggregates(call, provider, expect, change)?.generation)
     }
 
@@ -375,7 +375,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: Arc<BTreeSet<_>> = Arc::new(aggregates.into_iter().collect());
-        let call = Call::of_forest("update_aggregates", None).of(provider).with_values(&aggregates);
+        let call = Call::of_forest("update_aggregates").of(provider).with_values(&aggregates);
         self.change_aggregates(call, provider, expect, |current| {
             (*current != *aggregates).then(|| Arc::clone(&aggregates))
         })
@@ -407,7 +407,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: BTreeSet<_> = aggregates.into_iter().collect();
-        let call = Call::of_forest("add_aggregates", None).of(provider).with_values(&aggregates);
+        let call = Call::of_forest("add_aggregates").of(provider).with_values(&aggregates);
         self.change_aggregates(call, provider, expect, |current| {
             (!current.is_superset(&aggregates)).then(|| Arc::new(current | &aggregates))
         })
@@ -426,7 +426,7 @@ impl ProviderTree {
         expect: Expect,
     ) -> Result<Updated> {
         let aggregates: BTreeSet<_> = aggregates.into_iter().collect();
-        let call = Call::of_forest("remove_aggregates", None).of(provider).with_values(&aggregates);
+        let call = Call::of_forest("remove_aggregates").of(provider).with_values(&aggregates);
         self.change_aggregates(call, provider, expect, |current| {
             (!current.is_disjoint(&aggregates)).then(|| Arc::new(current - &aggregates))
         })
@@ -497,7 +497,7 @@ impl ProviderTree {
             let next = Configuration { resources: resources.clone(), ..current.clone() };
             (current.resources != resources).then_some(next)
         };
-        let call = Call::of_forest("update_resources", None).of(provider);
+        let call = Call::of_forest("update_resources").of(provider);
         self.write(call, |forest, writer| configure(forest, writer, provider, expect, None, change))
     }
 

@@ -26,10 +26,7 @@ impl ProviderTree {
     /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
     /// is full: see its [limits](crate::docs::limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
-        let wanted = uuid.into();
-        let uuid = wanted.unwrap_or_else(Uuid::new_v4);
-        let call = Call::of_forest("create_root", wanted).making(uuid).named(name);
-        self.write(call, |forest, writer| create(forest, writer, None, name, uuid))
+        self.create("create_root", None, name, uuid.into())
     }
 
     /// Creates a provider as the last child of `parent`, and returns its handle. In everything
@@ -46,11 +43,19 @@ impl ProviderTree {
         name: &str,
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
-        let wanted = uuid.into();
+        self.create("create_child", Some(parent), name, uuid.into())
+    }
+
+    fn create(
+        &self,
+        operation: &'static str,
+        parent: Option<&Provider>,
+        name: &str,
+        wanted: Option<Uuid>,
+    ) -> Result<Provider> {
         let uuid = wanted.unwrap_or_else(Uuid::new_v4);
-        let call = Call::of_forest("create_child", wanted).making(uuid);
-        let call = call.named(name).below(Some(parent));
-        self.write(call, |forest, writer| create(forest, writer, Some(parent), name, uuid))
+        let call = Call::of_forest(operation).making(wanted, uuid).named(name).below(parent);
+        self.write(call, |forest, writer| create(forest, writer, parent, name, uuid))
     }
 
     /// Removes `provider` and all its descendants at one instant; returns how many providers this
@@ -66,7 +71,7 @@ impl ProviderTree {
     /// [`InUse`](crate::Error::InUse) if something is held from one of the providers;
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
-        let call = Call::of_forest("remove", None).of(provider);
+        let call = Call::of_forest("remove").of(provider);
         self.write(call, |forest, writer| remove(forest, writer, provider, true))
     }
 
@@ -78,7 +83,7 @@ impl ProviderTree {
     /// Returns the errors of [`remove`](Self::remove), and
     /// [`HasChildren`](crate::Error::HasChildren) if `provider` has children.
     pub fn remove_leaf(&self, provider: &Provider) -> Result<()> {
-        let call = Call::of_forest("remove_leaf", None).of(provider);
+        let call = Call::of_forest("remove_leaf").of(provider);
         self.write(call, |forest, writer| remove(forest, writer, provider, false)).map(|_| ())
     }
 
@@ -95,7 +100,7 @@ impl ProviderTree {
     /// or [`WouldCycle`](crate::Error::WouldCycle) if `parent` is `provider` or one of its
     /// descendants.
     pub fn reparent(&self, provider: &Provider, parent: Option<&Provider>) -> Result<()> {
-        let call = Call::of_forest("reparent", None).of(provider).below(parent);
+        let call = Call::of_forest("reparent").of(provider).below(parent);
         self.write(call, |forest, writer| reparent(forest, writer, provider, parent))
     }
 
@@ -109,7 +114,7 @@ impl ProviderTree {
     /// [`NameExists`](crate::Error::NameExists) if another provider has the name. A rename to the
     /// name that `provider` has already succeeds and changes nothing.
     pub fn rename(&self, provider: &Provider, name: &str) -> Result<()> {
-        let call = Call::of_forest("rename", None).of(provider).named(name);
+        let call = Call::of_forest("rename").of(provider).named(name);
         self.write(call, |forest, writer| rename(forest, writer, provider, name))
     }
 
@@ -149,7 +154,7 @@ impl ProviderTree {
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {
-        let call = Call::of_forest("cordon", None).of(provider);
+        let call = Call::of_forest("cordon").of(provider);
         self.write(call, |forest, writer| set_cordon(forest, writer, provider, true))
     }
 
@@ -160,7 +165,7 @@ impl ProviderTree {
     ///
     /// Returns the errors of [`cordon`](Self::cordon).
     pub fn uncordon(&self, provider: &Provider) -> Result<bool> {
-        let call = Call::of_forest("uncordon", None).of(provider);
+        let call = Call::of_forest("uncordon").of(provider);
         self.write(call, |forest, writer| set_cordon(forest, writer, provider, false))
     }
 
@@ -221,7 +226,7 @@ impl ProviderTree {
     pub fn populate(&self, providers: &[ProviderSpec]) -> Result<Vec<Provider>> {
         let plan = Plan::new(providers);
         let count = providers.len();
-        let call = Call::of_forest("populate", None).with_values(&count);
+        let call = Call::of_forest("populate").with_values(&count);
         self.write(call, |forest, writer| populate(forest, writer, &plan, &[]))
     }
 }

@@ -54,14 +54,14 @@ impl ProviderTree {
         body: impl FnOnce(&Forest, &mut Writer) -> Result<T>,
     ) -> Result<T> {
         let forest = &self.core.forest;
-        let (mut before, mut after) = (0, 0);
+        let mut retries = 0;
         let outcome = forest.with_writer(|writer| {
-            before = writer.retries();
+            let before = writer.retries();
             let outcome = body(forest, writer);
-            after = writer.retries();
+            retries = writer.retries() - before;
             outcome
         });
-        call.tell(&outcome, after - before);
+        call.tell(&outcome, retries);
         outcome
     }
 }

@@ -262,10 +262,12 @@ impl Worker {
             Ok(_) => tally(&self.tallies).add(1),
             Err(error) => self.tallies.refused(error),
         }
-        call.tell(&outcome, self.writer.retries() - self.counted.0);
+        let retries = self.writer.retries() - self.counted.0;
         if (self.writer.retries(), self.writer.helps()) != self.counted {
             self.count_others();
         }
+        // Last: a subscriber may panic.
+        call.tell(&outcome, retries);
         outcome
     }
 

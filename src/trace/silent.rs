@@ -19,7 +19,7 @@ impl<'a> Call<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn of_forest(_: &'static str, _: Option<Uuid>) -> Self {
+    pub(crate) fn of_forest(_: &'static str) -> Self {
         Call(PhantomData)
     }
 
@@ -29,7 +29,7 @@ impl<'a> Call<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn making(self, _: Uuid) -> Self {
+    pub(crate) fn making(self, _: Option<Uuid>, _: Uuid) -> Self {
         self
     }
 

@@ -43,8 +43,8 @@ impl<'a> Call<'a> {
 
     /// Describes a call that changes which providers there are, or what they have.
     #[inline]
-    pub(crate) fn of_forest(operation: &'static str, provider: Option<Uuid>) -> Self {
-        Call { is_frequent: false, provider, ..Call::of_worker(operation, None) }
+    pub(crate) fn of_forest(operation: &'static str) -> Self {
+        Call { is_frequent: false, ..Call::of_worker(operation, None) }
     }
 
     #[inline]
@@ -52,9 +52,10 @@ impl<'a> Call<'a> {
         Call { provider: Some(provider.uuid()), ..self }
     }
 
+    /// Says which uuid was wanted for a new provider, if any was, and which one it gets.
     #[inline]
-    pub(crate) fn making(self, provider: Uuid) -> Self {
-        Call { made: Some(provider), ..self }
+    pub(crate) fn making(self, wanted: Option<Uuid>, made: Uuid) -> Self {
+        Call { provider: wanted, made: Some(made), ..self }
     }
 
     #[inline]

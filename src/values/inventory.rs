@@ -168,7 +168,7 @@ impl Inventories {
 
     /// Returns all inventories, in the [order](ResourceClass) of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &Inventory)> {
-        self.0.iter().map(|(class, inventory)| (*class, inventory))
+        self.into_iter()
     }
 
     /// Returns the number of classes.

@@ -87,6 +87,9 @@ metrics! {
     retried_more,
 }
 
+/// Bounds how often the calls of each bucket but the last prepared their change in vain.
+const BOUNDS: [u64; 4] = [1, 3, 7, 15];
+
 impl Metrics {
     /// Returns the number of all refusals.
     pub fn refusals(&self) -> u64 {
@@ -132,7 +135,7 @@ impl Metrics {
         // Counts of other threads may be of different instants.
         let mut calls = self.calls().max(all) - all;
         line(format_args!("{name}_bucket{{le=\"0\"}} {calls}"));
-        for (count, most) in retried.into_iter().zip([1, 3, 7, 15]) {
+        for (count, most) in retried.into_iter().zip(BOUNDS) {
             calls += count;
             line(format_args!("{name}_bucket{{le=\"{most}\"}} {calls}"));
         }
@@ -147,14 +150,11 @@ impl Metrics {
 impl Tallies {
     /// Counts a call that prepared its change in vain so many times, which is at least once.
     pub(crate) fn retried(&self, times: u64) {
-        let tally = match times {
-            0 | 1 => &self.retried_once,
-            2..=3 => &self.retried_to_3,
-            4..=7 => &self.retried_to_7,
-            8..=15 => &self.retried_to_15,
-            _ => &self.retried_more,
-        };
-        tally.add(1);
+        let Tallies {
+            retried_once, retried_to_3, retried_to_7, retried_to_15, retried_more, ..
+        } = self;
+        let buckets = [retried_once, retried_to_3, retried_to_7, retried_to_15, retried_more];
+        buckets[BOUNDS.partition_point(|most| *most < times)].add(1);
     }
 
     /// Counts a refusal by its reason.

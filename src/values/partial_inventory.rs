@@ -133,7 +133,7 @@ impl PartialInventories {
 
     /// Returns all partial inventories, in the order of their classes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ResourceClass, &PartialInventory)> {
-        self.0.iter().map(|(class, inventory)| (*class, inventory))
+        self.into_iter()
     }
 
     /// Returns whether `inventories` has exactly these classes, and agrees with the named fields of

@@ -61,13 +61,9 @@ impl Serialize for PartialInventory {
             ("max_unit", max_unit),
             ("step_size", step_size),
         ];
-        let skipped = match may_skip {
-            true => {
-                amounts.iter().filter(|(_, amount)| amount.is_none()).count()
-                    + usize::from(allocation_ratio.is_none())
-            }
-            false => 0,
-        };
+        let absent = amounts.iter().filter(|(_, amount)| amount.is_none()).count()
+            + usize::from(allocation_ratio.is_none());
+        let skipped = if may_skip { absent } else { 0 };
         let mut shape = serializer.serialize_struct("PartialInventory", 6 - skipped)?;
         for (name, amount) in amounts {
             write_field(&mut shape, name, amount, may_skip)?;
@@ -77,6 +73,7 @@ impl Serialize for PartialInventory {
     }
 }
 
+/// Writes a field of a struct; leaves one out that is not there, if the format allows that.
 pub(crate) fn write_field<S: SerializeStruct>(
     shape: &mut S,
     name: &'static str,
