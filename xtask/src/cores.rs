@@ -5,12 +5,12 @@ use std::thread;
 
 use crate::shell::Failure;
 
-/// How many threads can run at once.
-pub(crate) fn count() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+/// Among how many cores so many items are shared out.
+pub(crate) fn count(items: usize) -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(items)
 }
 
-/// Does this work on each item, on as many cores as there are; each core takes the next item that
+/// Does this work on each item, on as many cores as [`count`] says; each core takes the next item that
 /// none has taken yet, and the work is told which core it is on. Ends at the first failure, once what
 /// has begun is done. The results come in no order.
 pub(crate) fn share<'a, T: Sync, R: Send>(
@@ -31,7 +31,8 @@ pub(crate) fn share<'a, T: Sync, R: Send>(
     };
     thread::scope(|scope| {
         let on_core = &on_core;
-        let cores: Vec<_> = (0..count()).map(|core| scope.spawn(move || on_core(core))).collect();
+        let cores: Vec<_> =
+            (0..count(items.len())).map(|core| scope.spawn(move || on_core(core))).collect();
         let done = cores.into_iter().map(|it| it.join().expect("the work does not panic"));
         Ok(done.collect::<Result<Vec<_>, Failure>>()?.into_iter().flatten().collect())
     })
@@ -44,25 +45,30 @@ mod tests {
 
     #[test]
     fn every_item_is_done_once() {
-        let items: Vec<u32> = (0..100).collect();
-        let done = share(&items, |core, &item| {
-            assert!(core < count());
-            Ok(item)
-        });
-        let mut done = done.expect("nothing fails");
-        done.sort_unstable();
-        assert_eq!(done, items);
+        for length in [0, 1, 2, 100] {
+            let items: Vec<u32> = (0..length).collect();
+            // Again and again: any of the cores may be the first to take an item.
+            for _ in 0..100 {
+                let done = share(&items, |core, &item| {
+                    assert!(core < count(items.len()));
+                    Ok(item)
+                });
+                let mut done = done.expect("nothing fails");
+                done.sort_unstable();
+                assert_eq!(done, items);
+            }
+        }
     }
 
     #[test]
     fn nothing_begins_after_a_failure() {
-        let items: Vec<usize> = (0..1_000 * count()).collect();
+        let items: Vec<usize> = (0..10_000).collect();
         let begun = Mutex::new(0);
         let done = share(&items, |_, _| -> Result<(), Failure> {
             *begun.lock().expect("no work panics") += 1;
             Err(failed("this one"))
         });
         assert_eq!(done.expect_err("each fails").to_string(), "this one");
-        assert!(*begun.lock().expect("no work panics") <= count());
+        assert!(*begun.lock().expect("no work panics") <= count(items.len()));
     }
 }

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<(), Failure> {
     let mut bugs = Bug::read_all(&workspace.root().join(FOLDER))?;
     bugs.retain(|bug| filter.is_none_or(|part| bug.name.contains(part)));
-    let copies = (0..cores::count().min(bugs.len())).map(|core| Copy::make(workspace, core));
+    let copies = (0..cores::count(bugs.len())).map(|core| Copy::make(workspace, core));
     let copies = copies.collect::<Result<Vec<_>, Failure>>()?;
     let mut rows = cores::share(&bugs, |core, bug| {
         let start = Instant::now();
