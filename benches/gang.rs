@@ -113,7 +113,7 @@ impl Forest {
         let consumer = Uuid::new_v4();
         let mut claim = Claim::new(consumer);
         for provider in self.providers.iter().step_by(stride).take(providers) {
-            claim.take_mut(provider, VCPU, 1);
+            claim.extend([(*provider, VCPU, 1)]);
         }
         start.wait();
         let begin = Instant::now();
@@ -123,7 +123,7 @@ impl Forest {
             worker.release(consumer).map(drop).expect("was claimed");
             claims += 1.0;
         }
-        (claims / begin.elapsed().as_secs_f64(), worker.retries() as f64 / claims)
+        (claims / begin.elapsed().as_secs_f64(), worker.metrics().retries as f64 / claims)
     }
 
     fn small(&self, seed: u64, start: &Barrier, over: &AtomicBool) -> f64 {

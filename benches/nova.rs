@@ -84,7 +84,7 @@ fn run(bench: &Bench, shape: &Shape) {
         })
     });
     let begin = Instant::now();
-    let dump = black_box(tree.dump());
+    let dump = black_box(tree.snapshot().dump().unwrap());
     println!("{:32} {:32} {:>9.2} ms", shape.name, "a copy: dump()", milliseconds(begin));
     let begin = Instant::now();
     black_box(ProviderTree::load(&dump).expect("sound"));

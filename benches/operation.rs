@@ -91,7 +91,7 @@ fn refusing(criterion: &mut Criterion) {
             let number = next();
             let mut claim = Claim::new(consumer(number));
             for (class, amount) in amounts([JOB[0], JOB[1], HOST[2] + 1]) {
-                claim.take_mut(forest.provider(number), class, amount);
+                claim.extend([(*forest.provider(number), class, amount)]);
             }
             let refused = forest.worker.claim(black_box(&claim));
             assert!(matches!(refused, Err(Error::CapacityExceeded { .. })));
@@ -116,7 +116,7 @@ fn replacing(criterion: &mut Criterion) {
             let mut claim = Claim::new(consumer(number));
             let provider = forest.provider(number + 1);
             for (class, amount) in amounts(JOB) {
-                claim.take_mut(provider, class, amount);
+                claim.extend([(*provider, class, amount)]);
             }
             forest.worker.replace(black_box(&claim), Expect::Any).map(drop).expect("it fits");
         };

@@ -73,7 +73,7 @@ fn reading(clusters: &[(usize, u64)]) {
             let node = &providers[pod as usize % nodes];
             let mut claim = Claim::new(consumer(1, pod));
             for (class, amount) in amounts(JOB) {
-                claim.take_mut(node, class, amount);
+                claim.extend([(*node, class, amount)]);
             }
             worker.claim(&claim).expect("it fits");
         }
@@ -155,7 +155,7 @@ fn claiming(rounds: usize, length: Duration) {
                 );
             }
         }
-        assert_eq!(tree.snapshots(), 0);
+        assert_eq!(tree.memory().snapshots, 0);
     }
 }
 
@@ -227,7 +227,7 @@ fn claim_and_release(
         let provider = &providers[random.next() as usize % providers.len()];
         let mut claim = Claim::new(consumer(thread, done));
         for (class, amount) in amounts(JOB) {
-            claim.take_mut(provider, class, amount);
+            claim.extend([(*provider, class, amount)]);
         }
         let receipt = worker.claim(&claim).expect("it fits");
         worker.release(receipt.consumer).expect("it holds something");

@@ -26,12 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pods = fill(&mut worker, &hosts, gpu)?;
     println!("{pods} pods on {} hosts; none has 4 GPUs free", hosts.len());
 
-    let mut view = tree.view_with_holders();
+    let mut view = tree.view().with_holders().unwrap();
     let mut wanted = view.prepare(&Request::from(amounts(4, gpu)))?;
     let urgent = Uuid::from_u128(u128::MAX);
     let receipts = preempt(&tree, &mut worker, &mut view, &mut wanted, (urgent, 100))?;
     assert_eq!(receipts.iter().filter(|receipt| receipt.consumer == urgent).count(), 1);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn fill(
             let uuid = Uuid::from_u128((number * 10 + place) as u128);
             let priority = 1 + ((number * 7 + place * 5) % 23) as u64;
             let claim = Claim::new(uuid)
-                .tagged(priority)
+                .with_tag(priority)
                 .take(host, ResourceClass::VCPU, 4 * gpus)
                 .take(host, ResourceClass::MEMORY_MB, 16_384 * gpus)
                 .take(host, gpu, gpus);
@@ -101,7 +101,7 @@ fn preempt(
         let eviction = view.evict(wanted, cost)?;
         let eviction = eviction.ok_or("no host has enough pods of lower priority")?;
         let searched = begun.elapsed();
-        match worker.commit(&eviction.batch(Claim::new(urgent).tagged(priority))) {
+        match worker.commit(&eviction.batch(Claim::new(urgent).with_tag(priority))) {
             Ok(receipts) => {
                 let host = tree.name(&eviction.candidate.root())?;
                 let victims = eviction.victims.len();

@@ -51,27 +51,27 @@
 //! | see what is used | [`usage`], [`usages`]; of several classes [`usages_of`], of a whole host [`subtree_usages`]; [`version`] tells whether that may have changed |
 //! | find where something fits | a [`View`], one for each thread: [`View::candidates`] for a [`Request`], [`View::best`], [`View::why`] |
 //! | find, claim, and go on after a conflict | [`View::place`]; [`cookbook`] writes a scheduler on it |
-//! | find out who has to go | [`View::evict`], in a [view with holders](ProviderTree::view_with_holders) |
+//! | find out who has to go | [`View::evict`], in a [view with holders](View::with_holders) |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
 //! | claim and give back without a consumer | [`Worker::take`], [`Worker::put_back`] |
 //! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for at least so many of a number of claims |
-//! | make a claim depend on more than what is free | [`Claim::rest_on`] |
+//! | make a claim depend on more than what is free | [`Claim::require_generation`] |
 //! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
-//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::forget`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
+//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::cancel`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
 //! | claim the cheapest way: for a consumer that the forest names | [`Claim::unnamed`]; [`issue`] for a uuid to ask again by after a lost reply |
 //! | claim the same again and again | [`Claim::for_consumer`] |
-//! | keep a number of your own with a consumer: an index, a priority, an owner | [`Claim::tagged`] |
-//! | keep quotas | [`Claim::take_chain`] |
-//! | take a provider out of service | [`cordon`], [`uncordon`]; [`holders`] lists the consumers that have to go |
-//! | see who holds what, and prove it | [`allocations`], [`consumers`], [`audit`]; [`overcommitted`] after an inventory has shrunk |
+//! | keep a number of your own with a consumer: an index, a priority, an owner | [`Claim::with_tag`] |
+//! | keep quotas | [`Claim::take_with_ancestors`] |
+//! | take a provider out of service | [`cordon`], [`uncordon`]; [`Snapshot::holders`] lists the consumers that have to go |
+//! | see who holds what, and prove it | [`allocations`], [`Snapshot::consumers`], [`Snapshot::audit`]; [`Snapshot::overcommitted`] after an inventory has shrunk |
 //! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit and dump of a [`Snapshot`] |
 //! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
 //! | see only which providers have changed | [`Feed::poll_touched`], [`Snapshot::touched_since`] |
 //! | wait for a change | [`Feed::wait`]; [`Feed::changed`] as a future |
-//! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::difference`] |
+//! | ask what if, and then do it | [`Snapshot::fork`], a private [`Fork`]; [`Worker::commit`] of its [`Fork::to_batch`] |
 //! | see how it goes | [`metrics`], [`Worker::metrics`]; with the feature `tracing`, an [event](docs::events) for each call that changes something |
 //! | see what the forest takes in memory, and what for | [`memory`] |
-//! | write the whole forest down, and read it again | [`dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
+//! | write the whole forest down, and read it again | [`Snapshot::dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
 //! | speak as OpenStack Placement does | with the feature `serde`, the documents in the module `placement` |
 //!
 //! Every thread that claims has a [`Worker`] of its own. Every other method is called on the
@@ -141,7 +141,6 @@
 //! [`remove_traits`]: ProviderTree::remove_traits
 //! [`has_traits`]: ProviderTree::has_traits
 //! [`update_resources`]: ProviderTree::update_resources
-//! [`dump`]: ProviderTree::dump
 //! [`snapshot`]: ProviderTree::snapshot
 //! [`subscribe`]: ProviderTree::subscribe
 //! [`load`]: ProviderTree::load
@@ -166,14 +165,10 @@
 //! [`allocations`]: ProviderTree::allocations
 //! [`cordon`]: ProviderTree::cordon
 //! [`uncordon`]: ProviderTree::uncordon
-//! [`holders`]: ProviderTree::holders
-//! [`overcommitted`]: ProviderTree::overcommitted
 //! [`issue`]: ProviderTree::issue
 //! [`lease_of`]: ProviderTree::lease_of
 //! [`metrics`]: ProviderTree::metrics
 //! [`memory`]: ProviderTree::memory
-//! [`consumers`]: ProviderTree::consumers
-//! [`audit`]: ProviderTree::audit
 #![forbid(unsafe_code)]
 #![cfg_attr(not(provider_tree_loom), warn(missing_debug_implementations))]
 
@@ -235,8 +230,8 @@ pub use search::{
     Candidate, Candidates, Eviction, Group, Placed, Prepared, Request, Root, Unplaced, View, Why,
 };
 pub use values::{
-    Inventories, Inventory, Metrics, PartialInventories, PartialInventory, ResourceClass,
-    Resources, Trait, Usage,
+    Deadline, Inventories, Inventory, Metrics, Now, PartialInventories, PartialInventory,
+    ResourceClass, Resources, Trait, Usage,
 };
 pub use view::{
     Audit, ByteCounts, CellCounts, Changes, ConsumerChange, Difference, Dump, Feed, Fork, Memory,

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use provider_tree::{
-    Batch, Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
-    ResourceClass, Trait,
+    Batch, Claim, Deadline, Expect, Inventories, Inventory, Now, Provider, ProviderSpec,
+    ProviderTree, ResourceClass, Trait,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -134,16 +134,16 @@ fn leases_gangs_batches_and_amounts_without_a_consumer_are_told() {
     let consumer = id(1).to_string();
 
     let mut lease = None;
-    let leased = one(|| lease = Some(worker.lease(&claim(1, 1), 100).unwrap()));
+    let leased = one(|| lease = Some(worker.lease(&claim(1, 1), Deadline(100)).unwrap()));
     leased.has(&[("operation", "lease"), ("consumer", &consumer), ("values", "100")]);
     let lease = lease.unwrap();
-    let renewed = one(|| worker.renew(&lease, 200, 50).unwrap());
+    let renewed = one(|| worker.renew(&lease, Deadline(200), Now(50)).unwrap());
     renewed.has(&[("operation", "renew"), ("consumer", &consumer), ("values", "200")]);
-    let expired = one(|| worker.expire(200).unwrap());
+    let expired = one(|| worker.expire(Now(200)).unwrap());
     expired.has(&[("operation", "expire"), ("consumer", &consumer)]);
-    let ended = one(|| worker.confirm(&lease, 50).unwrap_err());
+    let ended = one(|| worker.confirm(&lease, Now(50)).unwrap_err());
     ended.has(&[("operation", "confirm"), ("message", "refused")]);
-    one(|| worker.forget(&lease).unwrap_err()).has(&[("operation", "forget")]);
+    one(|| worker.cancel(&lease).unwrap_err()).has(&[("operation", "cancel")]);
 
     let gang = one(|| worker.claim_gang(&[claim(1, 1), claim(2, 2)], 2).unwrap());
     let (one_takes, two_takes) = (
@@ -215,6 +215,13 @@ fn structure_configuration_and_cordons_are_told() {
     let list = [ProviderSpec::new(id(7), "host")];
     one(|| tree.populate(&list).unwrap()).has(&[("operation", "populate"), ("values", "1")]);
     // What only reads tells nothing.
-    let read = told(|| (tree.find("host"), tree.audit(), tree.dump(), tree.view()));
+    let read = told(|| {
+        (
+            tree.find("host"),
+            tree.snapshot().audit().unwrap(),
+            tree.snapshot().dump().unwrap(),
+            tree.view(),
+        )
+    });
     assert!(read.is_empty());
 }

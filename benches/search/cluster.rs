@@ -153,7 +153,7 @@ impl Cluster {
         let mut claim =
             Claim::new(consumer).take(&host.root, VCPU, vcpu).take(&host.root, MEMORY_MB, memory);
         for at in (0..GPUS).filter(|at| spot.gpus >> at & 1 == 1) {
-            claim.take_mut(&host.gpus[usize::from(spot.node)][at], self.gpu, 1);
+            claim.extend([(host.gpus[usize::from(spot.node)][at], self.gpu, 1)]);
         }
         claim
     }

@@ -96,7 +96,7 @@ impl Side for Ours<'_> {
     }
 
     fn free(&self) -> Vec<Host> {
-        assert!(self.cluster.tree.audit().holds());
+        assert!(self.cluster.tree.snapshot().audit().unwrap().holds());
         self.cluster.read_all()
     }
 }

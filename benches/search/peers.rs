@@ -190,7 +190,7 @@ impl Side for OwnSets<'_> {
     }
 
     fn free(&self) -> Vec<Host> {
-        assert!(self.cluster.tree.audit().holds());
+        assert!(self.cluster.tree.snapshot().audit().unwrap().holds());
         self.cluster.read_all()
     }
 }

@@ -239,7 +239,7 @@ impl Forest {
     pub fn claim_one(&mut self, number: usize) {
         let mut claim = Claim::new(consumer(number));
         for (class, amount) in amounts(JOB) {
-            claim.take_mut(self.provider(number), class, amount);
+            claim.extend([(*self.provider(number), class, amount)]);
         }
         self.worker.claim(black_box(&claim)).expect("it fits");
     }
@@ -265,7 +265,7 @@ impl Forest {
         let mut claim = Claim::new(consumer(number));
         for offset in APART {
             let at = (pick(number) + offset) % PROVIDERS;
-            claim.take_mut(&self.providers[at], CLASSES[0], JOB[0]);
+            claim.extend([(self.providers[at], CLASSES[0], JOB[0])]);
         }
         self.worker.claim(black_box(&claim)).expect("it fits");
     }

@@ -41,7 +41,7 @@ pub fn dump(data: &[u8]) {
         0 => serde_json::from_slice::<Value>(data).ok(),
         _ => {
             let (calls, changes) = data.split_at(data.len() * 3 / 4);
-            let made = sequence(calls).forest().dump();
+            let made = sequence(calls).forest().snapshot().dump().unwrap();
             let mut value = serde_json::to_value(made).expect("a dump is a value");
             for change in changes.chunks(8) {
                 let mut bytes = change.iter().copied();
@@ -59,7 +59,7 @@ pub fn dump(data: &[u8]) {
 pub fn example() -> Vec<u8> {
     let calls: Vec<u8> = (0..40 * BYTES).map(|at| (at * 7 + at / 5) as u8).collect();
     let mut text = vec![0];
-    let dump = sequence(&calls).forest().dump();
+    let dump = sequence(&calls).forest().snapshot().dump().unwrap();
     text.extend(serde_json::to_vec(&dump).expect("a dump can be written"));
     text
 }
@@ -67,16 +67,16 @@ pub fn example() -> Vec<u8> {
 fn check(dump: &Dump) {
     match ProviderTree::load(dump) {
         Ok(tree) => {
-            let audit = tree.audit();
+            let audit = tree.snapshot().audit().unwrap();
             assert!(audit.holds(), "{audit:?} of {dump:?}");
             books::assert_no_leaks(&tree);
-            let loaded = tree.dump();
+            let loaded = tree.snapshot().dump().unwrap();
             assert_eq!(canonical(&loaded), canonical(dump));
             let text = serde_json::to_string(&loaded).expect("a dump can be written");
             let read: Dump = serde_json::from_str(&text).expect("and read again");
             assert_eq!(read, loaded);
             let again = ProviderTree::load(&read).expect("what was loaded can be");
-            assert_eq!(again.dump(), loaded);
+            assert_eq!(again.snapshot().dump().unwrap(), loaded);
         }
         Err(Error::InvalidEntries { faults }) => assert!(!faults.is_empty(), "{dump:?}"),
         Err(Error::TooLarge { .. }) => {}

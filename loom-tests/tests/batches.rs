@@ -126,7 +126,7 @@ fn a_reshape_is_seen_whole() {
             other => panic!("{other:?}"),
         };
         assert_eq!((used(&tree, &top), used(&tree, &child)), (left, 3));
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -154,7 +154,7 @@ fn two_consumers_swap_on_full_providers() {
         );
         assert_eq!(swapped, Ok(()));
         assert!(matches!(taken, Err(Error::CapacityExceeded { free: 0, .. })), "{taken:?}");
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -184,7 +184,7 @@ fn gangs_in_opposite_order_follow_one_another() {
             other => panic!("{other:?}"),
         }
         assert_eq!((used(&tree, &a), used(&tree, &b)), (1, 1));
-        assert_eq!(tree.consumers().len(), 2);
+        assert_eq!(tree.snapshot().consumers().unwrap().len(), 2);
     });
 }
 
@@ -217,8 +217,8 @@ fn a_refused_gang_leaves_nothing_behind() {
             other => panic!("{other:?}"),
         }
         assert_eq!((used(&tree, &a), used(&tree, &b)), (1, 1));
-        assert_eq!(tree.consumers().len(), 1);
-        assert!(tree.audit().holds());
+        assert_eq!(tree.snapshot().consumers().unwrap().len(), 1);
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -233,7 +233,7 @@ fn a_condition_holds_at_the_commit() {
     .check(|| {
         let (tree, providers) = forest(&[spec(1, "a", 4), spec(2, "b", 4)]);
         let (a, b) = (providers[0], providers[1]);
-        let claim = Claim::new(ONE).take(&a, VCPU, 1).rest_on(&b, 0);
+        let claim = Claim::new(ONE).take(&a, VCPU, 1).require_generation(&b, 0);
         let other = tree.clone();
         let thread = thread::spawn(move || {
             other.set_traits(&b, [], Expect::Any).expect("is there");

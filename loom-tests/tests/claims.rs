@@ -69,8 +69,8 @@ fn the_last_unit_goes_to_one_of_two() {
             (Err(error), Ok(())) if error == refused => TWO,
             other => panic!("{other:?}"),
         };
-        assert_eq!((used(&tree, &host), tree.consumers()), (1, vec![winner]));
-        assert!(tree.audit().holds());
+        assert_eq!((used(&tree, &host), tree.snapshot().consumers().unwrap()), (1, vec![winner]));
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -117,8 +117,11 @@ fn a_claim_gets_what_a_release_gives_back_or_is_refused() {
             Err(Error::CapacityExceeded { free: 0, .. }) => vec![],
             other => panic!("{other:?}"),
         };
-        assert_eq!((used(&tree, &host), tree.consumers()), (left.len() as u64, left));
-        assert!(tree.audit().holds());
+        assert_eq!(
+            (used(&tree, &host), tree.snapshot().consumers().unwrap()),
+            (left.len() as u64, left)
+        );
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -141,8 +144,8 @@ fn a_claim_and_a_release_both_count() {
             move |worker| worker.claim(&of(TWO, &host, 1)).map(drop),
         );
         assert_eq!((released, claimed), (Ok(()), Ok(())));
-        assert_eq!((used(&tree, &host), tree.consumers()), (1, vec![TWO]));
-        assert!(tree.audit().holds());
+        assert_eq!((used(&tree, &host), tree.snapshot().consumers().unwrap()), (1, vec![TWO]));
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -168,7 +171,7 @@ fn a_consumer_is_created_once() {
             other => panic!("{other:?}"),
         };
         assert_eq!(used(&tree, &host), amount);
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -196,7 +199,7 @@ fn a_replacement_and_a_release_of_one_consumer() {
             (2, 2) => assert_eq!(used(&tree, &host), 0),
             other => panic!("{other:?}"),
         }
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -224,7 +227,7 @@ fn a_consumers_generation_is_expected_once() {
             other => panic!("{other:?}"),
         };
         assert_eq!(used(&tree, &host), amount);
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -365,7 +368,7 @@ fn consumers_cross_between_two_providers() {
         );
         assert_eq!((mine, theirs), (Ok(()), Ok(())));
         assert_eq!((used(&tree, &a), used(&tree, &b)), (1, 1));
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 
@@ -416,7 +419,7 @@ fn a_claim_and_a_removal_have_one_winner() {
             }
             other => panic!("{other:?}"),
         }
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     });
 }
 

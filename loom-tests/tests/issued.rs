@@ -49,7 +49,7 @@ fn claim_unnamed(worker: &mut Worker, host: &Provider) -> Uuid {
 
 /// Fails unless these consumers, and no others, hold a unit each.
 fn check(tree: &ProviderTree, hosts: &[Provider; 2], consumers: &[Uuid]) {
-    let mut found = tree.consumers();
+    let mut found = tree.snapshot().consumers().unwrap();
     found.sort_unstable();
     let mut expected = consumers.to_vec();
     expected.sort_unstable();
@@ -57,7 +57,7 @@ fn check(tree: &ProviderTree, hosts: &[Provider; 2], consumers: &[Uuid]) {
     assert!(consumers.iter().all(|consumer| tree.allocations(*consumer).is_some()));
     let used: u64 = hosts.iter().map(|host| used(tree, host)).sum();
     assert_eq!(used, consumers.len() as u64);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]

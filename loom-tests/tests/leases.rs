@@ -5,7 +5,8 @@
 use loom_tests::{Model, thread};
 use provider_tree::model::{interned, is_anything_due};
 use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, Lease, Provider, ProviderTree, ResourceClass,
+    Claim, Deadline, Error, Expect, Inventories, Inventory, Lease, Now, Provider, ProviderTree,
+    ResourceClass,
 };
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ fn leased() -> (ProviderTree, Provider, Lease) {
     let inventories = Inventories::new().with(VCPU, Inventory::new(4));
     tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
     let claim = Claim::new(ONE).take(&host, VCPU, 3);
-    let lease = tree.worker().expect("few workers").lease(&claim, 10).expect("fits");
+    let lease = tree.worker().expect("few workers").lease(&claim, Deadline(10)).expect("fits");
     (tree, host, lease)
 }
 
@@ -39,9 +40,9 @@ fn a_lease_is_confirmed_or_expires() {
         let (tree, host, lease) = leased();
         let mut other = tree.worker().expect("few workers");
         // The other's clock is ahead.
-        let thread = thread::spawn(move || other.expire(10).map(|ended| ended.len()));
+        let thread = thread::spawn(move || other.expire(Now(10)).map(|ended| ended.len()));
         let mut worker = tree.worker().expect("few workers");
-        let confirmed = worker.confirm(&lease, 9).map(drop);
+        let confirmed = worker.confirm(&lease, Now(9)).map(drop);
         let expired = thread.join().expect("no panic in the thread");
         match (confirmed, expired) {
             (Ok(()), Ok(0)) => {
@@ -54,7 +55,7 @@ fn a_lease_is_confirmed_or_expires() {
             other => panic!("{other:?}"),
         }
         assert_eq!(used(&tree, &host), 0);
-        assert_eq!(worker.expire(u64::MAX), Ok(vec![]));
+        assert_eq!(worker.expire(Now(u64::MAX)), Ok(vec![]));
     });
 }
 
@@ -74,7 +75,7 @@ fn a_refused_lease_leaves_the_agenda() {
         let mut other = tree.worker().expect("few workers");
         let thread = thread::spawn(move || other.take(&host, &[(VCPU, 2)]).is_ok());
         let claim = Claim::new(ONE).take(&host, VCPU, 3);
-        let leased = tree.worker().expect("few workers").lease(&claim, 10).is_ok();
+        let leased = tree.worker().expect("few workers").lease(&claim, Deadline(10)).is_ok();
         let taken = thread.join().expect("no panic in the thread");
         assert!(leased != taken, "both or neither");
         assert_eq!((is_anything_due(&tree), interned(&tree)[2]), (leased, u64::from(leased)));
@@ -92,9 +93,9 @@ fn a_renewed_lease_expires_later() {
     .check(|| {
         let (tree, host, lease) = leased();
         let mut other = tree.worker().expect("few workers");
-        let thread = thread::spawn(move || other.expire(10).map(|ended| ended.len()));
+        let thread = thread::spawn(move || other.expire(Now(10)).map(|ended| ended.len()));
         let mut worker = tree.worker().expect("few workers");
-        let renewed = worker.renew(&lease, 20, 9).map(drop);
+        let renewed = worker.renew(&lease, Deadline(20), Now(9)).map(drop);
         let expired = thread.join().expect("no panic in the thread");
         let left = match (renewed, expired) {
             (Ok(()), Ok(0)) => 1,
@@ -102,7 +103,7 @@ fn a_renewed_lease_expires_later() {
             other => panic!("{other:?}"),
         };
         assert_eq!(used(&tree, &host), 3 * left);
-        assert_eq!(worker.expire(20).map(|ended| ended.len() as u64), Ok(left));
+        assert_eq!(worker.expire(Now(20)).map(|ended| ended.len() as u64), Ok(left));
         assert_eq!(used(&tree, &host), 0);
     });
 }
@@ -118,17 +119,20 @@ fn a_deadline_that_comes_back_is_met() {
     .check(|| {
         let (tree, host, lease) = leased();
         let mut other = tree.worker().expect("few workers");
-        let thread = thread::spawn(move || other.renew(&lease, 20, 5).map(drop));
+        let thread = thread::spawn(move || other.renew(&lease, Deadline(20), Now(5)).map(drop));
         let mut worker = tree.worker().expect("few workers");
-        assert!(worker.renew(&lease, 10, 5).is_ok());
+        assert!(worker.renew(&lease, Deadline(10), Now(5)).is_ok());
         // Whatever the deadline is by now, the lease is found by it.
         let deadline = tree.allocations(ONE).and_then(|held| held.deadline);
         let next = tree.next_deadline();
-        assert!(next.is_some() && next <= deadline.max(Some(20)), "{next:?} {deadline:?}");
+        assert!(
+            next.is_some() && next <= deadline.max(Some(Deadline(20))),
+            "{next:?} {deadline:?}"
+        );
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
         let deadline = tree.allocations(ONE).and_then(|held| held.deadline);
         let deadline = deadline.expect("it is leased");
-        assert_eq!(worker.expire(deadline).map(|ended| ended.len()), Ok(1));
+        assert_eq!(worker.expire(Now(deadline.0)).map(|ended| ended.len()), Ok(1));
         assert_eq!(used(&tree, &host), 0);
     });
 }
@@ -144,16 +148,16 @@ fn a_lease_ends_once() {
     .check(|| {
         let (tree, host, lease) = leased();
         let mut other = tree.worker().expect("few workers");
-        let thread = thread::spawn(move || other.expire(10).map(|ended| ended.len()));
+        let thread = thread::spawn(move || other.expire(Now(10)).map(|ended| ended.len()));
         let mut worker = tree.worker().expect("few workers");
-        let forgotten = worker.forget(&lease).map(|_| 1).or_else(|error| match error {
+        let forgotten = worker.cancel(&lease).map(|_| 1).or_else(|error| match error {
             Error::LeaseEnded { .. } => Ok::<_, Error>(0),
             other => Err(other),
         });
         let expired = thread.join().expect("no panic in the thread");
         assert_eq!(forgotten.expect("only that") + expired.expect("there is room"), 1);
         assert_eq!(used(&tree, &host), 0);
-        assert!(tree.consumers().is_empty());
+        assert!(tree.snapshot().consumers().unwrap().is_empty());
     });
 }
 
@@ -171,12 +175,13 @@ fn a_new_lease_is_found_due() {
         let inventories = Inventories::new().with(VCPU, Inventory::new(4));
         tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
         let mut other = tree.worker().expect("few workers");
-        let thread =
-            thread::spawn(move || other.lease(&Claim::new(ONE).take(&host, VCPU, 3), 10).map(drop));
+        let thread = thread::spawn(move || {
+            other.lease(&Claim::new(ONE).take(&host, VCPU, 3), Deadline(10)).map(drop)
+        });
         let mut worker = tree.worker().expect("few workers");
-        let first = worker.expire(10).expect("there is room").len();
+        let first = worker.expire(Now(10)).expect("there is room").len();
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(()));
-        assert_eq!(worker.expire(10).expect("there is room").len(), 1 - first);
+        assert_eq!(worker.expire(Now(10)).expect("there is room").len(), 1 - first);
         assert_eq!(used(&tree, &host), 0);
     });
 }
@@ -196,19 +201,19 @@ fn a_deadline_that_is_seen_is_met() {
             let mut worker = other.worker().expect("few workers");
             let seen = |consumer| other.allocations(consumer).and_then(|held| held.deadline);
             let (now, due) = match (seen(Uuid::from_u128(9)), seen(ONE)) {
-                (Some(30), _) => (30, 2),
-                (None, Some(20)) => (20, 1),
+                (Some(Deadline(30)), _) => (30, 2),
+                (None, Some(Deadline(20))) => (20, 1),
                 _ => return 0,
             };
-            assert_eq!(worker.expire(now).expect("there is room").len(), due);
+            assert_eq!(worker.expire(Now(now)).expect("there is room").len(), due);
             due
         });
         let mut worker = tree.worker().expect("few workers");
-        assert!(worker.renew(&lease, 20, 5).is_ok());
+        assert!(worker.renew(&lease, Deadline(20), Now(5)).is_ok());
         let claim = Claim::new(Uuid::from_u128(9)).take(&host, VCPU, 1);
-        assert!(worker.lease(&claim, 30).is_ok());
+        assert!(worker.lease(&claim, Deadline(30)).is_ok());
         let ended = thread.join().expect("no panic in the thread");
-        assert_eq!(worker.expire(30).expect("there is room").len(), 2 - ended);
+        assert_eq!(worker.expire(Now(30)).expect("there is room").len(), 2 - ended);
         assert_eq!(used(&tree, &host), 0);
     });
 }

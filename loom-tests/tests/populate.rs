@@ -289,7 +289,7 @@ fn a_dump_adds_up() {
         let a = providers[0];
         let (dump, claimed) = race(
             &tree,
-            |tree| tree.dump(),
+            |tree| tree.snapshot().dump().unwrap(),
             move |tree| {
                 let claim = Claim::new(uuid(9)).take(&a, VCPU, 3);
                 tree.worker().expect("few workers").claim(&claim).map(drop)

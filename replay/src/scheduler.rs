@@ -234,7 +234,7 @@ impl<'a> Thread<'a> {
             }
             self.outcomes.push((index, outcome));
         }
-        self.counters.retries = self.worker.retries();
+        self.counters.retries = self.worker.metrics().retries;
         Ok((self.counters, self.outcomes))
     }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::api::tree::ProviderTree;
 use crate::claim::{Allocations, Issued, Lease, Worker, allocations, lease_of};
 use crate::error::Result;
-use crate::values::Metrics;
+use crate::values::{Deadline, Metrics};
 
 /// Hands out workers, and reads what consumers hold.
 impl ProviderTree {
@@ -80,7 +80,8 @@ impl ProviderTree {
     /// the forest.
     ///
     /// ```
-    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use provider_tree::{Claim, Deadline, Expect, Inventories, Inventory, Now, ProviderTree};
+    /// use provider_tree::ResourceClass;
     /// use uuid::Uuid;
     ///
     /// let tree = ProviderTree::new();
@@ -88,11 +89,11 @@ impl ProviderTree {
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
     /// tree.set_inventories(&host, vcpu, Expect::Any)?;
     /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
-    /// let vm = tree.worker()?.lease(&claim, 100)?.consumer();
+    /// let vm = tree.worker()?.lease(&claim, Deadline(100))?.consumer();
     ///
-    /// let copy = ProviderTree::load(&tree.dump())?;
+    /// let copy = ProviderTree::load(&tree.snapshot().dump()?)?;
     /// let lease = copy.lease_of(vm).expect("it is leased");
-    /// copy.worker()?.confirm(&lease, 50)?;
+    /// copy.worker()?.confirm(&lease, Now(50))?;
     /// assert_eq!(copy.lease_of(vm), None);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
@@ -106,8 +107,8 @@ impl ProviderTree {
     /// The returned deadline may be earlier than that of every lease in force. Then it belongs to a
     /// lease that was renewed or has ended, or to a call that is about to make or renew a lease, or
     /// to be refused.
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.core.claims.leases.agenda.first().map(|(due, _)| due.term.deadline)
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.core.claims.leases.agenda.first().map(|(due, _)| Deadline(due.term.deadline))
     }
 
     /// Returns what all workers together have done since the forest began, including the workers

@@ -120,7 +120,7 @@ pub struct ProviderAllocations {
 }
 
 /// Tells whom a consumer belongs to. The forest does not know: a caller that serves Placement's interface
-/// keeps it, perhaps under the consumer's [tag](Claim::tagged).
+/// keeps it, perhaps under the consumer's [tag](Claim::with_tag).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// The project.
@@ -197,7 +197,7 @@ impl AllocationsDocument {
         for (&uuid, allocations) in &self.allocations {
             let provider = tree.find(uuid).ok_or(UnknownProvider(uuid))?;
             for (&class, &amount) in &allocations.resources {
-                claim.take_mut(&provider, class, amount);
+                claim.add(&provider, class, amount);
             }
         }
         Ok(claim)

@@ -150,7 +150,7 @@ impl ProviderTree {
     /// tree.uncordon(&host)?;
     /// assert!(worker.claim(&claim).is_ok());
     /// // To drain it: move or end what holds it.
-    /// assert_eq!(tree.holders(&host)?.len(), 1);
+    /// assert_eq!(tree.snapshot().holders(&host)?.len(), 1);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn cordon(&self, provider: &Provider) -> Result<bool> {

@@ -2,16 +2,10 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::api::tree::ProviderTree;
 use crate::error::Result;
-use crate::forest::Provider;
 use crate::search::View;
-use crate::view::{Audit, Dump, Feed, Fork, Memory, Overcommit, Snapshot, load};
-
-/// Says why a snapshot that only this call knows can't become too old.
-const UNBOUNDED: &str = "a snapshot becomes too old only beyond a bound that it is given";
+use crate::view::{Dump, Feed, Fork, Memory, Snapshot, load};
 
 /// Reads the whole forest as of one instant.
 impl ProviderTree {
@@ -44,19 +38,6 @@ impl ProviderTree {
     /// held during the call.
     pub fn view(&self) -> View {
         View::present(&self.core)
-    }
-
-    /// Returns what [`view`](Self::view) returns, but a view that knows who holds what of each
-    /// provider, so that it can tell the [holders](View::holders) of a provider and whom to
-    /// [evict](View::evict). Takes memory for each consumer, and each refresh costs O(1) more for
-    /// each change of a consumer. O(cells ever used).
-    pub fn view_with_holders(&self) -> View {
-        View::present(&self.core).with_holders()
-    }
-
-    /// Returns the number of snapshots that are held now. O(1).
-    pub fn snapshots(&self) -> usize {
-        self.core.forest.ledger.pins()
     }
 
     /// Begins a feed of what changes after the snapshot `from` of this forest. `from` is a snapshot
@@ -97,42 +78,6 @@ impl ProviderTree {
     /// ```
     pub fn memory(&self) -> Memory {
         Memory::of(&self.core)
-    }
-
-    /// Returns everything that the forest holds at one instant, as plain values; see
-    /// [`Snapshot::dump`](crate::Snapshot::dump).
-    pub fn dump(&self) -> Dump {
-        self.snapshot().dump().expect(UNBOUNDED)
-    }
-
-    /// Recomputes the usage of every provider from what consumers hold, and compares. The audit is
-    /// of one instant, and no other thread has to stop for it; see
-    /// [`Snapshot::audit`](crate::Snapshot::audit).
-    pub fn audit(&self) -> Audit {
-        self.snapshot().audit().expect(UNBOUNDED)
-    }
-
-    /// Returns all consumers that hold something at one instant; see
-    /// [`Snapshot::consumers`](crate::Snapshot::consumers).
-    pub fn consumers(&self) -> Vec<Uuid> {
-        self.snapshot().consumers().expect(UNBOUNDED)
-    }
-
-    /// Returns the consumers that hold something from `provider` or from one of its descendants, at
-    /// one instant; see [`Snapshot::holders`](crate::Snapshot::holders).
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Removed`](crate::Error::Removed) if `provider` does not exist any more.
-    pub fn holders(&self, provider: &Provider) -> Result<Vec<Uuid>> {
-        self.snapshot().holders(provider)
-    }
-
-    /// Returns the classes of providers of which more is used than the capacity, as after an
-    /// inventory has shrunk, at one instant; see
-    /// [`Snapshot::overcommitted`](crate::Snapshot::overcommitted).
-    pub fn overcommitted(&self) -> Vec<Overcommit> {
-        self.snapshot().overcommitted().expect(UNBOUNDED)
     }
 }
 

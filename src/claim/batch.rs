@@ -51,7 +51,7 @@ impl Worker {
     /// Returns [`InvalidEntries`](Error::InvalidEntries) if a consumer, or the inventories of a
     /// provider, come twice. Returns [`ProviderChanged`](Error::ProviderChanged) or
     /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
-    /// [fork](crate::Fork::difference_if_unchanged) has read, and that has changed.
+    /// [fork](crate::Fork::to_batch_if_unchanged) has read, and that has changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
         let Worker { core, writer, .. } = self;
         let committed = name_batch(core, writer, batch).and_then(|(batch, _issued)| {

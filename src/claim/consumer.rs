@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::claim::core::Core;
 use crate::layout::{ConsumerWords, Holding, Identity, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
-use crate::values::ResourceClass;
+use crate::values::{Deadline, ResourceClass};
 
 /// Lists everything that a consumer held at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +19,10 @@ pub struct Allocations {
     /// begins at 1 or above, and above every generation that the consumer had before it held
     /// nothing. [`Expect::Mirror`](crate::Expect::Mirror) sets the generation instead.
     pub generation: u64,
-    /// The deadline of the lease, in the caller's own time; `None` if the allocations are held for
-    /// good.
+    /// The deadline of the lease; `None` if the allocations are held for good.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub deadline: Option<u64>,
-    /// The tag that a claim has [set](crate::Claim::tagged); 0 if none has.
+    pub deadline: Option<Deadline>,
+    /// The tag that a claim has [set](crate::Claim::with_tag); 0 if none has.
     #[cfg_attr(feature = "serde", serde(default))]
     pub tag: u64,
     /// The amounts that the consumer holds, one entry for each class of each provider.
@@ -62,7 +61,7 @@ pub(crate) fn read_allocations(
         let words = ConsumerWords(words);
         is_meant(words).then(|| {
             let held: SmallVec<[Holding; 4]> = words.held().collect();
-            (words.identity(), words.deadline(), held)
+            (words.identity(), words.deadline().map(Deadline), held)
         })
     })?;
     let Some((identity, deadline, held)) = read else { return Ok(None) };

@@ -108,7 +108,7 @@ impl Worker {
     /// Each [`take`](Claim::take) of the claim is one amount, which is taken as a whole or not at
     /// all. The amounts are tried in order, at one instant. An amount that adds to an earlier
     /// amount obeys the units together with the earlier one. At least one amount has to fit. What
-    /// the claim [rests on](Claim::rest_on) and its [chains](Claim::take_chain) are all or nothing.
+    /// the claim [rests on](Claim::require_generation) and its [chains](Claim::take_with_ancestors) are all or nothing.
     ///
     /// # Errors
     ///

@@ -20,15 +20,16 @@ use crate::layout::State;
 use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words};
 use crate::ledger::Abort;
 use crate::trace::Call;
+use crate::values::{Deadline, Now};
 
 /// Represents allocations that a consumer holds until a deadline, unless they are confirmed before.
 /// A value means exactly one lease, and no other after the end of that lease.
 ///
-/// Time is the caller's: any number that grows, the same for all threads that deal with the leases
-/// of a forest, such as milliseconds since some beginning. The library has no clock.
+/// Time is the caller's own; see [`Deadline`].
 ///
 /// ```
-/// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+/// use provider_tree::{Claim, Deadline, Error, Expect, Inventories, Inventory, Now, ProviderTree};
+/// use provider_tree::ResourceClass;
 /// use uuid::Uuid;
 ///
 /// let tree = ProviderTree::new();
@@ -39,12 +40,12 @@ use crate::trace::Call;
 /// let mut lease = |worker: &mut provider_tree::Worker, deadline| {
 ///     worker.lease(&Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3), deadline)
 /// };
-/// let (first, second) = (lease(&mut worker, 100)?, lease(&mut worker, 200)?);
+/// let (first, second) = (lease(&mut worker, Deadline(100))?, lease(&mut worker, Deadline(200))?);
 ///
-/// worker.confirm(&second, 150)?;
-/// let ended = worker.expire(150)?;
+/// worker.confirm(&second, Now(150))?;
+/// let ended = worker.expire(Now(150))?;
 /// assert_eq!(ended[0].consumer, first.consumer());
-/// let too_late = worker.confirm(&first, 150);
+/// let too_late = worker.confirm(&first, Now(150));
 /// assert_eq!(too_late, Err(Error::LeaseEnded { consumer: first.consumer() }));
 /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 3);
 /// # Ok::<(), provider_tree::Error>(())
@@ -93,9 +94,9 @@ impl Worker {
     /// deadline of 2<sup>64</sup> - 1. After
     /// [`AlreadyHeld`](Error::AlreadyHeld), [`lease_of`](crate::ProviderTree::lease_of) tells
     /// whether the consumer is leased, and returns the lease to confirm.
-    pub fn lease(&mut self, claim: &Claim, deadline: u64) -> Result<Lease> {
+    pub fn lease(&mut self, claim: &Claim, deadline: Deadline) -> Result<Lease> {
         let leased = check_deadline(deadline).and_then(|()| {
-            let term = self.core.claims.leases.new_term(deadline);
+            let term = self.core.claims.leases.new_term(deadline.0);
             self.put(claim, Before::Nothing, Some(term))
         });
         let leased = leased.map(|(receipt, interned)| Lease {
@@ -104,7 +105,7 @@ impl Worker {
             forest: self.core.forest.id(),
         });
         let consumer = claim.consumer().or(leased.as_ref().ok().map(Lease::consumer));
-        let call = Call::of_worker("lease", consumer).with_values(&deadline);
+        let call = Call::of_worker("lease", consumer).with_values(&deadline.0);
         self.counting(leased, |tallies| &tallies.claims, call.with_amounts(&Amounts(claim)))
     }
 
@@ -114,12 +115,12 @@ impl Worker {
     /// # Errors
     ///
     /// Returns [`LeaseEnded`](Error::LeaseEnded) if `now` is the deadline or later, or if the lease
-    /// has expired, was forgotten or released; [`ForeignLease`](Error::ForeignLease) if the lease
+    /// has expired, was cancelled or released; [`ForeignLease`](Error::ForeignLease) if the lease
     /// is one of another forest.
-    pub fn confirm(&mut self, lease: &Lease, now: u64) -> Result<Receipt> {
+    pub fn confirm(&mut self, lease: &Lease, now: Now) -> Result<Receipt> {
         let confirmed = self.own(lease).and_then(|()| {
             self.change_lease(lease, |term| match term {
-                Some(term) if term.deadline <= now => Err(Refusal::Stale),
+                Some(term) if is_over_by(term, now) => Err(Refusal::Stale),
                 Some(_) => Ok(NextTerm::None),
                 None => Ok(NextTerm::Same),
             })
@@ -141,23 +142,23 @@ impl Worker {
     /// Returns [`LeaseEnded`](Error::LeaseEnded) and [`ForeignLease`](Error::ForeignLease) as
     /// [`confirm`](Self::confirm) does; [`NotLeased`](Error::NotLeased) if the lease is confirmed;
     /// [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1.
-    pub fn renew(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
+    pub fn renew(&mut self, lease: &Lease, deadline: Deadline, now: Now) -> Result<Receipt> {
         let renewed = self
             .own(lease)
             .and_then(|()| check_deadline(deadline))
             .and_then(|()| self.renewed(lease, deadline, now));
-        let call = Call::of_worker("renew", Some(lease.consumer())).with_values(&deadline);
+        let call = Call::of_worker("renew", Some(lease.consumer())).with_values(&deadline.0);
         self.counting(renewed, |tallies| &tallies.confirmations, call)
     }
 
-    fn renewed(&mut self, lease: &Lease, deadline: u64, now: u64) -> Result<Receipt> {
+    fn renewed(&mut self, lease: &Lease, deadline: Deadline, now: Now) -> Result<Receipt> {
         let consumer = lease.consumer();
-        let term = self.core.claims.leases.new_term(deadline);
+        let term = self.core.claims.leases.new_term(deadline.0);
         let due = AgendaKey::new(term, lease.interned);
         // Entered before the term is in force: a lease without an entry would never be found due.
         self.core.claims.leases.agenda.insert(due, consumer);
         let renewed = self.change_lease(lease, |before| match before {
-            Some(before) if before.deadline <= now => Err(Refusal::Stale),
+            Some(before) if is_over_by(before, now) => Err(Refusal::Stale),
             Some(_) => Ok(NextTerm::New(term)),
             None => Err(Error::NotLeased { consumer }.into()),
         });
@@ -178,9 +179,9 @@ impl Worker {
     /// Returns [`LeaseEnded`](Error::LeaseEnded) if there is nothing left of the lease;
     /// [`NotLeased`](Error::NotLeased) if the lease is confirmed;
     /// [`ForeignLease`](Error::ForeignLease) if the lease is one of another forest.
-    pub fn forget(&mut self, lease: &Lease) -> Result<Receipt> {
+    pub fn cancel(&mut self, lease: &Lease) -> Result<Receipt> {
         let consumer = lease.consumer();
-        let forgotten = self.own(lease).and_then(|()| {
+        let cancelled = self.own(lease).and_then(|()| {
             let ended = self.end(consumer, lease.interned, |holder| match holder.term {
                 Some(_) => Ok(()),
                 None => Err(Error::NotLeased { consumer }.into()),
@@ -190,8 +191,8 @@ impl Worker {
                 Refusal::Stale => Error::LeaseEnded { consumer },
             })
         });
-        let call = Call::of_worker("forget", Some(consumer));
-        self.counting(forgotten, |tallies| &tallies.releases, call)
+        let call = Call::of_worker("cancel", Some(consumer));
+        self.counting(cancelled, |tallies| &tallies.releases, call)
     }
 
     /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own. Returns
@@ -206,9 +207,9 @@ impl Worker {
     /// Returns [`TooLarge`](Error::TooLarge) when changes over very many cells have stopped half
     /// way, but never because a forest is merely full; see [limits](crate::docs::limits). The leases that
     /// were ended before the error stay ended.
-    pub fn expire(&mut self, now: u64) -> Result<Vec<Receipt>> {
+    pub fn expire(&mut self, now: Now) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
-        for (due, consumer) in self.core.claims.leases.agenda.due(|due| due.term.deadline <= now) {
+        for (due, consumer) in self.core.claims.leases.agenda.due(|due| is_over_by(due.term, now)) {
             match self.expire_one(due, consumer) {
                 Ok(receipt) => {
                     ended.push(receipt);
@@ -276,6 +277,11 @@ impl Worker {
     }
 }
 
+/// Returns whether the deadline of the term has come.
+fn is_over_by(term: Term, now: Now) -> bool {
+    Deadline(term.deadline).is_over(now)
+}
+
 /// Returns the lease of `consumer`, if there is one.
 pub(crate) fn lease_of(core: &Core, consumer: Uuid) -> Option<Lease> {
     let interned = core.claims.consumers.hint(&consumer)?;
@@ -300,7 +306,7 @@ fn is_over(core: &Core, due: AgendaKey) -> bool {
     life.incarnation != incarnation || life.state == State::Live && words.term().is_none()
 }
 
-fn check_deadline(deadline: u64) -> Result<()> {
+fn check_deadline(Deadline(deadline): Deadline) -> Result<()> {
     match deadline {
         0..=LATEST_DEADLINE => Ok(()),
         _ => Err(Error::TooLarge { what: "deadline", limit: LATEST_DEADLINE }),

@@ -115,7 +115,7 @@ impl Claim {
     /// let (one, other) = (worker.claim(&small)?, worker.claim(&small)?);
     /// assert_ne!(one.consumer, other.consumer);
     /// worker.release(one.consumer)?;
-    /// assert_eq!(tree.consumers(), [other.consumer]);
+    /// assert_eq!(tree.snapshot().consumers()?, [other.consumer]);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn unnamed() -> Self {
@@ -168,7 +168,7 @@ impl Claim {
     /// The tag changes together with what the consumer holds, and is part of it wherever that is
     /// shown: in [`Allocations`](crate::Allocations), and so in snapshots, dumps, changes and
     /// forks, and beside the consumers of a [view with
-    /// holders](crate::ProviderTree::view_with_holders). The library makes nothing of it.
+    /// holders](crate::View::with_holders). The library makes nothing of it.
     ///
     /// A consumer that holds nothing begins with this tag, or with 0 if the claim sets none. A
     /// [replacement](crate::Worker::replace) that sets no tag leaves the consumer its tag; so does
@@ -185,26 +185,26 @@ impl Claim {
     /// let mut worker = tree.worker()?;
     /// let take = |amount| Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, amount);
     ///
-    /// let receipt = worker.claim(&take(4).tagged(70))?;
+    /// let receipt = worker.claim(&take(4).with_tag(70))?;
     /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
     /// let receipt = worker.replace(&take(2), Expect::Any)?;
     /// assert_eq!(tree.allocations(receipt.consumer).map(|held| held.tag), Some(70));
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
-    pub fn tagged(mut self, tag: u64) -> Self {
+    pub fn with_tag(mut self, tag: u64) -> Self {
         self.tag = Some(tag);
         self
     }
 
     /// Adds `amount` of `class` from `provider`, and returns the claim.
     pub fn take(mut self, provider: &Provider, class: ResourceClass, amount: u64) -> Self {
-        self.take_mut(provider, class, amount);
+        self.add(provider, class, amount);
         self
     }
 
     /// Adds `amount` of `class` from `provider` to the claim.
     #[inline]
-    pub fn take_mut(&mut self, provider: &Provider, class: ResourceClass, amount: u64) {
+    pub(crate) fn add(&mut self, provider: &Provider, class: ResourceClass, amount: u64) {
         let line = Line { provider: *provider, class, amount };
         self.made.note(provider);
         self.made.has_zero |= amount == 0;
@@ -248,12 +248,17 @@ impl Claim {
     /// }
     /// let claim = Claim::new(Uuid::new_v4())
     ///     .take(&host, ResourceClass::VCPU, 8)
-    ///     .take_chain(&team, ResourceClass::VCPU, 8);
+    ///     .take_with_ancestors(&team, ResourceClass::VCPU, 8);
     /// tree.worker()?.claim(&claim)?;
     /// assert_eq!(tree.usage(&organisation, ResourceClass::VCPU)?.used, 8);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
-    pub fn take_chain(mut self, provider: &Provider, class: ResourceClass, amount: u64) -> Self {
+    pub fn take_with_ancestors(
+        mut self,
+        provider: &Provider,
+        class: ResourceClass,
+        amount: u64,
+    ) -> Self {
         self.made.note(provider);
         self.made.has_zero |= amount == 0;
         self.chains.push(Line { provider: *provider, class, amount });
@@ -264,7 +269,7 @@ impl Claim {
     /// the claim. A claim is refused if one of its conditions does not hold.
     ///
     /// Conditions serve decisions that rest on more than what is free.
-    pub fn rest_on(mut self, provider: &Provider, generation: u64) -> Self {
+    pub fn require_generation(mut self, provider: &Provider, generation: u64) -> Self {
         self.made.note(provider);
         self.conditions.push((*provider, Condition::Generation(generation)));
         self
@@ -339,6 +344,28 @@ impl Claim {
     }
 }
 
+/// Adds amounts, each of a class from a provider, as [`take`](Claim::take) does.
+///
+/// ```
+/// use provider_tree::{Claim, ProviderTree, ResourceClass};
+///
+/// let tree = ProviderTree::new();
+/// let mut claim = Claim::unnamed();
+/// for name in ["host-1", "host-2"] {
+///     let host = tree.create_root(name, None)?;
+///     claim.extend([(host, ResourceClass::VCPU, 4), (host, ResourceClass::MEMORY_MB, 8_192)]);
+/// }
+/// # Ok::<(), provider_tree::Error>(())
+/// ```
+impl Extend<(Provider, ResourceClass, u64)> for Claim {
+    #[inline]
+    fn extend<I: IntoIterator<Item = (Provider, ResourceClass, u64)>>(&mut self, amounts: I) {
+        for (provider, class, amount) in amounts {
+            self.add(&provider, class, amount);
+        }
+    }
+}
+
 /// Returns a claim of the consumer that asks for nothing yet.
 impl From<Uuid> for Claim {
     fn from(consumer: Uuid) -> Self {
@@ -368,7 +395,7 @@ impl From<Uuid> for Claim {
 ///
 /// // Evict one and place the other.
 /// worker.commit(&Batch::new().release(low, Expect::Any).claim(all(high)))?;
-/// assert_eq!(tree.consumers(), [high]);
+/// assert_eq!(tree.snapshot().consumers()?, [high]);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,7 @@ impl Worker {
     /// their own books use this.
     ///
     /// Each amount obeys the units by itself. The amounts count as used, and keep the provider from
-    /// being removed; an [audit](crate::ProviderTree::audit) tells them apart from what consumers
+    /// being removed; an [audit](crate::Snapshot::audit) tells them apart from what consumers
     /// hold. No change is faster: one exchange decides it.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Worker {
     /// [`UnitViolation`](Error::UnitViolation); [`NoInventory`](Error::NoInventory);
     /// [`Removed`](Error::Removed); [`Cordoned`](Error::Cordoned);
     /// [`GenerationConflict`](Error::GenerationConflict) if the claim
-    /// [rests on](Claim::rest_on) another generation; [`AlreadyHeld`](Error::AlreadyHeld) if the
+    /// [rests on](Claim::require_generation) another generation; [`AlreadyHeld`](Error::AlreadyHeld) if the
     /// consumer holds exactly what the claim asks for, and has the tag that the claim sets, as after a
     /// reply that was lost; [`ConsumerExists`](Error::ConsumerExists) if the consumer holds something
     /// else or has another tag;
@@ -126,7 +126,7 @@ impl Worker {
 
     /// Gives a consumer what the claim asks for, in the place of everything that the consumer held
     /// before. The consumer's generation grows, unless [`Expect::Mirror`] sets it. A lease stays a
-    /// lease, and the tag stays, unless the claim [sets](Claim::tagged) another.
+    /// lease, and the tag stays, unless the claim [sets](Claim::with_tag) another.
     ///
     /// With [`Expect::Any`], a consumer that holds nothing is created; with
     /// [`Expect::Generation`], the consumer has to be at that generation. An amount that the change
@@ -236,12 +236,6 @@ impl Worker {
     /// ```
     pub fn data(&mut self, provider: &Provider) -> Result<&ProviderData> {
         self.remembered.read(&self.core.forest, provider)
-    }
-
-    /// Returns how often this worker has prepared a change in vain since it began, because another
-    /// thread's change came first.
-    pub fn retries(&self) -> u64 {
-        self.writer.retries()
     }
 
     /// Returns what this worker has done since it began. Wait-free.

@@ -261,7 +261,7 @@ pub enum Error {
         consumer: Uuid,
     },
 
-    /// The consumer holds its allocations for good. There is no lease to renew or to forget.
+    /// The consumer holds its allocations for good. There is no lease to renew or to cancel.
     #[error("what consumer {consumer} holds is not leased")]
     NotLeased {
         /// The consumer.
@@ -313,7 +313,7 @@ pub enum Error {
     },
 
     /// The view does not follow consumers; see
-    /// [`ProviderTree::view_with_holders`](crate::ProviderTree::view_with_holders).
+    /// [`View::with_holders`](crate::View::with_holders).
     #[error("the view does not follow consumers")]
     NoHolders,
 

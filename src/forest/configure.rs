@@ -27,7 +27,7 @@ pub struct Updated {
     pub generation: u64,
     /// Whether, after the call, more of any class is used than its capacity, because an inventory
     /// was set below what is used; see
-    /// [`ProviderTree::overcommitted`](crate::ProviderTree::overcommitted).
+    /// [`Snapshot::overcommitted`](crate::Snapshot::overcommitted).
     pub overcommitted: bool,
 }
 

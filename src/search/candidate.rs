@@ -41,7 +41,7 @@ impl Candidate {
         let named = self.filled().filter(|it| !is_unnamed(it));
         for (provider, slot) in self.filled().filter(is_unnamed).chain(named) {
             for &(class, amount) in &slot.amounts {
-                claim.take_mut(&provider, ResourceClass::from_number(class), amount);
+                claim.add(&provider, ResourceClass::from_number(class), amount);
             }
         }
         if is_all {

@@ -41,7 +41,7 @@ impl Eviction {
 
 impl View {
     /// Finds the root at which the request fits at the least cost if consumers go. `cost` returns
-    /// what it costs to evict a consumer with this [tag](crate::Claim::tagged), or `None` if the
+    /// what it costs to evict a consumer with this [tag](crate::Claim::with_tag), or `None` if the
     /// consumer may not be evicted. Where the tag is a priority, the tag alone may say so.
     ///
     /// In each tree the consumers go in the order of their costs until the request fits; then, the

@@ -128,14 +128,25 @@ impl View {
         view
     }
 
-    /// Lets the view, which follows the forest, follow consumers too.
-    pub(crate) fn with_holders(mut self) -> Self {
+    /// Lets a view that follows the forest follow consumers too, and returns it: such a view knows who
+    /// holds what of each provider, so that it can tell the [holders](Self::holders) of a provider and whom
+    /// to [evict](Self::evict). Takes memory for each consumer, and each refresh costs O(1) more for each
+    /// change of a consumer. O(cells ever used).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NoHolders`](Error::NoHolders) for a view of one instant. That of a snapshot is made by
+    /// [`Snapshot::view_with_holders`].
+    pub fn with_holders(mut self) -> Result<Self> {
+        if self.follower.is_none() {
+            return Err(Error::NoHolders);
+        }
         let ledger = &self.core.forest.ledger;
         let mut holders = Holders::default();
         // What changes meanwhile has been announced to the follower, and is read again.
         consumer_cells(ledger).for_each(|cell| holders.read(ledger, cell));
         self.holders = Some(holders);
-        self
+        Ok(self)
     }
 
     /// Returns a view of the forest as it was at `snapshot`.
@@ -436,7 +447,7 @@ impl View {
     }
 
     /// Returns the consumers that hold something of `provider`, each with its
-    /// [tag](Claim::tagged). O(answer).
+    /// [tag](Claim::with_tag). O(answer).
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 //!
 //! The file makes public calls alone, since `tests/stops/` uses it too.
 
+use provider_tree::{Deadline, Now};
 use uuid::Uuid;
 
 use crate::{
@@ -85,12 +86,17 @@ pub(super) fn everything_else(cluster: &Cluster) {
     worker.release(issued.consumer()).map(drop).unwrap();
     drop(tree.issue().unwrap());
     let now = 30;
-    worker.expire(now).map(drop).unwrap();
+    worker.expire(Now(now)).map(drop).unwrap();
     let third = Uuid::from_u128(103);
-    let lease = worker.lease(&Claim::new(third).take(other, VCPU, 1), now + 1).unwrap();
-    worker.confirm(&lease, now).map(drop).unwrap();
+    let lease = worker.lease(&Claim::new(third).take(other, VCPU, 1), Deadline(now + 1)).unwrap();
+    worker.confirm(&lease, Now(now)).map(drop).unwrap();
     worker.commit(&Batch::new().release(third, Expect::Any)).map(drop).unwrap();
-    let _ = (tree.cordon(host), tree.uncordon(host), tree.holders(host), tree.metrics());
+    let _ = (
+        tree.cordon(host),
+        tree.uncordon(host),
+        tree.snapshot().holders(host).unwrap(),
+        tree.metrics(),
+    );
     for (name, uuid) in [("new", 7), ("renamed", 8), ("leaf", 9), ("fresh", 10)] {
         let _ = (tree.find(name), tree.find(Uuid::from_u128(uuid)));
         if let Ok(created) = tree.create_child(other, name, Uuid::from_u128(uuid)) {
@@ -102,21 +108,27 @@ pub(super) fn everything_else(cluster: &Cluster) {
     let claim = Claim::new(third).take(other, VCPU, 1);
     let mut fork = before.fork();
     fork.claim(&claim).unwrap();
-    worker.commit(&fork.difference()).map(drop).unwrap();
+    worker.commit(&fork.to_batch()).map(drop).unwrap();
     let changes = tree.snapshot().changes_since(&before).unwrap();
     assert!(changes.consumers.iter().any(|change| change.consumer == third));
     worker.release(third).map(drop).unwrap();
     assert_eq!(before.usages(host).ok(), vcpu.ok());
-    let _ = (tree.providers(), tree.roots(), tree.consumers(), tree.audit(), tree.dump());
+    let _ = (
+        tree.providers(),
+        tree.roots(),
+        tree.snapshot().consumers().unwrap(),
+        tree.snapshot().audit().unwrap(),
+        tree.snapshot().dump().unwrap(),
+    );
 }
 
 /// Checks what has to be true when no call is in progress any more.
 pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
     let tree = &cluster.tree;
-    let audit = tree.audit();
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds() && audit.overcommitted.is_empty(), "{halt}: {audit:?}");
-    let dump = tree.dump();
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump, "{halt}");
+    let dump = tree.snapshot().dump().unwrap();
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump, "{halt}");
     let all = tree.providers();
     for provider in &all {
         assert_eq!(tree.find(provider.uuid()), Some(*provider), "{halt}");
@@ -127,8 +139,8 @@ pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
         };
         assert_eq!(siblings.iter().filter(|it| *it == provider).count(), 1, "{halt}");
     }
-    for consumer in tree.consumers() {
+    for consumer in tree.snapshot().consumers().unwrap() {
         tree.worker().unwrap().release(consumer).map(drop).unwrap();
     }
-    assert!(tree.consumers().is_empty(), "{halt}");
+    assert!(tree.snapshot().consumers().unwrap().is_empty(), "{halt}");
 }

@@ -1,5 +1,6 @@
 //! The table of halts: every operation, and every step at which a thread that runs it is stopped.
 
+use provider_tree::{Deadline, Now};
 use uuid::Uuid;
 
 use crate::step::Step::{self, *};
@@ -80,10 +81,10 @@ fn commit(cluster: &Cluster) {
 fn lease(cluster: &Cluster) {
     let claim = Claim::new(Uuid::from_u128(105)).take(&cluster.host, VCPU, 2);
     let mut worker = cluster.tree.worker().unwrap();
-    let lease = worker.lease(&claim, 10).unwrap();
+    let lease = worker.lease(&claim, Deadline(10)).unwrap();
     // Other threads may have ended the lease.
-    let _ = worker.renew(&lease, 20, 0);
-    worker.expire(20).map(drop).unwrap();
+    let _ = worker.renew(&lease, Deadline(20), Now(0));
+    worker.expire(Now(20)).map(drop).unwrap();
 }
 
 fn cordon(cluster: &Cluster) {

@@ -1,6 +1,7 @@
 //! Leaks: no call leaves anything behind, whatever other threads do between any two of its steps,
 //! and wherever cells run out.
 
+use provider_tree::{Deadline, Now};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -75,12 +76,12 @@ const CALLS: [(&str, Operation); 19] = [
     }),
     ("lease", |it| {
         let mut worker = worker(it);
-        drop(worker.lease(&wanted(it, NEW, 9_999), 5));
-        let Ok(lease) = worker.lease(&wanted(it, NEW, 2), 5) else { return };
-        drop(worker.renew(&lease, 7, 0));
-        drop(worker.renew(&lease, 9, 7));
-        drop(worker.expire(7));
-        drop(worker.forget(&lease));
+        drop(worker.lease(&wanted(it, NEW, 9_999), Deadline(5)));
+        let Ok(lease) = worker.lease(&wanted(it, NEW, 2), Deadline(5)) else { return };
+        drop(worker.renew(&lease, Deadline(7), Now(0)));
+        drop(worker.renew(&lease, Deadline(9), Now(7)));
+        drop(worker.expire(Now(7)));
+        drop(worker.cancel(&lease));
     }),
     ("snapshots and forks", |it| {
         let mut worker = worker(it);
@@ -94,7 +95,7 @@ const CALLS: [(&str, Operation); 19] = [
             snapshot.keep_at_most(bound);
             drop(it.tree.set_traits(&it.other, [], Expect::Any));
             drop(worker.put_back(&it.other, &[(VCPU, 1)]));
-            drop(worker.commit(&fork.difference_if_unchanged()));
+            drop(worker.commit(&fork.to_batch_if_unchanged()));
         }
         drop(it.tree.remove(&it.leaf));
     }),
@@ -131,7 +132,7 @@ fn take_keys(cluster: &Cluster) {
 fn remove_all(cluster: &Cluster) {
     let Cluster { tree, leaf, other, .. } = cluster;
     let mut worker = worker(cluster);
-    for consumer in tree.consumers() {
+    for consumer in tree.snapshot().consumers().unwrap() {
         let _ = worker.release(consumer);
     }
     for provider in [Some(*leaf), tree.find("new"), tree.find("listed"), Some(*other)] {

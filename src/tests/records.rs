@@ -1,6 +1,7 @@
 //! A forest as full as can be: a thread that gives something back always finds a record for the
 //! change, and then there is as much room as before.
 
+use provider_tree::{Deadline, Now};
 use std::sync::Barrier;
 use std::thread;
 
@@ -101,8 +102,8 @@ impl Forest {
     }
 
     fn assert_holds(&self, consumers: usize, amounts: usize) {
-        assert_eq!(self.tree.consumers().len(), consumers);
-        let audit = self.tree.audit();
+        assert_eq!(self.tree.snapshot().consumers().unwrap().len(), consumers);
+        let audit = self.tree.snapshot().audit().unwrap();
         assert!(audit.holds(), "{audit:?}");
         let used = self.tree.usage(&self.hosts[0], class(0)).unwrap().used;
         assert_eq!(used as usize, if amounts == 0 { 0 } else { consumers });
@@ -168,15 +169,17 @@ fn leases_end_in_a_full_forest() {
             let _receipt = worker.release(consumer(number)).unwrap();
         });
         let mut worker = forest.worker();
-        let lease = |number| worker.lease(&forest.claim(number, 3), 1 + number as u64 % 2).unwrap();
+        let lease = |number| {
+            worker.lease(&forest.claim(number, 3), Deadline(1 + number as u64 % 2)).unwrap()
+        };
         let leases: Vec<_> = (0..consumers).map(lease).collect();
-        too_large(worker.lease(&forest.claim(consumers, 3), 1));
+        too_large(worker.lease(&forest.claim(consumers, 3), Deadline(1)));
         drop(worker);
         forest.together(consumers, |worker, number| {
             if number % 2 == 1 {
-                let _receipt = worker.forget(&leases[number]).unwrap();
+                let _receipt = worker.cancel(&leases[number]).unwrap();
             }
-            worker.expire(1).unwrap();
+            worker.expire(Now(1)).unwrap();
         });
         forest.assert_holds(0, 0);
         assert_eq!(forest.fill(3), consumers);

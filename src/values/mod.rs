@@ -9,6 +9,7 @@ pub(crate) mod resource_class;
 mod resources;
 #[cfg(feature = "serde")]
 pub(crate) mod shape;
+mod time;
 mod traits;
 
 pub use inventory::{Inventories, Inventory, Usage};
@@ -16,6 +17,7 @@ pub use metrics::Metrics;
 pub use partial_inventory::{PartialInventories, PartialInventory};
 pub use resource_class::ResourceClass;
 pub use resources::Resources;
+pub use time::{Deadline, Now};
 pub use traits::Trait;
 
 pub(crate) use inventory::ClassCapacity;

@@ -11,7 +11,7 @@ use crate::ledger::Cell;
 use crate::values::{ResourceClass, Usage};
 use crate::view::snapshot::Snapshot;
 
-/// Tells what an audit found; see [`ProviderTree::audit`](crate::ProviderTree::audit).
+/// Tells what an audit found; see [`Snapshot::audit`](crate::Snapshot::audit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]

@@ -41,10 +41,10 @@ use crate::view::snapshot::Snapshot;
 /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 4);
 /// let held = tree.worker()?.claim(&claim)?;
 ///
-/// let dump: Dump = tree.dump();
+/// let dump: Dump = tree.snapshot().dump()?;
 /// let copy = ProviderTree::load(&dump)?;
 /// assert_eq!(copy.allocations(held.consumer), tree.allocations(held.consumer));
-/// assert_eq!(copy.dump(), dump);
+/// assert_eq!(copy.snapshot().dump()?, dump);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -23,7 +23,7 @@ use crate::view::touched::Touched;
 ///
 /// A feed has no buffer that writers fill. It holds a snapshot instead, which is its position. So
 /// writers do nothing for feeds beyond what they do for any snapshot, and without a snapshot they
-/// do nothing at all. [`bounded`](Self::bounded) bounds what is kept for a feed that does not poll.
+/// do nothing at all. [`with_bound`](Self::with_bound) bounds what is kept for a feed that does not poll.
 ///
 /// ```
 /// use provider_tree::ProviderTree;
@@ -63,7 +63,7 @@ impl Feed {
     /// Returns the feed, for which at most this number of older versions is kept between two polls;
     /// see [`Snapshot::keep_at_most`]. The bound also holds for the snapshot that is the feed's
     /// present position, whoever else has a handle of it.
-    pub fn bounded(mut self, versions: u64) -> Self {
+    pub fn with_bound(mut self, versions: u64) -> Self {
         self.bound = versions;
         self.position.keep_at_most(versions);
         self

@@ -124,7 +124,7 @@ fn check_consumer(
     if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
     }
-    if deadline.is_some_and(|deadline| deadline > LATEST_DEADLINE) {
+    if deadline.is_some_and(|deadline| deadline.0 > LATEST_DEADLINE) {
         faults.push(Fault::DeadlineTooLate { consumer: uuid });
     }
     if allocations.is_empty() {
@@ -159,7 +159,7 @@ fn load_consumer(
         held.push(Holding { usage, class, amount: allocation.amount });
     }
     held.sort_unstable_by_key(|held| (held.usage, held.class));
-    let term = consumer.deadline.map(|deadline| core.claims.leases.new_term(deadline));
+    let term = consumer.deadline.map(|deadline| core.claims.leases.new_term(deadline.0));
     let interned = core.claims.consumers.intern(writer, &consumer.consumer)?;
     writer.transact::<_, Error>(|transaction| {
         let place = transaction.open(interned.cell)?;

@@ -25,7 +25,7 @@ use crate::view::snapshot::Snapshot;
 ///
 /// tree.create_root("host-2", None)?;
 /// mirror.apply(&feed.poll()?)?;
-/// assert_eq!(mirror.dump(), tree.dump());
+/// assert_eq!(mirror.dump(), tree.snapshot().dump()?);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -55,8 +55,8 @@ fn a_claim_takes_from_several_providers_as_one() {
             Allocation { provider: gpu.uuid(), class: GPU, amount: 1 },
         ]
     );
-    assert_eq!(tree.consumers(), [consumer(1)]);
-    assert!(tree.audit().holds());
+    assert_eq!(tree.snapshot().consumers().unwrap(), [consumer(1)]);
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_release_gives_everything_back() {
     assert_eq!(worker.release(consumer(1)).unwrap().generation, 1);
     assert_eq!(used(&tree, &host, VCPU) + used(&tree, &gpu, GPU), 0);
     assert_eq!(tree.allocations(consumer(1)), None);
-    assert!(tree.consumers().is_empty());
+    assert!(tree.snapshot().consumers().unwrap().is_empty());
     let again = worker.release(consumer(1));
     assert_eq!(again, Err(Error::ConsumerNotFound { consumer: consumer(1) }));
 }
@@ -201,7 +201,7 @@ fn a_replacement_changes_the_whole_set() {
         Err(Error::CapacityExceeded { provider, class, requested: 17, free: 16 })
     );
     assert_eq!(tree.allocations(consumer(1)).unwrap().generation, 2);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -266,11 +266,11 @@ fn what_is_taken_without_a_consumer_counts_and_is_told_apart() {
     let _ = worker.claim(&Claim::new(consumer(1)).take(&host, VCPU, 4)).unwrap();
     let refused = worker.put_back(&host, &[(VCPU, 13)]);
     assert_eq!(refused, Err(Error::NotTaken { provider, class, requested: 13, taken: 12 }));
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
     assert_eq!(tree.remove(&host), Err(Error::InUse { provider, class, used: 16 }));
     worker.put_back(&host, &[(VCPU, 12), (MEMORY, 7)]).unwrap();
     assert_eq!(used(&tree, &host, VCPU), 4);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -299,8 +299,8 @@ fn a_claim_may_span_a_thousand_providers() {
     let mut worker = tree.worker().unwrap();
     let mut gang = Claim::new(consumer(1));
     for host in &hosts {
-        gang.take_mut(host, VCPU, 5);
-        gang.take_mut(host, MEMORY, 50);
+        gang.extend([(*host, VCPU, 5)]);
+        gang.extend([(*host, MEMORY, 50)]);
     }
     let _ = worker.claim(&gang).unwrap();
     assert!(hosts.iter().all(|host| used(&tree, host, VCPU) == 5));
@@ -325,14 +325,14 @@ fn a_claim_has_at_most_16379_amounts() {
         .collect();
     let mut worker = tree.worker().unwrap();
     let mut gang = Claim::new(consumer(1));
-    hosts.iter().for_each(|host| gang.take_mut(host, VCPU, 1));
+    hosts.iter().for_each(|host| gang.extend([(*host, VCPU, 1)]));
     assert!(matches!(worker.claim(&gang), Err(Error::TooLarge { .. })));
     assert!(hosts.iter().all(|host| used(&tree, host, VCPU) == 0));
     assert_eq!(tree.allocations(consumer(1)), None);
     let mut gang = Claim::new(consumer(1));
-    hosts[1..].iter().for_each(|host| gang.take_mut(host, VCPU, 1));
+    hosts[1..].iter().for_each(|host| gang.extend([(*host, VCPU, 1)]));
     let _ = worker.claim(&gang).unwrap();
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 /// Claims of every size around the borders of what is stored and tried in which way: how many
@@ -378,7 +378,10 @@ fn claims_of_every_size_are_whole() {
                 assert_eq!(free.usage(host, *class).unwrap().used, 0, "{what}");
                 assert_eq!(taken.usage(host, *class).unwrap().used, 2, "{what}");
             }
-            assert!(taken.audit().unwrap().holds() && tree.audit().holds(), "{what}");
+            assert!(
+                taken.audit().unwrap().holds() && tree.snapshot().audit().unwrap().holds(),
+                "{what}"
+            );
         }
     }
 }
@@ -405,14 +408,14 @@ fn a_claim_is_asked_again_for_other_consumers() {
     ];
     for order in orders {
         let mut claim = Claim::new(consumer(1));
-        order.iter().for_each(|(at, class)| claim.take_mut(&hosts[*at], *class, 2));
+        order.iter().for_each(|(at, class)| claim.extend([(hosts[*at], *class, 2)]));
         for number in 1..=3 {
             let claim = claim.for_consumer(consumer(number));
             assert_eq!(worker.claim(claim).unwrap().consumer, consumer(number));
             assert!(matches!(worker.claim(claim), Err(Error::AlreadyHeld { .. })));
         }
         // What is added later counts, too.
-        claim.take_mut(&hosts[0], VCPU, 1);
+        claim.extend([(hosts[0], VCPU, 1)]);
         let _ = worker.claim(claim.for_consumer(consumer(4))).unwrap();
         for (at, host) in hosts.iter().enumerate() {
             for class in [VCPU, MEMORY] {
@@ -421,7 +424,7 @@ fn a_claim_is_asked_again_for_other_consumers() {
                 assert_eq!(used(&tree, host, class), 4 * 2 * times + more, "{order:?}");
             }
         }
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
         (1..=4).for_each(|number| drop(worker.release(consumer(number))));
     }
 }
@@ -440,11 +443,11 @@ fn what_is_wrong_with_a_claim_is_told_each_time() {
     let large = Error::SumTooLarge { provider: host.uuid(), class: VCPU, sum };
     let wrong = [
         (one().take(&foreign, VCPU, 1), &foreigner),
-        (one().take_chain(&foreign, VCPU, 1), &foreigner),
-        (one().rest_on(&foreign, 0), &foreigner),
+        (one().take_with_ancestors(&foreign, VCPU, 1), &foreigner),
+        (one().require_generation(&foreign, 0), &foreigner),
         (Claim::new(consumer(1)).take(&foreign, VCPU, 1).take(&host, VCPU, 1), &foreigner),
         (one().take(&host, VCPU, 0), &zero),
-        (one().take_chain(&host, VCPU, 0), &zero),
+        (one().take_with_ancestors(&host, VCPU, 0), &zero),
         (one().take(&host, VCPU, u64::MAX), &large),
         (Claim::new(consumer(2)), &Error::EmptyClaim { consumer: consumer(2) }),
     ];
@@ -452,5 +455,5 @@ fn what_is_wrong_with_a_claim_is_told_each_time() {
         assert_eq!(worker.claim(&claim), Err(error.clone()));
         assert_eq!(worker.claim(claim.for_consumer(consumer(2))), Err(error.clone()));
     }
-    assert!(tree.consumers().is_empty());
+    assert!(tree.snapshot().consumers().unwrap().is_empty());
 }

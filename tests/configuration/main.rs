@@ -116,13 +116,13 @@ fn a_class_in_use_stays_and_may_shrink() {
     tree.set_inventories(&host, smaller, Expect::Any).unwrap();
     let usage = tree.usage(&host, VCPU).unwrap();
     assert_eq!((usage, usage.free()), (Usage { capacity: 4, used: 10 }, 0));
-    let audit = tree.audit();
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds());
     assert_eq!(audit.overcommitted.len(), 1);
 
     let _ = worker.release(consumer).unwrap();
     tree.set_inventories(&host, without, Expect::Any).unwrap();
-    assert!(tree.audit().overcommitted.is_empty());
+    assert!(tree.snapshot().audit().unwrap().overcommitted.is_empty());
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 
 use provider_tree::{
-    Allocations, Audit, ByteCounts, CellCounts, Changes, Claim, Configuration, Difference, Dump,
-    Expect, Inventories, Inventory, Memory, Metrics, Overcommit, PartialInventories,
-    PartialInventory, ProviderData, ProviderSpec, ProviderTree, Receipt, RecordCounts, Request,
-    ResourceClass, Trait, Updated, Usage, UsedAmounts, Why,
+    Allocations, Audit, ByteCounts, CellCounts, Changes, Claim, Configuration, Deadline,
+    Difference, Dump, Expect, Inventories, Inventory, Memory, Metrics, Overcommit,
+    PartialInventories, PartialInventory, ProviderData, ProviderSpec, ProviderTree, Receipt,
+    RecordCounts, Request, ResourceClass, Trait, Updated, Usage, UsedAmounts, Why,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,13 +58,13 @@ fn plain() -> ProviderTree {
 
 #[test]
 fn a_dump_and_its_parts_come_back() {
-    let dump: Dump = plain().dump();
+    let dump: Dump = plain().snapshot().dump().unwrap();
     has_fields(&dump);
     dump.providers.iter().for_each(has_fields);
     dump.providers.iter().flat_map(|it| it.used.values()).for_each(has_fields::<UsedAmounts>);
     dump.consumers.iter().for_each(has_fields::<Allocations>);
     dump.consumers.iter().flat_map(|it| &it.allocations).for_each(has_fields);
-    let leased = Allocations { deadline: Some(7), tag: 9, ..dump.consumers[1].clone() };
+    let leased = Allocations { deadline: Some(Deadline(7)), tag: 9, ..dump.consumers[1].clone() };
     has_fields(&leased);
 }
 
@@ -113,7 +113,7 @@ fn changes_come_back() {
     let mut worker = tree.worker().unwrap();
     let _receipt = worker.release(ONE).unwrap();
     let claim = Claim::new(Uuid::from_u128(0x33)).take(&find(&tree, "host"), MEMORY, 4);
-    let _receipt = worker.claim(&claim.tagged(3)).unwrap();
+    let _receipt = worker.claim(&claim.with_tag(3)).unwrap();
     tree.create_root("another", id("another")).unwrap();
     let changes: Changes = tree.snapshot().changes_since(&before).unwrap();
     has_fields(&changes);
@@ -133,7 +133,7 @@ fn answers_and_counts_come_back() {
     let small = Inventories::new().with(MEMORY, Inventory::new(1)).with(VCPU, Inventory::new(1));
     has_fields::<Updated>(&tree.set_inventories(&host, small, Expect::Any).unwrap());
     has_fields::<Metrics>(&tree.metrics());
-    let audit: Audit = tree.audit();
+    let audit: Audit = tree.snapshot().audit().unwrap();
     assert!(!audit.overcommitted.is_empty());
     audit.overcommitted.iter().for_each(has_fields::<Overcommit>);
     has_fields(&Difference { provider: id("host"), class: VCPU, used: 3, taken: 2, allocated: 2 });

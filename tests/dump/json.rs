@@ -102,7 +102,7 @@ fn inventories_are_in_the_order_of_the_names_of_their_classes() {
 
 #[test]
 fn a_tag_and_a_deadline_may_be_missing() {
-    let mut one = to_value(&forest().dump().consumers[0]).unwrap();
+    let mut one = to_value(&forest().snapshot().dump().unwrap().consumers[0]).unwrap();
     assert_eq!((&one["tag"], &one["deadline"]), (&json!(7), &Value::Null));
     let fields = one.as_object_mut().unwrap();
     fields.retain(|name, _| !["tag", "deadline"].contains(&name.as_str()));
@@ -195,7 +195,7 @@ fn an_entry_of_a_population_needs_a_uuid_and_a_name() {
 
 #[test]
 fn a_dump_has_what_is_used_and_who_holds_it() {
-    let shape = to_value(forest().dump()).unwrap();
+    let shape = to_value(forest().snapshot().dump().unwrap()).unwrap();
     assert_eq!(shape["version"], 1);
     let host = &shape["providers"][0];
     assert_eq!(host["data"]["name"], "host");
@@ -220,13 +220,13 @@ fn a_whole_dump_comes_back_from_its_text() {
     let thirds = Inventory::new(3).with_allocation_ratio(1.0 / 3.0);
     let inventories = Inventories::new().with(VCPU, thirds);
     tree.set_inventories(&find(&tree, "numa-0"), inventories, Expect::Any).unwrap();
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     let text = to_string(&dump).unwrap();
     let back: Dump = from_str(&text).unwrap();
     assert_eq!(back, dump);
     let copy = ProviderTree::load(&back).unwrap();
-    assert_eq!(copy.dump(), dump);
-    assert_eq!(to_string(&copy.dump()).unwrap(), text);
+    assert_eq!(copy.snapshot().dump().unwrap(), dump);
+    assert_eq!(to_string(&copy.snapshot().dump().unwrap()).unwrap(), text);
 }
 
 #[test]

@@ -70,8 +70,11 @@ fn forest() -> ProviderTree {
     let mut worker = tree.worker().unwrap();
     let two = |amount| Claim::new(TWO).take(&host, MEMORY, amount);
     let _ = worker.claim(&two(4)).unwrap();
-    let one =
-        Claim::new(ONE).tagged(7).take(&storage, DISK, 10).take(&host, VCPU, 3).take(&gpu, PGPU, 1);
+    let one = Claim::new(ONE)
+        .with_tag(7)
+        .take(&storage, DISK, 10)
+        .take(&host, VCPU, 3)
+        .take(&gpu, PGPU, 1);
     let _ = worker.claim(&one).unwrap();
     let _ = worker.replace(&two(512), Expect::Any).unwrap();
     let _ = worker.replace(&two(8), Expect::Any).unwrap();
@@ -92,7 +95,7 @@ fn of(class: ResourceClass, total: u64) -> Inventories {
 }
 
 fn loaded() -> ProviderTree {
-    ProviderTree::load(&forest().dump()).unwrap()
+    ProviderTree::load(&forest().snapshot().dump().unwrap()).unwrap()
 }
 
 fn find(tree: &ProviderTree, name: &str) -> Provider {
@@ -119,7 +122,7 @@ fn names(dump: &Dump) -> Vec<&str> {
 
 #[test]
 fn a_dump_has_providers_in_the_order_of_a_walk_and_consumers_by_uuid() {
-    let dump = forest().dump();
+    let dump = forest().snapshot().dump().unwrap();
     assert_eq!(dump.version, Dump::VERSION);
     assert_eq!(names(&dump), ["host", "numa-1", "gpu", "numa-0", "storage"]);
     assert_eq!(dump.consumers.iter().map(|one| one.consumer).collect::<Vec<_>>(), [ONE, TWO]);
@@ -128,7 +131,7 @@ fn a_dump_has_providers_in_the_order_of_a_walk_and_consumers_by_uuid() {
 #[test]
 fn a_dump_has_the_data_and_the_use_of_each_provider() {
     let tree = forest();
-    for one in tree.dump().providers {
+    for one in tree.snapshot().dump().unwrap().providers {
         let handle = tree.find(one.data.uuid).unwrap();
         assert_eq!(one.data, tree.data(&handle).unwrap());
         let used = tree.usages(&handle).unwrap().into_iter().filter(|(_, usage)| usage.used > 0);
@@ -136,65 +139,74 @@ fn a_dump_has_the_data_and_the_use_of_each_provider() {
             (*class, Usage { used: amounts.used, ..tree.usage(&handle, *class).unwrap() })
         })));
     }
-    let cores = provider(&mut tree.dump(), "host").used[&VCPU];
+    let cores = provider(&mut tree.snapshot().dump().unwrap(), "host").used[&VCPU];
     assert_eq!(cores, UsedAmounts { used: 5, taken: 2 });
 }
 
 #[test]
 fn a_dump_has_what_each_consumer_holds() {
     let tree = forest();
-    for one in &tree.dump().consumers {
+    for one in &tree.snapshot().dump().unwrap().consumers {
         let mut held = tree.allocations(one.consumer).unwrap();
         held.allocations.sort_by_key(|held| (held.provider, held.class));
         assert_eq!(*one, held);
     }
-    let generations = tree.dump().consumers.iter().map(|one| one.generation).collect::<Vec<_>>();
+    let generations = tree
+        .snapshot()
+        .dump()
+        .unwrap()
+        .consumers
+        .iter()
+        .map(|one| one.generation)
+        .collect::<Vec<_>>();
     assert_eq!(generations, [1, 3]);
-    let tags = tree.dump().consumers.iter().map(|one| one.tag).collect::<Vec<_>>();
+    let tags =
+        tree.snapshot().dump().unwrap().consumers.iter().map(|one| one.tag).collect::<Vec<_>>();
     assert_eq!(tags, [7, 0]);
 }
 
 #[test]
 fn an_empty_forest_has_an_empty_dump() {
     let dump = Dump { version: Dump::VERSION, providers: vec![], consumers: vec![] };
-    assert_eq!(ProviderTree::new().dump(), dump);
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+    assert_eq!(ProviderTree::new().snapshot().dump().unwrap(), dump);
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
 }
 
 // What is made of one.
 
 #[test]
 fn a_forest_that_is_loaded_has_the_same_dump() {
-    let dump = forest().dump();
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+    let dump = forest().snapshot().dump().unwrap();
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
 }
 
 #[test]
 fn loading_it_again_is_another_forest() {
-    let dump = forest().dump();
+    let dump = forest().snapshot().dump().unwrap();
     let (one, other) = (ProviderTree::load(&dump).unwrap(), ProviderTree::load(&dump).unwrap());
     let numa = find(&one, "numa-0");
     assert_eq!(other.name(&numa), Err(Error::ForeignProvider { provider: numa.uuid() }));
     one.remove(&numa).unwrap();
-    assert_eq!(other.dump(), dump);
+    assert_eq!(other.snapshot().dump().unwrap(), dump);
 }
 
 #[test]
 fn everything_is_found_where_it_was() {
-    let (tree, dump) = (loaded(), loaded().dump());
-    for (handle, one) in tree.providers().iter().zip(&forest().dump().providers) {
+    let (tree, dump) = (loaded(), loaded().snapshot().dump().unwrap());
+    for (handle, one) in tree.providers().iter().zip(&forest().snapshot().dump().unwrap().providers)
+    {
         assert_eq!(&*tree.name(handle).unwrap(), &*one.data.configuration.name);
         assert_eq!(tree.find(&one.data.configuration.name), Some(*handle));
         assert_eq!(tree.find(handle.uuid()), Some(*handle));
     }
     assert_eq!(tree.tree_of(&find(&tree, "gpu")).unwrap().len(), 4);
-    assert_eq!(tree.consumers().len(), dump.consumers.len());
+    assert_eq!(tree.snapshot().consumers().unwrap().len(), dump.consumers.len());
     assert!(tree.has_sharing_provider(DISK) && !tree.has_sharing_provider(VCPU));
 }
 
 #[test]
 fn the_books_of_a_loaded_forest_agree() {
-    let (tree, audit) = (loaded(), loaded().audit());
+    let (tree, audit) = (loaded(), loaded().snapshot().audit().unwrap());
     assert!(audit.holds(), "{audit:?}");
     assert_eq!((audit.providers, audit.consumers), (5, 2));
     assert_eq!(audit.overcommitted.len(), 1);
@@ -220,7 +232,7 @@ fn claims_are_checked_against_what_is_free() {
         Err(Error::UnitViolation { step_size: 4, .. })
     ));
     assert!(worker.claim(&Claim::new(RACK).take(&host, VCPU, 51)).is_ok());
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -231,9 +243,9 @@ fn what_is_held_and_taken_can_be_given_back() {
         let _ = worker.release(consumer).unwrap();
     }
     worker.put_back(&find(&tree, "host"), &[(VCPU, 2)]).unwrap();
-    assert!(tree.dump().providers.iter().all(|one| one.used.is_empty()));
+    assert!(tree.snapshot().dump().unwrap().providers.iter().all(|one| one.used.is_empty()));
     assert_eq!(tree.remove(&find(&tree, "host")), Ok(4));
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -267,7 +279,7 @@ fn names_and_uuids_of_a_loaded_forest_are_taken() {
 /// Only the order of siblings says something.
 #[test]
 fn parents_may_come_after_their_children_and_consumers_in_any_order() {
-    let dump = forest().dump();
+    let dump = forest().snapshot().dump().unwrap();
     let mut other = dump.clone();
     other.providers.sort_by_key(|one| match &*one.data.configuration.name {
         "gpu" => 0,
@@ -277,17 +289,17 @@ fn parents_may_come_after_their_children_and_consumers_in_any_order() {
     assert_eq!(names(&other), ["gpu", "numa-1", "numa-0", "host", "storage"]);
     other.consumers.reverse();
     consumer(&mut other, ONE).allocations.reverse();
-    assert_eq!(ProviderTree::load(&other).unwrap().dump(), dump);
+    assert_eq!(ProviderTree::load(&other).unwrap().snapshot().dump().unwrap(), dump);
 }
 
 #[test]
 fn that_nothing_is_used_of_a_class_may_be_said() {
-    let mut dump = forest().dump();
+    let mut dump = forest().snapshot().dump().unwrap();
     let before = dump.clone();
     configuration(&mut dump, "numa-0").inventories = of(VCPU, 8).into();
-    let without = ProviderTree::load(&dump).unwrap().dump();
+    let without = ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap();
     provider(&mut dump, "numa-0").used.insert(VCPU, UsedAmounts::default());
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), without);
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), without);
     assert_ne!(without, before);
 }
 
@@ -353,7 +365,7 @@ fn in_a_dump_taken_while_claims_go_on_usage_is_the_sum_of_what_is_held() {
         scope.spawn(|| claimer(2));
         let dumps = (0..ROUNDS).map(|_| {
             turn.wait();
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             turn.wait();
             dump
         });
@@ -363,7 +375,7 @@ fn in_a_dump_taken_while_claims_go_on_usage_is_the_sum_of_what_is_held() {
                 let [from_one, from_other] = &one.allocations[..] else { panic!("{one:?}") };
                 assert_eq!(from_one.amount, from_other.amount, "{one:?}");
             }
-            assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+            assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
         }
     });
 }
@@ -375,17 +387,17 @@ fn a_generation_that_was_set_and_has_grown_can_be_loaded() {
     let set = Expect::Mirror(i64::MAX as u64);
     tree.set_traits(&host, [], set).unwrap();
     tree.set_traits(&host, [], Expect::Any).unwrap();
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     assert_eq!(dump.providers[0].data.generation, 1 << 63);
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
 }
 
 #[test]
 fn no_use_of_what_there_is_not_is_no_fault() {
     let tree = ProviderTree::new();
     tree.create_root("host", None).unwrap();
-    let sound = tree.dump();
+    let sound = tree.snapshot().dump().unwrap();
     let mut dump = sound.clone();
     dump.providers[0].used.insert(VCPU, UsedAmounts { used: 0, taken: 0 });
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), sound);
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), sound);
 }

@@ -132,7 +132,7 @@ fn a_consumer_is_written_and_claimed_by_its_document() {
     let tree = forest();
     let owner = Owner { project_id: Some("p".to_owned()), ..Owner::default() };
     let mut worker = tree.worker().unwrap();
-    for consumer in tree.consumers() {
+    for consumer in tree.snapshot().consumers().unwrap() {
         let held = tree.allocations(consumer).unwrap();
         let document = AllocationsDocument::new(&held, owner.clone());
         let document: AllocationsDocument = whole(to_value(document).unwrap());
@@ -141,7 +141,7 @@ fn a_consumer_is_written_and_claimed_by_its_document() {
             (&owner, Some(held.generation))
         );
         // It says what the consumer holds, all of it.
-        let claim = document.claim(&tree, consumer).unwrap().tagged(held.tag);
+        let claim = document.claim(&tree, consumer).unwrap().with_tag(held.tag);
         worker.replace(&claim, Expect::Mirror(held.generation)).unwrap();
         assert_eq!(tree.allocations(consumer).unwrap(), held);
         let unknown = document.claim(&ProviderTree::new(), consumer).unwrap_err();

@@ -16,7 +16,7 @@ const LARGEST_GENERATION: u64 = i64::MAX as u64 + (1 << 62);
 /// Checks that the forest's dump is refused after an edit, for exactly these reasons, and in words
 /// that name this.
 fn assert_refused(edit: impl FnOnce(&mut Dump), named: impl ToString, mut expected: Vec<Fault>) {
-    let mut dump = forest().dump();
+    let mut dump = forest().snapshot().dump().unwrap();
     edit(&mut dump);
     let error = ProviderTree::load(&dump).unwrap_err();
     let text = error.to_string();

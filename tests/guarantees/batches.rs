@@ -1,7 +1,9 @@
 //! Batches: what they can do in one commit, and that one item that fails leaves everything as it
 //! was.
 
-use provider_tree::{Batch, Error, Expect, Fault, Inventories, Provider, ProviderTree, Worker};
+use provider_tree::{
+    Batch, Deadline, Error, Expect, Fault, Inventories, Now, Provider, ProviderTree, Worker,
+};
 
 use crate::rig::*;
 
@@ -29,9 +31,9 @@ fn a_swap_on_full_providers() {
         .replace(cpus(id(0), &right, 8), Expect::Any)
         .replace(cpus(id(1), &left, 8), Expect::Any);
     assert_eq!(worker.commit(&swap).unwrap().len(), 2);
-    assert_eq!(tree.holders(&left).unwrap(), [id(1)]);
-    assert_eq!(tree.holders(&right).unwrap(), [id(0)]);
-    check_books(&tree.dump());
+    assert_eq!(tree.snapshot().holders(&left).unwrap(), [id(1)]);
+    assert_eq!(tree.snapshot().holders(&right).unwrap(), [id(0)]);
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn evict_and_place() {
     let receipts = worker.commit(&batch).unwrap();
     let told: Vec<_> = receipts.iter().map(|receipt| receipt.consumer).collect();
     assert_eq!(told, [id(2), id(0)]);
-    assert_eq!(tree.holders(&host).unwrap(), [id(2)]);
+    assert_eq!(tree.snapshot().holders(&host).unwrap(), [id(2)]);
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn one_item_that_fails_leaves_everything_as_it_was() {
         ("cordoned", sound().claim(cpus(id(3), &shut, 1))),
         ("foreign", sound().claim(cpus(id(3), &elsewhere, 1))),
         ("empty", sound().claim(provider_tree::Claim::new(id(3)))),
-        ("generation", sound().claim(cpus(id(3), &host, 1).rest_on(&host, 77))),
+        ("generation", sound().claim(cpus(id(3), &host, 1).require_generation(&host, 77))),
         ("not held", sound().release(id(3), Expect::Any)),
         ("consumer", sound().replace(cpus(id(3), &host, 1), Expect::Generation(1))),
         (
@@ -132,7 +134,7 @@ fn one_item_that_fails_leaves_everything_as_it_was() {
         assert_eq!(tree.allocations(id(3)), None, "{what}: {error:?}");
     }
     assert_eq!(worker.commit(&sound()).unwrap().len(), 3);
-    check_books(&tree.dump());
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 fn host_cordoned(tree: &ProviderTree) -> Provider {
@@ -172,8 +174,8 @@ fn receipts_come_in_the_order_of_the_batch() {
 #[test]
 fn a_move_of_a_lease_keeps_its_deadline() {
     let (tree, [from, to], mut worker) = two_hosts(8);
-    let lease = worker.lease(&cpus(id(1), &from, 8), 100).unwrap();
+    let lease = worker.lease(&cpus(id(1), &from, 8), Deadline(100)).unwrap();
     worker.commit(&Batch::new().replace(cpus(id(1), &to, 8), Expect::Generation(1))).unwrap();
-    assert_eq!(tree.allocations(id(1)).unwrap().deadline, Some(100));
-    assert_eq!(worker.confirm(&lease, 99).unwrap().generation, 3);
+    assert_eq!(tree.allocations(id(1)).unwrap().deadline, Some(Deadline(100)));
+    assert_eq!(worker.confirm(&lease, Now(99)).unwrap().generation, 3);
 }

@@ -1,8 +1,8 @@
 //! Bounds, one below, at, and one above.
 
 use provider_tree::{
-    Batch, Claim, Error, Expect, Inventories, Inventory, InventoryFault, Provider, ProviderSpec,
-    ProviderTree, Receipt, ResourceClass, Result, Worker,
+    Batch, Claim, Deadline, Error, Expect, Inventories, Inventory, InventoryFault, Now, Provider,
+    ProviderSpec, ProviderTree, Receipt, ResourceClass, Result, Worker,
 };
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ fn wide() -> (ProviderTree, Vec<Provider>, Worker) {
 /// A claim of so many amounts.
 fn amounts(consumer: Uuid, hosts: &[Provider], count: usize) -> Claim {
     let mut claim = Claim::new(consumer);
-    (0..count).for_each(|at| claim.take_mut(&hosts[at % WIDE], class(at / WIDE), 1));
+    (0..count).for_each(|at| claim.extend([(hosts[at % WIDE], class(at / WIDE), 1)]));
     claim
 }
 
@@ -53,7 +53,7 @@ fn a_consumer_holds_at_most_16379_amounts() {
     let [below, at, above] = [16_378, 16_379, 16_380].map(|count| amounts(id(1), &hosts, count));
     for call in calls {
         assert_eq!(call(&mut worker, &above), Err(too_many.clone()));
-        assert_eq!((tree.consumers(), used_of(&tree, &hosts)), (Vec::new(), 0));
+        assert_eq!((tree.snapshot().consumers().unwrap(), used_of(&tree, &hosts)), (Vec::new(), 0));
     }
     let _receipt = worker.claim(&below).unwrap();
     for call in calls {
@@ -66,11 +66,11 @@ fn a_consumer_holds_at_most_16379_amounts() {
     let mut fork = tree.snapshot().fork();
     assert_eq!(fork.claim(&above), Err(too_many));
     fork.claim(&at).unwrap();
-    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 1);
-    assert!(tree.audit().holds());
+    assert_eq!(worker.commit(&fork.to_batch()).unwrap().len(), 1);
+    assert!(tree.snapshot().audit().unwrap().holds());
     // And a forest that is loaded.
-    let copy = ProviderTree::load(&tree.dump()).unwrap();
-    assert_eq!(copy.dump(), tree.dump());
+    let copy = ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap();
+    assert_eq!(copy.snapshot().dump().unwrap(), tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_lease_has_at_most_16379_amounts() {
     let (tree, hosts, mut worker) = wide();
     let too_many = Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379 };
     let [below, at, above] = [16_378, 16_379, 16_380].map(|count| amounts(id(1), &hosts, count));
-    assert_eq!(worker.lease(&above, 50), Err(too_many.clone()));
-    assert_eq!((tree.consumers(), tree.next_deadline()), (Vec::new(), None));
-    let lease = worker.lease(&below, 50).unwrap();
+    assert_eq!(worker.lease(&above, Deadline(50)), Err(too_many.clone()));
+    assert_eq!((tree.snapshot().consumers().unwrap(), tree.next_deadline()), (Vec::new(), None));
+    let lease = worker.lease(&below, Deadline(50)).unwrap();
     let _receipt = worker.replace(&at, Expect::Any).unwrap();
     let before = tree.allocations(id(1));
     assert_eq!(worker.replace(&above, Expect::Any), Err(too_many.clone()));
@@ -88,11 +88,11 @@ fn a_lease_has_at_most_16379_amounts() {
     assert_eq!(worker.commit(&batch), Err(too_many.clone()));
     assert_eq!(tree.snapshot().fork().replace(&above), Err(too_many));
     assert_eq!(tree.allocations(id(1)), before);
-    let _receipt = worker.renew(&lease, 60, 0).unwrap();
-    let _receipt = worker.confirm(&lease, 0).unwrap();
+    let _receipt = worker.renew(&lease, Deadline(60), Now(0)).unwrap();
+    let _receipt = worker.confirm(&lease, Now(0)).unwrap();
     let _receipt = worker.release(id(1)).unwrap();
-    assert!(worker.lease(&at, 50).is_ok());
-    assert!(tree.audit().holds());
+    assert!(worker.lease(&at, Deadline(50)).is_ok());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 fn used_of(tree: &ProviderTree, hosts: &[Provider]) -> u64 {
@@ -275,19 +275,22 @@ fn deadlines_go_up_to_one_less_than_the_largest_number() {
     let (tree, host, mut worker) = one_host(8);
     let too_late = Error::TooLarge { what: "deadline", limit: u64::MAX - 1 };
     for (number, deadline) in [(1, u64::MAX - 2), (2, u64::MAX - 1)] {
-        let lease = worker.lease(&cpus(id(number), &host, 1), deadline).unwrap();
-        let _receipt = worker.renew(&lease, deadline, 0).unwrap();
-        assert_eq!(tree.allocations(id(number)).unwrap().deadline, Some(deadline));
-        assert_eq!(refused(&tree, || worker.renew(&lease, u64::MAX, 0)), too_late);
+        let lease = worker.lease(&cpus(id(number), &host, 1), Deadline(deadline)).unwrap();
+        let _receipt = worker.renew(&lease, Deadline(deadline), Now(0)).unwrap();
+        assert_eq!(tree.allocations(id(number)).unwrap().deadline, Some(Deadline(deadline)));
+        assert_eq!(refused(&tree, || worker.renew(&lease, Deadline(u64::MAX), Now(0))), too_late);
     }
-    assert_eq!(refused(&tree, || worker.lease(&cpus(id(3), &host, 1), u64::MAX)), too_late);
-    let mut dump = tree.dump();
-    assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
-    dump.consumers[0].deadline = Some(u64::MAX);
+    assert_eq!(
+        refused(&tree, || worker.lease(&cpus(id(3), &host, 1), Deadline(u64::MAX))),
+        too_late
+    );
+    let mut dump = tree.snapshot().dump().unwrap();
+    assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
+    dump.consumers[0].deadline = Some(Deadline(u64::MAX));
     assert!(ProviderTree::load(&dump).is_err());
     // The largest number is a time as any other.
-    assert_eq!(worker.expire(u64::MAX - 2).unwrap().len(), 1);
-    assert_eq!(worker.expire(u64::MAX).unwrap().len(), 1);
+    assert_eq!(worker.expire(Now(u64::MAX - 2)).unwrap().len(), 1);
+    assert_eq!(worker.expire(Now(u64::MAX)).unwrap().len(), 1);
 }
 
 #[test]

@@ -55,10 +55,11 @@ fn a_claim_that_rests_on_a_generation_minds_a_change() {
     for (name, way) in WAYS {
         let (tree, host, mut worker, [expected, actual]) = changed_host();
         let provider = host.uuid();
-        let stale = cpus(id(1), &host, 8).rest_on(&host, expected);
+        let stale = cpus(id(1), &host, 8).require_generation(&host, expected);
         let error = refused(&tree, || way(&mut worker, stale));
         assert_eq!(error, Error::GenerationConflict { provider, expected, actual }, "{name}");
-        let _receipt = way(&mut worker, cpus(id(1), &host, 8).rest_on(&host, actual)).unwrap();
+        let _receipt =
+            way(&mut worker, cpus(id(1), &host, 8).require_generation(&host, actual)).unwrap();
     }
 }
 
@@ -67,7 +68,8 @@ fn claims_of_others_are_no_change() {
     for (name, way) in WAYS {
         let (tree, host, mut worker, [_, actual]) = changed_host();
         claim(&mut worker, id(1), &host, 3);
-        let _receipt = way(&mut worker, cpus(id(2), &host, 5).rest_on(&host, actual)).unwrap();
+        let _receipt =
+            way(&mut worker, cpus(id(2), &host, 5).require_generation(&host, actual)).unwrap();
         assert_eq!(generation(&tree, &host), actual, "{name}");
     }
 }
@@ -77,7 +79,7 @@ fn a_claim_can_rest_on_a_provider_that_it_takes_nothing_from() {
     for (name, way) in WAYS {
         let (tree, [host, other], mut worker) = two_hosts(8);
         let expected = generation(&tree, &other);
-        let resting = |consumer| cpus(consumer, &host, 1).rest_on(&other, expected);
+        let resting = |consumer| cpus(consumer, &host, 1).require_generation(&other, expected);
         let _receipt = way(&mut worker, resting(id(1))).unwrap();
         tree.rename(&other, "renamed").unwrap();
         let error = refused(&tree, || way(&mut worker, resting(id(2))));
@@ -133,7 +135,7 @@ fn partly_takes_what_fits_and_says_why_not_the_rest() {
 #[test]
 fn partly_with_a_stale_generation_takes_nothing() {
     let (tree, host, mut worker, [stale, _]) = changed_host();
-    let wanted = cpus(id(1), &host, 1).take(&host, VCPU, 100).rest_on(&host, stale);
+    let wanted = cpus(id(1), &host, 1).take(&host, VCPU, 100).require_generation(&host, stale);
     let error = refused(&tree, || worker.claim_partly(&wanted));
     assert!(matches!(error, Error::GenerationConflict { .. }), "{error:?}");
 }
@@ -166,13 +168,13 @@ fn a_member_of_a_gang_is_whole_and_later_ones_can_fit() {
 #[test]
 fn members_that_rest_on_generations_are_refused_one_by_one() {
     let (tree, host, mut worker, [expected, actual]) = changed_host();
-    let stale = cpus(id(1), &host, 1).rest_on(&host, expected);
-    let fresh = cpus(id(2), &host, 1).rest_on(&host, actual);
+    let stale = cpus(id(1), &host, 1).require_generation(&host, expected);
+    let fresh = cpus(id(2), &host, 1).require_generation(&host, actual);
     let made = worker.claim_gang(&[stale, fresh], 1).unwrap();
     let provider = host.uuid();
     assert_eq!(made[0], Err(Error::GenerationConflict { provider, expected, actual }));
     assert!(made[1].is_ok());
-    assert_eq!(tree.consumers(), [id(2)]);
+    assert_eq!(tree.snapshot().consumers().unwrap(), [id(2)]);
 }
 
 #[test]

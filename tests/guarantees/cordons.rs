@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use provider_tree::{Batch, Claim, Error, Expect, Provider, ProviderSpec, ProviderTree, Worker};
+use provider_tree::{
+    Batch, Claim, Deadline, Error, Expect, Now, Provider, ProviderSpec, ProviderTree, Worker,
+};
 
 use crate::rig::*;
 
@@ -42,7 +44,7 @@ fn every_way_to_take_is_refused() {
     let wanted = || cpus(id(1), &low, 1);
     assert_eq!(refused(&tree, || worker.claim(&wanted())), cordoned(&low));
     assert_eq!(refused(&tree, || worker.replace(&wanted(), Expect::Any)), cordoned(&low));
-    assert_eq!(refused(&tree, || worker.lease(&wanted(), 9)), cordoned(&low));
+    assert_eq!(refused(&tree, || worker.lease(&wanted(), Deadline(9))), cordoned(&low));
     assert_eq!(refused(&tree, || worker.take(&low, &[(VCPU, 1)])), cordoned(&low));
     let batch = Batch::new().claim(wanted());
     assert_eq!(refused(&tree, || worker.commit(&batch)), cordoned(&low));
@@ -50,7 +52,7 @@ fn every_way_to_take_is_refused() {
     let too_few = Error::TooFewFit { fit: 0, at_least: 1, refused: refused_first };
     assert_eq!(refused(&tree, || worker.claim_partly(&wanted())), too_few);
     assert_eq!(refused(&tree, || worker.claim_gang(&[wanted()], 1)), too_few);
-    let chain = Claim::new(id(1)).take_chain(&low, VCPU, 1);
+    let chain = Claim::new(id(1)).take_with_ancestors(&low, VCPU, 1);
     let error = refused(&tree, || worker.claim(&chain));
     assert!(matches!(error, Error::Cordoned { .. }), "{error:?}");
     assert_eq!(tree.uncordon(&top), Ok(true));
@@ -90,7 +92,7 @@ fn after_a_cordon_returns_no_claim_lands() {
             tree.uncordon(&top).unwrap();
         }
     });
-    check_books(&tree.dump());
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -158,16 +160,16 @@ fn what_is_held_can_go() {
     claim(&mut worker, id(3), &top, 2);
     worker.take(&low, &[(VCPU, 1)]).unwrap();
     tree.cordon(&top).unwrap();
-    let mut holders = tree.holders(&top).unwrap();
+    let mut holders = tree.snapshot().holders(&top).unwrap();
     holders.sort_unstable();
     assert_eq!(holders, [1, 2, 3].map(id));
-    assert!(tree.holders(&outside).unwrap().is_empty());
+    assert!(tree.snapshot().holders(&outside).unwrap().is_empty());
 
     let _receipt = worker.release(id(1)).unwrap();
     let _receipt = worker.replace(&cpus(id(2), &outside, 2), Expect::Any).unwrap();
     worker.put_back(&low, &[(VCPU, 1)]).unwrap();
     worker.commit(&Batch::new().replace(cpus(id(3), &outside, 2), Expect::Any)).unwrap();
-    assert!(tree.holders(&top).unwrap().is_empty());
+    assert!(tree.snapshot().holders(&top).unwrap().is_empty());
     assert_eq!((used(&tree, &low), used(&tree, &outside)), (0, 4));
     let back = cpus(id(2), &low, 1);
     assert_eq!(refused(&tree, || worker.replace(&back, Expect::Any)), cordoned(&low));
@@ -177,7 +179,7 @@ fn what_is_held_can_go() {
 fn what_is_held_can_stay_or_shrink_and_never_grow() {
     let (tree, [top, _, low], mut worker) = line();
     claim(&mut worker, id(1), &low, 4);
-    let lease = worker.lease(&cpus(id(2), &low, 1), 100).unwrap();
+    let lease = worker.lease(&cpus(id(2), &low, 1), Deadline(100)).unwrap();
     tree.cordon(&top).unwrap();
     let hold = |amount| cpus(id(1), &low, amount);
     let batch = |amount| Batch::new().replace(hold(amount), Expect::Any);
@@ -194,7 +196,7 @@ fn what_is_held_can_stay_or_shrink_and_never_grow() {
     assert_eq!(refused(&tree, || worker.commit(&handed)), cordoned(&low));
     let also = hold(3).take(&top, VCPU, 1);
     assert_eq!(refused(&tree, || worker.replace(&also, Expect::Any)), cordoned(&top));
-    let _receipt = worker.confirm(&lease, 50).unwrap();
+    let _receipt = worker.confirm(&lease, Now(50)).unwrap();
 }
 
 #[test]
@@ -223,11 +225,11 @@ fn a_dump_keeps_cordons() {
     let (tree, [_, middle, low], mut worker) = line();
     claim(&mut worker, id(1), &low, 1);
     tree.cordon(&middle).unwrap();
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     let cordons: Vec<_> = dump.providers.iter().map(|provider| provider.cordoned).collect();
     assert_eq!(cordons, [false, true, false]);
     let copy = ProviderTree::load(&dump).unwrap();
-    assert_eq!(copy.dump(), dump);
+    assert_eq!(copy.snapshot().dump().unwrap(), dump);
     let [top, middle, low] = ["top", "middle", "low"].map(|name| copy.find(name).unwrap());
     assert_eq!(are_cordoned(&copy, [top, middle, low]), [false, true, true]);
     check_refusals(&copy, &mut copy.worker().unwrap(), &[top, middle, low]);

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use provider_tree::{
-    Batch, Claim, Error, Expect, Inventory, Metrics, Provider, ProviderTree, Worker,
+    Batch, Claim, Deadline, Error, Expect, Inventory, Metrics, Now, Provider, ProviderTree, Worker,
 };
 
 use crate::rig::*;
@@ -36,7 +36,7 @@ fn g15_each_way_to_claim_counts_once() {
     let calls: [Call<'_>; 7] = [
         &|worker| worker.claim(&wanted(1)).map(drop),
         &|worker| worker.replace(&wanted(2), Expect::Any).map(drop),
-        &|worker| worker.lease(&wanted(3), 9).map(drop),
+        &|worker| worker.lease(&wanted(3), Deadline(9)).map(drop),
         &|worker| worker.claim_partly(&wanted(4)).map(drop),
         &|worker| worker.claim_gang(&[wanted(5), wanted(6)], 1).map(drop),
         &|worker| worker.commit(&Batch::new().claim(wanted(7)).claim(wanted(8))).map(drop),
@@ -53,21 +53,21 @@ fn g15_what_is_given_back_confirmed_or_expired_counts() {
     let (tree, host, mut worker) = one_host(100);
     claim(&mut worker, id(1), &host, 1);
     worker.take(&host, &[(VCPU, 1)]).unwrap();
-    let mut lease = |number| worker.lease(&cpus(id(number), &host, 1), 10).unwrap();
+    let mut lease = |number| worker.lease(&cpus(id(number), &host, 1), Deadline(10)).unwrap();
     let [kept, forgotten, _, _] = [2, 3, 4, 5].map(&mut lease);
 
     let releases = counted(&mut worker, |worker| {
         let _receipt = worker.release(id(1)).unwrap();
-        let _receipt = worker.forget(&forgotten).unwrap();
+        let _receipt = worker.cancel(&forgotten).unwrap();
         worker.put_back(&host, &[(VCPU, 1)]).unwrap();
     });
     assert_eq!(releases, only(|metrics| metrics.releases = 3));
     let confirmations = counted(&mut worker, |worker| {
-        let _receipt = worker.renew(&kept, 20, 5).unwrap();
-        let _receipt = worker.confirm(&kept, 5).unwrap();
+        let _receipt = worker.renew(&kept, Deadline(20), Now(5)).unwrap();
+        let _receipt = worker.confirm(&kept, Now(5)).unwrap();
     });
     assert_eq!(confirmations, only(|metrics| metrics.confirmations = 2));
-    let expirations = counted(&mut worker, |worker| worker.expire(10).unwrap());
+    let expirations = counted(&mut worker, |worker| worker.expire(Now(10)).unwrap());
     assert_eq!(expirations, only(|metrics| metrics.expirations = 2));
     assert_eq!(tree.metrics(), worker.metrics());
 }
@@ -79,9 +79,9 @@ fn g15_each_refusal_counts_by_its_reason() {
     let [gone, shut] = ["gone", "shut"].map(|name| crate::rig::host(&tree, name, 8));
     tree.remove(&gone).unwrap();
     tree.cordon(&shut).unwrap();
-    let lease = worker.lease(&cpus(id(9), &host, 1), 10).unwrap();
-    let confirmed = worker.lease(&cpus(id(8), &host, 1), 10).unwrap();
-    let _receipt = worker.confirm(&confirmed, 0).unwrap();
+    let lease = worker.lease(&cpus(id(9), &host, 1), Deadline(10)).unwrap();
+    let confirmed = worker.lease(&cpus(id(8), &host, 1), Deadline(10)).unwrap();
+    let _receipt = worker.confirm(&confirmed, Now(0)).unwrap();
 
     let refusals = counted(&mut worker, |worker| {
         worker.claim(&cpus(id(2), &host, 9)).unwrap_err();
@@ -103,11 +103,11 @@ fn g15_each_refusal_counts_by_its_reason() {
     let refusals = counted(&mut worker, |worker| {
         worker.claim(&cpus(id(1), &host, 1)).unwrap_err();
         worker.claim(&cpus(id(1), &host, 6)).unwrap_err();
-        worker.claim(&cpus(id(2), &host, 1).rest_on(&host, 77)).unwrap_err();
+        worker.claim(&cpus(id(2), &host, 1).require_generation(&host, 77)).unwrap_err();
         worker.replace(&cpus(id(1), &host, 1), Expect::Generation(77)).unwrap_err();
         worker.release(id(2)).unwrap_err();
-        worker.confirm(&lease, 10).unwrap_err();
-        worker.forget(&confirmed).unwrap_err();
+        worker.confirm(&lease, Now(10)).unwrap_err();
+        worker.cancel(&confirmed).unwrap_err();
     });
     assert_eq!(refusals, only(|metrics| metrics.conflicts = 7));
     assert_eq!(refusals.refusals(), 7);
@@ -115,7 +115,7 @@ fn g15_each_refusal_counts_by_its_reason() {
         worker.claim(&Claim::new(id(2))).unwrap_err();
         worker.claim(&cpus(id(2), &host, 0)).unwrap_err();
         worker.put_back(&host, &[(VCPU, 1)]).unwrap_err();
-        worker.lease(&cpus(id(2), &host, 1), u64::MAX).unwrap_err();
+        worker.lease(&cpus(id(2), &host, 1), Deadline(u64::MAX)).unwrap_err();
         let twice = Batch::new().release(id(1), Expect::Any).release(id(1), Expect::Any);
         worker.commit(&twice).unwrap_err();
     });
@@ -147,7 +147,6 @@ fn g08_the_forest_counts_what_its_workers_do_and_did() {
                 }
             }
             assert!(worker.metrics().claims + worker.metrics().refusals() >= 50);
-            assert_eq!(worker.metrics().retries, worker.retries());
             let mut workers = workers.lock().unwrap();
             // Every other one stays until the end.
             let alive = (number % 2 == 0).then_some(worker);

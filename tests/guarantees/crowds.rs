@@ -32,20 +32,20 @@ fn g08_a_claim_over_a_thousand_providers_gets_its_turn() {
         let before = others.rounds();
         let mut most = 0;
         for number in 0..20 {
-            let retries = worker.retries();
+            let retries = worker.metrics().retries;
             let _receipt = worker.claim(&wanted(number)).unwrap();
-            most = most.max(worker.retries() - retries);
+            most = most.max(worker.metrics().retries - retries);
             others.go_on(1);
         }
         let progress: Vec<_> =
             others.rounds().iter().zip(before).map(|(after, before)| after - before).collect();
-        println!("20 large claims: {} retries, at most {most}", worker.retries());
+        println!("20 large claims: {} retries, at most {most}", worker.metrics().retries);
         println!("small ones meanwhile: {progress:?}");
         assert!(progress.iter().all(|rounds| *rounds >= 20));
         most
     });
     assert!(retries <= RETRIES, "{retries} retries");
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     check_books(&dump);
     check_capacities(&dump);
     assert!(hosts.iter().all(|host| used(&tree, host) >= 100));

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use provider_tree::{Batch, Claim, Error, Expect, Issued, Lease, Mirror, ProviderTree};
+use provider_tree::{
+    Batch, Claim, Deadline, Error, Expect, Issued, Lease, Mirror, Now, ProviderTree,
+};
 use uuid::Uuid;
 
 use crate::rig::*;
@@ -17,9 +19,9 @@ fn check_gone(tree: &ProviderTree, consumer: Uuid) {
     let host = tree.find("host-0").unwrap();
     let (claim, absent) = (cpus(consumer, &host, 1), Error::ConsumerNotFound { consumer });
     let error = not_issued(consumer);
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     assert_eq!(worker.claim(&claim), Err(error.clone()));
-    assert_eq!(worker.lease(&claim, 5).unwrap_err(), error);
+    assert_eq!(worker.lease(&claim, Deadline(5)).unwrap_err(), error);
     assert_eq!(worker.replace(&claim, Expect::Any), Err(error.clone()));
     let conflict = Error::ConsumerConflict { consumer, expected: 1, actual: None };
     assert_eq!(worker.replace(&claim, Expect::Generation(1)), Err(conflict));
@@ -31,14 +33,14 @@ fn check_gone(tree: &ProviderTree, consumer: Uuid) {
     let snapshot = tree.snapshot();
     assert_eq!(snapshot.allocations(consumer), Ok(None));
     assert_eq!(snapshot.fork().allocations(consumer), Ok(None));
-    assert!(!tree.consumers().contains(&consumer));
-    assert_eq!(tree.dump(), before);
+    assert!(!tree.snapshot().consumers().unwrap().contains(&consumer));
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
 fn each_unnamed_claim_is_one_of_another_consumer() {
     let (tree, [host, other], mut worker) = two_hosts(1000);
-    let one = Claim::unnamed().take(&host, VCPU, 1).tagged(7);
+    let one = Claim::unnamed().take(&host, VCPU, 1).with_tag(7);
     let two = Claim::unnamed().take(&other, VCPU, 1).take(&host, VCPU, 1);
     assert_eq!((one.consumer(), two.consumer()), (None, None));
     let mut seen = HashSet::new();
@@ -56,11 +58,11 @@ fn each_unnamed_claim_is_one_of_another_consumer() {
             assert_eq!(worker.release(gone), Err(Error::ConsumerNotFound { consumer: gone }));
         }
     }
-    let found: HashSet<_> = tree.consumers().into_iter().collect();
+    let found: HashSet<_> = tree.snapshot().consumers().unwrap().into_iter().collect();
     assert_eq!(found, held.iter().copied().collect());
     assert!(seen.difference(&found).all(|gone| tree.allocations(*gone).is_none()));
     assert!(held.iter().all(|consumer| tree.allocations(*consumer).is_some()));
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -69,11 +71,11 @@ fn a_refused_unnamed_claim_leaves_nothing_behind() {
     let before = tree.memory().consumers.live;
     for claim in [
         Claim::unnamed().take(&host, VCPU, 5),
-        Claim::unnamed().take(&host, VCPU, 1).rest_on(&host, 77),
-        Claim::unnamed().take_chain(&host, MEMORY, 1),
+        Claim::unnamed().take(&host, VCPU, 1).require_generation(&host, 77),
+        Claim::unnamed().take_with_ancestors(&host, MEMORY, 1),
     ] {
         refused(&tree, || worker.claim(&claim));
-        refused(&tree, || worker.lease(&claim, 5));
+        refused(&tree, || worker.lease(&claim, Deadline(5)));
         refused(&tree, || worker.claim_partly(&claim));
         refused(&tree, || worker.claim_gang(&[claim.clone(), claim.clone()], 1));
         refused(&tree, || worker.commit(&Batch::new().claim(claim.clone())));
@@ -98,7 +100,7 @@ fn a_refused_unnamed_claim_leaves_nothing_behind() {
 fn whatever_makes_a_claim_makes_an_unnamed_one() {
     let (tree, [host, other], mut worker) = two_hosts(100);
     let of = |amount| Claim::unnamed().take(&host, VCPU, amount);
-    let lease: Lease = worker.lease(&of(1), 50).unwrap();
+    let lease: Lease = worker.lease(&of(1), Deadline(50)).unwrap();
     assert_eq!(tree.lease_of(lease.consumer()), Some(lease));
     let partly = worker.claim_partly(&of(200).take(&other, VCPU, 1)).unwrap();
     assert_eq!(partly.refused.len(), 1);
@@ -106,7 +108,7 @@ fn whatever_makes_a_claim_makes_an_unnamed_one() {
     let [Ok(first), Err(_), Ok(last)] = &gang[..] else { panic!("{gang:?}") };
     let batch = Batch::new().claim(of(3)).claim(of(4)).release(first.consumer, Expect::Any);
     let receipts = worker.commit(&batch).unwrap();
-    let chained = worker.claim(&of(1).take_chain(&other, VCPU, 1)).unwrap();
+    let chained = worker.claim(&of(1).take_with_ancestors(&other, VCPU, 1)).unwrap();
     let there = [
         lease.consumer(),
         partly.receipt.consumer,
@@ -115,7 +117,7 @@ fn whatever_makes_a_claim_makes_an_unnamed_one() {
         receipts[1].consumer,
         chained.consumer,
     ];
-    let found: HashSet<_> = tree.consumers().into_iter().collect();
+    let found: HashSet<_> = tree.snapshot().consumers().unwrap().into_iter().collect();
     assert_eq!(found, there.into());
     check_gone(&tree, first.consumer);
     drop(worker);
@@ -123,16 +125,16 @@ fn whatever_makes_a_claim_makes_an_unnamed_one() {
     assert_eq!((memory.live, memory.absent, tree.memory().consumer_entries), (6, 0, 0));
     // The rest does not notice.
     let mut worker = tree.worker().unwrap();
-    let _receipt = worker.confirm(&lease, 0).unwrap();
+    let _receipt = worker.confirm(&lease, Now(0)).unwrap();
     let moved = worker.replace(&cpus(last.consumer, &other, 5), Expect::Generation(1)).unwrap();
     assert_eq!(moved.generation, 2);
-    assert!(tree.audit().holds());
-    assert_eq!(tree.holders(&other).unwrap().len(), 3);
+    assert!(tree.snapshot().audit().unwrap().holds());
+    assert_eq!(tree.snapshot().holders(&other).unwrap().len(), 3);
     for consumer in there {
         let _receipt = worker.release(consumer).unwrap();
         check_gone(&tree, consumer);
     }
-    assert!(tree.consumers().is_empty());
+    assert!(tree.snapshot().consumers().unwrap().is_empty());
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn an_issued_uuid_serves_a_retry_after_a_lost_reply() {
     let (tree, [host, _], mut worker) = two_hosts(8);
     let issued = tree.issue().unwrap();
     let consumer = issued.consumer();
-    assert_eq!((tree.allocations(consumer), tree.consumers().len()), (None, 0));
+    assert_eq!((tree.allocations(consumer), tree.snapshot().consumers().unwrap().len()), (None, 0));
     assert_eq!(worker.release(consumer), Err(Error::ConsumerNotFound { consumer }));
     // A refusal leaves it good, and so does everything else.
     let claim = cpus(consumer, &host, 5);
@@ -179,28 +181,28 @@ fn an_issued_uuid_is_claimed_in_every_way() {
     let issued: Vec<Issued> = (0..6).map(|_| tree.issue().unwrap()).collect();
     let claim = |at: usize| cpus(issued[at].consumer(), &host, 1);
     let _receipt = worker.replace(&claim(0), Expect::Any).unwrap();
-    let lease = worker.lease(&claim(1), 50).unwrap();
+    let lease = worker.lease(&claim(1), Deadline(50)).unwrap();
     assert_eq!(worker.claim_gang(&[claim(2)], 1).unwrap().len(), 1);
     let _partial = worker.claim_partly(&claim(3)).unwrap();
     worker.commit(&Batch::new().claim(claim(4))).unwrap();
     // A fork learns only from the commit whether it is good.
     let mut fork = tree.snapshot().fork();
     fork.claim(&claim(5)).unwrap();
-    worker.commit(&fork.difference_if_unchanged()).unwrap();
-    assert_eq!(tree.consumers().len(), 6);
-    assert_eq!(worker.expire(50).unwrap()[0].consumer, lease.consumer());
+    worker.commit(&fork.to_batch_if_unchanged()).unwrap();
+    assert_eq!(tree.snapshot().consumers().unwrap().len(), 6);
+    assert_eq!(worker.expire(Now(50)).unwrap()[0].consumer, lease.consumer());
     check_gone(&tree, lease.consumer());
     // A fork whose answers rest on a consumer that is gone, and stays so.
     let mut fork = tree.snapshot().fork();
     assert_eq!(fork.allocations(lease.consumer()), Ok(None));
     fork.release(issued[0].consumer()).unwrap();
-    worker.commit(&fork.difference_if_unchanged()).unwrap();
+    worker.commit(&fork.to_batch_if_unchanged()).unwrap();
     check_gone(&tree, issued[0].consumer());
     // And one that claims for a consumer that is gone.
     let mut fork = tree.snapshot().fork();
     fork.claim(&claim(0)).unwrap();
     let gone = not_issued(issued[0].consumer());
-    assert_eq!(refused(&tree, || worker.commit(&fork.difference())), gone);
+    assert_eq!(refused(&tree, || worker.commit(&fork.to_batch())), gone);
     let gone = issued[0].consumer();
     let absent = Error::ConsumerNotFound { consumer: gone };
     let batch = Batch::new().release(gone, Expect::Any);
@@ -243,13 +245,13 @@ fn what_was_made_up_is_nobody() {
         let mut fork = tree.snapshot().fork();
         assert_eq!(fork.allocations(forged), Ok(None));
         fork.claim(&cpus(id(4), &host, 1)).unwrap();
-        for batch in [Batch::new().release(forged, Expect::Any), fork.difference_if_unchanged()] {
+        for batch in [Batch::new().release(forged, Expect::Any), fork.to_batch_if_unchanged()] {
             assert_eq!(refused(&tree, || worker.commit(&batch)), not_issued(forged));
         }
     }
-    assert_eq!(tree.consumers(), [outside]);
+    assert_eq!(tree.snapshot().consumers().unwrap(), [outside]);
     let _receipt = worker.claim(&cpus(issued.consumer(), &host, 1)).unwrap();
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -268,11 +270,11 @@ fn a_uuid_of_another_forest_is_one_from_outside() {
 #[test]
 fn a_loaded_forest_keeps_the_uuids_and_issues_its_own() {
     let (tree, [host, _], mut worker) = two_hosts(100);
-    let unnamed = Claim::unnamed().take(&host, VCPU, 1).tagged(7);
+    let unnamed = Claim::unnamed().take(&host, VCPU, 1).with_tag(7);
     let before: Vec<_> = (0..10).map(|_| worker.claim(&unnamed).unwrap().consumer).collect();
-    let lease = worker.lease(&unnamed, 50).unwrap();
-    let copy = ProviderTree::load(&tree.dump()).unwrap();
-    assert_eq!(copy.dump(), tree.dump());
+    let lease = worker.lease(&unnamed, Deadline(50)).unwrap();
+    let copy = ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap();
+    assert_eq!(copy.snapshot().dump().unwrap(), tree.snapshot().dump().unwrap());
     assert_eq!(copy.memory().consumer_entries, 11);
     let host = copy.find("host-0").unwrap();
     let mut worker = copy.worker().unwrap();
@@ -285,8 +287,8 @@ fn a_loaded_forest_keeps_the_uuids_and_issues_its_own() {
         assert!(!before.contains(&new) && copy.allocations(new).is_some());
     }
     let lease = copy.lease_of(lease.consumer()).unwrap();
-    let _receipt = worker.confirm(&lease, 0).unwrap();
-    assert!(copy.audit().holds());
+    let _receipt = worker.confirm(&lease, Now(0)).unwrap();
+    assert!(copy.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -310,7 +312,7 @@ fn snapshots_and_mirrors_tell_one_life_of_a_cell_from_the_next() {
     let changes = feed.poll().unwrap();
     assert_eq!(changes.consumers.len(), 2);
     mirror.apply(&changes).unwrap();
-    assert_eq!(mirror.dump(), tree.dump());
+    assert_eq!(mirror.dump(), tree.snapshot().dump().unwrap());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use provider_tree::{
-    Allocation, Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderSpec,
-    ProviderTree, Resources, Trait, Worker,
+    Allocation, Batch, Claim, Deadline, Error, Expect, Inventories, Inventory, Provider,
+    ProviderSpec, ProviderTree, Resources, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ fn g01_nothing_is_sold_twice() {
             others.go_on(0);
         }
     });
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     check_books(&dump);
     check_capacities(&dump);
     assert!(tree.metrics().over_capacity > 0, "nothing was scarce");
@@ -65,7 +65,7 @@ fn g02_no_reader_sees_half_a_move() {
     let mut seen = [0; 2];
     meanwhile(&tree, 1, swap, |others| {
         for _ in 0..300 {
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             check_books(&dump);
             check_capacities(&dump);
             let places: Vec<_> =
@@ -86,7 +86,7 @@ fn g03_usage_is_the_sum_of_what_is_held_at_every_instant() {
     worker.take(&hosts[1], &[(VCPU, 2)]).unwrap();
     meanwhile(&tree, 2, crowded(&hosts), |others| {
         for _ in 0..100 {
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             check_books(&dump);
             check_capacities(&dump);
             others.go_on(0);
@@ -173,13 +173,13 @@ fn g06_a_call_that_panics_leaves_nothing_behind() {
     let (tree, host, mut worker) = one_host(8);
     let touchy = || Resources::new().with(VCPU, Touchy);
     tree.update_resources(&host, touchy(), Expect::Any).unwrap();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     TOUCHED.store(true, Ordering::SeqCst);
     let call = || tree.update_resources(&host, touchy(), Expect::Any);
     let panicked = catch_unwind(AssertUnwindSafe(call));
     TOUCHED.store(false, Ordering::SeqCst);
     assert!(panicked.is_err());
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
     // The forest is as good as before.
     assert!(!tree.update_resources(&host, touchy(), Expect::Any).unwrap().changed);
     claim(&mut worker, id(1), &host, 8);
@@ -262,7 +262,7 @@ fn g08_many_threads_on_one_provider_don_t_collapse() {
         for round in 0..CLAIMS {
             churn(&mut worker, seat, round, |claim| claim.take(&host, VCPU, 1)).unwrap();
         }
-        worker.retries()
+        worker.metrics().retries
     };
     let timed = |threads| {
         let begin = Instant::now();
@@ -311,7 +311,7 @@ fn g09_walks_and_dumps_are_of_one_instant() {
                 assert!([1, 12].contains(&tree.subtree(&root).unwrap().len()));
             }
             assert_eq!(tree.tree_of(&branch).unwrap().len(), 12);
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             let place = |uuid| dump.providers.iter().position(|entry| entry.data.uuid == uuid);
             let in_order = |(at, entry): (usize, &provider_tree::ProviderDump)| {
                 entry.data.parent.is_none_or(|parent| place(parent).unwrap() < at)
@@ -362,7 +362,7 @@ fn g10_a_walk_ends_while_the_structure_changes() {
 #[test]
 fn g11_a_copy_is_another_forest_and_grants_nothing_here() {
     let (tree, host, mut worker) = one_host(8);
-    let copy = ProviderTree::load(&tree.dump()).unwrap();
+    let copy = ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap();
     let mut copys = copy.worker().unwrap();
     let foreign = Error::ForeignProvider { provider: host.uuid() };
     assert_eq!(refused(&copy, || copys.claim(&cpus(id(1), &host, 1))), foreign);
@@ -372,7 +372,10 @@ fn g11_a_copy_is_another_forest_and_grants_nothing_here() {
     let same = copy.find(host.uuid()).unwrap();
     claim(&mut copys, id(1), &same, 8);
     claim(&mut worker, id(2), &host, 8);
-    assert_eq!((tree.consumers(), copy.consumers()), (vec![id(2)], vec![id(1)]));
+    assert_eq!(
+        (tree.snapshot().consumers().unwrap(), copy.snapshot().consumers().unwrap()),
+        (vec![id(2)], vec![id(1)])
+    );
 }
 
 #[test]
@@ -385,7 +388,7 @@ fn g12_an_audit_under_load_finds_no_difference() {
     }
     meanwhile(&tree, 3, crowded(&hosts), |others| {
         for _ in 0..20 {
-            let audit = tree.audit();
+            let audit = tree.snapshot().audit().unwrap();
             assert_eq!((&audit.differences[..], &audit.overcommitted[..]), (&[][..], &[][..]));
             // Those that nobody touches are always settled.
             assert_eq!(audit.providers, 52);
@@ -394,7 +397,7 @@ fn g12_an_audit_under_load_finds_no_difference() {
             others.go_on(0);
         }
     });
-    let audit = tree.audit();
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds());
     assert_eq!(audit.providers, 52);
 }
@@ -402,13 +405,13 @@ fn g12_an_audit_under_load_finds_no_difference() {
 #[test]
 fn g12_a_dump_under_load_can_be_loaded_and_recomputed() {
     let (tree, hosts, mut worker) = two_hosts(7);
-    let _lease = worker.lease(&cpus(id(1), &hosts[1], 1), 100).unwrap();
+    let _lease = worker.lease(&cpus(id(1), &hosts[1], 1), Deadline(100)).unwrap();
     meanwhile(&tree, 2, crowded(&hosts), |others| {
         for _ in 0..50 {
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             let copy = ProviderTree::load(&dump).unwrap();
-            assert_eq!(copy.dump(), dump);
-            let audit = copy.audit();
+            assert_eq!(copy.snapshot().dump().unwrap(), dump);
+            let audit = copy.snapshot().audit().unwrap();
             assert!(audit.holds());
             assert_eq!((audit.providers, audit.consumers), (2, dump.consumers.len()));
             others.go_on(0);
@@ -428,13 +431,13 @@ fn g13_what_is_held_stays_through_a_move_of_its_provider() {
         for round in 0..200 {
             // No claim is refused for a move.
             churn(&mut worker, 9, round % 2, |claim| claim.take(&low, VCPU, 3)).unwrap();
-            let holders = [left, right].map(|host| tree.holders(&host).unwrap().len());
+            let holders = [left, right].map(|host| tree.snapshot().holders(&host).unwrap().len());
             assert!(holders.iter().all(|holders| *holders <= 2));
             others.go_on(0);
         }
     });
     assert_eq!(used(&tree, &low), 6);
-    check_books(&tree.dump());
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 /// How long a thousand look-ups take, each by uuid and by name.
@@ -480,19 +483,19 @@ fn g15_nothing_recurses() {
         assert_eq!(tree.ancestors(&low).unwrap().len() as u64, DEPTH - 1);
         let mut worker = tree.worker().unwrap();
         // A consumer can't hold so many amounts; the chain is climbed all the same.
-        let chain = Claim::new(id(1)).take_chain(&low, VCPU, 1);
+        let chain = Claim::new(id(1)).take_with_ancestors(&low, VCPU, 1);
         let too_many = Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379 };
         assert_eq!(worker.claim(&chain), Err(too_many));
         claim(&mut worker, id(1), &low, 1);
-        assert_eq!(tree.holders(&top).unwrap(), [id(1)]);
-        let dump = tree.dump();
-        assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+        assert_eq!(tree.snapshot().holders(&top).unwrap(), [id(1)]);
+        let dump = tree.snapshot().dump().unwrap();
+        assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
         tree.cordon(&top).unwrap();
         assert!(tree.is_cordoned(&low).unwrap());
         tree.uncordon(&top).unwrap();
         tree.reparent(&low, None).unwrap();
         assert_eq!(tree.remove(&top).unwrap() as u64, DEPTH - 1);
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
     };
     // A frame for each level would need more.
     let small = thread::Builder::new().stack_size(256 << 10);

@@ -1,6 +1,8 @@
 //! A consumer that has ended and begun again is another: no generation of it comes twice.
 
-use provider_tree::{Batch, Claim, Error, Expect, Provider, ProviderTree, Receipt, Result, Worker};
+use provider_tree::{
+    Batch, Claim, Deadline, Error, Expect, Now, Provider, ProviderTree, Receipt, Result, Worker,
+};
 use uuid::Uuid;
 
 use crate::rig::*;
@@ -11,9 +13,9 @@ type End = fn(&ProviderTree, &mut Worker, Uuid) -> Result<Receipt>;
 /// All ways in which a consumer can begin.
 const BEGINNINGS: [(&str, Begin); 8] = [
     ("claim", |worker, it, host| worker.claim(&cpus(it, host, 1))),
-    ("lease", |worker, it, host| Ok(worker.lease(&cpus(it, host, 1), 50)?.receipt())),
+    ("lease", |worker, it, host| Ok(worker.lease(&cpus(it, host, 1), Deadline(50))?.receipt())),
     ("replace", |worker, it, host| worker.replace(&cpus(it, host, 1), Expect::Any)),
-    ("chain", |worker, it, host| worker.claim(&Claim::new(it).take_chain(host, VCPU, 1))),
+    ("chain", |worker, it, host| worker.claim(&Claim::new(it).take_with_ancestors(host, VCPU, 1))),
     ("batch, claim", |worker, it, host| commit(worker, &Batch::new().claim(cpus(it, host, 1)))),
     ("batch, replace", |worker, it, host| {
         commit(worker, &Batch::new().replace(cpus(it, host, 1), Expect::Any))
@@ -26,12 +28,12 @@ const BEGINNINGS: [(&str, Begin); 8] = [
 const ENDS: [(&str, End); 4] = [
     ("release", |_, worker, it| worker.release(it)),
     ("batch", |_, worker, it| commit(worker, &Batch::new().release(it, Expect::Any))),
-    ("expire", |_, worker, it| match worker.expire(50)?.first() {
+    ("expire", |_, worker, it| match worker.expire(Now(50))?.first() {
         Some(ended) => Ok(*ended),
         None => worker.release(it),
     }),
-    ("forget", |tree, worker, it| match tree.lease_of(it) {
-        Some(lease) => worker.forget(&lease),
+    ("cancel", |tree, worker, it| match tree.lease_of(it) {
+        Some(lease) => worker.cancel(&lease),
         None => worker.release(it),
     }),
 ];
@@ -141,7 +143,7 @@ fn a_life_that_was_loaded_counts_too() {
     let (tree, host, mut worker) = one_host(8);
     let _receipt = worker.claim(&cpus(id(1), &host, 1)).unwrap();
     let last = worker.replace(&cpus(id(1), &host, 1), Expect::Mirror(70)).unwrap();
-    let copy = ProviderTree::load(&tree.dump()).unwrap();
+    let copy = ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap();
     let host = copy.find("host").unwrap();
     let mut worker = copy.worker().unwrap();
     assert_eq!(worker.release(id(1)), Ok(last));

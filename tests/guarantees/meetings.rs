@@ -37,7 +37,7 @@ fn g14_claim_against_claim_release_shrink_and_removal() {
         // A shrink: before the claim, which does not fit, or after it.
         let outcomes = both(&|| tree.set_inventories(&host, of(VCPU, 4), Expect::Any).map(drop));
         assert!(outcomes.0 == Ok(()) || outcomes.0 == Err(exceeded(&host, 5, 4)), "{outcomes:?}");
-        assert_eq!(tree.overcommitted().len(), usize::from(outcomes.0.is_ok()));
+        assert_eq!(tree.snapshot().overcommitted().unwrap().len(), usize::from(outcomes.0.is_ok()));
         if outcomes.0.is_ok() {
             let _receipt = worker.release(id(1)).unwrap();
         }
@@ -99,7 +99,7 @@ fn g14_a_population_is_read_whole_or_not_at_all() {
     meanwhile(&tree, 1, populate, |others| {
         for _ in 0..200 {
             assert!([0, 20].contains(&tree.providers().len()));
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             assert!([0, 20].contains(&dump.providers.len()));
             let generations = dump.providers.iter().map(|entry| entry.data.generation);
             assert!(generations.clone().min() == generations.max());

@@ -2,8 +2,8 @@
 //! one can read.
 
 use provider_tree::{
-    Batch, Claim, Error, Expect, Fault, Inventories, Inventory, ProviderSpec, ProviderTree,
-    ResourceClass, Trait,
+    Batch, Claim, Deadline, Error, Expect, Fault, Inventories, Inventory, ProviderSpec,
+    ProviderTree, ResourceClass, Trait,
 };
 
 use crate::rig::*;
@@ -30,7 +30,7 @@ fn a_sum_says_how_much_it_is() {
     let thrice = thrice.take(&host, MEMORY, 1).take(&host, MEMORY, u64::MAX);
     assert_eq!(refused(&tree, || worker.claim(&thrice)), sum_too_large(&host, (1 << 65) - 1));
     assert_eq!(tree.snapshot().fork().fits(&thrice), Err(sum_too_large(&host, (1 << 65) - 1)));
-    let chained = most(1).take_chain(&host, VCPU, 2);
+    let chained = most(1).take_with_ancestors(&host, VCPU, 2);
     assert_eq!(refused(&tree, || worker.claim(&chained)), sum_too_large(&host, (1 << 64) + 1));
     let batch = Batch::new().claim(most(1)).claim(most(2)).claim(most(3));
     let of_all = 3 * u128::from(u64::MAX);
@@ -55,7 +55,7 @@ fn an_amount_of_nothing_says_so() {
     let zero = Error::ZeroAmount { provider: host.uuid(), class: VCPU };
     let none = Claim::new(id(1)).take(&host, VCPU, 0);
     assert_eq!(refused(&tree, || worker.claim(&none)), zero);
-    assert_eq!(refused(&tree, || worker.lease(&none, 5)), zero);
+    assert_eq!(refused(&tree, || worker.lease(&none, Deadline(5))), zero);
     assert_eq!(refused(&tree, || worker.take(&host, &[(VCPU, 0)])), zero);
     assert_eq!(refused(&tree, || worker.put_back(&host, &[(VCPU, 0)])), zero);
     let message = zero.to_string();
@@ -157,6 +157,6 @@ fn bounds_are_told_in_the_callers_terms() {
     assert_eq!(refused(&tree, || worker.commit(&batch)), too_many);
     let mut fork = tree.snapshot().fork();
     assert_eq!(fork.set_inventories(&host, many(10_081)), Err(too_many));
-    let late = refused(&tree, || worker.lease(&cpus(id(1), &host, 1), u64::MAX));
+    let late = refused(&tree, || worker.lease(&cpus(id(1), &host, 1), Deadline(u64::MAX)));
     assert_eq!(late.to_string(), "too large: deadline (at most 18446744073709551614)");
 }

@@ -22,14 +22,14 @@ fn over(provider: &Provider, capacity: u64, used: u64) -> Overcommit {
 #[test]
 fn it_is_reported_until_it_is_worked_off() {
     let (tree, host, mut worker) = shrunk();
-    assert_eq!(tree.overcommitted(), [over(&host, 4, 8)]);
-    let audit = tree.audit();
+    assert_eq!(tree.snapshot().overcommitted().unwrap(), [over(&host, 4, 8)]);
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds());
     assert_eq!(audit.overcommitted, [over(&host, 4, 8)]);
     let _receipt = worker.replace(&cpus(id(1), &host, 2), Expect::Any).unwrap();
-    assert_eq!(tree.overcommitted(), [over(&host, 4, 5)]);
+    assert_eq!(tree.snapshot().overcommitted().unwrap(), [over(&host, 4, 5)]);
     let _receipt = worker.release(id(2)).unwrap();
-    assert_eq!(tree.overcommitted(), []);
+    assert_eq!(tree.snapshot().overcommitted().unwrap(), []);
     claim(&mut worker, id(3), &host, 2);
 }
 
@@ -59,8 +59,8 @@ fn g01_what_does_not_add_to_it_passes() {
     let handed = Batch::new().release(id(2), Expect::Any).claim(cpus(id(3), &host, 2));
     worker.commit(&handed).unwrap();
     let _receipt = worker.replace(&cpus(id(1), &host, 5), Expect::Any).unwrap();
-    assert_eq!(tree.overcommitted(), [over(&host, 4, 7)]);
-    check_books(&tree.dump());
+    assert_eq!(tree.snapshot().overcommitted().unwrap(), [over(&host, 4, 7)]);
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn what_is_in_use_does_not_go() {
 #[test]
 fn a_dump_keeps_it() {
     let (tree, host, _worker) = shrunk();
-    let copy = ProviderTree::load(&tree.dump()).unwrap();
-    assert_eq!(copy.overcommitted(), [over(&host, 4, 8)]);
+    let copy = ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap();
+    assert_eq!(copy.snapshot().overcommitted().unwrap(), [over(&host, 4, 8)]);
 }
 
 #[test]
@@ -106,5 +106,5 @@ fn while_an_inventory_shrinks_and_grows_nothing_is_added_beyond_it() {
             assert!(used(&tree, &host) <= 20);
         }
     });
-    check_books(&tree.dump());
+    check_books(&tree.snapshot().dump().unwrap());
 }

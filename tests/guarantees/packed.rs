@@ -118,7 +118,7 @@ fn what_is_taken_and_what_is_held_are_counted_side_by_side() {
         // In another order than that of the classes, and one class twice.
         worker.take(&host, &[(disk, 1), (memory, 40), (disk, 1)]).unwrap();
         assert_eq!(usages(&tree, &host)[..3], [(8, 8), (100, 40), (3, 3)]);
-        let dump = tree.dump();
+        let dump = tree.snapshot().dump().unwrap();
         let used = &dump.providers[0].used;
         assert_eq!((used[&cpus].taken, used[&memory].taken, used[&disk].taken), (3, 40, 3));
         let refused = worker.put_back(&host, &[(memory, 1), (cpus, 4)]);
@@ -127,8 +127,8 @@ fn what_is_taken_and_what_is_held_are_counted_side_by_side() {
         assert_eq!(refused, Err(not_taken));
         worker.put_back(&host, &[(cpus, 3), (memory, 40)]).unwrap();
         assert_eq!(usages(&tree, &host)[..3], [(8, 5), (100, 0), (3, 3)]);
-        assert!(tree.audit().holds());
-        assert_eq!(ProviderTree::load(&dump).unwrap().dump(), dump);
+        assert!(tree.snapshot().audit().unwrap().holds());
+        assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
     }
 }
 
@@ -155,9 +155,9 @@ fn other_inventories_change_the_form_and_nothing_else() {
         let used = [7, 100, 0, 0, 0];
         let expected: Vec<_> = of.iter().copied().zip(used).collect();
         assert_eq!(usages(&tree, &host), expected);
-        assert!(tree.audit().holds());
+        assert!(tree.snapshot().audit().unwrap().holds());
         let is_over = expected.iter().any(|(capacity, used)| used > capacity);
-        assert_eq!(!tree.overcommitted().is_empty(), is_over);
+        assert_eq!(!tree.snapshot().overcommitted().unwrap().is_empty(), is_over);
         let _receipt = worker
             .replace(&cpus(id(1), &host, 5).take(&host, CLASSES[1], 100), Expect::Any)
             .unwrap();
@@ -181,7 +181,7 @@ fn a_batch_takes_again_what_the_new_lanes_do_not_hold() {
         .replace(cpus(id(1), &host, 199), Expect::Any);
     worker.commit(&batch).unwrap();
     assert_eq!(usages(&tree, &host), [(3, 199), (100, 0)]);
-    assert!(!is_packed(&tree, 1) && tree.audit().holds());
+    assert!(!is_packed(&tree, 1) && tree.snapshot().audit().unwrap().holds());
     let _receipt = worker.release(id(1)).unwrap();
     assert_eq!(usages(&tree, &host), [(3, 0), (100, 0)]);
 }

@@ -26,7 +26,7 @@ fn quotas() -> Quotas {
 }
 
 fn chain(consumer: Uuid, from: &Provider, amount: u64) -> Claim {
-    Claim::new(consumer).take_chain(from, VCPU, amount)
+    Claim::new(consumer).take_with_ancestors(from, VCPU, amount)
 }
 
 impl Quotas {
@@ -67,7 +67,8 @@ fn refused_at_any_level_nothing_is_debited() {
 #[test]
 fn a_chain_without_any_inventory_is_refused() {
     let Quotas { tree, mut worker, user, .. } = quotas();
-    let error = refused(&tree, || worker.claim(&Claim::new(id(1)).take_chain(&user, GPU, 1)));
+    let error =
+        refused(&tree, || worker.claim(&Claim::new(id(1)).take_with_ancestors(&user, GPU, 1)));
     assert_eq!(error, Error::NoInventory { provider: user.uuid(), class: GPU });
 }
 
@@ -126,7 +127,7 @@ fn under_moves_a_chain_is_one_of_those_that_were() {
             let _receipt = worker.release(id(number)).unwrap();
         }
     });
-    check_books(&tree.dump());
+    check_books(&tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -148,5 +149,5 @@ fn a_chain_of_a_batch_follows_its_inventories() {
         Expect::Any,
     );
     worker.commit(&unlimited).unwrap();
-    assert_eq!((used(&tree, &team), tree.audit().holds()), (4, true));
+    assert_eq!((used(&tree, &team), tree.snapshot().audit().unwrap().holds()), (4, true));
 }

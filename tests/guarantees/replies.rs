@@ -1,6 +1,6 @@
 //! Replies that were lost: a retry is told that the consumer holds just this, and only then.
 
-use provider_tree::{Claim, Error, Expect, Provider, ProviderTree, Worker};
+use provider_tree::{Claim, Deadline, Error, Expect, Provider, ProviderTree, Worker};
 
 use crate::rig::*;
 
@@ -27,7 +27,7 @@ fn the_same_request_again_is_held_already() {
     // The same in other words.
     let split = cpus(id(1), &two, 1).take(&one, VCPU, 2).take(&two, VCPU, 2);
     assert_eq!(refused(&tree, || worker.claim(&split)), already(1));
-    assert_eq!(refused(&tree, || worker.lease(&claim, 5)), already(1));
+    assert_eq!(refused(&tree, || worker.lease(&claim, Deadline(5))), already(1));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn of_many_retries_at_once_one_is_made_and_the_others_are_held_already() {
 #[test]
 fn a_retry_is_told_whatever_has_happened_to_what_it_rests_on() {
     let (tree, host, mut worker) = one_host(8);
-    let claim = cpus(id(1), &host, 2).rest_on(&host, generation(&tree, &host));
+    let claim = cpus(id(1), &host, 2).require_generation(&host, generation(&tree, &host));
     let _receipt = worker.claim(&claim).unwrap();
     tree.set_traits(&host, [], Expect::Any).unwrap();
     assert_eq!(refused(&tree, || worker.claim(&claim)), already(1));

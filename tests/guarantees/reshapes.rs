@@ -42,7 +42,7 @@ impl Host {
         for child in &self.children {
             batch = batch.set_inventories(child, half.clone(), Expect::Any);
         }
-        let holders = tree.holders(&self.root).unwrap();
+        let holders = tree.snapshot().holders(&self.root).unwrap();
         for holder in &holders {
             let held = tree.allocations(*holder)?;
             let amount = held.allocations[0].amount;
@@ -90,10 +90,10 @@ fn g13_a_reshape_moves_inventories_and_what_is_held() {
         claim(&mut worker, id(number), &host.root, 10);
     }
     assert_eq!(host.reshape(&tree, &mut worker, true), 6);
-    assert!(host.check(&tree.dump()));
+    assert!(host.check(&tree.snapshot().dump().unwrap()));
     assert_eq!(host.children.map(|child| used(&tree, &child)), [30, 30]);
     assert_eq!(host.reshape(&tree, &mut worker, false), 6);
-    assert!(!host.check(&tree.dump()));
+    assert!(!host.check(&tree.snapshot().dump().unwrap()));
     assert_eq!((used(&tree, &host.root), tree.allocations(id(0)).unwrap().generation), (60, 3));
 }
 
@@ -155,7 +155,7 @@ fn g13_reshapes_under_live_claims_are_seen_whole() {
         for turn in 0..200 {
             let down = turn % 2 == 0;
             moved += host.reshape(&tree, &mut worker, down);
-            assert_eq!(host.check(&tree.dump()), down);
+            assert_eq!(host.check(&tree.snapshot().dump().unwrap()), down);
             if turn % 10 == 0 {
                 others.go_on(1);
             }
@@ -164,8 +164,8 @@ fn g13_reshapes_under_live_claims_are_seen_whole() {
     });
     println!("{moved} consumers moved in 200 reshapes");
     assert!(moved > 4 * 200, "nothing was claimed by others");
-    assert!(!host.check(&tree.dump()));
-    assert!(tree.audit().holds());
+    assert!(!host.check(&tree.snapshot().dump().unwrap()));
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn g13_a_reader_beside_reshapes_sees_no_half_state() {
     let seen = meanwhile(&tree, 1, reshape, |others| {
         let mut seen = [0; 2];
         for _ in 0..300 {
-            seen[usize::from(host.check(&tree.dump()))] += 1;
+            seen[usize::from(host.check(&tree.snapshot().dump().unwrap()))] += 1;
             for number in 0..4 {
                 let held = tree.allocations(id(number)).unwrap().allocations;
                 assert_eq!((held.len(), held[0].amount), (1, 5));

@@ -95,9 +95,9 @@ pub(crate) fn refused<T: std::fmt::Debug>(
     tree: &ProviderTree,
     call: impl FnOnce() -> Result<T>,
 ) -> Error {
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let error = call().unwrap_err();
-    assert_eq!(tree.dump(), before, "after {error:?}");
+    assert_eq!(tree.snapshot().dump().unwrap(), before, "after {error:?}");
     error
 }
 

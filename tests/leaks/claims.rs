@@ -1,6 +1,6 @@
 //! Consumers: claims, gangs, batches, leases.
 
-use provider_tree::{Batch, Claim, Error, Expect};
+use provider_tree::{Batch, Claim, Deadline, Error, Expect, Now};
 
 use crate::site::{DISK, GUEST, MEMORY, Site, TENANT, VCPU, check, cpus, id, of, refuses};
 
@@ -39,9 +39,9 @@ fn refusals(site: &Site) -> Vec<Claim> {
         cpus(id(9), host, 0),
         cpus(id(9), host, u64::MAX).take(host, VCPU, 1),
         new(),
-        cpus(id(9), host, 1).rest_on(host, u64::MAX),
-        new().take_chain(host, DISK, 1),
-        new().take_chain(host, VCPU, 5),
+        cpus(id(9), host, 1).require_generation(host, u64::MAX),
+        new().take_with_ancestors(host, DISK, 1),
+        new().take_with_ancestors(host, VCPU, 5),
         cpus(TENANT, host, 1),
         many(new()),
     ]
@@ -60,7 +60,7 @@ pub(crate) fn claim(site: &Site) {
         assert!(worker.replace(&refused, generation).is_err(), "{refused:?}");
         if refused.consumer() != Some(TENANT) {
             assert!(worker.replace(&refused, Expect::Any).is_err(), "{refused:?}");
-            assert!(worker.claim_partly(&refused.rest_on(host, u64::MAX)).is_err());
+            assert!(worker.claim_partly(&refused.require_generation(host, u64::MAX)).is_err());
         }
     }
     let late = Expect::Mirror(u64::MAX);
@@ -123,9 +123,9 @@ pub(crate) fn gangs(site: &Site) {
     refuses!(worker.claim_partly(&cpus(id(2), host, 9)), Error::TooFewFit { .. });
     refuses!(worker.claim_partly(&cpus(id(2), gone, 1)), Error::TooFewFit { .. });
     refuses!(worker.claim_partly(&Claim::new(id(2))), Error::EmptyClaim { .. });
-    let on_stale = cpus(id(2), host, 1).rest_on(host, u64::MAX);
+    let on_stale = cpus(id(2), host, 1).require_generation(host, u64::MAX);
     refuses!(worker.claim_partly(&on_stale), Error::GenerationConflict { .. });
-    let chain = cpus(id(2), host, 1).take_chain(host, VCPU, 5);
+    let chain = cpus(id(2), host, 1).take_with_ancestors(host, VCPU, 5);
     refuses!(worker.claim_partly(&chain), Error::CapacityExceeded { .. });
 }
 
@@ -133,14 +133,14 @@ pub(crate) fn batches(site: &Site) {
     let Site { tree, host, idle, pool, gone, .. } = site;
     let mut worker = site.worker();
     let two = Batch::new().claim(cpus(id(1), host, 1)).claim(cpus(id(2), host, 1));
-    let lease = worker.lease(&cpus(id(3), host, 1), 5).unwrap();
+    let lease = worker.lease(&cpus(id(3), host, 1), Deadline(5)).unwrap();
     let receipts = worker.commit(&two).unwrap();
     refuses!(worker.commit(&two), Error::ConsumerExists { .. });
     let both = Batch::new()
         .release(id(1), Expect::Any)
         .release(lease.consumer(), Expect::Any)
         .replace(cpus(id(2), host, 3), Expect::Generation(receipts[1].generation))
-        .claim(cpus(id(4), pool, 1).rest_on(pool, u64::MAX));
+        .claim(cpus(id(4), pool, 1).require_generation(pool, u64::MAX));
     refuses!(worker.commit(&both), Error::GenerationConflict { .. });
     for refused in refusals(site) {
         let fitting = Claim::new(id(4)).take(pool, DISK, 1);
@@ -177,40 +177,41 @@ pub(crate) fn batches(site: &Site) {
     assert_eq!(worker.commit(&both).unwrap().len(), 3);
     let back = Batch::new().uncordon(pool).set_inventories(pool, of(DISK, 100), Expect::Any);
     worker.commit(&back).unwrap();
-    assert_eq!(tree.next_deadline(), Some(1_000_000));
+    assert_eq!(tree.next_deadline(), Some(Deadline(1_000_000)));
 }
 
 pub(crate) fn leases(site: &Site) {
     let Site { tree, host, foreign_lease, .. } = site;
     let mut worker = site.worker();
     for refused in refusals(site) {
-        assert!(worker.lease(&refused, 3).is_err(), "{refused:?}");
+        assert!(worker.lease(&refused, Deadline(3)).is_err(), "{refused:?}");
     }
     let new = |number| cpus(id(number), host, 1);
-    refuses!(worker.lease(&new(9), u64::MAX), Error::TooLarge { .. });
+    refuses!(worker.lease(&new(9), Deadline(u64::MAX)), Error::TooLarge { .. });
     let mut lease = |number, deadline| worker.lease(&new(number), deadline).unwrap();
-    let [one, two, three, four] = [(1, 100), (2, 20), (3, 30), (4, 40)].map(|(n, at)| lease(n, at));
-    refuses!(worker.lease(&new(1), 50), Error::AlreadyHeld { .. });
-    refuses!(worker.lease(&cpus(id(1), host, 2), 50), Error::ConsumerExists { .. });
+    let [one, two, three, four] =
+        [(1, 100), (2, 20), (3, 30), (4, 40)].map(|(n, at)| lease(n, Deadline(at)));
+    refuses!(worker.lease(&new(1), Deadline(50)), Error::AlreadyHeld { .. });
+    refuses!(worker.lease(&cpus(id(1), host, 2), Deadline(50)), Error::ConsumerExists { .. });
     refuses!(worker.claim(&cpus(id(1), host, 2)), Error::ConsumerExists { .. });
-    refuses!(worker.confirm(foreign_lease, 0), Error::ForeignLease { .. });
-    refuses!(worker.renew(foreign_lease, 1, 0), Error::ForeignLease { .. });
-    refuses!(worker.forget(foreign_lease), Error::ForeignLease { .. });
-    let _receipt = worker.confirm(&one, 5).unwrap();
-    let _receipt = worker.confirm(&one, 5).unwrap();
-    refuses!(worker.renew(&one, 60, 5), Error::NotLeased { .. });
-    refuses!(worker.forget(&one), Error::NotLeased { .. });
-    let _receipt = worker.renew(&two, 60, 5).unwrap();
-    let _receipt = worker.renew(&two, 15, 5).unwrap();
-    refuses!(worker.renew(&two, u64::MAX, 5), Error::TooLarge { .. });
-    refuses!(worker.renew(&two, 60, 15), Error::LeaseEnded { .. });
-    refuses!(worker.confirm(&two, 15), Error::LeaseEnded { .. });
-    assert_eq!(worker.expire(15).unwrap().len(), 1);
-    assert_eq!(worker.expire(15).unwrap().len(), 0);
-    refuses!(worker.confirm(&two, 0), Error::LeaseEnded { .. });
-    refuses!(worker.renew(&two, 60, 0), Error::LeaseEnded { .. });
-    refuses!(worker.forget(&two), Error::LeaseEnded { .. });
-    let _receipt = worker.forget(&three).unwrap();
+    refuses!(worker.confirm(foreign_lease, Now(0)), Error::ForeignLease { .. });
+    refuses!(worker.renew(foreign_lease, Deadline(1), Now(0)), Error::ForeignLease { .. });
+    refuses!(worker.cancel(foreign_lease), Error::ForeignLease { .. });
+    let _receipt = worker.confirm(&one, Now(5)).unwrap();
+    let _receipt = worker.confirm(&one, Now(5)).unwrap();
+    refuses!(worker.renew(&one, Deadline(60), Now(5)), Error::NotLeased { .. });
+    refuses!(worker.cancel(&one), Error::NotLeased { .. });
+    let _receipt = worker.renew(&two, Deadline(60), Now(5)).unwrap();
+    let _receipt = worker.renew(&two, Deadline(15), Now(5)).unwrap();
+    refuses!(worker.renew(&two, Deadline(u64::MAX), Now(5)), Error::TooLarge { .. });
+    refuses!(worker.renew(&two, Deadline(60), Now(15)), Error::LeaseEnded { .. });
+    refuses!(worker.confirm(&two, Now(15)), Error::LeaseEnded { .. });
+    assert_eq!(worker.expire(Now(15)).unwrap().len(), 1);
+    assert_eq!(worker.expire(Now(15)).unwrap().len(), 0);
+    refuses!(worker.confirm(&two, Now(0)), Error::LeaseEnded { .. });
+    refuses!(worker.renew(&two, Deadline(60), Now(0)), Error::LeaseEnded { .. });
+    refuses!(worker.cancel(&two), Error::LeaseEnded { .. });
+    let _receipt = worker.cancel(&three).unwrap();
     // What is replaced stays a lease, until it is released.
     let _receipt = worker.replace(&cpus(four.consumer(), host, 2), Expect::Any).unwrap();
     assert_eq!(tree.lease_of(four.consumer()).map(|lease| lease.consumer()), Some(id(4)));

@@ -1,8 +1,8 @@
 //! A small forest with some of everything, which every test leaves as it was.
 
 use provider_tree::{
-    Claim, Expect, Inventories, Inventory, Lease, Provider, ProviderTree, ResourceClass, Trait,
-    Worker,
+    Claim, Deadline, Expect, Inventories, Inventory, Lease, Provider, ProviderTree, ResourceClass,
+    Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl Site {
         let foreign = elsewhere.create_root("foreign", None).unwrap();
         elsewhere.set_inventories(&foreign, of(VCPU, 8), Expect::Any).unwrap();
         let mut worker = elsewhere.worker().unwrap();
-        let foreign_lease = worker.lease(&cpus(GUEST, &foreign, 1), 1_000_000).unwrap();
+        let foreign_lease = worker.lease(&cpus(GUEST, &foreign, 1), Deadline(1_000_000)).unwrap();
 
         let tree = ProviderTree::new();
         let rack = tree.create_root("rack", None).unwrap();
@@ -73,8 +73,9 @@ impl Site {
         let gone = tree.create_child(&rack, "gone", None).unwrap();
         tree.remove(&gone).unwrap();
         let mut worker = tree.worker().unwrap();
-        let _receipt = worker.claim(&Claim::new(TENANT).take_chain(&host, VCPU, 2)).unwrap();
-        worker.lease(&Claim::new(GUEST).take(&host, MEMORY, 4), 1_000_000).unwrap();
+        let _receipt =
+            worker.claim(&Claim::new(TENANT).take_with_ancestors(&host, VCPU, 2)).unwrap();
+        worker.lease(&Claim::new(GUEST).take(&host, MEMORY, 4), Deadline(1_000_000)).unwrap();
         Site { tree, rack, host, idle, pool, gone, foreign, foreign_lease }
     }
 
@@ -102,12 +103,14 @@ pub(crate) fn check(calls: fn(&Site)) {
 fn held(site: &Site) -> (Vec<String>, Vec<Uuid>) {
     let names = site
         .tree
+        .snapshot()
         .dump()
+        .unwrap()
         .providers
         .iter()
         .map(|it| it.data.configuration.name.to_string())
         .collect();
-    (names, site.tree.consumers())
+    (names, site.tree.snapshot().consumers().unwrap())
 }
 
 /// Fails unless a call is refused for this reason.

@@ -3,7 +3,7 @@
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use provider_tree::{Claim, Error, Expect, ProviderTree};
+use provider_tree::{Claim, Deadline, Error, Expect, Now, ProviderTree};
 
 use crate::site::{DISK, Site, TENANT, VCPU, check, cpus, id, of, refuses};
 
@@ -30,9 +30,9 @@ fn change(site: &Site) {
         tree.set_inventories(pool, of(DISK, total), Expect::Any).unwrap();
         tree.rename(idle, &format!("idle {total}")).unwrap();
         let new = tree.create_child(rack, "new", id(1)).unwrap();
-        worker.lease(&Claim::new(id(1)).take(pool, DISK, 1), 9).unwrap();
+        worker.lease(&Claim::new(id(1)).take(pool, DISK, 1), Deadline(9)).unwrap();
         tree.remove(&new).unwrap();
-        assert_eq!(worker.expire(9).unwrap().len(), 1);
+        assert_eq!(worker.expire(Now(9)).unwrap().len(), 1);
     }
     tree.rename(idle, "idle").unwrap();
 }
@@ -49,7 +49,7 @@ pub(crate) fn snapshots(site: &Site) {
         held.push(snapshot);
         change(site);
     }
-    let mut feed = tree.subscribe(&held[4]).bounded(2);
+    let mut feed = tree.subscribe(&held[4]).with_bound(2);
     change(site);
     held.swap(0, 7);
     held.swap(2, 5);
@@ -100,29 +100,29 @@ pub(crate) fn forks(site: &Site) {
     refuses!(fork.claim(&cpus(id(3), gone, 9)), Error::Removed { .. });
     refuses!(fork.release(id(3)), Error::ConsumerNotFound { .. });
     refuses!(fork.set_inventories(host, of(DISK, 1)), Error::InUse { .. });
-    let batch = fork.difference_if_unchanged();
+    let batch = fork.to_batch_if_unchanged();
     // The consumer that was asked for and held nothing holds something.
     let _receipt = worker.claim(&cpus(id(2), host, 1)).unwrap();
     refuses!(worker.commit(&batch), Error::ProviderChanged { .. } | Error::ConsumerChanged { .. });
     let _receipt = worker.release(id(2)).unwrap();
     tree.set_inventories(pool, of(DISK, 100), Expect::Any).unwrap();
-    refuses!(worker.commit(&fork.difference()), Error::GenerationConflict { .. });
+    refuses!(worker.commit(&fork.to_batch()), Error::GenerationConflict { .. });
 
     let mut fork = tree.snapshot().fork();
     fork.claim(&cpus(id(1), host, 1)).unwrap();
     fork.set_inventories(pool, of(DISK, 50)).unwrap();
     assert_eq!(fork.allocations(id(2)), Ok(None));
     fork.release(TENANT).unwrap();
-    fork.claim(&Claim::new(TENANT).take_chain(host, VCPU, 2)).unwrap();
-    worker.commit(&fork.difference_if_unchanged()).unwrap();
+    fork.claim(&Claim::new(TENANT).take_with_ancestors(host, VCPU, 2)).unwrap();
+    worker.commit(&fork.to_batch_if_unchanged()).unwrap();
     let _receipt = worker.release(id(1)).unwrap();
     tree.set_inventories(pool, of(DISK, 100), Expect::Any).unwrap();
 }
 
 pub(crate) fn load(site: &Site) {
-    let mut dump = site.tree.dump();
+    let mut dump = site.tree.snapshot().dump().unwrap();
     let copy = ProviderTree::load(&dump).unwrap();
-    assert_eq!(copy.dump(), dump);
+    assert_eq!(copy.snapshot().dump().unwrap(), dump);
     crate::books::assert_no_leaks(&copy);
     dump.consumers[0].allocations[0].amount += 1;
     refuses!(ProviderTree::load(&dump), Error::InvalidEntries { .. });

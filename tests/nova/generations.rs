@@ -39,7 +39,7 @@ fn a_change_that_rests_on_the_right_generation_is_made() {
 fn a_change_that_rests_on_another_generation_is_refused_with_the_actual_one() {
     let (tree, host) = host();
     tree.set_inventories(&host, of(VCPU, 8), Expect::Mirror(5)).unwrap();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let (avx, rack) = (Trait::new("HW_CPU_X86_AVX2").unwrap(), Uuid::from_u128(1));
     let resources = Resources::new().with(VCPU, 1_u8);
     for expected in [4, 6] {
@@ -60,7 +60,7 @@ fn a_change_that_rests_on_another_generation_is_refused_with_the_actual_one() {
         assert_eq!(tree.set_traits(&host, [avx], expect), Err(conflict.clone()));
         assert_eq!(tree.set_aggregates(&host, [rack], expect), Err(conflict));
     }
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_mirror_sets_the_generation_of_what_has_not_changed() {
 fn a_mirror_above_2_to_the_63_less_1_is_refused() {
     let (tree, host) = host();
     assert_eq!(tree.set_traits(&host, [], Expect::Mirror(LARGEST)), Ok(LARGEST));
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let too_large = Error::TooLarge { what: "generation", limit: LARGEST };
     for generation in [LARGEST + 1, u64::MAX] {
         let expect = Expect::Mirror(generation);
@@ -117,5 +117,5 @@ fn a_mirror_above_2_to_the_63_less_1_is_refused() {
         assert_eq!(tree.update_traits(&host, [], expect), Err(too_large.clone()));
         assert_eq!(tree.set_aggregates(&host, [], expect), Err(too_large.clone()));
     }
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }

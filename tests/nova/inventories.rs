@@ -103,11 +103,11 @@ fn an_update_says_whether_anything_changed() {
 #[test]
 fn an_update_that_agrees_in_what_it_names_changes_nothing() {
     let (tree, host) = host_with_cores();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let same = saying(PartialInventory::new(16));
     let updated = tree.update_inventories(&host, same, Expect::Any);
     assert_eq!(updated, unchanged(1));
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
@@ -125,12 +125,12 @@ fn any_change_replaces_all_inventories() {
 #[test]
 fn an_inventory_that_contradicts_itself_is_refused_before_anything_changes() {
     let (tree, host) = host_with_cores();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let broken = of(DISK, 5).with(MEMORY, Inventory::new(1).with_reserved(2));
     let fault = InventoryFault::ReservedAboveTotal { reserved: 2, total: 1 };
     let refused = tree.update_inventories(&host, broken, Expect::Mirror(9));
     assert_eq!(refused, Err(Error::InvalidInventory { class: MEMORY, fault }));
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn a_class_in_use_cannot_go_and_nothing_else_changes_then() {
     let (tree, host) = host_with_cores();
     let mut worker = tree.worker().unwrap();
     let _ = worker.claim(&Claim::new(Uuid::new_v4()).take(&host, VCPU, 3)).unwrap();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let refused = tree.update_inventories(&host, of(DISK, 5), Expect::Mirror(9));
     assert_eq!(refused, Err(Error::InUse { provider: host.uuid(), class: VCPU, used: 3 }));
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]

@@ -39,13 +39,13 @@ fn nothing_goes_while_anything_in_the_subtree_is_in_use() {
     tree.set_inventories(&grandchild, of(VCPU, 8), Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let held = worker.claim(&Claim::new(Uuid::new_v4()).take(&grandchild, VCPU, 3)).unwrap();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
 
     let in_use = Error::InUse { provider: grandchild.uuid(), class: VCPU, used: 3 };
     for top in [host, child, grandchild] {
         assert_eq!(tree.remove(&top), Err(in_use.clone()));
     }
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 
     let _ = worker.release(held.consumer).unwrap();
     assert_eq!(tree.remove(&host), Ok(3));

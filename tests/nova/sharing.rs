@@ -87,7 +87,7 @@ fn it_begins_with_a_population() {
 #[test]
 fn it_begins_with_a_dump_that_is_loaded() {
     let (tree, _) = sharing();
-    assert!(shares_disk(&ProviderTree::load(&tree.dump()).unwrap()));
+    assert!(shares_disk(&ProviderTree::load(&tree.snapshot().dump().unwrap()).unwrap()));
 }
 
 #[test]

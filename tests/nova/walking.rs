@@ -118,7 +118,7 @@ fn a_walk_of_what_is_unknown_is_an_error() {
 #[test]
 fn a_snapshot_stays_as_it_was() {
     let (tree, [a, ..]) = forest();
-    let snapshot = tree.dump();
+    let snapshot = tree.snapshot().dump().unwrap();
     tree.set_inventories(&a, of(VCPU, 8), Expect::Any).unwrap();
     tree.remove(&a).unwrap();
     let names: Vec<_> =
@@ -142,8 +142,8 @@ fn no_depth_is_too_much_for_a_small_stack() {
         assert_eq!(tree.subtree(&host).unwrap().last(), Some(&bottom));
         assert_eq!(tree.tree_of(&bottom).unwrap().len(), DEPTH);
         assert_eq!(tree.ancestors(&bottom).unwrap().last(), Some(&host));
-        let snapshot = tree.dump();
-        assert_eq!(ProviderTree::load(&snapshot).unwrap().dump(), snapshot);
+        let snapshot = tree.snapshot().dump().unwrap();
+        assert_eq!(ProviderTree::load(&snapshot).unwrap().snapshot().dump().unwrap(), snapshot);
         assert_eq!(tree.remove(&host), Ok(DEPTH));
     };
     let thread = thread::Builder::new().stack_size(STACK).spawn(climb).unwrap();

@@ -49,7 +49,7 @@ fn a_conflict_is_made_up_for() {
     let _ = worker.release(placed.receipt.consumer).unwrap();
     let placed = view.place(&mut worker, &mut four, Uuid::new_v4(), 3, first).unwrap();
     assert_eq!(placed.candidate.root(), hosts[1]);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn placing_gives_up_and_says_why() {
 
     // A consumer that exists is refused everywhere, so that no other host is tried.
     let mut one = view.prepare(&vcpus(1)).unwrap();
-    let known = tree.consumers()[0];
+    let known = tree.snapshot().consumers().unwrap()[0];
     let error = view.place(&mut worker, &mut one, known, 9, first).unwrap_err();
     assert!(matches!(error, Unplaced::Refused(Error::AlreadyHeld { .. })), "{error}");
 }
@@ -149,7 +149,7 @@ fn chains_are_counted_at_each_link() {
     let person = tree.create_child(&team, "person", None).unwrap();
     let mut worker = tree.worker().unwrap();
     let mut view = tree.view();
-    let claim = Claim::new(Uuid::new_v4()).take_chain(&person, VCPU, 2);
+    let claim = Claim::new(Uuid::new_v4()).take_with_ancestors(&person, VCPU, 2);
     let _ = worker.claim(&claim).unwrap();
     view.claimed(&claim);
     for provider in [&top, &team] {
@@ -283,10 +283,10 @@ fn crowded() -> (ProviderTree, Provider, Provider, Vec<Uuid>) {
     for (consumer, (processors, gigabytes)) in
         consumers.iter().zip([(2, 10), (3, 10), (4, 0), (1, 70)])
     {
-        let mut claim = Claim::new(*consumer).tagged(tag_of(*consumer));
-        claim.take_mut(&root, VCPU, processors);
+        let mut claim = Claim::new(*consumer).with_tag(tag_of(*consumer));
+        claim.extend([(root, VCPU, processors)]);
         if gigabytes > 0 {
-            claim.take_mut(&disk, DISK, gigabytes);
+            claim.extend([(disk, DISK, gigabytes)]);
         }
         let _ = worker.claim(&claim).unwrap();
     }
@@ -301,7 +301,7 @@ fn tag_of(consumer: Uuid) -> u64 {
 #[test]
 fn a_view_knows_who_holds_what() {
     let (tree, root, disk, consumers) = crowded();
-    let mut view = tree.view_with_holders();
+    let mut view = tree.view().with_holders().unwrap();
     let holders = |view: &View, provider: &Provider| -> BTreeSet<Uuid> {
         let holders = view.holders(provider).unwrap().into_iter();
         holders.inspect(|(it, tag)| assert_eq!(*tag, tag_of(*it))).map(|(it, _)| it).collect()
@@ -319,7 +319,7 @@ fn a_view_knows_who_holds_what() {
     let one = Claim::new(consumers[1]).take(&disk, DISK, 1);
     let _ = worker.replace(&one, Expect::Any).unwrap();
     let late = Uuid::from_u128(9);
-    let claim = Claim::new(late).tagged(tag_of(late)).take(&root, VCPU, 1).take(&disk, DISK, 1);
+    let claim = Claim::new(late).with_tag(tag_of(late)).take(&root, VCPU, 1).take(&disk, DISK, 1);
     let _ = worker.claim(&claim).unwrap();
     view.refresh();
     assert_eq!(holders(&view, &root), [consumers[2], consumers[3], late].into());
@@ -331,7 +331,7 @@ fn a_view_knows_who_holds_what() {
 #[test]
 fn the_cheapest_go_and_nobody_in_vain() {
     let (tree, root, disk, consumers) = crowded();
-    let mut view = tree.view_with_holders();
+    let mut view = tree.view().with_holders().unwrap();
     let request = Request::new().take(VCPU, 4).take(DISK, 30);
     let mut prepared = view.prepare(&request).unwrap();
     // By cost: 3 (1 processor, the disk), 1 (3, 10 GB), 0 (2, 10 GB), 2 (4).
@@ -364,13 +364,13 @@ fn the_cheapest_go_and_nobody_in_vain() {
     view.refresh();
     let eviction = view.evict(&mut prepared, cost).unwrap().unwrap();
     let _ = worker.commit(&eviction.batch(urgent)).unwrap();
-    assert!(tree.allocations(urgent).is_some() && tree.audit().holds());
+    assert!(tree.allocations(urgent).is_some() && tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
 fn where_it_fits_nobody_goes() {
     let (tree, ..) = crowded();
-    let mut view = tree.view_with_holders();
+    let mut view = tree.view().with_holders().unwrap();
     host(&tree, "empty", 4);
     view.refresh();
     let mut four = view.prepare(&vcpus(4)).unwrap();
@@ -442,7 +442,7 @@ fn to_look_for_victims_changes_nothing() {
         let _ = worker.claim(&claim).unwrap();
         claim
     });
-    let mut view = tree.view_with_holders();
+    let mut view = tree.view().with_holders().unwrap();
     // The view knows what is used, but not yet that one of the consumers has gone.
     let _ = worker.release(gone.consumer().unwrap()).unwrap();
     view.reread(&root).unwrap();

@@ -81,9 +81,9 @@ fn hold(tree: &ProviderTree, provider: &Provider, amount: u64) -> Uuid {
 #[test]
 fn an_empty_list_changes_nothing() {
     let tree = forest();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     assert_eq!(tree.populate(&[]), Ok(vec![]));
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_replaced_provider_keeps_what_is_held_from_it() {
     assert_eq!(tree.usage(&b, VCPU), Ok(Usage { capacity: 4, used: 6 }));
     assert_eq!(tree.usage(&b, MEMORY), Ok(Usage { capacity: 9, used: 0 }));
     assert_eq!(tree.allocations(consumer), held);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
     let _ = tree.worker().unwrap().release(consumer).unwrap();
     assert_eq!(tree.usage(&b, VCPU), Ok(Usage { capacity: 4, used: 0 }));
 }
@@ -230,10 +230,10 @@ fn a_replaced_provider_is_at_the_generation_given_or_at_the_next() {
 fn a_forest_that_is_listed_as_it_is_stays_the_same() {
     let tree = forest();
     tree.set_inventories(&find(&tree, "c"), of(VCPU, 8), Expect::Any).unwrap();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let list = before.providers.iter().map(|one| one.data.clone().into());
     tree.populate(&list.collect::<Vec<_>>()).unwrap();
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
 
 #[test]
@@ -362,7 +362,7 @@ impl Shapes {
         Shapes {
             dumps: lists.each_ref().map(|list| {
                 tree.populate(list).unwrap();
-                tree.dump()
+                tree.snapshot().dump().unwrap()
             }),
         }
     }
@@ -410,7 +410,7 @@ fn nobody_sees_a_part_of_a_population() {
         shapes.which(&all[1..])
     };
     let dump = || {
-        let dump = tree.dump();
+        let dump = tree.snapshot().dump().unwrap();
         let found = shapes.dumps.iter().position(|shape| *shape == dump);
         found.unwrap_or_else(|| panic!("a dump has {dump:?}"))
     };
@@ -454,7 +454,7 @@ fn of_two_populations_at_once_one_comes_after_the_other() {
                 scope.spawn(|| tree.populate(list).unwrap());
             }
         });
-        let dump = tree.dump();
+        let dump = tree.snapshot().dump().unwrap();
         assert!(shapes.dumps.contains(&dump), "{dump:?}");
     }
 }

@@ -10,11 +10,11 @@ use crate::{MEMORY, VCPU, child, drawn, find, forest, hold, id, named, of, root}
 /// The faults of a list that is refused, in a fixed order. Such a list changes nothing: neither
 /// the forest, nor which uuids and names are free.
 fn faults(tree: &ProviderTree, list: &[ProviderSpec]) -> Vec<Fault> {
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let Err(Error::InvalidEntries { faults }) = tree.populate(list) else {
         panic!("not refused: {list:?}");
     };
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
     let uuids: BTreeSet<_> = list.iter().flat_map(|one| [Some(one.uuid), one.parent]).collect();
     for uuid in uuids.into_iter().flatten() {
         match before.providers.iter().find(|one| one.data.uuid == uuid) {
@@ -29,7 +29,7 @@ fn faults(tree: &ProviderTree, list: &[ProviderSpec]) -> Vec<Fault> {
             None => assert_is_free(tree, name, Uuid::new_v4()),
         }
     }
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
     sorted(faults)
 }
 

@@ -69,7 +69,7 @@ fn chain() {
     assert_eq!(tree.ancestors(&walk[all / 2 - 1]).unwrap().len(), all - 1);
     assert!(tree.reparent(&middle, Some(&top)).is_err(), "a circle");
 
-    let dump = timed("dumped", all, || tree.dump());
+    let dump = timed("dumped", all, || tree.snapshot().dump().unwrap());
     let copy = timed("loaded", all, || ProviderTree::load(&dump).unwrap());
     assert_eq!(copy.providers().len(), all);
     timed("dropped", all, || drop(copy));
@@ -337,7 +337,9 @@ impl Forest {
             black_box(tree.providers());
         });
         let mut dump = None;
-        per_provider("dump, for each provider", &mut || dump = Some(tree.dump()));
+        per_provider("dump, for each provider", &mut || {
+            dump = Some(tree.snapshot().dump().unwrap())
+        });
         let dump = dump.expect("just made");
         per_provider("load, for each provider", &mut || drop(ProviderTree::load(&dump).unwrap()));
         per_provider("populate, for each provider", &mut || {

@@ -184,6 +184,6 @@ proptest! {
         check_all(&World::of(&forest.tree), &view, &specs, &mut prepared)?;
         let new = &mut prepare(&view, &specs);
         check_all(&World::of(&forest.tree), &view, &specs, new)?;
-        prop_assert!(forest.tree.audit().holds());
+        prop_assert!(forest.tree.snapshot().audit().unwrap().holds());
     }
 }

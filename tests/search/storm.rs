@@ -110,7 +110,7 @@ fn what_is_fixed_is_never_missed() {
         let _receipt = worker.claim(&claim).unwrap();
         let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
     }
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 /// A subtree that is moved is somewhere at every instant, and in every view that was refreshed.

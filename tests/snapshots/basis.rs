@@ -2,7 +2,8 @@
 //! its fork has read.
 
 use provider_tree::{
-    Batch, Claim, Error, Expect, Fork, Inventories, Inventory, Provider, Result, Trait,
+    Batch, Claim, Deadline, Error, Expect, Fork, Inventories, Inventory, Now, Provider, Result,
+    Trait,
 };
 
 use crate::rig::*;
@@ -21,7 +22,7 @@ fn rests_on(
         read(&mut fork, &it);
         // Something to commit that the change has nothing to do with.
         fork.claim(&cpus(id(9), &target, 1)).unwrap();
-        (it, fork.difference_if_unchanged())
+        (it, fork.to_batch_if_unchanged())
     };
     let (mut it, batch) = prepared();
     assert!(!it.worker.commit(&batch).unwrap().is_empty());
@@ -51,7 +52,7 @@ fn fits(fork: &mut Fork, it: &Estate) {
 }
 
 fn fits_below(fork: &mut Fork, it: &Estate) {
-    fork.fits(&Claim::new(id(5)).take_chain(&it.gpu, VCPU, 1)).unwrap();
+    fork.fits(&Claim::new(id(5)).take_with_ancestors(&it.gpu, VCPU, 1)).unwrap();
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn it_rests_on_configurations() {
     rests_on(host_changed, fits, has_steps);
     let rests = |fork: &mut Fork, it: &Estate| {
         let generation = it.tree.data(&it.host).unwrap().generation;
-        fork.fits(&cpus(id(5), &it.gpu, 1).rest_on(&it.host, generation)).unwrap_err();
+        fork.fits(&cpus(id(5), &it.gpu, 1).require_generation(&it.host, generation)).unwrap_err();
     };
     rests_on(host_changed, rests, |it| it.tree.rename(&it.host, "other").unwrap());
     // What is dropped must not be used, and was not.
@@ -109,7 +110,7 @@ fn it_rests_on_what_exists() {
     let asks: [Ask; 5] = [
         |fork, it| fork.usage(it, VCPU).unwrap_err(),
         |fork, it| fork.fits(&cpus(id(5), it, 1)).unwrap_err(),
-        |fork, it| fork.fits(&Claim::new(id(5)).take_chain(it, VCPU, 1)).unwrap_err(),
+        |fork, it| fork.fits(&Claim::new(id(5)).take_with_ancestors(it, VCPU, 1)).unwrap_err(),
         |fork, it| fork.cordon(it).unwrap_err(),
         |fork, it| fork.set_inventories(it, of(VCPU, 1)).unwrap_err(),
     ];
@@ -118,7 +119,7 @@ fn it_rests_on_what_exists() {
         let mut fork = it.tree.snapshot().fork();
         let new = it.tree.create_child(&it.bare, "new", None).unwrap();
         assert_eq!(ask(&mut fork, &new), removed(&new));
-        let batch = fork.difference_if_unchanged();
+        let batch = fork.to_batch_if_unchanged();
         let changed = Error::ProviderChanged { provider: new.uuid() };
         assert_eq!(refused(&it.tree, || it.worker.commit(&batch)), changed);
         // Nor does it when it is gone again.
@@ -199,16 +200,16 @@ fn rests_not_on(read: impl Fn(&mut Fork, &Estate), change: impl Fn(&mut Estate))
     it.tree.create_child(&it.host, "leaving", pid(200)).unwrap();
     let mut fork = it.tree.snapshot().fork();
     read(&mut fork, &it);
-    let batch = fork.difference_if_unchanged();
+    let batch = fork.to_batch_if_unchanged();
     change(&mut it);
     it.worker.commit(&batch).unwrap();
-    assert!(it.tree.audit().holds());
+    assert!(it.tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
 fn it_rests_on_no_cell_but_on_what_was_asked_of_it() {
     let takes_chain = |fork: &mut Fork, it: &Estate| {
-        fork.claim(&Claim::new(id(5)).take_chain(&it.gpu, VCPU, 1)).unwrap();
+        fork.claim(&Claim::new(id(5)).take_with_ancestors(&it.gpu, VCPU, 1)).unwrap();
     };
     let cordons = |fork: &mut Fork, it: &Estate| {
         assert!(fork.cordon(&it.host).unwrap());
@@ -220,7 +221,10 @@ fn it_rests_on_no_cell_but_on_what_was_asked_of_it() {
     };
     let rests = |fork: &mut Fork, it: &Estate| {
         let generation = it.tree.data(&it.host).unwrap().generation;
-        fork.claim(&Claim::new(id(5)).take(&it.gpu, GPU, 1).rest_on(&it.host, generation)).unwrap();
+        fork.claim(
+            &Claim::new(id(5)).take(&it.gpu, GPU, 1).require_generation(&it.host, generation),
+        )
+        .unwrap();
     };
     let sets = |fork: &mut Fork, it: &Estate| {
         let more = of(VCPU, 32).with(MEMORY, Inventory::new(64));
@@ -280,7 +284,7 @@ fn it_rests_on_consumers() {
     rests_on(changed(1), asks(1), |it| {
         let _receipt = it.worker.replace(&cpus(id(1), &it.host, 1), Expect::Any).unwrap();
     });
-    rests_on(changed(2), asks(2), |it| drop(it.worker.renew(&it.lease, 60, 0)));
+    rests_on(changed(2), asks(2), |it| drop(it.worker.renew(&it.lease, Deadline(60), Now(0))));
     // One that held nothing has come to life.
     rests_on(changed(5), asks(5), |it| claim(&mut it.worker, id(5), &it.host, 1));
     let releases = |fork: &mut Fork, _: &Estate| assert!(fork.release(id(5)).is_err());
@@ -295,11 +299,11 @@ fn a_consumer_that_came_to_another_cell_has_changed() {
     fork.cordon(&it.bare).unwrap();
     release(&mut it.worker, id(1));
     for number in 100..140 {
-        let _ = it.worker.lease(&cpus(id(number), &it.host, 1), 99);
+        let _ = it.worker.lease(&cpus(id(number), &it.host, 1), Deadline(99));
     }
     it.worker.put_back(&it.host, &[(VCPU, 1)]).unwrap();
     claim(&mut it.worker, id(1), &it.host, 1);
-    let error = refused(&it.tree, || it.worker.commit(&fork.difference_if_unchanged()));
+    let error = refused(&it.tree, || it.worker.commit(&fork.to_batch_if_unchanged()));
     assert_eq!(error, Error::ConsumerChanged { consumer: id(1) });
 }
 
@@ -311,9 +315,9 @@ fn disregards(call: impl FnOnce(&mut Estate)) {
     for number in [1, 5] {
         let _ = fork.allocations(id(number)).unwrap();
     }
-    fork.fits(&Claim::new(id(6)).take_chain(&it.gpu, VCPU, 1)).unwrap();
+    fork.fits(&Claim::new(id(6)).take_with_ancestors(&it.gpu, VCPU, 1)).unwrap();
     fork.release(id(2)).unwrap();
-    let batch = fork.difference_if_unchanged();
+    let batch = fork.to_batch_if_unchanged();
     call(&mut it);
     assert_eq!(it.worker.commit(&batch).unwrap().len(), 1);
     assert_eq!(it.tree.allocations(id(2)), None);
@@ -369,8 +373,10 @@ fn it_disregards_refused_calls() {
     disregards(|it| {
         set(&it.tree, &it.bare, of(VCPU, 1));
         let generation = it.tree.data(&it.host).unwrap().generation;
-        let _receipt =
-            it.worker.claim(&cpus(id(7), &it.bare, 1).rest_on(&it.host, generation)).unwrap();
+        let _receipt = it
+            .worker
+            .claim(&cpus(id(7), &it.bare, 1).require_generation(&it.host, generation))
+            .unwrap();
     });
 }
 
@@ -381,6 +387,6 @@ fn a_basis_of_another_forest_is_foreign() {
     let foreign = Error::ForeignSnapshot { version: fork.snapshot().version() };
     let other = Estate::new().tree;
     let mut worker = other.worker().unwrap();
-    let batch = fork.difference_if_unchanged();
+    let batch = fork.to_batch_if_unchanged();
     assert_eq!(refused(&other, || worker.commit(&batch)), foreign);
 }

@@ -53,9 +53,9 @@ fn beyond_the_bound_it_is_too_old_for_good() {
         assert_eq!(reader.overcommitted(), Err(too_old));
         snapshot.keep_at_most(u64::MAX);
         assert!(snapshot.is_too_old());
-        assert_eq!(tree.snapshots(), 1);
+        assert_eq!(tree.memory().snapshots, 1);
         drop((snapshot, reader));
-        assert_eq!(tree.snapshots(), 0);
+        assert_eq!(tree.memory().snapshots, 0);
         let mut worker = tree.worker().unwrap();
         for provider in &providers {
             worker.put_back(provider, &[(VCPU, 2)]).unwrap();
@@ -238,7 +238,7 @@ fn what_is_kept_passes_to_the_next_and_goes_with_the_last() {
         }
     }
     let next = tree.snapshot();
-    assert_eq!((tree.snapshots(), next.kept()), (1, 0));
+    assert_eq!((tree.memory().snapshots, next.kept()), (1, 0));
 }
 
 /// Inventories that tell which they are.
@@ -278,7 +278,7 @@ fn configurations_stay_readable_in_any_order_of_dropping() {
             check(&held);
             held.swap_remove(rng.below(held.len() as u64) as usize);
         }
-        assert_eq!(tree.snapshots(), 0);
+        assert_eq!(tree.memory().snapshots, 0);
     }
 }
 
@@ -329,7 +329,7 @@ fn snapshots_dropped_in_any_order_leave_nothing() {
             let host = &hosts[rng.below(10) as usize];
             match rng.below(4) {
                 0 => set(&tree, host, numbered(1_000_000 + rng.below(5))),
-                1 => held.push((tree.snapshot(), tree.dump())),
+                1 => held.push((tree.snapshot(), tree.snapshot().dump().unwrap())),
                 2 if !held.is_empty() => {
                     drop(held.swap_remove(rng.below(held.len() as u64) as usize))
                 }
@@ -340,7 +340,7 @@ fn snapshots_dropped_in_any_order_leave_nothing() {
             assert_eq!(snapshot.dump().unwrap(), dump);
         }
         let last = tree.snapshot();
-        assert_eq!((tree.snapshots(), last.kept()), (1, 0));
+        assert_eq!((tree.memory().snapshots, last.kept()), (1, 0));
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
-    Allocations, Batch, Changes, ConsumerChange, Dump, Error, Expect, Inventories, Mirror,
-    ProviderChange, ProviderSpec, ProviderState, ProviderTree, Resources, Trait,
+    Allocations, Batch, Changes, ConsumerChange, Deadline, Dump, Error, Expect, Inventories,
+    Mirror, Now, ProviderChange, ProviderSpec, ProviderState, ProviderTree, Resources, Trait,
 };
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ fn changes_of(change: impl FnOnce(&mut Estate)) -> Changes {
     let mut estate = Estate::new();
     let before = estate.tree.snapshot();
     let mut mirror = Mirror::new(&before).unwrap();
-    assert_eq!(mirror.dump(), estate.tree.dump());
+    assert_eq!(mirror.dump(), estate.tree.snapshot().dump().unwrap());
     change(&mut estate);
     let after = estate.tree.snapshot();
     let changes = after.changes_since(&before).unwrap();
@@ -68,7 +68,7 @@ fn changes_of(change: impl FnOnce(&mut Estate)) -> Changes {
     assert_eq!(changes.len(), changes.providers.len() + changes.consumers.len());
     check_touched(&before, &after, &changes);
     mirror.apply(&changes).unwrap();
-    assert_eq!(mirror.dump(), estate.tree.dump());
+    assert_eq!(mirror.dump(), estate.tree.snapshot().dump().unwrap());
     assert_eq!(mirror.version(), after.version());
     changes
 }
@@ -246,14 +246,14 @@ fn a_release() {
 fn a_lease() {
     let deadline = |changes: &Changes| changes.consumers[0].after.as_ref().unwrap().deadline;
     let changes = changes_of(|it| {
-        let _receipt = it.worker.renew(&it.lease, 70, 0).unwrap();
+        let _receipt = it.worker.renew(&it.lease, Deadline(70), Now(0)).unwrap();
     });
-    assert_eq!((who(&changes), deadline(&changes)), ((vec![], vec![2]), Some(70)));
+    assert_eq!((who(&changes), deadline(&changes)), ((vec![], vec![2]), Some(Deadline(70))));
     let changes = changes_of(|it| {
-        let _receipt = it.worker.confirm(&it.lease, 0).unwrap();
+        let _receipt = it.worker.confirm(&it.lease, Now(0)).unwrap();
     });
     assert_eq!((who(&changes), deadline(&changes)), ((vec![], vec![2]), None));
-    let changes = changes_of(|it| drop(it.worker.expire(50).unwrap()));
+    let changes = changes_of(|it| drop(it.worker.expire(Now(50)).unwrap()));
     assert_eq!(who(&changes), (vec![HOST], vec![2]));
 }
 
@@ -326,7 +326,7 @@ fn a_consumer_that_has_begun_again_is_another() {
 fn other_forests_and_later_snapshots_are_foreign() {
     let it = Estate::new();
     let (first, second) = (it.tree.snapshot(), it.tree.snapshot());
-    let elsewhere = ProviderTree::load(&it.tree.dump()).unwrap().snapshot();
+    let elsewhere = ProviderTree::load(&it.tree.snapshot().dump().unwrap()).unwrap().snapshot();
     for (newer, older) in [(&first, &second), (&first, &elsewhere), (&elsewhere, &first)] {
         let foreign = Error::ForeignSnapshot { version: older.version() };
         assert_eq!(newer.changes_since(older).unwrap_err(), foreign);
@@ -351,7 +351,7 @@ fn a_mirror_follows_everything_by_chance() {
             }
             let from = feed.position().dump().unwrap();
             let changes = feed.poll().unwrap();
-            let dump = random.tree.dump();
+            let dump = random.tree.snapshot().dump().unwrap();
             assert_eq!(feed.position().dump().unwrap(), dump);
             assert_eq!(changes, expected(&from, &dump, [changes.from, changes.to]), "{seed}");
             mirror.apply(&changes).unwrap();
@@ -378,7 +378,7 @@ fn a_feed_goes_on_where_another_ended() {
     let mut feed = it.tree.subscribe(&position);
     drop(position);
     mirror.apply(&feed.poll().unwrap()).unwrap();
-    assert_eq!(mirror.dump(), it.tree.dump());
+    assert_eq!(mirror.dump(), it.tree.snapshot().dump().unwrap());
     assert!(feed.poll().unwrap().is_empty());
 }
 
@@ -398,12 +398,12 @@ fn feeds_are_independent() {
 fn a_bounded_feed_that_fell_behind_is_over() {
     let (tree, providers) = many();
     let mut worker = tree.worker().unwrap();
-    let mut feed = tree.subscribe(&tree.snapshot()).bounded(3);
+    let mut feed = tree.subscribe(&tree.snapshot()).with_bound(3);
     let mut mirror = Mirror::new(feed.position()).unwrap();
     // As little as is kept in place.
     worker.take(&providers[0], &[(VCPU, 1)]).unwrap();
     mirror.apply(&feed.poll().unwrap()).unwrap();
-    assert_eq!(mirror.dump(), tree.dump());
+    assert_eq!(mirror.dump(), tree.snapshot().dump().unwrap());
     for provider in providers.iter().chain(&providers) {
         worker.take(provider, &[(VCPU, 1)]).unwrap();
     }
@@ -411,13 +411,13 @@ fn a_bounded_feed_that_fell_behind_is_over() {
     assert_eq!(feed.poll().unwrap_err(), behind);
     assert_eq!(feed.poll().unwrap_err(), behind);
     assert_eq!(mirror.version(), feed.position().version());
-    let mut feed = tree.subscribe(&tree.snapshot()).bounded(3);
+    let mut feed = tree.subscribe(&tree.snapshot()).with_bound(3);
     let mut mirror = Mirror::new(feed.position()).unwrap();
     worker.put_back(&providers[7], &[(VCPU, 1)]).unwrap();
     let changes = feed.poll().unwrap();
     assert_eq!(changes.len(), 1);
     mirror.apply(&changes).unwrap();
-    assert_eq!(mirror.dump(), tree.dump());
+    assert_eq!(mirror.dump(), tree.snapshot().dump().unwrap());
 }
 
 #[test]
@@ -437,5 +437,5 @@ fn a_mirror_refuses_a_gap() {
     let again = Error::ForeignSnapshot { version: first.from };
     assert_eq!(mirror.apply(&first), Err(again));
     mirror.apply(&second).unwrap();
-    assert_eq!(mirror.dump(), it.tree.dump());
+    assert_eq!(mirror.dump(), it.tree.snapshot().dump().unwrap());
 }

@@ -1,6 +1,6 @@
 //! What a fork has changed is committed as one, or refused as it should be.
 
-use provider_tree::{Batch, Error, Expect, Fork, Provider, ProviderTree, Worker};
+use provider_tree::{Batch, Error, Expect, Fork, Now, Provider, ProviderTree, Worker};
 
 use crate::forks::Twins;
 use crate::random::Random;
@@ -22,8 +22,8 @@ fn the_difference_makes_the_forest_what_the_fork_is() {
             twins.call(&twins.some_call(rng));
         }
         let batch = match seed % 2 {
-            0 => twins.fork.difference(),
-            _ => twins.fork.difference_if_unchanged(),
+            0 => twins.fork.to_batch(),
+            _ => twins.fork.to_batch_if_unchanged(),
         };
         let mut worker = twins.tree.worker().unwrap();
         let receipts = worker.commit(&batch).unwrap();
@@ -31,7 +31,7 @@ fn the_difference_makes_the_forest_what_the_fork_is() {
         let consumers: Vec<_> = receipts.iter().map(|receipt| receipt.consumer).collect();
         assert!(consumers.is_sorted());
         twins.check_committed();
-        assert!(twins.tree.audit().holds());
+        assert!(twins.tree.snapshot().audit().unwrap().holds());
     }
     assert!(committed > 60, "{committed} consumers");
 }
@@ -57,13 +57,13 @@ fn preemption() {
         }
     }
     fork.claim(&wanted).unwrap();
-    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 4);
-    let mut consumers = tree.consumers();
+    assert_eq!(worker.commit(&fork.to_batch()).unwrap().len(), 4);
+    let mut consumers = tree.snapshot().consumers().unwrap();
     consumers.sort();
     assert_eq!(consumers, [0, 1, 3, 4, 9].map(id));
     assert_eq!(tree.usage(&host, VCPU).unwrap().used, 7);
     assert_eq!(tree.usage(&other, VCPU).unwrap().used, 7);
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }
 
 #[test]
@@ -75,11 +75,11 @@ fn an_evacuation() {
     fork.cordon(&it.host).unwrap();
     fork.replace(&cpus(id(1), &target, 4).take(&target, GPU, 1)).unwrap();
     fork.replace(&cpus(id(2), &target, 2)).unwrap();
-    assert_eq!(it.worker.commit(&fork.difference_if_unchanged()).unwrap().len(), 2);
-    assert_eq!(it.tree.holders(&it.host), Ok(Vec::new()));
+    assert_eq!(it.worker.commit(&fork.to_batch_if_unchanged()).unwrap().len(), 2);
+    assert_eq!(it.tree.snapshot().holders(&it.host), Ok(Vec::new()));
     assert_eq!(it.tree.is_cordoned(&it.gpu), Ok(true));
     // It is a lease still.
-    assert_eq!(it.worker.expire(50).unwrap().len(), 1);
+    assert_eq!(it.worker.expire(Now(50)).unwrap().len(), 1);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn what_was_let_in_between_two_cordons_is_committed() {
     assert_eq!(fork.uncordon(&it.shut), Ok(true));
     fork.claim(&cpus(id(3), &it.shut, 1)).unwrap();
     assert_eq!(fork.cordon(&it.shut), Ok(true));
-    assert_eq!(it.worker.commit(&fork.difference()).unwrap().len(), 1);
+    assert_eq!(it.worker.commit(&fork.to_batch()).unwrap().len(), 1);
     assert_eq!(it.tree.is_cordoned(&it.inner), Ok(true));
     assert_eq!(it.tree.usage(&it.shut, VCPU).unwrap().used, 1);
 }
@@ -99,11 +99,12 @@ fn a_claim_may_rest_on_inventories_of_the_fork() {
     let mut it = Estate::new();
     let generation = it.tree.data(&it.bare).unwrap().generation;
     let mut fork = it.tree.snapshot().fork();
-    let rests = |number, generation| cpus(id(number), &it.host, 1).rest_on(&it.bare, generation);
+    let rests =
+        |number, generation| cpus(id(number), &it.host, 1).require_generation(&it.bare, generation);
     fork.claim(&rests(3, generation)).unwrap();
     fork.set_inventories(&it.bare, of(VCPU, 4)).unwrap();
     fork.claim(&rests(4, generation + 1)).unwrap();
-    let batch = fork.difference();
+    let batch = fork.to_batch();
     assert_eq!(it.worker.commit(&batch).unwrap().len(), 2);
 }
 
@@ -151,17 +152,17 @@ fn a_difference_is_refused_when_a_consumer_has_changed() {
     let conflict = |actual| Error::ConsumerConflict { consumer: id(1), expected: 1, actual };
     let (tree, [host, _], mut worker, fork) = moved();
     let _receipt = worker.replace(&cpus(id(1), &host, 4), Expect::Any).unwrap();
-    let error = refused(&tree, || worker.commit(&fork.difference()));
+    let error = refused(&tree, || worker.commit(&fork.to_batch()));
     assert_eq!(error, conflict(Some(2)));
 
     let (tree, _, mut worker, fork) = moved();
     release(&mut worker, id(1));
-    assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict(None));
+    assert_eq!(refused(&tree, || worker.commit(&fork.to_batch())), conflict(None));
 
     let (tree, [_, other], mut worker, fork) = moved();
     claim(&mut worker, id(2), &other, 1);
     let exists = Error::ConsumerExists { consumer: id(2), generation: 1 };
-    assert_eq!(refused(&tree, || worker.commit(&fork.difference())), exists);
+    assert_eq!(refused(&tree, || worker.commit(&fork.to_batch())), exists);
 }
 
 #[test]
@@ -182,12 +183,12 @@ fn a_difference_never_acts_on_another_life() {
         release(&mut worker, id(1));
         claim(&mut worker, id(1), &other, 4);
         let conflict = Error::ConsumerConflict { consumer: id(1), expected: 1, actual: Some(2) };
-        assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict);
+        assert_eq!(refused(&tree, || worker.commit(&fork.to_batch())), conflict);
         // Even if it is where the first was.
         release(&mut worker, id(1));
         claim(&mut worker, id(1), &host, 4);
         let conflict = Error::ConsumerConflict { consumer: id(1), expected: 1, actual: Some(3) };
-        assert_eq!(refused(&tree, || worker.commit(&fork.difference())), conflict);
+        assert_eq!(refused(&tree, || worker.commit(&fork.to_batch())), conflict);
     }
 }
 
@@ -199,7 +200,7 @@ fn a_consumer_of_a_fork_begins_where_the_forest_says() {
     let mut fork = tree.snapshot().fork();
     fork.claim(&cpus(id(1), &host, 2)).unwrap();
     assert_eq!(fork.allocations(id(1)).unwrap().unwrap().generation, 1);
-    let receipts = worker.commit(&fork.difference()).unwrap();
+    let receipts = worker.commit(&fork.to_batch()).unwrap();
     assert_eq!(receipts[0].generation, 2);
 }
 
@@ -207,15 +208,15 @@ fn a_consumer_of_a_fork_begins_where_the_forest_says() {
 fn a_difference_is_refused_when_capacity_went() {
     let (tree, [_, other], mut worker, fork) = moved();
     worker.take(&other, &[(VCPU, 5)]).unwrap();
-    let error = refused(&tree, || worker.commit(&fork.difference()));
+    let error = refused(&tree, || worker.commit(&fork.to_batch()));
     assert_eq!(error, exceeded(&other, 4, 3));
     // As much as is left will do.
     worker.put_back(&other, &[(VCPU, 1)]).unwrap();
-    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 2);
+    assert_eq!(worker.commit(&fork.to_batch()).unwrap().len(), 2);
 
     let (tree, [_, other], mut worker, fork) = moved();
     tree.cordon(&other).unwrap();
-    let error = refused(&tree, || worker.commit(&fork.difference()));
+    let error = refused(&tree, || worker.commit(&fork.to_batch()));
     assert_eq!(error, cordoned(&other));
 }
 
@@ -224,7 +225,7 @@ fn a_difference_is_refused_when_inventories_it_replaces_have_changed() {
     let (tree, [host, _], mut worker, fork) = moved();
     let expected = tree.data(&host).unwrap().generation;
     set(&tree, &host, of(VCPU, 20));
-    let error = refused(&tree, || worker.commit(&fork.difference()));
+    let error = refused(&tree, || worker.commit(&fork.to_batch()));
     let (provider, actual) = (host.uuid(), expected + 1);
     assert_eq!(error, Error::GenerationConflict { provider, expected, actual });
 }
@@ -232,14 +233,14 @@ fn a_difference_is_refused_when_inventories_it_replaces_have_changed() {
 #[test]
 fn a_difference_is_committed_once() {
     let (tree, _, mut worker, fork) = moved();
-    assert_eq!(worker.commit(&fork.difference()).unwrap().len(), 2);
-    refused(&tree, || worker.commit(&fork.difference()));
-    refused(&tree, || worker.commit(&fork.difference_if_unchanged()));
+    assert_eq!(worker.commit(&fork.to_batch()).unwrap().len(), 2);
+    refused(&tree, || worker.commit(&fork.to_batch()));
+    refused(&tree, || worker.commit(&fork.to_batch_if_unchanged()));
 }
 
 #[test]
 fn a_fork_that_changed_nothing_differs_in_nothing() {
-    for batch in [Fork::difference, Fork::difference_if_unchanged] {
+    for batch in [Fork::to_batch, Fork::to_batch_if_unchanged] {
         let mut it = Estate::new();
         let mut fork = it.tree.snapshot().fork();
         fork.claim(&cpus(id(3), &it.host, 1)).unwrap();
@@ -251,9 +252,9 @@ fn a_fork_that_changed_nothing_differs_in_nothing() {
             fork.uncordon(&end).unwrap();
         }
         fork.uncordon(&it.inner).unwrap();
-        let dump = it.tree.dump();
+        let dump = it.tree.snapshot().dump().unwrap();
         assert_eq!(it.worker.commit(&batch(&fork)), Ok(Vec::new()));
-        assert_eq!(it.tree.dump(), dump);
+        assert_eq!(it.tree.snapshot().dump().unwrap(), dump);
     }
 }
 
@@ -275,8 +276,8 @@ fn of_forks_on_many_threads_one_is_committed() {
                             fork.release(id(100)).unwrap();
                             fork.claim(&cpus(id(seat), &host, 8)).unwrap();
                             let (batch, basis) = match seat % 2 {
-                                0 => (fork.difference(), false),
-                                _ => (fork.difference_if_unchanged(), true),
+                                0 => (fork.to_batch(), false),
+                                _ => (fork.to_batch_if_unchanged(), true),
                             };
                             start.wait();
                             match worker.commit(&batch) {
@@ -293,7 +294,7 @@ fn of_forks_on_many_threads_one_is_committed() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!((won, tree.usage(&host, VCPU).unwrap().used), (1, 8));
-        assert_eq!(tree.consumers().len(), 1);
-        assert!(tree.audit().holds());
+        assert_eq!(tree.snapshot().consumers().unwrap().len(), 1);
+        assert!(tree.snapshot().audit().unwrap().holds());
     }
 }

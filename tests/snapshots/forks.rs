@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use provider_tree::{
-    Allocations, Claim, Error, Expect, Fork, Inventories, Inventory, Provider, ProviderTree,
-    ResourceClass, Result, Worker,
+    Allocations, Claim, Deadline, Error, Expect, Fork, Inventories, Inventory, Now, Provider,
+    ProviderTree, ResourceClass, Result, Worker,
 };
 use uuid::Uuid;
 
@@ -35,13 +35,13 @@ impl Wish {
     fn of(&self, handles: &Handles) -> Claim {
         let mut claim = Claim::new(self.consumer);
         for (provider, class, amount) in &self.lines {
-            claim.take_mut(&handles[provider], *class, *amount);
+            claim.extend([(handles[provider], *class, *amount)]);
         }
         if let Some((provider, class, amount)) = self.chain {
-            claim = claim.take_chain(&handles[&provider], class, amount);
+            claim = claim.take_with_ancestors(&handles[&provider], class, amount);
         }
         if let Some((provider, generation)) = self.condition {
-            claim = claim.rest_on(&handles[&provider], generation);
+            claim = claim.require_generation(&handles[&provider], generation);
         }
         claim
     }
@@ -76,7 +76,7 @@ impl Twins {
     /// Two copies of a forest come about by chance: with the same cells, so that of several reasons
     /// for a refusal both find the same first.
     pub(crate) fn new(random: &mut Random) -> Self {
-        let dump = random.tree.dump();
+        let dump = random.tree.snapshot().dump().unwrap();
         let [tree, twin] = [(); 2].map(|()| ProviderTree::load(&dump).unwrap());
         let [of_fork, of_twin] = [&tree, &twin].map(|tree| {
             let all = tree.providers().into_iter();
@@ -212,7 +212,10 @@ impl Twins {
 
     /// Fails unless the fork's forest is what the fork is.
     pub(crate) fn check_committed(&self) {
-        assert_eq!(timeless(self.tree.dump()), timeless(self.twin.dump()));
+        assert_eq!(
+            timeless(self.tree.snapshot().dump().unwrap()),
+            timeless(self.twin.snapshot().dump().unwrap())
+        );
         for (consumer, held) in self.consumers.iter().zip(self.sight().1) {
             assert_eq!(self.tree.allocations(*consumer).map(sorted), held);
         }
@@ -225,7 +228,7 @@ fn whatever_is_asked_by_chance_is_answered_as_by_the_forest() {
         let mut random = Random::new(seed);
         (0..200).for_each(|_| random.step());
         let mut twins = Twins::new(&mut random);
-        let (dump, rng) = (twins.tree.dump(), &mut random.rng);
+        let (dump, rng) = (twins.tree.snapshot().dump().unwrap(), &mut random.rng);
         let mut done = 0;
         for _ in 0..150 {
             let call = match rng.percent(8) {
@@ -235,7 +238,7 @@ fn whatever_is_asked_by_chance_is_answered_as_by_the_forest() {
             done += u64::from(twins.call(&call));
         }
         assert!(done > 10, "seed {seed}: {done} were not refused");
-        assert_eq!(twins.tree.dump(), dump, "a fork changes nothing");
+        assert_eq!(twins.tree.snapshot().dump().unwrap(), dump, "a fork changes nothing");
     }
 }
 
@@ -275,7 +278,7 @@ fn claim_replace_release() {
     assert_eq!(fork.allocations(id(1)), Ok(None));
     assert_eq!((used(&fork, &host), used(&fork, &other)), (2, 0));
     fork.replace(&cpus(id(4), &other, 8)).unwrap();
-    assert_eq!(tree.consumers(), [id(1)]);
+    assert_eq!(tree.snapshot().consumers().unwrap(), [id(1)]);
 }
 
 #[test]
@@ -292,7 +295,7 @@ fn a_consumer_that_exists() {
     let empty = Claim::new(id(1));
     assert_eq!(fork.claim(&empty), Err(refused(&tree, || worker.claim(&empty))));
     // That there is no chain comes before what the claim rests on.
-    let stale = Claim::new(id(2)).take_chain(&host, GPU, 1).rest_on(&host, 77);
+    let stale = Claim::new(id(2)).take_with_ancestors(&host, GPU, 1).require_generation(&host, 77);
     assert_eq!(fork.claim(&stale), Err(refused(&tree, || worker.claim(&stale))));
 }
 
@@ -305,12 +308,12 @@ fn a_lease_stays_one_unless_it_is_released() {
             fork.release(id(2)).unwrap();
         }
         fork.replace(&cpus(id(2), &it.host, 1)).unwrap();
-        assert_eq!(fork.allocations(id(2)).unwrap().unwrap().deadline, deadline);
+        assert_eq!(fork.allocations(id(2)).unwrap().unwrap().deadline, deadline.map(Deadline));
         // Also when it is committed.
-        assert_eq!(it.worker.commit(&fork.difference()).unwrap()[0].generation, 2);
+        assert_eq!(it.worker.commit(&fork.to_batch()).unwrap()[0].generation, 2);
         assert_eq!(fork.allocations(id(2)), Ok(it.tree.allocations(id(2))));
-        assert_eq!(it.tree.next_deadline(), deadline);
-        assert_eq!(it.worker.expire(50).unwrap().len(), usize::from(!is_released));
+        assert_eq!(it.tree.next_deadline(), deadline.map(Deadline));
+        assert_eq!(it.worker.expire(Now(50)).unwrap().len(), usize::from(!is_released));
     }
 }
 
@@ -375,7 +378,7 @@ fn chains_and_conditions() {
     let middle = tree.create_child(&top, "middle", None).unwrap();
     let low = child(&tree, &middle, "low", 5);
     let mut fork = tree.snapshot().fork();
-    let chain = |number, amount| Claim::new(id(number)).take_chain(&low, VCPU, amount);
+    let chain = |number, amount| Claim::new(id(number)).take_with_ancestors(&low, VCPU, amount);
     fork.claim(&chain(1, 4)).unwrap();
     assert_eq!(fork.allocations(id(1)).unwrap().unwrap().allocations.len(), 2);
     assert_eq!(fork.claim(&chain(2, 2)), Err(exceeded(&low, 2, 1)));
@@ -383,11 +386,11 @@ fn chains_and_conditions() {
     fork.set_inventories(&middle, of(VCPU, 1)).unwrap();
     fork.claim(&chain(3, 1)).unwrap();
     assert_eq!(fork.usage(&middle, VCPU).unwrap().used, 1);
-    let nowhere = Claim::new(id(4)).take_chain(&low, GPU, 1);
+    let nowhere = Claim::new(id(4)).take_with_ancestors(&low, GPU, 1);
     let none = Error::NoInventory { provider: low.uuid(), class: GPU };
     assert_eq!(fork.claim(&nowhere), Err(none));
     let generation = tree.data(&top).unwrap().generation;
-    let rests = |number, generation| cpus(id(number), &top, 1).rest_on(&top, generation);
+    let rests = |number, generation| cpus(id(number), &top, 1).require_generation(&top, generation);
     fork.claim(&rests(5, generation)).unwrap();
     let conflict = |expected, actual| {
         let provider = top.uuid();
@@ -412,7 +415,10 @@ fn foreign_and_removed_handles() {
         assert_eq!(fork.usages(&it), Err(error.clone()));
         assert_eq!(fork.is_cordoned(&it), Err(error.clone()));
         assert_eq!(fork.claim(&cpus(id(9), &it, 1)), Err(error.clone()));
-        assert_eq!(fork.fits(&Claim::new(id(9)).take_chain(&it, VCPU, 1)), Err(error.clone()));
+        assert_eq!(
+            fork.fits(&Claim::new(id(9)).take_with_ancestors(&it, VCPU, 1)),
+            Err(error.clone())
+        );
         assert_eq!(fork.cordon(&it), Err(error.clone()));
         assert_eq!(fork.uncordon(&it), Err(error.clone()));
         assert_eq!(fork.set_inventories(&it, of(VCPU, 1)), Err(error));
@@ -440,7 +446,7 @@ fn many_threads_fork_one_snapshot() {
     let (tree, [host, other], mut worker) = two_hosts(64);
     claim(&mut worker, id(1000), &host, 32);
     let snapshot = tree.snapshot();
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     std::thread::scope(|scope| {
         for seat in 0..6 {
             let snapshot = &snapshot;
@@ -456,5 +462,5 @@ fn many_threads_fork_one_snapshot() {
             });
         }
     });
-    assert_eq!(tree.dump(), before);
+    assert_eq!(tree.snapshot().dump().unwrap(), before);
 }

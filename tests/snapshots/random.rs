@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use provider_tree::{
-    Batch, Claim, Expect, Inventories, Inventory, Lease, Provider, ProviderSpec, ProviderTree,
-    ResourceClass, Resources, Result, Trait, Worker,
+    Batch, Claim, Deadline, Expect, Inventories, Inventory, Lease, Now, Provider, ProviderSpec,
+    ProviderTree, ResourceClass, Resources, Result, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -123,19 +123,19 @@ impl Random {
     pub(crate) fn claim(&mut self) -> Claim {
         let mut claim = Claim::new(self.consumer());
         if self.rng.percent(50) {
-            claim = claim.tagged(self.rng.below(3));
+            claim = claim.with_tag(self.rng.below(3));
         }
         for _ in 0..1 + self.rng.below(3) {
             let Some(provider) = self.provider() else { continue };
             let (class, amount) = (self.class_of(&provider), 1 + self.rng.below(4));
             match self.rng.below(8) {
-                0 => claim = claim.take_chain(&provider, class, amount),
+                0 => claim = claim.take_with_ancestors(&provider, class, amount),
                 1 => {
                     let generation = self.tree.data(&provider).map_or(0, |data| data.generation);
-                    claim = claim.rest_on(&provider, generation + self.rng.below(8) / 7);
-                    claim.take_mut(&provider, class, amount);
+                    claim = claim.require_generation(&provider, generation + self.rng.below(8) / 7);
+                    claim.extend([(provider, class, amount)]);
                 }
-                _ => claim.take_mut(&provider, class, amount),
+                _ => claim.extend([(provider, class, amount)]),
             }
         }
         claim
@@ -276,24 +276,24 @@ impl Random {
         let (now, deadline) = (self.now, self.now + self.rng.below(40));
         match (self.rng.below(6), self.lease()) {
             (0, Some(lease)) => {
-                let confirmed = self.worker.confirm(&lease, now);
+                let confirmed = self.worker.confirm(&lease, Now(now));
                 self.count("confirm", confirmed);
             }
             (1, Some(lease)) => {
-                let renewed = self.worker.renew(&lease, deadline, now);
+                let renewed = self.worker.renew(&lease, Deadline(deadline), Now(now));
                 self.count("renew", renewed);
             }
             (2, Some(lease)) => {
-                let forgotten = self.worker.forget(&lease);
-                self.count("forget", forgotten);
+                let forgotten = self.worker.cancel(&lease);
+                self.count("cancel", forgotten);
             }
             (3, _) => {
-                let ended = self.worker.expire(now).unwrap().len();
+                let ended = self.worker.expire(Now(now)).unwrap().len();
                 *self.done.entry("expire").or_default() += ended as u64;
             }
             _ => {
                 let claim = self.claim();
-                let leased = self.worker.lease(&claim, deadline);
+                let leased = self.worker.lease(&claim, Deadline(deadline));
                 if let Some(lease) = self.count("lease", leased) {
                     self.leases.push(lease);
                 }
@@ -314,7 +314,9 @@ impl Random {
     /// Some of everything in one batch.
     fn commit(&mut self) {
         let mut batch = Batch::new();
-        if let Some(held) = self.tree.consumers().first().filter(|_| self.rng.percent(50)) {
+        if let Some(held) =
+            self.tree.snapshot().consumers().unwrap().first().filter(|_| self.rng.percent(50))
+        {
             batch = batch.release(*held, Expect::Any);
         }
         batch = match self.rng.percent(50) {
@@ -353,7 +355,7 @@ pub(crate) const EVERYTHING: [&str; 22] = [
     "release",
     "confirm",
     "renew",
-    "forget",
+    "cancel",
     "expire",
     "lease",
     "take",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
-    Allocations, Audit, Claim, Dump, Error, Expect, Fork, Inventories, Inventory, Lease,
+    Allocations, Audit, Claim, Deadline, Dump, Error, Expect, Fork, Inventories, Inventory, Lease,
     Overcommit, Provider, ProviderData, ProviderSpec, ProviderTree, ResourceClass, Resources,
     Result, Snapshot, Trait, Usage, Worker,
 };
@@ -74,7 +74,7 @@ pub(crate) fn many() -> (ProviderTree, Vec<Provider>) {
 pub(crate) fn cpus(consumer: Uuid, provider: &Provider, amount: u64) -> Claim {
     let claim = Claim::new(consumer).take(provider, VCPU, amount);
     // Some set no tag.
-    if amount.is_multiple_of(3) { claim } else { claim.tagged(amount) }
+    if amount.is_multiple_of(3) { claim } else { claim.with_tag(amount) }
 }
 
 pub(crate) fn claim(worker: &mut Worker, consumer: Uuid, provider: &Provider, amount: u64) {
@@ -109,9 +109,9 @@ pub(crate) fn refused<T: std::fmt::Debug>(
     tree: &ProviderTree,
     call: impl FnOnce() -> Result<T>,
 ) -> Error {
-    let before = tree.dump();
+    let before = tree.snapshot().dump().unwrap();
     let error = call().unwrap_err();
-    assert_eq!(tree.dump(), before, "after {error:?}");
+    assert_eq!(tree.snapshot().dump().unwrap(), before, "after {error:?}");
     error
 }
 
@@ -159,7 +159,7 @@ impl Estate {
         tree.cordon(&shut).unwrap();
         let bare = tree.create_root("bare", pid(104)).unwrap();
         let _receipt = worker.claim(&cpus(id(1), &host, 4).take(&gpu, GPU, 1)).unwrap();
-        let lease = worker.lease(&cpus(id(2), &host, 2), 50).unwrap();
+        let lease = worker.lease(&cpus(id(2), &host, 2), Deadline(50)).unwrap();
         worker.take(&host, &[(VCPU, 1)]).unwrap();
         Estate { tree, worker, host, gpu, shut, inner, bare, lease }
     }
@@ -222,13 +222,13 @@ impl Sight {
             usages: tree.usages(provider),
             usage: CLASSES.map(|class| tree.usage(provider, class)),
             is_cordoned: tree.is_cordoned(provider),
-            holders: tree.holders(provider).map(|all| all.into_iter().collect()),
+            holders: tree.snapshot().holders(provider).map(|all| all.into_iter().collect()),
         };
         let allocations = |consumer: &Uuid| tree.allocations(*consumer).map(sorted);
-        let consumers = tree.consumers();
+        let consumers = tree.snapshot().consumers().unwrap();
         let all = consumers.iter().filter_map(|one| Some((*one, allocations(one)?)));
         Sight {
-            dump: tree.dump(),
+            dump: tree.snapshot().dump().unwrap(),
             roots: tree.roots(),
             providers: tree.providers(),
             by_uuid: asked.uuids.iter().map(|uuid| tree.find(uuid)).collect(),
@@ -238,8 +238,8 @@ impl Sight {
             allocations: asked.consumers.iter().map(allocations).collect(),
             all_allocations: all.collect(),
             consumers: consumers.into_iter().collect(),
-            overcommitted: tree.overcommitted(),
-            audit: tree.audit(),
+            overcommitted: tree.snapshot().overcommitted().unwrap(),
+            audit: tree.snapshot().audit().unwrap(),
         }
     }
 

@@ -146,7 +146,7 @@ fn an_index_of_the_callers_own_follows_everything_by_chance() {
 fn claims_alone_leave_no_feed_behind() {
     let (tree, providers) = many();
     let mut worker = tree.worker().unwrap();
-    let mut feed = tree.subscribe(&tree.snapshot()).bounded(3);
+    let mut feed = tree.subscribe(&tree.snapshot()).with_bound(3);
     for provider in providers.iter().chain(&providers) {
         worker.take(provider, &[(VCPU, 1)]).unwrap();
     }
@@ -164,7 +164,7 @@ fn claims_alone_leave_no_feed_behind() {
 #[test]
 fn other_forests_are_foreign() {
     let it = Estate::new();
-    let elsewhere = ProviderTree::load(&it.tree.dump()).unwrap().snapshot();
+    let elsewhere = ProviderTree::load(&it.tree.snapshot().dump().unwrap()).unwrap().snapshot();
     let foreign = Error::ForeignSnapshot { version: elsewhere.version() };
     assert_eq!(it.tree.snapshot().touched_since(&elsewhere).unwrap_err(), foreign);
     assert_eq!(it.tree.subscribe(&elsewhere).poll_touched().unwrap_err(), foreign);

@@ -1,8 +1,8 @@
 //! What is read from a snapshot is as of its instant.
 
 use provider_tree::{
-    Batch, Claim, Error, Expect, Inventories, ProviderSpec, ProviderTree, Resources, Snapshot,
-    Trait,
+    Batch, Claim, Deadline, Error, Expect, Inventories, Now, ProviderSpec, ProviderTree, Resources,
+    Snapshot, Trait,
 };
 
 use crate::random::Random;
@@ -35,7 +35,10 @@ fn survives(change: impl FnOnce(&mut Estate)) {
     }
     assert_eq!(Sight::of_snapshot(&tree.snapshot(), &asked).unwrap(), after);
     assert!(before.holds() && after.holds());
-    assert_eq!(ProviderTree::load(&early.dump().unwrap()).unwrap().dump(), *before.dump());
+    assert_eq!(
+        ProviderTree::load(&early.dump().unwrap()).unwrap().snapshot().dump().unwrap(),
+        *before.dump()
+    );
 }
 
 #[test]
@@ -120,7 +123,7 @@ fn inventories() {
     survives(|it| set(&it.tree, &it.shut, Inventories::new()));
     survives(|it| {
         set(&it.tree, &it.host, of(VCPU, 3).with(GPU, provider_tree::Inventory::new(1)));
-        assert_eq!(it.tree.overcommitted().len(), 1);
+        assert_eq!(it.tree.snapshot().overcommitted().unwrap().len(), 1);
     });
 }
 
@@ -181,7 +184,7 @@ fn a_release_and_a_claim_of_the_same_consumer() {
     survives(|it| {
         release(&mut it.worker, id(1));
         for number in 3..100 {
-            let _receipt = it.worker.lease(&cpus(id(number), &it.host, 1), number).ok();
+            let _receipt = it.worker.lease(&cpus(id(number), &it.host, 1), Deadline(number)).ok();
         }
         for number in 3..100 {
             let _ = it.worker.release(id(number));
@@ -193,18 +196,18 @@ fn a_release_and_a_claim_of_the_same_consumer() {
 #[test]
 fn leases() {
     survives(|it| {
-        let _lease = it.worker.lease(&cpus(id(3), &it.host, 1), 9).unwrap();
+        let _lease = it.worker.lease(&cpus(id(3), &it.host, 1), Deadline(9)).unwrap();
     });
     survives(|it| {
-        let _receipt = it.worker.renew(&it.lease, 99, 0).unwrap();
+        let _receipt = it.worker.renew(&it.lease, Deadline(99), Now(0)).unwrap();
     });
     survives(|it| {
-        let _receipt = it.worker.confirm(&it.lease, 0).unwrap();
+        let _receipt = it.worker.confirm(&it.lease, Now(0)).unwrap();
     });
     survives(|it| {
-        let _receipt = it.worker.forget(&it.lease).unwrap();
+        let _receipt = it.worker.cancel(&it.lease).unwrap();
     });
-    survives(|it| assert_eq!(it.worker.expire(50).unwrap().len(), 1));
+    survives(|it| assert_eq!(it.worker.expire(Now(50)).unwrap().len(), 1));
 }
 
 #[test]
@@ -260,11 +263,11 @@ fn everything_by_chance() {
             assert_eq!(Sight::of_snapshot(&snapshot, &asked).unwrap(), sight, "seed {seed}");
             assert!(sight.holds());
             assert_eq!(
-                ProviderTree::load(&snapshot.dump().unwrap()).unwrap().dump(),
+                ProviderTree::load(&snapshot.dump().unwrap()).unwrap().snapshot().dump().unwrap(),
                 *sight.dump()
             );
         }
-        assert_eq!(random.tree.snapshots(), 0);
+        assert_eq!(random.tree.memory().snapshots, 0);
         random.check_done(&["create", "remove", "rename", "reparent", "claim", "commit"]);
     }
 }
@@ -325,15 +328,15 @@ fn clones_are_the_same_snapshot() {
     let it = Estate::new();
     let first = it.tree.snapshot();
     let second = first.clone();
-    assert_eq!(it.tree.snapshots(), 1);
+    assert_eq!(it.tree.memory().snapshots, 1);
     assert_eq!(first.version(), second.version());
-    let before = it.tree.dump();
+    let before = it.tree.snapshot().dump().unwrap();
     it.tree.remove(&it.bare).unwrap();
     drop(first);
-    assert_eq!(it.tree.snapshots(), 1);
+    assert_eq!(it.tree.memory().snapshots, 1);
     assert_eq!(second.dump().unwrap(), before);
     drop(second);
-    assert_eq!(it.tree.snapshots(), 0);
+    assert_eq!(it.tree.memory().snapshots, 0);
 }
 
 #[test]
@@ -388,16 +391,16 @@ fn it_knows_its_forest() {
 fn they_are_counted_while_they_are_held() {
     let tree = ProviderTree::new();
     let mut held: Vec<_> = (0..100).map(|_| tree.snapshot()).collect();
-    assert_eq!(tree.snapshots(), 100);
+    assert_eq!(tree.memory().snapshots, 100);
     held.truncate(30);
-    assert_eq!(tree.snapshots(), 30);
+    assert_eq!(tree.memory().snapshots, 30);
     let fork = held[0].fork();
     let feed = tree.subscribe(&held[1]);
     drop(held);
-    assert_eq!(tree.snapshots(), 2);
-    let basis = fork.difference_if_unchanged();
+    assert_eq!(tree.memory().snapshots, 2);
+    let basis = fork.to_batch_if_unchanged();
     drop((fork, feed));
-    assert_eq!(tree.snapshots(), 1);
+    assert_eq!(tree.memory().snapshots, 1);
     drop(basis);
-    assert_eq!(tree.snapshots(), 0);
+    assert_eq!(tree.memory().snapshots, 0);
 }

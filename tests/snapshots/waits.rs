@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use provider_tree::{Feed, ProviderTree};
+use provider_tree::{Deadline, Feed, Now, ProviderTree};
 
 use crate::rig::*;
 
@@ -80,7 +80,7 @@ fn without_a_change_it_times_out() {
     assert!(!feed.wait(Duration::ZERO));
     assert!(!feed.wait(Duration::from_millis(20)));
     // Nor do reads, snapshots and polls count as changes.
-    let _ = (it.tree.dump(), feed.poll_touched().unwrap());
+    let _ = (it.tree.snapshot().dump().unwrap(), feed.poll_touched().unwrap());
     assert!(!feed.wait(Duration::from_millis(1)));
 }
 
@@ -162,9 +162,9 @@ fn every_kind_of_change_wakes() {
         |it| it.worker.take(&it.host, &[(VCPU, 1)]).unwrap(),
         |it| claim(&mut it.worker, id(3), &it.host, 1),
         |it| {
-            let _receipt = it.worker.renew(&it.lease, 70, 0).unwrap();
+            let _receipt = it.worker.renew(&it.lease, Deadline(70), Now(0)).unwrap();
         },
-        |it| drop(it.worker.expire(50).unwrap()),
+        |it| drop(it.worker.expire(Now(50)).unwrap()),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let mut it = Estate::new();
@@ -315,7 +315,7 @@ fn a_thread_that_stops_in_a_waker_stops_nobody() {
 #[test]
 fn of_another_forest_the_poll_tells() {
     let it = Estate::new();
-    let elsewhere = ProviderTree::load(&it.tree.dump()).unwrap().snapshot();
+    let elsewhere = ProviderTree::load(&it.tree.snapshot().dump().unwrap()).unwrap().snapshot();
     assert!(it.tree.subscribe(&elsewhere).wait(Duration::MAX));
 }
 
@@ -382,5 +382,5 @@ fn all_that_wait_see_everything() {
             assert_eq!(follower.join().unwrap(), expected);
         }
     });
-    assert_eq!(tree.snapshots(), 0);
+    assert_eq!(tree.memory().snapshots, 0);
 }

@@ -4,7 +4,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use provider_tree::{
-    Batch, Claim, Expect, Lease, ProviderSpec, ProviderTree, Resources, Trait, Worker,
+    Batch, Claim, Deadline, Expect, Lease, Now, ProviderSpec, ProviderTree, Resources, Trait,
+    Worker,
 };
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ fn claim(cluster: &Cluster, consumer: Uuid) -> Claim {
 /// A worker, and a lease that it has made.
 fn leased(cluster: &Cluster) -> (Worker, Lease) {
     let mut worker = cluster.tree.worker().unwrap();
-    let lease = worker.lease(&claim(cluster, LEASED), 10).unwrap();
+    let lease = worker.lease(&claim(cluster, LEASED), Deadline(10)).unwrap();
     (worker, lease)
 }
 
@@ -147,12 +148,14 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
     }),
     ("lease", |cluster| {
         let claim = claim(cluster, LEASED);
-        by_worker(cluster, move |worker| drop(worker.lease(&claim, 10)))
+        by_worker(cluster, move |worker| drop(worker.lease(&claim, Deadline(10))))
     }),
-    ("confirm", |cluster| by_lease(cluster, |worker, lease| drop(worker.confirm(lease, 5)))),
-    ("renew", |cluster| by_lease(cluster, |worker, lease| drop(worker.renew(lease, 20, 5)))),
-    ("expire", |cluster| by_lease(cluster, |worker, _| drop(worker.expire(10)))),
-    ("forget", |cluster| by_lease(cluster, |worker, lease| drop(worker.forget(lease)))),
+    ("confirm", |cluster| by_lease(cluster, |worker, lease| drop(worker.confirm(lease, Now(5))))),
+    ("renew", |cluster| {
+        by_lease(cluster, |worker, lease| drop(worker.renew(lease, Deadline(20), Now(5))))
+    }),
+    ("expire", |cluster| by_lease(cluster, |worker, _| drop(worker.expire(Now(10))))),
+    ("cancel", |cluster| by_lease(cluster, |worker, lease| drop(worker.cancel(lease)))),
     ("a snapshot", |cluster| Box::new(|| drop(cluster.tree.snapshot()))),
     ("the end of a snapshot", |cluster| {
         let snapshot = cluster.tree.snapshot();
@@ -198,12 +201,12 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
         Box::new(move || {
             let mut fork = snapshot.fork();
             let _ = (fork.claim(&claim), fork.release(OLD), fork.cordon(&cluster.host));
-            drop(fork.difference());
+            drop(fork.to_batch());
         })
     }),
     ("load", |cluster| {
-        let dump = cluster.tree.dump();
+        let dump = cluster.tree.snapshot().dump().unwrap();
         Box::new(move || drop(ProviderTree::load(&dump)))
     }),
-    ("dump", |cluster| Box::new(|| drop(cluster.tree.dump()))),
+    ("dump", |cluster| Box::new(|| drop(cluster.tree.snapshot().dump().unwrap()))),
 ];

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 // `cluster` finds these here, as it does in the crate.
 use provider_tree::{
-    Batch, Claim, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
+    Batch, Claim, Deadline, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
     ResourceClass, Trait,
 };
 use uuid::Uuid;
@@ -138,7 +138,7 @@ fn a_thread_stopped_in_a_lease_keeps_no_memory_of_others() {
         let mut worker = cluster.tree.worker().unwrap();
         for number in 0..times {
             let claim = Claim::new(Uuid::from_u128(200)).take(&cluster.other, VCPU, 1);
-            let _ = worker.lease(&claim, number).unwrap();
+            let _ = worker.lease(&claim, Deadline(number)).unwrap();
             let _ = worker.release(claim.consumer().unwrap()).unwrap();
         }
     };

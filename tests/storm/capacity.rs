@@ -50,7 +50,7 @@ fn look_at_usages(tree: &ProviderTree, hot: &[Provider], gust: &mut Gust<'_>) {
         }
         gust.count("look");
         if gust.rng.percent(1) {
-            let audit = tree.audit();
+            let audit = tree.snapshot().audit().unwrap();
             assert!(audit.differences.is_empty() && audit.overcommitted.is_empty(), "{audit:?}");
             gust.count("audit");
             gust.add("settled", audit.providers as u64);
@@ -80,6 +80,6 @@ fn capacity_is_never_exceeded() {
     storm.thread("reader", |gust| look_at_usages(&tree, &hot, gust));
     let tally = storm.run();
     assert!(tally.of("claim") > 0 && tally.of("look") > 0);
-    assert!(tree.audit().overcommitted.is_empty());
+    assert!(tree.snapshot().audit().unwrap().overcommitted.is_empty());
     check_books(&tree, tenants);
 }

@@ -86,7 +86,7 @@ fn clear(tree: &ProviderTree) {
     for root in tree.roots() {
         tree.remove(&root).expect("nothing is held from it");
     }
-    assert!(tree.providers().is_empty() && tree.consumers().is_empty());
+    assert!(tree.providers().is_empty() && tree.snapshot().consumers().unwrap().is_empty());
 }
 
 fn same_uuid(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contest {
@@ -170,7 +170,7 @@ fn same_consumer(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contest {
             let exists = Error::ConsumerExists { consumer, generation };
             let winner = winner(outcomes, |error| *error == exists);
             assert_eq!(used(&tree, &host), amount(winner));
-            assert_eq!(tree.consumers(), [consumer]);
+            assert_eq!(tree.snapshot().consumers().unwrap(), [consumer]);
             assert!(worker.release(consumer).is_ok());
         },
     )
@@ -312,7 +312,7 @@ fn last_unit(tree: &ProviderTree, _: &mut Worker, round: u64) -> Contest {
         move |outcomes, worker| {
             let winner = winner(outcomes, |error| *error == exceeded(&host));
             assert_eq!(used(&tree, &host), 1);
-            assert_eq!(tree.consumers(), [consumer(round, winner)]);
+            assert_eq!(tree.snapshot().consumers().unwrap(), [consumer(round, winner)]);
             assert!(worker.release(consumer(round, winner)).is_ok());
         },
     )
@@ -525,7 +525,7 @@ impl Ring {
         let contest = self.contest().take().expect("a round has a contest");
         (contest.judge)(&outcomes, worker);
         if round.is_multiple_of(64) {
-            assert!(self.tree.audit().holds());
+            assert!(self.tree.snapshot().audit().unwrap().holds());
         }
         clear(&self.tree);
         let (name, _) = in_turn(round);
@@ -559,6 +559,6 @@ fn one_winner_each() {
     }
     let tally = storm.run();
     assert!(CONTESTS.iter().all(|(name, _)| tally.of(name) > 0));
-    assert!(ring.tree.audit().holds());
+    assert!(ring.tree.snapshot().audit().unwrap().holds());
     assert_no_leaks(&ring.tree);
 }

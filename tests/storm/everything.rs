@@ -162,7 +162,7 @@ impl Site {
     }
 
     fn inspect(&self, gust: &mut Gust<'_>) {
-        let audit = self.tree.audit();
+        let audit = self.tree.snapshot().audit().unwrap();
         assert!(audit.differences.is_empty(), "{audit:?}");
         gust.add("settled", audit.providers as u64);
         gust.count(if check_walk(&self.tree) { "forest checked" } else { "forest changed" });

@@ -38,8 +38,8 @@ fn claim_evenly(worker: &mut Worker, hosts: &[Vec<Provider>], gust: &mut Gust<'_
         let cores = gust.rng.up_to(4);
         let mut claim = Claim::new(Uuid::new_v4());
         for part in gust.rng.pick(hosts) {
-            claim.take_mut(part, VCPU, cores);
-            claim.take_mut(part, MEMORY, cores * MEGABYTES);
+            claim.extend([(*part, VCPU, cores)]);
+            claim.extend([(*part, MEMORY, cores * MEGABYTES)]);
         }
         let held = worker.claim(&claim).expect("there is enough for all");
         let _receipt = worker.release(held.consumer).expect("nobody else lets it go");
@@ -103,5 +103,5 @@ fn a_whole_host_is_seen_at_one_instant() {
     }
     let tally = storm.run();
     assert!(["claim", "move", "look"].iter().all(|what| tally.of(what) > 0));
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().audit().unwrap().holds());
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use provider_tree::{
-    Batch, Claim, Dump, Error, Expect, Inventories, Inventory, Mirror, Provider, ProviderTree,
-    Receipt, Snapshot, Worker,
+    Batch, Claim, Deadline, Dump, Error, Expect, Inventories, Inventory, Mirror, Now, Provider,
+    ProviderTree, Receipt, Snapshot, Worker,
 };
 use uuid::Uuid;
 
@@ -137,15 +137,15 @@ impl Yard {
         let Some(host) = self.some_host(&mut gust.rng) else { return };
         let claim = Claim::new(consumer).take(&host, VCPU, 1);
         let deadline = *now + gust.rng.below(5);
-        let leased = worker.lease(&claim, deadline);
+        let leased = worker.lease(&claim, Deadline(deadline));
         if let Some(lease) = gust.expect("lease", leased, is_no_room) {
             match gust.rng.below(3) {
                 0 => {
-                    let renewed = worker.renew(&lease, deadline + 1, *now);
+                    let renewed = worker.renew(&lease, Deadline(deadline + 1), Now(*now));
                     gust.expect("renew", renewed, |error| *error == ended(consumer));
                 }
                 1 => {
-                    let confirmed = worker.confirm(&lease, *now);
+                    let confirmed = worker.confirm(&lease, Now(*now));
                     if gust
                         .expect("confirm", confirmed, |error| *error == ended(consumer))
                         .is_some()
@@ -156,7 +156,7 @@ impl Yard {
                 _ => {}
             }
         }
-        let expired = worker.expire(*now).expect("an expiry is never refused");
+        let expired = worker.expire(Now(*now)).expect("an expiry is never refused");
         gust.add("expired", expired.len() as u64);
     }
 
@@ -184,7 +184,7 @@ impl Yard {
             while gust.blows() {
                 self.lend(gust, &mut worker, &mut now);
             }
-            worker.expire(u64::MAX).expect("an expiry is never refused");
+            worker.expire(Now(u64::MAX)).expect("an expiry is never refused");
         });
     }
 }
@@ -234,7 +234,7 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot) -> Dump {
         assert_eq!(held, *known);
     }
     let copy = ProviderTree::load(&dump).expect("a snapshot adds up");
-    assert_eq!(copy.dump(), dump);
+    assert_eq!(copy.snapshot().dump().unwrap(), dump);
     dump
 }
 
@@ -280,7 +280,7 @@ fn snapshots_are_of_one_instant() {
     let tally = storm.run();
     let required = ["snapshot", "read again", "create", "remove", "move", "claim", "expired"];
     assert!(required.iter().all(|what| tally.of(what) > 0));
-    assert_eq!(yard.tree.snapshots(), 0);
+    assert_eq!(yard.tree.memory().snapshots, 0);
     check_books(&yard.tree, tenants);
 }
 
@@ -309,7 +309,7 @@ fn a_mirror_follows() {
     // One that falls behind now and then, and begins anew.
     storm.thread("bounded subscriber", |gust| {
         while gust.blows() {
-            let mut feed = yard.tree.subscribe(&yard.tree.snapshot()).bounded(2);
+            let mut feed = yard.tree.subscribe(&yard.tree.snapshot()).with_bound(2);
             let Ok(mut mirror) = Mirror::new(feed.position()) else { continue };
             loop {
                 match feed.poll() {
@@ -333,10 +333,10 @@ fn a_mirror_follows() {
     let tally = storm.run();
     assert!(["poll", "compared", "changes"].iter().all(|what| tally.of(what) > 0));
     mirror.apply(&feed.poll().expect("an unbounded feed")).expect("no gap");
-    assert_eq!(mirror.dump(), yard.tree.dump());
+    assert_eq!(mirror.dump(), yard.tree.snapshot().dump().unwrap());
     assert!(feed.poll().expect("an unbounded feed").is_empty());
     drop(feed);
-    assert_eq!(yard.tree.snapshots(), 0);
+    assert_eq!(yard.tree.memory().snapshots, 0);
     check_books(&yard.tree, tenants);
 }
 
@@ -405,8 +405,8 @@ impl Cluster {
         assert_eq!(snapshot.usage(&host, VCPU), Ok(before));
         let strict = gust.rng.percent(50);
         let (what, batch) = match strict {
-            true => ("strict commit", fork.difference_if_unchanged()),
-            false => ("commit", fork.difference()),
+            true => ("strict commit", fork.to_batch_if_unchanged()),
+            false => ("commit", fork.to_batch()),
         };
         drop((fork, snapshot));
         let committed = worker.commit(&batch);
@@ -485,9 +485,11 @@ fn forks_preempt() {
     let required = ["strict commit", "commit", "evicted", "watched", "claim"];
     assert!(required.iter().all(|what| tally.of(what) > 0));
     let tree = &cluster.tree;
-    assert_eq!(tree.snapshots(), 0);
-    assert!(tree.consumers().iter().all(|consumer| consumer.as_u64_pair().0 == LOW));
-    let audit = tree.audit();
+    assert_eq!(tree.memory().snapshots, 0);
+    assert!(
+        tree.snapshot().consumers().unwrap().iter().all(|consumer| consumer.as_u64_pair().0 == LOW)
+    );
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds() && audit.overcommitted.is_empty(), "{audit:?}");
     assert_no_leaks(tree);
 }

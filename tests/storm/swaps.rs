@@ -54,8 +54,8 @@ impl Board {
             providers.reverse();
         }
         for provider in &providers {
-            claim.take_mut(provider, VCPU, CPUS);
-            claim.take_mut(provider, GPU, GPUS);
+            claim.extend([(*provider, VCPU, CPUS)]);
+            claim.extend([(*provider, GPU, GPUS)]);
         }
         claim
     }
@@ -92,7 +92,7 @@ impl Board {
             }
             assert_eq!(self.place(gang), (generation, set));
         }
-        gust.add("retries", worker.retries());
+        gust.add("retries", worker.metrics().retries);
     }
 
     /// The gang's generation, and the one set of which it holds all.
@@ -192,7 +192,7 @@ fn swap(name: &'static str, gangs: u64, fit: u64) {
     let tally = storm.run();
     assert!(tally.of("move") > 0 && tally.of("look at a gang") > 0);
     board.check_totals(board.gangs_in_providers());
-    let audit = board.tree.audit();
+    let audit = board.tree.snapshot().audit().unwrap();
     assert!(audit.holds() && audit.overcommitted.is_empty(), "{audit:?}");
     for (gang, worker) in (0..).zip(&mut workers) {
         assert!(worker.release(consumer(gang)).is_ok());

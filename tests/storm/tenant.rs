@@ -256,7 +256,7 @@ impl Tenant {
 
     /// How often its changes were prepared in vain.
     pub(crate) fn retries(&self) -> u64 {
-        self.worker.retries()
+        self.worker.metrics().retries
     }
 
     /// The consumer's generation, or one that it is not at: be it of a life that is over.
@@ -305,13 +305,16 @@ pub(crate) fn check_books(tree: &ProviderTree, mut tenants: Vec<Tenant>) -> u64 
         }
     }
     assert_eq!(usages(tree), sums);
-    let audit = tree.audit();
+    let audit = tree.snapshot().audit().unwrap();
     assert!(audit.holds(), "{audit:?}");
-    assert_eq!((audit.consumers, tree.consumers().len()), (consumers, consumers));
+    assert_eq!(
+        (audit.consumers, tree.snapshot().consumers().unwrap().len()),
+        (consumers, consumers)
+    );
     tenants.iter_mut().for_each(Tenant::leave);
     assert_eq!(usages(tree), Amounts::new());
-    assert!(tree.consumers().is_empty());
-    assert!(tree.audit().holds());
+    assert!(tree.snapshot().consumers().unwrap().is_empty());
+    assert!(tree.snapshot().audit().unwrap().holds());
     let expired = tenants.iter().map(|tenant| tenant.expired).sum();
     drop(tenants);
     assert_no_leaks(tree);

@@ -117,7 +117,7 @@ fn usage_is_the_sum_of_allocations() {
     }
     storm.thread("auditor", |gust| {
         while gust.blows() {
-            let audit = tree.audit();
+            let audit = tree.snapshot().audit().unwrap();
             assert!(audit.differences.is_empty(), "{audit:?}");
             let exceeded = |usage: Usage| usage.used > usage.capacity;
             assert!(audit.overcommitted.iter().all(|over| exceeded(over.usage)), "{audit:?}");

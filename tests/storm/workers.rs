@@ -92,8 +92,8 @@ impl Office {
         let first = gust.rng.index(self.providers.len());
         let mut claim = Claim::new(consumer);
         for provider in self.providers.iter().cycle().skip(first).take(1 + gust.rng.index(most)) {
-            claim.take_mut(provider, VCPU, 1);
-            claim.take_mut(provider, MEMORY, gust.rng.up_to(9));
+            claim.extend([(*provider, VCPU, 1)]);
+            claim.extend([(*provider, MEMORY, gust.rng.up_to(9))]);
         }
         gust.expect("claim", worker.claim(&claim), |_| false);
         consumer
@@ -165,8 +165,8 @@ fn workers_come_and_go() {
         assert!(now <= warm + GROWTH, "{warm} KiB have become {now} KiB");
     }
     office.close();
-    assert!(office.tree.consumers().is_empty());
-    assert!(office.tree.audit().holds());
+    assert!(office.tree.snapshot().consumers().unwrap().is_empty());
+    assert!(office.tree.snapshot().audit().unwrap().holds());
     assert_eq!(office.tree.providers(), office.providers);
     assert_no_leaks(&office.tree);
 }

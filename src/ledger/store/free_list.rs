@@ -87,7 +87,7 @@ impl FreeList {
                 Ordering::Acquire,
             ) {
                 Ok(_) => {
-                    self.take_chain(first, link, &mut take);
+                    self.take_with_ancestors(first, link, &mut take);
                     return true;
                 }
                 Err(found) => head = found,
@@ -123,7 +123,7 @@ impl FreeList {
     }
 
     /// Passes each number of a popped chain, which this thread owns, to `take`.
-    fn take_chain(&self, first: u64, link: u64, take: &mut impl FnMut(u32)) {
+    fn take_with_ancestors(&self, first: u64, link: u64, take: &mut impl FnMut(u32)) {
         take((first - 1) as u32);
         let mut next = link & LOW;
         while next != 0 {

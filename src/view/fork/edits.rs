@@ -204,7 +204,7 @@ impl Fork {
         tenancy.held = lines.iter().map(Line::held).collect();
         tenancy.tag = claim.tag_after(tenancy.tag);
         // The difference puts this claim in the place of what the snapshot has.
-        tenancy.claim = Some(claim.clone().tagged(tenancy.tag));
+        tenancy.claim = Some(claim.clone().with_tag(tenancy.tag));
         tenancy.is_changed = true;
         self.consumers.insert(claim.named()?, tenancy);
         Ok(())

@@ -1,6 +1,6 @@
 //! Forks: private what-ifs on a snapshot.
 
-mod difference;
+mod batch;
 mod edits;
 mod facts;
 mod overlay;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::forest::Provider;
 use crate::layout::{ConsumerWords, Holding, Structure, read_wide, structure_of};
 use crate::ledger::{Abort, Cell, Reader, Torn};
-use crate::values::Inventories;
+use crate::values::{Deadline, Inventories};
 use crate::view::snapshot::Snapshot;
 
 /// Answers what if: a private copy of a [`Snapshot`] in which a caller releases, claims, cordons
@@ -20,7 +20,7 @@ use crate::view::snapshot::Snapshot;
 ///
 /// A fork costs what it touches. Any number of threads can make any number of forks of one
 /// snapshot, and a clone is a fork of a fork. When a fork shows what its caller looked for, its
-/// [`difference`](Self::difference) can be [committed](crate::Worker::commit) as one transaction,
+/// [`to_batch`](Self::to_batch) can be [committed](crate::Worker::commit) as one transaction,
 /// which succeeds if the difference still fits.
 ///
 /// ```
@@ -41,10 +41,10 @@ use crate::view::snapshot::Snapshot;
 /// assert!(fork.fits(&all(high)).is_err());
 /// fork.release(low)?;
 /// fork.claim(&all(high))?;
-/// assert_eq!(tree.consumers(), [low]); // Nobody has seen it.
+/// assert_eq!(tree.snapshot().consumers()?, [low]); // Nobody has seen it.
 ///
-/// worker.commit(&fork.difference())?;
-/// assert_eq!(tree.consumers(), [high]);
+/// worker.commit(&fork.to_batch())?;
+/// assert_eq!(tree.snapshot().consumers()?, [high]);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub(super) struct NewInventories {
 pub(super) struct Tenancy {
     /// The consumer's generation in the snapshot, if it held something.
     pub(super) before: Option<u64>,
-    pub(super) deadline: Option<u64>,
+    pub(super) deadline: Option<Deadline>,
     pub(super) tag: u64,
     pub(super) held: Vec<Holding>,
     /// What the consumer has claimed in the fork.
@@ -201,7 +201,7 @@ impl Fork {
                 let words = ConsumerWords(words);
                 Tenancy {
                     before: Some(words.generation()),
-                    deadline: words.deadline(),
+                    deadline: words.deadline().map(Deadline),
                     tag: words.tag(),
                     held: words.held().collect(),
                     ..Tenancy::default()

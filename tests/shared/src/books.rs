@@ -4,7 +4,7 @@ use provider_tree::{Memory, ProviderTree};
 
 /// What a forest without workers and snapshots has in memory and does not hold; empty if nothing.
 pub fn find_leaks(tree: &ProviderTree) -> Vec<String> {
-    let dump = tree.dump();
+    let dump = tree.snapshot().dump().unwrap();
     let memory = tree.memory();
     let providers = dump.providers.len() as u64;
     let consumers = dump.consumers.len() as u64;

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use provider_tree::{Batch, Claim, Error, Lease, Provider, ProviderTree, SubtreeUsages, Worker};
+use provider_tree::{
+    Batch, Claim, Deadline, Error, Lease, Now, Provider, ProviderTree, SubtreeUsages, Worker,
+};
 use uuid::Uuid;
 
 use crate::operation::{
@@ -89,38 +91,38 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
             Answer::Partly(worker.claim_partly(&claim(*consumer, lines))?)
         }
         Op::RestOn(consumer, lines, provider, generation) => {
-            let claim = claim(*consumer, lines).rest_on(provider, *generation);
+            let claim = claim(*consumer, lines).require_generation(provider, *generation);
             Answer::Receipt(worker.claim(&claim)?)
         }
         Op::Chain(consumer, (provider, class, amount)) => {
-            let claim = Claim::new(*consumer).take_chain(provider, *class, *amount);
+            let claim = Claim::new(*consumer).take_with_ancestors(provider, *class, *amount);
             let claim = with_tag_of(claim, &[(*provider, *class, *amount)]);
             Answer::Receipt(worker.claim(&claim)?)
         }
         Op::Lease(consumer, lines, deadline) => {
-            let lease = worker.lease(&claim(*consumer, lines), *deadline)?;
+            let lease = worker.lease(&claim(*consumer, lines), Deadline(*deadline))?;
             LEASES.with_borrow_mut(|leases| leases.insert(*consumer, lease));
             Answer::Receipt(lease.receipt())
         }
         Op::Confirm(consumer, now) => match lease(*consumer) {
-            Some(lease) => Answer::Receipt(worker.confirm(&lease, *now)?),
+            Some(lease) => Answer::Receipt(worker.confirm(&lease, Now(*now))?),
             None => Answer::Nothing,
         },
         Op::Renew(consumer, deadline, now) => match lease(*consumer) {
-            Some(lease) => Answer::Receipt(worker.renew(&lease, *deadline, *now)?),
+            Some(lease) => Answer::Receipt(worker.renew(&lease, Deadline(*deadline), Now(*now))?),
             None => Answer::Nothing,
         },
-        Op::Forget(consumer) => match lease(*consumer) {
-            Some(lease) => Answer::Receipt(worker.forget(&lease)?),
+        Op::Cancel(consumer) => match lease(*consumer) {
+            Some(lease) => Answer::Receipt(worker.cancel(&lease)?),
             None => Answer::Nothing,
         },
         Op::Expire(now) => {
-            let mut ended = worker.expire(*now)?;
+            let mut ended = worker.expire(Now(*now))?;
             ended.sort_by_key(|receipt| receipt.consumer);
             Answer::Receipts(ended)
         }
         Op::HasSharingProvider(class) => Answer::Is(tree.has_sharing_provider(*class)),
-        Op::Dump => Answer::Dump(tree.dump()),
+        Op::Dump => Answer::Dump(tree.snapshot().dump().unwrap()),
         Op::CreateRoot(uuid, name) => Answer::Created(tree.create_root(name, *uuid)?),
         Op::CreateChild(parent, uuid, name) => {
             Answer::Created(tree.create_child(parent, name, *uuid)?)
@@ -217,13 +219,13 @@ fn done((): ()) -> Answer<Provider> {
 
 fn claim(consumer: Uuid, lines: &[Line<Provider>]) -> Claim {
     let mut claim = Claim::new(consumer);
-    lines.iter().for_each(|(provider, class, amount)| claim.take_mut(provider, *class, *amount));
+    lines.iter().for_each(|(provider, class, amount)| claim.extend([(*provider, *class, *amount)]));
     with_tag_of(claim, lines)
 }
 
 fn with_tag_of(claim: Claim, lines: &[Line<Provider>]) -> Claim {
     match tag_of(lines) {
-        Some(tag) => claim.tagged(tag),
+        Some(tag) => claim.with_tag(tag),
         None => claim,
     }
 }

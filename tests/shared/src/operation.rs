@@ -213,7 +213,7 @@ pub enum Op<H> {
     Lease(Uuid, Vec<Line<H>>, u64),
     Confirm(Uuid, u64),
     Renew(Uuid, u64, u64),
-    Forget(Uuid),
+    Cancel(Uuid),
     Expire(u64),
     HasSharingProvider(ResourceClass),
     Dump,
@@ -270,7 +270,7 @@ impl<H: Copy> Op<H> {
             | Op::Lease(consumer, ..)
             | Op::Confirm(consumer, _)
             | Op::Renew(consumer, ..)
-            | Op::Forget(consumer)
+            | Op::Cancel(consumer)
             | Op::Allocations(consumer) => vec![*consumer],
             Op::Gang(members, _) => members.iter().map(|(consumer, _)| *consumer).collect(),
             Op::Commit(items) => items.iter().filter_map(Item::consumer).collect(),
@@ -357,7 +357,7 @@ impl<H: Copy> Op<H> {
             }
             Op::Confirm(consumer, now) => Op::Confirm(*consumer, *now),
             Op::Renew(consumer, deadline, now) => Op::Renew(*consumer, *deadline, *now),
-            Op::Forget(consumer) => Op::Forget(*consumer),
+            Op::Cancel(consumer) => Op::Cancel(*consumer),
             Op::Expire(now) => Op::Expire(*now),
             Op::HasSharingProvider(class) => Op::HasSharingProvider(*class),
             Op::Dump => Op::Dump,

@@ -137,7 +137,7 @@ pub fn alone(rng: &mut Rng) -> Op<Slot> {
         13..=15 => Op::Lease(consumer(rng), lines(rng), rng.below(8)),
         16..=17 => Op::Confirm(consumer(rng), rng.below(8)),
         18..=19 => Op::Renew(consumer(rng), rng.below(8), rng.below(8)),
-        20 => Op::Forget(consumer(rng)),
+        20 => Op::Cancel(consumer(rng)),
         21..=22 => Op::Expire(rng.below(8)),
         _ => everything(rng),
     }

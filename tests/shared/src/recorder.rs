@@ -217,7 +217,7 @@ impl<'a> Player<'a> {
     /// Empties the forest, through the right calls.
     fn clear(&mut self) {
         let tree = &self.stage.tree;
-        let audit = tree.audit();
+        let audit = tree.snapshot().audit().unwrap();
         assert!(audit.holds(), "the books don't agree: {audit:?}");
         for consumer in consumers() {
             let _ = self.worker.release(consumer);
@@ -231,7 +231,7 @@ impl<'a> Player<'a> {
         for root in tree.roots() {
             tree.remove(&root).expect("what is not used can be removed");
         }
-        assert!(tree.providers().is_empty() && tree.consumers().is_empty());
+        assert!(tree.providers().is_empty() && tree.snapshot().consumers().unwrap().is_empty());
     }
 }
 

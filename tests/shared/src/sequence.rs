@@ -98,7 +98,7 @@ impl Run {
 
     /// Makes a call and compares.
     fn make(&mut self, op: &Op<Provider>) -> Result<Outcome<Provider>, String> {
-        let before = matches!(op, Op::Dump).then(|| self.tree.dump());
+        let before = matches!(op, Op::Dump).then(|| self.tree.snapshot().dump().unwrap());
         let outcome = caller::call(&self.tree, &mut self.worker, op);
         let named_op = op.map(|provider| self.handle(provider));
         let named = outcome.clone().map(|answer| answer.map(|provider| self.handle(provider)));
@@ -108,8 +108,10 @@ impl Run {
         }
         if let Some(before) = before {
             let copy = ProviderTree::load(&before).map_err(|error| error.to_string())?;
-            if copy.dump() != before || !copy.audit().holds() {
-                return Err(format!("loaded, {before:?} is {:?}", copy.dump()));
+            if copy.snapshot().dump().unwrap() != before
+                || !copy.snapshot().audit().unwrap().holds()
+            {
+                return Err(format!("loaded, {before:?} is {:?}", copy.snapshot().dump().unwrap()));
             }
         }
         Ok(outcome)
@@ -129,7 +131,7 @@ impl Run {
                 return Err(format!("{op:?} -> {outcome:?} is wrong in {:#?}", self.model));
             }
         }
-        let audit = self.tree.audit();
+        let audit = self.tree.snapshot().audit().unwrap();
         if !audit.holds() {
             return Err(format!("{audit:?}"));
         }

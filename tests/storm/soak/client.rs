@@ -284,14 +284,14 @@ impl<'a> Client<'a> {
         let mut now = self.site.now();
         if let Some(deadline) = due(&consumer).filter(|_| on_the_verge) {
             // By this client's clock the lease is good still, while others expire it by theirs.
-            now = deadline - 1;
-            self.site.clock.fetch_max(deadline, SeqCst);
+            now = deadline.0 - 1;
+            self.site.clock.fetch_max(deadline.0, SeqCst);
             (0..gust.rng.below(300)).for_each(|_| std::hint::spin_loop());
         }
         match gust.rng.below(8) {
             0..=2 => {
                 self.make(gust, "confirm", &Op::Confirm(consumer, now));
-                self.make(gust, "forget", &Op::Forget(consumer));
+                self.make(gust, "cancel", &Op::Cancel(consumer));
             }
             3..=4 => {
                 let later = now + gust.rng.up_to(400);
@@ -306,7 +306,7 @@ impl<'a> Client<'a> {
                 self.make(gust, "release a lease", &Op::Release(consumer));
             }
             _ => {
-                self.make(gust, "forget", &Op::Forget(consumer));
+                self.make(gust, "cancel", &Op::Cancel(consumer));
             }
         }
     }

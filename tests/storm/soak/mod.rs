@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 use provider_tree::{
-    Error, Expect, Inventories, Inventory, Metrics, Provider, ProviderTree, Trait, Worker,
+    Error, Expect, Inventories, Inventory, Metrics, Now, Provider, ProviderTree, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ const CLAIMS: [&str; 16] = [
     "lease",
     "replace a lease",
 ];
-const RELEASES: [&str; 4] = ["release", "put back", "forget", "release a lease"];
+const RELEASES: [&str; 4] = ["release", "put back", "cancel", "release a lease"];
 const CONFIRMATIONS: [&str; 2] = ["confirm", "renew"];
 const OTHERS: [&str; 18] = [
     "expired",
@@ -259,7 +259,7 @@ impl Site {
     /// Moves the clock on, ends the leases that are due, and notes them.
     fn expire(&self, gust: &mut Gust<'_>, worker: &mut Worker) {
         let now = self.clock.fetch_add(u64::from(gust.rng.percent(20)), SeqCst);
-        let ended = worker.expire(now).expect("there is room");
+        let ended = worker.expire(Now(now)).expect("there is room");
         gust.add("expired", ended.len() as u64);
     }
 }
@@ -278,12 +278,12 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     check_forest(&site.tree);
     assert_eq!(check_books(&site.tree, tenants), tally.of("expired"), "expired for one side only");
     let mut worker = site.tree.worker().expect("a worker");
-    assert_eq!(worker.expire(u64::MAX - 1), Ok(vec![]));
+    assert_eq!(worker.expire(Now(u64::MAX - 1)), Ok(vec![]));
     assert_eq!(site.tree.next_deadline(), None);
     drop(worker);
 
-    assert!(site.tree.overcommitted().is_empty());
-    let dump = site.tree.dump();
+    assert!(site.tree.snapshot().overcommitted().unwrap().is_empty());
+    let dump = site.tree.snapshot().dump().unwrap();
     assert!(dump.consumers.is_empty() && dump.providers.iter().all(|it| it.used.is_empty()));
     for class in [VCPU, MEMORY, DISK, GPU] {
         let shares = dump.providers.iter().any(|it| {

@@ -28,7 +28,7 @@ impl Watcher<'_> {
             check_amid_changes(tree, gust, &provider);
         }
         if gust.rng.percent(5) {
-            let audit = tree.audit();
+            let audit = tree.snapshot().audit().unwrap();
             assert!(audit.differences.is_empty(), "{audit:?}");
             let is_steady = |uuid: &Uuid| self.site.steady().any(|it| it.uuid() == *uuid);
             assert!(!audit.overcommitted.iter().any(|over| is_steady(&over.provider)), "{audit:?}");
@@ -36,7 +36,7 @@ impl Watcher<'_> {
         }
         if is_first || gust.rng.below(200) == 0 {
             self.site.paused.store(true, SeqCst);
-            let dump = tree.dump();
+            let dump = tree.snapshot().dump().unwrap();
             self.site.paused.store(false, SeqCst);
             self.check_dump(&dump);
             gust.count("dump");
@@ -65,8 +65,8 @@ impl Watcher<'_> {
     /// The books of one instant agree: a forest can be loaded from them, and is the same.
     fn check_dump(&self, dump: &Dump) {
         let copy = ProviderTree::load(dump).expect("the books of one instant agree");
-        assert_eq!(copy.dump(), *dump);
-        assert!(copy.audit().holds());
+        assert_eq!(copy.snapshot().dump().unwrap(), *dump);
+        assert!(copy.snapshot().audit().unwrap().holds());
         let has_cpus = |shape: &Provider| {
             let found = dump.providers.iter().find(|it| it.data.uuid == shape.uuid());
             let inventories = &found.expect("it stays").data.configuration.inventories;

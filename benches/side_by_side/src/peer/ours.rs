@@ -75,7 +75,7 @@ impl Session {
     fn claim_lines(&mut self, mut claim: provider_tree::Claim, lines: &[Line]) -> Option<Uuid> {
         for line in lines {
             let provider = &self.forest.providers[line.provider];
-            claim.take_mut(provider, CLASSES[line.class], line.amount);
+            claim.extend([(*provider, CLASSES[line.class], line.amount)]);
         }
         self.worker.claim(&claim).ok().map(|receipt| receipt.consumer)
     }

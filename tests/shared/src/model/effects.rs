@@ -80,7 +80,7 @@ impl Model {
                 true => Answer::Receipt(self.renew(*consumer, Some(*deadline))),
                 false => Answer::Nothing,
             },
-            Op::Forget(consumer) => match self.leases.contains_key(consumer) {
+            Op::Cancel(consumer) => match self.leases.contains_key(consumer) {
                 true => {
                     let generation = self.end(*consumer)?;
                     Answer::Receipt(Receipt { consumer: *consumer, generation })

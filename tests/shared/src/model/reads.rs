@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Configuration, Dump, ProviderData, ProviderDump, ResourceClass, Trait,
-    UsedAmounts,
+    Allocation, Allocations, Configuration, Deadline, Dump, ProviderData, ProviderDump,
+    ResourceClass, Trait, UsedAmounts,
 };
 use uuid::Uuid;
 
@@ -79,7 +79,13 @@ impl Model {
             |(&(provider, class), &amount): (&_, &_)| Allocation { provider, class, amount };
         let allocations = held.iter().map(allocation).collect();
         let (generation, deadline, tag) = (*generation, *deadline, *tag);
-        Some(Allocations { consumer, generation, deadline, tag, allocations })
+        Some(Allocations {
+            consumer,
+            generation,
+            deadline: deadline.map(Deadline),
+            tag,
+            allocations,
+        })
     }
 
     fn dump(&self) -> Dump {

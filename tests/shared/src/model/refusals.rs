@@ -126,7 +126,7 @@ impl Model {
             Op::Renew(consumer, _, now) => {
                 self.not_leased(*consumer, Some(*now), false, &mut faults);
             }
-            Op::Forget(consumer) => self.not_leased(*consumer, None, false, &mut faults),
+            Op::Cancel(consumer) => self.not_leased(*consumer, None, false, &mut faults),
             // Judged for themselves.
             Op::Gang(..) | Op::Partly(..) => {}
         }

@@ -15,7 +15,7 @@ impl Fork {
     /// nothing. What the fork takes is checked against what is free at the commit, whatever was
     /// free in the snapshot, and against the last inventories that the fork has set, even if it set
     /// them afterwards. Receipts are in the order of the consumers' uuids.
-    pub fn difference(&self) -> Batch {
+    pub fn to_batch(&self) -> Batch {
         let mut batch = Batch::new();
         for (consumer, tenancy) in self.consumers.iter().filter(|(_, it)| it.is_changed) {
             let expect = tenancy.before.map(Expect::Generation);
@@ -51,7 +51,7 @@ impl Fork {
         batch
     }
 
-    /// Returns all that the fork has changed, as [`difference`](Self::difference) does, for a
+    /// Returns all that the fork has changed, as [`to_batch`](Self::to_batch) does, for a
     /// commit that succeeds only if all that the fork was asked about, or has changed, is as it was
     /// in the snapshot:
     ///
@@ -62,7 +62,7 @@ impl Fork {
     /// - whether a provider is cordoned, where that was asked or more was taken; the provider's
     ///   place, if the fork has cordoned anything; and the descendants of a provider that the fork
     ///   has cordoned;
-    /// - the ancestors in a [chain](crate::Claim::take_chain), and which of them have an inventory of the
+    /// - the ancestors in a [chain](crate::Claim::take_with_ancestors), and which of them have an inventory of the
     ///   chain's class;
     /// - consumers, also those that held nothing.
     ///
@@ -72,9 +72,9 @@ impl Fork {
     ///
     /// A commit that is refused for such a change returns
     /// [`ProviderChanged`](crate::Error::ProviderChanged) or [`ConsumerChanged`](crate::Error::ConsumerChanged).
-    pub fn difference_if_unchanged(&self) -> Batch {
+    pub fn to_batch_if_unchanged(&self) -> Batch {
         let Reads { providers, consumers, absent } = &*self.reads.borrow();
-        let mut batch = self.difference();
+        let mut batch = self.to_batch();
         let absent = absent.iter().filter(|consumer| {
             // The batch itself requires that the consumers which it adds hold nothing.
             !batch.consumers.iter().any(|change| change.consumer == **consumer)
