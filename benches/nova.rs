@@ -9,8 +9,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use provider_tree::coming_from_nova::NovaProviderTree;
 use provider_tree::{
-    Expect, PartialInventories, PartialInventory, ProviderSpec, ProviderTree, ResourceClass,
+    PartialInventories, PartialInventory, ProviderSpec, ProviderTree, ResourceClass,
 };
 use uuid::Uuid;
 
@@ -49,13 +50,13 @@ fn run(bench: &Bench, shape: &Shape) {
     line("data(uuid of a leaf)", &|_| {
         Box::new(|random| {
             let provider = tree.find(forest.leaf(random)).expect("is there");
-            black_box(tree.data(&provider).expect("is there"));
+            black_box(tree.configuration(&provider).expect("is there"));
         })
     });
     line("data(name of a leaf)", &|_| {
         Box::new(|random| {
             let provider = tree.find(forest.leaf_name(random)).expect("is there");
-            black_box(tree.data(&provider).expect("is there"));
+            black_box(tree.configuration(&provider).expect("is there"));
         })
     });
     line("exists(uuid of a leaf)", &|_| {
@@ -64,15 +65,14 @@ fn run(bench: &Bench, shape: &Shape) {
     line("exists(missing uuid)", &|_| {
         Box::new(|random| assert!(tree.find(Uuid::from_u128(1 << 100 | random as u128)).is_none()))
     });
-    line("update_inventories(leaf), changed", &|thread| {
+    line("update_inventory(leaf), changed", &|thread| {
         let mut total = thread as u64;
         Box::new(move |random| {
             // As a host's cores, and hardly ever what the leaf has already.
             total = total % 1_024 + 1;
             let vcpu = PartialInventory::new(total);
             let inventories = PartialInventories::new().with(ResourceClass::VCPU, vcpu);
-            let provider = tree.find(forest.leaf(random)).expect("is there");
-            tree.update_inventories(&provider, inventories, Expect::Any).expect("valid");
+            tree.update_inventory(forest.leaf(random), inventories, None).expect("valid");
         })
     });
     line("create_child and remove", &|thread| {

@@ -170,8 +170,8 @@ fn reading(criterion: &mut Criterion) {
     });
     criterion.bench_function("inventories: 1 class of the data", |bencher| {
         bencher.iter(|| {
-            let data = tree.data(&providers[next()]).expect("it exists");
-            data.configuration.inventories.get(black_box(CLASSES[1])).copied()
+            let data = tree.configuration(&providers[next()]).expect("it exists");
+            data.inventories.get(black_box(CLASSES[1])).copied()
         });
     });
 }
@@ -188,8 +188,7 @@ fn configuring(criterion: &mut Criterion) {
         let timed = |(forest, stock, _): &mut (Forest, Vec<Inventories>, u64), number| {
             let inventories = stock.pop().expect("one for each call");
             let provider = forest.provider(number);
-            black_box(forest.tree.set_inventories(provider, inventories, Expect::Any))
-                .expect("valid");
+            black_box(forest.tree.configure(provider, inventories, Expect::Any)).expect("valid");
         };
         each(bencher, &mut state, before, timed, |_, _| {});
     });
@@ -248,7 +247,11 @@ fn walking(criterion: &mut Criterion) {
         });
     }
     criterion.bench_function("parent", |bencher| {
-        bencher.iter(|| tree.parent(black_box(&children[500])).expect("it exists"));
+        bencher.iter(|| {
+            tree.ancestors(black_box(&children[500]))
+                .map(|all| all.first().copied())
+                .expect("it exists")
+        });
     });
 }
 

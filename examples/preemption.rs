@@ -55,7 +55,7 @@ fn build(
         .with(gpu, Inventory::new(GPUS));
     let host = |number| {
         let host = tree.create_root(&format!("host-{number}"), None)?;
-        tree.set_inventories(&host, inventories.clone(), Expect::Any)?;
+        tree.configure(&host, inventories.clone(), Expect::Any)?;
         Ok(host)
     };
     (0..hosts).map(host).collect()
@@ -103,7 +103,8 @@ fn preempt(
         let searched = begun.elapsed();
         match worker.commit(&eviction.batch(Claim::new(urgent).with_tag(priority))) {
             Ok(receipts) => {
-                let host = tree.name(&eviction.candidate.root())?;
+                let host =
+                    tree.configuration(&eviction.candidate.root()).map(|now| now.name.clone())?;
                 let victims = eviction.victims.len();
                 println!("placed on {host}: evicted {victims} at cost {}", eviction.cost);
                 println!("searched for {searched:?}");

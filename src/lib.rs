@@ -21,8 +21,8 @@
 //! let host = tree.create_root("host-1", None)?;
 //! let gpu = tree.create_child(&host, "host-1-gpu-0", None)?;
 //! let inventories = |class, total| Inventories::new().with(class, Inventory::new(total));
-//! tree.set_inventories(&host, inventories(ResourceClass::VCPU, 16), Expect::Any)?;
-//! tree.set_inventories(&gpu, inventories(ResourceClass::PGPU, 1), Expect::Any)?;
+//! tree.configure(&host, inventories(ResourceClass::VCPU, 16), Expect::Any)?;
+//! tree.configure(&gpu, inventories(ResourceClass::PGPU, 1), Expect::Any)?;
 //!
 //! let mut worker = tree.worker()?; // One for each thread.
 //! let claim = |consumer| {
@@ -44,10 +44,9 @@
 //! | change its structure | [`reparent`], [`rename`], [`remove`], [`remove_leaf`] |
 //! | find a provider by uuid or name | [`find`] |
 //! | walk down | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] |
-//! | walk up | [`parent`], [`ancestors`] |
-//! | say what a provider has and is | [`set_inventories`], [`set_traits`], [`set_aggregates`] |
-//! | say so only if it differs | [`update_inventories`], [`update_traits`], [`add_traits`], [`remove_traits`], and such methods for aggregates; [`update_resources`] for values of your own |
-//! | read what a provider has and is | [`configuration`], [`data`], [`name`]; again and again, [`Worker::data`]; [`has_traits`], [`has_sharing_provider`] and others answer one question |
+//! | walk up | [`ancestors`] |
+//! | say what a provider has and is | [`configure`] with an [`Edit`]: inventories, traits, aggregates and values of your own in one commit, all of them or those that are named |
+//! | read what a provider has and is | [`configuration`]; again and again, [`Worker::configuration`]. What asks a question of it is a method of the [`Configuration`] |
 //! | see what is used | [`usage`], [`usages`]; of several classes [`usages_of`], of a whole host [`subtree_usages`]; [`version`] tells whether that may have changed |
 //! | find where something fits | a [`View`], one for each thread: [`View::candidates`] for a [`Request`], [`View::best`], [`View::why`] |
 //! | find, claim, and go on after a conflict | [`View::place`]; [`cookbook`] writes a scheduler on it |
@@ -56,7 +55,7 @@
 //! | claim and give back without a consumer | [`Worker::take`], [`Worker::put_back`] |
 //! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for at least so many of a number of claims |
 //! | make a claim depend on more than what is free | [`Claim::require_generation`] |
-//! | change many consumers, and inventories, as one | [`Worker::commit`] of a [`Batch`] |
+//! | change many consumers and providers as one: migrate, swap, evict, reshape | [`Worker::commit`] of a [`Batch`] |
 //! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::cancel`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
 //! | claim the cheapest way: for a consumer that the forest names | [`Claim::unnamed`]; [`issue`] for a uuid to ask again by after a lost reply |
 //! | claim the same again and again | [`Claim::for_consumer`] |
@@ -134,34 +133,22 @@
 //! [`remove_leaf`]: ProviderTree::remove_leaf
 //! [`find`]: ProviderTree::find
 //! [`populate`]: ProviderTree::populate
-//! [`update_inventories`]: ProviderTree::update_inventories
-//! [`has_sharing_provider`]: ProviderTree::has_sharing_provider
-//! [`update_traits`]: ProviderTree::update_traits
-//! [`add_traits`]: ProviderTree::add_traits
-//! [`remove_traits`]: ProviderTree::remove_traits
-//! [`has_traits`]: ProviderTree::has_traits
-//! [`update_resources`]: ProviderTree::update_resources
 //! [`snapshot`]: ProviderTree::snapshot
 //! [`subscribe`]: ProviderTree::subscribe
 //! [`load`]: ProviderTree::load
 //! [`roots`]: ProviderTree::roots
 //! [`children`]: ProviderTree::children
-//! [`parent`]: ProviderTree::parent
 //! [`ancestors`]: ProviderTree::ancestors
 //! [`subtree`]: ProviderTree::subtree
 //! [`tree_of`]: ProviderTree::tree_of
 //! [`providers`]: ProviderTree::providers
-//! [`name`]: ProviderTree::name
 //! [`configuration`]: ProviderTree::configuration
-//! [`data`]: ProviderTree::data
 //! [`version`]: ProviderTree::version
 //! [`usage`]: ProviderTree::usage
 //! [`usages`]: ProviderTree::usages
 //! [`usages_of`]: ProviderTree::usages_of
 //! [`subtree_usages`]: ProviderTree::subtree_usages
-//! [`set_inventories`]: ProviderTree::set_inventories
-//! [`set_traits`]: ProviderTree::set_traits
-//! [`set_aggregates`]: ProviderTree::set_aggregates
+//! [`configure`]: ProviderTree::configure
 //! [`allocations`]: ProviderTree::allocations
 //! [`cordon`]: ProviderTree::cordon
 //! [`uncordon`]: ProviderTree::uncordon
@@ -201,9 +188,6 @@ mod tests;
 
 pub mod docs;
 
-#[doc = include_str!("coming_from_nova.md")]
-pub mod coming_from_nova {}
-
 #[doc = include_str!("cookbook.md")]
 pub mod cookbook {}
 
@@ -217,13 +201,13 @@ pub mod model;
 
 pub use uuid;
 
-pub use api::ProviderTree;
 #[cfg(feature = "serde")]
 pub use api::placement;
+pub use api::{ProviderTree, coming_from_nova};
 pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{
-    Configuration, Expect, Provider, ProviderData, ProviderKey, ProviderSpec, SubtreeUsages,
+    Configuration, Edit, Expect, Facts, Provider, ProviderKey, ProviderSpec, SubtreeUsages,
     Updated, Version,
 };
 pub use search::{

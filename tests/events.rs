@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use provider_tree::{
-    Batch, Claim, Deadline, Expect, Inventories, Inventory, Now, Provider, ProviderSpec,
+    Batch, Claim, Deadline, Edit, Expect, Inventories, Inventory, Now, Provider, ProviderSpec,
     ProviderTree, ResourceClass, Trait,
 };
 use tracing::field::{Field, Visit};
@@ -84,7 +84,7 @@ fn one<T>(body: impl FnOnce() -> T) -> Told {
 fn host(tree: &ProviderTree) -> Provider {
     let host = tree.create_root("host", None).unwrap();
     let vcpu = Inventories::new().with(VCPU, Inventory::new(8));
-    tree.set_inventories(&host, vcpu, Expect::Any).unwrap();
+    tree.configure(&host, vcpu, Expect::Any).unwrap();
     host
 }
 
@@ -194,15 +194,20 @@ fn structure_configuration_and_cordons_are_told() {
     let numa = numa.unwrap();
 
     let ssd = Trait::new("STORAGE_DISK_SSD").unwrap();
-    let set = one(|| tree.set_traits(&host, [ssd], Expect::Any).unwrap());
-    set.has(&[("operation", "set_traits"), ("provider", &root), ("values", "{STORAGE_DISK_SSD}")]);
-    let conflict = one(|| tree.add_traits(&host, [ssd], Expect::Generation(99)).unwrap_err());
-    conflict.has(&[("operation", "add_traits"), ("message", "refused")]);
+    let set = one(|| tree.configure(&host, Edit::new().set_traits([ssd]), Expect::Any).unwrap());
+    set.has(&[("operation", "configure"), ("provider", &root)]);
+    set.has(&[("values", "[SetTraits({STORAGE_DISK_SSD})]")]);
+    let conflict = one(|| {
+        tree.configure(&host, Edit::new().add_traits([ssd]), Expect::Generation(99)).unwrap_err()
+    });
+    conflict.has(&[("operation", "configure"), ("message", "refused")]);
     let vcpu = Inventories::new().with(VCPU, Inventory::new(8));
-    let set = one(|| tree.set_inventories(&host, vcpu, Expect::Any).unwrap());
+    let set = one(|| tree.configure(&host, vcpu, Expect::Any).unwrap());
     assert!(set.fields["values"].contains("VCPU"), "{:?}", set.fields);
-    let set = one(|| tree.set_aggregates(&host, [id(9)], Expect::Any).unwrap());
-    set.has(&[("operation", "set_aggregates"), ("values", &format!("{{{}}}", id(9)))]);
+    let set =
+        one(|| tree.configure(&host, Edit::new().set_aggregates([id(9)]), Expect::Any).unwrap());
+    set.has(&[("operation", "configure")]);
+    set.has(&[("values", &format!("[SetAggregates({{{}}})]", id(9)))]);
 
     one(|| tree.cordon(&host).unwrap()).has(&[("operation", "cordon"), ("provider", &root)]);
     one(|| tree.uncordon(&host).unwrap()).has(&[("operation", "uncordon")]);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use provider_tree::{
-    Claim, Configuration, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
+    Claim, Expect, Facts, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
     ResourceClass, Snapshot, SubtreeUsages, Worker,
 };
 use uuid::Uuid;
@@ -169,8 +169,8 @@ pub struct Forest {
 
 /// The configurations of the providers as one would hold them without the library.
 struct Peers {
-    by_uuid: DashMap<Uuid, Arc<Configuration>, foldhash::quality::RandomState>,
-    by_number: Vec<ArcSwap<Configuration>>,
+    by_uuid: DashMap<Uuid, Arc<Facts>, foldhash::quality::RandomState>,
+    by_number: Vec<ArcSwap<Facts>>,
 }
 
 /// Counts the children of a host with children.
@@ -194,11 +194,11 @@ impl Default for Forest {
         let host = tree.create_root("host", None).expect("a new name");
         for part in 0..PARTS {
             let part = tree.create_child(&host, &format!("part-{part}"), None);
-            tree.set_inventories(&part.expect("a new name"), inventories.clone(), Expect::Any)
+            tree.configure(&part.expect("a new name"), inventories.clone(), Expect::Any)
                 .expect("sound inventories");
         }
         let (usages, names) = (SubtreeUsages::new(), (0..PROVIDERS).map(name).collect());
-        let all = || providers.iter().map(|it| tree.configuration(it).expect("it exists"));
+        let all = || providers.iter().map(|it| tree.configuration(it).expect("it exists").facts);
         let peers = Peers {
             by_uuid: (0..PROVIDERS).map(provider_uuid).zip(all()).collect(),
             by_number: all().map(ArcSwap::new).collect(),
@@ -326,11 +326,11 @@ impl Forest {
     }
 
     fn data_again(&mut self, number: usize) {
-        black_box(self.worker.data(&self.providers[pick(number)]).expect("it exists"));
+        black_box(self.worker.configuration(&self.providers[pick(number)]).expect("it exists"));
     }
 
     fn data(&mut self, number: usize) {
-        black_box(self.tree.data(self.provider(number)).expect("it exists"));
+        black_box(self.tree.configuration(self.provider(number)).expect("it exists"));
     }
 
     fn peer_find(&mut self, number: usize) {

@@ -88,7 +88,7 @@ fn check(dump: &Dump) {
 /// nothing.
 fn canonical(dump: &Dump) -> Dump {
     let mut dump = dump.clone();
-    dump.providers.sort_by_key(|provider| provider.data.uuid);
+    dump.providers.sort_by_key(|provider| provider.configuration.uuid);
     for provider in &mut dump.providers {
         provider.used.retain(|_, amounts| amounts.used > 0);
     }

@@ -18,7 +18,7 @@ pub fn hosts<const N: usize>(capacities: [u64; N]) -> (ProviderTree, [Provider; 
         let name = format!("host-{number}");
         let host = tree.create_root(&name, Uuid::from_u128(number)).expect("a new provider");
         let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
-        tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+        tree.configure(&host, inventories, Expect::Any).expect("a valid inventory");
         host
     });
     (tree, hosts)

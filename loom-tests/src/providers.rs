@@ -28,12 +28,13 @@ pub fn assert_sound(tree: &ProviderTree, count: usize) {
     assert_eq!(all.len(), count);
     for provider in &all {
         assert_eq!(tree.find(provider.uuid()), Some(*provider));
-        let name = tree.name(provider).expect("is there");
+        let name = tree.configuration(provider).map(|now| now.name.clone()).expect("is there");
         assert_eq!(tree.find(&name), Some(*provider));
-        let siblings = match tree.parent(provider).expect("is there") {
-            Some(parent) => tree.children(&parent).expect("is there"),
-            None => tree.roots(),
-        };
+        let siblings =
+            match tree.ancestors(provider).map(|all| all.first().copied()).expect("is there") {
+                Some(parent) => tree.children(&parent).expect("is there"),
+                None => tree.roots(),
+            };
         assert_eq!(siblings.iter().filter(|sibling| *sibling == provider).count(), 1);
     }
 }

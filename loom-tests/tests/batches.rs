@@ -6,8 +6,8 @@ use loom_tests::hosts::{race, used};
 use loom_tests::providers::uuid;
 use loom_tests::{Model, thread};
 use provider_tree::{
-    Batch, Claim, Error, Expect, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
-    ResourceClass,
+    Batch, Claim, Edit, Error, Expect, Inventories, Inventory, Provider, ProviderSpec,
+    ProviderTree, ResourceClass,
 };
 use uuid::Uuid;
 
@@ -111,8 +111,8 @@ fn a_reshape_is_seen_whole() {
         tree.worker().expect("few workers").claim(&held(&top)).map(drop).expect("fits");
         let reshape = Batch::new()
             .replace(held(&child), Expect::Any)
-            .set_inventories(&top, vcpu(0), Expect::Any)
-            .set_inventories(&child, vcpu(4), Expect::Any);
+            .configure(&top, vcpu(0), Expect::Any)
+            .configure(&child, vcpu(4), Expect::Any);
         let (claimed, reshaped) = race(
             &tree,
             |worker| worker.claim(&Claim::new(TWO).take(&top, VCPU, 1)).map(drop),
@@ -236,7 +236,7 @@ fn a_condition_holds_at_the_commit() {
         let claim = Claim::new(ONE).take(&a, VCPU, 1).require_generation(&b, 0);
         let other = tree.clone();
         let thread = thread::spawn(move || {
-            other.set_traits(&b, [], Expect::Any).expect("is there");
+            other.configure(&b, Edit::new().set_aggregates([ONE]), Expect::Any).expect("is there");
             used(&other, &a)
         });
         let claimed = tree.worker().expect("few workers").claim(&claim).map(drop);

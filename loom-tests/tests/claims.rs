@@ -32,7 +32,7 @@ fn a_host_is_read_at_one_instant() {
         let (tree, [host]) = hosts([1]);
         let part = tree.create_child(&host, "part", Uuid::from_u128(9)).expect("a new provider");
         let inventories = Inventories::new().with(VCPU, Inventory::new(1));
-        tree.set_inventories(&part, inventories, Expect::Any).expect("a valid inventory");
+        tree.configure(&part, inventories, Expect::Any).expect("a valid inventory");
         let mut seen = SubtreeUsages::new();
         let ((), claimed) = race(
             &tree,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use loom_tests::{Model, thread};
 use provider_tree::{
-    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Resources, Trait,
-    Usage,
+    Edit, Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Resources,
+    Trait, Usage,
 };
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ fn host(capacity: u64) -> (ProviderTree, Provider) {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
     let inventories = vcpu(Inventory::new(capacity));
-    tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+    tree.configure(&host, inventories, Expect::Any).expect("a valid inventory");
     (tree, host)
 }
 
@@ -36,7 +36,7 @@ fn swap_against<A>(
 ) -> (A, Result<u64, Error>) {
     let other = tree.clone();
     let thread = thread::spawn(move || {
-        other.set_inventories(&host, inventories, Expect::Any).map(|set| set.generation)
+        other.configure(&host, inventories, Expect::Any).map(|set| set.generation)
     });
     let mine = mine(tree);
     (mine, thread.join().expect("no panic in the thread"))
@@ -79,12 +79,12 @@ fn a_snapshots_configuration_moves_to_the_history() {
     .check(|| {
         let (tree, host) = host(4);
         let before = tree.snapshot();
-        let read = |_: &ProviderTree| before.data(&host).map(|data| data.configuration.inventories.clone());
+        let read = |_: &ProviderTree| before.configuration(&host).map(|data| data.inventories.clone());
         let four = vcpu(Inventory::new(4));
         let (found, swapped) = swap_against(&tree, host, vcpu(Inventory::new(5)), read);
         assert_eq!(swapped, Ok(2));
         assert_eq!(found.as_deref(), Ok(&four));
-        assert_eq!(before.data(&host).map(|data| data.configuration.inventories.clone()).as_deref(), Ok(&four));
+        assert_eq!(before.configuration(&host).map(|data| data.inventories.clone()).as_deref(), Ok(&four));
         // Of the usage too: a worker that goes leaves nothing in place.
         assert_eq!(before.kept(), 2);
         let after = tree.snapshot();
@@ -106,7 +106,7 @@ fn a_snapshot_amid_a_change_keeps_one_configuration() {
         let five = vcpu(Inventory::new(5));
         let (snapshot, swapped) = swap_against(&tree, host, five, ProviderTree::snapshot);
         assert_eq!(swapped, Ok(2));
-        let six = tree.set_inventories(&host, vcpu(Inventory::new(6)), Expect::Any);
+        let six = tree.configure(&host, vcpu(Inventory::new(6)), Expect::Any);
         assert_eq!(six.map(|set| set.generation), Ok(3));
         // And one version of its usage: a worker that goes leaves nothing in place.
         assert_eq!(snapshot.kept(), 2);
@@ -124,10 +124,10 @@ fn a_reader_finds_the_configuration_in_force() {
     .check(|| {
         let (tree, host) = host(4);
         let (data, swapped) =
-            swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| tree.data(&host));
+            swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| tree.configuration(&host));
         assert_eq!(swapped, Ok(2));
         let data = data.expect("is there");
-        let total = data.configuration.inventories.get(VCPU).expect("has it").total;
+        let total = data.inventories.get(VCPU).expect("has it").total;
         assert!([(1, 4), (2, 7)].contains(&(data.generation, total)), "{data:?}");
     });
 }
@@ -144,13 +144,14 @@ fn two_swaps_both_count() {
         let (tree, host) = host(4);
         let traits = [Trait::MISC_SHARES_VIA_AGGREGATE];
         let (mine, theirs) = swap_against(&tree, host, vcpu(Inventory::new(7)), |tree| {
-            tree.set_traits(&host, traits, Expect::Any)
+            let set = tree.configure(&host, Edit::new().set_traits(traits), Expect::Any);
+            set.map(|set| set.generation)
         });
         assert!([(Ok(2), Ok(3)), (Ok(3), Ok(2))].contains(&(mine, theirs)));
-        let data = tree.data(&host).expect("is there");
+        let data = tree.configuration(&host).expect("is there");
         assert_eq!(data.generation, 3);
-        assert_eq!(data.configuration.inventories.get(VCPU).expect("has it").total, 7);
-        assert_eq!(*data.configuration.traits, BTreeSet::from(traits));
+        assert_eq!(data.inventories.get(VCPU).expect("has it").total, 7);
+        assert_eq!(*data.traits, BTreeSet::from(traits));
     });
 }
 
@@ -213,21 +214,22 @@ fn a_generation_is_expected_once() {
         let other = tree.clone();
         let thread = thread::spawn(move || {
             let inventories = vcpu(Inventory::new(7));
-            let set = other.set_inventories(&host, inventories, Expect::Generation(1));
+            let set = other.configure(&host, inventories, Expect::Generation(1));
             set.map(|set| set.generation)
         });
-        let mine = tree.set_aggregates(&host, [Uuid::nil()], Expect::Generation(1));
+        let edit = Edit::new().set_aggregates([Uuid::nil()]);
+        let mine = tree.configure(&host, edit, Expect::Generation(1)).map(|set| set.generation);
         let theirs = thread.join().expect("no panic in the thread");
         let conflict = Error::GenerationConflict { provider: host.uuid(), expected: 1, actual: 2 };
-        let data = tree.data(&host).expect("is there");
+        let data = tree.configuration(&host).expect("is there");
         assert_eq!(data.generation, 2);
-        let total = data.configuration.inventories.get(VCPU).expect("has it").total;
+        let total = data.inventories.get(VCPU).expect("has it").total;
         match (mine, theirs) {
             (Ok(2), Err(error)) if error == conflict => {
-                assert_eq!((total, data.configuration.aggregates.len()), (4, 1));
+                assert_eq!((total, data.aggregates.len()), (4, 1));
             }
             (Err(error), Ok(2)) if error == conflict => {
-                assert_eq!((total, data.configuration.aggregates.len()), (7, 0));
+                assert_eq!((total, data.aggregates.len()), (7, 0));
             }
             other => panic!("{other:?}"),
         }
@@ -248,7 +250,7 @@ fn held(value: &Arc<()>) -> usize {
 fn counted_host() -> (ProviderTree, Provider, Arc<()>) {
     let (tree, host) = host(4);
     let value = Arc::new(());
-    let set = tree.update_resources(&host, counted(&value), Expect::Any);
+    let set = tree.configure(&host, Edit::new().set_resources(counted(&value)), Expect::Any);
     assert_eq!(set.map(|updated| updated.generation), Ok(2));
     (tree, host, value)
 }
@@ -257,7 +259,8 @@ fn counted_host() -> (ProviderTree, Provider, Arc<()>) {
 fn drop_resources(tree: &ProviderTree, host: &Provider) -> thread::JoinHandle<u64> {
     let (tree, host) = (tree.clone(), *host);
     thread::spawn(move || {
-        let dropped = tree.update_resources(&host, Resources::new(), Expect::Any);
+        let dropped =
+            tree.configure(&host, Edit::new().set_resources(Resources::new()), Expect::Any);
         dropped.expect("no condition").generation
     })
 }
@@ -275,8 +278,8 @@ fn a_snapshot_has_the_configuration_of_its_instant() {
         let thread = drop_resources(&tree, &host);
         let snapshot = tree.snapshot();
         let read = || {
-            let data = snapshot.data(&host).expect("is there");
-            (data.generation, !data.configuration.resources.is_empty())
+            let data = snapshot.configuration(&host).expect("is there");
+            (data.generation, !data.resources.is_empty())
         };
         let seen = read();
         assert!([(2, true), (3, false)].contains(&seen), "{seen:?}");
@@ -302,7 +305,7 @@ fn a_snapshot_ends_while_a_configuration_is_replaced() {
         let thread = drop_resources(&tree, &host);
         drop(first);
         assert_eq!(thread.join().expect("no panic in the thread"), 3);
-        assert!(!second.data(&host).expect("is there").configuration.resources.is_empty());
+        assert!(!second.configuration(&host).expect("is there").resources.is_empty());
         assert_eq!(held(&value), 1);
         drop(second);
         assert_eq!(held(&value), 0, "kept for nobody");
@@ -323,13 +326,13 @@ fn a_snapshot_has_the_first_configuration() {
         let snapshot = tree.snapshot();
         let other = tree.clone();
         let thread = thread::spawn(move || {
-            let set = other.set_inventories(&host, vcpu(Inventory::new(4)), Expect::Any);
+            let set = other.configure(&host, vcpu(Inventory::new(4)), Expect::Any);
             set.map(|set| set.generation)
         });
-        assert_eq!(snapshot.data(&host).map(|data| data.generation), Ok(0));
+        assert_eq!(snapshot.configuration(&host).map(|data| data.generation), Ok(0));
         assert_eq!(thread.join().expect("no panic in the thread"), Ok(1));
-        let data = snapshot.data(&host).expect("is there");
-        assert_eq!((data.generation, data.configuration.inventories.get(VCPU)), (0, None));
+        let data = snapshot.configuration(&host).expect("is there");
+        assert_eq!((data.generation, data.inventories.get(VCPU)), (0, None));
     });
 }
 
@@ -345,8 +348,8 @@ fn what_a_worker_has_read_is_read_until_it_changes() {
         let (tree, host) = host(4);
         let mut worker = tree.worker().expect("a worker");
         let mut read = || {
-            let data = worker.data(&host).ok()?;
-            let total = data.configuration.inventories.get(VCPU).expect("has it").total;
+            let data = worker.configuration(&host).ok()?;
+            let total = data.inventories.get(VCPU).expect("has it").total;
             Some((data.generation, total))
         };
         // What states the provider goes through, in this order.
@@ -354,7 +357,7 @@ fn what_a_worker_has_read_is_read_until_it_changes() {
         assert_eq!(read(), states[0]);
         let other = tree.clone();
         let thread = thread::spawn(move || {
-            let set = other.set_inventories(&host, vcpu(Inventory::new(7)), Expect::Any);
+            let set = other.configure(&host, vcpu(Inventory::new(7)), Expect::Any);
             assert_eq!(set.map(|set| set.generation), Ok(2));
             assert_eq!(other.remove(&host), Ok(1));
         });

@@ -75,7 +75,7 @@ fn two_hosts() -> (ProviderTree, [Provider; 2]) {
 
 fn set(tree: &ProviderTree, provider: &Provider, class: ResourceClass, total: u64) {
     let inventories = Inventories::new().with(class, Inventory::new(total));
-    tree.set_inventories(provider, inventories, Expect::Any).expect("nothing forbids it");
+    tree.configure(provider, inventories, Expect::Any).expect("nothing forbids it");
 }
 
 /// Runs `mine` while the first provider comes to have 5 VCPU, and the layout that it had until then

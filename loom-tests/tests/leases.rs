@@ -18,7 +18,7 @@ fn leased() -> (ProviderTree, Provider, Lease) {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
     let inventories = Inventories::new().with(VCPU, Inventory::new(4));
-    tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
+    tree.configure(&host, inventories, Expect::Any).expect("valid");
     let claim = Claim::new(ONE).take(&host, VCPU, 3);
     let lease = tree.worker().expect("few workers").lease(&claim, Deadline(10)).expect("fits");
     (tree, host, lease)
@@ -71,7 +71,7 @@ fn a_refused_lease_leaves_the_agenda() {
         let tree = ProviderTree::new();
         let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
         let inventories = Inventories::new().with(VCPU, Inventory::new(4));
-        tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
+        tree.configure(&host, inventories, Expect::Any).expect("valid");
         let mut other = tree.worker().expect("few workers");
         let thread = thread::spawn(move || other.take(&host, &[(VCPU, 2)]).is_ok());
         let claim = Claim::new(ONE).take(&host, VCPU, 3);
@@ -173,7 +173,7 @@ fn a_new_lease_is_found_due() {
         let tree = ProviderTree::new();
         let host = tree.create_root("host", Uuid::from_u128(1)).expect("the first provider");
         let inventories = Inventories::new().with(VCPU, Inventory::new(4));
-        tree.set_inventories(&host, inventories, Expect::Any).expect("valid");
+        tree.configure(&host, inventories, Expect::Any).expect("valid");
         let mut other = tree.worker().expect("few workers");
         let thread = thread::spawn(move || {
             other.lease(&Claim::new(ONE).take(&host, VCPU, 3), Deadline(10)).map(drop)

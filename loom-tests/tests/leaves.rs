@@ -32,7 +32,12 @@ fn check_up_to(
 /// The names of what is below `parent`, in their order.
 fn below(tree: &ProviderTree, parent: &Provider) -> Vec<String> {
     let children = tree.children(parent).expect("is there");
-    children.iter().map(|child| tree.name(child).expect("is there").to_string()).collect()
+    children
+        .iter()
+        .map(|child| {
+            tree.configuration(child).map(|now| now.name.clone()).expect("is there").to_string()
+        })
+        .collect()
 }
 
 #[test]

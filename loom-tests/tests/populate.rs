@@ -5,8 +5,8 @@
 use loom_tests::Model;
 use loom_tests::providers::{race, uuid};
 use provider_tree::{
-    Claim, Error, Expect, Fault, Inventories, Inventory, Provider, ProviderSpec, ProviderTree,
-    ResourceClass, Trait,
+    Claim, Edit, Error, Expect, Fault, Inventories, Inventory, Provider, ProviderSpec,
+    ProviderTree, ResourceClass, Trait, coming_from_nova::NovaProviderTree,
 };
 
 const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -29,14 +29,10 @@ fn populated(list: &[ProviderSpec]) -> (ProviderTree, Vec<Provider>) {
 /// Each provider with its name and the uuid of its parent; all found by uuid and by name.
 fn shape(tree: &ProviderTree) -> Vec<(u128, String, Option<u128>)> {
     let row = |provider: &Provider| {
-        let data = tree.data(provider).expect("is there");
+        let data = tree.configuration(provider).expect("is there");
         assert_eq!(tree.find(data.uuid), Some(*provider));
-        assert_eq!(tree.find(&data.configuration.name), Some(*provider));
-        (
-            data.uuid.as_u128(),
-            data.configuration.name.to_string(),
-            data.parent.map(|parent| parent.as_u128()),
-        )
+        assert_eq!(tree.find(&data.name), Some(*provider));
+        (data.uuid.as_u128(), data.name.to_string(), data.parent.map(|parent| parent.as_u128()))
     };
     tree.providers().iter().map(row).collect()
 }
@@ -219,14 +215,11 @@ fn two_populations_are_one_after_the_other() {
             |tree| tree.populate(&[spec(1, "b").with_generation(7)]).map(drop),
         );
         assert_eq!((mine, theirs), (Ok(()), Ok(())));
-        let data = tree.data(&tree.find(uuid(1)).expect("is there")).expect("is there");
-        assert!(
-            [("a", 5), ("b", 7)].contains(&(&*data.configuration.name, data.generation)),
-            "{data:?}"
-        );
+        let data = tree.configuration(&tree.find(uuid(1)).expect("is there")).expect("is there");
+        assert!([("a", 5), ("b", 7)].contains(&(&*data.name, data.generation)), "{data:?}");
         assert_eq!(shape(&tree).len(), 1);
         // The name that lost is free.
-        let free = if &*data.configuration.name == "a" { "b" } else { "a" };
+        let free = if &*data.name == "a" { "b" } else { "a" };
         assert_eq!(tree.find(free), None);
         tree.create_root(free, uuid(2)).expect("nobody has the name");
     });
@@ -248,7 +241,7 @@ fn sharing_providers_are_counted() {
         let (a, b) = (providers[0], providers[1]);
         let (mine, theirs) = race(
             &tree,
-            |tree| tree.set_traits(&a, [], Expect::Any).map(drop),
+            |tree| tree.configure(&a, Edit::new().set_traits([]), Expect::Any).map(drop),
             move |tree| tree.remove(&b).map(drop),
         );
         assert_eq!((mine, theirs), (Ok(()), Ok(())));
@@ -268,7 +261,7 @@ fn two_updates_change_once() {
         let (tree, providers) = populated(&[spec(1, "a")]);
         let a = providers[0];
         let update = move |tree: &ProviderTree| {
-            tree.add_traits(&a, [SHARES], Expect::Any).expect("is there")
+            tree.configure(&a, Edit::new().add_traits([SHARES]), Expect::Any).expect("is there")
         };
         let (mine, theirs) = race(&tree, update, update);
         assert!(mine.changed ^ theirs.changed, "{mine:?} {theirs:?}");

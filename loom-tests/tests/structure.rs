@@ -9,7 +9,7 @@ use loom_tests::contests::{
 };
 use loom_tests::providers::{assert_sound, child, race, root, uuid};
 use provider_tree::model::{cells_of, interned};
-use provider_tree::{Error, Provider, ProviderData, ProviderTree};
+use provider_tree::{Configuration, Error, Provider, ProviderTree};
 
 #[test]
 fn one_uuid_is_created_once() {
@@ -285,22 +285,22 @@ fn a_move_is_read_whole() {
         let (tree, [a, b, moving]) = two_roots_and_a_child();
         let mut worker = tree.worker().expect("a worker");
         let states = [(Some(a.uuid()), 0), (Some(b.uuid()), 1)];
-        let state = |data: &ProviderData| {
+        let state = |data: &Configuration| {
             let seen = (data.parent, data.generation);
             states.iter().position(|state| *state == seen).expect("parent and generation agree")
         };
-        assert_eq!(worker.data(&moving).map(state), Ok(0));
+        assert_eq!(worker.configuration(&moving).map(state), Ok(0));
         let (seen, moved) = race(
             &tree,
             |tree| {
-                let data = tree.data(&moving).expect("is there");
-                [state(&data), state(worker.data(&moving).expect("is there"))]
+                let data = tree.configuration(&moving).expect("is there");
+                [state(&data), state(worker.configuration(&moving).expect("is there"))]
             },
             move |tree| tree.reparent(&moving, Some(&b)),
         );
         assert_eq!(moved, Ok(()));
         assert!(seen.is_sorted(), "{seen:?}");
-        assert_eq!(worker.data(&moving).map(state), Ok(1));
+        assert_eq!(worker.configuration(&moving).map(state), Ok(1));
     });
 }
 

@@ -5,8 +5,8 @@
 //! GPUs in one commit.
 
 use provider_tree::{
-    Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request, ResourceClass,
-    Trait,
+    Edit, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
+    ResourceClass, Trait,
 };
 
 use crate::shape::{Demand, ModelId, Models, Node, WHOLE_GPU};
@@ -97,13 +97,17 @@ impl Classes {
     ) -> Result<ClusterNode, Error> {
         let root = tree.create_root(&node.name, None)?;
         let amounts = [(self.cpu, node.cpu_milli), (self.memory, node.memory_mib)];
-        tree.set_inventories(&root, inventories(&amounts), Expect::Any)?;
+        tree.configure(&root, inventories(&amounts), Expect::Any)?;
         let gpus = (0..node.gpus).map(|number| {
             let gpu = tree.create_child(&root, &format!("{}/gpu{number}", node.name), None)?;
             let amounts = [(self.gpu, u32::from(WHOLE_GPU))];
-            tree.set_inventories(&gpu, inventories(&amounts), Expect::Any)?;
+            tree.configure(&gpu, inventories(&amounts), Expect::Any)?;
             if let Some(model) = node.model {
-                tree.set_traits(&gpu, [Trait::new(models.name(model))?], Expect::Any)?;
+                tree.configure(
+                    &gpu,
+                    Edit::new().set_traits([Trait::new(models.name(model))?]),
+                    Expect::Any,
+                )?;
             }
             Ok(gpu)
         });

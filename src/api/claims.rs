@@ -50,7 +50,7 @@ impl ProviderTree {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let mut worker = tree.worker()?;
     ///
     /// let issued = tree.issue()?;
@@ -87,7 +87,7 @@ impl ProviderTree {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
     /// let vm = tree.worker()?.lease(&claim, Deadline(100))?.consumer();
     ///

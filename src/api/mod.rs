@@ -1,6 +1,7 @@
 //! [`ProviderTree`] and its methods, by subject.
 
 mod claims;
+pub mod coming_from_nova;
 mod configuration;
 #[cfg(feature = "serde")]
 pub mod placement;

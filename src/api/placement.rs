@@ -2,9 +2,9 @@
 //!
 //! | document | where Placement has it | made of | made true by |
 //! |---|---|---|---|
-//! | [`InventoriesDocument`] | `/resource_providers/{uuid}/inventories` | [`ProviderData`] | [`set_inventories`] |
-//! | [`TraitsDocument`] | `/resource_providers/{uuid}/traits` | [`ProviderData`] | [`set_traits`] |
-//! | [`AggregatesDocument`] | `/resource_providers/{uuid}/aggregates` | [`ProviderData`] | [`set_aggregates`] |
+//! | [`InventoriesDocument`] | `/resource_providers/{uuid}/inventories` | [`Configuration`] | [`Edit::set_inventories`] |
+//! | [`TraitsDocument`] | `/resource_providers/{uuid}/traits` | [`Configuration`] | [`Edit::set_traits`] |
+//! | [`AggregatesDocument`] | `/resource_providers/{uuid}/aggregates` | [`Configuration`] | [`Edit::set_aggregates`] |
 //! | [`AllocationsDocument`] | `/allocations/{uuid}` | [`Allocations`] | [`AllocationsDocument::claim`] |
 //!
 //! Each comes back whole from the JSON that is written of it. A field that Placement does not have is
@@ -25,7 +25,7 @@
 //!     r#"{"inventories": {"VCPU": {"total": 16}}, "resource_provider_generation": 0}"#,
 //! )?;
 //! let expect = Expect::Generation(inventories.resource_provider_generation);
-//! tree.set_inventories(&host, inventories.inventories, expect)?;
+//! tree.configure(&host, inventories.inventories, expect)?;
 //!
 //! let text = format!(
 //!     r#"{{"allocations": {{"{host_uuid}": {{"resources": {{"VCPU": 4}}}}}},
@@ -37,7 +37,7 @@
 //! tree.worker()?.claim(&claim)?;
 //!
 //! let held = tree.allocations(vm).expect("it was claimed");
-//! let answer = InventoriesDocument::from(&tree.data(&host)?);
+//! let answer = InventoriesDocument::from(&tree.configuration(&host)?);
 //! assert_eq!(answer.resource_provider_generation, 1);
 //! let answer = AllocationsDocument::new(&held, wanted.owner.clone());
 //! assert_eq!(answer.allocations, wanted.allocations);
@@ -45,9 +45,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`set_inventories`]: ProviderTree::set_inventories
-//! [`set_traits`]: ProviderTree::set_traits
-//! [`set_aggregates`]: ProviderTree::set_aggregates
+//! [`Edit::set_inventories`]: crate::Edit::set_inventories
+//! [`Edit::set_traits`]: crate::Edit::set_traits
+//! [`Edit::set_aggregates`]: crate::Edit::set_aggregates
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ use uuid::Uuid;
 
 use crate::api::tree::ProviderTree;
 use crate::claim::{Allocations, Claim};
-use crate::forest::ProviderData;
+use crate::forest::Configuration;
 use crate::values::shape::{class_map, trait_names, unique_map, write_field};
 use crate::values::{Inventories, ResourceClass, Trait};
 
@@ -139,31 +139,31 @@ pub struct UnknownProvider(
     pub Uuid,
 );
 
-impl From<&ProviderData> for InventoriesDocument {
+impl From<&Configuration> for InventoriesDocument {
     /// Returns the inventories of a provider, with its generation.
-    fn from(data: &ProviderData) -> Self {
+    fn from(data: &Configuration) -> Self {
         InventoriesDocument {
-            inventories: (*data.configuration.inventories).clone(),
+            inventories: (*data.inventories).clone(),
             resource_provider_generation: data.generation,
         }
     }
 }
 
-impl From<&ProviderData> for TraitsDocument {
+impl From<&Configuration> for TraitsDocument {
     /// Returns the traits of a provider, with its generation.
-    fn from(data: &ProviderData) -> Self {
+    fn from(data: &Configuration) -> Self {
         TraitsDocument {
-            traits: Arc::clone(&data.configuration.traits),
+            traits: Arc::clone(&data.traits),
             resource_provider_generation: data.generation,
         }
     }
 }
 
-impl From<&ProviderData> for AggregatesDocument {
+impl From<&Configuration> for AggregatesDocument {
     /// Returns the aggregates of a provider, with its generation.
-    fn from(data: &ProviderData) -> Self {
+    fn from(data: &Configuration) -> Self {
         AggregatesDocument {
-            aggregates: Arc::clone(&data.configuration.aggregates),
+            aggregates: Arc::clone(&data.aggregates),
             resource_provider_generation: data.generation,
         }
     }
@@ -171,7 +171,7 @@ impl From<&ProviderData> for AggregatesDocument {
 
 impl AllocationsDocument {
     /// Returns the document of what a consumer holds, which belongs to `owner`, without the generations of
-    /// providers: [`ProviderTree::data`] has them. (Of a consumer that holds nothing Placement says
+    /// providers: [`ProviderTree::configuration`] has them. (Of a consumer that holds nothing Placement says
     /// `{"allocations": {}}`.)
     pub fn new(held: &Allocations, owner: Owner) -> Self {
         let mut allocations: BTreeMap<Uuid, ProviderAllocations> = BTreeMap::new();

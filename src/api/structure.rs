@@ -26,7 +26,7 @@ impl ProviderTree {
     /// unless the name has 1 to 1,024 bytes; [`TooLarge`](crate::Error::TooLarge) when the forest
     /// is full: see its [limits](crate::docs::limits).
     pub fn create_root(&self, name: &str, uuid: impl Into<Option<Uuid>>) -> Result<Provider> {
-        self.create("create_root", None, name, uuid.into())
+        self.create("create_root", None, name, uuid.into(), 0)
     }
 
     /// Creates a provider as the last child of `parent`, and returns its handle. In everything
@@ -43,19 +43,20 @@ impl ProviderTree {
         name: &str,
         uuid: impl Into<Option<Uuid>>,
     ) -> Result<Provider> {
-        self.create("create_child", Some(parent), name, uuid.into())
+        self.create("create_child", Some(parent), name, uuid.into(), 0)
     }
 
-    fn create(
+    pub(super) fn create(
         &self,
         operation: &'static str,
         parent: Option<&Provider>,
         name: &str,
         wanted: Option<Uuid>,
+        generation: u64,
     ) -> Result<Provider> {
         let uuid = wanted.unwrap_or_else(Uuid::new_v4);
         let call = Call::of_forest(operation).making(wanted, uuid).named(name).below(parent);
-        self.write(call, |forest, writer| create(forest, writer, parent, name, uuid))
+        self.write(call, |forest, writer| create(forest, writer, parent, (name, uuid), generation))
     }
 
     /// Removes `provider` and all its descendants at one instant; returns how many providers this
@@ -141,7 +142,7 @@ impl ProviderTree {
     /// let host = tree.create_root("host-1", None)?;
     /// let numa = tree.create_child(&host, "host-1-numa-0", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    /// tree.set_inventories(&numa, vcpu, Expect::Any)?;
+    /// tree.configure(&numa, vcpu, Expect::Any)?;
     /// let claim = Claim::new(Uuid::new_v4()).take(&numa, ResourceClass::VCPU, 1);
     /// let mut worker = tree.worker()?;
     ///

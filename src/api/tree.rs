@@ -21,7 +21,7 @@ use crate::trace::Call;
 /// let tree = ProviderTree::new();
 /// let host = tree.create_root("host-1", None)?;
 /// let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-/// tree.set_inventories(&host, inventories, Expect::Any)?;
+/// tree.configure(&host, inventories, Expect::Any)?;
 /// assert_eq!(tree.find("host-1"), Some(host));
 /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.free(), 16);
 /// # Ok::<(), provider_tree::Error>(())

@@ -42,7 +42,7 @@ impl ProviderTree {
     /// let inventories = Inventories::new()
     ///     .with(ResourceClass::VCPU, Inventory::new(16))
     ///     .with(ResourceClass::DISK_GB, Inventory::new(900));
-    /// tree.set_inventories(&host, inventories, Expect::Any)?;
+    /// tree.configure(&host, inventories, Expect::Any)?;
     /// let classes = [ResourceClass::VCPU, ResourceClass::MEMORY_MB, ResourceClass::DISK_GB];
     /// let [vcpu, memory, disk] = tree.usages_of(&host, classes)?;
     /// assert_eq!(vcpu.map(|usage| usage.free()), Some(16));
@@ -87,7 +87,7 @@ impl ProviderTree {
     /// for name in ["host-1-numa-0", "host-1-numa-1"] {
     ///     let numa = tree.create_child(&host, name, None)?;
     ///     let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    ///     tree.set_inventories(&numa, inventories, Expect::Any)?;
+    ///     tree.configure(&numa, inventories, Expect::Any)?;
     /// }
     ///
     /// let mut usages = SubtreeUsages::new();

@@ -13,8 +13,12 @@ use crate::ledger::DoubleCollect;
 /// storm of such changes to what a walk visits, the walk may take as long as the storm. Claims and
 /// changes of configuration don't disturb a walk. Cost: the number of providers visited.
 impl ProviderTree {
-    /// Returns the provider with this uuid, or with this name, if there is one. O(1), whether or
-    /// not there is one; takes a shard's read lock for O(1).
+    /// Returns the provider with this uuid, or with this name, if there is one. O(1), whether or not there is
+    /// one; takes a shard's read lock for O(1).
+    ///
+    /// A text that no provider has as its name may also be that of a uuid, in any form that
+    /// [`Uuid::try_parse`](uuid::Uuid::try_parse) reads; that is looked up afterwards, at an instant of its
+    /// own.
     ///
     /// ```
     /// use provider_tree::ProviderTree;
@@ -23,6 +27,7 @@ impl ProviderTree {
     /// let host = tree.create_root("host-1", None)?;
     /// assert_eq!(tree.find(host.uuid()), Some(host));
     /// assert_eq!(tree.find("host-1"), Some(host));
+    /// assert_eq!(tree.find(&host.uuid().to_string()), Some(host));
     /// assert_eq!(tree.find("host-2"), None);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
@@ -50,15 +55,6 @@ impl ProviderTree {
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
     pub fn children(&self, provider: &Provider) -> Result<Vec<Provider>> {
         self.read(|mut now| now.children(provider))
-    }
-
-    /// Returns the parent of `provider`, or `None` for a root.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more.
-    pub fn parent(&self, provider: &Provider) -> Result<Option<Provider>> {
-        self.read(|mut now| now.parent(provider))
     }
 
     /// Returns the ancestors of `provider`, its parent first, its root last.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::fact::Facts;
+use crate::claim::fact::Answers;
 use crate::claim::holder::Holder;
 use crate::claim::pin::ForestPin;
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::ledger::{Abort, Cell, Transaction};
 #[derive(Clone, Debug)]
 pub(crate) struct Basis {
     pub(crate) pin: Arc<ForestPin>,
-    pub(crate) providers: Vec<(Provider, Facts)>,
+    pub(crate) providers: Vec<(Provider, Answers)>,
     /// The consumers that held something in the snapshot, with their cells.
     pub(crate) consumers: Vec<(Cell, Uuid)>,
     /// The consumers that held nothing in the snapshot.
@@ -59,7 +59,7 @@ impl Basis {
         transaction: &mut Transaction<'_>,
         forest: &Forest,
         provider: &Provider,
-        facts: &Facts,
+        facts: &Answers,
     ) -> Result<bool, Abort<Refusal>> {
         for (question, answer) in facts {
             let place = transaction.open(question.cell(provider))?;

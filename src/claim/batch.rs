@@ -1,362 +1,213 @@
-//! Batches: changes of many consumers, inventories and cordons in one commit.
-//!
-//! The transaction first gives back everything that the consumers hold, then replaces inventories,
-//! then takes everything that is wanted. Cordons that the batch ends end before anything is taken;
-//! cordons that the batch begins begin afterwards. The transaction checks a class of a provider
-//! once, with all that the batch gives back and takes there.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! [`Batch`]: what several changes want together.
 
 use uuid::Uuid;
 
-use crate::claim::agenda::AgendaKey;
-use crate::claim::change::Change;
-use crate::claim::core::Core;
-use crate::claim::engine::{check_conditions, expand};
-use crate::claim::holder::Holder;
-use crate::claim::issued::name_batch;
-use crate::claim::lines::{Line, sum_of};
-use crate::claim::request::{Batch, Before, ConsumerChange, CordonChange, InventoriesChange};
-use crate::claim::shown::Edits;
-use crate::claim::worker::{Receipt, Worker};
-use crate::error::Fault;
-use crate::error::{Error, Result};
-use crate::forest::configuration::{Candidate, Configuration};
-use crate::forest::{
-    Expect, Forest, KeyCell, Provider, Refusal, Replacement, set_cordon_in, while_stale,
-};
-use crate::layout::{Holding, Layouts, UsageWords, widened};
-use crate::ledger::{Abort, Cell, Torn, Transaction, Writer};
-use crate::trace::Call;
-use crate::values::{ClassCapacity, ResourceClass};
+use crate::claim::basis::Basis;
+use crate::claim::request::{Before, Claim};
+use crate::forest::{Edit, Expect, Provider, ProviderSpec};
 
-impl Worker {
-    /// Makes all changes of a batch at one instant, or none of them. Returns a receipt for each
-    /// consumer, in the order of the batch.
-    ///
-    /// The amounts that the batch gives back are free for the amounts that it takes. Where the
-    /// batch takes no more than it gives back, the batch passes even if a shrunk inventory is
-    /// exceeded. From a cordoned provider, no consumer of the batch takes more than it gives back.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`claim`](Self::claim), [`replace`](Self::replace),
-    /// [`release`](Self::release) and
-    /// [`set_inventories`](crate::ProviderTree::set_inventories), with two differences. A claim of
-    /// a consumer that exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever the
-    /// consumer holds. [`CapacityExceeded`](Error::CapacityExceeded) tells what the whole batch
-    /// asks for, and what is free for the whole batch.
-    ///
-    /// Returns [`InvalidEntries`](Error::InvalidEntries) if a consumer, or the inventories of a
-    /// provider, come twice. Returns [`ProviderChanged`](Error::ProviderChanged) or
-    /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
-    /// [fork](crate::Fork::to_batch_if_unchanged) has read, and that has changed.
-    pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
-        let Worker { core, writer, .. } = self;
-        let committed = name_batch(core, writer, batch).and_then(|(batch, _issued)| {
-            let capacities = check_batch(core, &batch)?;
-            commit(core, writer, &batch, &capacities)
-        });
-        let call = Call::of_worker("commit", None);
-        self.counting(committed, |tallies| &tallies.claims, call.with_amounts(&Edits(batch)))
-    }
+/// Represents changes of any number of consumers and providers that are made as one: a migration, a swap, an
+/// eviction to make room, a reshape.
+///
+/// Whatever the order in which the parts of a batch were added, they are made in this one: everything that
+/// the consumers hold is given back; providers come, move and are configured; cordons end; everything that is
+/// wanted is taken; cordons begin; providers go. So consumers can swap places on full providers, and
+/// allocations can follow inventories to providers that did not exist before: nobody sees them in between.
+///
+/// ```
+/// use provider_tree::{Batch, Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+/// use uuid::Uuid;
+///
+/// let tree = ProviderTree::new();
+/// let host = tree.create_root("host-1", None)?;
+/// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+/// tree.configure(&host, vcpu, Expect::Any)?;
+/// let mut worker = tree.worker()?;
+/// let (low, high) = (Uuid::new_v4(), Uuid::new_v4());
+/// let all = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 8);
+/// worker.claim(&all(low))?;
+///
+/// // Evict one and place the other.
+/// worker.commit(&Batch::new().release(low, Expect::Any).claim(all(high)))?;
+/// assert_eq!(tree.snapshot().consumers()?, [high]);
+/// # Ok::<(), provider_tree::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub(crate) consumers: Vec<ConsumerChange>,
+    /// The providers that the batch creates.
+    pub(crate) created: Vec<ProviderSpec>,
+    /// The providers that the batch moves and configures.
+    pub(crate) changed: Vec<ProviderChange>,
+    /// The providers that the batch removes, with their descendants.
+    pub(crate) removed: Vec<Provider>,
+    pub(crate) cordons: Vec<CordonChange>,
+    pub(crate) basis: Option<Basis>,
 }
 
-/// Checks what can be checked of the batch without a transaction. Returns the capacities of the
-/// batch's inventories.
-fn check_batch(core: &Core, batch: &Batch) -> Result<Vec<Vec<ClassCapacity>>> {
-    let mut faults = Vec::new();
-    let mut seen = HashSet::<Uuid, foldhash::fast::RandomState>::default();
-    for change in &batch.consumers {
-        if !seen.insert(change.consumer) {
-            faults.push(Fault::DuplicateConsumer { consumer: change.consumer });
-        }
-    }
-    seen.clear();
-    for change in &batch.inventories {
-        if !seen.insert(change.provider.uuid) {
-            faults.push(Fault::DuplicateUuid { provider: change.provider.uuid });
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Error::InvalidEntries { faults });
-    }
-    for change in &batch.consumers {
-        if let Some(claim) = &change.claim {
-            claim.check(&core.forest)?;
-        }
-        change.before.validate()?;
-    }
-    for change in &batch.cordons {
-        core.forest.structure_cell(&change.provider)?;
-    }
-    if let Some(basis) =
-        batch.basis.as_ref().filter(|basis| basis.pin.core.forest.id() != core.forest.id())
-    {
-        return Err(Error::ForeignSnapshot { version: basis.pin.number() });
-    }
-    let capacities = |change: &InventoriesChange| {
-        change.expect.validate()?;
-        core.forest.usage_cell(&change.provider)?;
-        change.inventories.capacities()
-    };
-    batch.inventories.iter().map(capacities).collect()
+/// Describes what a batch does with one consumer.
+#[derive(Clone, Debug)]
+pub(crate) struct ConsumerChange {
+    /// Nil until the consumer of an unnamed claim is named.
+    pub(crate) consumer: Uuid,
+    /// What the consumer will hold; `None` if it will hold nothing any more.
+    pub(crate) claim: Option<Claim>,
+    pub(crate) before: Before,
 }
 
-fn commit(
-    core: &Core,
-    writer: &mut Writer,
-    batch: &Batch,
-    capacities: &[Vec<ClassCapacity>],
-) -> Result<Vec<Receipt>> {
-    // Dropped after all keys are given up: the replaced configurations hold values of the caller's
-    // types, whose own drop may panic.
-    let mut replaced = Vec::new();
-    let keys: Vec<Uuid> = batch.keys().collect();
-    while_stale(|| {
-        core.claims.consumers.with_keys(writer, keys.iter(), |writer, keys| {
-            attempt(core, writer, batch, capacities, keys, &mut replaced)
-        })
-    })
+/// Describes how a batch changes one provider.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderChange {
+    pub(crate) provider: Provider,
+    /// What changes of what the provider has, and what that rests on.
+    pub(crate) edit: Option<(Edit, Expect)>,
+    /// The parent that the provider comes to have, if it moves; `None` inside makes it a root.
+    pub(crate) parent: Option<Option<Provider>>,
+}
+
+/// Describes a provider that a batch cordons, if `own` is true, or whose cordon the batch ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CordonChange {
+    pub(crate) provider: Provider,
+    pub(crate) own: bool,
 }
 
 impl Batch {
-    /// Returns the consumers that the batch changes, then the consumers that have to be absent. The
-    /// latter get keys too, so that the transaction can rest on their absence.
-    fn keys(&self) -> impl Iterator<Item = Uuid> {
-        let absent = self.basis.iter().flat_map(|basis| basis.absent.iter().copied());
-        self.consumers.iter().map(|change| change.consumer).chain(absent)
+    /// Returns a batch that changes nothing yet.
+    pub fn new() -> Self {
+        Self::default()
     }
-}
 
-/// Begins the cordons that the batch begins, if `own` is true; otherwise ends the cordons that the
-/// batch ends.
-fn change_cordons(
-    transaction: &mut Transaction<'_>,
-    batch: &Batch,
-    own: bool,
-) -> Result<(), Abort<Refusal>> {
-    for CordonChange { provider, .. } in batch.cordons.iter().filter(|change| change.own == own) {
-        set_cordon_in(transaction, provider, own)?;
+    /// Adds what [`Worker::claim`](crate::Worker::claim) does, and returns the batch.
+    pub fn claim(mut self, claim: Claim) -> Self {
+        let (consumer, before) = (claim.consumer().unwrap_or_default(), Before::Nothing);
+        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
+        self
     }
-    Ok(())
-}
 
-fn attempt(
-    core: &Core,
-    writer: &mut Writer,
-    batch: &Batch,
-    capacities: &[Vec<ClassCapacity>],
-    keys: &[KeyCell],
-    all_replaced: &mut Vec<Arc<Configuration>>,
-) -> Result<Vec<Receipt>, Refusal> {
-    let forest = &core.forest;
-    let mut replacements = Vec::with_capacity(batch.inventories.len());
-    for (change, capacities) in batch.inventories.iter().zip(capacities) {
-        let InventoriesChange { provider, inventories, expect } = change;
-        let (_, version, current) = forest.configuration_in_force(provider)?;
-        all_replaced.push(Arc::clone(&current));
-        let inventories = Arc::new(inventories.clone());
-        let next = Configuration { inventories, ..(*current).clone() };
-        let (before, capacities) = ((version, &*current), Some(&capacities[..]));
-        replacements.push(Replacement::new(forest, provider, *expect, capacities, before, next));
+    /// Adds what [`Worker::replace`](crate::Worker::replace) does, and returns the batch.
+    pub fn replace(mut self, claim: Claim, expect: Expect) -> Self {
+        let (consumer, before) = (claim.consumer().unwrap_or_default(), Before::Expected(expect));
+        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
+        self
     }
-    let mut outcomes = Vec::with_capacity(keys.len());
-    let candidates = replacements.iter().map(|replacement| &replacement.candidate);
-    let ((), at) = Candidate::decide(candidates, writer, |transaction| {
-        outcomes.clear();
-        if let Some(basis) = &batch.basis {
-            basis.check(transaction, &core.forest, &keys[batch.consumers.len()..])?;
+
+    /// Adds a claim of a consumer that is as expected, and that gives up its lease, if it has one.
+    /// Returns the batch.
+    pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
+        let (consumer, before) = (claim.consumer().unwrap_or_default(), Before::Ended(expect));
+        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
+        self
+    }
+
+    /// Adds what [`Worker::release`](crate::Worker::release) does, for a consumer that is as
+    /// expected, and returns the batch.
+    pub fn release(mut self, consumer: Uuid, expect: Expect) -> Self {
+        let before = Before::Ended(expect);
+        self.consumers.push(ConsumerChange { consumer, claim: None, before });
+        self
+    }
+
+    /// Adds what [`ProviderTree::cordon`](crate::ProviderTree::cordon) does, and returns the batch.
+    /// The cordon begins after the batch has taken what it takes.
+    pub fn cordon(mut self, provider: &Provider) -> Self {
+        self.cordons.push(CordonChange { provider: *provider, own: true });
+        self
+    }
+
+    /// Adds what [`ProviderTree::uncordon`](crate::ProviderTree::uncordon) does, and returns the
+    /// batch. The cordon ends before the batch takes anything.
+    pub fn uncordon(mut self, provider: &Provider) -> Self {
+        self.cordons.push(CordonChange { provider: *provider, own: false });
+        self
+    }
+
+    /// Adds what [`ProviderTree::configure`](crate::ProviderTree::configure) does, and returns the batch.
+    pub fn configure(mut self, provider: &Provider, edit: impl Into<Edit>, expect: Expect) -> Self {
+        let edit = Some((edit.into(), expect));
+        match self.changed.iter_mut().find(|it| it.provider == *provider && it.edit.is_none()) {
+            Some(change) => change.edit = edit,
+            None => {
+                let parent = None;
+                self.changed.push(ProviderChange { provider: *provider, edit, parent });
+            }
         }
-        let holders = open_consumers(transaction, batch, keys)?;
-        for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
-            check_conditions(transaction, &core.forest, claim)?;
+        self
+    }
+
+    /// Adds what [`ProviderTree::reparent`](crate::ProviderTree::reparent) does, and returns the batch. If
+    /// the batch configures the provider too, its generation grows once.
+    pub fn reparent(mut self, provider: &Provider, parent: Option<&Provider>) -> Self {
+        let parent = Some(parent.copied());
+        match self.changed.iter_mut().find(|it| it.provider == *provider && it.parent.is_none()) {
+            Some(change) => change.parent = parent,
+            None => self.changed.push(ProviderChange { provider: *provider, edit: None, parent }),
         }
-        let parts = parts_held(transaction, &holders);
-        by_class(&parts).try_for_each(|parts| give_back(transaction, &forest.layouts, parts))?;
-        for replacement in &replacements {
-            // The batch may take again what it has given back, even if that exceeds the capacity.
-            replacement.put_in_force(transaction, forest.sharing, u64::MAX)?;
+        self
+    }
+
+    /// Adds the creation of a provider with all that the entry says it has, and returns the batch. Other
+    /// parts of the batch name the provider by the handle that
+    /// [`ProviderSpec::to_come`] returns; its uuid may be the parent of others that the batch creates. After
+    /// the commit, [`find`](crate::ProviderTree::find) returns the handle for good.
+    ///
+    /// ```
+    /// use provider_tree::{Batch, Claim, Edit, Expect, Inventories, Inventory, ProviderSpec};
+    /// use provider_tree::{ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.configure(&host, vcpu.clone(), Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let vm = worker.claim(&Claim::unnamed().take(&host, ResourceClass::VCPU, 3))?.consumer;
+    ///
+    /// // The host's CPUs become those of a child, and what is held of them goes along.
+    /// let numa = ProviderSpec::new(Uuid::new_v4(), "host-1-numa-0")
+    ///     .with_parent(host.uuid())
+    ///     .with_inventories(vcpu);
+    /// let held = Claim::new(vm).take(&numa.to_come(), ResourceClass::VCPU, 3);
+    /// let reshape = Batch::new()
+    ///     .configure(&host, Edit::new().remove_inventories([ResourceClass::VCPU]), Expect::Any)
+    ///     .create(numa)
+    ///     .replace(held, Expect::Any);
+    /// worker.commit(&reshape)?;
+    ///
+    /// let numa = tree.find("host-1-numa-0").expect("just created");
+    /// assert_eq!(tree.usage(&numa, ResourceClass::VCPU)?.used, 3);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn create(mut self, provider: ProviderSpec) -> Self {
+        self.created.push(provider);
+        self
+    }
+
+    /// Adds what [`ProviderTree::remove`](crate::ProviderTree::remove) does, and returns the batch. Nothing
+    /// may be held from the provider and its descendants when all else in the batch is done.
+    pub fn remove(mut self, provider: &Provider) -> Self {
+        self.removed.push(*provider);
+        self
+    }
+
+    /// Returns the batch with the handles of the providers that it creates in the place of those that stood
+    /// for them. `handles` are in the order of the creations.
+    pub(super) fn with_handles(&self, handles: &[Provider]) -> Self {
+        let known = |handle: &Provider| {
+            let is_meant = |known: &&Provider| handle.is_to_come() && known.uuid == handle.uuid;
+            handles.iter().find(is_meant).copied().unwrap_or(*handle)
+        };
+        let mut batch = self.clone();
+        for change in &mut batch.consumers {
+            change.claim = change.claim.as_ref().map(|claim| claim.with_handles(known));
         }
-        change_cordons(transaction, batch, false)?;
-        // After the inventories are in force: the batch itself may decide whether a provider of a
-        // chain has an inventory.
-        let wanted = wanted(transaction, core, batch)?;
-        let parts = with_wanted(parts, &wanted);
-        by_class(&parts).try_for_each(|parts| take(transaction, &core.forest, parts))?;
-        change_cordons(transaction, batch, true)?;
-        for ((change, (holder, expect)), lines) in batch.consumers.iter().zip(&holders).zip(&wanted)
-        {
-            let (claims, consumer) = (&core.claims, change.consumer);
-            let generation = match (&change.claim, holder.generation) {
-                (None, Some(last)) => holder.end(transaction, claims, consumer, last),
-                (claim, _) => {
-                    let kept = if change.ends() { (None, 0) } else { (holder.term, holder.tag) };
-                    let tag = claim.as_ref().map_or(kept.1, |claim| claim.tag_after(kept.1));
-                    let (next, held) = ((kept.0, tag), lines.iter().map(Line::held));
-                    holder.hold(transaction, claims, consumer, *expect, next, held)?
-                }
-            };
-            outcomes.push((Receipt { consumer, generation }, holder.term));
+        for change in &mut batch.changed {
+            change.provider = known(&change.provider);
+            change.parent = change.parent.map(|parent| parent.as_ref().map(known));
         }
-        Ok::<_, Abort<Refusal>>(())
-    })?;
-    // The replaced configurations are dropped when there is nothing left to do that a panic of
-    // their drop could skip.
-    let _gone: Vec<_> = replacements.into_iter().map(|it| it.replaces(at)).collect();
-    for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
-        if let Some(term) = term.filter(|_| change.ends()) {
-            core.claims.leases.agenda.remove(&AgendaKey::new(term, *key));
+        for change in &mut batch.cordons {
+            change.provider = known(&change.provider);
         }
-        if change.claim.is_none() {
-            core.claims.consumers.release(writer, &change.consumer, *key);
-        }
+        batch
     }
-    Ok(outcomes.into_iter().map(|(receipt, _)| receipt).collect())
-}
-
-impl ConsumerChange {
-    /// Returns whether lease and tag of the consumer end together with what the consumer held before.
-    fn ends(&self) -> bool {
-        matches!(self.before, Before::Ended(_))
-    }
-}
-
-/// Opens the batch's consumers. Returns each with what its next generation follows from.
-fn open_consumers(
-    transaction: &mut Transaction<'_>,
-    batch: &Batch,
-    keys: &[KeyCell],
-) -> Result<Vec<(Holder, Expect)>, Abort<Refusal>> {
-    let mut holders = Vec::with_capacity(keys.len());
-    for (change, key) in batch.consumers.iter().zip(keys) {
-        let holder = Holder::open(transaction, *key)?;
-        let expect = change.before.check(change.consumer, holder.generation)?;
-        if change.claim.is_none() && holder.generation.is_none() {
-            return Err(Error::ConsumerNotFound { consumer: change.consumer }.into());
-        }
-        holders.push((holder, expect));
-    }
-    Ok(holders)
-}
-
-/// Returns the lines of each consumer's claim, sorted out. A released consumer has no lines.
-fn wanted(
-    transaction: &mut Transaction<'_>,
-    core: &Core,
-    batch: &Batch,
-) -> Result<Vec<Vec<Line>>, Abort<Refusal>> {
-    let mut wanted = Vec::with_capacity(batch.consumers.len());
-    for change in &batch.consumers {
-        let mut lines = Vec::new();
-        if let Some(claim) = &change.claim {
-            expand(transaction, &core.forest, claim, &mut lines)?;
-        }
-        wanted.push(lines);
-    }
-    Ok(wanted)
-}
-
-/// Describes what one consumer gives back, or takes, of one class of one provider.
-#[derive(Clone, Copy)]
-struct Part {
-    usage: Cell,
-    class: u16,
-    consumer: usize,
-    /// `None` for what the consumer gives back.
-    handle: Option<Provider>,
-    amount: u64,
-}
-
-/// Returns what the consumers hold, sorted.
-fn parts_held(transaction: &Transaction<'_>, holders: &[(Holder, Expect)]) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for (consumer, (holder, _)) in holders.iter().enumerate() {
-        parts.extend(holder.held(transaction).map(|Holding { usage, class, amount }| {
-            let handle = None;
-            Part { usage, class, consumer, handle, amount }
-        }));
-    }
-    parts.sort_by_key(Part::order);
-    parts
-}
-
-/// Adds to `parts` what the consumers want. Of each consumer's parts of a class, the part that the
-/// consumer gives back stays the first.
-fn with_wanted(mut parts: Vec<Part>, wanted: &[Vec<Line>]) -> Vec<Part> {
-    for (consumer, lines) in wanted.iter().enumerate() {
-        parts.extend(lines.iter().map(|line| {
-            let (usage, class) = line.key();
-            Part { usage, class, consumer, handle: Some(line.provider), amount: line.amount }
-        }));
-    }
-    parts.sort_by_key(Part::order);
-    parts
-}
-
-impl Part {
-    fn order(&self) -> (Cell, u16, usize) {
-        (self.usage, self.class, self.consumer)
-    }
-}
-
-/// Returns the parts of each class of each provider.
-fn by_class(parts: &[Part]) -> impl Iterator<Item = &[Part]> {
-    parts.chunk_by(|part, next| (part.usage, part.class) == (next.usage, next.class))
-}
-
-/// Returns how much is given back.
-fn held(parts: &[Part]) -> u64 {
-    let held = parts.iter().filter(|part| part.handle.is_none()).map(|part| part.amount);
-    held.fold(0, u64::saturating_add)
-}
-
-/// Gives back all parts of one class of one provider.
-fn give_back(
-    transaction: &mut Transaction<'_>,
-    layouts: &Layouts,
-    parts: &[Part],
-) -> Result<(), Abort<Error>> {
-    let place = transaction.open(parts[0].usage)?;
-    let amounts = UsageWords(transaction.words(place)).find(layouts, parts[0].class).ok_or(Torn)?;
-    let left = amounts.used.checked_sub(held(parts)).ok_or(Torn)?;
-    amounts.set_used(transaction.words_mut(place), left);
-    Ok(())
-}
-
-/// Takes what all parts of one class of one provider want together, after everything was given
-/// back. Checks the parts of each consumer by themselves, then all parts together.
-fn take(
-    transaction: &mut Transaction<'_>,
-    forest: &Forest,
-    parts: &[Part],
-) -> Result<(), Abort<Error>> {
-    let Some(provider) = parts.iter().find_map(|part| part.handle) else { return Ok(()) };
-    let line = Line { provider, class: ResourceClass::from_number(parts[0].class), amount: 0 };
-    let place = transaction.open(line.usage())?;
-    let words = transaction.words(place);
-    for parts in parts.chunk_by(|part, next| part.consumer == next.consumer) {
-        // Two handles of one cell are two providers, one of which is gone.
-        for Part { handle, amount, .. } in parts {
-            let Some(provider) = *handle else { continue };
-            let line = Line { provider, amount: *amount, ..line };
-            Change::of(&line, held(parts)).check(words, forest)?;
-        }
-    }
-    let wanted = parts.iter().filter(|part| part.handle.is_some()).map(|part| part.amount);
-    let line = Line { amount: sum_of(&line.provider, line.class, wanted)?, ..line };
-    let change = Change::of(&line, held(parts));
-    let (at, used) = change.taken_together(words, &forest.layouts)?;
-    if at.has_room_for(used) {
-        at.set_used(transaction.words_mut(place), used);
-        return Ok(());
-    }
-    // What was given back is taken again, and new inventories have left less room for it.
-    if let Some(wide) = widened(words, &forest.layouts) {
-        transaction.rewrite(place, &wide);
-    }
-    let (at, used) = change.taken_together(transaction.words(place), &forest.layouts)?;
-    at.set_used(transaction.words_mut(place), used);
-    Ok(())
 }

@@ -38,7 +38,7 @@ impl Claims {
     #[inline]
     pub(crate) fn next_generation(&self, uuid: Uuid, expect: Expect, before: Option<u64>) -> u64 {
         match self.consumers.is_own(&uuid) {
-            true => expect.next(before.unwrap_or(0)),
+            true => before.map_or_else(|| expect.first(0), |before| expect.next(before)),
             false => self.floors.next(uuid, expect, before),
         }
     }

@@ -87,4 +87,4 @@ impl Question {
 }
 
 /// Lists what a fork has read of one provider.
-pub(crate) type Facts = SmallVec<[(Question, Answer); 4]>;
+pub(crate) type Answers = SmallVec<[(Question, Answer); 4]>;

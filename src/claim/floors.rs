@@ -58,11 +58,13 @@ impl Floors {
     /// `None`, a life begins. The consumer's cell has to be open, and its key interned.
     #[inline]
     pub(crate) fn next(&self, consumer: Uuid, expect: Expect, before: Option<u64>) -> u64 {
-        let before = match before {
-            Some(before) => before,
-            None => self.get(consumer),
+        let (before, next) = match before {
+            Some(before) => (before, expect.next(before)),
+            None => {
+                let floor = self.get(consumer);
+                (floor, expect.first(floor))
+            }
         };
-        let next = expect.next(before);
         if next < before {
             // A mirror has set the generation back: the floor has to cover the generation before,
             // too.

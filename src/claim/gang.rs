@@ -52,7 +52,7 @@ impl Worker {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let member = |_| Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3);
     /// let gang: Vec<_> = (0..4).map(member).collect();
     ///

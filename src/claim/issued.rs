@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::claim::batch::Batch;
 use crate::claim::core::Core;
-use crate::claim::request::{Batch, Before, Claim};
+use crate::claim::request::{Before, Claim};
 use crate::error::{Error, Result};
 use crate::forest::KeyCell;
 use crate::ledger::Writer;

@@ -35,7 +35,7 @@ use crate::values::{Deadline, Now};
 /// let tree = ProviderTree::new();
 /// let host = tree.create_root("host-1", None)?;
 /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-/// tree.set_inventories(&host, vcpu, Expect::Any)?;
+/// tree.configure(&host, vcpu, Expect::Any)?;
 /// let mut worker = tree.worker()?;
 /// let mut lease = |worker: &mut provider_tree::Worker, deadline| {
 ///     worker.lease(&Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 3), deadline)

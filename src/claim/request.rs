@@ -1,13 +1,12 @@
-//! [`Claim`]: what one consumer wants. [`Batch`]: what several changes want together.
+//! [`Claim`]: what one consumer wants.
 
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::claim::basis::Basis;
 use crate::claim::lines::{Line, sort_out};
 use crate::error::{Error, Result};
 use crate::forest::{Expect, Forest, Provider};
-use crate::values::{Inventories, ResourceClass};
+use crate::values::ResourceClass;
 
 /// Represents what one consumer wants: amounts of resource classes from any number of providers,
 /// all of them or none.
@@ -108,7 +107,7 @@ impl Claim {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let mut worker = tree.worker()?;
     ///
     /// let small = Claim::unnamed().take(&host, ResourceClass::VCPU, 4);
@@ -140,7 +139,7 @@ impl Claim {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let mut worker = tree.worker()?;
     ///
     /// let mut small = Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, 4);
@@ -181,7 +180,7 @@ impl Claim {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let mut worker = tree.worker()?;
     /// let take = |amount| Claim::new(Uuid::from_u128(1)).take(&host, ResourceClass::VCPU, amount);
     ///
@@ -244,7 +243,7 @@ impl Claim {
     /// let organisation = tree.create_root("quota: organisation", None)?;
     /// let team = tree.create_child(&organisation, "quota: team", None)?;
     /// for (provider, total) in [(host, 64), (organisation, 100), (team, 10)] {
-    ///     tree.set_inventories(&provider, vcpu(total), Expect::Any)?;
+    ///     tree.configure(&provider, vcpu(total), Expect::Any)?;
     /// }
     /// let claim = Claim::new(Uuid::new_v4())
     ///     .take(&host, ResourceClass::VCPU, 8)
@@ -296,6 +295,21 @@ impl Claim {
     #[inline]
     pub(crate) fn tag_after(&self, before: u64) -> u64 {
         self.tag.unwrap_or(before)
+    }
+
+    /// Returns the claim with other handles in the place of its own: those that `handle` returns for them.
+    pub(crate) fn with_handles(&self, handle: impl Fn(&Provider) -> Provider) -> Self {
+        let mut claim = Claim { tag: self.tag, ..Claim::of(self.consumer) };
+        for Line { provider, class, amount } in &self.lines {
+            claim.add(&handle(provider), *class, *amount);
+        }
+        for Line { provider, class, amount } in &self.chains {
+            claim = claim.take_with_ancestors(&handle(provider), *class, *amount);
+        }
+        for (provider, Condition::Generation(generation)) in &self.conditions {
+            claim = claim.require_generation(&handle(provider), *generation);
+        }
+        claim
     }
 
     /// Returns a copy of the claim that asks for its chains alone.
@@ -373,50 +387,7 @@ impl From<Uuid> for Claim {
     }
 }
 
-/// Represents changes of any number of consumers, inventories and cordons that are made as one: a
-/// move, a swap, an eviction to make room, a reshape.
-///
-/// A batch gives everything back before it takes anything, so that consumers can swap places on
-/// full providers. Inventories change in between, so that allocations can follow inventories to
-/// other providers.
-///
-/// ```
-/// use provider_tree::{Batch, Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
-/// use uuid::Uuid;
-///
-/// let tree = ProviderTree::new();
-/// let host = tree.create_root("host-1", None)?;
-/// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-/// tree.set_inventories(&host, vcpu, Expect::Any)?;
-/// let mut worker = tree.worker()?;
-/// let (low, high) = (Uuid::new_v4(), Uuid::new_v4());
-/// let all = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 8);
-/// worker.claim(&all(low))?;
-///
-/// // Evict one and place the other.
-/// worker.commit(&Batch::new().release(low, Expect::Any).claim(all(high)))?;
-/// assert_eq!(tree.snapshot().consumers()?, [high]);
-/// # Ok::<(), provider_tree::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    pub(crate) consumers: Vec<ConsumerChange>,
-    pub(crate) inventories: Vec<InventoriesChange>,
-    pub(crate) cordons: Vec<CordonChange>,
-    pub(crate) basis: Option<Basis>,
-}
-
-/// Describes what a batch does with one consumer.
-#[derive(Clone, Debug)]
-pub(crate) struct ConsumerChange {
-    /// Nil until the consumer of an unnamed claim is named.
-    pub(crate) consumer: Uuid,
-    /// What the consumer will hold; `None` if it will hold nothing any more.
-    pub(crate) claim: Option<Claim>,
-    pub(crate) before: Before,
-}
-
-/// Tells what a batch expects of a consumer.
+/// Tells what a change of a consumer expects of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Before {
     /// The consumer holds nothing.
@@ -453,83 +424,5 @@ impl Before {
                 _ => Ok(expect),
             },
         }
-    }
-}
-
-/// Describes the inventories that a batch gives to one provider.
-#[derive(Clone, Debug)]
-pub(crate) struct InventoriesChange {
-    pub(crate) provider: Provider,
-    pub(crate) inventories: Inventories,
-    pub(crate) expect: Expect,
-}
-
-/// Describes a provider that a batch cordons, if `own` is true, or whose cordon the batch ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CordonChange {
-    pub(crate) provider: Provider,
-    pub(crate) own: bool,
-}
-
-impl Batch {
-    /// Returns a batch that changes nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds what [`Worker::claim`](crate::Worker::claim) does, and returns the batch.
-    pub fn claim(mut self, claim: Claim) -> Self {
-        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Nothing);
-        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
-        self
-    }
-
-    /// Adds what [`Worker::replace`](crate::Worker::replace) does, and returns the batch.
-    pub fn replace(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Expected(expect));
-        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
-        self
-    }
-
-    /// Adds a claim of a consumer that is as expected, and that gives up its lease, if it has one.
-    /// Returns the batch.
-    pub(crate) fn claim_anew(mut self, claim: Claim, expect: Expect) -> Self {
-        let (consumer, before) = (claim.consumer.unwrap_or_default(), Before::Ended(expect));
-        self.consumers.push(ConsumerChange { consumer, claim: Some(claim), before });
-        self
-    }
-
-    /// Adds what [`Worker::release`](crate::Worker::release) does, for a consumer that is as
-    /// expected, and returns the batch.
-    pub fn release(mut self, consumer: Uuid, expect: Expect) -> Self {
-        let before = Before::Ended(expect);
-        self.consumers.push(ConsumerChange { consumer, claim: None, before });
-        self
-    }
-
-    /// Adds what [`ProviderTree::cordon`](crate::ProviderTree::cordon) does, and returns the batch.
-    /// The cordon begins after the batch has taken what it takes.
-    pub fn cordon(mut self, provider: &Provider) -> Self {
-        self.cordons.push(CordonChange { provider: *provider, own: true });
-        self
-    }
-
-    /// Adds what [`ProviderTree::uncordon`](crate::ProviderTree::uncordon) does, and returns the
-    /// batch. The cordon ends before the batch takes anything.
-    pub fn uncordon(mut self, provider: &Provider) -> Self {
-        self.cordons.push(CordonChange { provider: *provider, own: false });
-        self
-    }
-
-    /// Adds what [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories) does, and
-    /// returns the batch.
-    pub fn set_inventories(
-        mut self,
-        provider: &Provider,
-        inventories: Inventories,
-        expect: Expect,
-    ) -> Self {
-        self.inventories.push(InventoriesChange { provider: *provider, inventories, expect });
-        self
     }
 }

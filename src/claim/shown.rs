@@ -4,8 +4,9 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::claim::batch::Batch;
 use crate::claim::lines::Line;
-use crate::claim::request::{Batch, Claim};
+use crate::claim::request::Claim;
 
 /// Shows what a claim asks for: `[<provider> VCPU 4, ..]`.
 pub(super) struct Amounts<'a>(pub(super) &'a Claim);
@@ -40,12 +41,25 @@ impl fmt::Debug for Edits<'_> {
             let name = Name(Some(change.consumer).filter(|uuid| !uuid.is_nil()));
             map.entry(&name, &change.claim.as_ref().map(Amounts));
         }
-        for change in &self.0.inventories {
-            map.entry(&Name(Some(change.provider.uuid())), &change.inventories);
+        for spec in &self.0.created {
+            map.entry(&Name(Some(spec.uuid)), &format_args!("created: {}", spec.name));
+        }
+        for change in &self.0.changed {
+            let name = Name(Some(change.provider.uuid()));
+            if let Some((edit, _)) = &change.edit {
+                map.entry(&name, edit);
+            }
+            if let Some(parent) = change.parent {
+                let parent = parent.map(|parent| parent.uuid());
+                map.entry(&name, &format_args!("parent: {parent:?}"));
+            }
         }
         for change in &self.0.cordons {
             let cordon = format_args!("cordoned: {}", change.own);
             map.entry(&Name(Some(change.provider.uuid())), &cordon);
+        }
+        for provider in &self.0.removed {
+            map.entry(&Name(Some(provider.uuid())), &format_args!("removed"));
         }
         map.finish()
     }

@@ -11,7 +11,9 @@ use crate::claim::lines::Line;
 use crate::claim::request::{Before, Claim};
 use crate::claim::shown::Amounts;
 use crate::error::{Error, Result};
-use crate::forest::{Expect, Provider, ProviderData, RecentProviders, Refusal, RememberedData};
+use crate::forest::{
+    Configuration, Expect, Provider, RecentProviders, Refusal, RememberedConfigurations,
+};
 use crate::layout::Holding;
 use crate::ledger::Writer;
 use crate::sync::{CachePadded, Tally};
@@ -38,7 +40,7 @@ pub struct Worker {
     /// The providers that this worker has found.
     recent: RecentProviders,
     /// What this worker has read of providers.
-    remembered: RememberedData,
+    remembered: RememberedConfigurations,
     /// The tallies of this worker's slot.
     tallies: Arc<CachePadded<Tallies>>,
     /// What the tallies were when this worker began.
@@ -70,7 +72,8 @@ impl Worker {
         let base = tallies.read();
         let counted = (writer.retries(), writer.helps());
         let (wanted, held) = (Vec::new(), Vec::new());
-        let (recent, remembered) = (RecentProviders::default(), RememberedData::default());
+        let (recent, remembered) =
+            (RecentProviders::default(), RememberedConfigurations::default());
         Ok(Worker { core, writer, wanted, held, recent, remembered, tallies, base, counted })
     }
 
@@ -102,7 +105,7 @@ impl Worker {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&host, inventories, Expect::Any)?;
+    /// tree.configure(&host, inventories, Expect::Any)?;
     ///
     /// let mut worker = tree.worker()?;
     /// let vm = Uuid::new_v4();
@@ -204,7 +207,7 @@ impl Worker {
     }
 
     /// Returns everything about `provider` but its usage, as
-    /// [`ProviderTree::data`](crate::ProviderTree::data) does, but by reference, and from memory if
+    /// [`ProviderTree::configuration`](crate::ProviderTree::configuration) does, but by reference, and from memory if
     /// nothing has changed since this worker has read it. Lock-free.
     ///
     /// Serves threads that ask for the same providers again and again. While nothing of `provider`
@@ -221,20 +224,20 @@ impl Worker {
     /// Returns [`Removed`](Error::Removed) if `provider` doesn't exist any more.
     ///
     /// ```
-    /// use provider_tree::{Error, Expect, ProviderTree, Trait};
+    /// use provider_tree::{Edit, Error, Expect, ProviderTree, Trait};
     ///
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let mut worker = tree.worker()?;
-    /// assert_eq!(*worker.data(&host)?, tree.data(&host)?);
+    /// assert_eq!(*worker.configuration(&host)?, tree.configuration(&host)?);
     /// let ssd = Trait::new("STORAGE_DISK_SSD")?;
-    /// tree.add_traits(&host, [ssd], Expect::Any)?;
-    /// assert!(worker.data(&host)?.configuration.traits.contains(&ssd));
+    /// tree.configure(&host, Edit::new().add_traits([ssd]), Expect::Any)?;
+    /// assert!(worker.configuration(&host)?.traits.contains(&ssd));
     /// tree.remove(&host)?;
-    /// assert!(matches!(worker.data(&host), Err(Error::Removed { .. })));
+    /// assert!(matches!(worker.configuration(&host), Err(Error::Removed { .. })));
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
-    pub fn data(&mut self, provider: &Provider) -> Result<&ProviderData> {
+    pub fn configuration(&mut self, provider: &Provider) -> Result<&Configuration> {
         self.remembered.read(&self.core.forest, provider)
     }
 

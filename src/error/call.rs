@@ -28,6 +28,13 @@ pub enum Error {
         provider: Uuid,
     },
 
+    /// No provider has this uuid or this name.
+    #[error("no provider has the uuid or the name {}", Quote::whole(key))]
+    UnknownProvider {
+        /// The uuid or the name.
+        key: String,
+    },
+
     /// The handle belongs to another forest.
     #[error("the handle of provider {provider} belongs to another forest")]
     ForeignProvider {
@@ -374,7 +381,7 @@ impl Error {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// let mut worker = tree.worker()?;
     /// let one = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 1);
     ///

@@ -96,6 +96,14 @@ pub enum Fault {
         used: u64,
     },
 
+    /// The batch removes the provider, perhaps as a descendant of another, and also creates it, moves it or
+    /// configures it.
+    #[error("provider {provider} is removed by the batch that also creates or changes it")]
+    AlsoRemoved {
+        /// The provider.
+        provider: Uuid,
+    },
+
     /// The dump has a format that this release does not read.
     #[error("a dump of version {found} can't be read, only of version {supported}")]
     DumpVersion {

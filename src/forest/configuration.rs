@@ -1,7 +1,7 @@
 //! Configurations: the facts of a provider that are large and change rarely. The usage cell of the
 //! provider names the version in force.
 //!
-//! A provider's configuration is immutable and shared. The usage cell names the version in force. A
+//! The facts of a provider are immutable and shared. The usage cell names the version in force. A
 //! slot beside the usage cell holds that version, and any version that a change is about to put in
 //! force. A change first publishes its version in the slot, then commits the usage cell that names
 //! the version. Then the change takes exactly the version that it replaced out of the slot, or its
@@ -24,37 +24,49 @@ use crate::step::{Step, reached};
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::values::{Inventories, Resources, Trait};
 
-/// Holds what a provider is and has, apart from its place and its usage: the facts that claims
-/// never change.
+/// Holds what a provider is and has, apart from its usage: the facts that claims never change. Part of a
+/// [`Configuration`](crate::Configuration), which dereferences to it.
 ///
-/// A configuration never changes. A change puts another one in its place, which shares with it all
-/// that the change leaves alone.
+/// Facts never change. A change puts others in their place, which share with them all that the change
+/// leaves alone.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
-pub struct Configuration {
+pub struct Facts {
     /// The name.
     pub name: Arc<str>,
+    /// The uuid of the parent; `None` for a root.
+    pub parent: Option<Uuid>,
     /// The inventories.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub inventories: Arc<Inventories>,
     /// The traits.
-    #[cfg_attr(feature = "serde", serde(default, with = "crate::values::shape::trait_names"))]
     pub traits: Arc<BTreeSet<Trait>>,
     /// The aggregates that the provider is a member of.
-    #[cfg_attr(feature = "serde", serde(default))]
     pub aggregates: Arc<BTreeSet<Uuid>>,
     /// The caller's own values, which `serde` leaves out.
-    #[cfg_attr(feature = "serde", serde(skip))]
     pub resources: Resources,
 }
 
-impl Configuration {
-    /// Returns the configuration of a new provider, which has nothing but a name. (The default has the
+impl Facts {
+    /// Returns the facts of a new provider, which has nothing but a name and a place. (The default has the
     /// empty name, which all threads of the process share, and would count its uses all the time.)
-    pub(crate) fn bare(name: Arc<str>) -> Self {
+    pub(crate) fn bare(name: Arc<str>, parent: Option<Uuid>) -> Self {
         let Nothing { inventories, traits, aggregates } = Nothing::of_this_thread();
-        Configuration { name, inventories, traits, aggregates, resources: Resources::default() }
+        Facts { name, parent, inventories, traits, aggregates, resources: Resources::default() }
+    }
+
+    /// Returns whether the provider has all of `traits`; true if `traits` is empty.
+    pub fn has_traits(&self, traits: impl IntoIterator<Item = Trait>) -> bool {
+        traits.into_iter().all(|one| self.traits.contains(&one))
+    }
+
+    /// Returns whether the provider is a member of all of `aggregates`; true if `aggregates` is empty.
+    pub fn in_aggregates(&self, aggregates: impl IntoIterator<Item = Uuid>) -> bool {
+        aggregates.into_iter().all(|one| self.aggregates.contains(&one))
+    }
+
+    /// Returns whether other providers can use what this one has, those in the same aggregates: whether it
+    /// has the trait [`MISC_SHARES_VIA_AGGREGATE`](Trait::MISC_SHARES_VIA_AGGREGATE).
+    pub fn is_sharing(&self) -> bool {
+        self.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE)
     }
 }
 
@@ -81,7 +93,7 @@ impl Nothing {
 /// Holds a configuration, with what else a usage cell that names it needs.
 #[derive(Clone)]
 struct Published {
-    configuration: Arc<Configuration>,
+    configuration: Arc<Facts>,
     /// Where the usage cell has its amounts, if they may be packed.
     layout: Option<Layout>,
 }
@@ -137,7 +149,7 @@ impl Configurations {
         &'a self,
         ledger: &'a Ledger,
         usage: Cell,
-        configuration: Configuration,
+        configuration: Facts,
         layout: Option<Layout>,
     ) -> Candidate<'a> {
         let published = Published { configuration: Arc::new(configuration), layout };
@@ -158,7 +170,7 @@ impl Configurations {
     /// Returns the configuration that `usage` names as `version`. Returns `None` if the
     /// configuration has been replaced and no snapshot needs it.
     #[inline]
-    pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Configuration>> {
+    pub(crate) fn find(&self, usage: Cell, version: u64) -> Option<Arc<Facts>> {
         self.with(usage, version, Arc::clone)
     }
 
@@ -168,7 +180,7 @@ impl Configurations {
         &self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Arc<Configuration>) -> R,
+        read: impl FnOnce(&Arc<Facts>) -> R,
     ) -> Option<R> {
         self.with_published(usage, version, |found| read(&found.configuration))
     }

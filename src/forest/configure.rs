@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::{Candidate, Configuration, OldConfiguration};
+use crate::forest::configuration::{Candidate, Facts, OldConfiguration};
 use crate::forest::core::Forest;
 use crate::forest::draft::Draft;
+use crate::forest::edit::Edit;
 use crate::forest::generation::Expect;
 use crate::forest::keys::{Refusal, while_stale};
-use crate::forest::provider::Provider;
+use crate::forest::provider::{Configuration, Provider};
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
     Amounts, ClassWords, Layout, Layouts, UsageWords, set_configuration, usage_of, write_usage,
@@ -17,7 +18,7 @@ use crate::ledger::{Abort, Cell, Stamp, Transaction, Writer};
 use crate::values::{ClassCapacity, ResourceClass};
 
 /// Tells what became of a change that may have changed nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Updated {
@@ -31,51 +32,39 @@ pub struct Updated {
     pub overcommitted: bool,
 }
 
-/// Replaces the configuration of `provider` by what `change` makes of it, unless `change`
-/// returns `None`. `capacities` are those of the new inventories, if the inventories may be
-/// others. An error in `capacities` counts only if `change` returns a configuration.
-///
-/// `change` may be called again, with a newer configuration; nothing is locked while `change`
-/// runs.
+/// Makes an edit of `provider`.
 pub(crate) fn configure(
     forest: &Forest,
     writer: &mut Writer,
     provider: &Provider,
+    edit: &Edit,
     expect: Expect,
-    capacities: Option<&Result<Vec<ClassCapacity>>>,
-    change: impl Fn(&Configuration) -> Option<Configuration>,
 ) -> Result<Updated> {
     expect.validate()?;
     forest.usage_cell(provider)?;
     while_stale(|| {
-        let (generation, replaced, current) = forest.configuration_in_force(provider)?;
+        let (title, Configuration { generation, facts, .. }) = forest.configuration(provider)?;
         expect.check(provider.uuid, generation)?;
-        let next = change(&current);
-        let changed = next.is_some();
+        let edited = edit.applied_to(&facts);
+        let changed = edited.is_some();
         if !changed && expect.is_met_by(generation) {
             let (now, overcommitted) = forest.read_usage(provider, |words| {
                 let is_overcommitted = is_overcommitted(words, &forest.layouts);
-                ((words.generation(), words.configuration()), is_overcommitted)
+                (words.configuration(), is_overcommitted)
             })?;
-            return match now == (generation, replaced) {
+            return match now == title.version {
                 true => Ok(Updated { changed, generation, overcommitted }),
                 false => Err(Refusal::Stale),
             };
         }
-        let capacities = match capacities.filter(|_| changed) {
-            Some(Err(invalid)) => return Err(invalid.clone().into()),
-            Some(Ok(capacities)) => Some(&capacities[..]),
-            None => None,
-        };
-        let next = next.unwrap_or_else(|| (*current).clone());
-        let replacement =
-            Replacement::new(forest, provider, expect, capacities, (replaced, &current), next);
+        let before = (title.version, &*facts);
+        let replacement = Replacement::new(forest, provider, expect, before, edited)?;
         let candidate = &replacement.candidate;
         let ((generation, overcommitted), at) =
             Candidate::decide([candidate].into_iter(), writer, |transaction| {
                 replacement.put_in_force(transaction, forest.sharing, 0)
             })?;
-        // The replaced configuration is dropped at the end, when nothing is left to do.
+        // The replaced facts are dropped at the end, when nothing is left to do.
         let _gone = replacement.replaces(at);
         Ok(Updated { changed, generation, overcommitted })
     })
@@ -85,8 +74,10 @@ pub(crate) fn configure(
 pub(crate) struct Replacement<'a> {
     provider: Provider,
     expect: Expect,
-    /// The capacities of the new inventories, if they may be others.
-    capacities: Option<&'a [ClassCapacity]>,
+    /// The capacities of the new inventories, if they are others.
+    capacities: Option<Vec<ClassCapacity>>,
+    /// Whether anything changes but perhaps the generation.
+    changed: bool,
     /// The version that was in force before.
     replaced: u64,
     sharing: SharingChange,
@@ -95,25 +86,40 @@ pub(crate) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    /// Publishes `next`, which is to replace the configuration in force and its version.
+    /// Publishes `next`, which is to replace the facts that `before` names by their version. Without `next`,
+    /// the facts stay, and the generation too unless `expect` says otherwise.
     pub(crate) fn new(
         forest: &'a Forest,
         provider: &Provider,
         expect: Expect,
-        capacities: Option<&'a [ClassCapacity]>,
-        (replaced, current): (u64, &Configuration),
-        next: Configuration,
-    ) -> Self {
+        (replaced, current): (u64, &Facts),
+        next: Option<Facts>,
+    ) -> Result<Self> {
+        let changed = next.is_some();
+        let next = next.unwrap_or_else(|| current.clone());
+        let capacities = match current.inventories == next.inventories {
+            true => None,
+            false => Some(next.inventories.capacities()?),
+        };
         let sharing = SharingChange::between(current, &next);
         let usage = usage_of(provider.cell);
-        let layout = match capacities {
+        let layout = match &capacities {
             Some(capacities) => forest.layouts.layout(capacities),
             None => forest.configurations.layout(usage, replaced),
         };
         let candidate = forest.configurations.publish(&forest.ledger, usage, next, layout);
         let layouts = &*forest.layouts;
         let provider = *provider;
-        Replacement { provider, expect, capacities, replaced, sharing, layouts, candidate }
+        Ok(Replacement {
+            provider,
+            expect,
+            capacities,
+            changed,
+            replaced,
+            sharing,
+            layouts,
+            candidate,
+        })
     }
 
     /// Puts the configuration in force as part of a transaction. Refuses as stale if another
@@ -134,10 +140,13 @@ impl<'a> Replacement<'a> {
         if usage.configuration() != self.replaced {
             return Err(Refusal::Stale.into());
         }
-        let generation = self.expect.next(usage.generation());
+        let generation = match self.changed {
+            true => self.expect.next(usage.generation()),
+            false => self.expect.unchanged(usage.generation()),
+        };
         let version = self.candidate.version;
         let overcommitted;
-        match self.capacities {
+        match &self.capacities {
             None => {
                 overcommitted = is_overcommitted(usage, self.layouts);
                 set_configuration(transaction.words_mut(place), generation, version);

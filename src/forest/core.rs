@@ -5,12 +5,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::{Configuration, Configurations};
+use crate::forest::configuration::{Configurations, Facts};
 use crate::forest::keys::{KeyCell, Keys, Name};
-use crate::forest::provider::{Provider, ProviderData};
+use crate::forest::provider::{Configuration, Provider};
 use crate::layout::{
     Amounts, CellKind, Cordon, Layouts, Life, NAME, NameOwner, PROVIDER, RUNS, State, Structure,
-    UsageWords, copy_usage, first_words, parent_in, usage_of, uuid_in, write_usage,
+    UsageWords, copy_usage, first_words, usage_of, write_usage,
 };
 use crate::ledger::{Cell, GateWord, Ledger, Spares, Torn, Writer};
 use crate::sync::{IDLE, IdlePool, next_forest};
@@ -145,25 +145,21 @@ impl Forest {
         Provider { uuid, incarnation, cell, forest: self.id }
     }
 
-    /// Returns the generation of `provider`, and the configuration in force at that generation.
-    pub(crate) fn configuration(&self, provider: &Provider) -> Result<(u64, Arc<Configuration>)> {
-        let (generation, _, configuration) = self.configuration_in_force(provider)?;
-        Ok((generation, configuration))
-    }
-
-    /// Returns the generation of `provider`, and the version and the configuration in force at that
-    /// generation.
-    pub(crate) fn configuration_in_force(
-        &self,
-        provider: &Provider,
-    ) -> Result<(u64, u64, Arc<Configuration>)> {
+    /// Returns everything about `provider` but its usage, as of one instant, and what the usage cell said at
+    /// that instant.
+    ///
+    /// Whatever changes a part of it puts another version of the facts in force. So as long as the usage
+    /// cell names the version, everything is what it was.
+    #[inline]
+    pub(crate) fn configuration(&self, provider: &Provider) -> Result<(UsageTitle, Configuration)> {
         let cell = self.usage_cell(provider)?;
         loop {
-            let UsageTitle { generation, version, .. } = self.title(provider, cell)?;
+            let title = self.title(provider, cell)?;
             // If the version is gone, another one has been put in force since, and the loop reads
             // again.
-            if let Some(configuration) = self.configurations.find(cell, version) {
-                return Ok((generation, version, configuration));
+            if let Some(facts) = self.configurations.find(cell, title.version) {
+                let (uuid, generation) = (provider.uuid, title.generation);
+                return Ok((title, Configuration { uuid, generation, facts }));
             }
         }
     }
@@ -177,41 +173,6 @@ impl Forest {
         let usage = UsageWords(&words[..]);
         provider.check_life(usage.life())?;
         Ok(UsageTitle { word, generation: usage.generation(), version: usage.configuration() })
-    }
-
-    /// Returns everything about `provider` but its usage, as of one instant, and what the usage cell
-    /// said at that instant.
-    ///
-    /// Whatever changes a part of the data changes the usage cell in the same transaction: a move
-    /// changes the generation. So as long as the version of the usage cell is in force, the data is
-    /// what it was, and one comparison with that cell's gate confirms what was read of the others.
-    pub(crate) fn data_in_force(&self, provider: &Provider) -> Result<(UsageTitle, ProviderData)> {
-        let cell = self.usage_cell(provider)?;
-        loop {
-            let title = self.title(provider, cell)?;
-            let Some(configuration) = self.configurations.find(cell, title.version) else {
-                continue;
-            };
-            let parent = self.uuid_of_parent(provider);
-            if let Ok(parent) = parent
-                && self.ledger.is_in_force(cell, title.word)
-            {
-                let generation = title.generation;
-                let data = ProviderData { uuid: provider.uuid, parent, generation, configuration };
-                return Ok((title, data));
-            }
-        }
-    }
-
-    /// Returns the uuid of the parent of `provider`, or `None` for a root. Fails if the provider has
-    /// gone.
-    fn uuid_of_parent(&self, provider: &Provider) -> Result<Option<Uuid>, Torn> {
-        let (life, parent) = self.ledger.peek(provider.cell, parent_in);
-        if !life.is(State::Live, provider.incarnation) {
-            return Err(Torn);
-        }
-        let parent = parent.ok_or(Torn)?;
-        Ok((parent != self.super_root).then(|| self.ledger.peek(parent, uuid_in)))
     }
 
     /// Applies `read` to the words of the provider's usage cell, all of one version and in the wide
@@ -234,7 +195,7 @@ impl Forest {
         &self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Configuration) -> T,
+        read: impl FnOnce(&Facts) -> T,
     ) -> Result<T, Torn> {
         // If the version is gone, the usage cell has changed since.
         let found = self.configurations.with(usage, version, |found| read(found));
@@ -252,12 +213,9 @@ pub(crate) struct UsageTitle {
 }
 
 impl UsageTitle {
-    /// Returns whether the provider's data was the same in both versions of its usage cell.
-    ///
-    /// Between two versions with one configuration, only moves change the generation, and each
-    /// raises it.
-    pub(crate) fn has_data_of(&self, other: &UsageTitle) -> bool {
-        (self.generation, self.version) == (other.generation, other.version)
+    /// Returns whether the provider was the same, but for its usage, in both versions of its usage cell.
+    pub(crate) fn has_facts_of(&self, other: &UsageTitle) -> bool {
+        self.version == other.version
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::error::{Error, Result, check_provider_name};
-use crate::forest::configuration::{Candidate, Configuration};
+use crate::forest::configuration::{Candidate, Facts};
 use crate::forest::core::Forest;
 use crate::forest::draft::{open_live, structure_at};
+use crate::forest::generation::Expect;
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale, with_new_keys};
 use crate::forest::links::{append, live_words};
 use crate::forest::provider::Provider;
@@ -17,22 +18,23 @@ use crate::layout::{
 };
 use crate::ledger::{Abort, Cell, Record, Stamp, Transaction, Writer};
 
-/// Creates a provider as the last child of `parent`, or as the last root.
+/// Creates a provider as the last child of `parent`, or as the last root, at this generation.
 pub(crate) fn create(
     forest: &Forest,
     writer: &mut Writer,
     parent: Option<&Provider>,
-    name: &str,
-    uuid: Uuid,
+    (name, uuid): (&str, Uuid),
+    generation: u64,
 ) -> Result<Provider> {
     check_provider_name(name)?;
+    Expect::Mirror(generation).validate()?;
     let parent_cell = forest.parent_cell(parent)?;
     let name: Name = Arc::from(name);
     while_stale(|| {
         let (uuids, names) = ((&forest.providers, &uuid), (&forest.names, &name));
         with_new_keys(writer, uuids, names, |writer, structure, name_key| {
             let name = &name;
-            NewProvider { uuid, name, structure, name_key, parent, parent_cell }
+            NewProvider { uuid, name, generation, structure, name_key, parent, parent_cell }
                 .create(forest, writer)
         })
     })
@@ -42,6 +44,7 @@ pub(crate) fn create(
 struct NewProvider<'a> {
     uuid: Uuid,
     name: &'a Name,
+    generation: u64,
     /// The cell of the uuid, which becomes the structure cell of the provider.
     structure: KeyCell,
     /// The cell of the name.
@@ -54,9 +57,9 @@ struct NewProvider<'a> {
 impl NewProvider<'_> {
     /// Creates the provider. Refuses as stale if one of the two keys was given up.
     fn create(&self, forest: &Forest, writer: &mut Writer) -> Result<Provider, Refusal> {
-        let configuration = Configuration::bare(Arc::clone(self.name));
+        let facts = Facts::bare(Arc::clone(self.name), self.parent.map(|parent| parent.uuid));
         let usage = usage_of(self.structure.cell);
-        let candidate = forest.configurations.publish(&forest.ledger, usage, configuration, None);
+        let candidate = forest.configurations.publish(&forest.ledger, usage, facts, None);
         let begun = candidate.decide_fast(|version| self.create_fast(writer, version));
         let at = match begun {
             Some(at) => at,
@@ -109,7 +112,7 @@ impl NewProvider<'_> {
         words.set(0, structure.words());
         let look = |record: Record<'_>| (Life::of(record).state == State::Free).then_some(());
         let (words, ()) = transaction.renew(usage_of(cell), BARE_WORDS, look)?;
-        words.set(0, bare_usage(life, version, inherited));
+        words.set(0, bare_usage(life, self.generation, version, inherited));
         transaction.commit().then(|| writer.committed_at())
     }
 
@@ -121,52 +124,64 @@ impl NewProvider<'_> {
         candidate: &Candidate<'_>,
     ) -> Result<Stamp, Refusal> {
         let ((), at) = Candidate::decide([candidate].into_iter(), writer, |transaction| {
-            self.take_keys(transaction)?;
             self.link(transaction, candidate.version)
         })?;
         Ok(at)
     }
 
-    /// Checks that nothing has the uuid or the name, and gives the name to the provider.
-    fn take_keys(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refusal>> {
-        let NewProvider { uuid, structure, name_key, .. } = *self;
-        take_key(transaction, structure, || Error::UuidExists { uuid })?;
-        let exists = || Error::NameExists { name: self.name.to_string() };
-        let (place, life) = take_key(transaction, name_key, exists)?;
-        let KeyCell { cell, incarnation } = structure;
-        transaction.rewrite(place, &name_words(life, NameOwner { cell, incarnation, uuid }));
-        Ok(())
-    }
-
-    /// Makes the two cells of the provider live, and puts the provider behind its parent's last
-    /// child. `version` names the provider's first configuration.
+    /// Creates the provider as part of a transaction, with nothing but a name and a place. `version` names its
+    /// first configuration.
     fn link(&self, transaction: &mut Transaction<'_>, version: u64) -> Result<(), Abort<Refusal>> {
-        let cell = self.structure.cell;
-        if let Some(parent) = self.parent {
-            open_live(transaction, parent)?;
-        }
-        let previous = append(transaction, self.parent_cell, cell)?;
-        let parent = transaction.open(self.parent_cell)?;
-        let inherited = structure_at(transaction, parent).cordon.holds();
-        let place = transaction.open(cell)?;
-        let life = Life::from_word(transaction.word(place, 0)).with(State::Live);
-        let structure = Structure {
-            life,
-            uuid: self.uuid,
-            name: Some(self.name_key.cell),
-            parent: Some(self.parent_cell),
-            first_child: None,
-            last_child: None,
-            previous,
-            next: None,
-            cordon: Cordon { own: false, inherited },
-        };
-        transaction.rewrite(place, &structure.words());
-        let usage = transaction.open(usage_of(cell))?;
-        if Life::from_word(transaction.word(usage, 0)).state != State::Free {
-            return Err(Abort::Torn);
-        }
-        transaction.rewrite(usage, &bare_usage(life, version, inherited));
-        Ok(())
+        let NewProvider { uuid, name, generation, structure, name_key, parent, parent_cell } =
+            *self;
+        let keys = (structure, name_key);
+        begin(transaction, (uuid, name), keys, (parent, parent_cell), |words, life, inherited| {
+            words.extend(bare_usage(life, generation, version, inherited));
+        })
     }
+}
+
+/// Creates a provider as part of a transaction: makes its two cells live and gives it its name, if nothing
+/// has its uuid or its name, and puts it behind the last child of its parent. That is checked to be live if
+/// there is a handle of it. `usage` writes the words of the usage cell, for a life, and for whether the
+/// provider is cordoned from the beginning.
+pub(crate) fn begin(
+    transaction: &mut Transaction<'_>,
+    (uuid, name): (Uuid, &Name),
+    (structure_key, name_key): (KeyCell, KeyCell),
+    (parent, parent_cell): (Option<&Provider>, Cell),
+    usage: impl FnOnce(&mut Vec<u64>, Life, bool),
+) -> Result<(), Abort<Refusal>> {
+    let KeyCell { cell, incarnation } = structure_key;
+    let (place, life) = take_key(transaction, structure_key, || Error::UuidExists { uuid })?;
+    let exists = || Error::NameExists { name: name.to_string() };
+    let (name_place, name_life) = take_key(transaction, name_key, exists)?;
+    transaction.rewrite(name_place, &name_words(name_life, NameOwner { cell, incarnation, uuid }));
+    if let Some(parent) = parent {
+        open_live(transaction, parent)?;
+    }
+    let previous = append(transaction, parent_cell, cell)?;
+    let parent = transaction.open(parent_cell)?;
+    let inherited = structure_at(transaction, parent).cordon.holds();
+    let life = life.with(State::Live);
+    let structure = Structure {
+        life,
+        uuid,
+        name: Some(name_key.cell),
+        parent: Some(parent_cell),
+        first_child: None,
+        last_child: None,
+        previous,
+        next: None,
+        cordon: Cordon { own: false, inherited },
+    };
+    transaction.rewrite(place, &structure.words());
+    let usage_place = transaction.open(usage_of(cell))?;
+    if Life::from_word(transaction.word(usage_place, 0)).state != State::Free {
+        return Err(Abort::Torn);
+    }
+    let mut words = Vec::new();
+    usage(&mut words, life, inherited);
+    transaction.rewrite(usage_place, &words);
+    Ok(())
 }

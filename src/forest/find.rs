@@ -12,7 +12,10 @@ use crate::layout::{State, owner_of};
 pub(crate) fn find(forest: &Forest, key: ProviderKey<'_>) -> Option<Provider> {
     match key {
         ProviderKey::Uuid(uuid) => find_by_uuid(forest, uuid),
-        ProviderKey::Name(name) => find_by_name(forest, name),
+        ProviderKey::Name(name) => match find_by_name(forest, name) {
+            Some(found) => Some(found),
+            None => find_by_uuid(forest, key.uuid_in_text()?),
+        },
     }
 }
 

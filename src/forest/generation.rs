@@ -18,6 +18,11 @@ pub enum Expect {
     /// a mirror of an outside authority that counts the generations, and that sees to it that no
     /// generation of a consumer comes twice. At most 2<sup>63</sup> - 1.
     Mirror(u64),
+    /// The change rests on no generation, and leaves the generation as it is. Meant for a mirror of an
+    /// outside authority that has not said yet which generation the change leads to; Nova's tree changes so.
+    /// Who rests on the generation does not notice such a change. A consumer that holds nothing begins as
+    /// with [`Any`](Self::Any).
+    Keep,
 }
 
 /// Bounds the generations that a mirror can set. A greater generation could not grow for ever.
@@ -54,6 +59,23 @@ impl Expect {
             // From any generation up to `LARGEST_LISTED_GENERATION`, 2^62 changes don't overflow.
             Expect::Any | Expect::Generation(_) => actual + 1,
             Expect::Mirror(generation) => generation,
+            Expect::Keep => actual,
+        }
+    }
+
+    /// Returns the generation after a change that turned out to change nothing else.
+    pub(crate) fn unchanged(self, actual: u64) -> u64 {
+        match self {
+            Expect::Mirror(generation) => generation,
+            _ => actual,
+        }
+    }
+
+    /// Returns the generation with which something begins that had none, above `floor`.
+    pub(crate) fn first(self, floor: u64) -> u64 {
+        match self {
+            Expect::Keep => floor + 1,
+            _ => self.next(floor),
         }
     }
 

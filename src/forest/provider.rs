@@ -1,12 +1,13 @@
 //! [`Provider`] and its data: a provider, as callers hold it.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::Configuration;
+use crate::forest::configuration::Facts;
 use crate::layout::{Life, State};
 use crate::ledger::{Cell, GateWord};
 
@@ -23,10 +24,23 @@ pub struct Provider {
     pub(crate) forest: u32,
 }
 
+/// Stands for the forest of a provider that is to come. No process numbers so many.
+const NO_FOREST_YET: u32 = u32::MAX - 1;
+
 impl Provider {
     /// Returns the provider's uuid, which the provider keeps for life.
     pub fn uuid(&self) -> Uuid {
         self.uuid
+    }
+
+    /// Returns a handle that stands for a provider to come, in the batch that creates it.
+    pub(crate) fn to_come(uuid: Uuid) -> Self {
+        Provider { uuid, incarnation: 0, cell: Cell::new(0), forest: NO_FOREST_YET }
+    }
+
+    /// Returns whether the handle stands for a provider to come.
+    pub(crate) fn is_to_come(&self) -> bool {
+        self.forest == NO_FOREST_YET
     }
 
     /// Checks that a cell with this life still serves the provider that the handle names.
@@ -59,13 +73,35 @@ pub struct Version(pub(crate) GateWord);
 
 /// Names a provider to find: by its uuid or by its name.
 ///
-/// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key.
+/// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key. A text is a name; if no
+/// provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ProviderKey<'a> {
     /// The uuid.
     Uuid(Uuid),
     /// The name.
     Name(&'a str),
+}
+
+impl ProviderKey<'_> {
+    /// Returns the uuid that the text means if it is no name.
+    #[cold]
+    pub(crate) fn uuid_in_text(self) -> Option<Uuid> {
+        match self {
+            ProviderKey::Name(text) => Uuid::try_parse(text).ok(),
+            ProviderKey::Uuid(_) => None,
+        }
+    }
+}
+
+/// Shows the uuid or the name.
+impl fmt::Display for ProviderKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProviderKey::Uuid(uuid) => uuid.fmt(f),
+            ProviderKey::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 impl From<Uuid> for ProviderKey<'_> {
@@ -98,18 +134,45 @@ impl<'a> From<&'a String> for ProviderKey<'a> {
     }
 }
 
-/// Holds everything about one provider but its usage, as of one instant. A clone shares the
-/// configuration with the original. `serde` writes it as the [`ProviderSpec`](crate::ProviderSpec) that
-/// makes the provider.
+/// Holds everything about one provider but its usage, as of one instant: its uuid, its generation and its
+/// [`Facts`], whose fields and methods are there as if they were its own.
+///
+/// ```
+/// use provider_tree::{Edit, Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
+///
+/// let tree = ProviderTree::new();
+/// let host = tree.create_root("host-1", None)?;
+/// let numa = tree.create_child(&host, "host-1-numa-0", None)?;
+/// let avx = Trait::new("HW_CPU_X86_AVX2")?;
+/// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
+/// tree.configure(&numa, Edit::new().set_inventories(vcpu).add_traits([avx]), Expect::Any)?;
+///
+/// let numa = tree.configuration(&numa)?;
+/// assert_eq!((&*numa.name, numa.parent, numa.generation), ("host-1-numa-0", Some(host.uuid()), 1));
+/// assert!(numa.has_traits([avx]) && numa.inventories.get(ResourceClass::VCPU).is_some());
+/// # Ok::<(), provider_tree::Error>(())
+/// ```
+///
+/// A clone shares the facts with the original. The same type says what a provider is and has in a
+/// [snapshot](crate::Snapshot::configuration), a [mirror](crate::Mirror::configuration) and a
+/// [dump](crate::ProviderDump). `serde` writes it as the [`ProviderSpec`](crate::ProviderSpec) that makes
+/// the provider.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProviderData {
+pub struct Configuration {
     /// The uuid.
     pub uuid: Uuid,
-    /// The uuid of the parent; `None` for a root.
-    pub parent: Option<Uuid>,
-    /// The generation. It grows with each change of the configuration or the place: inventories,
-    /// traits, aggregates, resources, name, parent.
+    /// The generation. It grows by one with each change of what the provider has, is called, or is below:
+    /// inventories, traits, aggregates, resources, name, parent; unless the change
+    /// [says](crate::Expect) otherwise.
     pub generation: u64,
-    /// Name, inventories, traits, aggregates and resources, shared with the forest.
-    pub configuration: Arc<Configuration>,
+    /// Everything else, shared with the forest.
+    pub facts: Arc<Facts>,
+}
+
+impl Deref for Configuration {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }

@@ -1,15 +1,11 @@
 //! [`ForestReader`]: walks, and what a provider has and is, each as of one instant: now, or that of
 //! a snapshot.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::forest::configuration::Configuration;
 use crate::forest::core::Forest;
-use crate::forest::provider::{Provider, ProviderData};
+use crate::forest::provider::{Configuration, Provider};
 use crate::layout::{Layouts, State, Structure, UsageWords, read_wide, shares, usage_of};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::ResourceClass;
@@ -227,21 +223,24 @@ impl<R: Reader> ForestReader<'_, R> {
 /// Reads what a provider has and is.
 impl<R: Reader> ForestReader<'_, R> {
     /// Returns everything about `provider` but its usage.
-    pub(crate) fn data(&mut self, provider: &Provider) -> Result<ProviderData, Abort<Error>> {
-        let structure = self.structure(provider)?;
-        let (data, ()) = self.data_of(provider.cell, &structure, |_, _| ())?;
-        Ok(data)
+    pub(crate) fn configuration(
+        &mut self,
+        provider: &Provider,
+    ) -> Result<Configuration, Abort<Error>> {
+        let (version, generation) =
+            self.usage(provider, |usage, _| (usage.configuration(), usage.generation()))?;
+        let facts = self.forest.configurations.find(usage_of(provider.cell), version);
+        Ok(Configuration { uuid: provider.uuid, generation, facts: facts.ok_or(Torn)? })
     }
 
     /// Returns everything but the usage about the provider with this structure, and what `extract`
     /// makes of the usage.
-    pub(crate) fn data_of<T>(
+    pub(crate) fn configuration_of<T>(
         &mut self,
         cell: Cell,
         structure: &Structure,
         extract: impl FnOnce(UsageWords<&[u64]>, &Layouts) -> T,
-    ) -> Result<(ProviderData, T), Torn> {
-        let parent = self.uuid_of_parent(structure)?;
+    ) -> Result<(Configuration, T), Torn> {
         let layouts = &*self.forest.layouts;
         let read = read_wide(self.reader, layouts, usage_of(cell), |words| {
             let usage = UsageWords(words);
@@ -251,19 +250,8 @@ impl<R: Reader> ForestReader<'_, R> {
         if !life.is(State::Live, structure.life.incarnation) {
             return Err(Torn);
         }
-        let configuration = self.forest.configurations.find(usage_of(cell), version);
-        let configuration = configuration.ok_or(Torn)?;
-        let data = ProviderData { uuid: structure.uuid, parent, generation, configuration };
-        Ok((data, extract))
-    }
-
-    /// Returns the uuid of the parent in `structure`, or `None` for a root.
-    fn uuid_of_parent(&mut self, structure: &Structure) -> Result<Option<Uuid>, Torn> {
-        let parent = structure.parent.ok_or(Torn)?;
-        if parent == self.forest.super_root {
-            return Ok(None);
-        }
-        self.reader.read(parent, |words| Some(Structure::of_words(words).uuid))
+        let facts = self.forest.configurations.find(usage_of(cell), version).ok_or(Torn)?;
+        Ok((Configuration { uuid: structure.uuid, generation, facts }, extract))
     }
 
     /// Returns what `extract` makes of the usage of `provider`.
@@ -280,16 +268,6 @@ impl<R: Reader> ForestReader<'_, R> {
             Ok::<_, Error>(extract(usage, layouts))
         })?;
         Ok(extract?)
-    }
-
-    /// Returns the configuration of `provider` in force.
-    pub(crate) fn configuration(
-        &mut self,
-        provider: &Provider,
-    ) -> Result<Arc<Configuration>, Abort<Error>> {
-        let version = self.usage(provider, |usage, _| usage.configuration())?;
-        let configuration = self.forest.configurations.find(usage_of(provider.cell), version);
-        Ok(configuration.ok_or(Torn)?)
     }
 
     /// Returns whether any sharing provider has an inventory of `class`.

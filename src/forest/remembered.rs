@@ -1,18 +1,18 @@
-//! [`RememberedData`]: what a thread has read of providers, to answer again without a look at more
+//! [`RememberedConfigurations`]: what a thread has read of providers, to answer again without a look at more
 //! than one word.
 
 use crate::error::{Error, Result};
 use crate::forest::core::{Forest, UsageTitle};
-use crate::forest::provider::{Provider, ProviderData};
+use crate::forest::provider::{Configuration, Provider};
 use crate::layout::usage_of;
 
-/// Keeps the data of providers that a thread has read, each with the version of the usage cell that
-/// the data is of. While that version is in force, the data is what it was (see
-/// [`Forest::data_in_force`]).
+/// Keeps the configurations of providers that a thread has read, each with the version of the usage cell
+/// that it is of. While that version is in force, the configuration is what it was (see
+/// [`Forest::configuration`]).
 ///
 /// A provider has one place, which others may have too: the last that was read has it.
 #[derive(Default)]
-pub(crate) struct RememberedData {
+pub(crate) struct RememberedConfigurations {
     /// As many as a power of two, or none. Grows when two providers want one place.
     places: Vec<Option<Entry>>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct RememberedData {
 struct Entry {
     provider: Provider,
     title: UsageTitle,
-    data: ProviderData,
+    configuration: Configuration,
 }
 
 /// Counts the places that are made first.
@@ -29,10 +29,10 @@ const FEWEST: usize = 16;
 /// Bounds the places, and so what a thread keeps of providers that have changed or gone since.
 const MOST_REMEMBERED: usize = 1 << 14;
 
-impl RememberedData {
+impl RememberedConfigurations {
     /// Returns everything about `provider` but its usage, as of one instant since the call.
     #[inline]
-    pub(crate) fn read(&mut self, forest: &Forest, provider: &Provider) -> Result<&ProviderData> {
+    pub(crate) fn read(&mut self, forest: &Forest, provider: &Provider) -> Result<&Configuration> {
         let at = self.place_of(provider);
         if !self.is_current(forest, provider, at) {
             return self.renew(forest, provider);
@@ -50,23 +50,23 @@ impl RememberedData {
 
     /// Returns the data at `at`, the place of `provider`, which has been read.
     #[inline]
-    fn at(&self, provider: &Provider, at: usize) -> Result<&ProviderData> {
+    fn at(&self, provider: &Provider, at: usize) -> Result<&Configuration> {
         match self.places.get(at) {
-            Some(Some(entry)) => Ok(&entry.data),
+            Some(Some(entry)) => Ok(&entry.configuration),
             _ => Err(Error::Removed { provider: provider.uuid }),
         }
     }
 
     /// Reads what `provider` has and is, and remembers that.
     #[inline(never)]
-    fn renew(&mut self, forest: &Forest, provider: &Provider) -> Result<&ProviderData> {
+    fn renew(&mut self, forest: &Forest, provider: &Provider) -> Result<&Configuration> {
         if let Some(at) = self.renew_title(forest, provider)? {
             return self.at(provider, at);
         }
-        let (title, data) = forest.data_in_force(provider)?;
+        let (title, configuration) = forest.configuration(provider)?;
         self.make_place(provider);
         let at = self.place_of(provider);
-        let entry = Entry { provider: *provider, title, data };
+        let entry = Entry { provider: *provider, title, configuration };
         // The old entry contains values of the caller's types, whose drop may panic: it goes last.
         let _old = self.places[at].replace(entry);
         self.at(provider, at)
@@ -81,7 +81,7 @@ impl RememberedData {
             return Ok(None);
         };
         match forest.title(provider, usage_of(provider.cell)) {
-            Ok(title) if title.has_data_of(&entry.title) => {
+            Ok(title) if title.has_facts_of(&entry.title) => {
                 entry.title = title;
                 Ok(Some(at))
             }
@@ -143,17 +143,18 @@ mod tests {
     #[test]
     fn places_grow_up_to_a_bound() {
         let tree = ProviderTree::new();
-        let mut remembered = RememberedData::default();
+        let mut remembered = RememberedConfigurations::default();
         let host = tree.create_root("host", None).unwrap();
         // Handles that differ in their cells alone stand for as many providers: what they remember
         // is never asked for again.
-        let (_, data) = tree.core.forest.data_in_force(&host).unwrap();
+        let (_, configuration) = tree.core.forest.configuration(&host).unwrap();
         for number in 0..2 * MOST_REMEMBERED as u32 {
             let provider = Provider { cell: crate::ledger::Cell::new(2 * number), ..host };
-            let (title, _) = tree.core.forest.data_in_force(&host).unwrap();
+            let (title, _) = tree.core.forest.configuration(&host).unwrap();
             remembered.make_place(&provider);
             let at = remembered.place_of(&provider);
-            remembered.places[at] = Some(Entry { provider, title, data: data.clone() });
+            remembered.places[at] =
+                Some(Entry { provider, title, configuration: configuration.clone() });
             assert!(remembered.places.len() <= MOST_REMEMBERED);
         }
         assert_eq!(remembered.places.iter().flatten().count(), MOST_REMEMBERED);
@@ -163,9 +164,9 @@ mod tests {
     fn what_has_gone_is_forgotten_when_it_is_asked_for() {
         let tree = ProviderTree::new();
         let forest = &tree.core.forest;
-        let mut remembered = RememberedData::default();
+        let mut remembered = RememberedConfigurations::default();
         let host = tree.create_root("host", None).unwrap();
-        let kept = Arc::downgrade(&remembered.read(forest, &host).unwrap().configuration);
+        let kept = Arc::downgrade(&remembered.read(forest, &host).unwrap().facts);
         tree.remove(&host).unwrap();
         assert_eq!(kept.strong_count(), 1, "kept by the memory alone");
         assert!(remembered.read(forest, &host).is_err());

@@ -9,7 +9,7 @@ use crate::forest::draft::{open_live, structure_at};
 use crate::forest::keys::KeyCell;
 use crate::forest::links::{unlink, unlink_fast};
 use crate::forest::provider::Provider;
-use crate::forest::sharing::{SharingChange, is_counted};
+use crate::forest::sharing::SharingChange;
 use crate::layout::{Life, State, Structure, UsageWords, usage_of};
 use crate::ledger::{Abort, Cell, Place, Record, Stamp, Torn, Transaction, Writer};
 use crate::values::ResourceClass;
@@ -22,7 +22,7 @@ pub(crate) fn remove(
     provider: &Provider,
     with_descendants: bool,
 ) -> Result<usize> {
-    let top = forest.structure_cell(provider)?;
+    forest.structure_cell(provider)?;
     if let Some((old, at)) = remove_fast(forest, writer, provider) {
         let _gone = old.forget(forest, writer, at);
         return Ok(1);
@@ -30,40 +30,50 @@ pub(crate) fn remove(
     let mut removed = Vec::new();
     let ((), at) = writer.transact_stamped(|transaction| {
         removed.clear();
-        let mut sharing = SharingChange::default();
-        let (place, structure) = open_live(transaction, provider)?;
-        if !with_descendants && structure.first_child.is_some() {
-            return Err(Error::HasChildren { provider: provider.uuid }.into());
-        }
-        unlink(transaction, top, &structure)?;
-        removed.push(OldProvider::free(forest, transaction, place, &structure, top)?);
-        let mut parents = vec![(top, structure.first_child)];
-        while let Some((parent, next)) = parents.pop() {
-            let Some(cell) = next else { continue };
-            // If the walk reaches a cell twice, what was read contradicts itself.
-            if transaction.has(cell) {
-                return Err(Abort::Torn);
-            }
-            let place = transaction.open(cell)?;
-            let structure = structure_at(transaction, place);
-            if !structure.is_live() || structure.parent != Some(parent) {
-                return Err(Abort::Torn);
-            }
-            removed.push(OldProvider::free(forest, transaction, place, &structure, cell)?);
-            parents.push((parent, structure.next));
-            parents.push((cell, structure.first_child));
-        }
-        for old in &removed {
-            let usage = usage_of(old.structure.cell);
-            let goes = |configuration: &_| sharing.goes(configuration);
-            forest.with_configuration(usage, old.configuration, goes)?;
-        }
-        sharing.apply(transaction, forest.sharing)?;
-        Ok::<_, Abort<Error>>(())
+        remove_in(forest, transaction, provider, with_descendants, &mut removed)
     })?;
     // Holds the configurations until all providers are forgotten.
     let _gone: Vec<_> = removed.iter().map(|old| old.forget(forest, writer, at)).collect();
     Ok(removed.len())
+}
+
+/// Removes `provider` as part of a transaction, as [`remove`] does; adds what the indexes have to forget
+/// afterwards to `removed`.
+pub(crate) fn remove_in(
+    forest: &Forest,
+    transaction: &mut Transaction<'_>,
+    provider: &Provider,
+    with_descendants: bool,
+    removed: &mut Vec<OldProvider>,
+) -> Result<(), Abort<Error>> {
+    let top = forest.structure_cell(provider)?;
+    let first = removed.len();
+    let (place, structure) = open_live(transaction, provider)?;
+    if !with_descendants && structure.first_child.is_some() {
+        return Err(Error::HasChildren { provider: provider.uuid }.into());
+    }
+    unlink(transaction, top, &structure)?;
+    removed.push(OldProvider::free(forest, transaction, place, &structure, top)?);
+    let mut parents = vec![(top, structure.first_child)];
+    while let Some((parent, next)) = parents.pop() {
+        let Some(cell) = next else { continue };
+        let place = transaction.open(cell)?;
+        let structure = structure_at(transaction, place);
+        // If the walk reaches a cell twice, what was read contradicts itself: the cell has been freed.
+        if !structure.is_live() || structure.parent != Some(parent) {
+            return Err(Abort::Torn);
+        }
+        removed.push(OldProvider::free(forest, transaction, place, &structure, cell)?);
+        parents.push((parent, structure.next));
+        parents.push((cell, structure.first_child));
+    }
+    let mut sharing = SharingChange::default();
+    for old in &removed[first..] {
+        let usage = usage_of(old.structure.cell);
+        let goes = |configuration: &_| sharing.goes(configuration);
+        forest.with_configuration(usage, old.configuration, goes)?;
+    }
+    sharing.apply(transaction, forest.sharing)
 }
 
 /// Tries once to remove a provider that has no children and is no sharing provider, without a
@@ -93,7 +103,7 @@ fn remove_fast(
     let usage = usage_of(cell);
     let (words, (life, configuration)) = transaction.renew(usage, 1, unused)?;
     words.set(0, [life.ended().word()]);
-    if forest.configurations.with(usage, configuration, |found| is_counted(found))? {
+    if forest.configurations.with(usage, configuration, |found| found.is_sharing())? {
         return None;
     }
     let name = structure.name?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result, check_provider_name};
-use crate::forest::configuration::{Candidate, Configuration};
-use crate::forest::core::Forest;
+use crate::forest::configuration::{Candidate, Facts};
+use crate::forest::core::{Forest, UsageTitle};
 use crate::forest::draft::open_live;
 use crate::forest::generation::Expect;
 use crate::forest::keys::{KeyCell, Name, Refusal, take_key, while_stale};
-use crate::forest::provider::Provider;
+use crate::forest::provider::{Configuration, Provider};
 use crate::layout::{Life, NameOwner, State, UsageWords, name_words, set_configuration, usage_of};
 use crate::ledger::{Abort, Torn, Writer};
 
@@ -21,13 +21,14 @@ pub(crate) fn rename(
 ) -> Result<()> {
     check_provider_name(name)?;
     let name: Name = Arc::from(name);
-    // Holds the configurations until the key is settled: they contain values of the caller's types,
-    // whose drop may panic.
+    // Holds the facts until the key is settled: they contain values of the caller's types, whose drop
+    // may panic.
     let (_, current) = forest.configuration(provider)?;
-    let mut replaced = vec![current];
+    let mut replaced = vec![current.facts];
     while_stale(|| {
         forest.names.with_keys(writer, std::iter::once(&name), |writer, name_keys| {
-            let (_, version, current) = forest.configuration_in_force(provider)?;
+            let (UsageTitle { version, .. }, Configuration { facts: current, .. }) =
+                forest.configuration(provider)?;
             replaced.push(Arc::clone(&current));
             match current.name == name {
                 true => Ok(()),
@@ -50,13 +51,13 @@ fn exchange_name(
     forest: &Forest,
     writer: &mut Writer,
     provider: &Provider,
-    (version, current): (u64, &Arc<Configuration>),
+    (version, current): (u64, &Arc<Facts>),
     name: &Name,
     name_key: KeyCell,
 ) -> Result<(), Refusal> {
     let &Provider { uuid, incarnation, cell, .. } = provider;
     let usage = usage_of(cell);
-    let renamed = Configuration { name: Arc::clone(name), ..(**current).clone() };
+    let renamed = Facts { name: Arc::clone(name), ..(**current).clone() };
     let layout = forest.configurations.layout(usage, version);
     let candidate = forest.configurations.publish(&forest.ledger, usage, renamed, layout);
     let ((replaced, old), at) =

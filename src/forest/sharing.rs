@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::forest::configuration::Configuration;
+use crate::forest::configuration::Facts;
 use crate::layout::{read_counts, sharing_words};
 use crate::ledger::{Abort, Cell, Torn, Transaction};
-use crate::values::Trait;
 
 /// Holds by how much a transaction changes the counts.
 #[derive(Default)]
@@ -17,28 +16,28 @@ pub(crate) struct SharingChange(BTreeMap<u16, i64>);
 
 impl SharingChange {
     /// Returns the change that follows when `after` replaces `before`.
-    pub(crate) fn between(before: &Configuration, after: &Configuration) -> Self {
+    pub(crate) fn between(before: &Facts, after: &Facts) -> Self {
         let mut change = SharingChange::default();
         change.goes(before);
         change.comes(after);
         change
     }
 
-    /// Counts a provider with this configuration that comes.
-    pub(crate) fn comes(&mut self, configuration: &Configuration) {
-        self.count(configuration, 1);
+    /// Counts a provider with these facts that comes.
+    pub(crate) fn comes(&mut self, facts: &Facts) {
+        self.count(facts, 1);
     }
 
-    /// Counts a provider with this configuration that goes.
-    pub(crate) fn goes(&mut self, configuration: &Configuration) {
-        self.count(configuration, -1);
+    /// Counts a provider with these facts that goes.
+    pub(crate) fn goes(&mut self, facts: &Facts) {
+        self.count(facts, -1);
     }
 
-    fn count(&mut self, configuration: &Configuration, by: i64) {
-        if !is_counted(configuration) {
+    fn count(&mut self, facts: &Facts, by: i64) {
+        if !facts.is_sharing() {
             return;
         }
-        for (class, _) in configuration.inventories.iter() {
+        for (class, _) in facts.inventories.iter() {
             *self.0.entry(class.number()).or_default() += by;
         }
     }
@@ -58,16 +57,11 @@ impl SharingChange {
         let mut counts = read_counts(words);
         for (class, by) in &self.0 {
             let count = counts.entry(*class).or_default();
-            // If the count would fall below zero, the configuration and the counts were read at
+            // If the count would fall below zero, the facts and the counts were read at
             // different instants.
             *count = count.checked_add_signed(*by).ok_or(Torn)?;
         }
         transaction.rewrite(place, &sharing_words(life, &counts));
         Ok(())
     }
-}
-
-/// Returns whether a provider with this configuration is a sharing provider.
-pub(crate) fn is_counted(configuration: &Configuration) -> bool {
-    configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE)
 }

@@ -19,8 +19,8 @@ pub(crate) use name::{NAME_WORDS, NameOwner, name_words, owner_in, owner_of};
 pub(crate) use packed::{Layout, Layouts};
 pub(crate) use sharing::{read_counts, shares, sharing_words};
 pub(crate) use structure::{
-    CHILDREN, Cordon, SIBLINGS, STRUCTURE_WORDS, Structure, cordon_in, parent_in, with_child,
-    with_next, with_previous, without_child,
+    CHILDREN, Cordon, SIBLINGS, STRUCTURE_WORDS, Structure, cordon_in, with_child, with_next,
+    with_previous, without_child,
 };
 pub(crate) use usage::{
     Amounts, BARE_WORDS, CONFIGURATION_BITS, ClassWords, Form, PackedUsage, UsageHead, UsageWords,

@@ -5,7 +5,7 @@
 //! [`Layout`], which their usage cells name by its number. In the usage cell itself each class has a
 //! lane, as wide as its capacity, in a word of what is used and in a word of what is taken.
 //!
-//! A layout never changes while a [`Configuration`](crate::forest::Configuration) has it. When the
+//! A layout never changes while a [`Facts`](crate::forest::Facts) has it. When the
 //! last one is gone, its number serves another layout. A usage cell names the layout of its
 //! configuration; so what a reader makes of a layout counts only if the reader finds afterwards that
 //! the version which names the layout is still in force, or still kept for a snapshot.

@@ -135,12 +135,6 @@ pub(crate) fn cordon_in(words: impl Words) -> Cordon {
     Cordon::of_bits(words.word(3))
 }
 
-/// Reads the life of a structure cell, and the parent of the provider.
-#[inline]
-pub(crate) fn parent_in(record: Record<'_>) -> (Life, Option<Cell>) {
-    (Life::of(record), unpack(record.word(3)).1)
-}
-
 fn pack(low: Option<Cell>, high: Option<Cell>) -> u64 {
     let half = |cell: Option<Cell>| cell.map_or(0, |cell| u64::from(cell.number()) + 1);
     half(high) << 32 | half(low)

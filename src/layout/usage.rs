@@ -459,9 +459,14 @@ pub(crate) const BARE_WORDS: usize = 3;
 
 /// Returns the words of the usage cell of a new provider without inventories, whose incarnation and
 /// state are those of `life`.
-pub(crate) fn bare_usage(life: Life, configuration: u64, cordoned: bool) -> [u64; BARE_WORDS] {
-    let cordoned = if cordoned { CORDONED } else { 0 };
-    [life.of_kind(CellKind::Usage).word(), 0, configuration << CONFIGURATION_SHIFT | cordoned]
+pub(crate) fn bare_usage(
+    life: Life,
+    generation: u64,
+    configuration: u64,
+    cordoned: bool,
+) -> [u64; BARE_WORDS] {
+    let head = configuration << CONFIGURATION_SHIFT | if cordoned { CORDONED } else { 0 };
+    [life.of_kind(CellKind::Usage).word(), generation, head]
 }
 
 /// Returns what is used and what is taken, each in lanes, if the lanes are those of these classes and

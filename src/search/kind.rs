@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::forest::Configuration;
+use crate::forest::Facts;
 use crate::values::Trait;
 
 /// Holds everything that decides whether a provider may serve a group, except how much is free:
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-fn units_of(configuration: &Configuration) -> impl Iterator<Item = Units> {
+fn units_of(configuration: &Facts) -> impl Iterator<Item = Units> {
     configuration.inventories.iter().map(|(class, inventory)| Units {
         class: class.number(),
         least: inventory.min_unit,
@@ -68,7 +68,7 @@ pub(super) struct Kinds {
 impl Kinds {
     /// Returns the number of the kind of providers with this configuration, which is `likely` most
     /// often.
-    pub(super) fn intern(&mut self, configuration: &Configuration, likely: Option<u32>) -> u32 {
+    pub(super) fn intern(&mut self, configuration: &Facts, likely: Option<u32>) -> u32 {
         if let Some(likely) = likely
             && self.is(likely, configuration)
         {
@@ -105,7 +105,7 @@ impl Kinds {
     }
 
     /// Returns whether `number` is the kind of providers with this configuration.
-    pub(super) fn is(&self, number: u32, configuration: &Configuration) -> bool {
+    pub(super) fn is(&self, number: u32, configuration: &Facts) -> bool {
         is_of(&self.kinds[number as usize], configuration)
     }
 
@@ -115,7 +115,7 @@ impl Kinds {
     }
 }
 
-fn is_of(kind: &Kind, configuration: &Configuration) -> bool {
+fn is_of(kind: &Kind, configuration: &Facts) -> bool {
     let equal = |one: &Arc<BTreeSet<_>>, other| Arc::ptr_eq(one, other) || one == other;
     let traits = &configuration.traits;
     kind.classes.len() == configuration.inventories.len()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::forest::{Configuration, Forest, ForestReader, Node};
+use crate::forest::{Facts, Forest, ForestReader, Node};
 use crate::layout::{UsageWords, WideUsage, copy_usage, read_wide};
 use crate::ledger::{Cell, DoubleCollect, GateWord, Reader, Torn};
 use crate::view::Fork;
@@ -25,7 +25,7 @@ pub(super) trait Source {
         &mut self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Configuration) -> T,
+        read: impl FnOnce(&Facts) -> T,
     ) -> Result<T, Torn>;
 }
 
@@ -51,7 +51,7 @@ impl Source for Present<'_> {
         &mut self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Configuration) -> T,
+        read: impl FnOnce(&Facts) -> T,
     ) -> Result<T, Torn> {
         self.0.with_configuration(usage, version, read)
     }
@@ -90,7 +90,7 @@ impl<R: Reader> Source for Still<'_, R> {
         &mut self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Configuration) -> T,
+        read: impl FnOnce(&Facts) -> T,
     ) -> Result<T, Torn> {
         self.forest.with_configuration(usage, version, read)
     }
@@ -125,7 +125,7 @@ impl Source for InFork<'_> {
         &mut self,
         usage: Cell,
         version: u64,
-        read: impl FnOnce(&Configuration) -> T,
+        read: impl FnOnce(&Facts) -> T,
     ) -> Result<T, Torn> {
         let Some(inventories) = self.fork.new_inventories(usage) else {
             return self.cells.configuration(usage, version, read);
@@ -134,7 +134,7 @@ impl Source for InFork<'_> {
         let mut past = self.fork.snapshot().pin().view();
         let version = past.read(usage, |words| UsageWords(words).configuration())?;
         self.forest().with_configuration(usage, version, |found| {
-            read(&Configuration { inventories: Arc::new(inventories.clone()), ..found.clone() })
+            read(&Facts { inventories: Arc::new(inventories.clone()), ..found.clone() })
         })
     }
 }

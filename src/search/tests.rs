@@ -1,5 +1,6 @@
 //! A view that follows a forest shows what a new one shows.
 
+use provider_tree::Edit;
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -111,18 +112,25 @@ impl Gardener {
                 for class in &classes[self.below(3)..] {
                     inventories.insert(*class, Inventory::new(1 + self.below(20) as u64));
                 }
-                let _ = self.tree.set_inventories(&provider, inventories, Expect::Any);
+                let _ = self.tree.configure(&provider, inventories, Expect::Any);
             }
             7 => {
                 let traits = [Trait::new("CUSTOM_A").unwrap(), Trait::MISC_SHARES_VIA_AGGREGATE];
                 let count = self.below(3);
-                let _ = self.tree.set_traits(&provider, traits[..count].to_vec(), Expect::Any);
+                let _ = self.tree.configure(
+                    &provider,
+                    Edit::new().set_traits(traits[..count].to_vec()),
+                    Expect::Any,
+                );
             }
             8 => {
                 let aggregates = [Uuid::from_u128(self.below(3) as u128)];
                 let count = self.below(2);
-                let _ =
-                    self.tree.set_aggregates(&provider, aggregates[..count].to_vec(), Expect::Any);
+                let _ = self.tree.configure(
+                    &provider,
+                    Edit::new().set_aggregates(aggregates[..count].to_vec()),
+                    Expect::Any,
+                );
             }
             9 if self.below(3) == 0 => drop(self.tree.cordon(&provider)),
             9 => drop(self.tree.uncordon(&provider)),
@@ -203,7 +211,7 @@ fn an_overrun_is_made_up_for() {
     (0..200).for_each(|_| gardener.change());
     let host = tree.create_root("host", None).unwrap();
     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-    tree.set_inventories(&host, vcpu, Expect::Any).unwrap();
+    tree.configure(&host, vcpu, Expect::Any).unwrap();
     let mut view = ordered(&tree);
     for _ in 0..3 {
         for _ in 0..40_000 {
@@ -243,8 +251,13 @@ fn what_is_gone_is_forgotten() {
         let hosts: Vec<_> = (0..50)
             .map(|host| {
                 let host = tree.create_root(&format!("host-{round}-{host}"), None).unwrap();
-                tree.set_inventories(&host, vcpu.clone(), Expect::Any).unwrap();
-                tree.set_aggregates(&host, [Uuid::from_u128(round)], Expect::Any).unwrap();
+                tree.configure(&host, vcpu.clone(), Expect::Any).unwrap();
+                tree.configure(
+                    &host,
+                    Edit::new().set_aggregates([Uuid::from_u128(round)]),
+                    Expect::Any,
+                )
+                .unwrap();
                 host
             })
             .collect();
@@ -268,7 +281,7 @@ fn what_moves_while_trees_are_read_is_looked_for() {
     let below = tree.create_child(&moved, "below", None).unwrap();
     let vcpu = || Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
     for provider in [&moved, &below] {
-        tree.set_inventories(provider, vcpu(), Expect::Any).unwrap();
+        tree.configure(provider, vcpu(), Expect::Any).unwrap();
     }
     let mut view = tree.view();
     // The view has been told of the first change only, when the others have happened already.

@@ -71,7 +71,7 @@ use crate::view::{Fork, Snapshot, each_consumer};
 /// for number in 0..3 {
 ///     let host = tree.create_root(&format!("host-{number}"), None)?;
 ///     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-///     tree.set_inventories(&host, vcpu, Expect::Any)?;
+///     tree.configure(&host, vcpu, Expect::Any)?;
 /// }
 /// let mut worker = tree.worker()?;
 /// let mut view = tree.view();
@@ -352,13 +352,14 @@ impl View {
     /// # for total in [16, 8, 4, 12] {
     /// #     let host = tree.create_root(&format!("host-{total}"), None)?;
     /// #     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
-    /// #     tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// #     tree.configure(&host, vcpu, Expect::Any)?;
     /// # }
     /// let view = tree.view();
     /// let mut six = view.prepare(&Request::new().take(ResourceClass::VCPU, 6))?;
     /// let best = view.best(&mut six, 2, |root| root.free(ResourceClass::VCPU))?;
-    /// let names: Vec<_> = best.iter().map(|it| tree.name(&it.root())).collect::<Result<_, _>>()?;
-    /// assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["host-8", "host-12"]);
+    /// let name = |it: &provider_tree::Candidate| Ok(tree.configuration(&it.root())?.name.clone());
+    /// let names = best.iter().map(name).collect::<provider_tree::Result<Vec<_>>>()?;
+    /// assert_eq!(names, ["host-8".into(), "host-12".into()]);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     ///
@@ -387,13 +388,13 @@ impl View {
     /// # for total in [16, 8, 4, 12] {
     /// #     let host = tree.create_root(&format!("host-{total}"), None)?;
     /// #     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
-    /// #     tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// #     tree.configure(&host, vcpu, Expect::Any)?;
     /// # }
     /// let mut view = tree.view();
     /// view.order_by(|root| root.free(ResourceClass::VCPU));
     /// let mut six = view.prepare(&Request::new().take(ResourceClass::VCPU, 6))?;
     /// let best = view.candidates(&mut six)?.in_order(6).next().expect("three hosts have six");
-    /// assert_eq!(&*tree.name(&best.root())?, "host-8");
+    /// assert_eq!(&*tree.configuration(&best.root())?.name, "host-8");
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn order_by(&mut self, key: impl Fn(Root<'_>) -> u64 + Send + Sync + 'static) {

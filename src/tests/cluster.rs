@@ -2,7 +2,7 @@
 //!
 //! The file makes public calls alone, since `tests/stops/` uses it too.
 
-use provider_tree::{Deadline, Now};
+use provider_tree::{Deadline, Edit, Now, coming_from_nova::NovaProviderTree};
 use uuid::Uuid;
 
 use crate::{
@@ -42,7 +42,7 @@ impl Cluster {
         let leaf = tree.create_child(&host, "leaf", None).unwrap();
         let other = tree.create_root("other", None).unwrap();
         for provider in [host, leaf, other] {
-            tree.set_inventories(&provider, inventories(1000), Expect::Any).unwrap();
+            tree.configure(&provider, inventories(1000), Expect::Any).unwrap();
         }
         let claim = Claim::new(OLD).take(&host, VCPU, 1);
         tree.worker().unwrap().claim(&claim).map(drop).unwrap();
@@ -60,10 +60,14 @@ pub(super) fn everything_else(cluster: &Cluster) {
         if worker.take(provider, &[(VCPU, 1), (MEMORY, 1)]).is_ok() {
             worker.put_back(provider, &[(VCPU, 1), (MEMORY, 1)]).unwrap();
         }
-        let _ = (tree.usage(provider, VCPU), tree.usages(provider), tree.data(provider));
-        let _ = tree.set_inventories(provider, inventories(3000), Expect::Any);
-        let _ = tree.set_traits(provider, [], Expect::Any);
-        let _ = tree.add_traits(provider, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any);
+        let _ = (tree.usage(provider, VCPU), tree.usages(provider), tree.configuration(provider));
+        let _ = tree.configure(provider, inventories(3000), Expect::Any);
+        let _ = tree.configure(provider, Edit::new().set_traits([]), Expect::Any);
+        let _ = tree.configure(
+            provider,
+            Edit::new().add_traits([Trait::MISC_SHARES_VIA_AGGREGATE]),
+            Expect::Any,
+        );
         let _ = tree.has_sharing_provider(VCPU);
     }
     let below = |uuid, name| ProviderSpec::new(uuid, name).with_parent(host.uuid());
@@ -132,8 +136,12 @@ pub(super) fn assert_sound(cluster: &Cluster, halt: &str) {
     let all = tree.providers();
     for provider in &all {
         assert_eq!(tree.find(provider.uuid()), Some(*provider), "{halt}");
-        assert_eq!(tree.find(&tree.name(provider).unwrap()), Some(*provider), "{halt}");
-        let siblings = match tree.parent(provider).unwrap() {
+        assert_eq!(
+            tree.find(&tree.configuration(provider).map(|now| now.name.clone()).unwrap()),
+            Some(*provider),
+            "{halt}"
+        );
+        let siblings = match tree.ancestors(provider).map(|all| all.first().copied()).unwrap() {
             Some(parent) => tree.children(&parent).unwrap(),
             None => tree.roots(),
         };

@@ -21,7 +21,7 @@ fn full() -> (ProviderTree, Provider, Worker, u128) {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", None).unwrap();
     let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1 << 40));
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let mut consumers = 0;
     loop {

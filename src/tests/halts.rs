@@ -39,7 +39,7 @@ fn release(cluster: &Cluster) {
 }
 
 fn set_inventories(cluster: &Cluster) {
-    cluster.tree.set_inventories(&cluster.host, inventories(2000), Expect::Any).unwrap();
+    cluster.tree.configure(&cluster.host, inventories(2000), Expect::Any).unwrap();
 }
 
 fn create(cluster: &Cluster) {
@@ -74,7 +74,7 @@ fn commit(cluster: &Cluster) {
     let batch = Batch::new()
         .replace(Claim::new(OLD).take(&cluster.other, VCPU, 1), Expect::Any)
         .claim(Claim::new(Uuid::from_u128(104)).take(&cluster.host, VCPU, 2))
-        .set_inventories(&cluster.host, inventories(2000), Expect::Any);
+        .configure(&cluster.host, inventories(2000), Expect::Any);
     cluster.tree.worker().unwrap().commit(&batch).map(drop).unwrap();
 }
 

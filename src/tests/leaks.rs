@@ -1,7 +1,6 @@
 //! Leaks: no call leaves anything behind, whatever other threads do between any two of its steps,
 //! and wherever cells run out.
 
-use provider_tree::{Deadline, Now};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -15,23 +14,25 @@ use crate::tests::cluster::{
     Cluster, MEMORY, NEW, OLD, VCPU, assert_sound, everything_else, inventories,
 };
 use crate::tests::halts::Operation;
-use crate::{Batch, Claim, Error, Expect, ProviderSpec, Resources};
+use crate::{
+    Batch, Claim, Deadline, Edit, Error, Expect, Inventories, Now, ProviderSpec, Resources, Trait,
+};
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
 /// Lists calls that other threads may make succeed or fail. The test ignores what they answer.
-const CALLS: [(&str, Operation); 19] = [
+const CALLS: [(&str, Operation); 21] = [
     ("create", |it| drop(it.tree.create_child(&it.host, "new", id(7)))),
     ("create, uuid exists", |it| drop(it.tree.create_child(&it.host, "new", it.leaf.uuid()))),
     ("create, name exists", |it| drop(it.tree.create_root("leaf", id(7)))),
     ("rename", |it| drop(it.tree.rename(&it.leaf, "new"))),
     ("rename, name exists", |it| drop(it.tree.rename(&it.leaf, "other"))),
     ("remove", |it| drop(it.tree.remove(&it.leaf))),
-    ("configure", |it| drop(it.tree.set_inventories(&it.leaf, inventories(9), Expect::Any))),
+    ("configure", |it| drop(it.tree.configure(&it.leaf, inventories(9), Expect::Any))),
     ("configure, in use", |it| {
-        drop(it.tree.set_inventories(&it.host, Default::default(), Expect::Any));
+        drop(it.tree.configure(&it.host, Inventories::new(), Expect::Any));
     }),
     ("populate", |it| {
         let listed = ProviderSpec::new(id(13), "listed").with_parent(it.host.uuid());
@@ -69,10 +70,25 @@ const CALLS: [(&str, Operation); 19] = [
     }),
     ("commit", |it| {
         let batch = || Batch::new().claim(wanted(it, NEW, 2)).claim(wanted(it, id(104), 2));
-        let with_inventories = batch().set_inventories(&it.leaf, inventories(9), Expect::Any);
+        let with_inventories = batch().configure(&it.leaf, inventories(9), Expect::Any);
         drop(worker(it).commit(&with_inventories.release(OLD, Expect::Generation(9))));
         drop(worker(it).commit(&batch().release(id(103), Expect::Any)));
         drop(worker(it).commit(&batch().release(OLD, Expect::Any).cordon(&it.leaf)));
+    }),
+    ("reshape", |it| {
+        let (batch, _) = reshape(it);
+        drop(worker(it).commit(&batch.clone().release(OLD, Expect::Generation(9))));
+        drop(worker(it).commit(&batch.clone().remove(&it.other)));
+        drop(worker(it).commit(&batch));
+    }),
+    ("reshape twice", |it| {
+        let (batch, spec) = reshape(it);
+        drop(worker(it).commit(&batch));
+        drop(worker(it).commit(&batch));
+        let Some(created) = it.tree.find(spec.uuid) else { return };
+        let batch = Batch::new().release(NEW, Expect::Any).reparent(&it.leaf, None);
+        drop(worker(it).commit(&batch.clone().remove(&it.leaf).remove(&created)));
+        drop(worker(it).commit(&batch.remove(&created)));
     }),
     ("lease", |it| {
         let mut worker = worker(it);
@@ -93,7 +109,11 @@ const CALLS: [(&str, Operation); 19] = [
             drop(worker.take(&it.other, &[(VCPU, 1)]));
             let snapshot = it.tree.snapshot();
             snapshot.keep_at_most(bound);
-            drop(it.tree.set_traits(&it.other, [], Expect::Any));
+            drop(it.tree.configure(
+                &it.other,
+                Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]),
+                Expect::Any,
+            ));
             drop(worker.put_back(&it.other, &[(VCPU, 1)]));
             drop(worker.commit(&fork.to_batch_if_unchanged()));
         }
@@ -103,6 +123,22 @@ const CALLS: [(&str, Operation); 19] = [
 
 fn worker(cluster: &Cluster) -> crate::Worker {
     cluster.tree.worker().expect("few at a time")
+}
+
+/// A batch that creates two providers, one below the other, moves one below them, configures another, and
+/// claims from what it creates; and the upper one of the two.
+fn reshape(cluster: &Cluster) -> (Batch, ProviderSpec) {
+    let spec = ProviderSpec::new(id(14), "reshaped")
+        .with_parent(cluster.host.uuid())
+        .with_inventories(inventories(4));
+    let below = ProviderSpec::new(id(13), "listed").with_parent(spec.uuid);
+    let batch = Batch::new()
+        .create(below)
+        .create(spec.clone())
+        .reparent(&cluster.leaf, Some(&spec.to_come()))
+        .configure(&cluster.other, inventories(9), Expect::Any)
+        .claim(Claim::new(NEW).take(&spec.to_come(), VCPU, 2));
+    (batch, spec)
 }
 
 fn wanted(cluster: &Cluster, consumer: Uuid, amount: u64) -> Claim {
@@ -179,7 +215,7 @@ fn nothing_is_left_where_cells_run_out() {
     let cluster = Cluster::new();
     let mut worker = cluster.tree.worker().unwrap();
     let filler = |number| Claim::new(id(1 << 90 | number)).take(&cluster.other, MEMORY, 1);
-    cluster.tree.set_inventories(&cluster.other, inventories(1 << 20), Expect::Any).unwrap();
+    cluster.tree.configure(&cluster.other, inventories(1 << 20), Expect::Any).unwrap();
     let filled = (0..).take_while(|number| worker.claim(&filler(*number)).is_ok()).count() as u128;
     let full = worker.claim(&filler(filled));
     assert!(matches!(full, Err(Error::TooLarge { .. })), "{full:?}");
@@ -316,7 +352,8 @@ impl Drop for Bomb {
 fn a_batch_that_drops_the_callers_values_gives_its_keys_up_first() {
     let cluster = Arc::new(Cluster::new());
     let Cluster { tree, leaf, .. } = &*cluster;
-    tree.update_resources(leaf, Resources::new().with(VCPU, Bomb), Expect::Any).unwrap();
+    tree.configure(leaf, Edit::new().set_resources(Resources::new().with(VCPU, Bomb)), Expect::Any)
+        .unwrap();
     let mut is_over = false;
     let visit = {
         let cluster = Arc::clone(&cluster);
@@ -325,11 +362,12 @@ fn a_batch_that_drops_the_callers_values_gives_its_keys_up_first() {
             if step == Step::ConfigurationPublished && !is_over {
                 is_over = true;
                 let Cluster { tree, leaf, .. } = &*cluster;
-                tree.update_resources(leaf, Resources::new(), Expect::Any).unwrap();
+                tree.configure(leaf, Edit::new().set_resources(Resources::new()), Expect::Any)
+                    .unwrap();
             }
         }
     };
-    let batch = Batch::new().claim(wanted(&cluster, NEW, 9_999)).set_inventories(
+    let batch = Batch::new().claim(wanted(&cluster, NEW, 9_999)).configure(
         leaf,
         inventories(9),
         Expect::Any,

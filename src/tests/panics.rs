@@ -43,7 +43,7 @@ fn a_panic_at_any_step_leaves_the_forest_sound() {
 #[test]
 fn a_panic_after_the_commit_leaves_every_configuration_in_force() {
     let commit: Operation = |it| {
-        let of = |batch: Batch, one| batch.set_inventories(one, inventories(3), Expect::Any);
+        let of = |batch: Batch, one| batch.configure(one, inventories(3), Expect::Any);
         let batch = [it.leaf, it.other].iter().fold(Batch::new(), of);
         it.tree.worker().unwrap().commit(&batch).map(drop).unwrap();
     };

@@ -45,7 +45,7 @@ impl Forest {
         let tree = ProviderTree::new();
         let create = |number| {
             let host = tree.create_root(&format!("host {number}"), None).unwrap();
-            tree.set_inventories(&host, inventories(classes), Expect::Any).unwrap();
+            tree.configure(&host, inventories(classes), Expect::Any).unwrap();
             host
         };
         let hosts = (0..hosts).map(create).collect();
@@ -302,17 +302,17 @@ fn providers_with_many_classes_leave_room_to_their_changes() {
         let hosts = forest.tree.populate(&list[..GROWN[1]]).unwrap();
         let small = forest.tree.create_root("small", None).unwrap();
         for classes in [10, 17] {
-            too_large(forest.tree.set_inventories(&small, inventories(classes), Expect::Any));
+            too_large(forest.tree.configure(&small, inventories(classes), Expect::Any));
         }
-        assert_eq!(forest.tree.data(&small).unwrap().configuration.inventories.len(), 0);
-        forest.tree.set_inventories(&small, inventories(3), Expect::Any).unwrap();
+        assert_eq!(forest.tree.configuration(&small).unwrap().inventories.len(), 0);
+        forest.tree.configure(&small, inventories(3), Expect::Any).unwrap();
         forest.together(hosts.len(), |worker, number| {
             let amounts = [(class(0), 2), (class(9), 3)];
             worker.take(&hosts[number], &amounts).unwrap();
             worker.put_back(&hosts[number], &amounts).unwrap();
         });
         for host in &hosts {
-            forest.tree.set_inventories(host, inventories(12), Expect::Any).unwrap();
+            forest.tree.configure(host, inventories(12), Expect::Any).unwrap();
         }
         let gone: usize =
             forest.tree.roots().iter().map(|root| forest.tree.remove(root).unwrap()).sum();

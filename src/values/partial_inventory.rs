@@ -49,14 +49,18 @@ impl PartialInventory {
 
     /// Returns the whole inventory, with the usual values for the open fields.
     pub fn completed(&self) -> Inventory {
-        let usual = Inventory::new(self.total.unwrap_or(0));
+        self.applied_to(&Inventory::new(0))
+    }
+
+    /// Returns `inventory` with the named fields as they are named.
+    pub fn applied_to(&self, inventory: &Inventory) -> Inventory {
         Inventory {
-            total: usual.total,
-            reserved: self.reserved.unwrap_or(usual.reserved),
-            min_unit: self.min_unit.unwrap_or(usual.min_unit),
-            max_unit: self.max_unit.unwrap_or(usual.max_unit),
-            step_size: self.step_size.unwrap_or(usual.step_size),
-            allocation_ratio: self.allocation_ratio.unwrap_or(usual.allocation_ratio),
+            total: self.total.unwrap_or(inventory.total),
+            reserved: self.reserved.unwrap_or(inventory.reserved),
+            min_unit: self.min_unit.unwrap_or(inventory.min_unit),
+            max_unit: self.max_unit.unwrap_or(inventory.max_unit),
+            step_size: self.step_size.unwrap_or(inventory.step_size),
+            allocation_ratio: self.allocation_ratio.unwrap_or(inventory.allocation_ratio),
         }
     }
 }
@@ -144,6 +148,20 @@ impl PartialInventories {
             class == other && partial.agrees_with(inventory)
         };
         self.0.len() == inventories.len() && self.iter().zip(inventories.iter()).all(agrees)
+    }
+
+    /// Returns `inventories` with the named fields as they are named. A class that `inventories` do not have
+    /// comes, with the usual values in its open fields; a class that is not named stays as it is.
+    pub fn applied_to(&self, inventories: &Inventories) -> Inventories {
+        let mut all = inventories.clone();
+        for (class, named) in &self.0 {
+            let inventory = match all.get(*class) {
+                Some(inventory) => named.applied_to(inventory),
+                None => named.completed(),
+            };
+            all.insert(*class, inventory);
+        }
+        all
     }
 
     /// Returns whole inventories, with the usual values for the open fields.

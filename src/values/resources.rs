@@ -16,7 +16,7 @@ use crate::values::resource_class::ResourceClass;
 ///
 /// ```
 /// use std::collections::BTreeSet;
-/// use provider_tree::{Expect, ProviderTree, ResourceClass, Resources};
+/// use provider_tree::{Edit, Expect, ProviderTree, ResourceClass, Resources};
 ///
 /// #[derive(PartialEq, Eq, PartialOrd, Ord)]
 /// struct Namespace { file: &'static str }
@@ -25,8 +25,9 @@ use crate::values::resource_class::ResourceClass;
 /// let host = tree.create_root("host-1", None)?;
 /// let pmem = ResourceClass::new("CUSTOM_PMEM_NAMESPACE_4GB")?;
 /// let resources = Resources::new().with(pmem, BTreeSet::from([Namespace { file: "ns_0" }]));
-/// assert!(tree.update_resources(&host, resources.clone(), Expect::Any)?.changed);
-/// assert!(!tree.have_resources_changed(&host, &resources)?);
+/// let edit = Edit::new().set_resources(resources);
+/// assert!(tree.configure(&host, edit.clone(), Expect::Any)?.changed);
+/// assert!(!edit.changes(&*tree.configuration(&host)?));
 ///
 /// let kept = tree.configuration(&host)?;
 /// assert_eq!(kept.resources.get::<BTreeSet<Namespace>>(pmem).map(BTreeSet::len), Some(1));

@@ -7,7 +7,7 @@
 //! | [`Inventories`] | `{"VCPU": {...}, ...}` |
 //! | traits | `["HW_CPU_X86_AVX2", ...]`, sorted |
 //! | aggregates | `["7fda...", ...]`, sorted |
-//! | [`ProviderData`](crate::ProviderData) | the fields of a provider, and those three beside them |
+//! | [`Configuration`](crate::Configuration) | the fields of a provider, and those three beside them |
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -99,7 +99,7 @@ impl Snapshot {
     /// let tree = ProviderTree::new();
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     ///
     /// let before = tree.snapshot();
     /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 4);
@@ -119,7 +119,7 @@ impl Snapshot {
             &structures,
             |cell| older.read_forest(|past| ProviderState::read(past, cell)),
             |cell| self.read_forest(|past| ProviderState::read(past, cell)),
-            |state| state.dump.data.uuid,
+            |state| state.dump.configuration.uuid,
         )?;
         let consumers = differences(
             &consumers,

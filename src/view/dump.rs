@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::claim::Allocations;
 use crate::error::Result;
-use crate::forest::{ForestReader, Provider, ProviderData};
+use crate::forest::{Configuration, ForestReader, Provider};
 use crate::ledger::{Abort, Cell, Reader, Torn};
 use crate::values::ResourceClass;
 use crate::view::snapshot::Snapshot;
@@ -22,7 +22,7 @@ use crate::view::snapshot::Snapshot;
 ///
 /// ```json
 /// {"version": 1,
-///  "providers": [{"data": {"uuid": "..", "name": "host-1", "parent_provider_uuid": null,
+///  "providers": [{"configuration": {"uuid": "..", "name": "host-1", "parent_provider_uuid": null,
 ///                          "generation": 1, "inventories": {"VCPU": {"total": 16}},
 ///                          "traits": ["HW_CPU_X86_AVX2"], "aggregates": []},
 ///                 "cordoned": false, "used": {"VCPU": {"used": 4, "taken": 0}}}],
@@ -37,7 +37,7 @@ use crate::view::snapshot::Snapshot;
 /// let tree = ProviderTree::new();
 /// let host = tree.create_root("host-1", None)?;
 /// let inventories = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-/// tree.set_inventories(&host, inventories, Expect::Any)?;
+/// tree.configure(&host, inventories, Expect::Any)?;
 /// let claim = Claim::new(Uuid::new_v4()).take(&host, ResourceClass::VCPU, 4);
 /// let held = tree.worker()?.claim(&claim)?;
 ///
@@ -65,7 +65,7 @@ pub struct Dump {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ProviderDump {
     /// What the provider has and is.
-    pub data: ProviderData,
+    pub configuration: Configuration,
     /// Whether the provider itself is cordoned, and not only an ancestor.
     #[cfg_attr(feature = "serde", serde(default))]
     pub cordoned: bool,
@@ -129,14 +129,15 @@ impl ProviderDump {
         if !structure.is_live() {
             return Ok(None);
         }
-        let (data, used) = forest.data_of(cell, &structure, |usage, layouts| {
-            let in_use = usage.all(layouts).filter(|(_, amounts)| amounts.used > 0);
-            let used = in_use.map(|(class, amounts)| {
-                let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };
-                (ResourceClass::from_number(class), amounts)
-            });
-            used.collect()
-        })?;
-        Ok(Some(ProviderDump { data, cordoned: structure.cordon.own, used }))
+        let (configuration, used) =
+            forest.configuration_of(cell, &structure, |usage, layouts| {
+                let in_use = usage.all(layouts).filter(|(_, amounts)| amounts.used > 0);
+                let used = in_use.map(|(class, amounts)| {
+                    let amounts = UsedAmounts { used: amounts.used, taken: amounts.taken };
+                    (ResourceClass::from_number(class), amounts)
+                });
+                used.collect()
+            })?;
+        Ok(Some(ProviderDump { configuration, cordoned: structure.cordon.own, used }))
     }
 }

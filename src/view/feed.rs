@@ -105,7 +105,7 @@ impl Feed {
     ///
     /// let host = tree.create_root("host-1", None)?;
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&host, vcpu, Expect::Any)?;
+    /// tree.configure(&host, vcpu, Expect::Any)?;
     /// for touched in feed.poll_touched()?.providers {
     ///     let usage = touched.handle.map(|host| feed.position().usage(&host, ResourceClass::VCPU));
     ///     match usage {

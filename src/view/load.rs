@@ -23,12 +23,12 @@ const AT_ONCE: usize = 1 << 16;
 /// Makes a new forest that holds exactly what the dump says.
 pub(crate) fn load(dump: &Dump) -> Result<Core> {
     let specs: Vec<ProviderSpec> =
-        dump.providers.iter().map(|provider| provider.data.clone().into()).collect();
+        dump.providers.iter().map(|provider| provider.configuration.clone().into()).collect();
     let plan = Plan::new(&specs);
     let mut faults = plan.faults.clone();
     for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
-        if let Some(parent) = provider.data.parent.filter(|_| entry.is_outside()) {
-            faults.push(Fault::Orphan { provider: provider.data.uuid, parent });
+        if let Some(parent) = provider.configuration.parent.filter(|_| entry.is_outside()) {
+            faults.push(Fault::Orphan { provider: provider.configuration.uuid, parent });
         }
     }
     if dump.version != Dump::VERSION {
@@ -55,7 +55,7 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
             usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
         }
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
-            if let Some(provider) = find(&core.forest, provider.data.uuid.into()) {
+            if let Some(provider) = find(&core.forest, provider.configuration.uuid.into()) {
                 set_cordon(&core.forest, writer, &provider, true)?;
             }
         }
@@ -82,8 +82,8 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
     // Sums what is held and taken of each inventory.
     let mut sums: Map<(Uuid, ResourceClass), u128> = Map::default();
     for provider in &dump.providers {
-        let uuid = provider.data.uuid;
-        for (class, _) in provider.data.configuration.inventories.iter() {
+        let uuid = provider.configuration.uuid;
+        for (class, _) in provider.configuration.inventories.iter() {
             let taken = provider.used.get(&class).map_or(0, |amounts| amounts.taken);
             sums.insert((uuid, class), taken.into());
         }
@@ -96,8 +96,8 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
         check_consumer(consumer, &mut sums, faults);
     }
     for provider in &dump.providers {
-        let uuid = provider.data.uuid;
-        for (class, _) in provider.data.configuration.inventories.iter() {
+        let uuid = provider.configuration.uuid;
+        for (class, _) in provider.configuration.inventories.iter() {
             let used = provider.used.get(&class).map_or(0, |amounts| amounts.used);
             let held = sums.get(&(uuid, class)).copied().unwrap_or(0);
             if u128::from(used) != held {
@@ -107,7 +107,7 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
         }
         for (&class, amounts) in &provider.used {
             let is_used = amounts.used > 0 || amounts.taken > 0;
-            if is_used && provider.data.configuration.inventories.get(class).is_none() {
+            if is_used && provider.configuration.inventories.get(class).is_none() {
                 let used = amounts.used.max(amounts.taken);
                 faults.push(Fault::UsedWithoutInventory { provider: uuid, class, used });
             }

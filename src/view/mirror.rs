@@ -50,8 +50,8 @@ impl Mirror {
     pub fn of_dump(dump: &Dump, version: u64) -> Self {
         let mut last: HashMap<Option<Uuid>, Uuid, foldhash::fast::RandomState> = HashMap::default();
         let providers = dump.providers.iter().map(|dump| {
-            let previous = last.insert(dump.data.parent, dump.data.uuid);
-            (dump.data.uuid, ProviderState { dump: dump.clone(), previous })
+            let previous = last.insert(dump.configuration.parent, dump.configuration.uuid);
+            (dump.configuration.uuid, ProviderState { dump: dump.clone(), previous })
         });
         let consumers = dump.consumers.iter().map(|held| (held.consumer, held.clone()));
         Mirror { snapshot: version, providers: providers.collect(), consumers: consumers.collect() }
@@ -95,7 +95,7 @@ impl Mirror {
         // one place.
         let mut next = HashMap::<_, _, foldhash::fast::RandomState>::default();
         for (uuid, state) in &self.providers {
-            next.insert((state.dump.data.parent, state.previous), *uuid);
+            next.insert((state.dump.configuration.parent, state.previous), *uuid);
         }
         let mut providers = Vec::with_capacity(self.providers.len());
         let mut rest = vec![(None, None)];

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::claim::{Allocations, Core, ForestPin, read_allocations};
 use crate::error::{Error, Result};
-use crate::forest::{ForestReader, Provider, ProviderData, ProviderKey, all_usages};
+use crate::forest::{Configuration, ForestReader, Provider, ProviderKey, all_usages};
 use crate::layout::{
     Amounts, ConsumerWords, Layouts, Life, UsageWords, consumer_cells, is_live_consumer,
 };
@@ -41,7 +41,7 @@ use crate::view::lookup::{ConsumerIndex, ProviderIndex, each_consumer, find_hint
 /// let tree = ProviderTree::new();
 /// let host = tree.create_root("host-1", None)?;
 /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-/// tree.set_inventories(&host, vcpu, Expect::Any)?;
+/// tree.configure(&host, vcpu, Expect::Any)?;
 ///
 /// let before = tree.snapshot();
 /// let vm = Uuid::new_v4();
@@ -152,7 +152,7 @@ impl Snapshot {
             return Ok(Some(found));
         }
         let index = self.provider_index()?;
-        Ok(index.find(key))
+        Ok(index.find(key).or_else(|| index.find(key.uuid_in_text()?.into())))
     }
 
     fn provider_index(&self) -> Result<&ProviderIndex> {
@@ -209,8 +209,8 @@ impl Snapshot {
 /// Reads facts about providers.
 impl Snapshot {
     /// Returns everything about `provider` but its usage.
-    pub fn data(&self, provider: &Provider) -> Result<ProviderData> {
-        self.read_forest(|mut past| past.data(provider))
+    pub fn configuration(&self, provider: &Provider) -> Result<Configuration> {
+        self.read_forest(|mut past| past.configuration(provider))
     }
 
     /// Returns the capacity and the use of one class.
@@ -237,7 +237,7 @@ impl Snapshot {
     }
 
     /// Returns whether any provider shared an inventory of `class`; see
-    /// [`ProviderTree::has_sharing_provider`](crate::ProviderTree::has_sharing_provider).
+    /// [`NovaProviderTree::has_sharing_provider`](crate::coming_from_nova::NovaProviderTree::has_sharing_provider).
     pub fn has_sharing_provider(&self, class: ResourceClass) -> Result<bool> {
         self.read_forest(|mut past| Ok(past.has_sharing_provider(class)?))
     }

@@ -61,7 +61,7 @@ impl Snapshot {
     ///
     /// let before = tree.snapshot();
     /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
-    /// tree.set_inventories(&hosts[0], vcpu, Expect::Any)?;
+    /// tree.configure(&hosts[0], vcpu, Expect::Any)?;
     /// let touched = tree.snapshot().touched_since(&before)?;
     ///
     /// let handles: Vec<_> = touched.providers.iter().map(|touched| touched.handle).collect();

@@ -16,11 +16,11 @@ fn cluster() -> (ProviderTree, Provider, [Provider; 2], Worker) {
     let host = tree.create_root("host", None).unwrap();
     let inventories =
         Inventories::new().with(VCPU, Inventory::new(16)).with(MEMORY, Inventory::new(1000));
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     let gpus = ["gpu-0", "gpu-1"].map(|name| {
         let gpu = tree.create_child(&host, name, None).unwrap();
         let inventories = Inventories::new().with(GPU, Inventory::new(1));
-        tree.set_inventories(&gpu, inventories, Expect::Any).unwrap();
+        tree.configure(&gpu, inventories, Expect::Any).unwrap();
         gpu
     });
     let worker = tree.worker().unwrap();
@@ -123,7 +123,7 @@ fn units_are_enforced() {
     let (tree, host, _, mut worker) = cluster();
     let inventory = Inventory::new(64).with_min_unit(4).with_max_unit(16).with_step_size(4);
     let inventories = Inventories::new().with(VCPU, inventory);
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     for amount in [1, 2, 3, 5, 6, 7, 18, 20, 32] {
         let violation = Error::UnitViolation {
             provider: host.uuid(),
@@ -149,7 +149,7 @@ fn reserved_and_ratio_make_the_capacity() {
     let (tree, host, _, mut worker) = cluster();
     let inventory = Inventory::new(10).with_reserved(2).with_allocation_ratio(1.5);
     let inventories = Inventories::new().with(VCPU, inventory);
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     let claim = |amount| Claim::new(consumer(1)).take(&host, VCPU, amount);
     let (provider, class) = (host.uuid(), VCPU);
     assert_eq!(
@@ -225,7 +225,7 @@ fn what_does_not_add_to_an_overcommitment_passes() {
     let _ = worker.claim(&Claim::new(consumer(2)).take(&host, VCPU, 3)).unwrap();
     let inventories =
         Inventories::new().with(VCPU, Inventory::new(8)).with(MEMORY, Inventory::new(1000));
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 8, used: 13 }));
     let (provider, class) = (host.uuid(), VCPU);
     let refused = worker.replace(&claim(11, 100), Expect::Any);
@@ -292,7 +292,7 @@ fn a_claim_may_span_a_thousand_providers() {
             let host = tree.create_root(&format!("host-{n}"), None).unwrap();
             let inventories =
                 Inventories::new().with(VCPU, Inventory::new(8)).with(MEMORY, Inventory::new(80));
-            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            tree.configure(&host, inventories, Expect::Any).unwrap();
             host
         })
         .collect();
@@ -319,7 +319,7 @@ fn a_claim_has_at_most_16379_amounts() {
         .map(|n| {
             let host = tree.create_root(&format!("host-{n}"), None).unwrap();
             let inventories = Inventories::new().with(VCPU, Inventory::new(1));
-            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            tree.configure(&host, inventories, Expect::Any).unwrap();
             host
         })
         .collect();
@@ -349,7 +349,7 @@ fn claims_of_every_size_are_whole() {
             let some = classes.iter().take(3 + 2 * number).copied();
             let inventories =
                 some.fold(Inventories::new(), |all, class| all.with(class, Inventory::new(5)));
-            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            tree.configure(&host, inventories, Expect::Any).unwrap();
             host
         })
         .collect();
@@ -395,7 +395,7 @@ fn a_claim_is_asked_again_for_other_consumers() {
             let host = tree.create_root(&format!("host-{number}"), None).unwrap();
             let inventories =
                 Inventories::new().with(VCPU, Inventory::new(90)).with(MEMORY, Inventory::new(90));
-            tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+            tree.configure(&host, inventories, Expect::Any).unwrap();
             host
         })
         .collect();
@@ -434,7 +434,7 @@ fn what_is_wrong_with_a_claim_is_told_each_time() {
     let (tree, other) = (ProviderTree::new(), ProviderTree::new());
     let [host, foreign] = [&tree, &other].map(|tree| tree.create_root("host", None).unwrap());
     let inventories = Inventories::new().with(VCPU, Inventory::new(u64::MAX));
-    tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let one = || Claim::new(consumer(1)).take(&host, VCPU, 1);
     let foreigner = Error::ForeignProvider { provider: foreign.uuid() };

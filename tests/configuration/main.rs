@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use provider_tree::{
-    Claim, Error, Expect, Inventories, Inventory, InventoryFault, Provider, ProviderTree,
+    Claim, Edit, Error, Expect, Inventories, Inventory, InventoryFault, Provider, ProviderTree,
     ResourceClass, Trait, Usage,
 };
 use uuid::Uuid;
@@ -27,15 +27,11 @@ fn inventories() -> Inventories {
 fn a_new_provider_has_nothing() {
     let (tree, host) = host();
     let child = tree.create_child(&host, "child", None).unwrap();
-    let data = tree.data(&child).unwrap();
-    assert_eq!((data.uuid, &*data.configuration.name), (child.uuid(), "child"));
+    let data = tree.configuration(&child).unwrap();
+    assert_eq!((data.uuid, &*data.name), (child.uuid(), "child"));
     assert_eq!((data.parent, data.generation), (Some(host.uuid()), 0));
-    assert!(
-        data.configuration.inventories.is_empty()
-            && data.configuration.traits.is_empty()
-            && data.configuration.aggregates.is_empty()
-    );
-    assert_eq!(tree.data(&host).unwrap().parent, None);
+    assert!(data.inventories.is_empty() && data.traits.is_empty() && data.aggregates.is_empty());
+    assert_eq!(tree.configuration(&host).unwrap().parent, None);
     let none = tree.usage(&host, VCPU);
     assert_eq!(none, Err(Error::NoInventory { provider: host.uuid(), class: VCPU }));
 }
@@ -43,15 +39,12 @@ fn a_new_provider_has_nothing() {
 #[test]
 fn inventories_are_replaced_whole() {
     let (tree, host) = host();
-    assert_eq!(
-        tree.set_inventories(&host, inventories(), Expect::Any).map(|set| set.generation),
-        Ok(1)
-    );
-    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
+    assert_eq!(tree.configure(&host, inventories(), Expect::Any).map(|set| set.generation), Ok(1));
+    assert_eq!(*tree.configuration(&host).unwrap().inventories, inventories());
     assert_eq!(tree.usage(&host, VCPU), Ok(Usage { capacity: 64, used: 0 }));
     assert_eq!(tree.usage(&host, MEMORY).unwrap().free(), 1000);
     let other = Inventories::new().with(ResourceClass::DISK_GB, Inventory::new(5));
-    assert_eq!(tree.set_inventories(&host, other, Expect::Any).map(|set| set.generation), Ok(2));
+    assert_eq!(tree.configure(&host, other, Expect::Any).map(|set| set.generation), Ok(2));
     let usage = Usage { capacity: 5, used: 0 };
     assert_eq!(tree.usages(&host), Ok(vec![(ResourceClass::DISK_GB, usage)]));
 }
@@ -60,16 +53,18 @@ fn inventories_are_replaced_whole() {
 fn a_change_can_rest_on_a_generation() {
     let (tree, host) = host();
     assert_eq!(
-        tree.set_inventories(&host, inventories(), Expect::Generation(0)).map(|set| set.generation),
+        tree.configure(&host, inventories(), Expect::Generation(0)).map(|set| set.generation),
         Ok(1)
     );
     let conflict = Error::GenerationConflict { provider: host.uuid(), expected: 0, actual: 1 };
     let stale = Expect::Generation(0);
-    assert_eq!(tree.set_inventories(&host, Inventories::new(), stale), Err(conflict.clone()));
-    assert_eq!(tree.set_traits(&host, [], stale), Err(conflict.clone()));
-    assert_eq!(tree.set_aggregates(&host, [], stale), Err(conflict));
-    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
-    assert_eq!(tree.set_traits(&host, [], Expect::Generation(1)), Ok(2));
+    assert_eq!(tree.configure(&host, Inventories::new(), stale), Err(conflict.clone()));
+    assert_eq!(tree.configure(&host, Edit::new().set_traits([]), stale), Err(conflict.clone()));
+    assert_eq!(tree.configure(&host, Edit::new().set_aggregates([]), stale), Err(conflict));
+    assert_eq!(*tree.configuration(&host).unwrap().inventories, inventories());
+    let avx2 = Trait::new("HW_CPU_X86_AVX2").unwrap();
+    let set = tree.configure(&host, Edit::new().set_traits([avx2]), Expect::Generation(1));
+    assert_eq!(set.map(|set| set.generation), Ok(2));
 }
 
 #[test]
@@ -77,16 +72,16 @@ fn traits_and_aggregates_are_sets() {
     let (tree, host) = host();
     let avx2 = Trait::new("HW_CPU_X86_AVX2").unwrap();
     let fast = Trait::new("CUSTOM_FAST").unwrap();
-    tree.set_traits(&host, [fast, avx2, fast], Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_traits([fast, avx2, fast]), Expect::Any).unwrap();
     let rack = Uuid::from_u128(1);
-    tree.set_aggregates(&host, [rack], Expect::Any).unwrap();
-    let data = tree.data(&host).unwrap();
-    assert_eq!(*data.configuration.traits, BTreeSet::from([avx2, fast]));
-    assert_eq!(*data.configuration.aggregates, BTreeSet::from([rack]));
-    tree.set_traits(&host, [avx2], Expect::Any).unwrap();
-    let data = tree.data(&host).unwrap();
-    assert_eq!(*data.configuration.traits, BTreeSet::from([avx2]));
-    assert_eq!((data.configuration.aggregates.len(), data.generation), (1, 3));
+    tree.configure(&host, Edit::new().set_aggregates([rack]), Expect::Any).unwrap();
+    let data = tree.configuration(&host).unwrap();
+    assert_eq!(*data.traits, BTreeSet::from([avx2, fast]));
+    assert_eq!(*data.aggregates, BTreeSet::from([rack]));
+    tree.configure(&host, Edit::new().set_traits([avx2]), Expect::Any).unwrap();
+    let data = tree.configuration(&host).unwrap();
+    assert_eq!(*data.traits, BTreeSet::from([avx2]));
+    assert_eq!((data.aggregates.len(), data.generation), (1, 3));
 }
 
 #[test]
@@ -95,25 +90,25 @@ fn an_inventory_that_contradicts_itself_is_refused() {
     let broken = inventories().with(VCPU, Inventory::new(1).with_reserved(2));
     let fault = InventoryFault::ReservedAboveTotal { reserved: 2, total: 1 };
     let refused = Err(Error::InvalidInventory { class: VCPU, fault });
-    assert_eq!(tree.set_inventories(&host, broken, Expect::Any), refused);
-    assert_eq!(tree.data(&host).unwrap().generation, 0);
+    assert_eq!(tree.configure(&host, broken, Expect::Any), refused);
+    assert_eq!(tree.configuration(&host).unwrap().generation, 0);
 }
 
 #[test]
 fn a_class_in_use_stays_and_may_shrink() {
     let (tree, host) = host();
-    tree.set_inventories(&host, inventories(), Expect::Any).unwrap();
+    tree.configure(&host, inventories(), Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let consumer = Uuid::from_u128(1);
     let _ = worker.claim(&Claim::new(consumer).take(&host, VCPU, 10)).unwrap();
 
     let without = Inventories::new().with(MEMORY, Inventory::new(7));
     let in_use = Error::InUse { provider: host.uuid(), class: VCPU, used: 10 };
-    assert_eq!(tree.set_inventories(&host, without.clone(), Expect::Any), Err(in_use));
-    assert_eq!(*tree.data(&host).unwrap().configuration.inventories, inventories());
+    assert_eq!(tree.configure(&host, without.clone(), Expect::Any), Err(in_use));
+    assert_eq!(*tree.configuration(&host).unwrap().inventories, inventories());
 
     let smaller = Inventories::new().with(VCPU, Inventory::new(4));
-    tree.set_inventories(&host, smaller, Expect::Any).unwrap();
+    tree.configure(&host, smaller, Expect::Any).unwrap();
     let usage = tree.usage(&host, VCPU).unwrap();
     assert_eq!((usage, usage.free()), (Usage { capacity: 4, used: 10 }, 0));
     let audit = tree.snapshot().audit().unwrap();
@@ -121,7 +116,7 @@ fn a_class_in_use_stays_and_may_shrink() {
     assert_eq!(audit.overcommitted.len(), 1);
 
     let _ = worker.release(consumer).unwrap();
-    tree.set_inventories(&host, without, Expect::Any).unwrap();
+    tree.configure(&host, without, Expect::Any).unwrap();
     assert!(tree.snapshot().audit().unwrap().overcommitted.is_empty());
 }
 
@@ -130,7 +125,7 @@ fn a_version_stands_for_a_state() {
     let (tree, host) = host();
     let before = tree.version(&host).unwrap();
     assert_eq!(tree.version(&host).unwrap(), before);
-    tree.set_inventories(&host, inventories(), Expect::Any).unwrap();
+    tree.configure(&host, inventories(), Expect::Any).unwrap();
     let configured = tree.version(&host).unwrap();
     assert_ne!(configured, before);
     let mut worker = tree.worker().unwrap();
@@ -151,22 +146,34 @@ fn many_classes_fit_and_too_many_are_refused() {
     let of = |count: usize| -> Inventories {
         (0..count).map(|n| (class(n), Inventory::new(n as u64))).collect()
     };
-    tree.set_inventories(&host, of(10_080), Expect::Any).unwrap();
+    tree.configure(&host, of(10_080), Expect::Any).unwrap();
     assert_eq!(tree.usage(&host, class(10_079)).unwrap().capacity, 10_079);
-    let refused = tree.set_inventories(&host, of(10_081), Expect::Any);
+    let refused = tree.configure(&host, of(10_081), Expect::Any);
     assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
-    assert_eq!(tree.data(&host).unwrap().generation, 1);
+    assert_eq!(tree.configuration(&host).unwrap().generation, 1);
 }
 
 #[test]
 fn an_iterator_that_panics_leaves_no_trace() {
     let (tree, host) = host();
     let before = tree.version(&host).unwrap();
-    let change = || tree.set_traits(&host, std::iter::from_fn(|| panic!("not today")), Expect::Any);
+    let change = || {
+        tree.configure(
+            &host,
+            Edit::new().set_traits(std::iter::from_fn(|| panic!("not today"))),
+            Expect::Any,
+        )
+    };
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
-    let change =
-        || tree.set_aggregates(&host, std::iter::from_fn(|| panic!("not today")), Expect::Any);
+    let change = || {
+        tree.configure(
+            &host,
+            Edit::new().set_aggregates(std::iter::from_fn(|| panic!("not today"))),
+            Expect::Any,
+        )
+    };
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
     assert_eq!(tree.version(&host).unwrap(), before);
-    assert_eq!(tree.set_traits(&host, [], Expect::Generation(0)), Ok(1));
+    let set = tree.configure(&host, inventories(), Expect::Generation(0));
+    assert_eq!(set.map(|set| set.generation), Ok(1));
 }

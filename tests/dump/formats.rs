@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use provider_tree::{
     Allocations, Audit, ByteCounts, CellCounts, Changes, Claim, Configuration, Deadline,
-    Difference, Dump, Expect, Inventories, Inventory, Memory, Metrics, Overcommit,
-    PartialInventories, PartialInventory, ProviderData, ProviderSpec, ProviderTree, Receipt,
-    RecordCounts, Request, ResourceClass, Trait, Updated, Usage, UsedAmounts, Why,
+    Difference, Dump, Edit, Expect, Inventories, Inventory, Memory, Metrics, Overcommit,
+    PartialInventories, PartialInventory, ProviderSpec, ProviderTree, Receipt, RecordCounts,
+    Request, ResourceClass, Trait, Updated, Usage, UsedAmounts, Why,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,7 +52,8 @@ pub(crate) fn has_fields<T: Serialize + DeserializeOwned + PartialEq + Debug>(va
 /// A forest without the callers' own values, which no format has.
 fn plain() -> ProviderTree {
     let tree = forest();
-    tree.update_resources(&find(&tree, "gpu"), Default::default(), Expect::Any).unwrap();
+    tree.configure(&find(&tree, "gpu"), Edit::new().set_resources(Default::default()), Expect::Any)
+        .unwrap();
     tree
 }
 
@@ -72,9 +73,8 @@ fn a_dump_and_its_parts_come_back() {
 fn a_provider_and_what_it_is_to_be_come_back() {
     for name in ["host", "numa-0", "gpu", "storage"] {
         let tree = plain();
-        let data: ProviderData = tree.data(&find(&tree, name)).unwrap();
+        let data: Configuration = tree.configuration(&find(&tree, name)).unwrap();
         has_fields(&data);
-        has_fields::<Configuration>(&data.configuration);
         has_fields(&ProviderSpec::from(data));
     }
     has_fields(&ProviderSpec::new(id("host"), "host"));
@@ -131,7 +131,7 @@ fn answers_and_counts_come_back() {
     has_fields(&receipt);
     has_fields::<Usage>(&tree.usage(&host, VCPU).unwrap());
     let small = Inventories::new().with(MEMORY, Inventory::new(1)).with(VCPU, Inventory::new(1));
-    has_fields::<Updated>(&tree.set_inventories(&host, small, Expect::Any).unwrap());
+    has_fields::<Updated>(&tree.configure(&host, small, Expect::Any).unwrap());
     has_fields::<Metrics>(&tree.metrics());
     let audit: Audit = tree.snapshot().audit().unwrap();
     assert!(!audit.overcommitted.is_empty());
@@ -164,6 +164,6 @@ fn the_greatest_amounts_come_back() {
 #[test]
 fn an_entry_without_a_generation_is_no_provider() {
     let entry = to_value(ProviderSpec::new(id("host"), "host")).unwrap();
-    let error = from_value::<ProviderData>(entry).unwrap_err().to_string();
+    let error = from_value::<Configuration>(entry).unwrap_err().to_string();
     assert!(error.contains("missing field `generation`"), "{error}");
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocations, Configuration, Dump, Expect, Inventories, Inventory, PartialInventories,
-    PartialInventory, ProviderData, ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Trait,
+    Allocations, Configuration, Dump, Edit, Expect, Facts, Inventories, Inventory,
+    PartialInventories, PartialInventory, ProviderDump, ProviderSpec, ProviderTree, ResourceClass,
+    Trait,
 };
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
@@ -117,7 +118,7 @@ fn a_class_that_comes_twice_is_refused() {
     assert!(error::<PartialInventories>(text).contains("VCPU comes twice"));
     let uuid = id("host");
     let text = format!(
-        r#"{{"data": {{"uuid": "{uuid}", "name": "host", "generation": 0}},
+        r#"{{"configuration": {{"uuid": "{uuid}", "name": "host", "generation": 0}},
             "used": {{"VCPU": {{"used": 0}}, "VCPU": {{"used": 0}}}}}}"#
     );
     assert!(error::<ProviderDump>(&text).contains("VCPU comes twice"));
@@ -135,16 +136,16 @@ fn partial_inventories_keep_what_is_not_named() {
 }
 
 #[test]
-fn what_a_reporter_leaves_out_does_not_count() {
+fn what_a_reporter_leaves_out_stays_as_it_is() {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", None).unwrap();
     let cores = Inventories::new().with(VCPU, Inventory::new(16).with_allocation_ratio(4.0));
-    tree.set_inventories(&host, cores, Expect::Any).unwrap();
+    tree.configure(&host, cores, Expect::Any).unwrap();
     let report = |text| from_str::<PartialInventories>(text).unwrap();
     let agrees = report(r#"{"VCPU": {"total": 16}}"#);
-    assert!(!tree.update_inventories(&host, agrees, Expect::Any).unwrap().changed);
+    assert!(!tree.configure(&host, agrees, Expect::Any).unwrap().changed);
     let differs = report(r#"{"VCPU": {"total": 16, "allocation_ratio": 2.0}}"#);
-    assert!(tree.update_inventories(&host, differs, Expect::Any).unwrap().changed);
+    assert!(tree.configure(&host, differs, Expect::Any).unwrap().changed);
 }
 
 #[test]
@@ -153,9 +154,9 @@ fn a_provider_has_the_fields_of_placement() {
     let names = ["STORAGE_DISK_SSD", "CUSTOM_LAST", "CUSTOM_FIRST"];
     let traits = names.map(|name| Trait::new(name).unwrap());
     let gpu = find(&tree, "gpu");
-    tree.set_traits(&gpu, traits, Expect::Mirror(7)).unwrap();
-    tree.set_aggregates(&gpu, [RACK, ONE], Expect::Mirror(7)).unwrap();
-    let data = tree.data(&gpu).unwrap();
+    tree.configure(&gpu, Edit::new().set_traits(traits), Expect::Mirror(7)).unwrap();
+    tree.configure(&gpu, Edit::new().set_aggregates([RACK, ONE]), Expect::Mirror(7)).unwrap();
+    let data = tree.configuration(&gpu).unwrap();
     let shape = json!({
         "uuid": id("gpu").to_string(),
         "name": "gpu",
@@ -169,17 +170,17 @@ fn a_provider_has_the_fields_of_placement() {
     });
     assert_eq!(to_value(&data).unwrap(), shape);
     // All but the caller's own values come back.
-    let back: ProviderData = from_value(shape).unwrap();
-    assert!(back.configuration.resources.is_empty() && !data.configuration.resources.is_empty());
-    let resources = data.configuration.resources.clone();
-    let configuration = Configuration { resources, ..(*back.configuration).clone() };
-    assert_eq!(ProviderData { configuration: Arc::new(configuration), ..back }, data);
+    let back: Configuration = from_value(shape).unwrap();
+    assert!(back.resources.is_empty() && !data.resources.is_empty());
+    let resources = data.resources.clone();
+    let facts = Facts { resources, ..(*back.facts).clone() };
+    assert_eq!(Configuration { facts: Arc::new(facts), ..back }, data);
 }
 
 #[test]
 fn a_root_has_no_parent() {
     let tree = forest();
-    let root = tree.data(&find(&tree, "host")).unwrap();
+    let root = tree.configuration(&find(&tree, "host")).unwrap();
     assert_eq!(to_value(root).unwrap()["parent_provider_uuid"], Value::Null);
 }
 
@@ -198,7 +199,7 @@ fn a_dump_has_what_is_used_and_who_holds_it() {
     let shape = to_value(forest().snapshot().dump().unwrap()).unwrap();
     assert_eq!(shape["version"], 1);
     let host = &shape["providers"][0];
-    assert_eq!(host["data"]["name"], "host");
+    assert_eq!(host["configuration"]["name"], "host");
     let used = json!({"VCPU": {"used": 5, "taken": 2}, "MEMORY_MB": {"used": 8, "taken": 0}});
     assert_eq!(host["used"], used);
     assert_eq!(shape["providers"][3]["used"], json!({}));
@@ -215,11 +216,12 @@ fn a_dump_has_what_is_used_and_who_holds_it() {
 #[test]
 fn a_whole_dump_comes_back_from_its_text() {
     let tree = forest();
-    tree.update_resources(&find(&tree, "gpu"), Default::default(), Expect::Any).unwrap();
+    tree.configure(&find(&tree, "gpu"), Edit::new().set_resources(Default::default()), Expect::Any)
+        .unwrap();
     // A ratio that has no short decimal form.
     let thirds = Inventory::new(3).with_allocation_ratio(1.0 / 3.0);
     let inventories = Inventories::new().with(VCPU, thirds);
-    tree.set_inventories(&find(&tree, "numa-0"), inventories, Expect::Any).unwrap();
+    tree.configure(&find(&tree, "numa-0"), inventories, Expect::Any).unwrap();
     let dump = tree.snapshot().dump().unwrap();
     let text = to_string(&dump).unwrap();
     let back: Dump = from_str(&text).unwrap();
@@ -233,10 +235,10 @@ fn a_whole_dump_comes_back_from_its_text() {
 fn what_is_missing_from_a_provider_of_a_dump_is_none() {
     let text = format!(
         r#"{{"version": 1, "consumers": [],
-            "providers": [{{"data": {{"uuid": "{}", "name": "host", "generation": 7}}}}]}}"#,
+            "providers": [{{"configuration": {{"uuid": "{}", "name": "host", "generation": 7}}}}]}}"#,
         id("host")
     );
     let tree = ProviderTree::load(&from_str(&text).unwrap()).unwrap();
-    let host = tree.data(&find(&tree, "host")).unwrap();
+    let host = tree.configuration(&find(&tree, "host")).unwrap();
     assert_eq!(ProviderSpec::from(host), ProviderSpec::new(id("host"), "host").with_generation(7));
 }

@@ -15,9 +15,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use provider_tree::{
-    Allocations, Claim, Configuration, Dump, Error, Expect, Inventories, Inventory, Provider,
+    Allocations, Claim, Dump, Edit, Error, Expect, Facts, Inventories, Inventory, Provider,
     ProviderDump, ProviderTree, ResourceClass, Resources, Result, Trait, Usage, UsedAmounts,
-    Worker,
+    Worker, coming_from_nova::NovaProviderTree,
 };
 use uuid::Uuid;
 
@@ -56,16 +56,22 @@ fn forest() -> ProviderTree {
     let cores = Inventory::new(16).with_reserved(2).with_allocation_ratio(4.0);
     let memory = Inventory::new(1024).with_min_unit(4).with_max_unit(512).with_step_size(4);
     let inventories = Inventories::new().with(VCPU, cores).with(MEMORY, memory);
-    tree.set_inventories(&host, inventories, Expect::Mirror(41)).unwrap();
-    tree.set_inventories(&gpu, of(PGPU, 1), Expect::Any).unwrap();
-    tree.set_inventories(&storage, of(DISK, 100), Expect::Any).unwrap();
+    tree.configure(&host, inventories, Expect::Mirror(41)).unwrap();
+    tree.configure(&gpu, of(PGPU, 1), Expect::Any).unwrap();
+    tree.configure(&storage, of(DISK, 100), Expect::Any).unwrap();
     let avx = Trait::new("HW_CPU_X86_AVX2").unwrap();
-    tree.set_traits(&host, [avx], Expect::Any).unwrap();
-    tree.set_traits(&storage, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
-    tree.set_aggregates(&storage, [RACK], Expect::Any).unwrap();
-    tree.set_aggregates(&host, [RACK, Uuid::from_u128(8)], Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_traits([avx]), Expect::Any).unwrap();
+    tree.configure(
+        &storage,
+        Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]),
+        Expect::Any,
+    )
+    .unwrap();
+    tree.configure(&storage, Edit::new().set_aggregates([RACK]), Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_aggregates([RACK, Uuid::from_u128(8)]), Expect::Any)
+        .unwrap();
     let driver = Resources::new().with(PGPU, "driver".to_owned());
-    tree.update_resources(&gpu, driver, Expect::Any).unwrap();
+    tree.configure(&gpu, Edit::new().set_resources(driver), Expect::Any).unwrap();
 
     let mut worker = tree.worker().unwrap();
     let two = |amount| Claim::new(TWO).take(&host, MEMORY, amount);
@@ -79,7 +85,7 @@ fn forest() -> ProviderTree {
     let _ = worker.replace(&two(512), Expect::Any).unwrap();
     let _ = worker.replace(&two(8), Expect::Any).unwrap();
     worker.take(&host, &[(VCPU, 2)]).unwrap();
-    tree.set_inventories(&storage, of(DISK, 5), Expect::Any).unwrap();
+    tree.configure(&storage, of(DISK, 5), Expect::Any).unwrap();
     tree
 }
 
@@ -103,11 +109,11 @@ fn find(tree: &ProviderTree, name: &str) -> Provider {
 }
 
 fn provider<'a>(dump: &'a mut Dump, name: &str) -> &'a mut ProviderDump {
-    dump.providers.iter_mut().find(|one| &*one.data.configuration.name == name).unwrap()
+    dump.providers.iter_mut().find(|one| &*one.configuration.name == name).unwrap()
 }
 
-fn configuration<'a>(dump: &'a mut Dump, name: &str) -> &'a mut Configuration {
-    Arc::make_mut(&mut provider(dump, name).data.configuration)
+fn facts<'a>(dump: &'a mut Dump, name: &str) -> &'a mut Facts {
+    Arc::make_mut(&mut provider(dump, name).configuration.facts)
 }
 
 fn consumer(dump: &mut Dump, uuid: Uuid) -> &mut Allocations {
@@ -115,7 +121,7 @@ fn consumer(dump: &mut Dump, uuid: Uuid) -> &mut Allocations {
 }
 
 fn names(dump: &Dump) -> Vec<&str> {
-    dump.providers.iter().map(|one| &*one.data.configuration.name).collect()
+    dump.providers.iter().map(|one| &*one.configuration.name).collect()
 }
 
 // What a dump has.
@@ -129,11 +135,11 @@ fn a_dump_has_providers_in_the_order_of_a_walk_and_consumers_by_uuid() {
 }
 
 #[test]
-fn a_dump_has_the_data_and_the_use_of_each_provider() {
+fn a_dump_has_the_configuration_and_the_use_of_each_provider() {
     let tree = forest();
     for one in tree.snapshot().dump().unwrap().providers {
-        let handle = tree.find(one.data.uuid).unwrap();
-        assert_eq!(one.data, tree.data(&handle).unwrap());
+        let handle = tree.find(one.configuration.uuid).unwrap();
+        assert_eq!(one.configuration, tree.configuration(&handle).unwrap());
         let used = tree.usages(&handle).unwrap().into_iter().filter(|(_, usage)| usage.used > 0);
         assert!(used.eq(one.used.iter().map(|(class, amounts)| {
             (*class, Usage { used: amounts.used, ..tree.usage(&handle, *class).unwrap() })
@@ -185,7 +191,10 @@ fn loading_it_again_is_another_forest() {
     let dump = forest().snapshot().dump().unwrap();
     let (one, other) = (ProviderTree::load(&dump).unwrap(), ProviderTree::load(&dump).unwrap());
     let numa = find(&one, "numa-0");
-    assert_eq!(other.name(&numa), Err(Error::ForeignProvider { provider: numa.uuid() }));
+    assert_eq!(
+        other.configuration(&numa).map(|now| now.name.clone()),
+        Err(Error::ForeignProvider { provider: numa.uuid() })
+    );
     one.remove(&numa).unwrap();
     assert_eq!(other.snapshot().dump().unwrap(), dump);
 }
@@ -195,8 +204,11 @@ fn everything_is_found_where_it_was() {
     let (tree, dump) = (loaded(), loaded().snapshot().dump().unwrap());
     for (handle, one) in tree.providers().iter().zip(&forest().snapshot().dump().unwrap().providers)
     {
-        assert_eq!(&*tree.name(handle).unwrap(), &*one.data.configuration.name);
-        assert_eq!(tree.find(&one.data.configuration.name), Some(*handle));
+        assert_eq!(
+            &*tree.configuration(handle).map(|now| now.name.clone()).unwrap(),
+            &*one.configuration.name
+        );
+        assert_eq!(tree.find(&one.configuration.name), Some(*handle));
         assert_eq!(tree.find(handle.uuid()), Some(*handle));
     }
     assert_eq!(tree.tree_of(&find(&tree, "gpu")).unwrap().len(), 4);
@@ -262,7 +274,9 @@ fn what_is_held_keeps_its_provider_and_its_consumer() {
 fn generations_go_on_from_where_they_were() {
     let tree = loaded();
     let host = find(&tree, "host");
-    assert_eq!(tree.set_traits(&host, [], Expect::Generation(43)), Ok(44));
+    let new = Trait::new("CUSTOM_NEW").unwrap();
+    let set = tree.configure(&host, Edit::new().set_traits([new]), Expect::Generation(43));
+    assert_eq!(set.map(|set| set.generation), Ok(44));
     let claim = Claim::new(TWO).take(&host, MEMORY, 16);
     let receipt = tree.worker().unwrap().replace(&claim, Expect::Generation(3)).unwrap();
     assert_eq!(receipt.generation, 4);
@@ -281,7 +295,7 @@ fn names_and_uuids_of_a_loaded_forest_are_taken() {
 fn parents_may_come_after_their_children_and_consumers_in_any_order() {
     let dump = forest().snapshot().dump().unwrap();
     let mut other = dump.clone();
-    other.providers.sort_by_key(|one| match &*one.data.configuration.name {
+    other.providers.sort_by_key(|one| match &*one.configuration.name {
         "gpu" => 0,
         "host" | "storage" => 2,
         _ => 1,
@@ -296,7 +310,7 @@ fn parents_may_come_after_their_children_and_consumers_in_any_order() {
 fn that_nothing_is_used_of_a_class_may_be_said() {
     let mut dump = forest().snapshot().dump().unwrap();
     let before = dump.clone();
-    configuration(&mut dump, "numa-0").inventories = of(VCPU, 8).into();
+    facts(&mut dump, "numa-0").inventories = of(VCPU, 8).into();
     let without = ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap();
     provider(&mut dump, "numa-0").used.insert(VCPU, UsedAmounts::default());
     assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), without);
@@ -313,9 +327,9 @@ fn sums_agree(dump: &Dump) -> bool {
         of_it.map(|held| held.amount).sum()
     };
     dump.providers.iter().all(|one| {
-        one.data.configuration.inventories.iter().all(|(class, _)| {
+        one.configuration.inventories.iter().all(|(class, _)| {
             let used = one.used.get(&class).copied().unwrap_or_default();
-            used.used == used.taken + held(one.data.uuid, class)
+            used.used == used.taken + held(one.configuration.uuid, class)
         })
     })
 }
@@ -329,7 +343,7 @@ fn in_a_dump_taken_while_claims_go_on_usage_is_the_sum_of_what_is_held() {
     let tree = ProviderTree::new();
     let hosts = ["host-1", "host-2"].map(|name| tree.create_root(name, None).unwrap());
     for host in &hosts {
-        tree.set_inventories(host, of(VCPU, 1_000), Expect::Any).unwrap();
+        tree.configure(host, of(VCPU, 1_000), Expect::Any).unwrap();
     }
     let burst = |worker: &mut Worker, thread: u128, round: u128| {
         for n in 0..BURST {
@@ -385,10 +399,11 @@ fn a_generation_that_was_set_and_has_grown_can_be_loaded() {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", None).unwrap();
     let set = Expect::Mirror(i64::MAX as u64);
-    tree.set_traits(&host, [], set).unwrap();
-    tree.set_traits(&host, [], Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_traits([]), set).unwrap();
+    let new = Trait::new("CUSTOM_NEW").unwrap();
+    tree.configure(&host, Edit::new().set_traits([new]), Expect::Any).unwrap();
     let dump = tree.snapshot().dump().unwrap();
-    assert_eq!(dump.providers[0].data.generation, 1 << 63);
+    assert_eq!(dump.providers[0].configuration.generation, 1 << 63);
     assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
 }
 

@@ -4,7 +4,7 @@ use provider_tree::placement::{
     AggregatesDocument, AllocationsDocument, InventoriesDocument, Owner, TraitsDocument,
     UnknownProvider,
 };
-use provider_tree::{Expect, ProviderTree};
+use provider_tree::{Edit, Expect, ProviderTree};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_value, json, to_value};
@@ -113,7 +113,7 @@ fn what_a_consumer_holds_comes_back_whole() {
 #[test]
 fn a_provider_is_written_and_read_by_its_documents() {
     let tree = forest();
-    let data = tree.data(&find(&tree, "storage")).unwrap();
+    let data = tree.configuration(&find(&tree, "storage")).unwrap();
     let copy = ProviderTree::new();
     let storage = copy.create_root("storage", data.uuid).unwrap();
     let inventories: InventoriesDocument =
@@ -121,10 +121,16 @@ fn a_provider_is_written_and_read_by_its_documents() {
     let traits: TraitsDocument = whole(to_value(TraitsDocument::from(&data)).unwrap());
     let aggregates: AggregatesDocument = whole(to_value(AggregatesDocument::from(&data)).unwrap());
     let generation = Expect::Mirror(inventories.resource_provider_generation);
-    copy.set_inventories(&storage, inventories.inventories, generation).unwrap();
-    copy.set_traits(&storage, traits.traits.iter().copied(), generation).unwrap();
-    copy.set_aggregates(&storage, aggregates.aggregates.iter().copied(), generation).unwrap();
-    assert_eq!(copy.data(&storage).unwrap(), data);
+    copy.configure(&storage, inventories.inventories, generation).unwrap();
+    copy.configure(&storage, Edit::new().set_traits(traits.traits.iter().copied()), generation)
+        .unwrap();
+    copy.configure(
+        &storage,
+        Edit::new().set_aggregates(aggregates.aggregates.iter().copied()),
+        generation,
+    )
+    .unwrap();
+    assert_eq!(copy.configuration(&storage).unwrap(), data);
 }
 
 #[test]

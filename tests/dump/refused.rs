@@ -7,9 +7,7 @@ use provider_tree::{
     ProviderTree, ResourceClass, UsedAmounts,
 };
 
-use crate::{
-    DISK, MEMORY, ONE, PGPU, RACK, TWO, VCPU, configuration, consumer, forest, id, provider,
-};
+use crate::{DISK, MEMORY, ONE, PGPU, RACK, TWO, VCPU, consumer, facts, forest, id, provider};
 
 const LARGEST_GENERATION: u64 = i64::MAX as u64 + (1 << 62);
 
@@ -40,17 +38,13 @@ fn another_version_is_refused() {
 #[test]
 fn a_parent_that_is_not_listed_is_refused() {
     let fault = Fault::Orphan { provider: id("gpu"), parent: id("none") };
-    assert_refused(
-        |dump| provider(dump, "gpu").data.parent = Some(id("none")),
-        id("gpu"),
-        vec![fault],
-    );
+    assert_refused(|dump| facts(dump, "gpu").parent = Some(id("none")), id("gpu"), vec![fault]);
 }
 
 #[test]
 fn a_circle_is_refused() {
     assert_refused(
-        |dump| provider(dump, "host").data.parent = Some(id("numa-1")),
+        |dump| facts(dump, "host").parent = Some(id("numa-1")),
         id("numa-1"),
         ["host", "numa-1"].map(|name| Fault::Cycle { provider: id(name) }).into(),
     );
@@ -60,7 +54,7 @@ fn a_circle_is_refused() {
 fn a_uuid_that_is_listed_again_is_refused() {
     let again = |dump: &mut Dump| {
         let mut copy = provider(dump, "numa-0").clone();
-        Arc::make_mut(&mut copy.data.configuration).name = "copy".into();
+        Arc::make_mut(&mut copy.configuration.facts).name = "copy".into();
         dump.providers.push(copy);
     };
     let fault = Fault::DuplicateUuid { provider: id("numa-0") };
@@ -72,7 +66,7 @@ fn a_name_that_is_listed_again_is_refused() {
     let fault =
         |provider| Fault::DuplicateName { provider: id(provider), name: "numa-1".to_owned() };
     assert_refused(
-        |dump| configuration(dump, "numa-0").name = "numa-1".into(),
+        |dump| facts(dump, "numa-0").name = "numa-1".into(),
         id("numa-0"),
         vec![fault("numa-0"), fault("numa-1")],
     );
@@ -82,7 +76,7 @@ fn a_name_that_is_listed_again_is_refused() {
 fn a_name_that_no_provider_can_have_is_refused() {
     let (name, reason) = (String::new(), "it is empty");
     let fault = Fault::InvalidName { provider: id("gpu"), name, length: 0, reason };
-    assert_refused(|dump| configuration(dump, "gpu").name = "".into(), id("gpu"), vec![fault]);
+    assert_refused(|dump| facts(dump, "gpu").name = "".into(), id("gpu"), vec![fault]);
 }
 
 #[test]
@@ -189,7 +183,7 @@ fn usage_without_an_inventory_is_refused() {
 fn a_generation_that_could_not_grow_for_ever_is_refused() {
     let fault = |owner, generation| vec![Fault::GenerationTooLarge { owner, generation }];
     assert_refused(
-        |dump| provider(dump, "gpu").data.generation = LARGEST_GENERATION + 1,
+        |dump| provider(dump, "gpu").configuration.generation = LARGEST_GENERATION + 1,
         id("gpu"),
         fault(id("gpu"), LARGEST_GENERATION + 1),
     );
@@ -202,7 +196,7 @@ fn an_inventory_that_contradicts_itself_is_refused() {
     assert_refused(
         |dump| {
             let broken = Inventories::new().with(PGPU, Inventory::new(1).with_reserved(2));
-            configuration(dump, "gpu").inventories = broken.into();
+            facts(dump, "gpu").inventories = broken.into();
         },
         id("gpu"),
         vec![Fault::InvalidInventory { provider: id("gpu"), class, fault }],
@@ -213,8 +207,8 @@ fn an_inventory_that_contradicts_itself_is_refused() {
 fn everything_that_is_wrong_is_said_at_once() {
     let edit = |dump: &mut Dump| {
         dump.version = 0;
-        provider(dump, "storage").data.parent = Some(id("none"));
-        configuration(dump, "gpu").name = "host".into();
+        facts(dump, "storage").parent = Some(id("none"));
+        facts(dump, "gpu").name = "host".into();
         provider(dump, "host").used.get_mut(&VCPU).unwrap().used = 9;
         consumer(dump, ONE).generation = u64::MAX;
         dump.consumers.push(Allocations {

@@ -86,8 +86,8 @@ fn a_consumer_or_provider_comes_once() {
         .release(id(0), Expect::Any)
         .claim(cpus(id(2), &host, 1))
         .claim(cpus(id(0), &host, 1))
-        .set_inventories(&other, of(VCPU, 9), Expect::Any)
-        .set_inventories(&other, of(VCPU, 10), Expect::Any);
+        .configure(&other, of(VCPU, 9), Expect::Any)
+        .configure(&other, of(VCPU, 10), Expect::Any);
     let faults = vec![
         Fault::DuplicateConsumer { consumer: id(0) },
         Fault::DuplicateUuid { provider: other.uuid() },
@@ -108,7 +108,7 @@ fn one_item_that_fails_leaves_everything_as_it_was() {
             .release(id(0), Expect::Generation(1))
             .claim(cpus(id(2), &host, 2))
             .replace(cpus(id(1), &host, 3), Expect::Generation(1))
-            .set_inventories(&other, of(VCPU, 3), Expect::Any)
+            .configure(&other, of(VCPU, 3), Expect::Any)
     };
     let invalid = provider_tree::Inventory::new(1).with_reserved(2);
     let failing = [
@@ -122,12 +122,9 @@ fn one_item_that_fails_leaves_everything_as_it_was() {
         ("generation", sound().claim(cpus(id(3), &host, 1).require_generation(&host, 77))),
         ("not held", sound().release(id(3), Expect::Any)),
         ("consumer", sound().replace(cpus(id(3), &host, 1), Expect::Generation(1))),
-        (
-            "invalid",
-            sound().set_inventories(&host, Inventories::new().with(VCPU, invalid), Expect::Any),
-        ),
-        ("provider", sound().set_inventories(&host, of(VCPU, 9), Expect::Generation(77))),
-        ("no inventory left", sound().set_inventories(&host, Inventories::new(), Expect::Any)),
+        ("invalid", sound().configure(&host, Inventories::new().with(VCPU, invalid), Expect::Any)),
+        ("provider", sound().configure(&host, of(VCPU, 9), Expect::Generation(77))),
+        ("no inventory left", sound().configure(&host, Inventories::new(), Expect::Any)),
     ];
     for (what, batch) in failing {
         let error = refused(&tree, || worker.commit(&batch));

@@ -1,8 +1,8 @@
 //! Bounds, one below, at, and one above.
 
 use provider_tree::{
-    Batch, Claim, Deadline, Error, Expect, Inventories, Inventory, InventoryFault, Now, Provider,
-    ProviderSpec, ProviderTree, Receipt, ResourceClass, Result, Worker,
+    Batch, Claim, Deadline, Edit, Error, Expect, Inventories, Inventory, InventoryFault, Now,
+    Provider, ProviderSpec, ProviderTree, Receipt, ResourceClass, Result, Worker,
 };
 use uuid::Uuid;
 
@@ -113,10 +113,10 @@ fn a_provider_has_at_most_10080_classes() {
         assert_eq!(tree.usages(&host).unwrap().len(), count);
         let provider = tree.populate(&listed(count)).unwrap()[0];
         assert_eq!(tree.usages(&provider).unwrap().len(), count);
-        let batch = Batch::new().set_inventories(&host, classes(count), Expect::Any);
+        let batch = Batch::new().configure(&host, classes(count), Expect::Any);
         tree.worker().unwrap().commit(&batch).unwrap();
     }
-    let error = refused(&tree, || tree.set_inventories(&host, classes(10_081), Expect::Any));
+    let error = refused(&tree, || tree.configure(&host, classes(10_081), Expect::Any));
     assert_eq!(error, too_many);
     assert_eq!(refused(&tree, || tree.populate(&listed(10_081))), too_many);
 }
@@ -305,10 +305,14 @@ fn generations_are_set_up_to_the_largest() {
     };
     for generation in [LARGEST - 1, LARGEST] {
         assert_eq!(replace(generation), Ok(generation));
-        assert_eq!(tree.set_traits(&host, [], Expect::Mirror(generation)), Ok(generation));
+        let set = tree.configure(&host, Edit::new(), Expect::Mirror(generation));
+        assert_eq!(set.map(|set| set.generation), Ok(generation));
     }
     assert_eq!(replace(LARGEST + 1), Err(too_large.clone()));
-    assert_eq!(tree.set_traits(&host, [], Expect::Mirror(LARGEST + 1)), Err(too_large));
+    assert_eq!(
+        tree.configure(&host, Edit::new().set_traits([]), Expect::Mirror(LARGEST + 1)),
+        Err(too_large)
+    );
     // From there it grows on.
     let grown = worker.replace(&cpus(id(1), &host, 1), Expect::Any).unwrap();
     assert_eq!(grown.generation, LARGEST + 1);

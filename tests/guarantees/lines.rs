@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use provider_tree::{
-    Allocation, Batch, Claim, Deadline, Error, Expect, Inventories, Inventory, Provider,
+    Allocation, Batch, Claim, Deadline, Edit, Error, Expect, Inventories, Inventory, Provider,
     ProviderSpec, ProviderTree, Resources, Trait, Worker,
 };
 use uuid::Uuid;
@@ -172,16 +172,18 @@ impl PartialEq for Touchy {
 fn g06_a_call_that_panics_leaves_nothing_behind() {
     let (tree, host, mut worker) = one_host(8);
     let touchy = || Resources::new().with(VCPU, Touchy);
-    tree.update_resources(&host, touchy(), Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_resources(touchy()), Expect::Any).unwrap();
     let before = tree.snapshot().dump().unwrap();
     TOUCHED.store(true, Ordering::SeqCst);
-    let call = || tree.update_resources(&host, touchy(), Expect::Any);
+    let call = || tree.configure(&host, Edit::new().set_resources(touchy()), Expect::Any);
     let panicked = catch_unwind(AssertUnwindSafe(call));
     TOUCHED.store(false, Ordering::SeqCst);
     assert!(panicked.is_err());
     assert_eq!(tree.snapshot().dump().unwrap(), before);
     // The forest is as good as before.
-    assert!(!tree.update_resources(&host, touchy(), Expect::Any).unwrap().changed);
+    assert!(
+        !tree.configure(&host, Edit::new().set_resources(touchy()), Expect::Any).unwrap().changed
+    );
     claim(&mut worker, id(1), &host, 8);
 }
 
@@ -202,7 +204,7 @@ fn g06_a_call_that_fails_leaves_nothing_behind() {
     refused(&tree, || tree.rename(&host, "host-1"));
     refused(&tree, || tree.create_root("host-0", None));
     refused(&tree, || tree.create_child(&host, "new", other.uuid()));
-    refused(&tree, || tree.set_inventories(&low, Inventories::new(), Expect::Any));
+    refused(&tree, || tree.configure(&low, Inventories::new(), Expect::Any));
     let lists = ["host-1", ""].map(|name| ProviderSpec::new(id(7), name));
     refused(&tree, || tree.populate(&lists));
     assert_eq!(tree.find("new"), None);
@@ -218,15 +220,16 @@ fn g07_each_change_of_the_configuration_raises_the_generation_and_no_claim_does(
     };
     set(&tree, &host, of(VCPU, 9));
     assert_eq!(grown(), 1);
-    tree.set_traits(&host, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]), Expect::Any)
+        .unwrap();
     assert_eq!(grown(), 1);
-    tree.set_aggregates(&host, [Uuid::from_u128(1)], Expect::Any).unwrap();
+    tree.configure(&host, Edit::new().set_aggregates([Uuid::from_u128(1)]), Expect::Any).unwrap();
     assert_eq!(grown(), 1);
     tree.rename(&host, "renamed").unwrap();
     assert_eq!(grown(), 1);
     tree.reparent(&host, Some(&other)).unwrap();
     assert_eq!(grown(), 1);
-    worker.commit(&Batch::new().set_inventories(&host, of(VCPU, 8), Expect::Any)).unwrap();
+    worker.commit(&Batch::new().configure(&host, of(VCPU, 8), Expect::Any)).unwrap();
     assert_eq!(grown(), 1);
     claim(&mut worker, id(1), &host, 3);
     let _receipt = worker.replace(&cpus(id(1), &host, 4), Expect::Any).unwrap();
@@ -246,7 +249,7 @@ fn g07_conflicts_say_of_what() {
         Error::ConsumerConflict { consumer: id(1), expected: 77, actual: Some(1) }
     );
     assert_eq!(
-        refused(&tree, || tree.set_inventories(&host, of(VCPU, 9), stale)),
+        refused(&tree, || tree.configure(&host, of(VCPU, 9), stale)),
         Error::GenerationConflict { provider, expected: 77, actual }
     );
     assert_eq!(refused(&tree, || worker.claim(&cpus(id(2), &host, 4))), exceeded(&host, 4, 3));
@@ -312,9 +315,10 @@ fn g09_walks_and_dumps_are_of_one_instant() {
             }
             assert_eq!(tree.tree_of(&branch).unwrap().len(), 12);
             let dump = tree.snapshot().dump().unwrap();
-            let place = |uuid| dump.providers.iter().position(|entry| entry.data.uuid == uuid);
+            let place =
+                |uuid| dump.providers.iter().position(|entry| entry.configuration.uuid == uuid);
             let in_order = |(at, entry): (usize, &provider_tree::ProviderDump)| {
-                entry.data.parent.is_none_or(|parent| place(parent).unwrap() < at)
+                entry.configuration.parent.is_none_or(|parent| place(parent).unwrap() < at)
             };
             assert_eq!(dump.providers.len(), 13);
             assert!(dump.providers.iter().enumerate().all(in_order));
@@ -366,7 +370,7 @@ fn g11_a_copy_is_another_forest_and_grants_nothing_here() {
     let mut copys = copy.worker().unwrap();
     let foreign = Error::ForeignProvider { provider: host.uuid() };
     assert_eq!(refused(&copy, || copys.claim(&cpus(id(1), &host, 1))), foreign);
-    let batch = Batch::new().set_inventories(&host, of(VCPU, 9), Expect::Any);
+    let batch = Batch::new().configure(&host, of(VCPU, 9), Expect::Any);
     assert_eq!(refused(&copy, || copys.commit(&batch)), foreign);
     assert_eq!(refused(&copy, || copy.cordon(&host)), foreign);
     let same = copy.find(host.uuid()).unwrap();

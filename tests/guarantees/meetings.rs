@@ -35,7 +35,7 @@ fn g14_claim_against_claim_release_shrink_and_removal() {
             let _receipt = worker.release(id(1)).unwrap();
         }
         // A shrink: before the claim, which does not fit, or after it.
-        let outcomes = both(&|| tree.set_inventories(&host, of(VCPU, 4), Expect::Any).map(drop));
+        let outcomes = both(&|| tree.configure(&host, of(VCPU, 4), Expect::Any).map(drop));
         assert!(outcomes.0 == Ok(()) || outcomes.0 == Err(exceeded(&host, 5, 4)), "{outcomes:?}");
         assert_eq!(tree.snapshot().overcommitted().unwrap().len(), usize::from(outcomes.0.is_ok()));
         if outcomes.0.is_ok() {
@@ -101,7 +101,7 @@ fn g14_a_population_is_read_whole_or_not_at_all() {
             assert!([0, 20].contains(&tree.providers().len()));
             let dump = tree.snapshot().dump().unwrap();
             assert!([0, 20].contains(&dump.providers.len()));
-            let generations = dump.providers.iter().map(|entry| entry.data.generation);
+            let generations = dump.providers.iter().map(|entry| entry.configuration.generation);
             assert!(generations.clone().min() == generations.max());
             others.go_on(0);
         }

@@ -147,13 +147,13 @@ fn bounds_are_told_in_the_callers_terms() {
     let (tree, host, mut worker) = one_host(8);
     let class = |n: usize| ResourceClass::new(&format!("CUSTOM_MESSAGE_{n}")).unwrap();
     let many = |count| (0..count).map(|n| (class(n), Inventory::new(1))).collect::<Inventories>();
-    let error = refused(&tree, || tree.set_inventories(&host, many(10_081), Expect::Any));
+    let error = refused(&tree, || tree.configure(&host, many(10_081), Expect::Any));
     let too_many = Error::TooLarge { what: "classes of one provider", limit: 10_080 };
     assert_eq!(error, too_many);
     assert_eq!(error.to_string(), "too large: classes of one provider (at most 10080)");
     let spec = ProviderSpec::new(id(9), "listed".to_owned()).with_inventories(many(10_081));
     assert_eq!(refused(&tree, || tree.populate(&[spec])), too_many);
-    let batch = Batch::new().set_inventories(&host, many(10_081), Expect::Any);
+    let batch = Batch::new().configure(&host, many(10_081), Expect::Any);
     assert_eq!(refused(&tree, || worker.commit(&batch)), too_many);
     let mut fork = tree.snapshot().fork();
     assert_eq!(fork.set_inventories(&host, many(10_081)), Err(too_many));

@@ -66,7 +66,7 @@ fn g01_what_does_not_add_to_it_passes() {
 #[test]
 fn what_is_in_use_does_not_go() {
     let (tree, host, _worker) = shrunk();
-    let error = refused(&tree, || tree.set_inventories(&host, of(MEMORY, 1), Expect::Any));
+    let error = refused(&tree, || tree.configure(&host, of(MEMORY, 1), Expect::Any));
     assert_eq!(error, Error::InUse { provider: host.uuid(), class: VCPU, used: 8 });
     assert_eq!(refused(&tree, || tree.remove(&host)), error);
 }

@@ -177,7 +177,7 @@ fn a_batch_takes_again_what_the_new_lanes_do_not_hold() {
     let mut worker = tree.worker().unwrap();
     claim(&mut worker, id(1), &host, 200);
     let batch = Batch::new()
-        .set_inventories(&host, totals(&[3, 100]), Expect::Any)
+        .configure(&host, totals(&[3, 100]), Expect::Any)
         .replace(cpus(id(1), &host, 199), Expect::Any);
     worker.commit(&batch).unwrap();
     assert_eq!(usages(&tree, &host), [(3, 199), (100, 0)]);

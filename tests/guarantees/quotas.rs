@@ -1,6 +1,6 @@
 //! Quotas: a chain debits every ancestor that has an inventory, as they are at that instant.
 
-use provider_tree::{Batch, Claim, Error, Expect, Provider, ProviderTree, Worker};
+use provider_tree::{Batch, Claim, Error, Expect, Inventories, Provider, ProviderTree, Worker};
 use uuid::Uuid;
 
 use crate::rig::*;
@@ -134,18 +134,14 @@ fn under_moves_a_chain_is_one_of_those_that_were() {
 fn a_chain_of_a_batch_follows_its_inventories() {
     let Quotas { tree, mut worker, middle, team, .. } = quotas();
     let limited = |amount| {
-        Batch::new().claim(chain(id(1), &team, amount)).set_inventories(
-            &middle,
-            of(VCPU, 1),
-            Expect::Any,
-        )
+        Batch::new().claim(chain(id(1), &team, amount)).configure(&middle, of(VCPU, 1), Expect::Any)
     };
     assert_eq!(refused(&tree, || worker.commit(&limited(2))), exceeded(&middle, 2, 1));
     worker.commit(&limited(1)).unwrap();
     assert_eq!(used(&tree, &middle), 1);
-    let unlimited = Batch::new().replace(chain(id(1), &team, 4), Expect::Any).set_inventories(
+    let unlimited = Batch::new().replace(chain(id(1), &team, 4), Expect::Any).configure(
         &middle,
-        Default::default(),
+        Inventories::new(),
         Expect::Any,
     );
     worker.commit(&unlimited).unwrap();

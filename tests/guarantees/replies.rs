@@ -1,6 +1,6 @@
 //! Replies that were lost: a retry is told that the consumer holds just this, and only then.
 
-use provider_tree::{Claim, Deadline, Error, Expect, Provider, ProviderTree, Worker};
+use provider_tree::{Claim, Deadline, Edit, Error, Expect, Provider, ProviderTree, Trait, Worker};
 
 use crate::rig::*;
 
@@ -107,6 +107,7 @@ fn a_retry_is_told_whatever_has_happened_to_what_it_rests_on() {
     let (tree, host, mut worker) = one_host(8);
     let claim = cpus(id(1), &host, 2).require_generation(&host, generation(&tree, &host));
     let _receipt = worker.claim(&claim).unwrap();
-    tree.set_traits(&host, [], Expect::Any).unwrap();
+    let traits = [Trait::MISC_SHARES_VIA_AGGREGATE];
+    tree.configure(&host, Edit::new().set_traits(traits), Expect::Any).unwrap();
     assert_eq!(refused(&tree, || worker.claim(&claim)), already(1));
 }

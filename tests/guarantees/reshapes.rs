@@ -38,9 +38,9 @@ impl Host {
     fn try_reshape(&self, tree: &ProviderTree, worker: &mut Worker, down: bool) -> Option<usize> {
         let half = if down { of(VCPU, TOTAL / 2) } else { Inventories::new() };
         let whole = if down { Inventories::new() } else { of(VCPU, TOTAL) };
-        let mut batch = Batch::new().set_inventories(&self.root, whole, Expect::Any);
+        let mut batch = Batch::new().configure(&self.root, whole, Expect::Any);
         for child in &self.children {
-            batch = batch.set_inventories(child, half.clone(), Expect::Any);
+            batch = batch.configure(child, half.clone(), Expect::Any);
         }
         let holders = tree.snapshot().holders(&self.root).unwrap();
         for holder in &holders {
@@ -72,8 +72,9 @@ impl Host {
         check_books(dump);
         check_capacities(dump);
         let has = |provider: &Provider| {
-            let found = dump.providers.iter().find(|dump| dump.data.uuid == provider.uuid());
-            !found.unwrap().data.configuration.inventories.is_empty()
+            let found =
+                dump.providers.iter().find(|dump| dump.configuration.uuid == provider.uuid());
+            !found.unwrap().configuration.inventories.is_empty()
         };
         let [at_root, left, right] = [&self.root, &self.children[0], &self.children[1]].map(has);
         assert!(left == right && at_root != left, "{at_root} {left} {right}");
@@ -106,8 +107,8 @@ fn g13_a_reshape_that_does_not_cover_everything_changes_nothing() {
     claim(&mut worker, id(2), &root, 10);
     let batch = |total| {
         Batch::new()
-            .set_inventories(&root, Inventories::new(), Expect::Any)
-            .set_inventories(&child, of(VCPU, total), Expect::Any)
+            .configure(&root, Inventories::new(), Expect::Any)
+            .configure(&child, of(VCPU, total), Expect::Any)
             .replace(cpus(id(1), &child, 10), Expect::Any)
     };
     let error = refused(&tree, || worker.commit(&batch(TOTAL)));

@@ -30,7 +30,7 @@ pub(crate) fn of(class: ResourceClass, total: u64) -> Inventories {
 }
 
 pub(crate) fn set(tree: &ProviderTree, provider: &Provider, inventories: Inventories) {
-    tree.set_inventories(provider, inventories, Expect::Any).unwrap();
+    tree.configure(provider, inventories, Expect::Any).unwrap();
 }
 
 /// A root with so many VCPU.
@@ -78,7 +78,7 @@ pub(crate) fn used(tree: &ProviderTree, provider: &Provider) -> u64 {
 }
 
 pub(crate) fn generation(tree: &ProviderTree, provider: &Provider) -> u64 {
-    tree.data(provider).unwrap().generation
+    tree.configuration(provider).unwrap().generation
 }
 
 /// The refusal of so many VCPU.
@@ -109,9 +109,9 @@ pub(crate) fn check_books(dump: &Dump) {
     }
     for provider in &dump.providers {
         for (class, amounts) in &provider.used {
-            let uuid = provider.data.uuid;
+            let uuid = provider.configuration.uuid;
             assert!(
-                provider.data.configuration.inventories.get(*class).is_some(),
+                provider.configuration.inventories.get(*class).is_some(),
                 "{class:?} of {uuid}"
             );
             let held = held.remove(&(uuid, *class)).unwrap_or(0);
@@ -127,8 +127,8 @@ pub(crate) fn check_capacities(dump: &Dump) {
     for provider in &dump.providers {
         for (class, amounts) in &provider.used {
             let capacity =
-                provider.data.configuration.inventories.get(*class).unwrap().capacity().unwrap();
-            assert!(amounts.used <= capacity, "{class:?} of {}", provider.data.uuid);
+                provider.configuration.inventories.get(*class).unwrap().capacity().unwrap();
+            assert!(amounts.used <= capacity, "{class:?} of {}", provider.configuration.uuid);
         }
     }
 }

@@ -156,15 +156,15 @@ pub(crate) fn batches(site: &Site) {
     refuses!(worker.commit(&stale), Error::ConsumerConflict { .. });
     let stale = new().replace(cpus(id(5), host, 1), Expect::Generation(7));
     refuses!(worker.commit(&stale), Error::ConsumerConflict { .. });
-    let shrunk = new().set_inventories(host, of(DISK, 1), Expect::Any);
+    let shrunk = new().configure(host, of(DISK, 1), Expect::Any);
     refuses!(worker.commit(&shrunk), Error::InUse { .. });
-    let stale = new().set_inventories(pool, of(DISK, 90), Expect::Any).set_inventories(
+    let stale = new().configure(pool, of(DISK, 90), Expect::Any).configure(
         idle,
         of(VCPU, 1),
         Expect::Generation(u64::MAX),
     );
     refuses!(worker.commit(&stale), Error::GenerationConflict { .. });
-    let removed = new().set_inventories(gone, of(DISK, 1), Expect::Any);
+    let removed = new().configure(gone, of(DISK, 1), Expect::Any);
     refuses!(worker.commit(&removed), Error::Removed { .. });
     refuses!(worker.commit(&new().cordon(gone)), Error::Removed { .. });
     refuses!(worker.commit(&new().cordon(idle).uncordon(gone)), Error::Removed { .. });
@@ -172,10 +172,10 @@ pub(crate) fn batches(site: &Site) {
         .release(id(1), Expect::Any)
         .release(lease.consumer(), Expect::Any)
         .release(id(2), Expect::Generation(tree.allocations(id(2)).unwrap().generation))
-        .set_inventories(pool, of(DISK, 90), Expect::Any)
+        .configure(pool, of(DISK, 90), Expect::Any)
         .cordon(pool);
     assert_eq!(worker.commit(&both).unwrap().len(), 3);
-    let back = Batch::new().uncordon(pool).set_inventories(pool, of(DISK, 100), Expect::Any);
+    let back = Batch::new().uncordon(pool).configure(pool, of(DISK, 100), Expect::Any);
     worker.commit(&back).unwrap();
     assert_eq!(tree.next_deadline(), Some(Deadline(1_000_000)));
 }

@@ -24,7 +24,7 @@ fn a_snapshot_shows_and_what_is_kept_for_it() {
     let snapshot = site.tree.snapshot();
     for total in 1..4 {
         drop(site.tree.snapshot());
-        site.tree.set_inventories(&site.idle, of(VCPU, total), Expect::Any).unwrap();
+        site.tree.configure(&site.idle, of(VCPU, total), Expect::Any).unwrap();
     }
     let memory = site.tree.memory();
     assert_eq!((memory.snapshots, memory.kept_configurations), (1, 1), "{memory}");

@@ -1,8 +1,8 @@
 //! A small forest with some of everything, which every test leaves as it was.
 
 use provider_tree::{
-    Claim, Deadline, Expect, Inventories, Inventory, Lease, Provider, ProviderTree, ResourceClass,
-    Trait, Worker,
+    Claim, Deadline, Edit, Expect, Inventories, Inventory, Lease, Provider, ProviderTree,
+    ResourceClass, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ impl Site {
     pub(crate) fn new() -> Self {
         let elsewhere = ProviderTree::new();
         let foreign = elsewhere.create_root("foreign", None).unwrap();
-        elsewhere.set_inventories(&foreign, of(VCPU, 8), Expect::Any).unwrap();
+        elsewhere.configure(&foreign, of(VCPU, 8), Expect::Any).unwrap();
         let mut worker = elsewhere.worker().unwrap();
         let foreign_lease = worker.lease(&cpus(GUEST, &foreign, 1), Deadline(1_000_000)).unwrap();
 
@@ -64,11 +64,16 @@ impl Site {
         let idle = tree.create_child(&rack, "idle", None).unwrap();
         let pool = tree.create_root("pool", None).unwrap();
         let memory = Inventory::new(64).with_min_unit(4).with_step_size(4);
-        tree.set_inventories(&rack, of(VCPU, 6), Expect::Any).unwrap();
-        tree.set_inventories(&host, of(VCPU, 8).with(MEMORY, memory), Expect::Any).unwrap();
-        tree.set_inventories(&idle, of(VCPU, 8), Expect::Any).unwrap();
-        tree.set_inventories(&pool, of(DISK, 100), Expect::Any).unwrap();
-        tree.set_traits(&pool, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
+        tree.configure(&rack, of(VCPU, 6), Expect::Any).unwrap();
+        tree.configure(&host, of(VCPU, 8).with(MEMORY, memory), Expect::Any).unwrap();
+        tree.configure(&idle, of(VCPU, 8), Expect::Any).unwrap();
+        tree.configure(&pool, of(DISK, 100), Expect::Any).unwrap();
+        tree.configure(
+            &pool,
+            Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]),
+            Expect::Any,
+        )
+        .unwrap();
         tree.cordon(&idle).unwrap();
         let gone = tree.create_child(&rack, "gone", None).unwrap();
         tree.remove(&gone).unwrap();
@@ -108,7 +113,7 @@ fn held(site: &Site) -> (Vec<String>, Vec<Uuid>) {
         .unwrap()
         .providers
         .iter()
-        .map(|it| it.data.configuration.name.to_string())
+        .map(|it| it.configuration.name.to_string())
         .collect();
     (names, site.tree.snapshot().consumers().unwrap())
 }

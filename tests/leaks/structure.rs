@@ -129,7 +129,7 @@ pub(crate) fn populate(site: &Site) {
     // One takes the name of another that goes, one keeps its own, one goes with its name.
     tree.populate(&[spec(1, "two"), below(3, "three").with_inventories(of(VCPU, 1))]).unwrap();
     tree.populate(&[spec(1, "three"), below(3, "two").with_parent(rack.uuid())]).unwrap();
-    tree.set_inventories(&made[2], of(VCPU, 4), Expect::Any).unwrap();
+    tree.configure(&made[2], of(VCPU, 4), Expect::Any).unwrap();
     assert_eq!(tree.remove(&made[0]), Ok(1));
     assert_eq!(tree.remove(&made[2]), Ok(1));
     assert_eq!(tree.populate(&[]), Ok(vec![]));

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use provider_tree::{Expect, ProviderSpec, ProviderTree, Resources};
+use provider_tree::{Edit, Expect, ProviderSpec, ProviderTree, Resources};
 
 use crate::books::assert_no_leaks;
 use crate::site::{Site, VCPU, check, id};
@@ -82,10 +82,12 @@ fn explode(site: &Site) {
         provider
     };
     let one = hold(1);
-    unwinds(|| drop(tree.update_resources(&one, Resources::new(), Expect::Any)));
+    unwinds(|| {
+        drop(tree.configure(&one, Edit::new().set_resources(Resources::new()), Expect::Any))
+    });
     set_bomb(tree, &one, 1);
     let stale = Expect::Generation(u64::MAX);
-    unwinds(|| assert!(tree.update_resources(&one, bomb(2), stale).is_err()));
+    unwinds(|| assert!(tree.configure(&one, Edit::new().set_resources(bomb(2)), stale).is_err()));
     assert_no_leaks(&site.tree);
     unwinds(|| drop(tree.remove(&one)));
     assert_no_leaks(&site.tree);
@@ -99,14 +101,14 @@ fn explode(site: &Site) {
     let (one, two) = (hold(1), hold(2));
     let snapshot = tree.snapshot();
     tree.remove(&one).unwrap();
-    tree.update_resources(&two, Resources::new(), Expect::Any).unwrap();
+    tree.configure(&two, Edit::new().set_resources(Resources::new()), Expect::Any).unwrap();
     unwinds(|| drop(snapshot));
     assert_no_leaks(&site.tree);
     assert_eq!(tree.remove(&two), Ok(1));
 }
 
 fn set_bomb(tree: &ProviderTree, provider: &provider_tree::Provider, number: u64) {
-    tree.update_resources(provider, bomb(number), Expect::Any).unwrap();
+    tree.configure(provider, Edit::new().set_resources(bomb(number)), Expect::Any).unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use provider_tree::{Claim, Deadline, Error, Expect, Now, ProviderTree};
+use provider_tree::{Claim, Deadline, Edit, Error, Expect, Now, ProviderTree};
 
 use crate::site::{DISK, Site, TENANT, VCPU, check, cpus, id, of, refuses};
 
@@ -27,7 +27,7 @@ fn change(site: &Site) {
     let Site { tree, rack, idle, pool, .. } = site;
     let mut worker = site.worker();
     for total in [80, 70, 100] {
-        tree.set_inventories(pool, of(DISK, total), Expect::Any).unwrap();
+        tree.configure(pool, of(DISK, total), Expect::Any).unwrap();
         tree.rename(idle, &format!("idle {total}")).unwrap();
         let new = tree.create_child(rack, "new", id(1)).unwrap();
         worker.lease(&Claim::new(id(1)).take(pool, DISK, 1), Deadline(9)).unwrap();
@@ -76,11 +76,11 @@ pub(crate) fn snapshots(site: &Site) {
     // More than a worker leaves in place.
     let before = tree.snapshot();
     let mut worker = site.worker();
-    for _ in 0..40 {
+    for round in 0..40 {
         let _moment = tree.snapshot();
         worker.take(&site.host, &[(VCPU, 1)]).unwrap();
         worker.put_back(&site.host, &[(VCPU, 1)]).unwrap();
-        tree.set_aggregates(&site.host, [], Expect::Any).unwrap();
+        tree.configure(&site.host, Edit::new().set_aggregates([id(round)]), Expect::Any).unwrap();
     }
     drop(worker);
     drop(before);
@@ -105,7 +105,9 @@ pub(crate) fn forks(site: &Site) {
     let _receipt = worker.claim(&cpus(id(2), host, 1)).unwrap();
     refuses!(worker.commit(&batch), Error::ProviderChanged { .. } | Error::ConsumerChanged { .. });
     let _receipt = worker.release(id(2)).unwrap();
-    tree.set_inventories(pool, of(DISK, 100), Expect::Any).unwrap();
+    for total in [99, 100] {
+        tree.configure(pool, of(DISK, total), Expect::Any).unwrap();
+    }
     refuses!(worker.commit(&fork.to_batch()), Error::GenerationConflict { .. });
 
     let mut fork = tree.snapshot().fork();
@@ -116,7 +118,7 @@ pub(crate) fn forks(site: &Site) {
     fork.claim(&Claim::new(TENANT).take_with_ancestors(host, VCPU, 2)).unwrap();
     worker.commit(&fork.to_batch_if_unchanged()).unwrap();
     let _receipt = worker.release(id(1)).unwrap();
-    tree.set_inventories(pool, of(DISK, 100), Expect::Any).unwrap();
+    tree.configure(pool, of(DISK, 100), Expect::Any).unwrap();
 }
 
 pub(crate) fn load(site: &Site) {

@@ -1,10 +1,11 @@
 //! Callers that make one operation of several calls: without care, and the checker notices; with
 //! care, and it doesn't.
 
+use std::collections::BTreeSet;
 use std::thread::yield_now;
 
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree};
-use provider_tree::{ResourceClass, Result, Worker};
+use provider_tree::{ResourceClass, Result, Trait, Worker};
 
 use crate::caller::{self, Caller};
 use crate::operation::{Answer, Op, Outcome, SLOTS, Slot};
@@ -56,10 +57,15 @@ fn rest(rng: &mut Rng) -> Op<Slot> {
     }
 }
 
+/// None, or one.
+fn traits(rng: &mut Rng) -> BTreeSet<Trait> {
+    (0..rng.below(2)).map(|_| Trait::MISC_SHARES_VIA_AGGREGATE).collect()
+}
+
 fn growth(rng: &mut Rng) -> Op<Slot> {
     match rng.below(6) {
         0..=2 => Op::Grow(slot(rng), VCPU),
-        3 => Op::SetTraits(slot(rng), Default::default(), Expect::Any),
+        3 => Op::SetTraits(slot(rng), traits(rng), Expect::Any),
         4 => Op::Data(slot(rng)),
         _ => Op::Usage(slot(rng), VCPU),
     }
@@ -87,7 +93,7 @@ fn grow_carelessly(
     let Op::Grow(provider, class) = op else { return caller::call(tree, worker, op) };
     let (_, total, grown) = read_grown(tree, provider, *class)?;
     yield_now();
-    tree.set_inventories(provider, grown, Expect::Any)?;
+    tree.configure(provider, grown, Expect::Any)?;
     Ok(Answer::Amount(total))
 }
 
@@ -100,7 +106,7 @@ fn grow_carefully(
     loop {
         let (generation, total, grown) = read_grown(tree, provider, *class)?;
         yield_now();
-        match tree.set_inventories(provider, grown, Expect::Generation(generation)) {
+        match tree.configure(provider, grown, Expect::Generation(generation)) {
             Ok(_) => return Ok(Answer::Amount(total)),
             Err(Error::GenerationConflict { .. }) => {}
             Err(error) => return Err(error),
@@ -114,11 +120,11 @@ fn read_grown(
     provider: &Provider,
     class: ResourceClass,
 ) -> Result<(u64, u64, Inventories)> {
-    let data = tree.data(provider)?;
-    let inventory = data.configuration.inventories.get(class);
+    let data = tree.configuration(provider)?;
+    let inventory = data.inventories.get(class);
     let inventory = inventory.ok_or(Error::NoInventory { provider: provider.uuid(), class })?;
     let total = inventory.total + 1;
-    let grown = Inventories::clone(&data.configuration.inventories)
-        .with(class, Inventory { total, ..*inventory });
+    let grown =
+        Inventories::clone(&data.inventories).with(class, Inventory { total, ..*inventory });
     Ok((data.generation, total, grown))
 }

@@ -81,7 +81,6 @@ fn other_answer(answer: &Answer<Handle>) -> Option<Answer<Handle>> {
             Answer::Walk(handles)
         }
         Answer::Removed(count) => Answer::Removed(count + 1),
-        Answer::Generation(generation) => Answer::Generation(generation + 1),
         Answer::Name(name) => {
             let other = NAMES.into_iter().find(|other| *other != name);
             Answer::Name(other?.to_owned())
@@ -199,8 +198,7 @@ fn success(op: &Op<Handle>) -> Option<Answer<Handle>> {
         Op::Subtree(handle) | Op::TreeOf(handle) => Answer::Walk(vec![*handle]),
         Op::Parent(_) => Answer::Found(None),
         Op::Name(_) => Answer::Name(NAMES[0].to_owned()),
-        Op::SetInventories(..) | Op::SetTraits(..) => Answer::Generation(2),
-        Op::AddTraits(..) => {
+        Op::SetInventories(..) | Op::SetTraits(..) | Op::AddTraits(..) => {
             Answer::Updated(Updated { changed: true, generation: 2, overcommitted: false })
         }
         Op::Populate(_) => Answer::Populated(Vec::new()),

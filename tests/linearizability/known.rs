@@ -1,7 +1,9 @@
 //! Histories written by hand: what the checker has to reject, and what it has to explain.
 
 use linearize::linearize;
-use provider_tree::{Allocation, Allocations, Error, Expect, Receipt, ResourceClass, Trait, Usage};
+use provider_tree::{
+    Allocation, Allocations, Error, Expect, Receipt, ResourceClass, Trait, Updated, Usage,
+};
 use uuid::Uuid;
 
 use crate::history::{Event, History};
@@ -33,6 +35,11 @@ impl<const N: usize> Thread<N> {
     }
 }
 
+/// What a change answers that leads to this generation.
+fn updated(generation: u64) -> Answer<Handle> {
+    Answer::Updated(Updated { changed: true, generation, overcommitted: false })
+}
+
 /// Two roots of one VCPU each. What follows begins at 10.
 fn hosts() -> History {
     let stocks = Stocks::from([(VCPU, Stock::of(1))]);
@@ -40,9 +47,9 @@ fn hosts() -> History {
     let mut history = History { seed: 0, initial: Model::default(), events: Vec::new() };
     let setup = Thread([
         (0..1, Op::CreateRoot(HOST.uuid, "a"), Ok(Answer::Created(HOST))),
-        (2..3, set(HOST), Ok(Answer::Generation(1))),
+        (2..3, set(HOST), Ok(updated(1))),
         (4..5, Op::CreateRoot(OTHER.uuid, "b"), Ok(Answer::Created(OTHER))),
-        (6..7, set(OTHER), Ok(Answer::Generation(1))),
+        (6..7, set(OTHER), Ok(updated(1))),
     ]);
     setup.add_to(&mut history, 0);
     history
@@ -149,9 +156,10 @@ fn nothing_is_removed_before_its_removal_begins() {
 fn two_changes_do_not_make_one_generation() {
     let traits = [Trait::MISC_SHARES_VIA_AGGREGATE].into();
     let set = Op::SetTraits(HOST, traits, Expect::Any);
+    let unset = Op::SetTraits(HOST, [].into(), Expect::Any);
     assert_rejected(&history(
-        Thread([(10..13, set.clone(), Ok(Answer::Generation(2)))]),
-        Thread([(11..12, set, Ok(Answer::Generation(2)))]),
+        Thread([(10..13, set, Ok(updated(2)))]),
+        Thread([(11..12, unset, Ok(updated(2)))]),
     ));
 }
 

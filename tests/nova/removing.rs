@@ -28,7 +28,7 @@ fn uuids_and_names_of_the_removed_are_free() {
     let (tree, gone, error) = removed();
     let again = tree.create_root("host", gone.uuid()).unwrap();
     assert_eq!(tree.find("host"), Some(again));
-    assert_eq!(tree.data(&gone), Err(error), "a handle never means another provider");
+    assert_eq!(tree.configuration(&gone), Err(error), "a handle never means another provider");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn nothing_goes_while_anything_in_the_subtree_is_in_use() {
     let (tree, host) = host();
     let child = tree.create_child(&host, "child", None).unwrap();
     let grandchild = tree.create_child(&child, "grandchild", None).unwrap();
-    tree.set_inventories(&grandchild, of(VCPU, 8), Expect::Any).unwrap();
+    tree.configure(&grandchild, of(VCPU, 8), Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let held = worker.claim(&Claim::new(Uuid::new_v4()).take(&grandchild, VCPU, 3)).unwrap();
     let before = tree.snapshot().dump().unwrap();

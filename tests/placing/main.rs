@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use provider_tree::{
-    Claim, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
+    Claim, Edit, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
     ResourceClass, Trait, Unplaced, Usage, View,
 };
 use uuid::Uuid;
@@ -14,7 +14,7 @@ const DISK: ResourceClass = ResourceClass::DISK_GB;
 fn host(tree: &ProviderTree, name: &str, vcpus: u64) -> Provider {
     let host = tree.create_root(name, None).unwrap();
     let vcpu = Inventories::new().with(VCPU, Inventory::new(vcpus));
-    tree.set_inventories(&host, vcpu, Expect::Any).unwrap();
+    tree.configure(&host, vcpu, Expect::Any).unwrap();
     host
 }
 
@@ -145,7 +145,7 @@ fn chains_are_counted_at_each_link() {
     let top = host(&tree, "organisation", 10);
     let team = tree.create_child(&top, "team", None).unwrap();
     let vcpu = Inventories::new().with(VCPU, Inventory::new(5));
-    tree.set_inventories(&team, vcpu, Expect::Any).unwrap();
+    tree.configure(&team, vcpu, Expect::Any).unwrap();
     let person = tree.create_child(&team, "person", None).unwrap();
     let mut worker = tree.worker().unwrap();
     let mut view = tree.view();
@@ -277,7 +277,7 @@ fn crowded() -> (ProviderTree, Provider, Provider, Vec<Uuid>) {
     let root = host(&tree, "host", 10);
     let disk = tree.create_child(&root, "disk", None).unwrap();
     let gigabytes = Inventories::new().with(DISK, Inventory::new(100));
-    tree.set_inventories(&disk, gigabytes, Expect::Any).unwrap();
+    tree.configure(&disk, gigabytes, Expect::Any).unwrap();
     let mut worker = tree.worker().unwrap();
     let consumers: Vec<_> = (1..=4).map(Uuid::from_u128).collect();
     for (consumer, (processors, gigabytes)) in
@@ -384,7 +384,7 @@ fn each_root_is_counted_under_one_condition() {
     let fast = Trait::new("CUSTOM_FAST").unwrap();
     let hosts: Vec<_> = (0..6).map(|number| host(&tree, &format!("{number}"), 4)).collect();
     for host in &hosts[..4] {
-        tree.set_traits(host, [fast], Expect::Any).unwrap();
+        tree.configure(host, Edit::new().set_traits([fast]), Expect::Any).unwrap();
     }
     tree.create_root("no processors", None).unwrap();
     let mut worker = tree.worker().unwrap();
@@ -470,7 +470,7 @@ fn a_key_that_panics_once_is_asked_again() {
     let second = host(&tree, "b", 13);
     assert!(catch_unwind(AssertUnwindSafe(|| view.refresh())).is_err());
     let vcpu = Inventories::new().with(VCPU, Inventory::new(12));
-    tree.set_inventories(&second, vcpu, Expect::Any).unwrap();
+    tree.configure(&second, vcpu, Expect::Any).unwrap();
     let _third = host(&tree, "c", 16);
     view.refresh();
     assert_eq!(view.candidates(&mut four).unwrap().in_order(0).count(), 3);

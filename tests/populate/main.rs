@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use provider_tree::{
-    Claim, Dump, Error, Expect, Inventories, Inventory, Provider, ProviderData, ProviderSpec,
-    ProviderTree, ResourceClass, Resources, Trait, Usage,
+    Claim, Configuration, Dump, Edit, Error, Expect, Inventories, Inventory, Provider,
+    ProviderSpec, ProviderTree, ResourceClass, Resources, Trait, Usage,
 };
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ fn drawn(tree: &ProviderTree) -> String {
 
 fn draw(tree: &ProviderTree, siblings: &[Provider]) -> String {
     let drawn = siblings.iter().map(|provider| {
-        let name = tree.name(provider).unwrap();
+        let name = tree.configuration(provider).map(|now| now.name.clone()).unwrap();
         match &tree.children(provider).unwrap()[..] {
             [] => name.to_string(),
             children => format!("{name}({})", draw(tree, children)),
@@ -69,7 +69,7 @@ fn of(class: ResourceClass, total: u64) -> Inventories {
 
 /// Gives the provider an inventory of cores, and has someone hold so many of them.
 fn hold(tree: &ProviderTree, provider: &Provider, amount: u64) -> Uuid {
-    tree.set_inventories(provider, of(VCPU, 8), Expect::Any).unwrap();
+    tree.configure(provider, of(VCPU, 8), Expect::Any).unwrap();
     let consumer = Uuid::new_v4();
     let claim = Claim::new(consumer).take(provider, VCPU, amount);
     let _ = tree.worker().unwrap().claim(&claim).unwrap();
@@ -97,7 +97,7 @@ fn everything_that_an_entry_says_becomes_true() {
         .with_aggregates([rack])
         .with_resources(Resources::new().with(VCPU, "cores 0-7"));
     let [x] = tree.populate(std::slice::from_ref(&entry)).unwrap()[..] else { panic!("one") };
-    assert_eq!(ProviderSpec::from(tree.data(&x).unwrap()), entry);
+    assert_eq!(ProviderSpec::from(tree.configuration(&x).unwrap()), entry);
     assert_eq!(tree.usage(&x, VCPU), Ok(Usage { capacity: 8, used: 0 }));
     assert_eq!((tree.find("x"), tree.find(id("x"))), (Some(x), Some(x)));
     assert_eq!(drawn(&tree), "a(b(c) d(x)) e");
@@ -158,7 +158,7 @@ fn what_is_below_a_replaced_provider_and_not_listed_is_dropped() {
     tree.populate(&[root("a")]).unwrap();
     assert_eq!(drawn(&tree), "e a");
     for gone in &handles[1..] {
-        assert_eq!(tree.data(gone), Err(Error::Removed { provider: gone.uuid() }));
+        assert_eq!(tree.configuration(gone), Err(Error::Removed { provider: gone.uuid() }));
     }
     // Their uuids and names are free.
     let again = tree.create_root("c", id("b")).unwrap();
@@ -169,7 +169,7 @@ fn what_is_below_a_replaced_provider_and_not_listed_is_dropped() {
 fn everything_else_stays_as_it_is() {
     let tree = forest();
     let others = ["a", "d", "e"].map(|name| find(&tree, name));
-    let state = || others.map(|one| (tree.version(&one), tree.data(&one)));
+    let state = || others.map(|one| (tree.version(&one), tree.configuration(&one)));
     let before = state();
     tree.populate(&[child("b", "a"), child("x", "d")]).unwrap();
     assert_eq!(drawn(&tree), "a(d(x) b) e");
@@ -180,13 +180,15 @@ fn everything_else_stays_as_it_is() {
 fn a_replaced_provider_keeps_its_handle_and_loses_what_is_not_listed() {
     let tree = forest();
     let b = find(&tree, "b");
-    tree.set_inventories(&b, of(VCPU, 8), Expect::Any).unwrap();
-    tree.set_traits(&b, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
-    tree.set_aggregates(&b, [Uuid::from_u128(1)], Expect::Any).unwrap();
-    tree.update_resources(&b, Resources::new().with(VCPU, 1_u8), Expect::Any).unwrap();
+    tree.configure(&b, of(VCPU, 8), Expect::Any).unwrap();
+    tree.configure(&b, Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]), Expect::Any)
+        .unwrap();
+    tree.configure(&b, Edit::new().set_aggregates([Uuid::from_u128(1)]), Expect::Any).unwrap();
+    tree.configure(&b, Edit::new().set_resources(Resources::new().with(VCPU, 1_u8)), Expect::Any)
+        .unwrap();
     assert_eq!(tree.populate(&[root("b")]), Ok(vec![b]));
-    assert_eq!(ProviderSpec::from(tree.data(&b).unwrap()), root("b").with_generation(5));
-    assert_eq!(tree.has_inventories(&b), Ok(false));
+    assert_eq!(ProviderSpec::from(tree.configuration(&b).unwrap()), root("b").with_generation(5));
+    assert_eq!(tree.configuration(&b).map(|now| !now.inventories.is_empty()), Ok(false));
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn a_replaced_provider_keeps_what_is_held_from_it() {
 fn a_new_provider_is_at_the_generation_given_or_at_0() {
     let tree = ProviderTree::new();
     let handles = tree.populate(&[root("x"), root("y").with_generation(7)]).unwrap();
-    let generations = handles.iter().map(|one| tree.data(one).unwrap().generation);
+    let generations = handles.iter().map(|one| tree.configuration(one).unwrap().generation);
     assert_eq!(generations.collect::<Vec<_>>(), [0, 7]);
 }
 
@@ -218,7 +220,7 @@ fn a_replaced_provider_is_at_the_generation_given_or_at_the_next() {
     let tree = ProviderTree::new();
     let generation = |entry| {
         let handles = tree.populate(&[entry]).unwrap();
-        tree.data(&handles[0]).unwrap().generation
+        tree.configuration(&handles[0]).unwrap().generation
     };
     assert_eq!(generation(root("x").with_generation(7)), 7);
     assert_eq!(generation(root("x")), 8);
@@ -229,9 +231,9 @@ fn a_replaced_provider_is_at_the_generation_given_or_at_the_next() {
 #[test]
 fn a_forest_that_is_listed_as_it_is_stays_the_same() {
     let tree = forest();
-    tree.set_inventories(&find(&tree, "c"), of(VCPU, 8), Expect::Any).unwrap();
+    tree.configure(&find(&tree, "c"), of(VCPU, 8), Expect::Any).unwrap();
     let before = tree.snapshot().dump().unwrap();
-    let list = before.providers.iter().map(|one| one.data.clone().into());
+    let list = before.providers.iter().map(|one| one.configuration.clone().into());
     tree.populate(&list.collect::<Vec<_>>()).unwrap();
     assert_eq!(tree.snapshot().dump().unwrap(), before);
 }
@@ -265,7 +267,7 @@ fn a_parent_that_is_not_listed_stays() {
     let c = find(&tree, "c");
     tree.populate(&[child("e", "c"), child("x", "c")]).unwrap();
     assert_eq!(drawn(&tree), "a(b(c(e x)) d)");
-    assert_eq!(tree.data(&c).unwrap().generation, 0);
+    assert_eq!(tree.configuration(&c).unwrap().generation, 0);
 }
 
 #[test]
@@ -274,7 +276,13 @@ fn replaced_providers_swap_their_names() {
     let (b, d) = (find(&tree, "b"), find(&tree, "d"));
     tree.populate(&[named(child("b", "a"), "d"), named(child("d", "a"), "b")]).unwrap();
     assert_eq!((tree.find("d"), tree.find("b")), (Some(b), Some(d)));
-    assert_eq!((&*tree.name(&b).unwrap(), &*tree.name(&d).unwrap()), ("d", "b"));
+    assert_eq!(
+        (
+            &*tree.configuration(&b).map(|now| now.name.clone()).unwrap(),
+            &*tree.configuration(&d).map(|now| now.name.clone()).unwrap()
+        ),
+        ("d", "b")
+    );
 }
 
 #[test]
@@ -329,7 +337,8 @@ fn ten_thousand_providers_are_populated_in_one_call() {
         assert_eq!(tree.providers().len(), MANY);
         for n in 1..MANY {
             let provider = tree.find(&format!("provider-{n}")).unwrap();
-            let parent = tree.parent(&provider).unwrap().unwrap();
+            let parent =
+                tree.ancestors(&provider).map(|all| all.first().copied()).unwrap().unwrap();
             assert_eq!((provider.uuid(), parent.uuid()), (uuid(n), uuid((n - 1) / arity)));
         }
     }
@@ -371,7 +380,7 @@ impl Shapes {
     fn which(&self, walk: &[Provider]) -> usize {
         let seen: Vec<_> = walk.iter().map(Provider::uuid).collect();
         let shape = |dump: &Dump| -> Vec<Uuid> {
-            let uuids = dump.providers.iter().map(|one| one.data.uuid);
+            let uuids = dump.providers.iter().map(|one| one.configuration.uuid);
             uuids.filter(|uuid| *uuid != id("z")).collect()
         };
         let found = self.dumps.iter().position(|dump| shape(dump) == seen);
@@ -379,8 +388,8 @@ impl Shapes {
     }
 
     /// Whether what was read of one provider is the whole truth of either.
-    fn have(&self, data: &ProviderData) -> bool {
-        self.dumps.iter().flat_map(|dump| &dump.providers).any(|one| one.data == *data)
+    fn have(&self, data: &Configuration) -> bool {
+        self.dumps.iter().flat_map(|dump| &dump.providers).any(|one| one.configuration == *data)
     }
 }
 
@@ -417,7 +426,7 @@ fn nobody_sees_a_part_of_a_population() {
     let data = || {
         for name in ["a", "b", "c", "d", "e"] {
             let Some(provider) = tree.find(name) else { continue };
-            match tree.data(&provider) {
+            match tree.configuration(&provider) {
                 Ok(data) => assert!(shapes.have(&data), "{data:?}"),
                 Err(gone) => assert_eq!(gone, Error::Removed { provider: provider.uuid() }),
             }

@@ -17,15 +17,15 @@ fn faults(tree: &ProviderTree, list: &[ProviderSpec]) -> Vec<Fault> {
     assert_eq!(tree.snapshot().dump().unwrap(), before);
     let uuids: BTreeSet<_> = list.iter().flat_map(|one| [Some(one.uuid), one.parent]).collect();
     for uuid in uuids.into_iter().flatten() {
-        match before.providers.iter().find(|one| one.data.uuid == uuid) {
-            Some(kept) => assert_eq!(tree.find(uuid), tree.find(&kept.data.configuration.name)),
+        match before.providers.iter().find(|one| one.configuration.uuid == uuid) {
+            Some(kept) => assert_eq!(tree.find(uuid), tree.find(&kept.configuration.name)),
             None => assert_is_free(tree, "a name for a uuid", uuid),
         }
     }
     let names: BTreeSet<_> = list.iter().map(|one| &*one.name).collect();
     for name in names.into_iter().filter(|name| (1..=1024).contains(&name.len())) {
-        match before.providers.iter().find(|one| &*one.data.configuration.name == name) {
-            Some(kept) => assert_eq!(tree.find(name), tree.find(kept.data.uuid)),
+        match before.providers.iter().find(|one| &*one.configuration.name == name) {
+            Some(kept) => assert_eq!(tree.find(name), tree.find(kept.configuration.uuid)),
             None => assert_is_free(tree, name, Uuid::new_v4()),
         }
     }
@@ -170,7 +170,7 @@ fn a_generation_that_could_not_grow_for_ever_is_refused() {
     let too_large = |owner, generation| Fault::GenerationTooLarge { owner: id(owner), generation };
     assert_eq!(faults(&tree, &list), [too_large("b", u64::MAX), too_large("y", LARGEST + 1)]);
     tree.populate(&list[..1]).unwrap();
-    assert_eq!(tree.data(&find(&tree, "x")).unwrap().generation, LARGEST);
+    assert_eq!(tree.configuration(&find(&tree, "x")).unwrap().generation, LARGEST);
 }
 
 #[test]

@@ -273,13 +273,13 @@ impl Forest {
             (
                 "data",
                 each(|at| {
-                    black_box(tree.data(any(at)).unwrap());
+                    black_box(tree.configuration(any(at)).unwrap());
                 }),
             ),
             (
                 "parent",
                 each(|at| {
-                    black_box(tree.parent(any(at)).unwrap());
+                    black_box(tree.ancestors(any(at)).map(|all| all.first().copied()).unwrap());
                 }),
             ),
             (
@@ -293,7 +293,7 @@ impl Forest {
                 each(|at| {
                     total += 1;
                     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
-                    tree.set_inventories(any(at), vcpu, Expect::Any).unwrap();
+                    tree.configure(any(at), vcpu, Expect::Any).unwrap();
                 }),
             ),
             (
@@ -322,7 +322,7 @@ impl Forest {
             (
                 "move there and back",
                 each(|at| {
-                    let parent = tree.parent(any(at)).unwrap();
+                    let parent = tree.ancestors(any(at)).map(|all| all.first().copied()).unwrap();
                     tree.reparent(any(at), Some(&other)).unwrap();
                     tree.reparent(any(at), parent.as_ref()).unwrap();
                 }),
@@ -397,7 +397,7 @@ fn take(_: &ProviderTree, worker: &mut Worker, provider: &Provider, _: u64) {
 
 fn configure(tree: &ProviderTree, _: &mut Worker, provider: &Provider, number: u64) {
     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1 + number));
-    tree.set_inventories(provider, vcpu, Expect::Any).unwrap();
+    tree.configure(provider, vcpu, Expect::Any).unwrap();
 }
 
 /// A forest of which so many snapshots are held, the oldest of which goes when another one is taken.

@@ -1,7 +1,7 @@
 //! Every way to serve a request is found, once, and can be claimed.
 
 use proptest::prelude::*;
-use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
+use provider_tree::{Edit, Expect, Inventories, Inventory, ProviderTree, ResourceClass, Trait};
 use shared::search::reference::{Part, Spec};
 use shared::search::world::World;
 use uuid::Uuid;
@@ -57,10 +57,11 @@ fn groups_that_say_the_same_in_two_ways_are_alike() {
     let child = tree.create_child(&root, "child", None).unwrap();
     let quality = Trait::new("CUSTOM_QUALITY").unwrap();
     for provider in [&root, &child] {
-        let _updated = tree.set_traits(provider, [quality], Expect::Any).unwrap();
+        let _updated =
+            tree.configure(provider, Edit::new().set_traits([quality]), Expect::Any).unwrap();
     }
     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
-    let _updated = tree.set_inventories(&root, vcpu, Expect::Any).unwrap();
+    let _updated = tree.configure(&root, vcpu, Expect::Any).unwrap();
     let one = Part { required: [quality].into(), ..Part::default() };
     let other = Part { any_of: vec![[quality].into()], ..Part::default() };
     let resources = [(ResourceClass::VCPU, 1)].into();
@@ -85,15 +86,20 @@ fn identical_siblings_that_share_are_alike() {
     for name in ["disk-1", "disk-2", "disk-3"] {
         let disk = tree.create_child(&rack, name, None).unwrap();
         let room = Inventories::new().with(ResourceClass::DISK_GB, Inventory::new(1));
-        let _updated = tree.set_inventories(&disk, room, Expect::Any).unwrap();
-        tree.set_traits(&disk, [Trait::MISC_SHARES_VIA_AGGREGATE], Expect::Any).unwrap();
-        tree.set_aggregates(&disk, [aggregate], Expect::Any).unwrap();
+        let _updated = tree.configure(&disk, room, Expect::Any).unwrap();
+        tree.configure(
+            &disk,
+            Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]),
+            Expect::Any,
+        )
+        .unwrap();
+        tree.configure(&disk, Edit::new().set_aggregates([aggregate]), Expect::Any).unwrap();
     }
     for name in ["host-1", "host-2"] {
         let host = tree.create_root(name, None).unwrap();
         let cores = Inventories::new().with(ResourceClass::VCPU, Inventory::new(1));
-        let _updated = tree.set_inventories(&host, cores, Expect::Any).unwrap();
-        tree.set_aggregates(&host, [aggregate], Expect::Any).unwrap();
+        let _updated = tree.configure(&host, cores, Expect::Any).unwrap();
+        tree.configure(&host, Edit::new().set_aggregates([aggregate]), Expect::Any).unwrap();
     }
     let asks = |class| Part { resources: [(class, 1)].into(), ..Part::default() };
     let disk = asks(ResourceClass::DISK_GB);

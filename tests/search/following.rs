@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use provider_tree::{Claim, Expect, ResourceClass, View};
+use provider_tree::{Claim, Edit, Expect, ResourceClass, View};
 use shared::search::reference::{Part, Spec};
 use shared::search::topologies::Topology;
 use shared::search::world::World;
@@ -107,7 +107,7 @@ disk DISK_GB:4 +MISC_SHARES_VIA_AGGREGATE @A
     let _ended = tree.uncordon(&disk).unwrap();
     view.refresh();
     check(&view, 2);
-    tree.set_aggregates(&disk, [], Expect::Any).unwrap();
+    tree.configure(&disk, Edit::new().set_aggregates([]), Expect::Any).unwrap();
     view.refresh();
     check(&view, 0);
 }

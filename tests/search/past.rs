@@ -8,14 +8,14 @@ use provider_tree::{Claim, Fork, Inventories};
 use shared::search::world::World;
 use uuid::Uuid;
 
-use crate::random::{CLASSES, Edit, Forest, cases, change, edit, plan, spec};
+use crate::random::{CLASSES, Forest, ForkEdit, cases, change, fork_edit, plan, spec};
 use crate::rig::{check_all, prepare};
 
 /// Makes an edit of a fork, which may be refused.
 fn make(
     fork: &mut Fork,
     forest: &mut Forest,
-    edit: &Edit,
+    edit: &ForkEdit,
     inventories: &mut HashMap<Uuid, Inventories>,
     held: &mut Vec<Uuid>,
 ) {
@@ -25,19 +25,19 @@ fn make(
     }
     let pick = |number: usize| providers[number % providers.len()];
     match edit {
-        Edit::Inventories(at, content) => {
+        ForkEdit::Inventories(at, content) => {
             let provider = pick(*at);
             if fork.set_inventories(&provider, content.inventories()).is_ok() {
                 inventories.insert(provider.uuid(), content.inventories());
             }
         }
-        Edit::Cordon(at) => {
+        ForkEdit::Cordon(at) => {
             let _new = fork.cordon(&pick(*at)).unwrap();
         }
-        Edit::Uncordon(at) => {
+        ForkEdit::Uncordon(at) => {
             let _new = fork.uncordon(&pick(*at)).unwrap();
         }
-        Edit::Claim(lines) => {
+        ForkEdit::Claim(lines) => {
             let consumer = forest.consumer();
             let claim = lines.iter().fold(Claim::new(consumer), |claim, (at, class, amount)| {
                 claim.take(&pick(*at), CLASSES[*class], *amount)
@@ -46,7 +46,7 @@ fn make(
                 held.push(consumer);
             }
         }
-        Edit::Release(at) => {
+        ForkEdit::Release(at) => {
             if !held.is_empty() {
                 fork.release(held.swap_remove(at % held.len())).unwrap();
             }
@@ -83,7 +83,7 @@ proptest! {
     fn a_view_of_a_fork_finds_what_is_in_the_fork(
         plan in plan(),
         specs in vec(spec(), 2),
-        edits in vec(edit(), 0..12),
+        edits in vec(fork_edit(), 0..12),
         after in vec(change(), 0..6),
     ) {
         let mut forest = Forest::new(&plan);

@@ -7,7 +7,8 @@ use proptest::collection::{btree_set, vec};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use provider_tree::{
-    Claim, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait, Worker,
+    Claim, Edit, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait,
+    Worker,
 };
 use shared::search::reference::{Part, Spec};
 use uuid::Uuid;
@@ -323,10 +324,13 @@ impl Forest {
             None => self.tree.create_root(&name, uuid),
         };
         let provider = provider.unwrap();
-        let _updated =
-            self.tree.set_inventories(&provider, content.inventories(), Expect::Any).unwrap();
-        self.tree.set_traits(&provider, content.traits(), Expect::Any).unwrap();
-        self.tree.set_aggregates(&provider, content.aggregates(), Expect::Any).unwrap();
+        let _updated = self.tree.configure(&provider, content.inventories(), Expect::Any).unwrap();
+        self.tree
+            .configure(&provider, Edit::new().set_traits(content.traits()), Expect::Any)
+            .unwrap();
+        self.tree
+            .configure(&provider, Edit::new().set_aggregates(content.aggregates()), Expect::Any)
+            .unwrap();
         provider
     }
 
@@ -400,15 +404,23 @@ impl Forest {
                 // Refused if a class that is in use is left out.
                 let inventories = content.inventories();
                 let provider = self.pick(*provider);
-                let _ = self.tree.set_inventories(&provider, inventories, Expect::Any);
+                let _ = self.tree.configure(&provider, inventories, Expect::Any);
             }
             Change::Traits(provider, content) => {
                 let provider = self.pick(*provider);
-                self.tree.set_traits(&provider, content.traits(), Expect::Any).unwrap();
+                self.tree
+                    .configure(&provider, Edit::new().set_traits(content.traits()), Expect::Any)
+                    .unwrap();
             }
             Change::Aggregates(provider, content) => {
                 let provider = self.pick(*provider);
-                self.tree.set_aggregates(&provider, content.aggregates(), Expect::Any).unwrap();
+                self.tree
+                    .configure(
+                        &provider,
+                        Edit::new().set_aggregates(content.aggregates()),
+                        Expect::Any,
+                    )
+                    .unwrap();
             }
             Change::Cordon(provider) => {
                 let _new = self.tree.cordon(&self.pick(*provider)).unwrap();
@@ -487,7 +499,7 @@ pub(crate) fn change() -> impl Strategy<Value = Change> {
 /// Describes a change of a fork.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there are few")]
-pub(crate) enum Edit {
+pub(crate) enum ForkEdit {
     Inventories(usize, Content),
     Cordon(usize),
     Uncordon(usize),
@@ -495,12 +507,12 @@ pub(crate) enum Edit {
     Release(usize),
 }
 
-pub(crate) fn edit() -> impl Strategy<Value = Edit> {
+pub(crate) fn fork_edit() -> impl Strategy<Value = ForkEdit> {
     prop_oneof![
-        2 => (at(), content()).prop_map(|(at, content)| Edit::Inventories(at, content)),
-        1 => at().prop_map(Edit::Cordon),
-        1 => at().prop_map(Edit::Uncordon),
-        3 => vec(line(), 1..=3).prop_map(Edit::Claim),
-        2 => at().prop_map(Edit::Release),
+        2 => (at(), content()).prop_map(|(at, content)| ForkEdit::Inventories(at, content)),
+        1 => at().prop_map(ForkEdit::Cordon),
+        1 => at().prop_map(ForkEdit::Uncordon),
+        3 => vec(line(), 1..=3).prop_map(ForkEdit::Claim),
+        2 => at().prop_map(ForkEdit::Release),
     ]
 }

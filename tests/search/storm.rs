@@ -25,10 +25,10 @@ const ROUNDS: usize = if cfg!(debug_assertions) { 300 } else { 3_000 };
 fn host(tree: &ProviderTree, number: usize) -> Provider {
     let host = tree.create_root(&format!("host-{number}"), None).unwrap();
     let of = |class, total| Inventories::new().with(class, Inventory::new(total));
-    let _updated = tree.set_inventories(&host, of(DISK, 8), Expect::Any).unwrap();
+    let _updated = tree.configure(&host, of(DISK, 8), Expect::Any).unwrap();
     for node in 0..2 {
         let node = tree.create_child(&host, &format!("host-{number}-{node}"), None).unwrap();
-        let _updated = tree.set_inventories(&node, of(VCPU, 4), Expect::Any).unwrap();
+        let _updated = tree.configure(&node, of(VCPU, 4), Expect::Any).unwrap();
     }
     host
 }

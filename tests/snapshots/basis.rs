@@ -2,8 +2,8 @@
 //! its fork has read.
 
 use provider_tree::{
-    Batch, Claim, Deadline, Error, Expect, Fork, Inventories, Inventory, Now, Provider, Result,
-    Trait,
+    Batch, Claim, Deadline, Edit, Error, Expect, Fork, Inventories, Inventory, Now, Provider,
+    Result, Trait,
 };
 
 use crate::rig::*;
@@ -84,7 +84,7 @@ fn it_rests_on_configurations() {
     };
     rests_on(host_changed, fits, has_steps);
     let rests = |fork: &mut Fork, it: &Estate| {
-        let generation = it.tree.data(&it.host).unwrap().generation;
+        let generation = it.tree.configuration(&it.host).unwrap().generation;
         fork.fits(&cpus(id(5), &it.gpu, 1).require_generation(&it.host, generation)).unwrap_err();
     };
     rests_on(host_changed, rests, |it| it.tree.rename(&it.host, "other").unwrap());
@@ -220,7 +220,7 @@ fn it_rests_on_no_cell_but_on_what_was_asked_of_it() {
         assert!(!fork.is_cordoned(&it.gpu).unwrap());
     };
     let rests = |fork: &mut Fork, it: &Estate| {
-        let generation = it.tree.data(&it.host).unwrap().generation;
+        let generation = it.tree.configuration(&it.host).unwrap().generation;
         fork.claim(
             &Claim::new(id(5)).take(&it.gpu, GPU, 1).require_generation(&it.host, generation),
         )
@@ -259,7 +259,13 @@ fn it_rests_on_no_cell_but_on_what_was_asked_of_it() {
         rests_not_on(read, |it| it.tree.rename(&it.host, "other").unwrap());
         rests_not_on(read, |it| it.tree.rename(&it.gpu, "other").unwrap());
         rests_not_on(read, |it| {
-            it.tree.add_traits(&it.host, [Trait::new("CUSTOM_NEW").unwrap()], Expect::Any).unwrap();
+            it.tree
+                .configure(
+                    &it.host,
+                    Edit::new().add_traits([Trait::new("CUSTOM_NEW").unwrap()]),
+                    Expect::Any,
+                )
+                .unwrap();
         });
         rests_not_on(read, |it| set(&it.tree, &it.host, of(VCPU, 16).with(MEMORY, one())));
     }
@@ -355,7 +361,7 @@ fn it_disregards_refused_calls() {
     disregards(|it| is_refused(it.worker.take(&it.host, &[(VCPU, 99)])));
     disregards(|it| is_refused(it.worker.put_back(&it.host, &[(VCPU, 99)])));
     disregards(|it| {
-        is_refused(it.tree.set_inventories(&it.host, Inventories::new(), Expect::Any));
+        is_refused(it.tree.configure(&it.host, Inventories::new(), Expect::Any));
     });
     disregards(|it| is_refused(it.tree.remove(&it.host)));
     disregards(|it| is_refused(it.tree.rename(&it.host, "gpu")));
@@ -365,14 +371,14 @@ fn it_disregards_refused_calls() {
         let batch = Batch::new()
             .release(id(1), Expect::Any)
             .cordon(&it.host)
-            .set_inventories(&it.gpu, of(GPU, 1), Expect::Any)
+            .configure(&it.gpu, of(GPU, 1), Expect::Any)
             .claim(cpus(id(5), &it.host, 99));
         is_refused(it.worker.commit(&batch));
     });
     // Nor what only looked: a claim that rests on the host without taking of it.
     disregards(|it| {
         set(&it.tree, &it.bare, of(VCPU, 1));
-        let generation = it.tree.data(&it.host).unwrap().generation;
+        let generation = it.tree.configuration(&it.host).unwrap().generation;
         let _receipt = it
             .worker
             .claim(&cpus(id(7), &it.bare, 1).require_generation(&it.host, generation))

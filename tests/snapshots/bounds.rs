@@ -169,9 +169,10 @@ fn reads_are_right_or_too_old() {
 fn check_single_reads(snapshot: &Snapshot, asked: &Asked, sight: &Sight) {
     let too_old = Error::SnapshotTooOld { version: snapshot.version() };
     for provider in &asked.handles {
-        let known = sight.dump().providers.iter().find(|it| it.data.uuid == provider.uuid());
-        match snapshot.data(provider) {
-            Ok(data) => assert_eq!(Some(&data), known.map(|known| &known.data)),
+        let known =
+            sight.dump().providers.iter().find(|it| it.configuration.uuid == provider.uuid());
+        match snapshot.configuration(provider) {
+            Ok(data) => assert_eq!(Some(&data), known.map(|known| &known.configuration)),
             Err(Error::Removed { .. }) => {}
             Err(error) => assert_eq!(error, too_old),
         }
@@ -184,7 +185,7 @@ fn check_single_reads(snapshot: &Snapshot, asked: &Asked, sight: &Sight) {
         }
     }
     for uuid in &asked.uuids {
-        let known = sight.dump().providers.iter().any(|it| it.data.uuid == *uuid);
+        let known = sight.dump().providers.iter().any(|it| it.configuration.uuid == *uuid);
         match snapshot.find(uuid) {
             Ok(found) => assert_eq!(found.is_some(), known),
             Err(error) => assert_eq!(error, too_old),
@@ -255,8 +256,8 @@ fn configurations_stay_readable_in_any_order_of_dropping() {
         let mut held = Vec::new();
         let check = |held: &[(Snapshot, u64)]| {
             for (snapshot, number) in held {
-                let data = snapshot.data(&host).unwrap();
-                assert_eq!(*data.configuration.inventories, numbered(*number));
+                let data = snapshot.configuration(&host).unwrap();
+                assert_eq!(*data.inventories, numbered(*number));
                 let usage = snapshot.usage(&host, VCPU).unwrap();
                 assert_eq!(usage.capacity, 100 + number);
             }
@@ -306,9 +307,8 @@ fn of_each_provider_one_configuration_is_kept() {
     let capacities: Vec<_> = held.iter().map(usages).collect();
     for (snapshot, usages) in held.iter().zip(capacities) {
         for (host, usages) in hosts.iter().zip(usages) {
-            let data = snapshot.data(host).unwrap();
-            let capacity =
-                data.configuration.inventories.get(VCPU).map(|inventory| inventory.total);
+            let data = snapshot.configuration(host).unwrap();
+            let capacity = data.inventories.get(VCPU).map(|inventory| inventory.total);
             assert_eq!(capacity, usages.first().map(|(_, usage)| usage.capacity));
         }
     }
@@ -349,10 +349,10 @@ fn a_configuration_that_failed_is_in_no_snapshot() {
     let it = Estate::new();
     let before = it.tree.snapshot();
     for _ in 0..10 {
-        let refused = it.tree.set_inventories(&it.host, Inventories::new(), Expect::Any);
+        let refused = it.tree.configure(&it.host, Inventories::new(), Expect::Any);
         assert!(matches!(refused, Err(Error::InUse { .. })));
         let between = it.tree.snapshot();
-        assert_eq!(between.data(&it.host), before.data(&it.host));
+        assert_eq!(between.configuration(&it.host), before.configuration(&it.host));
         assert!(between.changes_since(&before).unwrap().is_empty());
     }
     assert_eq!(before.kept(), 0);

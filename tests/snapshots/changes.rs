@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
-    Allocations, Batch, Changes, ConsumerChange, Deadline, Dump, Error, Expect, Inventories,
+    Allocations, Batch, Changes, ConsumerChange, Deadline, Dump, Edit, Error, Expect, Inventories,
     Mirror, Now, ProviderChange, ProviderSpec, ProviderState, ProviderTree, Resources, Trait,
 };
 use uuid::Uuid;
@@ -16,8 +16,8 @@ use crate::touched::check_touched;
 fn states(dump: &Dump) -> BTreeMap<Uuid, ProviderState> {
     let mut last = BTreeMap::new();
     let state = |it: &provider_tree::ProviderDump| {
-        let previous = last.insert(it.data.parent, it.data.uuid);
-        (it.data.uuid, ProviderState { dump: it.clone(), previous })
+        let previous = last.insert(it.configuration.parent, it.configuration.uuid);
+        (it.configuration.uuid, ProviderState { dump: it.clone(), previous })
     };
     dump.providers.iter().map(state).collect()
 }
@@ -108,7 +108,10 @@ fn a_creation() {
     assert_eq!(change.after.as_ref().unwrap().previous, Some(pid(BARE)));
     let changes = changes_of(|it| drop(it.tree.create_child(&it.gpu, "other", pid(1))));
     assert_eq!(changes.providers[0].after.as_ref().unwrap().previous, None);
-    assert_eq!(changes.providers[0].after.as_ref().unwrap().dump.data.parent, Some(pid(GPU_0)));
+    assert_eq!(
+        changes.providers[0].after.as_ref().unwrap().dump.configuration.parent,
+        Some(pid(GPU_0))
+    );
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn a_removal_and_a_creation_under_the_same_uuid() {
     let [change] = &changes.providers[..] else { panic!("{changes:?}") };
     let [before, after] = [&change.before, &change.after].map(|it| it.as_ref().unwrap());
     assert_eq!(
-        (&*before.dump.data.configuration.name, &*after.dump.data.configuration.name),
+        (&*before.dump.configuration.name, &*after.dump.configuration.name),
         ("bare", "other")
     );
     assert_eq!((before.previous, after.previous), (Some(pid(SHUT)), Some(pid(GPU_0))));
@@ -199,16 +202,22 @@ fn configurations() {
     let changes = changes_of(|it| set(&it.tree, &it.shut, Inventories::new()));
     assert_eq!(who(&changes), (vec![SHUT], vec![]));
     let changes = changes_of(|it| {
-        it.tree.set_traits(&it.host, [Trait::new("CUSTOM_FAST").unwrap()], Expect::Any).unwrap();
+        it.tree
+            .configure(
+                &it.host,
+                Edit::new().set_traits([Trait::new("CUSTOM_FAST").unwrap()]),
+                Expect::Any,
+            )
+            .unwrap();
     });
     assert_eq!(who(&changes), (vec![HOST], vec![]));
     let changes = changes_of(|it| {
-        it.tree.set_aggregates(&it.gpu, [id(901)], Expect::Any).unwrap();
+        it.tree.configure(&it.gpu, Edit::new().set_aggregates([id(901)]), Expect::Any).unwrap();
     });
     assert_eq!(who(&changes), (vec![GPU_0], vec![]));
     let changes = changes_of(|it| {
         let resources = Resources::new().with(VCPU, 8_u32);
-        it.tree.update_resources(&it.host, resources, Expect::Any).unwrap();
+        it.tree.configure(&it.host, Edit::new().set_resources(resources), Expect::Any).unwrap();
     });
     assert_eq!(who(&changes), (vec![HOST], vec![]));
 }
@@ -284,7 +293,7 @@ fn a_batch() {
             .release(id(1), Expect::Any)
             .claim(cpus(id(3), &it.inner, 8))
             .uncordon(&it.shut)
-            .set_inventories(&it.bare, of(GPU, 1), Expect::Any);
+            .configure(&it.bare, of(GPU, 1), Expect::Any);
         set(&it.tree, &it.inner, of(VCPU, 8));
         assert_eq!(it.worker.commit(&batch).unwrap().len(), 2);
     });

@@ -97,7 +97,7 @@ fn what_was_let_in_between_two_cordons_is_committed() {
 #[test]
 fn a_claim_may_rest_on_inventories_of_the_fork() {
     let mut it = Estate::new();
-    let generation = it.tree.data(&it.bare).unwrap().generation;
+    let generation = it.tree.configuration(&it.bare).unwrap().generation;
     let mut fork = it.tree.snapshot().fork();
     let rests =
         |number, generation| cpus(id(number), &it.host, 1).require_generation(&it.bare, generation);
@@ -223,7 +223,7 @@ fn a_difference_is_refused_when_capacity_went() {
 #[test]
 fn a_difference_is_refused_when_inventories_it_replaces_have_changed() {
     let (tree, [host, _], mut worker, fork) = moved();
-    let expected = tree.data(&host).unwrap().generation;
+    let expected = tree.configuration(&host).unwrap().generation;
     set(&tree, &host, of(VCPU, 20));
     let error = refused(&tree, || worker.commit(&fork.to_batch()));
     let (provider, actual) = (host.uuid(), expected + 1);

@@ -109,7 +109,7 @@ impl Twins {
         let chain = rng.percent(20).then(|| self.line(rng));
         let condition = rng.percent(15).then(|| {
             let provider = rng.pick(&self.providers);
-            let data = self.twin.data(&self.of_twin[&provider]).unwrap();
+            let data = self.twin.configuration(&self.of_twin[&provider]).unwrap();
             (provider, data.generation + rng.below(5) / 4)
         });
         let empty = rng.percent(2);
@@ -174,7 +174,7 @@ impl Twins {
             Call::Cordon(it) => (fork.cordon(&of_fork[it]), twin.cordon(&of_twin[it])),
             Call::Uncordon(it) => (fork.uncordon(&of_fork[it]), twin.uncordon(&of_twin[it])),
             Call::Set(it, inventories) => {
-                let set = twin.set_inventories(&of_twin[it], inventories.clone(), Expect::Any);
+                let set = twin.configure(&of_twin[it], inventories.clone(), Expect::Any);
                 let set = set.map(|_| false);
                 (fork.set_inventories(&of_fork[it], inventories.clone()).map(|()| false), set)
             }
@@ -389,7 +389,7 @@ fn chains_and_conditions() {
     let nowhere = Claim::new(id(4)).take_with_ancestors(&low, GPU, 1);
     let none = Error::NoInventory { provider: low.uuid(), class: GPU };
     assert_eq!(fork.claim(&nowhere), Err(none));
-    let generation = tree.data(&top).unwrap().generation;
+    let generation = tree.configuration(&top).unwrap().generation;
     let rests = |number, generation| cpus(id(number), &top, 1).require_generation(&top, generation);
     fork.claim(&rests(5, generation)).unwrap();
     let conflict = |expected, actual| {

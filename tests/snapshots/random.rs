@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use provider_tree::{
-    Batch, Claim, Deadline, Expect, Inventories, Inventory, Lease, Now, Provider, ProviderSpec,
-    ProviderTree, ResourceClass, Resources, Result, Trait, Worker,
+    Batch, Claim, Deadline, Edit, Expect, Inventories, Inventory, Lease, Now, Provider,
+    ProviderSpec, ProviderTree, ResourceClass, Resources, Result, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -131,7 +131,8 @@ impl Random {
             match self.rng.below(8) {
                 0 => claim = claim.take_with_ancestors(&provider, class, amount),
                 1 => {
-                    let generation = self.tree.data(&provider).map_or(0, |data| data.generation);
+                    let generation =
+                        self.tree.configuration(&provider).map_or(0, |data| data.generation);
                     claim = claim.require_generation(&provider, generation + self.rng.below(8) / 7);
                     claim.extend([(provider, class, amount)]);
                 }
@@ -239,24 +240,26 @@ impl Random {
         let some = |rng: &mut Rng| rng.percent(50);
         match rng.below(6) {
             0..=2 => {
-                let done = tree.set_inventories(&provider, rng.inventories(), Expect::Any);
+                let done = tree.configure(&provider, rng.inventories(), Expect::Any);
                 self.count("inventories", done);
             }
             3 => {
                 let both = [Trait::MISC_SHARES_VIA_AGGREGATE, Trait::new("CUSTOM_FAST").unwrap()];
                 let traits: Vec<_> = both.into_iter().filter(|_| some(rng)).collect();
-                let done = tree.set_traits(&provider, traits, Expect::Any);
+                let done = tree.configure(&provider, Edit::new().set_traits(traits), Expect::Any);
                 self.count("traits", done);
             }
             4 => {
                 let aggregates: Vec<_> =
                     [id(900), id(901)].into_iter().filter(|_| some(rng)).collect();
-                let done = tree.set_aggregates(&provider, aggregates, Expect::Any);
+                let done =
+                    tree.configure(&provider, Edit::new().set_aggregates(aggregates), Expect::Any);
                 self.count("aggregates", done);
             }
             _ => {
                 let resources = Resources::new().with(VCPU, rng.below(4));
-                let done = tree.update_resources(&provider, resources, Expect::Any);
+                let done =
+                    tree.configure(&provider, Edit::new().set_resources(resources), Expect::Any);
                 self.count("resources", done);
             }
         }
@@ -324,7 +327,7 @@ impl Random {
             false => batch.replace(self.claim(), Expect::Any),
         };
         if let Some(provider) = self.provider().filter(|_| self.rng.percent(40)) {
-            batch = batch.set_inventories(&provider, self.rng.inventories(), Expect::Any);
+            batch = batch.configure(&provider, self.rng.inventories(), Expect::Any);
         }
         if let Some(provider) = self.provider().filter(|_| self.rng.percent(50)) {
             batch = match self.rng.percent(40) {

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provider_tree::{
-    Allocations, Audit, Claim, Deadline, Dump, Error, Expect, Fork, Inventories, Inventory, Lease,
-    Overcommit, Provider, ProviderData, ProviderSpec, ProviderTree, ResourceClass, Resources,
-    Result, Snapshot, Trait, Usage, Worker,
+    Allocations, Audit, Claim, Configuration, Deadline, Dump, Edit, Error, Expect, Fork,
+    Inventories, Inventory, Lease, Overcommit, Provider, ProviderSpec, ProviderTree, ResourceClass,
+    Resources, Result, Snapshot, Trait, Usage, Worker, coming_from_nova::NovaProviderTree,
 };
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub(crate) fn of(class: ResourceClass, total: u64) -> Inventories {
 }
 
 pub(crate) fn set(tree: &ProviderTree, provider: &Provider, inventories: Inventories) {
-    tree.set_inventories(provider, inventories, Expect::Any).unwrap();
+    tree.configure(provider, inventories, Expect::Any).unwrap();
 }
 
 /// A root with so many VCPU.
@@ -117,7 +117,7 @@ pub(crate) fn refused<T: std::fmt::Debug>(
 
 /// The dump without what differs between two forests that did the same in other words.
 pub(crate) fn timeless(mut dump: Dump) -> Dump {
-    dump.providers.iter_mut().for_each(|provider| provider.data.generation = 0);
+    dump.providers.iter_mut().for_each(|provider| provider.configuration.generation = 0);
     dump.consumers.iter_mut().for_each(|consumer| consumer.generation = 0);
     dump
 }
@@ -148,9 +148,14 @@ impl Estate {
         let host = tree.create_root("host", pid(100)).unwrap();
         set(&tree, &host, of(VCPU, 16).with(MEMORY, Inventory::new(64)));
         let traits = [Trait::MISC_SHARES_VIA_AGGREGATE, Trait::new("CUSTOM_FAST").unwrap()];
-        tree.set_traits(&host, traits, Expect::Any).unwrap();
-        tree.set_aggregates(&host, [id(900)], Expect::Any).unwrap();
-        tree.update_resources(&host, Resources::new().with(VCPU, 7_u32), Expect::Any).unwrap();
+        tree.configure(&host, Edit::new().set_traits(traits), Expect::Any).unwrap();
+        tree.configure(&host, Edit::new().set_aggregates([id(900)]), Expect::Any).unwrap();
+        tree.configure(
+            &host,
+            Edit::new().set_resources(Resources::new().with(VCPU, 7_u32)),
+            Expect::Any,
+        )
+        .unwrap();
         let gpu = tree.create_child(&host, "gpu", pid(101)).unwrap();
         set(&tree, &gpu, of(GPU, 2));
         let shut = tree.create_root("shut", pid(102)).unwrap();
@@ -185,7 +190,7 @@ pub(crate) struct Facts {
     ancestors: Result<Vec<Provider>>,
     subtree: Result<Vec<Provider>>,
     tree_of: Result<Vec<Provider>>,
-    data: Result<ProviderData>,
+    data: Result<Configuration>,
     usages: Result<Vec<(ResourceClass, Usage)>>,
     usage: [Result<Usage>; 3],
     is_cordoned: Result<bool>,
@@ -214,11 +219,11 @@ impl Sight {
     pub(crate) fn of_tree(tree: &ProviderTree, asked: &Asked) -> Self {
         let facts = |provider: &Provider| Facts {
             children: tree.children(provider),
-            parent: tree.parent(provider),
+            parent: tree.ancestors(provider).map(|all| all.first().copied()),
             ancestors: tree.ancestors(provider),
             subtree: tree.subtree(provider),
             tree_of: tree.tree_of(provider),
-            data: tree.data(provider),
+            data: tree.configuration(provider),
             usages: tree.usages(provider),
             usage: CLASSES.map(|class| tree.usage(provider, class)),
             is_cordoned: tree.is_cordoned(provider),
@@ -251,7 +256,7 @@ impl Sight {
             ancestors: snapshot.ancestors(provider),
             subtree: snapshot.subtree(provider),
             tree_of: snapshot.tree_of(provider),
-            data: snapshot.data(provider),
+            data: snapshot.configuration(provider),
             usages: snapshot.usages(provider),
             usage: CLASSES.map(|class| snapshot.usage(provider, class)),
             is_cordoned: snapshot.is_cordoned(provider),

@@ -1,8 +1,8 @@
 //! What is read from a snapshot is as of its instant.
 
 use provider_tree::{
-    Batch, Claim, Deadline, Error, Expect, Inventories, Now, ProviderSpec, ProviderTree, Resources,
-    Snapshot, Trait,
+    Batch, Claim, Deadline, Edit, Error, Expect, Inventories, Now, ProviderSpec, ProviderTree,
+    Resources, Snapshot, Trait, coming_from_nova::NovaProviderTree,
 };
 
 use crate::random::Random;
@@ -131,18 +131,22 @@ fn inventories() {
 fn traits_aggregates_and_resources() {
     survives(|it| {
         let sharing = [Trait::MISC_SHARES_VIA_AGGREGATE];
-        it.tree.remove_traits(&it.host, sharing, Expect::Any).unwrap();
+        it.tree.configure(&it.host, Edit::new().remove_traits(sharing), Expect::Any).unwrap();
         assert!(!it.tree.has_sharing_provider(VCPU));
     });
     survives(|it| {
-        let _ = it.tree.set_traits(&it.gpu, [Trait::new("CUSTOM_FAST").unwrap()], Expect::Any);
+        let _ = it.tree.configure(
+            &it.gpu,
+            Edit::new().set_traits([Trait::new("CUSTOM_FAST").unwrap()]),
+            Expect::Any,
+        );
     });
     survives(|it| {
-        it.tree.set_aggregates(&it.host, [id(901)], Expect::Any).unwrap();
+        it.tree.configure(&it.host, Edit::new().set_aggregates([id(901)]), Expect::Any).unwrap();
     });
     survives(|it| {
         let resources = Resources::new().with(VCPU, 8_u32);
-        it.tree.update_resources(&it.host, resources, Expect::Any).unwrap();
+        it.tree.configure(&it.host, Edit::new().set_resources(resources), Expect::Any).unwrap();
     });
 }
 
@@ -232,7 +236,7 @@ fn batches() {
             .claim(cpus(id(3), &it.shut, 8))
             .uncordon(&it.shut)
             .cordon(&it.host)
-            .set_inventories(&it.gpu, of(GPU, 1), Expect::Any);
+            .configure(&it.gpu, of(GPU, 1), Expect::Any);
         assert_eq!(it.worker.commit(&batch).unwrap().len(), 2);
     });
 }
@@ -281,7 +285,7 @@ fn providers_created_later_are_removed_in_it() {
     for number in 0..100 {
         let later = it.tree.create_root(&format!("later-{number}"), None).unwrap();
         assert_eq!(before.find(later.uuid()), Ok(None));
-        assert_eq!(before.data(&later).unwrap_err(), removed(&later));
+        assert_eq!(before.configuration(&later).unwrap_err(), removed(&later));
         assert_eq!(before.usages(&later).unwrap_err(), removed(&later));
         assert_eq!(before.usage(&later, VCPU).unwrap_err(), removed(&later));
         assert_eq!(before.is_cordoned(&later).unwrap_err(), removed(&later));
@@ -292,7 +296,7 @@ fn providers_created_later_are_removed_in_it() {
         assert_eq!(before.tree_of(&later).unwrap_err(), removed(&later));
         assert_eq!(before.holders(&later).unwrap_err(), removed(&later));
     }
-    assert_eq!(before.data(&it.bare).unwrap_err(), removed(&it.bare));
+    assert_eq!(before.configuration(&it.bare).unwrap_err(), removed(&it.bare));
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn handles_of_other_forests_are_foreign() {
     let other = Estate::new().host;
     let foreign = Error::ForeignProvider { provider: other.uuid() };
     let snapshot = it.tree.snapshot();
-    assert_eq!(snapshot.data(&other).unwrap_err(), foreign);
+    assert_eq!(snapshot.configuration(&other).unwrap_err(), foreign);
     assert_eq!(snapshot.usages(&other).unwrap_err(), foreign);
     assert_eq!(snapshot.usage(&other, VCPU).unwrap_err(), foreign);
     assert_eq!(snapshot.is_cordoned(&other).unwrap_err(), foreign);

@@ -4,8 +4,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use provider_tree::{
-    Batch, Claim, Deadline, Expect, Lease, Now, ProviderSpec, ProviderTree, Resources, Trait,
-    Worker,
+    Batch, Claim, Deadline, Edit, Expect, Lease, Now, PartialInventories, ProviderSpec,
+    ProviderTree, Resources, Trait, Worker,
 };
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ fn by_lease<'a>(cluster: &'a Cluster, call: impl FnOnce(&mut Worker, &Lease) + '
 /// Changes something of each kind.
 fn change(cluster: &Cluster) {
     cluster.tree.rename(&cluster.leaf, "another").unwrap();
-    cluster.tree.set_inventories(&cluster.host, inventories(2000), Expect::Any).unwrap();
+    cluster.tree.configure(&cluster.host, inventories(2000), Expect::Any).unwrap();
     let mut worker = cluster.tree.worker().unwrap();
     worker.claim(&claim(cluster, NEW)).map(drop).unwrap();
     worker.take(&cluster.other, &[(VCPU, 1)]).unwrap();
@@ -64,23 +64,37 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
     ("rename", |cluster| Box::new(|| drop(cluster.tree.rename(&cluster.host, "renamed")))),
     ("set inventories", |cluster| {
         let inventories = inventories(2000);
-        Box::new(|| drop(cluster.tree.set_inventories(&cluster.host, inventories, Expect::Any)))
+        Box::new(|| drop(cluster.tree.configure(&cluster.host, inventories, Expect::Any)))
     }),
     ("update inventories", |cluster| {
-        let inventories = inventories(2000);
-        Box::new(|| drop(cluster.tree.update_inventories(&cluster.host, inventories, Expect::Any)))
+        let inventories = PartialInventories::from(inventories(2000));
+        Box::new(|| drop(cluster.tree.configure(&cluster.host, inventories, Expect::Any)))
     }),
     ("set traits", |cluster| {
         let traits = [Trait::MISC_SHARES_VIA_AGGREGATE];
-        Box::new(move || drop(cluster.tree.set_traits(&cluster.host, traits, Expect::Any)))
+        Box::new(move || {
+            drop(cluster.tree.configure(&cluster.host, Edit::new().set_traits(traits), Expect::Any))
+        })
     }),
     ("set aggregates", |cluster| {
         let aggregates = [Uuid::from_u128(301)];
-        Box::new(move || drop(cluster.tree.set_aggregates(&cluster.host, aggregates, Expect::Any)))
+        Box::new(move || {
+            drop(cluster.tree.configure(
+                &cluster.host,
+                Edit::new().set_aggregates(aggregates),
+                Expect::Any,
+            ))
+        })
     }),
     ("update resources", |cluster| {
         let resources = Resources::new().with(VCPU, 5);
-        Box::new(|| drop(cluster.tree.update_resources(&cluster.host, resources, Expect::Any)))
+        Box::new(|| {
+            drop(cluster.tree.configure(
+                &cluster.host,
+                Edit::new().set_resources(resources),
+                Expect::Any,
+            ))
+        })
     }),
     ("populate", |cluster| {
         let host = cluster.host.uuid();
@@ -142,7 +156,7 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
         let batch = Batch::new()
             .replace(Claim::new(OLD).take(&cluster.other, VCPU, 1), Expect::Any)
             .claim(Claim::new(Uuid::from_u128(104)).take(&cluster.host, VCPU, 2))
-            .set_inventories(&cluster.host, inventories(2000), Expect::Any)
+            .configure(&cluster.host, inventories(2000), Expect::Any)
             .cordon(&cluster.leaf);
         by_worker(cluster, move |worker| drop(worker.commit(&batch)))
     }),
@@ -161,7 +175,8 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
         let snapshot = cluster.tree.snapshot();
         change(cluster);
         let _between = cluster.tree.snapshot();
-        cluster.tree.set_traits(&cluster.host, [], Expect::Any).unwrap();
+        let traits = Edit::new().set_traits([Trait::MISC_SHARES_VIA_AGGREGATE]);
+        cluster.tree.configure(&cluster.host, traits, Expect::Any).unwrap();
         Box::new(move || drop(snapshot))
     }),
     ("changes", |cluster| {

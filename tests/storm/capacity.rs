@@ -21,7 +21,7 @@ fn hot_providers(tree: &ProviderTree) -> Vec<Provider> {
         };
         let memory = Inventory::new(MEGABYTES + 24).with_reserved(24);
         let inventories = Inventories::new().with(VCPU, cpus).with(MEMORY, memory);
-        tree.set_inventories(&provider, inventories, Expect::Any).expect("it exists");
+        tree.configure(&provider, inventories, Expect::Any).expect("it exists");
         provider
     };
     (0..HOT).map(provider).collect()

@@ -64,7 +64,7 @@ fn winner(outcomes: &[Result<()>], expected: impl Fn(&Error) -> bool) -> usize {
 fn host(tree: &ProviderTree, name: &str, cpus: u64) -> Provider {
     let host = tree.create_root(name, None).expect("a new name");
     let inventories = Inventories::new().with(VCPU, Inventory::new(cpus));
-    tree.set_inventories(&host, inventories, Expect::Any).expect("it exists");
+    tree.configure(&host, inventories, Expect::Any).expect("it exists");
     host
 }
 
@@ -284,7 +284,7 @@ fn same_generation(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
     Contest::new(
         move |seat, _| {
             let inventories = Inventories::new().with(VCPU, Inventory::new(total(seat)));
-            let changed = theirs.set_inventories(&host, inventories, Expect::Generation(1));
+            let changed = theirs.configure(&host, inventories, Expect::Generation(1));
             changed.map(|set| assert_eq!(set.generation, 2))
         },
         move |outcomes, _| {
@@ -293,11 +293,8 @@ fn same_generation(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
             let winner = winner(outcomes, |error| *error == conflict);
             let usage = tree.usage(&host, VCPU).expect("it exists");
             assert_eq!(usage.capacity, total(winner));
-            let data = tree.data(&host).expect("it exists");
-            assert_eq!(
-                data.configuration.inventories.get(VCPU).expect("it has some").total,
-                total(winner)
-            );
+            let data = tree.configuration(&host).expect("it exists");
+            assert_eq!(data.inventories.get(VCPU).expect("it has some").total, total(winner));
         },
     )
 }
@@ -426,7 +423,7 @@ fn changes_or_removal(tree: &ProviderTree, _: &mut Worker, _: u64) -> Contest {
             0 => theirs.reparent(&child, None),
             2 => theirs.reparent(&child, Some(&parent)),
             4 => theirs.rename(&child, "kid"),
-            6 => theirs.set_inventories(&child, Inventories::new(), Expect::Any).map(|_| ()),
+            6 => theirs.configure(&child, Inventories::new(), Expect::Any).map(|_| ()),
             _ => theirs.remove(&child).map(|count| assert_eq!(count, 1)),
         },
         move |outcomes, _| {

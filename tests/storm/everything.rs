@@ -69,7 +69,7 @@ impl Site {
             .with(VCPU, Inventory::new(16))
             .with(MEMORY, Inventory::new(64))
             .with(DISK, Inventory::new(64));
-        let set = self.tree.set_inventories(&host, inventories, Expect::Any);
+        let set = self.tree.configure(&host, inventories, Expect::Any);
         gust.expect("set inventories", set, is_removed);
         for gpu in 1..=gust.rng.below(GPUS + 1) {
             self.build_gpu(gust, &host, number, gpu);
@@ -81,7 +81,7 @@ impl Site {
         let created = self.tree.create_child(host, &name, uuid(number, gpu));
         if let Some(gpu) = gust.expect("create", created, is_taken_or_removed) {
             let inventories = Inventories::new().with(GPU, Inventory::new(2));
-            let set = self.tree.set_inventories(&gpu, inventories, Expect::Any);
+            let set = self.tree.configure(&gpu, inventories, Expect::Any);
             gust.expect("set inventories", set, is_removed);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use provider_tree::{Error, Provider, ProviderData, ProviderTree, Result};
+use provider_tree::{Configuration, Error, Provider, ProviderTree, Result};
 use uuid::Uuid;
 
 use crate::rig::Gust;
@@ -16,16 +16,18 @@ pub(crate) fn check_forest(tree: &ProviderTree) {
     for provider in &all {
         check_provider(tree, provider);
     }
-    let name = |provider: &Provider| tree.name(provider).expect("it exists");
+    let name = |provider: &Provider| {
+        tree.configuration(provider).map(|now| now.name.clone()).expect("it exists")
+    };
     let names: HashSet<_> = all.iter().map(name).collect();
     assert_eq!(names.len(), all.len(), "each provider has a name of its own");
 }
 
 fn check_provider(tree: &ProviderTree, provider: &Provider) {
-    let data = tree.data(provider).expect("it exists");
+    let data = tree.configuration(provider).expect("it exists");
     assert_eq!(tree.find(data.uuid), Some(*provider));
-    assert_eq!(tree.find(&data.configuration.name), Some(*provider));
-    let parent = tree.parent(provider).expect("it exists");
+    assert_eq!(tree.find(&data.name), Some(*provider));
+    let parent = tree.ancestors(provider).map(|all| all.first().copied()).expect("it exists");
     assert_eq!(data.parent, parent.map(|parent| parent.uuid()));
     let siblings = match &parent {
         Some(parent) => tree.children(parent).expect("a child's parent exists"),
@@ -38,7 +40,7 @@ fn check_provider(tree: &ProviderTree, provider: &Provider) {
     assert_eq!(tree.tree_of(provider), Ok(subtree(ancestors.last().unwrap_or(provider))));
     let children = tree.children(provider).expect("it exists");
     for child in &children {
-        assert_eq!(tree.parent(child), Ok(Some(*provider)));
+        assert_eq!(tree.ancestors(child).map(|all| all.first().copied()), Ok(Some(*provider)));
     }
     let below: Vec<Vec<Provider>> = children.iter().map(subtree).collect();
     assert_eq!(subtree(provider), [vec![*provider], below.concat()].concat());
@@ -49,10 +51,10 @@ pub(crate) fn check_amid_changes(tree: &ProviderTree, gust: &mut Gust<'_>, provi
     let what = match gust.rng.below(6) {
         0 => agrees(tree, provider, "find", |data| Ok(tree.find(data.uuid) == Some(*provider))),
         1 => agrees(tree, provider, "find by name", |data| {
-            Ok(tree.find(&data.configuration.name) == Some(*provider))
+            Ok(tree.find(&data.name) == Some(*provider))
         }),
         2 => agrees(tree, provider, "parent and children", |data| {
-            let parent = tree.parent(provider)?;
+            let parent = tree.ancestors(provider).map(|all| all.first().copied())?;
             let siblings = match &parent {
                 Some(parent) => distinct(tree.children(parent)?),
                 None => distinct(tree.roots()),
@@ -83,7 +85,7 @@ fn agrees(
     tree: &ProviderTree,
     provider: &Provider,
     what: &'static str,
-    check: impl FnOnce(&ProviderData) -> Result<bool>,
+    check: impl FnOnce(&Configuration) -> Result<bool>,
 ) -> Option<&'static str> {
     let before = data(tree, provider)?;
     let holds = check(&before);
@@ -96,8 +98,8 @@ fn agrees(
 }
 
 /// What the provider says of itself; none if it has been removed.
-pub(crate) fn data(tree: &ProviderTree, provider: &Provider) -> Option<ProviderData> {
-    match tree.data(provider) {
+pub(crate) fn data(tree: &ProviderTree, provider: &Provider) -> Option<Configuration> {
+    match tree.configuration(provider) {
         Ok(data) => {
             assert_eq!(data.uuid, provider.uuid());
             Some(data)
@@ -113,14 +115,14 @@ pub(crate) fn data(tree: &ProviderTree, provider: &Provider) -> Option<ProviderD
 /// whether that was so.
 pub(crate) fn check_walk(tree: &ProviderTree) -> bool {
     let known = distinct(tree.providers());
-    let look = || -> Option<Vec<ProviderData>> {
+    let look = || -> Option<Vec<Configuration>> {
         known.iter().map(|provider| data(tree, provider)).collect()
     };
     let Some(before) = look() else { return false };
     let walk = distinct(tree.providers());
     let Some(after) = look() else { return false };
     let same =
-        |(before, after): (&ProviderData, &ProviderData)| before.generation == after.generation;
+        |(before, after): (&Configuration, &Configuration)| before.generation == after.generation;
     if !before.iter().zip(&after).all(same) || walk.len() != known.len() {
         return false;
     }

@@ -25,7 +25,7 @@ fn hosts(tree: &ProviderTree) -> Vec<Vec<Provider>> {
         let parts = (0..PARTS).map(part).map(|part| part.expect("a new name"));
         let all: Vec<_> = [root].into_iter().chain(parts).collect();
         for one in &all {
-            tree.set_inventories(one, inventories.clone(), Expect::Any).expect("it exists");
+            tree.configure(one, inventories.clone(), Expect::Any).expect("it exists");
         }
         all
     };
@@ -79,7 +79,7 @@ fn look_at_hosts(
         let [cores, memory] = [cores, memory].map(|usage| usage.expect("it has both").used);
         assert_eq!((cores * MEGABYTES, none), (memory, None));
 
-        let data = worker.data(&spare).expect("never removed");
+        let data = worker.configuration(&spare).expect("never removed");
         let parent = &hosts[(data.generation % 2) as usize][0];
         assert_eq!(data.parent, Some(parent.uuid()), "{data:?}");
         gust.count("look");

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use provider_tree::{
-    CellCounts, Dump, Error, Provider, ProviderData, ProviderTree, ResourceClass, Result, Snapshot,
-    Usage,
+    CellCounts, Configuration, Dump, Error, Provider, ProviderTree, ResourceClass, Result,
+    Snapshot, Usage,
 };
 
 use crate::rig::{Gust, Rng};
@@ -35,10 +35,10 @@ struct Held {
 }
 
 /// Everything that a snapshot says of one provider.
-type Facts = (Result<ProviderData>, Result<Vec<(ResourceClass, Usage)>>, Result<bool>);
+type Facts = (Result<Configuration>, Result<Vec<(ResourceClass, Usage)>>, Result<bool>);
 
 fn facts(snapshot: &Snapshot, provider: &Provider) -> Facts {
-    (snapshot.data(provider), snapshot.usages(provider), snapshot.is_cordoned(provider))
+    (snapshot.configuration(provider), snapshot.usages(provider), snapshot.is_cordoned(provider))
 }
 
 impl<'a> Ring<'a> {

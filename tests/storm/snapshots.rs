@@ -67,14 +67,14 @@ impl Yard {
                 let has = Inventories::new()
                     .with(VCPU, Inventory::new(16))
                     .with(MEMORY, Inventory::new(64));
-                let set = self.tree.set_inventories(&host, has, Expect::Any);
+                let set = self.tree.configure(&host, has, Expect::Any);
                 gust.expect("set inventories", set, raced);
                 for gpu in 1..=gust.rng.below(GPUS + 1) {
                     let name = format!("host-{number}-gpu-{gpu}");
                     let created = self.tree.create_child(&host, &name, uuid(number, gpu));
                     if let Some(gpu) = gust.expect("create", created, raced) {
                         let has = Inventories::new().with(GPU, Inventory::new(2));
-                        let set = self.tree.set_inventories(&gpu, has, Expect::Any);
+                        let set = self.tree.configure(&gpu, has, Expect::Any);
                         gust.expect("set inventories", set, raced);
                     }
                 }
@@ -216,15 +216,15 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot) -> Dump {
     assert_eq!(providers.len(), dump.providers.len());
     assert_eq!((providers.len(), dump.consumers.len()), (audit.providers, audit.consumers));
     for (provider, known) in providers.iter().zip(&dump.providers) {
-        let data = &known.data;
-        assert_eq!(snapshot.data(provider).as_ref(), Ok(data));
+        let data = &known.configuration;
+        assert_eq!(snapshot.configuration(provider).as_ref(), Ok(data));
         assert_eq!(snapshot.find(provider.uuid()), Ok(Some(*provider)));
-        assert_eq!(snapshot.find(&data.configuration.name), Ok(Some(*provider)));
+        assert_eq!(snapshot.find(&data.name), Ok(Some(*provider)));
         let parent = snapshot.parent(provider).expect("it exists");
         assert_eq!(parent.map(|parent| parent.uuid()), data.parent);
         for (class, usage) in snapshot.usages(provider).expect("it exists") {
             assert_eq!(usage.used, known.used.get(&class).map_or(0, |amounts| amounts.used));
-            let inventory = data.configuration.inventories.get(class).expect("a class that it has");
+            let inventory = data.inventories.get(class).expect("a class that it has");
             assert_eq!(inventory.capacity(), Ok(usage.capacity));
         }
     }
@@ -356,7 +356,7 @@ impl Cluster {
         let host = |number| {
             let host = tree.create_root(&format!("host-{number}"), None).expect("a new name");
             let has = Inventories::new().with(VCPU, Inventory::new(8));
-            tree.set_inventories(&host, has, Expect::Any).expect("it exists");
+            tree.configure(&host, has, Expect::Any).expect("it exists");
             host
         };
         let hosts = (0..6).map(host).collect();

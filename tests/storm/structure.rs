@@ -142,8 +142,11 @@ impl Builder<'_> {
 
     fn check_that_it_is_gone(&self, provider: &Provider) {
         let gone = Error::Removed { provider: provider.uuid() };
-        assert_eq!(self.tree.data(provider), Err(gone.clone()));
-        assert_eq!(self.tree.parent(provider), Err(gone.clone()));
+        assert_eq!(self.tree.configuration(provider), Err(gone.clone()));
+        assert_eq!(
+            self.tree.ancestors(provider).map(|all| all.first().copied()),
+            Err(gone.clone())
+        );
         assert_eq!(self.tree.subtree(provider), Err(gone.clone()));
         assert_eq!(self.tree.usages(provider), Err(gone));
         assert_ne!(self.tree.find(provider.uuid()), Some(*provider));
@@ -158,7 +161,7 @@ fn check_that_it_is_found(tree: &ProviderTree, created: &Provider, name: &str) {
         assert_eq!(found, Some(*created));
         // Only a generation other than the first can have another name.
         if data.generation == 0 {
-            assert_eq!(&*data.configuration.name, name);
+            assert_eq!(&*data.name, name);
             assert_eq!(found_by_name, Some(*created));
         }
     }
@@ -184,7 +187,7 @@ fn settle(tree: &ProviderTree, tenant: &mut Tenant, gust: &mut Gust<'_>) {
         someone.collect::<HashSet<_>>().into_iter().map(|it| (it, VCPU, 1)).collect();
     for (provider, ..) in &lines {
         let inventories = Inventories::new().with(VCPU, Inventory::new(4));
-        let changed = tree.set_inventories(provider, inventories, Expect::Any);
+        let changed = tree.configure(provider, inventories, Expect::Any);
         gust.expect("set inventories", changed, |error| matches!(error, Error::Removed { .. }));
     }
     if !lines.is_empty() {

@@ -40,7 +40,7 @@ impl Board {
             let inventories = Inventories::new()
                 .with(VCPU, Inventory::new(fit * CPUS))
                 .with(GPU, Inventory::new(fit * GPUS));
-            tree.set_inventories(&provider, inventories, Expect::Any).expect("it exists");
+            tree.configure(&provider, inventories, Expect::Any).expect("it exists");
             sets[number % 2].push(provider);
         }
         Board { tree, sets, gangs, fit }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use provider_tree::{
-    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Usage,
+    Error, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Updated, Usage,
 };
 
 use crate::rig::{Gust, Rng, Storm};
@@ -32,10 +32,10 @@ pub(crate) fn some_inventories(rng: &mut Rng) -> Inventories {
 
 /// Gives `provider` other inventories.
 pub(crate) fn reconfigure(tree: &ProviderTree, gust: &mut Gust<'_>, provider: &Provider) {
-    let Ok(before) = tree.data(provider) else { return };
+    let Ok(before) = tree.configuration(provider) else { return };
     let guess = before.generation + gust.rng.below(2);
     let expect = if gust.rng.percent(50) { Expect::Any } else { Expect::Generation(guess) };
-    let changed = tree.set_inventories(provider, some_inventories(&mut gust.rng), expect);
+    let changed = tree.configure(provider, some_inventories(&mut gust.rng), expect);
     let generation = gust.expect("change of inventories", changed, |error| match error {
         Error::InUse { used, .. } => *used > 0,
         Error::GenerationConflict { expected, actual, .. } => {
@@ -44,11 +44,12 @@ pub(crate) fn reconfigure(tree: &ProviderTree, gust: &mut Gust<'_>, provider: &P
         Error::Removed { .. } => true,
         _ => false,
     });
-    match (generation.map(|set| set.generation), expect) {
-        (Some(after), Expect::Generation(before)) => assert_eq!(after, before + 1),
-        (Some(after), Expect::Any) => assert!(after > before.generation),
-        (Some(after), Expect::Mirror(set)) => assert_eq!(after, set),
-        (None, _) => {}
+    let Some(Updated { changed, generation: after, .. }) = generation else { return };
+    match expect {
+        Expect::Generation(before) => assert_eq!(after, before + u64::from(changed)),
+        Expect::Any => assert!(after >= before.generation + u64::from(changed)),
+        Expect::Mirror(set) => assert_eq!(after, set),
+        Expect::Keep => unreachable!("not asked for"),
     }
 }
 
@@ -64,7 +65,7 @@ type Seen = (u64, HashMap<ResourceClass, Usage>);
 /// While a provider stays at one generation, no inventory shrinks: what is used grows only within
 /// the capacity, and what is exceeded can only become less.
 fn watch(tree: &ProviderTree, provider: &Provider, last: &mut Option<Seen>) -> bool {
-    let generation = || tree.data(provider).expect("never removed").generation;
+    let generation = || tree.configuration(provider).expect("never removed").generation;
     let before = generation();
     let usages = tree.usages(provider).expect("never removed");
     if generation() != before {

@@ -33,7 +33,7 @@ impl Office {
             let inventories = Inventories::new()
                 .with(VCPU, Inventory::new(1 << 20))
                 .with(MEMORY, Inventory::new(1 << 20));
-            tree.set_inventories(&provider, inventories, Expect::Any).expect("it exists");
+            tree.configure(&provider, inventories, Expect::Any).expect("it exists");
             provider
         };
         let providers = (0..40).map(provider).collect();
@@ -107,7 +107,7 @@ impl Office {
         let created = self.tree.create_child(&parent, &first, None);
         let Some(provider) = gust.expect("create", created, |_| false) else { return };
         let inventories = Inventories::new().with(VCPU, Inventory::new(8));
-        let set = self.tree.set_inventories(&provider, inventories, Expect::Any);
+        let set = self.tree.configure(&provider, inventories, Expect::Any);
         gust.expect("set inventories", set, |_| false);
         gust.expect("rename", self.tree.rename(&provider, &second), |_| false);
         gust.expect("remove", self.tree.remove(&provider), |_| false);

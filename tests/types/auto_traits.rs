@@ -4,13 +4,13 @@ use std::fmt::Debug;
 
 use provider_tree::{
     Allocation, Allocations, Audit, Batch, ByteCounts, Candidate, Candidates, CellCounts, Changes,
-    Claim, Configuration, ConsumerChange, Difference, Dump, Error, Eviction, Expect, Fault, Feed,
-    Fork, Group, Inventories, Inventory, InventoryFault, Issued, Lease, Memory, Metrics, Mirror,
-    Overcommit, Partial, PartialInventories, PartialInventory, Placed, Prepared, Provider,
-    ProviderChange, ProviderData, ProviderDump, ProviderKey, ProviderSpec, ProviderState,
-    ProviderTree, Receipt, RecordCounts, Request, RequestFault, ResourceClass, Resources, Root,
-    Snapshot, SubtreeUsages, Touched, TouchedProvider, Trait, Unplaced, Updated, Usage,
-    UsedAmounts, Version, View, Why, Worker,
+    Claim, Configuration, ConsumerChange, Difference, Dump, Error, Eviction, Expect, Facts, Fault,
+    Feed, Fork, Group, Inventories, Inventory, InventoryFault, Issued, Lease, Memory, Metrics,
+    Mirror, Overcommit, Partial, PartialInventories, PartialInventory, Placed, Prepared, Provider,
+    ProviderChange, ProviderDump, ProviderKey, ProviderSpec, ProviderState, ProviderTree, Receipt,
+    RecordCounts, Request, RequestFault, ResourceClass, Resources, Root, Snapshot, SubtreeUsages,
+    Touched, TouchedProvider, Trait, Unplaced, Updated, Usage, UsedAmounts, Version, View, Why,
+    Worker,
 };
 
 /// Compiles only for a type that threads can share, and that shows itself.
@@ -29,7 +29,7 @@ macro_rules! all {
 #[test]
 fn threads_share_and_send_what_they_should() {
     all!(is_shared:
-        ProviderTree, Provider, ProviderKey<'_>, ProviderSpec, ProviderData, Configuration,
+        ProviderTree, Provider, ProviderKey<'_>, ProviderSpec, Configuration, Facts,
         Inventories, Inventory, PartialInventories, PartialInventory, Resources, ResourceClass,
         Trait, Usage, SubtreeUsages, Updated, Version, Expect, Error, Fault, InventoryFault,
         RequestFault, Claim, Batch, Receipt, Partial, Lease, Issued, Allocations, Allocation,

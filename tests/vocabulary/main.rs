@@ -18,7 +18,7 @@ fn there_are_65536_classes() {
         let tree = ProviderTree::new();
         let host = tree.create_root("host", None).unwrap();
         let inventories = Inventories::new().with(class, Inventory::new(8));
-        tree.set_inventories(&host, inventories, Expect::Any).unwrap();
+        tree.configure(&host, inventories, Expect::Any).unwrap();
         assert_eq!(tree.usage(&host, class).unwrap().capacity, 8);
         assert_eq!(tree.usages(&host).unwrap()[0].0, class);
     }

@@ -270,7 +270,7 @@ impl Attempt<'_> {
     ) -> Result<SharingChange, Abort<Refusal>> {
         let mut sharing = SharingChange::default();
         for entry in &self.plan.entries {
-            sharing.comes(&entry.configuration());
+            sharing.comes(&entry.spec.facts());
         }
         for found in listed.iter().chain(dropped) {
             let Some(version) = found.configuration else { continue };

@@ -17,9 +17,7 @@ use crate::forest::provider::Provider;
 use crate::layout::usage_of;
 use crate::ledger::{Transaction, Writer};
 use attempt::Attempt;
-use plan::{Entry, PlanKeys};
-
-pub(crate) use plan::{ClassUsage, Plan};
+pub(crate) use plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
 pub use spec::ProviderSpec;
 
 /// Makes the forest what the plan says; returns the providers in the order of the plan's entries.
@@ -57,7 +55,7 @@ fn populate_with_keys(
 ) -> Result<(), Refusal> {
     let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
         let layout = forest.layouts.layout(&entry.capacities);
-        let (usage, configuration) = (usage_of(key.cell), entry.configuration());
+        let (usage, configuration) = (usage_of(key.cell), entry.spec.facts());
         forest.configurations.publish(&forest.ledger, usage, configuration, layout)
     };
     let candidates: Vec<_> = plan.entries.iter().zip(keys.structures).map(publish).collect();

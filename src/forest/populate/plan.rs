@@ -1,12 +1,10 @@
 //! [`Plan`]: what a list of providers says, before any forest is looked at.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::error::{Fault, NameFault, check_provider_name};
-use crate::forest::configuration::Configuration;
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
 use crate::forest::keys::KeyCell;
 use crate::forest::populate::spec::ProviderSpec;
@@ -32,17 +30,6 @@ impl Entry<'_> {
     /// Returns whether the provider has a parent that is not listed.
     pub(crate) fn is_outside(&self) -> bool {
         matches!(self.parent, ParentOf::Outside(_))
-    }
-
-    /// Returns the configuration that the provider is to have.
-    pub(crate) fn configuration(&self) -> Configuration {
-        Configuration {
-            name: Arc::clone(&self.spec.name),
-            inventories: Arc::clone(&self.spec.inventories),
-            traits: Arc::clone(&self.spec.traits),
-            aggregates: Arc::clone(&self.spec.aggregates),
-            resources: self.spec.resources.clone(),
-        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::forest::configuration::{Configuration, Nothing};
-use crate::forest::provider::ProviderData;
+use crate::forest::configuration::{Facts, Nothing};
+use crate::forest::provider::{Configuration, Provider};
 use crate::values::{Inventories, Resources, Trait};
 
 /// Describes everything about one provider that
@@ -96,21 +96,47 @@ impl ProviderSpec {
     pub fn with_resources(self, resources: Resources) -> Self {
         ProviderSpec { resources, ..self }
     }
+
+    /// Returns a handle that stands for the provider in the [batch](crate::Batch::create) that creates it.
+    /// Everything else refuses it as [`ForeignProvider`](crate::Error::ForeignProvider).
+    pub fn to_come(&self) -> Provider {
+        Provider::to_come(self.uuid)
+    }
+
+    /// Returns the facts that the provider is to have.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            name: Arc::clone(&self.name),
+            parent: self.parent,
+            inventories: Arc::clone(&self.inventories),
+            traits: Arc::clone(&self.traits),
+            aggregates: Arc::clone(&self.aggregates),
+            resources: self.resources.clone(),
+        }
+    }
 }
 
-impl From<ProviderData> for ProviderSpec {
-    fn from(data: ProviderData) -> Self {
-        let ProviderData { uuid, parent, generation, configuration } = data;
-        let Configuration { name, inventories, traits, aggregates, resources } =
-            Arc::unwrap_or_clone(configuration);
+impl From<Configuration> for ProviderSpec {
+    fn from(configuration: Configuration) -> Self {
+        let Configuration { uuid, generation, facts } = configuration;
+        let Facts { name, parent, inventories, traits, aggregates, resources } =
+            Arc::unwrap_or_clone(facts);
         let generation = Some(generation);
         ProviderSpec { uuid, name, parent, generation, inventories, traits, aggregates, resources }
     }
 }
 
-/// Writes the entry that makes the provider; its uuid, name and place stand beside what it has.
+/// Returns the configuration of a provider that the entry creates. Without a generation, that is 0.
+impl From<ProviderSpec> for Configuration {
+    fn from(spec: ProviderSpec) -> Self {
+        let facts = Arc::new(spec.facts());
+        Configuration { uuid: spec.uuid, generation: spec.generation.unwrap_or(0), facts }
+    }
+}
+
+/// Writes the entry that makes the provider.
 #[cfg(feature = "serde")]
-impl serde::Serialize for ProviderData {
+impl serde::Serialize for Configuration {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         ProviderSpec::from(self.clone()).serialize(serializer)
     }
@@ -118,21 +144,12 @@ impl serde::Serialize for ProviderData {
 
 /// Reads such an entry, which has to have a generation.
 #[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for ProviderData {
+impl<'de> serde::Deserialize<'de> for Configuration {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ProviderSpec {
-            uuid,
-            name,
-            parent,
-            generation,
-            inventories,
-            traits,
-            aggregates,
-            resources,
-        } = ProviderSpec::deserialize(deserializer)?;
-        let missing = || serde::de::Error::missing_field("generation");
-        let generation = generation.ok_or_else(missing)?;
-        let configuration = Configuration { name, inventories, traits, aggregates, resources };
-        Ok(ProviderData { uuid, parent, generation, configuration: Arc::new(configuration) })
+        let spec = ProviderSpec::deserialize(deserializer)?;
+        match spec.generation {
+            Some(_) => Ok(spec.into()),
+            None => Err(serde::de::Error::missing_field("generation")),
+        }
     }
 }

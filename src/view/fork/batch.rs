@@ -37,7 +37,7 @@ impl Fork {
         }
         for NewInventories { provider, inventories, before } in self.inventories.values() {
             let expect = Expect::Generation(*before);
-            batch = batch.set_inventories(provider, inventories.clone(), expect);
+            batch = batch.configure(provider, inventories.clone(), expect);
         }
         for CordonChange { provider, before, now } in self.cordons.values() {
             batch = match (before, now) {

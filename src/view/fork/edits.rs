@@ -68,7 +68,7 @@ impl Fork {
     ///
     /// # Errors
     ///
-    /// The errors of [`ProviderTree::set_inventories`](crate::ProviderTree::set_inventories), as of
+    /// The errors of [`ProviderTree::configure`](crate::ProviderTree::configure), as of
     /// the fork.
     pub fn set_inventories(&mut self, provider: &Provider, inventories: Inventories) -> Result<()> {
         self.look(provider, Question::Exists, |_| ())?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::claim::{Claim, Core, Facts};
+use crate::claim::{Answers, Claim, Core};
 use crate::error::{Error, Result};
 use crate::forest::Provider;
 use crate::layout::{ConsumerWords, Holding, Structure, read_wide, structure_of};
@@ -30,7 +30,7 @@ use crate::view::snapshot::Snapshot;
 /// let tree = ProviderTree::new();
 /// let host = tree.create_root("host-1", None)?;
 /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
-/// tree.set_inventories(&host, vcpu, Expect::Any)?;
+/// tree.configure(&host, vcpu, Expect::Any)?;
 /// let all = |consumer| Claim::new(consumer).take(&host, ResourceClass::VCPU, 8);
 /// let mut worker = tree.worker()?;
 /// let (low, high) = (Uuid::new_v4(), Uuid::new_v4());
@@ -95,7 +95,7 @@ pub(super) struct CordonChange {
 /// Holds what a fork was asked about, as it is in the snapshot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reads {
-    pub(super) providers: HashMap<Provider, Facts, foldhash::fast::FixedState>,
+    pub(super) providers: HashMap<Provider, Answers, foldhash::fast::FixedState>,
     /// The consumers that held something, by their cells.
     pub(super) consumers: HashMap<Cell, Uuid, foldhash::fast::FixedState>,
     pub(super) absent: BTreeSet<Uuid>,

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use provider_tree::{
-    Batch, Claim, Deadline, Error, Lease, Now, Provider, ProviderTree, SubtreeUsages, Worker,
+    Batch, Claim, Deadline, Edit, Error, Lease, Now, Provider, ProviderTree, SubtreeUsages, Worker,
+    coming_from_nova::NovaProviderTree,
 };
 use uuid::Uuid;
 
@@ -33,51 +34,81 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
             let list: Vec<_> = list.iter().map(Listing::spec).collect();
             Answer::Populated(tree.populate(&list).map_err(sorted)?)
         }
-        Op::AddTraits(provider, traits, expect) => {
-            Answer::Updated(tree.add_traits(provider, traits.iter().copied(), *expect)?)
-        }
+        Op::AddTraits(provider, traits, expect) => Answer::Updated(tree.configure(
+            provider,
+            Edit::new().add_traits(traits.iter().copied()),
+            *expect,
+        )?),
         Op::Traits(how, provider, traits, expect) => {
             let traits = traits.iter().copied();
             match how {
-                SetOp::Set => Answer::Generation(tree.set_traits(provider, traits, *expect)?),
-                SetOp::Update => Answer::Updated(tree.update_traits(provider, traits, *expect)?),
-                SetOp::Add => Answer::Updated(tree.add_traits(provider, traits, *expect)?),
-                SetOp::Remove => Answer::Updated(tree.remove_traits(provider, traits, *expect)?),
+                SetOp::Set => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().set_traits(traits),
+                    *expect,
+                )?),
+                SetOp::Add => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().add_traits(traits),
+                    *expect,
+                )?),
+                SetOp::Remove => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().remove_traits(traits),
+                    *expect,
+                )?),
             }
         }
-        Op::HasTraits(provider, traits) => {
-            Answer::Is(tree.has_traits(provider, traits.iter().copied())?)
-        }
-        Op::HaveTraitsChanged(provider, traits) => {
-            Answer::Is(tree.have_traits_changed(provider, traits.iter().copied())?)
-        }
+        Op::HasTraits(provider, traits) => Answer::Is(
+            tree.configuration(provider).map(|now| now.has_traits(traits.iter().copied()))?,
+        ),
+        Op::HaveTraitsChanged(provider, traits) => Answer::Is(
+            tree.configuration(provider)
+                .map(|now| Edit::new().set_traits(traits.iter().copied()).changes(&now))?,
+        ),
         Op::Aggregates(how, provider, set, expect) => {
             let set = set.iter().copied();
             match how {
-                SetOp::Set => Answer::Generation(tree.set_aggregates(provider, set, *expect)?),
-                SetOp::Update => Answer::Updated(tree.update_aggregates(provider, set, *expect)?),
-                SetOp::Add => Answer::Updated(tree.add_aggregates(provider, set, *expect)?),
-                SetOp::Remove => Answer::Updated(tree.remove_aggregates(provider, set, *expect)?),
+                SetOp::Set => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().set_aggregates(set),
+                    *expect,
+                )?),
+                SetOp::Add => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().add_aggregates(set),
+                    *expect,
+                )?),
+                SetOp::Remove => Answer::Updated(tree.configure(
+                    provider,
+                    Edit::new().remove_aggregates(set),
+                    *expect,
+                )?),
             }
         }
-        Op::InAggregates(provider, set) => {
-            Answer::Is(tree.in_aggregates(provider, set.iter().copied())?)
-        }
-        Op::HaveAggregatesChanged(provider, set) => {
-            Answer::Is(tree.have_aggregates_changed(provider, set.iter().copied())?)
-        }
+        Op::InAggregates(provider, set) => Answer::Is(
+            tree.configuration(provider).map(|now| now.in_aggregates(set.iter().copied()))?,
+        ),
+        Op::HaveAggregatesChanged(provider, set) => Answer::Is(
+            tree.configuration(provider)
+                .map(|now| Edit::new().set_aggregates(set.iter().copied()).changes(&now))?,
+        ),
         Op::UpdateInventories(provider, said, expect) => {
-            Answer::Updated(tree.update_inventories(provider, partial(said), *expect)?)
+            Answer::Updated(tree.configure(provider, partial(said), *expect)?)
         }
-        Op::HaveInventoriesChanged(provider, said) => {
-            Answer::Is(tree.have_inventories_changed(provider, partial(said))?)
+        Op::HaveInventoriesChanged(provider, said) => Answer::Is(
+            tree.configuration(provider).map(|now| !partial(said).agree_with(&now.inventories))?,
+        ),
+        Op::HasInventories(provider) => {
+            Answer::Is(tree.configuration(provider).map(|now| !now.inventories.is_empty())?)
         }
-        Op::HasInventories(provider) => Answer::Is(tree.has_inventories(provider)?),
-        Op::UpdateResources(provider, values, expect) => {
-            Answer::Updated(tree.update_resources(provider, resources(values), *expect)?)
-        }
+        Op::UpdateResources(provider, values, expect) => Answer::Updated(tree.configure(
+            provider,
+            Edit::new().set_resources(resources(values)),
+            *expect,
+        )?),
         Op::HaveResourcesChanged(provider, values) => {
-            Answer::Is(tree.have_resources_changed(provider, &resources(values))?)
+            Answer::Is(tree.configuration(provider).map(|now| now.resources != resources(values))?)
         }
         Op::Cordon(provider, true) => Answer::Is(tree.cordon(provider)?),
         Op::Cordon(provider, false) => Answer::Is(tree.uncordon(provider)?),
@@ -138,7 +169,9 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         Op::Roots => Answer::Walk(tree.roots()),
         Op::Providers => Answer::Walk(tree.providers()),
         Op::Children(provider) => Answer::Walk(tree.children(provider)?),
-        Op::Parent(provider) => Answer::Found(tree.parent(provider)?),
+        Op::Parent(provider) => {
+            Answer::Found(tree.ancestors(provider).map(|all| all.first().copied())?)
+        }
         Op::Ancestors(provider) => Answer::Walk(tree.ancestors(provider)?),
         Op::Subtree(provider) if is_even(worker) => {
             let found = subtree(tree, provider)?;
@@ -146,16 +179,22 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         }
         Op::Subtree(provider) => Answer::Walk(tree.subtree(provider)?),
         Op::TreeOf(provider) => Answer::Walk(tree.tree_of(provider)?),
-        Op::Name(provider) => Answer::Name(tree.name(provider)?.to_string()),
-        Op::Data(provider) if is_even(worker) => Answer::Data(worker.data(provider)?.clone()),
-        Op::Data(provider) => Answer::Data(tree.data(provider)?),
+        Op::Name(provider) => {
+            Answer::Name(tree.configuration(provider).map(|now| now.name.clone())?.to_string())
+        }
+        Op::Data(provider) if is_even(worker) => {
+            Answer::Data(worker.configuration(provider)?.clone())
+        }
+        Op::Data(provider) => Answer::Data(tree.configuration(provider)?),
         Op::SetInventories(provider, stocks, expect) => {
-            let set = tree.set_inventories(provider, inventories(stocks), *expect)?;
-            Answer::Generation(set.generation)
+            let set = tree.configure(provider, inventories(stocks), *expect)?;
+            Answer::Updated(set)
         }
-        Op::SetTraits(provider, traits, expect) => {
-            Answer::Generation(tree.set_traits(provider, traits.iter().copied(), *expect)?)
-        }
+        Op::SetTraits(provider, traits, expect) => Answer::Updated(tree.configure(
+            provider,
+            Edit::new().set_traits(traits.iter().copied()),
+            *expect,
+        )?),
         Op::Usage(provider, class) if is_even(worker) => {
             let [usage] = tree.usages_of(provider, [*class])?;
             let none = Error::NoInventory { provider: provider.uuid(), class: *class };
@@ -200,7 +239,7 @@ fn batch(items: &[Item<Provider>]) -> Batch {
         Item::Replace(consumer, lines, expect) => batch.replace(claim(*consumer, lines), *expect),
         Item::Release(consumer, expect) => batch.release(*consumer, *expect),
         Item::SetInventories(provider, stocks, expect) => {
-            batch.set_inventories(provider, inventories(stocks), *expect)
+            batch.configure(provider, inventories(stocks), *expect)
         }
     })
 }

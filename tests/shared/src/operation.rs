@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use provider_tree::{
-    Allocations, Dump, Error, Expect, Inventories, Inventory, Partial, PartialInventories,
-    PartialInventory, Provider, ProviderData, ProviderSpec, Receipt, ResourceClass, Resources,
-    Trait, Updated, Usage,
+    Allocations, Configuration, Dump, Error, Expect, Inventories, Inventory, Partial,
+    PartialInventories, PartialInventory, Provider, ProviderSpec, Receipt, ResourceClass,
+    Resources, Trait, Updated, Usage,
 };
 use uuid::Uuid;
 
@@ -115,7 +115,6 @@ impl Listing {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum SetOp {
     Set,
-    Update,
     Add,
     Remove,
 }
@@ -390,12 +389,11 @@ pub enum Answer<H> {
     Found(Option<H>),
     Walk(Vec<H>),
     Removed(usize),
-    Generation(u64),
     Updated(Updated),
     Is(bool),
     Dump(Dump),
     Name(String),
-    Data(ProviderData),
+    Data(Configuration),
     Usage(Usage),
     Usages(Vec<(ResourceClass, Usage)>),
     Receipt(Receipt),
@@ -450,7 +448,6 @@ impl Answer<Provider> {
             Answer::Found(found) => Answer::Found(found.map(to)),
             Answer::Walk(handles) => Answer::Walk(handles.into_iter().map(to).collect()),
             Answer::Removed(count) => Answer::Removed(count),
-            Answer::Generation(generation) => Answer::Generation(generation),
             Answer::Name(name) => Answer::Name(name),
             Answer::Data(data) => Answer::Data(data),
             Answer::Usage(usage) => Answer::Usage(usage),

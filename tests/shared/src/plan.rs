@@ -121,7 +121,7 @@ pub fn configuration(rng: &mut Rng) -> Op<Slot> {
 /// What only a sequence of calls by one thread needs besides.
 pub fn alone(rng: &mut Rng) -> Op<Slot> {
     let consumer = |rng: &mut Rng| rng.pick(&consumers());
-    let how = |rng: &mut Rng| rng.pick(&[SetOp::Set, SetOp::Update, SetOp::Add, SetOp::Remove]);
+    let how = |rng: &mut Rng| rng.pick(&[SetOp::Set, SetOp::Add, SetOp::Remove]);
     match rng.below(40) {
         0 => Op::Traits(how(rng), slot(rng), traits(rng), expect(rng)),
         1 => Op::HasTraits(slot(rng), traits(rng)),

@@ -203,7 +203,7 @@ impl<'a> Player<'a> {
         let tree = &self.stage.tree;
         let root = tree.create_root("floor", None).expect("the forest is empty");
         let stocks = Stocks::from([(CLASSES[0], Stock::of(1))]);
-        tree.set_inventories(&root, inventories(&stocks), Expect::Any).expect("nothing is used");
+        tree.configure(&root, inventories(&stocks), Expect::Any).expect("nothing is used");
         let mut floors = Floors::new();
         for consumer in consumers() {
             let claimed = self.worker.claim(&Claim::new(consumer).take(&root, CLASSES[0], 1));

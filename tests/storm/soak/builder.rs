@@ -83,7 +83,7 @@ impl Builder<'_> {
             true => inventories.with(MEMORY, Inventory::new(gust.rng.up_to(MEGABYTES))),
             false => inventories,
         };
-        let set = self.site.tree.set_inventories(provider, inventories, Expect::Any);
+        let set = self.site.tree.configure(provider, inventories, Expect::Any);
         gust.expect("set inventories", set, |error| {
             matches!(error, Error::InUse { used: 1.., .. } | Error::Removed { .. })
         });

@@ -108,7 +108,7 @@ impl<'a> Client<'a> {
     fn claim_on_a_condition(&mut self, gust: &mut Gust<'_>) {
         let (consumer, lines) = self.wish(&mut gust.rng);
         let provider = self.site.someone(&mut gust.rng);
-        let Ok(data) = self.site.tree.data(&provider) else { return };
+        let Ok(data) = self.site.tree.configuration(&provider) else { return };
         let is_over = data.generation > 0 && gust.rng.percent(20);
         let rested_on = data.generation - u64::from(is_over);
         let claim = Op::RestOn(consumer, lines, provider, rested_on);

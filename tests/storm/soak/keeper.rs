@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use provider_tree::{Error, Expect, Fault, Inventory, Provider, ProviderSpec, Resources, Trait};
+use provider_tree::{
+    Edit, Error, Expect, Fault, Inventory, PartialInventories, Provider, ProviderSpec, Resources,
+    Trait,
+};
 use uuid::Uuid;
 
 use super::{LISTED, MEGABYTES, SINGLE, Site, cpus, yard};
@@ -73,7 +76,7 @@ impl<'a> Keeper<'a> {
 
     /// At any generation, at the current one or at one that is over.
     fn expect(&self, rng: &mut Rng, provider: &Provider) -> Expect {
-        let generation = self.site.tree.data(provider).map_or(0, |data| data.generation);
+        let generation = self.site.tree.configuration(provider).map_or(0, |data| data.generation);
         match rng.below(4) {
             0..=1 => Expect::Any,
             2 => Expect::Generation(generation),
@@ -94,8 +97,11 @@ impl<'a> Keeper<'a> {
         let inventories = some_inventories(&mut gust.rng);
         let expect = self.expect(&mut gust.rng, &elastic);
         let (what, set) = match gust.rng.percent(50) {
-            true => ("set inventories", tree.set_inventories(&elastic, inventories, expect)),
-            false => ("update inventories", tree.update_inventories(&elastic, inventories, expect)),
+            true => ("set inventories", tree.configure(&elastic, inventories, expect)),
+            false => (
+                "update inventories",
+                tree.configure(&elastic, PartialInventories::from(inventories), expect),
+            ),
         };
         gust.expect(what, set, |error| match error {
             Error::InUse { used, .. } => *used > 0,
@@ -109,10 +115,10 @@ impl<'a> Keeper<'a> {
         let some = |rng: &mut Rng| [*rng.pick(&self.traits), *rng.pick(&self.traits)];
         let traits = some(&mut gust.rng);
         let set = match gust.rng.below(4) {
-            0 => tree.set_traits(&provider, traits, expect).map(|_| ()),
-            1 => tree.update_traits(&provider, traits, expect).map(|_| ()),
-            2 => tree.add_traits(&provider, traits, expect).map(|_| ()),
-            _ => tree.remove_traits(&provider, traits, expect).map(|_| ()),
+            0 => tree.configure(&provider, Edit::new().set_traits(traits), expect).map(|_| ()),
+            1 => tree.configure(&provider, Edit::new().set_traits(traits), expect).map(|_| ()),
+            2 => tree.configure(&provider, Edit::new().add_traits(traits), expect).map(|_| ()),
+            _ => tree.configure(&provider, Edit::new().remove_traits(traits), expect).map(|_| ()),
         };
         gust.expect("traits", set, Self::is_conflict);
     }
@@ -122,8 +128,8 @@ impl<'a> Keeper<'a> {
         let expect = self.expect(&mut gust.rng, &provider);
         let aggregate = [*gust.rng.pick(&self.aggregates)];
         let set = match gust.rng.percent(50) {
-            true => tree.add_aggregates(&provider, aggregate, expect),
-            false => tree.remove_aggregates(&provider, aggregate, expect),
+            true => tree.configure(&provider, Edit::new().add_aggregates(aggregate), expect),
+            false => tree.configure(&provider, Edit::new().remove_aggregates(aggregate), expect),
         };
         gust.expect("aggregates", set, Self::is_conflict);
     }
@@ -157,14 +163,16 @@ impl<'a> Keeper<'a> {
     /// A call that panics changes nothing.
     fn panic(&self, gust: &mut Gust<'_>) {
         let (tree, diary) = (&self.site.tree, &self.site.diary);
-        let before = tree.data(diary).expect("it stays");
+        let before = tree.configuration(diary).expect("it stays");
         let choice = gust.rng.below(3);
         let unwound = catch_unwind(AssertUnwindSafe(|| match choice {
-            0 => tree.set_traits(diary, panicking(), Expect::Any).map(drop),
-            1 => tree.add_aggregates(diary, panicking(), Expect::Any).map(drop),
+            0 => tree.configure(diary, Edit::new().set_traits(panicking()), Expect::Any).map(drop),
+            1 => tree
+                .configure(diary, Edit::new().add_aggregates(panicking()), Expect::Any)
+                .map(drop),
             _ => {
                 FUSE.set(true);
-                tree.update_resources(diary, page(0), Expect::Any).map(drop)
+                tree.configure(diary, Edit::new().set_resources(page(0)), Expect::Any).map(drop)
             }
         }));
         match unwound {
@@ -172,16 +180,20 @@ impl<'a> Keeper<'a> {
             Err(panic) => resume_unwind(panic),
             Ok(outcome) => panic!("the library has not called back: {outcome:?}"),
         }
-        assert_eq!(tree.data(diary), Ok(before));
+        assert_eq!(tree.configuration(diary), Ok(before));
     }
 
     fn write(&self, gust: &mut Gust<'_>) {
         let (tree, diary) = (&self.site.tree, &self.site.diary);
-        let before = tree.data(diary).expect("it stays").generation;
+        let before = tree.configuration(diary).expect("it stays").generation;
         let page = page(gust.rng.below(4));
-        let written = tree.update_resources(diary, page.clone(), Expect::Generation(before));
+        let written = tree.configure(
+            diary,
+            Edit::new().set_resources(page.clone()),
+            Expect::Generation(before),
+        );
         let written = gust.expect("resources", written, |_| false).expect("only the keeper writes");
         assert_eq!(written.generation, before + u64::from(written.changed));
-        assert_eq!(tree.have_resources_changed(diary, &page), Ok(false));
+        assert_eq!(tree.configuration(diary).map(|now| now.resources != *&page), Ok(false));
     }
 }

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Instant;
 
 use provider_tree::{
-    Error, Expect, Inventories, Inventory, Metrics, Now, Provider, ProviderTree, Trait, Worker,
+    Edit, Error, Expect, Inventories, Inventory, Metrics, Now, Provider, ProviderTree, Trait,
+    Worker, coming_from_nova::NovaProviderTree,
 };
 use uuid::Uuid;
 
@@ -157,7 +158,7 @@ impl Site {
                 None => tree.create_root(&name, None),
             };
             let made = made.expect("a new name");
-            tree.set_inventories(&made, inventories, Expect::Any).expect("it exists");
+            tree.configure(&made, inventories, Expect::Any).expect("it exists");
             made
         };
         let whole = || cpus(CPUS).with(MEMORY, Inventory::new(MEGABYTES));
@@ -180,7 +181,7 @@ impl Site {
         let team = |name: &str| make(Some(&organisation), name.to_owned(), cpus(30));
         let teams = [team("team"), team("other team")];
         let diary = make(None, "diary".to_owned(), Inventories::new());
-        tree.update_resources(&diary, page(0), Expect::Any).expect("it exists");
+        tree.configure(&diary, Edit::new().set_resources(page(0)), Expect::Any).expect("it exists");
         Site {
             hosts: (0..HOSTS).map(|number| make(None, format!("host-{number}"), whole())).collect(),
             elastic: (0..ELASTIC)
@@ -287,9 +288,8 @@ fn finish(site: &Site, tenants: Vec<Tenant>, tally: &Tally, metrics: &Metrics) {
     assert!(dump.consumers.is_empty() && dump.providers.iter().all(|it| it.used.is_empty()));
     for class in [VCPU, MEMORY, DISK, GPU] {
         let shares = dump.providers.iter().any(|it| {
-            let is_shared =
-                it.data.configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE);
-            is_shared && it.data.configuration.inventories.get(class).is_some()
+            let is_shared = it.configuration.traits.contains(&Trait::MISC_SHARES_VIA_AGGREGATE);
+            is_shared && it.configuration.inventories.get(class).is_some()
         });
         assert_eq!(site.tree.has_sharing_provider(class), shares, "{class}");
     }

@@ -53,7 +53,7 @@ impl Watcher<'_> {
         }
         let mut seen = HashMap::new();
         for provider in tree.providers() {
-            let Ok(data) = tree.data(&provider) else { continue };
+            let Ok(data) = tree.configuration(&provider) else { continue };
             let before = self.generations.get(&provider).copied().unwrap_or(0);
             assert!(data.generation >= before, "generation {before}, then {data:?}");
             seen.insert(provider, data.generation);
@@ -68,8 +68,8 @@ impl Watcher<'_> {
         assert_eq!(copy.snapshot().dump().unwrap(), *dump);
         assert!(copy.snapshot().audit().unwrap().holds());
         let has_cpus = |shape: &Provider| {
-            let found = dump.providers.iter().find(|it| it.data.uuid == shape.uuid());
-            let inventories = &found.expect("it stays").data.configuration.inventories;
+            let found = dump.providers.iter().find(|it| it.configuration.uuid == shape.uuid());
+            let inventories = &found.expect("it stays").configuration.inventories;
             inventories.get(VCPU).is_some()
         };
         for corner in &self.site.corners {

@@ -56,9 +56,7 @@ impl DashMaps {
         let parent = parent.map(provider_uuid);
         let name = match self.providers.entry(uuid) {
             Place::Occupied(_) => return false,
-            Place::Vacant(place) => {
-                place.insert(Entry::bare(uuid, name, parent)).data.configuration.name.clone()
-            }
+            Place::Vacant(place) => place.insert(Entry::bare(uuid, name, parent)).data.name.clone(),
         };
         match self.names.entry(name) {
             Place::Vacant(place) => drop(place.insert(uuid)),
@@ -76,7 +74,7 @@ impl DashMaps {
 
     fn remove(&self, uuid: Uuid) -> bool {
         let Some((_, entry)) = self.providers.remove(&uuid) else { return false };
-        self.names.remove(&entry.data.configuration.name);
+        self.names.remove(&entry.data.name);
         if let Some(mut siblings) = entry.data.parent.and_then(|it| self.children.get_mut(&it)) {
             siblings.retain(|&sibling| sibling != uuid);
         }
@@ -118,7 +116,7 @@ impl Peer for DashMaps {
         };
         for at in 0..providers {
             let entry = Entry::full(at, &inventories);
-            maps.names.insert(entry.data.configuration.name.clone(), entry.data.uuid);
+            maps.names.insert(entry.data.name.clone(), entry.data.uuid);
             maps.providers.insert(entry.data.uuid, entry);
         }
         maps

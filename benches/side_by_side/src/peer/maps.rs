@@ -29,7 +29,7 @@ impl Maps {
         };
         for at in 0..providers {
             let entry = Entry::full(at, &inventories);
-            maps.names.insert(entry.data.configuration.name.clone(), entry.data.uuid);
+            maps.names.insert(entry.data.name.clone(), entry.data.uuid);
             maps.providers.insert(entry.data.uuid, entry);
         }
         maps
@@ -84,7 +84,7 @@ impl Maps {
         let Place::Vacant(place) = self.providers.entry(uuid) else { return false };
         let parent = parent.map(provider_uuid);
         let entry = place.insert(Entry::bare(uuid, name, parent));
-        self.names.insert(entry.data.configuration.name.clone(), uuid);
+        self.names.insert(entry.data.name.clone(), uuid);
         if let Some(parent) = parent {
             self.children.entry(parent).or_default().push(uuid);
         }
@@ -93,7 +93,7 @@ impl Maps {
 
     pub(crate) fn remove(&mut self, uuid: Uuid) -> bool {
         let Some(entry) = self.providers.remove(&uuid) else { return false };
-        self.names.remove(&entry.data.configuration.name);
+        self.names.remove(&entry.data.name);
         if let Some(siblings) = entry.data.parent.and_then(|it| self.children.get_mut(&it)) {
             siblings.retain(|&sibling| sibling != uuid);
         }

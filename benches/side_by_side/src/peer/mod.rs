@@ -23,7 +23,7 @@ pub(crate) mod two_phase;
 use std::sync::Arc;
 
 pub(crate) use benches::{CLASSES, HOST, JOB};
-use provider_tree::{Configuration, Inventories, ProviderData};
+use provider_tree::{Configuration, Facts, Inventories};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -155,7 +155,7 @@ impl Amounts {
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) amounts: [Amounts; 3],
-    pub(crate) data: Arc<ProviderData>,
+    pub(crate) data: Arc<Configuration>,
 }
 
 impl Entry {
@@ -198,10 +198,10 @@ fn data(
     name: &str,
     parent: Option<Uuid>,
     inventories: Arc<Inventories>,
-) -> Arc<ProviderData> {
+) -> Arc<Configuration> {
     let name = name.into();
-    let configuration = Arc::new(Configuration { name, inventories, ..Default::default() });
-    Arc::new(ProviderData { uuid, parent, generation: 0, configuration })
+    let facts = Arc::new(Facts { name, parent, inventories, ..Default::default() });
+    Arc::new(Configuration { uuid, generation: 0, facts })
 }
 
 /// What every provider has.

@@ -56,7 +56,7 @@ impl Read for Session {
     }
 
     fn data(&mut self, provider: usize) -> impl Sized {
-        self.forest.tree.data(&self.forest.providers[provider]).expect("it exists")
+        self.forest.tree.configuration(&self.forest.providers[provider]).expect("it exists")
     }
 }
 

@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use papaya::HashMap;
-use provider_tree::ProviderData;
+use provider_tree::Configuration;
 use uuid::Uuid;
 
 use crate::peer::{Entry, Hasher, Index, Peer, inventories};
 
 pub(crate) struct PapayaMaps {
-    by_uuid: HashMap<Uuid, Arc<ProviderData>, Hasher>,
+    by_uuid: HashMap<Uuid, Arc<Configuration>, Hasher>,
     names: HashMap<Arc<str>, Uuid, Hasher>,
 }
 
@@ -29,7 +29,7 @@ impl Peer for PapayaMaps {
         let maps = PapayaMaps { by_uuid: HashMap::default(), names: HashMap::default() };
         for at in 0..providers {
             let data = Entry::full(at, &inventories).data;
-            maps.names.pin().insert(data.configuration.name.clone(), data.uuid);
+            maps.names.pin().insert(data.name.clone(), data.uuid);
             maps.by_uuid.pin().insert(data.uuid, data);
         }
         maps
@@ -53,7 +53,7 @@ impl Index for Arc<PapayaMaps> {
 
     fn create(&mut self, uuid: Uuid, name: &str) -> Option<Uuid> {
         let data = Entry::bare(uuid, name, None).data;
-        let name = data.configuration.name.clone();
+        let name = data.name.clone();
         self.by_uuid.pin().try_insert(uuid, data).ok()?;
         if self.names.pin().try_insert(name, uuid).is_err() {
             self.by_uuid.pin().remove(&uuid);
@@ -65,7 +65,7 @@ impl Index for Arc<PapayaMaps> {
     fn remove(&mut self, created: Uuid) -> bool {
         let maps = self.by_uuid.pin();
         let Some(data) = maps.remove(&created) else { return false };
-        self.names.pin().remove(&data.configuration.name);
+        self.names.pin().remove(&data.name);
         true
     }
 }

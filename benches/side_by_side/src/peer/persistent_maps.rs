@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdSet, Vector};
-use provider_tree::ProviderData;
+use provider_tree::Configuration;
 use triomphe::Arc as Shared;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub(crate) struct PersistentMaps {
 #[derive(Clone, Default)]
 struct Structure {
     /// `None` for a number that nobody has.
-    data: Vector<Option<Arc<ProviderData>>>,
+    data: Vector<Option<Arc<Configuration>>>,
     unused: Vector<usize>,
     by_uuid: Map<Uuid, usize>,
     names: Map<Arc<str>, usize>,
@@ -46,7 +46,7 @@ impl PersistentMaps {
         for at in 0..providers {
             let entry = Entry::full(at, &inventories);
             structure.by_uuid.insert(entry.data.uuid, at);
-            structure.names.insert(entry.data.configuration.name.clone(), at);
+            structure.names.insert(entry.data.name.clone(), at);
             structure.data.push_back(Some(entry.data));
             amounts.push_back(entry.amounts);
         }
@@ -65,7 +65,7 @@ impl PersistentMaps {
         put_back(&mut self.amounts[at], amounts);
     }
 
-    pub(crate) fn data(&self, at: usize) -> &Arc<ProviderData> {
+    pub(crate) fn data(&self, at: usize) -> &Arc<Configuration> {
         self.structure.data[at].as_ref().expect("it is never removed")
     }
 
@@ -116,7 +116,7 @@ impl PersistentMaps {
             }
         };
         structure.by_uuid.insert(uuid, at);
-        structure.names.insert(entry.data.configuration.name.clone(), at);
+        structure.names.insert(entry.data.name.clone(), at);
         structure.data[at] = Some(entry.data);
         if let Some(parent) = parent {
             structure.children.entry(parent).or_default().insert(at);
@@ -131,7 +131,7 @@ impl PersistentMaps {
         let structure = Shared::make_mut(&mut self.structure);
         let at = structure.by_uuid.remove(&uuid).expect("it is there");
         let data = structure.data[at].take().expect("a number in the index is used");
-        structure.names.remove(&*data.configuration.name);
+        structure.names.remove(&*data.name);
         if let Some(siblings) = data.parent.and_then(|it| structure.children.get_mut(&it)) {
             siblings.remove(&at);
         }

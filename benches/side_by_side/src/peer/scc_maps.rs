@@ -6,14 +6,14 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use provider_tree::ProviderData;
+use provider_tree::Configuration;
 use scc::HashIndex;
 use uuid::Uuid;
 
 use crate::peer::{Entry, Hasher, Index, Peer, inventories};
 
 pub(crate) struct SccMaps {
-    by_uuid: HashIndex<Uuid, Arc<ProviderData>, Hasher>,
+    by_uuid: HashIndex<Uuid, Arc<Configuration>, Hasher>,
     names: HashIndex<Arc<str>, Uuid, Hasher>,
 }
 
@@ -29,7 +29,7 @@ impl Peer for SccMaps {
         let maps = SccMaps { by_uuid: HashIndex::default(), names: HashIndex::default() };
         for at in 0..providers {
             let data = Entry::full(at, &inventories).data;
-            let new = maps.names.insert_sync(data.configuration.name.clone(), data.uuid).is_ok();
+            let new = maps.names.insert_sync(data.name.clone(), data.uuid).is_ok();
             assert!(maps.by_uuid.insert_sync(data.uuid, data).is_ok() && new);
         }
         maps
@@ -53,7 +53,7 @@ impl Index for Arc<SccMaps> {
 
     fn create(&mut self, uuid: Uuid, name: &str) -> Option<Uuid> {
         let data = Entry::bare(uuid, name, None).data;
-        let name = data.configuration.name.clone();
+        let name = data.name.clone();
         self.by_uuid.insert_sync(uuid, data).ok()?;
         if self.names.insert_sync(name, uuid).is_err() {
             self.by_uuid.remove_sync(&uuid);
@@ -63,9 +63,7 @@ impl Index for Arc<SccMaps> {
     }
 
     fn remove(&mut self, created: Uuid) -> bool {
-        let Some(name) =
-            self.by_uuid.peek_with(&created, |_, data| data.configuration.name.clone())
-        else {
+        let Some(name) = self.by_uuid.peek_with(&created, |_, data| data.name.clone()) else {
             return false;
         };
         self.names.remove_sync(&*name);

@@ -97,7 +97,7 @@ impl Peer for TwoPhase {
         };
         for slot in &peer.providers {
             let data = slot.lock().data.clone();
-            peer.names.insert(data.configuration.name.clone(), data.uuid);
+            peer.names.insert(data.name.clone(), data.uuid);
             peer.by_uuid.insert(data.uuid, slot.clone());
         }
         peer
@@ -189,7 +189,7 @@ impl Grow for Arc<TwoPhase> {
     fn come_and_go(&mut self, parent: usize, uuid: Uuid, name: &str) -> bool {
         let parent = self.providers[parent].lock().data.uuid;
         let entry = Entry::bare(uuid, name, Some(parent));
-        let name = entry.data.configuration.name.clone();
+        let name = entry.data.name.clone();
         match self.by_uuid.entry(uuid) {
             Place::Occupied(_) => return false,
             Place::Vacant(place) => {

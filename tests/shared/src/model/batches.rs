@@ -119,7 +119,8 @@ impl Model {
                     receipts.push(Receipt { consumer: *consumer, generation });
                 }
                 Item::SetInventories(handle, stocks, expect) => {
-                    self.change(*handle, *expect, |node| node.stocks = stocks.clone());
+                    let changed = self.nodes[&handle.uuid].stocks != *stocks;
+                    self.updated(*handle, *expect, changed, |node| node.stocks = stocks.clone());
                 }
             }
         }

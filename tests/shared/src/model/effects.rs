@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provider_tree::{Expect, Receipt, ResourceClass, Updated};
 use uuid::Uuid;
 
-use super::{Consumer, Model, Node, completed, summed};
+use super::{Consumer, Model, Node, summed};
 use crate::operation::{Answer, Handle, Line, Listing, Op, SetOp, Stocks, tag_of};
 
 impl Model {
@@ -40,22 +40,16 @@ impl Model {
                 Answer::Done
             }
             Op::SetInventories(handle, stocks, expect) => {
-                let set = |node: &mut Node| node.stocks = stocks.clone();
-                Answer::Generation(self.change(*handle, *expect, set))
+                let changed = self.nodes[&handle.uuid].stocks != *stocks;
+                self.updated(*handle, *expect, changed, |node| node.stocks = stocks.clone())
             }
             Op::SetTraits(handle, traits, expect) => {
-                let set = |node: &mut Node| node.traits = traits.clone();
-                Answer::Generation(self.change(*handle, *expect, set))
+                let changed = self.nodes[&handle.uuid].traits != *traits;
+                self.updated(*handle, *expect, changed, |node| node.traits = traits.clone())
             }
             Op::AddTraits(handle, traits, expect) => {
-                let node = &self.nodes[&handle.uuid];
-                let changed = !node.traits.is_superset(traits);
-                let generation = match (changed, expect) {
-                    (false, Expect::Any | Expect::Generation(_)) => node.generation,
-                    _ => self.change(*handle, *expect, |node| node.traits.extend(traits)),
-                };
-                let overcommitted = self.is_overcommitted(handle.uuid);
-                Answer::Updated(Updated { changed, generation, overcommitted })
+                let changed = !self.nodes[&handle.uuid].traits.is_superset(traits);
+                self.updated(*handle, *expect, changed, |node| node.traits.extend(traits))
             }
             Op::Claim(consumer, lines) | Op::RestOn(consumer, lines, ..) => {
                 Answer::Receipt(self.put(*consumer, lines, Expect::Any))
@@ -110,8 +104,8 @@ impl Model {
                 self.change_set(*how, *handle, set, *expect, |node| &mut node.aggregates)
             }
             Op::UpdateInventories(handle, said, expect) => {
-                let changed = self.nodes[&handle.uuid].differs_from(said);
-                let stocks = completed(said);
+                let stocks = self.nodes[&handle.uuid].with(said);
+                let changed = self.nodes[&handle.uuid].stocks != stocks;
                 self.updated(*handle, *expect, changed, |node| node.stocks = stocks)
             }
             Op::UpdateResources(handle, values, expect) => {
@@ -302,13 +296,14 @@ impl Model {
 fn next(expect: Expect, generation: u64) -> u64 {
     match expect {
         Expect::Mirror(set) => set,
+        Expect::Keep => generation,
         Expect::Any | Expect::Generation(_) => generation + 1,
     }
 }
 
 /// What only one thread alone does.
 impl Model {
-    fn updated(
+    pub(super) fn updated(
         &mut self,
         handle: Handle,
         expect: Expect,
@@ -334,13 +329,10 @@ impl Model {
     ) -> Answer<Handle> {
         let before = of(self.node(handle.uuid)).clone();
         let after = match how {
-            SetOp::Set | SetOp::Update => set.clone(),
+            SetOp::Set => set.clone(),
             SetOp::Add => &before | set,
             SetOp::Remove => &before - set,
         };
-        if let SetOp::Set = how {
-            return Answer::Generation(self.change(handle, expect, |node| *of(node) = after));
-        }
         self.updated(handle, expect, before != after, |node| *of(node) = after)
     }
 

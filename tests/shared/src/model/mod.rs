@@ -102,14 +102,6 @@ impl linearize::Model for Model {
     }
 }
 
-/// What is not said has its usual value.
-fn completed(said: &Said) -> Stocks {
-    let stock = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {
-        (*class, Stock { min_unit: min_unit.unwrap_or(1), ..Stock::of(*total) })
-    };
-    said.iter().map(stock).collect()
-}
-
 /// The forest.
 impl Model {
     fn node(&mut self, uuid: Uuid) -> &mut Node {
@@ -188,6 +180,17 @@ impl Model {
 }
 
 impl Node {
+    /// Its inventories with what is said of them. What is not said has the value that it has, or its usual one.
+    fn with(&self, said: &Said) -> Stocks {
+        let mut stocks = self.stocks.clone();
+        for (class, (total, min_unit)) in said {
+            let stock = stocks.entry(*class).or_insert(Stock::of(0));
+            stock.total = *total;
+            stock.min_unit = min_unit.unwrap_or(stock.min_unit);
+        }
+        stocks
+    }
+
     /// Whether its inventories are not what is said of them.
     fn differs_from(&self, said: &Said) -> bool {
         let agrees = |(class, (total, min_unit)): (&ResourceClass, &(u64, Option<u64>))| {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Configuration, Deadline, Dump, ProviderData, ProviderDump,
-    ResourceClass, Trait, UsedAmounts,
+    Allocation, Allocations, Configuration, Deadline, Dump, Facts, ProviderDump, ResourceClass,
+    Trait, UsedAmounts,
 };
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl Model {
                 self.walk(self.subtree(root))
             }
             Op::Name(handle) => Answer::Name(self.nodes[&handle.uuid].name.to_owned()),
-            Op::Data(handle) => Answer::Data(self.nodes[&handle.uuid].data()),
+            Op::Data(handle) => Answer::Data(self.nodes[&handle.uuid].configuration()),
             Op::Usage(handle, class) => Answer::Usage(self.usage(handle.uuid, *class)),
             Op::Usages(handle) => {
                 let classes = self.nodes[&handle.uuid].stocks.keys();
@@ -97,7 +97,7 @@ impl Model {
                 (used > 0).then_some((class, UsedAmounts { used, taken }))
             };
             ProviderDump {
-                data: node.data(),
+                configuration: node.configuration(),
                 cordoned: node.cordoned,
                 used: node.stocks.keys().filter_map(used).collect(),
             }
@@ -112,19 +112,19 @@ impl Model {
 }
 
 impl Node {
-    fn data(&self) -> ProviderData {
-        let configuration = Configuration {
+    fn configuration(&self) -> Configuration {
+        let facts = Facts {
             name: self.name.into(),
+            parent: self.parent,
             inventories: Arc::new(inventories(&self.stocks)),
             traits: Arc::new(self.traits.clone()),
             aggregates: Arc::new(self.aggregates.clone()),
             resources: resources(&self.values),
         };
-        ProviderData {
+        Configuration {
             uuid: self.handle.uuid,
-            parent: self.parent,
             generation: self.generation,
-            configuration: Arc::new(configuration),
+            facts: Arc::new(facts),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provider_tree::{Error, Expect, Fault, InventoryFault, ResourceClass};
 use uuid::Uuid;
 
-use super::{Consumer, Faults, Model, Node, completed, summed};
+use super::{Consumer, Faults, Model, Node, summed};
 use crate::caller::sorted;
 use crate::operation::{Handle, Line, Listing, Op, Stock, Stocks, tag_of};
 
@@ -78,15 +78,14 @@ impl Model {
             }
             Op::UpdateInventories(handle, said, expect) => {
                 self.not_as_expected(*handle, *expect, &mut faults);
-                let differ =
-                    self.nodes.get(&handle.uuid).is_some_and(|node| node.differs_from(said));
-                if differ {
-                    for (&class, (_, min_unit)) in said {
-                        let fault = InventoryFault::ZeroMinUnit;
-                        let invalid = || Error::InvalidInventory { class, fault };
-                        faults.add_if(*min_unit == Some(0), invalid);
-                    }
-                    self.not_droppable(*handle, &completed(said), &mut faults);
+                let stocks = self.nodes.get(&handle.uuid).map(|node| node.with(said));
+                for (class, Stock { min_unit, max_unit, .. }) in stocks.into_iter().flatten() {
+                    let fault = match min_unit {
+                        0 => InventoryFault::ZeroMinUnit,
+                        _ => InventoryFault::MinAboveMax { min_unit, max_unit },
+                    };
+                    let invalid = || Error::InvalidInventory { class, fault };
+                    faults.add_if(min_unit == 0 || min_unit > max_unit, invalid);
                 }
             }
             Op::HasTraits(handle, _)

@@ -18,7 +18,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use provider_tree::{Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait};
+use provider_tree::{
+    Edit, Expect, Inventories, Inventory, Provider, ProviderTree, ResourceClass, Trait,
+};
 use uuid::Uuid;
 
 use super::reference::{Assignment, Part, Spec};
@@ -92,9 +94,9 @@ impl Topology {
                     }
                 }
             }
-            let _updated = tree.set_inventories(&provider, inventories, Expect::Any).unwrap();
-            tree.set_traits(&provider, traits, Expect::Any).unwrap();
-            tree.set_aggregates(&provider, aggregates, Expect::Any).unwrap();
+            let _updated = tree.configure(&provider, inventories, Expect::Any).unwrap();
+            tree.configure(&provider, Edit::new().set_traits(traits), Expect::Any).unwrap();
+            tree.configure(&provider, Edit::new().set_aggregates(aggregates), Expect::Any).unwrap();
             if !used.is_empty() {
                 worker.take(&provider, &used).unwrap();
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use provider_tree::{
-    Fork, Inventories, Provider, ProviderData, ProviderTree, ResourceClass, Snapshot, Trait, Usage,
+    Configuration, Fork, Inventories, Provider, ProviderTree, ResourceClass, Snapshot, Trait, Usage,
 };
 use uuid::Uuid;
 
@@ -53,7 +53,7 @@ impl Stock {
 
 /// Describes what is read of one provider.
 struct Read {
-    data: ProviderData,
+    data: Configuration,
     usages: Vec<(ResourceClass, Usage)>,
     is_cordoned: bool,
 }
@@ -62,7 +62,7 @@ impl World {
     /// Reads a forest that nobody changes meanwhile.
     pub fn of(tree: &ProviderTree) -> Self {
         let read = |provider: &Provider| Read {
-            data: tree.data(provider).unwrap(),
+            data: tree.configuration(provider).unwrap(),
             usages: tree.usages(provider).unwrap(),
             is_cordoned: tree.is_cordoned(provider).unwrap(),
         };
@@ -72,7 +72,7 @@ impl World {
     /// Reads a snapshot.
     pub fn of_snapshot(snapshot: &Snapshot) -> Self {
         let read = |provider: &Provider| Read {
-            data: snapshot.data(provider).unwrap(),
+            data: snapshot.configuration(provider).unwrap(),
             usages: snapshot.usages(provider).unwrap(),
             is_cordoned: snapshot.is_cordoned(provider).unwrap(),
         };
@@ -83,9 +83,9 @@ impl World {
     pub fn of_fork(fork: &Fork, inventories: &HashMap<Uuid, Inventories>) -> Self {
         let snapshot = fork.snapshot();
         let read = |provider: &Provider| {
-            let mut data = snapshot.data(provider).unwrap();
+            let mut data = snapshot.configuration(provider).unwrap();
             if let Some(set) = inventories.get(&provider.uuid()) {
-                Arc::make_mut(&mut data.configuration).inventories = Arc::new(set.clone());
+                Arc::make_mut(&mut data.facts).inventories = Arc::new(set.clone());
             }
             Read {
                 data,
@@ -105,8 +105,7 @@ impl World {
                 world.providers[parent].has_children = true;
             }
             let stock = |(class, usage): (ResourceClass, Usage)| {
-                let inventory =
-                    data.configuration.inventories.get(class).expect("an inventory of each class");
+                let inventory = data.inventories.get(class).expect("an inventory of each class");
                 assert_eq!(inventory.capacity(), Ok(usage.capacity));
                 let stock = Stock {
                     min_unit: inventory.min_unit,
@@ -118,7 +117,7 @@ impl World {
                 (class, stock)
             };
             let stocks: BTreeMap<_, _> = usages.into_iter().map(stock).collect();
-            assert_eq!(stocks.len(), data.configuration.inventories.len());
+            assert_eq!(stocks.len(), data.inventories.len());
             world.places.insert(data.uuid, place);
             world.providers.push(Known {
                 uuid: data.uuid,
@@ -126,8 +125,8 @@ impl World {
                 root: parent.map_or(place, |parent| world.providers[parent].root),
                 has_children: false,
                 stocks,
-                traits: (*data.configuration.traits).clone(),
-                aggregates: (*data.configuration.aggregates).clone(),
+                traits: (*data.traits).clone(),
+                aggregates: (*data.aggregates).clone(),
                 is_cordoned,
             });
         }
