@@ -132,7 +132,7 @@ impl<'a> Auditor<'a> {
         for held in self.snapshot.all_allocations()? {
             self.consumers += 1;
             self.allocations += held.allocations.len();
-            for Allocation { provider, class, amount } in held.allocations {
+            for Allocation { provider, class, amount, .. } in held.allocations {
                 *self.sums.entry((provider, class)).or_default() += amount;
             }
         }
@@ -289,7 +289,7 @@ impl<'a> Auditor<'a> {
 }
 
 fn allocation(provider: &Provider, class: ResourceClass, amount: u64) -> Allocation {
-    Allocation { provider: provider.uuid(), class, amount }
+    Allocation::new(provider.uuid(), class, amount)
 }
 
 #[cfg(test)]

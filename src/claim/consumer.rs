@@ -4,12 +4,13 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
+use crate::forest::{Forest, Origin, Provider};
 use crate::layout::{ConsumerWords, Holding, Identity, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
 use crate::values::{Deadline, ResourceClass};
 
 /// Lists everything that a consumer held at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Allocations {
@@ -30,7 +31,7 @@ pub struct Allocations {
 }
 
 /// Represents an amount that a consumer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Allocation {
@@ -40,19 +41,42 @@ pub struct Allocation {
     pub class: ResourceClass,
     /// How much the consumer holds.
     pub amount: u64,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    origin: Origin,
+}
+
+impl Allocation {
+    /// Returns an allocation as a plain value, for a dump that a caller makes.
+    pub fn new(provider: Uuid, class: ResourceClass, amount: u64) -> Self {
+        Allocation { provider, class, amount, origin: Origin::default() }
+    }
+
+    /// Returns an allocation from `provider`.
+    pub(crate) fn of(provider: &Provider, class: ResourceClass, amount: u64) -> Self {
+        Allocation { provider: provider.uuid(), class, amount, origin: provider.into() }
+    }
+
+    /// Returns the handle of the provider, so that nobody has to look it up; `None` if no forest has made
+    /// this value, but a caller or `serde`. Two allocations are equal whether or not they have it.
+    pub fn handle(&self) -> Option<Provider> {
+        self.origin.handle(self.provider)
+    }
 }
 
 /// Returns what `consumer` holds now.
 pub(crate) fn allocations(core: &Core, consumer: Uuid) -> Option<Allocations> {
     DoubleCollect::consistent(&core.forest.ledger, |collect| {
         let Some(hint) = core.claims.consumers.hint(&consumer) else { return Ok(None) };
-        read_allocations(collect, hint.cell, |words| words.are_of(consumer, hint.incarnation))
+        read_allocations(&core.forest, collect, hint.cell, |words| {
+            words.are_of(consumer, hint.incarnation)
+        })
     })
 }
 
 /// Returns what the consumer in `cell` holds, or `None` if `is_meant` rejects the words of the
 /// cell.
 pub(crate) fn read_allocations(
+    forest: &Forest,
     reader: &mut impl Reader,
     cell: Cell,
     is_meant: impl FnOnce(ConsumerWords<'_>) -> bool,
@@ -68,9 +92,10 @@ pub(crate) fn read_allocations(
     let Identity { uuid: consumer, generation, tag } = identity;
     let mut allocations = Vec::with_capacity(held.len());
     for Holding { usage, class, amount } in held {
-        let provider = reader.read(structure_of(usage), |words| Structure::of_words(words).uuid)?;
+        let cell = structure_of(usage);
+        let structure = reader.read(cell, Structure::of_words)?;
         let class = ResourceClass::from_number(class);
-        allocations.push(Allocation { provider, class, amount });
+        allocations.push(Allocation::of(&forest.handle(cell, &structure), class, amount));
     }
     Ok(Some(Allocations { consumer, generation, deadline, tag, allocations }))
 }

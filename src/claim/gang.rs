@@ -13,7 +13,7 @@ use crate::claim::holder::Holder;
 use crate::claim::issued::name_all;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::{Before, Claim};
-use crate::claim::shown::{AllAmounts, Amounts};
+use crate::claim::shown::{AllAmounts, Amounts, RefusedAmounts, RefusedMembers};
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::Fault;
 use crate::error::{Error, Result};
@@ -68,8 +68,10 @@ impl Worker {
         at_least: usize,
     ) -> Result<Vec<Result<Receipt>>> {
         let made = self.gang(members, at_least);
-        let call = Call::of_worker("claim_gang", None);
-        self.counting(made, |tallies| &tallies.claims, call.with_amounts(&AllAmounts(members)))
+        let (amounts, refused) = (AllAmounts(members), RefusedMembers(&made));
+        let call = Call::of_worker("claim_gang", None).with_amounts(&amounts);
+        self.count(&made, |tallies| &tallies.claims, call.with_refused(&refused));
+        made
     }
 
     fn gang(&mut self, members: &[Claim], at_least: usize) -> Result<Vec<Result<Receipt>>> {
@@ -117,8 +119,10 @@ impl Worker {
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
         let consumer = claim.consumer().or(made.as_ref().ok().map(|it| it.receipt.consumer));
-        let call = Call::of_worker("claim_partly", consumer);
-        self.counting(made, |tallies| &tallies.claims, call.with_amounts(&Amounts(claim)))
+        let (amounts, refused) = (Amounts(claim), RefusedAmounts(&made));
+        let call = Call::of_worker("claim_partly", consumer).with_amounts(&amounts);
+        self.count(&made, |tallies| &tallies.claims, call.with_refused(&refused));
+        made
     }
 
     fn partly(&mut self, claim: &Claim) -> Result<Partial> {

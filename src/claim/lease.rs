@@ -50,7 +50,7 @@ use crate::values::{Deadline, Now};
 /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 3);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Lease {
     receipt: Receipt,
     interned: KeyCell,

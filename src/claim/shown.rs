@@ -5,8 +5,11 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::claim::batch::Batch;
+use crate::claim::gang::Partial;
 use crate::claim::lines::Line;
 use crate::claim::request::Claim;
+use crate::claim::worker::Receipt;
+use crate::error::{Error, Result};
 
 /// Shows what a claim asks for: `[<provider> VCPU 4, ..]`.
 pub(super) struct Amounts<'a>(pub(super) &'a Claim);
@@ -29,6 +32,40 @@ impl fmt::Debug for AllAmounts<'_> {
         let claims = self.0.iter().map(|claim| (Name(claim.consumer()), Amounts(claim)));
         f.debug_map().entries(claims).finish()
     }
+}
+
+/// Shows which members of a gang do not fit, and why: `{1: ..}`.
+pub(super) struct RefusedMembers<'a>(pub(super) &'a Result<Vec<Result<Receipt>>>);
+
+impl fmt::Debug for RefusedMembers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.0.as_ref().map_or(&[][..], |made| &made[..]);
+        let refused =
+            members.iter().enumerate().filter_map(|(at, made)| Some((at, made.as_ref().err()?)));
+        show_refused(f, refused)
+    }
+}
+
+/// Shows which amounts of a claim do not fit, and why.
+pub(super) struct RefusedAmounts<'a>(pub(super) &'a Result<Partial>);
+
+impl fmt::Debug for RefusedAmounts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = self.0.as_ref().map_or(&[][..], |made| &made.refused[..]);
+        show_refused(f, refused.iter().map(|(at, error)| (*at, error)))
+    }
+}
+
+/// Shows what was refused by its position, and why.
+fn show_refused<'a>(
+    f: &mut fmt::Formatter<'_>,
+    refused: impl Iterator<Item = (usize, &'a Error)>,
+) -> fmt::Result {
+    let mut map = f.debug_map();
+    for (at, error) in refused {
+        map.entry(&at, &format_args!("{error}"));
+    }
+    map.finish()
 }
 
 /// Shows what a batch does: what each consumer holds afterwards, and which providers it changes.

@@ -53,7 +53,7 @@ pub struct Worker {
 ///
 /// No other change of the consumer has an equal receipt, not even after the consumer has ended and
 /// begun again; but see [`Expect::Mirror`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Receipt {
@@ -255,7 +255,19 @@ impl Worker {
         tally: impl FnOnce(&Tallies) -> &Tally,
         call: Call<'_>,
     ) -> Result<T> {
-        match &outcome {
+        self.count(&outcome, tally, call);
+        outcome
+    }
+
+    /// Does what [`counting`](Self::counting) does, with an outcome that `call` may tell more of.
+    #[inline]
+    pub(super) fn count<T>(
+        &mut self,
+        outcome: &Result<T>,
+        tally: impl FnOnce(&Tallies) -> &Tally,
+        call: Call<'_>,
+    ) {
+        match outcome {
             Ok(_) => tally(&self.tallies).add(1),
             Err(error) => self.tallies.refused(error),
         }
@@ -264,8 +276,7 @@ impl Worker {
             self.count_others();
         }
         // Last: a subscriber may panic.
-        call.tell(&outcome, retries);
-        outcome
+        call.tell(outcome, retries);
     }
 
     /// Counts the retries and helps since this was done last.

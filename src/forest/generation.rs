@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// Tells which generation a change rests on, and who counts the generations: the forest, or an
 /// outside authority.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Expect {
     /// The change is made at any generation.
     Any,

@@ -46,7 +46,7 @@ use crate::sync::Index;
 
 /// Names the cell that stands for a key, with the incarnation that the cell had when the key was
 /// looked up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct KeyCell {
     pub(crate) cell: Cell,
     pub(crate) incarnation: u64,

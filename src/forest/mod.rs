@@ -54,6 +54,7 @@ pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{KeyCell, Keys, Name, Own, Refusal, open_key, while_stale, with_both_keys};
 pub(crate) use mark::Mark;
 pub(crate) use populate::{ClassUsage, Entry, ParentOf, Plan, PlanKeys, populate};
+pub(crate) use provider::Origin;
 pub(crate) use reader::{ForestReader, Node};
 pub(crate) use recent::RecentProviders;
 pub(crate) use remembered::RememberedConfigurations;

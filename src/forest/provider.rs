@@ -1,6 +1,7 @@
 //! [`Provider`] and its data: a provider, as callers hold it.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::ledger::{Cell, GateWord};
 /// A handle never comes to mean another provider. After the provider has been removed, every use of
 /// the handle returns [`Removed`](crate::Error::Removed), even if another provider has the uuid or
 /// the name by then.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Provider {
     pub(crate) uuid: Uuid,
     pub(crate) incarnation: u64,
@@ -66,6 +67,49 @@ impl fmt::Debug for Provider {
     }
 }
 
+/// Remembers, beside a uuid in a plain value, which provider that is, if a forest has made the value. Says
+/// nothing of the value itself: it equals every other, and `serde` leaves it out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Origin {
+    incarnation: u64,
+    cell: u32,
+    /// 0 if no forest has made the value.
+    forest: u32,
+}
+
+impl Origin {
+    /// Returns the handle of the provider with this uuid, if a forest has made the value.
+    pub(crate) fn handle(self, uuid: Uuid) -> Option<Provider> {
+        let Origin { incarnation, cell, forest } = self;
+        (forest != 0).then(|| Provider { uuid, incarnation, cell: Cell::new(cell), forest })
+    }
+}
+
+impl From<&Provider> for Origin {
+    fn from(provider: &Provider) -> Self {
+        let &Provider { incarnation, cell, forest, .. } = provider;
+        Origin { incarnation, cell: cell.number(), forest }
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Origin {}
+
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.forest == 0 { "none" } else { "known" })
+    }
+}
+
 /// Represents one state of a provider's usage and configuration; see
 /// [`ProviderTree::version`](crate::ProviderTree::version).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +119,7 @@ pub struct Version(pub(crate) GateWord);
 ///
 /// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key. A text is a name; if no
 /// provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ProviderKey<'a> {
     /// The uuid.
     Uuid(Uuid),

@@ -31,6 +31,11 @@ impl<'a, R: Reader> ForestReader<'a, R> {
         self.reader.read(cell, Structure::of_words)
     }
 
+    /// Returns a handle of the provider with this structure.
+    pub(crate) fn handle(&self, cell: Cell, structure: &Structure) -> Provider {
+        self.forest.handle(cell, structure)
+    }
+
     /// Reads the structure of `provider`.
     #[inline]
     fn structure(&mut self, provider: &Provider) -> Result<Structure, Abort<Error>> {

@@ -15,6 +15,7 @@ use crate::search::view::View;
 
 /// Represents consumers that would have to go, and what would fit then; see [`View::evict`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Eviction {
     /// What fits without the victims.
     pub candidate: Candidate,

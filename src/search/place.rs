@@ -9,6 +9,7 @@ use crate::search::view::View;
 /// Describes what was placed; see [`View::place`].
 #[derive(Clone, Debug)]
 #[must_use = "the consumer holds what was placed until it is released"]
+#[non_exhaustive]
 pub struct Placed {
     /// What the claim has led to.
     pub receipt: Receipt,

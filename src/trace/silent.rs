@@ -49,6 +49,11 @@ impl<'a> Call<'a> {
     }
 
     #[inline(always)]
+    pub(crate) fn with_refused(self, _: &'a dyn fmt::Debug) -> Self {
+        self
+    }
+
+    #[inline(always)]
     pub(crate) fn with_values(self, _: &'a dyn fmt::Debug) -> Self {
         self
     }

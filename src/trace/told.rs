@@ -22,6 +22,7 @@ pub(crate) struct Call<'a> {
     name: Option<&'a str>,
     amounts: Option<&'a dyn fmt::Debug>,
     values: Option<&'a dyn fmt::Debug>,
+    refused: Option<&'a dyn fmt::Debug>,
 }
 
 impl<'a> Call<'a> {
@@ -38,6 +39,7 @@ impl<'a> Call<'a> {
             name: None,
             amounts: None,
             values: None,
+            refused: None,
         }
     }
 
@@ -78,9 +80,16 @@ impl<'a> Call<'a> {
         Call { values: Some(values), ..self }
     }
 
+    /// Says what of the call was refused, if the call is not refused as a whole.
+    #[inline]
+    pub(crate) fn with_refused(self, refused: &'a dyn fmt::Debug) -> Self {
+        Call { refused: Some(refused), ..self }
+    }
+
     /// Tells what became of the call, which has prepared a change in vain so many times.
     pub(crate) fn tell<T>(self, outcome: &Result<T>, retries: u64) {
         let Call { operation, is_frequent, consumer, parent, name, amounts, values, .. } = self;
+        let refused = self.refused.filter(|_| outcome.is_ok());
         let provider = self.provider.or(self.made.filter(|_| outcome.is_ok()));
         macro_rules! event {
             ($level:expr, $message:literal) => {
@@ -94,6 +103,7 @@ impl<'a> Call<'a> {
                     name,
                     amounts = amounts.map(field::debug),
                     values = values.map(field::debug),
+                    refused = refused.map(field::debug),
                     retries,
                     error = outcome.as_ref().err().map(field::display),
                     $message

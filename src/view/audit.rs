@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::forest::Provider;
+use crate::forest::{Origin, Provider};
 use crate::layout::{Layouts, UsageWords, usage_of};
 use crate::ledger::Cell;
 use crate::values::{ResourceClass, Usage};
@@ -15,6 +15,7 @@ use crate::view::snapshot::Snapshot;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Audit {
     /// The number of providers.
     pub providers: usize,
@@ -29,7 +30,7 @@ pub struct Audit {
 }
 
 /// Describes a class of a provider whose usage is not the sum of what is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Difference {
@@ -46,9 +47,10 @@ pub struct Difference {
 }
 
 /// Describes a class of a provider of which more is used than the capacity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Overcommit {
     /// The provider.
     pub provider: Uuid,
@@ -56,6 +58,16 @@ pub struct Overcommit {
     pub class: ResourceClass,
     /// The capacity, and how much is used.
     pub usage: Usage,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    origin: Origin,
+}
+
+impl Overcommit {
+    /// Returns the handle of the provider, so that nobody has to look it up; `None` if `serde` has made this
+    /// value. Two values are equal whether or not they have it.
+    pub fn handle(&self) -> Option<Provider> {
+        self.origin.handle(self.provider)
+    }
 }
 
 impl Audit {
@@ -94,7 +106,7 @@ impl Snapshot {
     pub fn overcommitted(&self) -> Result<Vec<Overcommit>> {
         let mut found = Vec::new();
         self.each_usage(|provider, words, layouts| {
-            found.extend(overcommits(provider.uuid, words, layouts));
+            found.extend(overcommits(provider, words, layouts));
         })?;
         Ok(found)
     }
@@ -133,15 +145,16 @@ impl Snapshot {
 }
 
 fn overcommits<'a>(
-    provider: Uuid,
+    &provider: &Provider,
     words: UsageWords<&'a [u64]>,
     layouts: &Layouts,
 ) -> impl Iterator<Item = Overcommit> + use<'a> {
     let usages = words.all(layouts).map(|(class, amounts)| (class, amounts.usage()));
     usages.filter(|(_, usage)| usage.used > usage.capacity).map(move |(class, usage)| Overcommit {
-        provider,
+        provider: provider.uuid,
         class: ResourceClass::from_number(class),
         usage,
+        origin: Origin::from(&provider),
     })
 }
 
@@ -170,6 +183,7 @@ impl Audit {
         sums: Option<ClassSums>,
     ) {
         self.providers += 1;
+        let handle = provider;
         let provider = provider.uuid;
         let mut sums = sums.unwrap_or_default();
         for (class, amounts) in words.all(layouts) {
@@ -182,6 +196,6 @@ impl Audit {
             }
         }
         self.differences.extend(unknown(provider, &sums));
-        self.overcommitted.extend(overcommits(provider, words, layouts));
+        self.overcommitted.extend(overcommits(handle, words, layouts));
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::claim::{Allocations, read_allocations};
 use crate::error::{Error, Result};
-use crate::forest::ForestReader;
+use crate::forest::{ForestReader, Origin, Provider};
 use crate::layout::{CellKind, ConsumerWords, Life, is_live_consumer, structure_of};
 use crate::ledger::{Abort, Cell, Past};
 use crate::view::dump::ProviderDump;
@@ -55,6 +55,30 @@ pub struct ProviderState {
     /// root.
     #[cfg_attr(feature = "serde", serde(default))]
     pub previous: Option<Uuid>,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    origin: Origin,
+}
+
+impl ProviderState {
+    /// Returns a state as a plain value.
+    pub fn new(dump: ProviderDump, previous: Option<Uuid>) -> Self {
+        ProviderState { dump, previous, origin: Origin::default() }
+    }
+
+    /// Returns the handle of the provider, so that nobody has to look it up; `None` if no forest has made
+    /// this value, but `serde` or a [mirror](crate::Mirror) of a dump. Two states are equal whether or not
+    /// they have it.
+    pub fn handle(&self) -> Option<Provider> {
+        self.origin.handle(self.dump.configuration.uuid)
+    }
+}
+
+impl ProviderChange {
+    /// Returns the [handle](ProviderState::handle) of the provider as it is after the change, or as it was
+    /// before if it is gone.
+    pub fn handle(&self) -> Option<Provider> {
+        self.after.as_ref().or(self.before.as_ref())?.handle()
+    }
 }
 
 /// Describes a consumer that differs.
@@ -205,18 +229,21 @@ impl ProviderState {
         cell: Cell,
     ) -> Result<Option<Self>, Abort<Error>> {
         let Some(dump) = ProviderDump::read(&mut past, cell)? else { return Ok(None) };
-        let previous = match past.structure_in(cell)?.previous {
+        let structure = past.structure_in(cell)?;
+        let previous = match structure.previous {
             None => None,
             Some(sibling) => Some(past.structure_in(sibling)?.uuid),
         };
-        Ok(Some(ProviderState { dump, previous }))
+        let origin = Origin::from(&past.handle(cell, &structure));
+        Ok(Some(ProviderState { dump, previous, origin }))
     }
 }
 
 /// Returns what the consumer in `cell` held at the snapshot, sorted, or `None` if there was none.
 fn sorted_allocations(snapshot: &Snapshot, cell: Cell) -> Result<Option<Allocations>> {
     let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-    let mut found = snapshot.read(|past| read_allocations(past, cell, is_live))?;
+    let forest = &snapshot.pin().core.forest;
+    let mut found = snapshot.read(|past| read_allocations(forest, past, cell, is_live))?;
     if let Some(found) = &mut found {
         found.sort();
     }

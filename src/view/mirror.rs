@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::claim::Allocations;
 use crate::error::{Error, Result};
+use crate::forest::Configuration;
 use crate::view::changes::{Changes, ProviderState};
 use crate::view::dump::Dump;
 use crate::view::snapshot::Snapshot;
@@ -51,7 +52,7 @@ impl Mirror {
         let mut last: HashMap<Option<Uuid>, Uuid, foldhash::fast::RandomState> = HashMap::default();
         let providers = dump.providers.iter().map(|dump| {
             let previous = last.insert(dump.configuration.parent, dump.configuration.uuid);
-            (dump.configuration.uuid, ProviderState { dump: dump.clone(), previous })
+            (dump.configuration.uuid, ProviderState::new(dump.clone(), previous))
         });
         let consumers = dump.consumers.iter().map(|held| (held.consumer, held.clone()));
         Mirror { snapshot: version, providers: providers.collect(), consumers: consumers.collect() }
@@ -60,6 +61,16 @@ impl Mirror {
     /// Returns the number of the snapshot whose state the mirror holds.
     pub fn version(&self) -> u64 {
         self.snapshot
+    }
+
+    /// Returns everything about a provider but its usage, if the provider exists. O(1).
+    pub fn configuration(&self, provider: Uuid) -> Option<&Configuration> {
+        Some(&self.providers.get(&provider)?.dump.configuration)
+    }
+
+    /// Returns what a consumer holds, if it holds anything. O(log n) for n consumers.
+    pub fn allocations(&self, consumer: Uuid) -> Option<&Allocations> {
+        self.consumers.get(&consumer)
     }
 
     /// Brings the mirror to the state after `changes`.

@@ -250,7 +250,8 @@ impl Snapshot {
     /// once, in O(cells ever used).
     pub fn allocations(&self, consumer: Uuid) -> Result<Option<Allocations>> {
         let Some(cell) = self.consumer_cell(consumer)? else { return Ok(None) };
-        self.read(|past| read_allocations(past, cell, |_| true))
+        let forest = &self.pin().core.forest;
+        self.read(|past| read_allocations(forest, past, cell, |_| true))
     }
 
     /// Returns the cell of a consumer that held something.
@@ -292,7 +293,7 @@ impl Snapshot {
             let mut all = Vec::new();
             for cell in consumer_cells(&core.forest.ledger) {
                 let is_live = |words: ConsumerWords<'_>| is_live_consumer(words.life());
-                all.extend(read_allocations(past, cell, is_live)?);
+                all.extend(read_allocations(&core.forest, past, cell, is_live)?);
             }
             Ok(all)
         })

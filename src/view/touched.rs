@@ -16,6 +16,7 @@ use crate::view::snapshot::Snapshot;
 /// Names everything that [`Changes`](crate::Changes) of the same snapshots has, each once. May name
 /// more: what has changed and changed back, and what has changed after the newer snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Touched {
     /// The number of the older snapshot.
     pub from: u64,
@@ -28,7 +29,8 @@ pub struct Touched {
 }
 
 /// Names a provider that may differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct TouchedProvider {
     /// The provider.
     pub provider: Uuid,

@@ -50,9 +50,9 @@ fn a_claim_takes_from_several_providers_as_one() {
     assert_eq!(
         held.allocations,
         [
-            Allocation { provider: host.uuid(), class: VCPU, amount: 4 },
-            Allocation { provider: host.uuid(), class: MEMORY, amount: 500 },
-            Allocation { provider: gpu.uuid(), class: GPU, amount: 1 },
+            Allocation::new(host.uuid(), VCPU, 4),
+            Allocation::new(host.uuid(), MEMORY, 500),
+            Allocation::new(gpu.uuid(), GPU, 1),
         ]
     );
     assert_eq!(tree.snapshot().consumers().unwrap(), [consumer(1)]);

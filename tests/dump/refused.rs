@@ -26,7 +26,7 @@ fn assert_refused(edit: impl FnOnce(&mut Dump), named: impl ToString, mut expect
 }
 
 fn held(provider: &str, class: ResourceClass, amount: u64) -> Allocation {
-    Allocation { provider: id(provider), class, amount }
+    Allocation::new(id(provider), class, amount)
 }
 
 #[test]

@@ -332,8 +332,7 @@ fn g09_what_is_held_is_exactly_what_was_asked_for() {
     let (tree, [one, two], mut worker) = two_hosts(8);
     let _receipt =
         worker.claim(&cpus(id(1), &one, 2).take(&two, VCPU, 1).take(&one, VCPU, 3)).unwrap();
-    let held =
-        |provider: Provider, amount| Allocation { provider: provider.uuid(), class: VCPU, amount };
+    let held = |provider: Provider, amount| Allocation::new(provider.uuid(), VCPU, amount);
     assert_eq!(tree.allocations(id(1)).unwrap().allocations, [held(one, 5), held(two, 1)]);
 }
 

@@ -18,6 +18,7 @@
 //! | `overcommit` | inventories that shrink below what is used |
 //! | `packed` | amounts that share words, and where they come to have their own |
 //! | `counts` | metrics |
+//! | `handles` | handles of providers in allocations and changes |
 //! | `messages` | what refusals say |
 //! | `crowds` | one large claim among many small ones |
 //!
@@ -34,6 +35,7 @@ mod conflicts;
 mod cordons;
 mod counts;
 mod crowds;
+mod handles;
 mod issued;
 mod leases;
 mod lines;

@@ -197,7 +197,7 @@ fn allocations_are_all_or_nothing() {
         generation: 1,
         deadline: None,
         tag: 0,
-        allocations: vec![Allocation { provider: HOST.uuid, class: VCPU, amount: 1 }],
+        allocations: vec![Allocation::new(HOST.uuid, VCPU, 1)],
     };
     assert_rejected(&history(
         Thread([(10..20, both, receipt(ONE, 1))]),

@@ -17,7 +17,7 @@ fn states(dump: &Dump) -> BTreeMap<Uuid, ProviderState> {
     let mut last = BTreeMap::new();
     let state = |it: &provider_tree::ProviderDump| {
         let previous = last.insert(it.configuration.parent, it.configuration.uuid);
-        (it.configuration.uuid, ProviderState { dump: it.clone(), previous })
+        (it.configuration.uuid, ProviderState::new(it.clone(), previous))
     };
     dump.providers.iter().map(state).collect()
 }

@@ -101,11 +101,8 @@ impl Board {
         let holds = |set: &Vec<Provider>| {
             let amounts = |provider: &Provider| {
                 let provider = provider.uuid();
-                [(VCPU, CPUS), (GPU, GPUS)].map(|(class, amount)| Allocation {
-                    provider,
-                    class,
-                    amount,
-                })
+                [(VCPU, CPUS), (GPU, GPUS)]
+                    .map(|(class, amount)| Allocation::new(provider, class, amount))
             };
             let mut wanted = set.iter().flat_map(amounts);
             held.allocations.len() == 2 * set.len()

@@ -176,8 +176,8 @@ impl Fork {
         let mut allocations = Vec::with_capacity(tenancy.held.len());
         for Holding { usage, class, amount } in &tenancy.held {
             let class = ResourceClass::from_number(*class);
-            let provider = self.provider_of(*usage)?.uuid;
-            allocations.push(Allocation { provider, class, amount: *amount });
+            let provider = self.provider_of(*usage)?;
+            allocations.push(Allocation::of(&provider, class, *amount));
         }
         let generation = tenancy.generation();
         let Tenancy { deadline, tag, .. } = tenancy;

@@ -76,7 +76,7 @@ impl Model {
     pub fn allocations(&self, consumer: Uuid) -> Option<Allocations> {
         let Consumer { generation, held, deadline, tag, .. } = self.consumers.get(&consumer)?;
         let allocation =
-            |(&(provider, class), &amount): (&_, &_)| Allocation { provider, class, amount };
+            |(&(provider, class), &amount): (&_, &_)| Allocation::new(provider, class, amount);
         let allocations = held.iter().map(allocation).collect();
         let (generation, deadline, tag) = (*generation, *deadline, *tag);
         Some(Allocations {
