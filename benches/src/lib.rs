@@ -77,8 +77,7 @@ pub const OPERATIONS: &[Operation] = &[
     repeated("usages of 3 classes", Forest::usages_of),
     repeated("usages of a host with 8 children", Forest::subtree_usages),
     repeated("configuration", Forest::configuration),
-    repeated("data", Forest::data),
-    repeated("data through a worker", Forest::data_again),
+    repeated("configuration through a worker", Forest::configuration_again),
     repeated("snapshot", Forest::snapshot),
     undone("create a child", Forest::create_child, Forest::remove_child),
     prepared("remove a child", Forest::create_child, Forest::remove_child),
@@ -92,7 +91,7 @@ pub const PEERS: &[(Operation, &[&str])] = &[
     ),
     (
         repeated("peer: ArcSwap::load_full", Forest::peer_configuration),
-        &["configuration", "data", "data through a worker"],
+        &["configuration", "configuration through a worker"],
     ),
 ];
 
@@ -325,12 +324,8 @@ impl Forest {
         black_box(self.tree.configuration(self.provider(number)).expect("it exists"));
     }
 
-    fn data_again(&mut self, number: usize) {
+    fn configuration_again(&mut self, number: usize) {
         black_box(self.worker.configuration(&self.providers[pick(number)]).expect("it exists"));
-    }
-
-    fn data(&mut self, number: usize) {
-        black_box(self.tree.configuration(self.provider(number)).expect("it exists"));
     }
 
     fn peer_find(&mut self, number: usize) {

@@ -9,6 +9,7 @@
 //! | `batches` | several consumers, and inventories, in one commit |
 //! | `replies` | what a retry after a lost reply is told |
 //! | `reshapes` | what is held moves to other providers under live claims |
+//! | `providers` | providers that come, move, change and go in one commit |
 //! | `quotas` | chains of ancestors |
 //! | `leases` | deadlines, confirmations, expiry |
 //! | `lives` | generations of consumers that end and begin again |
@@ -44,6 +45,7 @@ mod meetings;
 mod messages;
 mod overcommit;
 mod packed;
+mod providers;
 mod quotas;
 mod replies;
 mod reshapes;

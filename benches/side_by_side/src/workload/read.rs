@@ -26,7 +26,11 @@ pub(super) fn all() -> Vec<Workload> {
     let mut all = Vec::new();
     for (what, name, call) in [
         (What::Usage, "usage", "capacity and use of one class, by handle"),
-        (What::Data, "data", "everything but the usage, by handle: inventories, traits, ..."),
+        (
+            What::Data,
+            "configuration",
+            "everything but the usage, by handle: inventories, traits, ...",
+        ),
     ] {
         for writers in 0..=3 {
             let plural = if writers == 1 { "" } else { "s" };
