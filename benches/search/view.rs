@@ -37,7 +37,7 @@ pub(crate) fn candidates(extent: &Extent, hosts: usize) {
         let candidates = view.candidates(&mut prepared[number % MODELS]).expect("its view");
         let claims = candidates.seeded(number as u64).take(10);
         claims.fold(0, |count, candidate| {
-            black_box(candidate.claim(consumer(usize::MAX)));
+            let _claim = black_box(candidate.claim(consumer(usize::MAX)));
             count + 1
         })
     };

@@ -1,5 +1,7 @@
 //! [`Batch`]: what several changes want together.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::claim::basis::Basis;
@@ -33,12 +35,15 @@ use crate::forest::{Edit, Expect, Provider, ProviderSpec};
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "a batch does nothing until a worker commits it"]
 pub struct Batch {
     pub(crate) consumers: Vec<ConsumerChange>,
     /// The providers that the batch creates.
     pub(crate) created: Vec<ProviderSpec>,
-    /// The providers that the batch moves and configures.
-    pub(crate) changed: Vec<ProviderChange>,
+    /// The providers that the batch configures.
+    pub(crate) edits: Vec<ProviderEdit>,
+    /// The providers that the batch moves, and the parent of each afterwards; `None` makes it a root.
+    pub(crate) moves: Vec<(Provider, Option<Provider>)>,
     /// The providers that the batch removes, with their descendants.
     pub(crate) removed: Vec<Provider>,
     pub(crate) cordons: Vec<CordonChange>,
@@ -55,14 +60,12 @@ pub(crate) struct ConsumerChange {
     pub(crate) before: Before,
 }
 
-/// Describes how a batch changes one provider.
+/// Describes how a batch configures one provider.
 #[derive(Clone, Debug)]
-pub(crate) struct ProviderChange {
+pub(crate) struct ProviderEdit {
     pub(crate) provider: Provider,
-    /// What changes of what the provider has, and what that rests on.
-    pub(crate) edit: Option<(Edit, Expect)>,
-    /// The parent that the provider comes to have, if it moves; `None` inside makes it a root.
-    pub(crate) parent: Option<Option<Provider>>,
+    pub(crate) edit: Edit,
+    pub(crate) expect: Expect,
 }
 
 /// Describes a provider that a batch cordons, if `own` is true, or whose cordon the batch ends.
@@ -124,25 +127,14 @@ impl Batch {
 
     /// Adds what [`ProviderTree::configure`](crate::ProviderTree::configure) does, and returns the batch.
     pub fn configure(mut self, provider: &Provider, edit: impl Into<Edit>, expect: Expect) -> Self {
-        let edit = Some((edit.into(), expect));
-        match self.changed.iter_mut().find(|it| it.provider == *provider && it.edit.is_none()) {
-            Some(change) => change.edit = edit,
-            None => {
-                let parent = None;
-                self.changed.push(ProviderChange { provider: *provider, edit, parent });
-            }
-        }
+        self.edits.push(ProviderEdit { provider: *provider, edit: edit.into(), expect });
         self
     }
 
     /// Adds what [`ProviderTree::reparent`](crate::ProviderTree::reparent) does, and returns the batch. If
     /// the batch configures the provider too, its generation grows once.
     pub fn reparent(mut self, provider: &Provider, parent: Option<&Provider>) -> Self {
-        let parent = Some(parent.copied());
-        match self.changed.iter_mut().find(|it| it.provider == *provider && it.parent.is_none()) {
-            Some(change) => change.parent = parent,
-            None => self.changed.push(ProviderChange { provider: *provider, edit: None, parent }),
-        }
+        self.moves.push((*provider, parent.copied()));
         self
     }
 
@@ -193,17 +185,18 @@ impl Batch {
     /// Returns the batch with the handles of the providers that it creates in the place of those that stood
     /// for them. `handles` are in the order of the creations.
     pub(super) fn with_handles(&self, handles: &[Provider]) -> Self {
-        let known = |handle: &Provider| {
-            let is_meant = |known: &&Provider| handle.is_to_come() && known.uuid == handle.uuid;
-            handles.iter().find(is_meant).copied().unwrap_or(*handle)
+        let handles: HashMap<_, _, foldhash::fast::RandomState> =
+            handles.iter().map(|handle| (handle.uuid, *handle)).collect();
+        let known = |handle: &Provider| match handle.is_to_come() {
+            true => handles.get(&handle.uuid).copied().unwrap_or(*handle),
+            false => *handle,
         };
         let mut batch = self.clone();
         for change in &mut batch.consumers {
             change.claim = change.claim.as_ref().map(|claim| claim.with_handles(known));
         }
-        for change in &mut batch.changed {
-            change.provider = known(&change.provider);
-            change.parent = change.parent.map(|parent| parent.as_ref().map(known));
+        for (_, parent) in &mut batch.moves {
+            *parent = parent.as_ref().map(known);
         }
         for change in &mut batch.cordons {
             change.provider = known(&change.provider);

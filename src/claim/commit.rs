@@ -11,7 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::claim::agenda::AgendaKey;
-use crate::claim::batch::{Batch, ConsumerChange, CordonChange};
+use crate::claim::batch::{Batch, ConsumerChange, CordonChange, ProviderEdit};
 use crate::claim::change::Change;
 use crate::claim::core::Core;
 use crate::claim::engine::{check_conditions, expand};
@@ -44,15 +44,19 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`claim`](Self::claim), [`replace`](Self::replace),
-    /// [`release`](Self::release) and
-    /// [`configure`](crate::ProviderTree::configure), with two differences. A claim of
-    /// a consumer that exists is refused as [`ConsumerExists`](Error::ConsumerExists), whatever the
-    /// consumer holds. [`CapacityExceeded`](Error::CapacityExceeded) tells what the whole batch
-    /// asks for, and what is free for the whole batch.
+    /// Returns the errors of the calls that the parts of the batch stand for: of
+    /// [`claim`](Self::claim), [`replace`](Self::replace), [`release`](Self::release), and of
+    /// [`configure`](crate::ProviderTree::configure), [`create_root`](crate::ProviderTree::create_root),
+    /// [`reparent`](crate::ProviderTree::reparent), [`remove`](crate::ProviderTree::remove) and
+    /// [`cordon`](crate::ProviderTree::cordon), with two differences. A claim of a consumer that exists is
+    /// refused as [`ConsumerExists`](Error::ConsumerExists), whatever the consumer holds.
+    /// [`CapacityExceeded`](Error::CapacityExceeded) tells what the whole batch asks for, and what is free for
+    /// the whole batch.
     ///
-    /// Returns [`InvalidEntries`](Error::InvalidEntries) if a consumer, or the inventories of a
-    /// provider, come twice. Returns [`ProviderChanged`](Error::ProviderChanged) or
+    /// Returns [`InvalidEntries`](Error::InvalidEntries), with all that is wrong, if a consumer comes twice; if
+    /// a provider is configured, moved or created twice, or is created and configured or moved; if an entry
+    /// for a creation is not valid, has no parent, or makes a circle with others; and if a provider that would
+    /// go is created, configured or moved as well. Returns [`ProviderChanged`](Error::ProviderChanged) or
     /// [`ConsumerChanged`](Error::ConsumerChanged) if the batch rests on what a
     /// [fork](crate::Fork::to_batch_if_unchanged) has read, and that has changed.
     pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Receipt>> {
@@ -77,10 +81,14 @@ fn check_batch(core: &Core, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
             faults.push(Fault::DuplicateConsumer { consumer: change.consumer });
         }
     }
-    seen.clear();
-    for change in &batch.changed {
-        if !seen.insert(change.provider.uuid()) {
-            faults.push(Fault::DuplicateUuid { provider: change.provider.uuid() });
+    // What is created is not configured or moved as well: its entry says all of it.
+    for providers in [edited(batch), moved(batch)] {
+        seen.clear();
+        seen.extend(batch.created.iter().map(|spec| spec.uuid));
+        for provider in providers {
+            if !seen.insert(provider.uuid()) {
+                faults.push(Fault::DuplicateUuid { provider: provider.uuid() });
+            }
         }
     }
     if !faults.is_empty() {
@@ -89,7 +97,7 @@ fn check_batch(core: &Core, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
     for change in &batch.consumers {
         change.before.validate()?;
     }
-    for (_, expect) in batch.changed.iter().filter_map(|change| change.edit.as_ref()) {
+    for ProviderEdit { expect, .. } in &batch.edits {
         expect.validate()?;
     }
     for spec in &batch.created {
@@ -112,14 +120,23 @@ fn check_handles(core: &Core, batch: &Batch) -> Result<()> {
     for claim in batch.consumers.iter().filter_map(|change| change.claim.as_ref()) {
         claim.check(&core.forest)?;
     }
-    let changed = batch.changed.iter().flat_map(|change| {
-        [Some(&change.provider), change.parent.as_ref().and_then(Option::as_ref)]
-    });
+    let parents = batch.moves.iter().filter_map(|(_, parent)| parent.as_ref());
     let cordoned = batch.cordons.iter().map(|change| &change.provider);
-    for provider in changed.flatten().chain(cordoned).chain(&batch.removed) {
+    let all = edited(batch).into_iter().chain(moved(batch)).chain(parents).chain(cordoned);
+    for provider in all.chain(&batch.removed) {
         core.forest.structure_cell(provider)?;
     }
     Ok(())
+}
+
+/// Returns the providers that the batch configures.
+fn edited(batch: &Batch) -> Vec<&Provider> {
+    batch.edits.iter().map(|edit| &edit.provider).collect()
+}
+
+/// Returns the providers that the batch moves.
+fn moved(batch: &Batch) -> Vec<&Provider> {
+    batch.moves.iter().map(|(provider, _)| provider).collect()
 }
 
 fn commit(

@@ -30,6 +30,7 @@ use crate::values::ResourceClass;
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a claim does nothing until a worker makes it"]
 pub struct Claim {
     /// `None` if the forest is to name the consumer.
     consumer: Option<Uuid>,

@@ -3,10 +3,10 @@
 //! Providers come, move and are configured before the batch takes anything, so that what it takes can be
 //! theirs; providers go afterwards, so that what is held of them can be given back before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::claim::batch::{Batch, ProviderChange};
+use crate::claim::batch::Batch;
 use crate::error::{Error, Fault, Result};
 use crate::forest::configuration::{Candidate, OldConfiguration};
 use crate::forest::{
@@ -24,8 +24,8 @@ pub(super) struct Reshape<'a> {
     keys: PlanKeys<'a>,
     /// The facts of each provider that the batch creates.
     created: Vec<Candidate<'a>>,
-    changed: &'a [ProviderChange],
-    /// The facts of each provider that the batch changes.
+    moves: &'a [(Provider, Option<Provider>)],
+    /// The facts of each provider that the batch moves or configures.
     replacements: Vec<Replacement<'a>>,
     removed: &'a [Provider],
 }
@@ -40,20 +40,25 @@ impl<'a> Reshape<'a> {
         keys: PlanKeys<'a>,
         replaced: &mut Vec<Arc<Facts>>,
     ) -> Result<Self> {
-        let mut replacements = Vec::with_capacity(batch.changed.len());
-        for ProviderChange { provider, edit, parent } in &batch.changed {
-            let (title, current) = forest.configuration(provider)?;
+        let mut moves: HashMap<_, _, foldhash::fast::RandomState> =
+            batch.moves.iter().map(|(provider, parent)| (*provider, *parent)).collect();
+        let edits = batch.edits.iter().map(|it| (it.provider, Some((&it.edit, it.expect))));
+        let mut changes: Vec<_> =
+            edits.map(|(provider, edit)| (provider, edit, moves.remove(&provider))).collect();
+        let rest = batch.moves.iter().filter(|(provider, _)| moves.contains_key(provider));
+        changes.extend(rest.map(|(provider, parent)| (*provider, None, Some(*parent))));
+        let mut replacements = Vec::with_capacity(changes.len());
+        for (provider, edit, parent) in changes {
+            let (title, current) = forest.configuration(&provider)?;
             let current = current.facts;
-            let (mut next, expect) = match edit {
-                Some((edit, expect)) => (edit.applied_to(&current), *expect),
-                None => (None, Expect::Any),
-            };
+            let expect = edit.map_or(Expect::Any, |(_, expect)| expect);
+            let mut next = edit.and_then(|(edit, _)| edit.applied_to(&current));
             if let Some(parent) = parent {
-                let parent = parent.map(|parent| parent.uuid());
+                let parent = parent.map(|parent: Provider| parent.uuid());
                 next = Some(Facts { parent, ..next.unwrap_or_else(|| (*current).clone()) });
             }
             let before = (title.version, &*current);
-            replacements.push(Replacement::new(forest, provider, expect, before, next)?);
+            replacements.push(Replacement::new(forest, &provider, expect, before, next)?);
             replaced.push(current);
         }
         let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
@@ -62,8 +67,8 @@ impl<'a> Reshape<'a> {
             forest.configurations.publish(&forest.ledger, usage, facts, layout)
         };
         let created = plan.entries.iter().zip(keys.structures).map(publish).collect();
-        let (changed, removed) = (&batch.changed[..], &batch.removed[..]);
-        Ok(Reshape { forest, plan, keys, created, changed, replacements, removed })
+        let (moves, removed) = (&batch.moves[..], &batch.removed[..]);
+        Ok(Reshape { forest, plan, keys, created, moves, replacements, removed })
     }
 
     /// Returns the versions that the transaction is to put in force.
@@ -75,10 +80,8 @@ impl<'a> Reshape<'a> {
     /// Lets providers come, moves and configures them, as part of the transaction.
     pub(super) fn begin(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refusal>> {
         self.create(transaction)?;
-        for ProviderChange { provider, parent, .. } in self.changed {
-            if let Some(parent) = parent {
-                relink(self.forest, transaction, provider, parent.as_ref())?;
-            }
+        for (provider, parent) in self.moves {
+            relink(self.forest, transaction, provider, parent.as_ref())?;
         }
         for replacement in &self.replacements {
             // The batch may take again what it has given back, even if that exceeds the capacity.
@@ -89,6 +92,7 @@ impl<'a> Reshape<'a> {
 
     fn create(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refusal>> {
         for position in self.plan.parents_first() {
+            transaction.note_progress();
             let entry = &self.plan.entries[position];
             let parent = match entry.parent {
                 ParentOf::None => self.forest.super_root,
@@ -130,9 +134,9 @@ impl<'a> Reshape<'a> {
         for provider in self.removed {
             remove_in(self.forest, transaction, provider, true, gone)?;
         }
-        let cells = self.changed.iter().map(|change| change.provider.cell);
-        let kept: HashSet<Cell> =
-            cells.chain(self.keys.structures.iter().map(|key| key.cell)).collect();
+        let created = self.keys.structures.iter().map(|key| key.cell);
+        let changed = self.replacements.iter().map(|replacement| replacement.provider().cell);
+        let kept: HashSet<Cell, foldhash::fast::RandomState> = created.chain(changed).collect();
         let both = gone.iter().filter(|old| kept.contains(&old.structure.cell));
         let faults: Vec<_> = both.map(|old| Fault::AlsoRemoved { provider: old.uuid }).collect();
         match faults.is_empty() {

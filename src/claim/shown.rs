@@ -81,15 +81,12 @@ impl fmt::Debug for Edits<'_> {
         for spec in &self.0.created {
             map.entry(&Name(Some(spec.uuid)), &format_args!("created: {}", spec.name));
         }
-        for change in &self.0.changed {
-            let name = Name(Some(change.provider.uuid()));
-            if let Some((edit, _)) = &change.edit {
-                map.entry(&name, edit);
-            }
-            if let Some(parent) = change.parent {
-                let parent = parent.map(|parent| parent.uuid());
-                map.entry(&name, &format_args!("parent: {parent:?}"));
-            }
+        for change in &self.0.edits {
+            map.entry(&Name(Some(change.provider.uuid())), &change.edit);
+        }
+        for (provider, parent) in &self.0.moves {
+            let parent = parent.map(|parent| parent.uuid());
+            map.entry(&Name(Some(provider.uuid())), &format_args!("parent: {parent:?}"));
         }
         for change in &self.0.cordons {
             let cordon = format_args!("cordoned: {}", change.own);

@@ -163,6 +163,11 @@ impl<'a> Replacement<'a> {
         Ok((generation, overcommitted))
     }
 
+    /// Returns the provider.
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
     /// Notes that the configuration has been in force since `at`.
     pub(crate) fn replaces(self, at: Stamp) -> OldConfiguration {
         self.candidate.replaces(self.replaced, at)

@@ -44,6 +44,7 @@ use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, T
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Default, PartialEq)]
+#[must_use = "an edit does nothing until it is made"]
 pub struct Edit {
     steps: SmallVec<[Step; 2]>,
 }

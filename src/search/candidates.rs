@@ -21,6 +21,7 @@ use crate::search::scene::{First, Steps, Taste};
 /// The work is done when a candidate is asked for. First comes one candidate of each root that has
 /// any, then a second one of each root that has another, and so on: a limit bounds the work, and no
 /// root is left out because another one has many candidates.
+#[must_use = "candidates are found as they are asked for"]
 pub struct Candidates<'a> {
     picture: &'a Picture,
     prepared: &'a mut Prepared,

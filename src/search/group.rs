@@ -29,6 +29,7 @@ use crate::values::{ResourceClass, Trait};
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[must_use = "a group does nothing until it is part of a request"]
 pub struct Group {
     /// How much is asked for of each class.
     pub resources: BTreeMap<ResourceClass, u64>,

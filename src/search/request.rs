@@ -125,6 +125,7 @@ use crate::values::{ResourceClass, Trait};
 /// | `limit=10` | [`limit`](Self::limit()) |
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[must_use = "a request does nothing until a view prepares it"]
 pub struct Request {
     /// What may come from several providers.
     pub unnamed: Group,

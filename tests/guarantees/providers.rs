@@ -60,6 +60,14 @@ fn everything_that_a_list_refuses_is_refused() {
     let changed = Batch::new().configure(&host, of(VCPU, 9), Expect::Any);
     let both = faults(changed.clone().configure(&host, of(VCPU, 7), Expect::Any));
     assert_eq!(both, [Fault::DuplicateUuid { provider: host.uuid() }]);
+    let new = spec(1, "a");
+    let coming = new.to_come();
+    let created = [Fault::DuplicateUuid { provider: id(1) }];
+    let batch = Batch::new().create(new);
+    assert_eq!(faults(batch.clone().configure(&coming, of(VCPU, 1), Expect::Any)), created);
+    assert_eq!(faults(batch.reparent(&coming, Some(&host))), created);
+    let twice = faults(Batch::new().reparent(&host, None).reparent(&host, None));
+    assert_eq!(twice, [Fault::DuplicateUuid { provider: host.uuid() }]);
     let both = faults(changed.remove(&host));
     assert_eq!(both, [Fault::AlsoRemoved { provider: host.uuid() }]);
     let below = spec(1, "a").with_parent(host.uuid());

@@ -25,6 +25,7 @@ use crate::values::{Inventories, Resources, Trait};
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[must_use = "an entry does nothing until it is listed"]
 pub struct ProviderSpec {
     /// The uuid.
     pub uuid: Uuid,

@@ -194,6 +194,6 @@ impl<'a> Keeper<'a> {
         );
         let written = gust.expect("resources", written, |_| false).expect("only the keeper writes");
         assert_eq!(written.generation, before + u64::from(written.changed));
-        assert_eq!(tree.configuration(diary).map(|now| now.resources != *&page), Ok(false));
+        assert_eq!(tree.configuration(diary).map(|now| now.resources != page), Ok(false));
     }
 }
