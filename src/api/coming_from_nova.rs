@@ -240,7 +240,7 @@ impl NovaProviderTree for ProviderTree {
         provider: impl Into<ProviderKey<'k>>,
         inventory: impl Into<PartialInventories>,
     ) -> Result<bool> {
-        Ok(!inventory.into().agree_with(&self.data(provider)?.inventories))
+        Ok(!inventory.into().agrees_with(&self.data(provider)?.inventories))
     }
 
     fn update_inventory<'k>(
@@ -266,7 +266,7 @@ impl NovaProviderTree for ProviderTree {
         traits: impl IntoIterator<Item = Trait>,
     ) -> Result<bool> {
         let now = self.data(provider)?;
-        Ok(Edit::new().set_traits(traits).changes(&now))
+        Ok(Edit::new().set_traits(traits).would_change(&now))
     }
 
     fn update_traits<'k>(
@@ -308,7 +308,7 @@ impl NovaProviderTree for ProviderTree {
         aggregates: impl IntoIterator<Item = Uuid>,
     ) -> Result<bool> {
         let now = self.data(provider)?;
-        Ok(Edit::new().set_aggregates(aggregates).changes(&now))
+        Ok(Edit::new().set_aggregates(aggregates).would_change(&now))
     }
 
     fn update_aggregates<'k>(

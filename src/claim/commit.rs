@@ -106,7 +106,7 @@ fn check_batch(core: &Core, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
     if let Some(basis) =
         batch.basis.as_ref().filter(|basis| basis.pin.core.forest.id() != core.forest.id())
     {
-        return Err(Error::ForeignSnapshot { version: basis.pin.number() });
+        return Err(Error::ForeignSnapshot { snapshot: basis.pin.number() });
     }
     match batch.created.is_empty() {
         true => check_handles(core, batch),

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::claim::core::Core;
+use crate::claim::request::Claim;
 use crate::forest::{Forest, Origin, Provider};
 use crate::layout::{ConsumerWords, Holding, Identity, Structure, structure_of};
 use crate::ledger::{Cell, DoubleCollect, Reader, Torn};
@@ -43,6 +44,46 @@ pub struct Allocation {
     pub amount: u64,
     #[cfg_attr(feature = "serde", serde(skip))]
     origin: Origin,
+}
+
+impl Allocations {
+    /// Returns the claim that asks for exactly this, tag and all: what a consumer can be made to hold again,
+    /// or to hold beside something else. Returns `None` if an allocation has no
+    /// [handle](Allocation::handle).
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::from([(ResourceClass::VCPU, Inventory::new(8))]);
+    /// tree.configure(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let vm = worker.claim(&Claim::unnamed().take(&host, ResourceClass::VCPU, 3))?.consumer;
+    ///
+    /// // It grows by one.
+    /// let held = tree.allocations(vm).expect("it was claimed");
+    /// let more = held.claim().expect("the forest made it").take(&host, ResourceClass::VCPU, 1);
+    /// worker.replace(&more, Expect::Generation(held.generation))?;
+    /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 4);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn claim(&self) -> Option<Claim> {
+        let mut claim = Claim::new(self.consumer).with_tag(self.tag);
+        for allocation in &self.allocations {
+            claim.extend([(allocation.handle()?, allocation.class, allocation.amount)]);
+        }
+        Some(claim)
+    }
+}
+
+impl<'a> IntoIterator for &'a Allocations {
+    type Item = &'a Allocation;
+    type IntoIter = std::slice::Iter<'a, Allocation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.allocations.iter()
+    }
 }
 
 impl Allocation {

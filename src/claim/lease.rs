@@ -6,6 +6,8 @@
 //! has put a term out of force removes the term's entry. A thread enters a term before the term is
 //! in force, so that a lease always has its entry.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::claim::agenda::AgendaKey;
@@ -17,7 +19,7 @@ use crate::claim::worker::{Receipt, Worker};
 use crate::error::{Error, Result};
 use crate::forest::{Expect, KeyCell, Refusal};
 use crate::layout::State;
-use crate::layout::{ConsumerWords, LATEST_DEADLINE, Term, copy_words};
+use crate::layout::{ConsumerWords, Term, copy_words};
 use crate::ledger::Abort;
 use crate::trace::Call;
 use crate::values::{Deadline, Now};
@@ -50,7 +52,7 @@ use crate::values::{Deadline, Now};
 /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 3);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
     receipt: Receipt,
     interned: KeyCell,
@@ -67,6 +69,13 @@ impl Lease {
     /// began. The consumer's next lease begins at another generation.
     pub fn receipt(&self) -> Receipt {
         self.receipt
+    }
+}
+
+/// Shows the consumer and the generation.
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&self.receipt).finish()
     }
 }
 
@@ -306,9 +315,9 @@ fn is_over(core: &Core, due: AgendaKey) -> bool {
     life.incarnation != incarnation || life.state == State::Live && words.term().is_none()
 }
 
-fn check_deadline(Deadline(deadline): Deadline) -> Result<()> {
-    match deadline {
-        0..=LATEST_DEADLINE => Ok(()),
-        _ => Err(Error::TooLarge { what: "deadline", limit: LATEST_DEADLINE }),
+fn check_deadline(deadline: Deadline) -> Result<()> {
+    match deadline <= Deadline::LATEST {
+        true => Ok(()),
+        false => Err(Error::TooLarge { what: "deadline", limit: Deadline::LATEST.0 }),
     }
 }

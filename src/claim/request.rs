@@ -1,5 +1,7 @@
 //! [`Claim`]: what one consumer wants.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -29,7 +31,7 @@ use crate::values::ResourceClass;
 ///     .take(&host, ResourceClass::MEMORY_MB, 8_192);
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a claim does nothing until a worker makes it"]
 pub struct Claim {
     /// `None` if the forest is to name the consumer.
@@ -286,6 +288,12 @@ impl Claim {
         self.consumer.ok_or(Error::Unnamed)
     }
 
+    /// Returns what the claim asks for with [`take`](Self::take), in the order in which it was added: the
+    /// provider, the class and the amount of each.
+    pub fn amounts(&self) -> impl ExactSizeIterator<Item = (Provider, ResourceClass, u64)> {
+        self.lines.iter().map(|line| (line.provider, line.class, line.amount))
+    }
+
     /// Returns the tag that the claim sets, if it sets one.
     pub fn tag(&self) -> Option<u64> {
         self.tag
@@ -356,6 +364,24 @@ impl Claim {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.chains.is_empty()
+    }
+}
+
+/// Shows what the claim asks for.
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |lines: &[Line]| {
+            let one =
+                |line: &Line| format!("{} {} {}", line.provider.uuid, line.class, line.amount);
+            lines.iter().map(one).collect::<Vec<_>>()
+        };
+        f.debug_struct("Claim")
+            .field("consumer", &self.consumer)
+            .field("tag", &self.tag)
+            .field("amounts", &show(&self.lines))
+            .field("with_ancestors", &show(&self.chains))
+            .field("conditions", &self.conditions)
+            .finish()
     }
 }
 

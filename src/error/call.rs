@@ -295,21 +295,21 @@ pub enum Error {
 
     /// The snapshot can't be read any more: its bound was met. See
     /// [`Snapshot::keep_at_most`](crate::Snapshot::keep_at_most).
-    #[error("snapshot {version} is too old")]
+    #[error("snapshot {snapshot} is too old")]
     SnapshotTooOld {
-        /// The number of the snapshot, as [`Snapshot::version`](crate::Snapshot::version) returns
+        /// The number of the snapshot, as [`Snapshot::number`](crate::Snapshot::number) returns
         /// it.
-        version: u64,
+        snapshot: u64,
     },
 
     /// The snapshot belongs to another forest, or is later than the snapshot that it is compared
     /// with; or the changes to be applied begin at another snapshot than the one that the mirror is
     /// at.
-    #[error("snapshot {version} is not of this forest, or of another time")]
+    #[error("snapshot {snapshot} is not of this forest, or of another time")]
     ForeignSnapshot {
-        /// The number of the snapshot, as [`Snapshot::version`](crate::Snapshot::version) returns
+        /// The number of the snapshot, as [`Snapshot::number`](crate::Snapshot::number) returns
         /// it.
-        version: u64,
+        snapshot: u64,
     },
 
     /// The request for candidates contradicts itself, or asks for nothing.
@@ -330,10 +330,10 @@ pub enum Error {
 
     /// The forest has changed more since the last poll than the feed's bound allows. The feed is
     /// over: take a snapshot, and begin another feed at that snapshot.
-    #[error("the feed at snapshot {version} fell behind")]
+    #[error("the feed at snapshot {snapshot} fell behind")]
     FellBehind {
         /// The number of the snapshot that the feed is at.
-        version: u64,
+        snapshot: u64,
     },
 
     /// A fact about the provider that the change rests on has changed since it was read.

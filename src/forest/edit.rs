@@ -40,7 +40,7 @@ use crate::values::{Inventories, PartialInventories, ResourceClass, Resources, T
 /// let now = tree.configuration(&host)?;
 /// assert_eq!(now.inventories.get(disk), Some(&Inventory::new(1_800).with_reserved(100)));
 /// assert_eq!(now.inventories.get(vcpu).map(|inventory| inventory.allocation_ratio), Some(16.0));
-/// assert!(now.has_traits([ssd]) && !edit.changes(&now));
+/// assert!(now.has_traits([ssd]) && !edit.would_change(&now));
 /// # Ok::<(), provider_tree::Error>(())
 /// ```
 #[derive(Clone, Default, PartialEq)]
@@ -140,7 +140,7 @@ impl Edit {
 impl Edit {
     /// Returns whether the edit would change anything of a provider with these facts, such as those of a
     /// [`Configuration`](crate::Configuration). Resources are compared as their own types compare them.
-    pub fn changes(&self, facts: &Facts) -> bool {
+    pub fn would_change(&self, facts: &Facts) -> bool {
         self.applied_to(facts).is_some()
     }
 
@@ -156,7 +156,7 @@ impl Step {
     fn apply(&self, facts: &mut Facts) {
         match self {
             Step::SetInventories(all) => facts.inventories = Arc::clone(all),
-            Step::SetInventoriesUnlessSo(named) if named.agree_with(&facts.inventories) => {}
+            Step::SetInventoriesUnlessSo(named) if named.agrees_with(&facts.inventories) => {}
             Step::SetInventoriesUnlessSo(named) => facts.inventories = Arc::new(named.completed()),
             Step::UpdateInventories(named) => {
                 facts.inventories = Arc::new(named.applied_to(&facts.inventories));

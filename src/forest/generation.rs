@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 
 /// Tells which generation a change rests on, and who counts the generations: the forest, or an
 /// outside authority.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Expect {
     /// The change is made at any generation.
+    #[default]
     Any,
     /// The change is made only at this generation. A generation of a consumer never comes a second
     /// time, even after the consumer has ended, unless a [`Mirror`](Self::Mirror) sets it.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::layout::life::{CellKind, Life, State};
 use crate::layout::words::{Words, uuid_in};
 use crate::ledger::{Cell, Ledger, MOST_WORDS, NextPayload, Place, Record, Transaction};
+use crate::values::Deadline;
 
 /// Tells until when something is leased. The ticket is that of the one call that has set the
 /// deadline. So a deadline that is set anew is another term, even if the time is the same.
@@ -62,8 +63,7 @@ pub(crate) struct Identity {
 /// Stands for no deadline in a consumer's cell.
 const NEVER: u64 = u64::MAX;
 
-/// Bounds the deadlines of leases: no deadline is later.
-pub(crate) const LATEST_DEADLINE: u64 = NEVER - 1;
+const _: () = assert!(Deadline::LATEST.0 < NEVER, "a deadline that can be told from none");
 
 /// Gives read access to the words of a consumer's cell.
 #[derive(Clone, Copy)]

@@ -42,10 +42,18 @@ pub enum Unplaced {
         last: Error,
     },
 
-    /// The claim was refused for a reason that no other candidate changes, such as that the
-    /// consumer exists.
+    /// The claim was refused for a reason that no other candidate changes, such as that the consumer
+    /// exists, or that what the claim asks for beside the candidate does not fit: a quota is full.
     #[error(transparent)]
     Refused(#[from] Error),
+}
+
+/// Returns whether another candidate may change what the refusal is for. If it is for what the claim asks for
+/// beside the candidate, such as a chain at a full quota, none does.
+fn is_about(refusal: &Error, candidate: &Candidate) -> bool {
+    refusal
+        .provider()
+        .is_none_or(|refused| candidate.providers().any(|provider| provider.uuid() == refused))
 }
 
 impl View {
@@ -86,7 +94,7 @@ impl View {
                     self.claimed(&claim);
                     return Ok(Placed { receipt, claim, candidate, refusals });
                 }
-                Err(last) if last.is_conflict() => {
+                Err(last) if last.is_conflict() && is_about(&last, &candidate) => {
                     refusals += 1;
                     for provider in candidate.providers() {
                         // Removed: the view does not have it any more.

@@ -154,7 +154,7 @@ impl View {
         let core = &snapshot.pin().core;
         let mut source = Still { forest: &core.forest, reader: snapshot.pin().view() };
         let picture = source.roots().and_then(|roots| Picture::of(&mut source, roots));
-        let too_old = |Torn| Error::SnapshotTooOld { version: snapshot.version() };
+        let too_old = |Torn| Error::SnapshotTooOld { snapshot: snapshot.number() };
         Ok(View::new(core, picture.map_err(too_old)?))
     }
 

@@ -219,6 +219,12 @@ impl FromIterator<(ResourceClass, Inventory)> for Inventories {
     }
 }
 
+impl<const N: usize> From<[(ResourceClass, Inventory); N]> for Inventories {
+    fn from(all: [(ResourceClass, Inventory); N]) -> Self {
+        all.into_iter().collect()
+    }
+}
+
 impl IntoIterator for Inventories {
     type Item = (ResourceClass, Inventory);
     type IntoIter = std::vec::IntoIter<Self::Item>;

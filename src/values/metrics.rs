@@ -40,6 +40,16 @@ macro_rules! metrics {
             }
         }
 
+        impl std::ops::Add for Metrics {
+            type Output = Metrics;
+
+            /// Returns how often things have happened together.
+            fn add(mut self, other: Metrics) -> Metrics {
+                self += other;
+                self
+            }
+        }
+
         impl std::ops::Sub for Metrics {
             type Output = Metrics;
 

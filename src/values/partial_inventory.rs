@@ -34,6 +34,31 @@ impl PartialInventory {
         PartialInventory { total: Some(total), ..Self::default() }
     }
 
+    /// Returns the partial inventory with `reserved` named.
+    pub fn with_reserved(self, reserved: u64) -> Self {
+        PartialInventory { reserved: Some(reserved), ..self }
+    }
+
+    /// Returns the partial inventory with the least amount named.
+    pub fn with_min_unit(self, min_unit: u64) -> Self {
+        PartialInventory { min_unit: Some(min_unit), ..self }
+    }
+
+    /// Returns the partial inventory with the greatest amount named.
+    pub fn with_max_unit(self, max_unit: u64) -> Self {
+        PartialInventory { max_unit: Some(max_unit), ..self }
+    }
+
+    /// Returns the partial inventory with the step named.
+    pub fn with_step_size(self, step_size: u64) -> Self {
+        PartialInventory { step_size: Some(step_size), ..self }
+    }
+
+    /// Returns the partial inventory with the ratio named.
+    pub fn with_allocation_ratio(self, allocation_ratio: f64) -> Self {
+        PartialInventory { allocation_ratio: Some(allocation_ratio), ..self }
+    }
+
     /// Returns whether every named field has the value that `inventory` has.
     pub fn agrees_with(&self, inventory: &Inventory) -> bool {
         fn agrees<T: PartialEq>(named: Option<T>, actual: T) -> bool {
@@ -87,7 +112,7 @@ impl From<Inventory> for PartialInventory {
 /// let inventories = Inventories::new()
 ///     .with(ResourceClass::VCPU, Inventory::new(64).with_allocation_ratio(16.0));
 /// let reported = PartialInventories::new().with(ResourceClass::VCPU, PartialInventory::new(64));
-/// assert!(reported.agree_with(&inventories)); // The ratio is not named.
+/// assert!(reported.agrees_with(&inventories)); // The ratio is not named.
 /// assert_eq!(reported.completed().get(ResourceClass::VCPU), Some(&Inventory::new(64)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -142,7 +167,7 @@ impl PartialInventories {
 
     /// Returns whether `inventories` has exactly these classes, and agrees with the named fields of
     /// each.
-    pub fn agree_with(&self, inventories: &Inventories) -> bool {
+    pub fn agrees_with(&self, inventories: &Inventories) -> bool {
         let agrees = |((class, partial), (other, inventory)): (_, (_, &Inventory))| {
             let (class, partial): (ResourceClass, &PartialInventory) = (class, partial);
             class == other && partial.agrees_with(inventory)
@@ -203,6 +228,12 @@ impl FromIterator<(ResourceClass, PartialInventory)> for PartialInventories {
     }
 }
 
+impl<const N: usize> From<[(ResourceClass, PartialInventory); N]> for PartialInventories {
+    fn from(all: [(ResourceClass, PartialInventory); N]) -> Self {
+        all.into_iter().collect()
+    }
+}
+
 impl From<&Inventories> for PartialInventories {
     fn from(inventories: &Inventories) -> Self {
         inventories.iter().map(|(class, inventory)| (class, (*inventory).into())).collect()
@@ -250,10 +281,10 @@ mod tests {
         let two = one.clone().with(ResourceClass::VGPU, Inventory::new(1));
         let other = Inventories::new().with(ResourceClass::VGPU, Inventory::new(1));
         let partial = PartialInventories::from(&one);
-        assert!(partial.agree_with(&one));
-        assert!(!partial.agree_with(&two));
-        assert!(!partial.agree_with(&other));
-        assert!(!PartialInventories::from(two).agree_with(&one));
-        assert!(!partial.agree_with(&Inventories::new()));
+        assert!(partial.agrees_with(&one));
+        assert!(!partial.agrees_with(&two));
+        assert!(!partial.agrees_with(&other));
+        assert!(!PartialInventories::from(two).agrees_with(&one));
+        assert!(!partial.agrees_with(&Inventories::new()));
     }
 }

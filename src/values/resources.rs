@@ -27,7 +27,7 @@ use crate::values::resource_class::ResourceClass;
 /// let resources = Resources::new().with(pmem, BTreeSet::from([Namespace { file: "ns_0" }]));
 /// let edit = Edit::new().set_resources(resources);
 /// assert!(tree.configure(&host, edit.clone(), Expect::Any)?.changed);
-/// assert!(!edit.changes(&*tree.configuration(&host)?));
+/// assert!(!edit.would_change(&*tree.configuration(&host)?));
 ///
 /// let kept = tree.configuration(&host)?;
 /// assert_eq!(kept.resources.get::<BTreeSet<Namespace>>(pmem).map(BTreeSet::len), Some(1));
@@ -79,6 +79,21 @@ impl Resources {
     pub fn get<T: 'static>(&self, class: ResourceClass) -> Option<&T> {
         let value: &dyn Any = &**self.0.as_ref()?.get(&class)?;
         value.downcast_ref()
+    }
+
+    /// Takes the value of `class` out; returns whether there was one.
+    pub fn remove(&mut self, class: ResourceClass) -> bool {
+        let Some(values) = &mut self.0 else { return false };
+        let gone = Arc::make_mut(values).remove(&class).is_some();
+        if values.is_empty() {
+            self.0 = None;
+        }
+        gone
+    }
+
+    /// Returns the number of classes that have a value.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |values| values.len())
     }
 
     /// Returns the classes that have a value.

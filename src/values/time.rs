@@ -26,6 +26,9 @@ pub struct Deadline(pub u64);
 pub struct Now(pub u64);
 
 impl Deadline {
+    /// The latest deadline that a lease can have.
+    pub const LATEST: Deadline = Deadline(u64::MAX - 1);
+
     /// Returns whether a lease with this deadline is over.
     pub fn is_over(self, now: Now) -> bool {
         self.0 <= now.0
@@ -33,8 +36,8 @@ impl Deadline {
 }
 
 impl Now {
-    /// Returns the deadline that is this much later; the latest there is beyond the greatest number.
+    /// Returns the deadline that is this much later, at most the [latest](Deadline::LATEST).
     pub fn plus(self, time: u64) -> Deadline {
-        Deadline(self.0.saturating_add(time))
+        Deadline(self.0.saturating_add(time)).min(Deadline::LATEST)
     }
 }

@@ -154,8 +154,8 @@ impl Snapshot {
         let provider = |(provider, (before, after))| ProviderChange { provider, before, after };
         let consumer = |(consumer, (before, after))| ConsumerChange { consumer, before, after };
         Ok(Changes {
-            from: older.version(),
-            to: self.version(),
+            from: older.number(),
+            to: self.number(),
             providers: providers.into_iter().map(provider).collect(),
             consumers: consumers.into_iter().map(consumer).collect(),
         })
@@ -174,8 +174,8 @@ impl Snapshot {
     /// after this snapshot. Each is there once.
     pub(super) fn changed_cells(&self, older: &Snapshot) -> Result<ChangedCells> {
         let core = &self.pin().core;
-        if core.forest.id() != older.pin().core.forest.id() || older.version() > self.version() {
-            return Err(Error::ForeignSnapshot { version: older.version() });
+        if core.forest.id() != older.pin().core.forest.id() || older.number() > self.number() {
+            return Err(Error::ForeignSnapshot { snapshot: older.number() });
         }
         let (mut structures, mut consumers) = (Vec::new(), Vec::new());
         older.pin().changed_since(|cell| {

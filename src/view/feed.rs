@@ -124,8 +124,8 @@ impl Feed {
     fn go_on<T>(&mut self, differ: impl FnOnce(&Snapshot, &Snapshot) -> Result<T>) -> Result<T> {
         let now = Snapshot::new(&self.core);
         let found = differ(&now, &self.position).map_err(|error| match error {
-            Error::SnapshotTooOld { version } if version == self.position.version() => {
-                Error::FellBehind { version }
+            Error::SnapshotTooOld { snapshot } if snapshot == self.position.number() => {
+                Error::FellBehind { snapshot }
             }
             error => error,
         })?;

@@ -9,9 +9,9 @@ use crate::error::{Error, Fault, Result};
 use crate::forest::{
     ClassUsage, LARGEST_LISTED_GENERATION, Mark, Plan, ProviderSpec, find, populate, set_cordon,
 };
-use crate::layout::{Holding, Identity, LATEST_DEADLINE, Life, rewrite_consumer, usage_of};
+use crate::layout::{Holding, Identity, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
-use crate::values::ResourceClass;
+use crate::values::{Deadline, ResourceClass};
 use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -124,7 +124,7 @@ fn check_consumer(
     if generation > LARGEST_LISTED_GENERATION {
         faults.push(Fault::GenerationTooLarge { owner: uuid, generation });
     }
-    if deadline.is_some_and(|deadline| deadline.0 > LATEST_DEADLINE) {
+    if deadline.is_some_and(|deadline| deadline > Deadline::LATEST) {
         faults.push(Fault::DeadlineTooLate { consumer: uuid });
     }
     if allocations.is_empty() {

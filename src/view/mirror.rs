@@ -44,22 +44,22 @@ impl Mirror {
     ///
     /// Returns [`SnapshotTooOld`](Error::SnapshotTooOld) if the snapshot's bound was met.
     pub fn new(snapshot: &Snapshot) -> Result<Self> {
-        Ok(Mirror::of_dump(&snapshot.dump()?, snapshot.version()))
+        Ok(Mirror::of_dump(&snapshot.dump()?, snapshot.number()))
     }
 
-    /// Returns a mirror of the state in `dump`, the dump of the snapshot with the number `version`.
-    pub fn of_dump(dump: &Dump, version: u64) -> Self {
+    /// Returns a mirror of the state in `dump`, the dump of the snapshot with this number.
+    pub fn of_dump(dump: &Dump, number: u64) -> Self {
         let mut last: HashMap<Option<Uuid>, Uuid, foldhash::fast::RandomState> = HashMap::default();
         let providers = dump.providers.iter().map(|dump| {
             let previous = last.insert(dump.configuration.parent, dump.configuration.uuid);
             (dump.configuration.uuid, ProviderState::new(dump.clone(), previous))
         });
         let consumers = dump.consumers.iter().map(|held| (held.consumer, held.clone()));
-        Mirror { snapshot: version, providers: providers.collect(), consumers: consumers.collect() }
+        Mirror { snapshot: number, providers: providers.collect(), consumers: consumers.collect() }
     }
 
     /// Returns the number of the snapshot whose state the mirror holds.
-    pub fn version(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.snapshot
     }
 
@@ -81,7 +81,7 @@ impl Mirror {
     /// whose state the mirror holds.
     pub fn apply(&mut self, changes: &Changes) -> Result<()> {
         if changes.from != self.snapshot {
-            return Err(Error::ForeignSnapshot { version: changes.from });
+            return Err(Error::ForeignSnapshot { snapshot: changes.from });
         }
         for change in &changes.providers {
             match &change.after {

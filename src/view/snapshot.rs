@@ -67,7 +67,7 @@ struct Inner {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Snapshot").field(&self.version()).finish()
+        f.debug_tuple("Snapshot").field(&self.number()).finish()
     }
 }
 
@@ -84,7 +84,7 @@ impl Snapshot {
     }
 
     /// Returns the snapshot's number. A later snapshot of the forest has a greater number.
-    pub fn version(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.inner.pin.number()
     }
 
@@ -137,7 +137,7 @@ impl Snapshot {
     }
 
     fn too_old(&self) -> Error {
-        Error::SnapshotTooOld { version: self.version() }
+        Error::SnapshotTooOld { snapshot: self.number() }
     }
 }
 

@@ -43,6 +43,11 @@ impl Touched {
     pub fn is_empty(&self) -> bool {
         self.providers.is_empty() && self.consumers.is_empty()
     }
+
+    /// Returns the number of providers and consumers that are named.
+    pub fn len(&self) -> usize {
+        self.providers.len() + self.consumers.len()
+    }
 }
 
 impl Snapshot {
@@ -95,8 +100,8 @@ impl Snapshot {
         }
         let provider = |(provider, handle)| TouchedProvider { provider, handle };
         Ok(Touched {
-            from: older.version(),
-            to: self.version(),
+            from: older.number(),
+            to: self.number(),
             providers: providers.into_iter().map(provider).collect(),
             consumers: uuids.into_iter().collect(),
         })

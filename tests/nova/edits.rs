@@ -83,12 +83,12 @@ fn an_edit_that_takes_what_is_in_use_is_refused_as_a_whole() {
 fn an_edit_says_beforehand_whether_it_changes_anything() {
     let (tree, host) = host();
     let before = tree.configuration(&host).unwrap();
-    assert!(everything().changes(&before) && !Edit::new().changes(&before));
+    assert!(everything().would_change(&before) && !Edit::new().would_change(&before));
     tree.configure(&host, everything(), Expect::Any).unwrap();
     let after = tree.configuration(&host).unwrap();
-    assert!(!everything().changes(&after));
+    assert!(!everything().would_change(&after));
     // What was read before stays as it was.
-    assert!(everything().changes(&before));
+    assert!(everything().would_change(&before));
     let [avx, _] = traits();
     let others = [
         of(VCPU, 9).into(),
@@ -99,7 +99,7 @@ fn an_edit_says_beforehand_whether_it_changes_anything() {
         Edit::new().set_resources(Resources::new()),
     ];
     for other in others {
-        assert!(other.changes(&after), "{other:?}");
+        assert!(other.would_change(&after), "{other:?}");
     }
 }
 

@@ -390,7 +390,7 @@ fn it_disregards_refused_calls() {
 fn a_basis_of_another_forest_is_foreign() {
     let it = Estate::new();
     let fork = it.tree.snapshot().fork();
-    let foreign = Error::ForeignSnapshot { version: fork.snapshot().version() };
+    let foreign = Error::ForeignSnapshot { snapshot: fork.snapshot().number() };
     let other = Estate::new().tree;
     let mut worker = other.worker().unwrap();
     let batch = fork.to_batch_if_unchanged();

@@ -46,7 +46,7 @@ fn beyond_the_bound_it_is_too_old_for_good() {
         let reader = snapshot.clone();
         take(&tree, &providers);
         take(&tree, &providers);
-        let too_old = Error::SnapshotTooOld { version: snapshot.version() };
+        let too_old = Error::SnapshotTooOld { snapshot: snapshot.number() };
         assert!(snapshot.is_too_old() && reader.is_too_old());
         assert_eq!(reader.dump(), Err(too_old.clone()));
         assert_eq!(reader.audit(), Err(too_old.clone()));
@@ -88,7 +88,7 @@ fn check_bound(bound: u64, mut changes: impl Iterator<Item = usize>, change: fn(
     match snapshots[1].dump() {
         Ok(dump) => assert!(dump == before),
         Err(error) => {
-            assert_eq!(error, Error::SnapshotTooOld { version: snapshots[1].version() });
+            assert_eq!(error, Error::SnapshotTooOld { snapshot: snapshots[1].number() });
         }
     }
     assert!(snapshots[0].dump().is_ok_and(|dump| dump == before));
@@ -150,7 +150,7 @@ fn reads_are_right_or_too_old() {
                     }
                     Ok(_) => {}
                     Err(error) => {
-                        assert_eq!(error, Error::SnapshotTooOld { version: snapshot.version() });
+                        assert_eq!(error, Error::SnapshotTooOld { snapshot: snapshot.number() });
                         assert!(snapshot.is_too_old());
                         old += 1;
                     }
@@ -167,7 +167,7 @@ fn reads_are_right_or_too_old() {
 
 /// Each read by itself is what it was, or the snapshot is too old for it.
 fn check_single_reads(snapshot: &Snapshot, asked: &Asked, sight: &Sight) {
-    let too_old = Error::SnapshotTooOld { version: snapshot.version() };
+    let too_old = Error::SnapshotTooOld { snapshot: snapshot.number() };
     for provider in &asked.handles {
         let known =
             sight.dump().providers.iter().find(|it| it.configuration.uuid == provider.uuid());

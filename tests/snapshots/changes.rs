@@ -62,14 +62,14 @@ fn changes_of(change: impl FnOnce(&mut Estate)) -> Changes {
     change(&mut estate);
     let after = estate.tree.snapshot();
     let changes = after.changes_since(&before).unwrap();
-    let versions = [before.version(), after.version()];
+    let versions = [before.number(), after.number()];
     let dumps = (before.dump().unwrap(), after.dump().unwrap());
     assert_eq!(changes, expected(&dumps.0, &dumps.1, versions));
     assert_eq!(changes.len(), changes.providers.len() + changes.consumers.len());
     check_touched(&before, &after, &changes);
     mirror.apply(&changes).unwrap();
     assert_eq!(mirror.dump(), estate.tree.snapshot().dump().unwrap());
-    assert_eq!(mirror.version(), after.version());
+    assert_eq!(mirror.number(), after.number());
     changes
 }
 
@@ -337,11 +337,11 @@ fn other_forests_and_later_snapshots_are_foreign() {
     let (first, second) = (it.tree.snapshot(), it.tree.snapshot());
     let elsewhere = ProviderTree::load(&it.tree.snapshot().dump().unwrap()).unwrap().snapshot();
     for (newer, older) in [(&first, &second), (&first, &elsewhere), (&elsewhere, &first)] {
-        let foreign = Error::ForeignSnapshot { version: older.version() };
+        let foreign = Error::ForeignSnapshot { snapshot: older.number() };
         assert_eq!(newer.changes_since(older).unwrap_err(), foreign);
     }
     let mut feed = it.tree.subscribe(&elsewhere);
-    let foreign = Error::ForeignSnapshot { version: elsewhere.version() };
+    let foreign = Error::ForeignSnapshot { snapshot: elsewhere.number() };
     assert_eq!(feed.poll().unwrap_err(), foreign);
 }
 
@@ -365,7 +365,7 @@ fn a_mirror_follows_everything_by_chance() {
             assert_eq!(changes, expected(&from, &dump, [changes.from, changes.to]), "{seed}");
             mirror.apply(&changes).unwrap();
             assert_eq!(mirror.dump(), dump, "seed {seed}");
-            assert_eq!(mirror, Mirror::of_dump(&dump, feed.position().version()));
+            assert_eq!(mirror, Mirror::of_dump(&dump, feed.position().number()));
         }
         // All of it at once leads to the same.
         all.apply(&feed.position().changes_since(&first).unwrap()).unwrap();
@@ -416,10 +416,10 @@ fn a_bounded_feed_that_fell_behind_is_over() {
     for provider in providers.iter().chain(&providers) {
         worker.take(provider, &[(VCPU, 1)]).unwrap();
     }
-    let behind = Error::FellBehind { version: feed.position().version() };
+    let behind = Error::FellBehind { snapshot: feed.position().number() };
     assert_eq!(feed.poll().unwrap_err(), behind);
     assert_eq!(feed.poll().unwrap_err(), behind);
-    assert_eq!(mirror.version(), feed.position().version());
+    assert_eq!(mirror.number(), feed.position().number());
     let mut feed = tree.subscribe(&tree.snapshot()).with_bound(3);
     let mut mirror = Mirror::new(feed.position()).unwrap();
     worker.put_back(&providers[7], &[(VCPU, 1)]).unwrap();
@@ -439,11 +439,11 @@ fn a_mirror_refuses_a_gap() {
     it.tree.remove(&it.shut).unwrap();
     let second = feed.poll().unwrap();
     let before = mirror.clone();
-    let gap = Error::ForeignSnapshot { version: second.from };
+    let gap = Error::ForeignSnapshot { snapshot: second.from };
     assert_eq!(mirror.apply(&second), Err(gap));
     assert_eq!(mirror, before);
     mirror.apply(&first).unwrap();
-    let again = Error::ForeignSnapshot { version: first.from };
+    let again = Error::ForeignSnapshot { snapshot: first.from };
     assert_eq!(mirror.apply(&first), Err(again));
     mirror.apply(&second).unwrap();
     assert_eq!(mirror.dump(), it.tree.snapshot().dump().unwrap());

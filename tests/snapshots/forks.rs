@@ -249,7 +249,7 @@ fn it_begins_with_the_snapshot() {
     release(&mut it.worker, id(1));
     it.tree.uncordon(&it.shut).unwrap();
     let fork = snapshot.fork();
-    assert_eq!(fork.snapshot().version(), snapshot.version());
+    assert_eq!(fork.snapshot().number(), snapshot.number());
     for provider in it.handles() {
         assert_eq!(fork.usages(&provider), snapshot.usages(&provider));
         assert_eq!(fork.is_cordoned(&provider), snapshot.is_cordoned(&provider));

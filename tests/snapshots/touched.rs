@@ -96,7 +96,7 @@ fn both_kinds_of_polls_lead_on() {
     let mut feed = it.tree.subscribe(&it.tree.snapshot());
     claim(&mut it.worker, id(3), &it.host, 1);
     let touched = feed.poll_touched().unwrap();
-    assert_eq!((touched.to, touched.consumers), (feed.position().version(), vec![id(3)]));
+    assert_eq!((touched.to, touched.consumers), (feed.position().number(), vec![id(3)]));
     claim(&mut it.worker, id(4), &it.host, 1);
     let changes = feed.poll().unwrap();
     assert_eq!((changes.from, changes.consumers.len()), (touched.to, 1));
@@ -157,7 +157,7 @@ fn claims_alone_leave_no_feed_behind() {
         worker.put_back(provider, &[(VCPU, 2)]).unwrap();
         tree.remove(provider).unwrap();
     }
-    let behind = Error::FellBehind { version: feed.position().version() };
+    let behind = Error::FellBehind { snapshot: feed.position().number() };
     assert_eq!(feed.poll_touched().unwrap_err(), behind);
 }
 
@@ -165,7 +165,7 @@ fn claims_alone_leave_no_feed_behind() {
 fn other_forests_are_foreign() {
     let it = Estate::new();
     let elsewhere = ProviderTree::load(&it.tree.snapshot().dump().unwrap()).unwrap().snapshot();
-    let foreign = Error::ForeignSnapshot { version: elsewhere.version() };
+    let foreign = Error::ForeignSnapshot { snapshot: elsewhere.number() };
     assert_eq!(it.tree.snapshot().touched_since(&elsewhere).unwrap_err(), foreign);
     assert_eq!(it.tree.subscribe(&elsewhere).poll_touched().unwrap_err(), foreign);
 }

@@ -333,7 +333,7 @@ fn clones_are_the_same_snapshot() {
     let first = it.tree.snapshot();
     let second = first.clone();
     assert_eq!(it.tree.memory().snapshots, 1);
-    assert_eq!(first.version(), second.version());
+    assert_eq!(first.number(), second.number());
     let before = it.tree.snapshot().dump().unwrap();
     it.tree.remove(&it.bare).unwrap();
     drop(first);
@@ -379,7 +379,7 @@ fn versions_grow() {
     let mut last = tree.snapshot();
     for _ in 0..100 {
         let next = tree.snapshot();
-        assert!(next.version() > last.version());
+        assert!(next.number() > last.number());
         last = next;
     }
 }

@@ -97,7 +97,7 @@ impl Held {
             let kept = snapshot.kept();
             assert!(kept <= *bound, "{kept} kept, at most {bound}");
         }
-        let too_old = Error::SnapshotTooOld { version: snapshot.version() };
+        let too_old = Error::SnapshotTooOld { snapshot: snapshot.number() };
         for (provider, before) in told {
             let after = facts(snapshot, provider);
             let agrees = *before == after;

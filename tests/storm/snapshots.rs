@@ -244,8 +244,8 @@ fn photograph(tree: &ProviderTree, gust: &mut Gust<'_>) {
     let mut last = 0;
     while gust.blows() {
         let snapshot = tree.snapshot();
-        assert!(snapshot.version() > last);
-        last = snapshot.version();
+        assert!(snapshot.number() > last);
+        last = snapshot.number();
         // Some are read only when they are old.
         let dump = gust.rng.percent(70).then(|| check_snapshot(&snapshot));
         held.push((snapshot, dump));

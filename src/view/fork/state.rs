@@ -215,7 +215,7 @@ impl Fork {
     pub(crate) fn error(&self, abort: Abort<Error>) -> Error {
         match abort {
             Abort::Reject(error) => error,
-            Abort::Torn => Error::SnapshotTooOld { version: self.base.version() },
+            Abort::Torn => Error::SnapshotTooOld { snapshot: self.base.number() },
         }
     }
 }

@@ -64,7 +64,7 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         ),
         Op::HaveTraitsChanged(provider, traits) => Answer::Is(
             tree.configuration(provider)
-                .map(|now| Edit::new().set_traits(traits.iter().copied()).changes(&now))?,
+                .map(|now| Edit::new().set_traits(traits.iter().copied()).would_change(&now))?,
         ),
         Op::Aggregates(how, provider, set, expect) => {
             let set = set.iter().copied();
@@ -91,13 +91,13 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
         ),
         Op::HaveAggregatesChanged(provider, set) => Answer::Is(
             tree.configuration(provider)
-                .map(|now| Edit::new().set_aggregates(set.iter().copied()).changes(&now))?,
+                .map(|now| Edit::new().set_aggregates(set.iter().copied()).would_change(&now))?,
         ),
         Op::UpdateInventories(provider, said, expect) => {
             Answer::Updated(tree.configure(provider, partial(said), *expect)?)
         }
         Op::HaveInventoriesChanged(provider, said) => Answer::Is(
-            tree.configuration(provider).map(|now| !partial(said).agree_with(&now.inventories))?,
+            tree.configuration(provider).map(|now| !partial(said).agrees_with(&now.inventories))?,
         ),
         Op::HasInventories(provider) => {
             Answer::Is(tree.configuration(provider).map(|now| !now.inventories.is_empty())?)
