@@ -26,12 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pods = fill(&mut worker, &hosts, gpu)?;
     println!("{pods} pods on {} hosts; none has 4 GPUs free", hosts.len());
 
-    let mut view = tree.view().with_holders().unwrap();
+    let mut view = tree.view().with_holders()?;
     let mut wanted = view.prepare(&Request::from(amounts(4, gpu)))?;
     let urgent = Uuid::from_u128(u128::MAX);
     let receipts = preempt(&tree, &mut worker, &mut view, &mut wanted, (urgent, 100))?;
     assert_eq!(receipts.iter().filter(|receipt| receipt.consumer == urgent).count(), 1);
-    assert!(tree.snapshot().audit().unwrap().holds());
+    assert!(tree.snapshot().audit()?.holds());
     Ok(())
 }
 

@@ -1,14 +1,22 @@
-//! [`ProviderTree`] and its methods, by subject.
+//! [`ProviderTree`] and its methods, by subject, in the order in which they are shown.
+
+mod tree;
+
+mod structure;
+
+mod walk;
+
+mod configuration;
+
+mod usage;
 
 mod claims;
+
+mod views;
+
 pub mod coming_from_nova;
-mod configuration;
+
 #[cfg(feature = "serde")]
 pub mod placement;
-mod structure;
-mod tree;
-mod usage;
-mod views;
-mod walk;
 
 pub use tree::ProviderTree;
