@@ -138,10 +138,11 @@ impl Batch {
         self
     }
 
-    /// Adds the creation of a provider with all that the entry says it has, and returns the batch. Other
-    /// parts of the batch name the provider by the handle that
-    /// [`ProviderSpec::to_come`] returns; its uuid may be the parent of others that the batch creates. After
-    /// the commit, [`find`](crate::ProviderTree::find) returns the handle for good.
+    /// Adds the creation of a provider with all that the entry says it has, and returns the batch. What the
+    /// batch takes, whom it moves below the provider, and its cordons name the provider by the handle that
+    /// [`ProviderSpec::to_come`] returns; its uuid may be the parent of others that the batch creates. The
+    /// batch can't move, configure or remove it. After the commit, [`find`](crate::ProviderTree::find) returns
+    /// the handle for good.
     ///
     /// ```
     /// use provider_tree::{Batch, Claim, Edit, Expect, Inventories, Inventory, ProviderSpec};
@@ -176,7 +177,8 @@ impl Batch {
     }
 
     /// Adds what [`ProviderTree::remove`](crate::ProviderTree::remove) does, and returns the batch. Nothing
-    /// may be held from the provider and its descendants when all else in the batch is done.
+    /// may be held from the provider and its descendants when all else in the batch is done. The batch may
+    /// remove a descendant too, whatever the order.
     pub fn remove(mut self, provider: &Provider) -> Self {
         self.removed.push(*provider);
         self

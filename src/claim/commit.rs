@@ -6,7 +6,6 @@
 //! once, with all that the batch gives back and takes there.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -19,12 +18,12 @@ use crate::claim::holder::Holder;
 use crate::claim::issued::name_batch;
 use crate::claim::lines::{Line, sum_of};
 use crate::claim::request::Before;
-use crate::claim::reshape::Reshape;
+use crate::claim::reshape::{NextFacts, Reshape, next_facts};
 use crate::claim::shown::Edits;
 use crate::claim::worker::{Receipt, Worker};
 use crate::error::Fault;
 use crate::error::{Error, Result};
-use crate::forest::configuration::{Candidate, Facts};
+use crate::forest::configuration::{Candidate, OldConfiguration};
 use crate::forest::{
     Entry, Expect, Forest, KeyCell, Plan, PlanKeys, Provider, Refusal, set_cordon_in, while_stale,
     with_both_keys,
@@ -145,18 +144,20 @@ fn commit(
     batch: &Batch,
     plan: &Plan<'_>,
 ) -> Result<Vec<Receipt>> {
-    // Dropped after all keys are given up: the replaced facts hold values of the caller's types, whose
-    // own drop may panic.
+    // Dropped after all keys are given up, as what is returned beside the receipts is: the replaced facts
+    // hold values of the caller's types, whose own drop may panic.
     let mut replaced = Vec::new();
     let consumers: Vec<Uuid> = batch.keys().collect();
     let forest = &core.forest;
     let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid).chain(&plan.outside);
     let names = plan.entries.iter().map(|entry| &entry.spec.name);
-    while_stale(|| {
+    let committed = while_stale(|| {
+        // Before any key is interned, as it may panic; what is wrong is told when keys are given up again.
+        let facts = next_facts(forest, batch, &mut replaced);
         core.claims.consumers.with_keys(writer, consumers.iter(), |writer, consumers| {
             if batch.created.is_empty() {
                 let keys = PlanKeys { structures: &[], name_keys: &[], outside: &[] };
-                return attempt(core, writer, batch, (plan, keys), consumers, &mut replaced);
+                return attempt(core, writer, batch, (plan, keys), consumers, facts?);
             }
             let (uuids, names) =
                 ((&forest.providers, uuids.clone()), (&forest.names, names.clone()));
@@ -168,10 +169,16 @@ fn commit(
                 let batch = batch.with_handles(&handles);
                 check_handles(core, &batch)?;
                 let keys = PlanKeys { structures, name_keys, outside };
-                attempt(core, writer, &batch, (plan, keys), consumers, &mut replaced)
+                attempt(core, writer, &batch, (plan, keys), consumers, facts?)
             })
         })
-    })
+    });
+    if committed.is_err() {
+        // The last attempt may have come no further than to the keys of the consumers.
+        forest.providers.give_up_all(writer, uuids);
+        forest.names.give_up_all(writer, names);
+    }
+    committed.map(|(receipts, _old)| receipts)
 }
 
 impl Batch {
@@ -196,16 +203,18 @@ fn change_cordons(
     Ok(())
 }
 
+/// Makes all changes of a batch, with these `facts` of the providers that it changes. Returns a receipt for
+/// each consumer, and what was replaced, to be dropped last.
 fn attempt(
     core: &Core,
     writer: &mut Writer,
     batch: &Batch,
     (plan, plan_keys): (&Plan<'_>, PlanKeys<'_>),
     keys: &[KeyCell],
-    all_replaced: &mut Vec<Arc<Facts>>,
-) -> Result<Vec<Receipt>, Refusal> {
+    facts: Vec<NextFacts>,
+) -> Result<(Vec<Receipt>, Vec<OldConfiguration>), Refusal> {
     let forest = &core.forest;
-    let reshape = Reshape::prepare(forest, batch, plan, plan_keys, all_replaced)?;
+    let reshape = Reshape::prepare(forest, batch, plan, plan_keys, facts)?;
     let mut outcomes = Vec::with_capacity(keys.len());
     let mut gone = Vec::new();
     let ((), at) = Candidate::decide(reshape.candidates(), writer, |transaction| {
@@ -244,9 +253,8 @@ fn attempt(
         reshape.end(transaction, &mut gone)?;
         Ok::<_, Abort<Refusal>>(())
     })?;
-    // The replaced configurations are dropped when there is nothing left to do that a panic of
-    // their drop could skip.
-    let _old = reshape.settle(writer, at, &gone);
+    // Returned, to be dropped when there is nothing left to do that a panic of their drop could skip.
+    let old = reshape.settle(writer, at, &gone);
     for ((change, key), (_, term)) in batch.consumers.iter().zip(keys).zip(&outcomes) {
         if let Some(term) = term.filter(|_| change.ends()) {
             core.claims.leases.agenda.remove(&AgendaKey::new(term, *key));
@@ -255,7 +263,7 @@ fn attempt(
             core.claims.consumers.release(writer, &change.consumer, *key);
         }
     }
-    Ok(outcomes.into_iter().map(|(receipt, _)| receipt).collect())
+    Ok((outcomes.into_iter().map(|(receipt, _)| receipt).collect(), old))
 }
 
 impl ConsumerChange {

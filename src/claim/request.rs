@@ -306,7 +306,8 @@ impl Claim {
         self.tag.unwrap_or(before)
     }
 
-    /// Returns the claim with other handles in the place of its own: those that `handle` returns for them.
+    /// Returns the claim with other handles in the place of those that it takes from: those that `handle`
+    /// returns for them. Conditions are of providers that there are already.
     pub(crate) fn with_handles(&self, handle: impl Fn(&Provider) -> Provider) -> Self {
         let mut claim = Claim { tag: self.tag, ..Claim::of(self.consumer) };
         for Line { provider, class, amount } in &self.lines {
@@ -316,7 +317,7 @@ impl Claim {
             claim = claim.take_with_ancestors(&handle(provider), *class, *amount);
         }
         for (provider, Condition::Generation(generation)) in &self.conditions {
-            claim = claim.require_generation(&handle(provider), *generation);
+            claim = claim.require_generation(provider, *generation);
         }
         claim
     }

@@ -30,36 +30,59 @@ pub(super) struct Reshape<'a> {
     removed: &'a [Provider],
 }
 
+/// Holds what is to replace the facts of a provider that a batch changes.
+pub(super) struct NextFacts {
+    provider: Provider,
+    expect: Expect,
+    /// The version in force now, and its facts.
+    before: (u64, Arc<Facts>),
+    /// `None` if nothing changes.
+    next: Option<Facts>,
+}
+
+/// Works out what `batch` makes of the facts in force. That compares values of the caller's types, which may
+/// panic. `replaced` gets the facts in force, whose drop may run code of the caller's.
+pub(super) fn next_facts(
+    forest: &Forest,
+    batch: &Batch,
+    replaced: &mut Vec<Arc<Facts>>,
+) -> Result<Vec<NextFacts>> {
+    let mut moves: HashMap<_, _, foldhash::fast::RandomState> =
+        batch.moves.iter().map(|(provider, parent)| (*provider, *parent)).collect();
+    let edits = batch.edits.iter().map(|it| (it.provider, Some((&it.edit, it.expect))));
+    let mut changes: Vec<_> =
+        edits.map(|(provider, edit)| (provider, edit, moves.remove(&provider))).collect();
+    let rest = batch.moves.iter().filter(|(provider, _)| moves.contains_key(provider));
+    changes.extend(rest.map(|(provider, parent)| (*provider, None, Some(*parent))));
+    let mut all = Vec::with_capacity(changes.len());
+    for (provider, edit, parent) in changes {
+        let (title, current) = forest.configuration(&provider)?;
+        let current = current.facts;
+        replaced.push(Arc::clone(&current));
+        let expect = edit.map_or(Expect::Any, |(_, expect)| expect);
+        let mut next = edit.and_then(|(edit, _)| edit.applied_to(&current));
+        if let Some(parent) = parent {
+            let parent = parent.map(|parent: Provider| parent.uuid());
+            next = Some(Facts { parent, ..next.unwrap_or_else(|| (*current).clone()) });
+        }
+        all.push(NextFacts { provider, expect, before: (title.version, current), next });
+    }
+    Ok(all)
+}
+
 impl<'a> Reshape<'a> {
-    /// Publishes what `batch` is to put in force. `replaced` gets the facts in force now, whose drop may run
-    /// code of the caller's.
+    /// Publishes what `batch` is to put in force, with these `facts` of the providers that it changes.
     pub(super) fn prepare(
         forest: &'a Forest,
         batch: &'a Batch,
         plan: &'a Plan<'a>,
         keys: PlanKeys<'a>,
-        replaced: &mut Vec<Arc<Facts>>,
+        facts: Vec<NextFacts>,
     ) -> Result<Self> {
-        let mut moves: HashMap<_, _, foldhash::fast::RandomState> =
-            batch.moves.iter().map(|(provider, parent)| (*provider, *parent)).collect();
-        let edits = batch.edits.iter().map(|it| (it.provider, Some((&it.edit, it.expect))));
-        let mut changes: Vec<_> =
-            edits.map(|(provider, edit)| (provider, edit, moves.remove(&provider))).collect();
-        let rest = batch.moves.iter().filter(|(provider, _)| moves.contains_key(provider));
-        changes.extend(rest.map(|(provider, parent)| (*provider, None, Some(*parent))));
-        let mut replacements = Vec::with_capacity(changes.len());
-        for (provider, edit, parent) in changes {
-            let (title, current) = forest.configuration(&provider)?;
-            let current = current.facts;
-            let expect = edit.map_or(Expect::Any, |(_, expect)| expect);
-            let mut next = edit.and_then(|(edit, _)| edit.applied_to(&current));
-            if let Some(parent) = parent {
-                let parent = parent.map(|parent: Provider| parent.uuid());
-                next = Some(Facts { parent, ..next.unwrap_or_else(|| (*current).clone()) });
-            }
-            let before = (title.version, &*current);
+        let mut replacements = Vec::with_capacity(facts.len());
+        for NextFacts { provider, expect, before: (version, current), next } in facts {
+            let before = (version, &*current);
             replacements.push(Replacement::new(forest, &provider, expect, before, next)?);
-            replaced.push(current);
         }
         let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
             let layout = forest.layouts.layout(&entry.capacities);
@@ -131,8 +154,18 @@ impl<'a> Reshape<'a> {
         gone: &mut Vec<OldProvider>,
     ) -> Result<(), Abort<Refusal>> {
         gone.clear();
+        let mut lives = HashSet::<_, foldhash::fast::RandomState>::default();
         for provider in self.removed {
+            // Removed along with an ancestor, or named twice.
+            if lives.contains(&(provider.cell, provider.incarnation)) {
+                continue;
+            }
+            let first = gone.len();
             remove_in(self.forest, transaction, provider, true, gone)?;
+            lives.extend(gone[first..].iter().map(|old| {
+                let KeyCell { cell, incarnation } = old.structure;
+                (cell, incarnation)
+            }));
         }
         let created = self.keys.structures.iter().map(|key| key.cell);
         let changed = self.replacements.iter().map(|replacement| replacement.provider().cell);

@@ -402,7 +402,7 @@ impl<K: Key + Clone> Keys<K> {
         K: 'k,
     {
         if !is_success {
-            return keys.for_each(|key| self.give_up(writer, key));
+            return self.give_up_all(writer, keys);
         }
         for (key, interned) in keys.zip(interned) {
             let life = writer.ledger().peek(interned.cell, Life::of);
@@ -410,6 +410,14 @@ impl<K: Key + Clone> Keys<K> {
                 self.retire(writer, key, *interned);
             }
         }
+    }
+
+    /// Gives up those of the keys that are interned and that nothing has.
+    pub(crate) fn give_up_all<'k>(&self, writer: &mut Writer, keys: impl Iterator<Item = &'k K>)
+    where
+        K: 'k,
+    {
+        keys.for_each(|key| self.give_up(writer, key));
     }
 
     /// Gives up a key, if the key is interned and nothing has it.

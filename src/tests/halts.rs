@@ -78,6 +78,24 @@ fn commit(cluster: &Cluster) {
     cluster.tree.worker().unwrap().commit(&batch).map(drop).unwrap();
 }
 
+/// Creates two providers, lets another move below one of them and consumers take from it, and removes one.
+fn reshape(cluster: &Cluster) {
+    let Cluster { tree, host, leaf, other } = cluster;
+    let new = ProviderSpec::new(Uuid::from_u128(14), "reshaped")
+        .with_parent(host.uuid())
+        .with_inventories(inventories(1000));
+    let below = ProviderSpec::new(Uuid::from_u128(13), "listed").with_parent(new.uuid);
+    let batch = Batch::new()
+        .replace(Claim::new(OLD).take(&new.to_come(), VCPU, 1), Expect::Any)
+        .claim(Claim::new(Uuid::from_u128(104)).take(&new.to_come(), VCPU, 2))
+        .create(below)
+        .reparent(other, Some(&new.to_come()))
+        .create(new)
+        .configure(other, inventories(2000), Expect::Any)
+        .remove(leaf);
+    tree.worker().unwrap().commit(&batch).map(drop).unwrap();
+}
+
 fn lease(cluster: &Cluster) {
     let claim = Claim::new(Uuid::from_u128(105)).take(&cluster.host, VCPU, 2);
     let mut worker = cluster.tree.worker().unwrap();
@@ -225,7 +243,14 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
     (
         "reparent",
         reparent,
-        &[(Published, 1), (Installed, 1), (Installed, 4), (Decided, 1), (Released, 3)],
+        &[
+            (ConfigurationPublished, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 4),
+            (Decided, 1),
+            (Released, 3),
+        ],
     ),
     (
         "rename",
@@ -253,6 +278,33 @@ const HALTS: &[(&str, Operation, &[Halt])] = &[
             (Stamped, 2),
             (Released, 1),
             (Released, 3),
+        ],
+    ),
+    (
+        "reshape",
+        reshape,
+        &[
+            (Occupied, 1),
+            (Interned, 1),
+            (Interned, 2),
+            (Interned, 3),
+            (Interned, 5),
+            (ConfigurationPublished, 1),
+            (ConfigurationPublished, 2),
+            (ConfigurationPublished, 3),
+            (Prepared, 1),
+            (Published, 1),
+            (Installed, 1),
+            (Installed, 9),
+            (Timed, 1),
+            (Decided, 1),
+            (Stamped, 3),
+            (Released, 1),
+            (Released, 9),
+            (Freed, 1),
+            (Forgotten, 1),
+            (Freed, 2),
+            (Forgotten, 2),
         ],
     ),
     (

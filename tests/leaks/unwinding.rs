@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use provider_tree::{Edit, Expect, ProviderSpec, ProviderTree, Resources};
+use provider_tree::{Batch, Edit, Expect, ProviderSpec, ProviderTree, Resources};
 
 use crate::books::assert_no_leaks;
-use crate::site::{Site, VCPU, check, id};
+use crate::site::{Site, VCPU, check, cpus, id};
 use crate::{CALLS, memory};
 
 struct Boom;
@@ -109,6 +109,77 @@ fn explode(site: &Site) {
 
 fn set_bomb(tree: &ProviderTree, provider: &provider_tree::Provider, number: u64) {
     tree.configure(provider, Edit::new().set_resources(bomb(number)), Expect::Any).unwrap();
+}
+
+/// Panics when compared.
+struct Touchy;
+
+impl PartialEq for Touchy {
+    fn eq(&self, _: &Self) -> bool {
+        resume_unwind(Box::new(Boom));
+    }
+}
+
+#[test]
+fn of_a_batch_whose_values_panic_when_compared_nothing_is_left() {
+    check(|site| {
+        let Site { tree, rack, host, .. } = site;
+        let touchy = || Edit::new().set_resources(Resources::new().with(VCPU, Touchy));
+        let one = tree.create_child(rack, "one", id(1)).unwrap();
+        tree.configure(&one, touchy(), Expect::Any).unwrap();
+        let batch = Batch::new()
+            .configure(host, Edit::new().add_aggregates([id(7)]), Expect::Any)
+            .create(ProviderSpec::new(id(2), "two").with_parent(rack.uuid()))
+            .configure(&one, touchy(), Expect::Any)
+            .claim(cpus(id(3), host, 1));
+        unwinds(|| drop(site.worker().commit(&batch)));
+        assert_no_leaks(tree);
+        unwinds(|| drop(tree.configure(&one, touchy(), Expect::Any)));
+        assert_no_leaks(tree);
+        tree.remove(&one).unwrap();
+    });
+}
+
+#[test]
+fn of_a_batch_whose_values_panic_when_they_go_nothing_is_left() {
+    check(|site| {
+        let Site { tree, rack, host, .. } = site;
+        let armed = || {
+            let one = tree.create_child(rack, "one", id(1)).unwrap();
+            set_bomb(tree, &one, 1);
+            one
+        };
+        let batch = |absent: bool| {
+            let snapshot = tree.snapshot();
+            let fork = snapshot.fork();
+            if absent {
+                assert_eq!(fork.allocations(id(5)).unwrap(), None);
+            }
+            fork.to_batch_if_unchanged()
+        };
+        for absent in [false, true] {
+            // The snapshot of the batch needs nothing of what is armed later.
+            let basis = batch(absent);
+            let one = armed();
+            let removal = basis.remove(&one).claim(cpus(id(3), host, 1));
+            unwinds(|| drop(site.worker().commit(&removal)));
+            drop(removal);
+            assert_no_leaks(tree);
+            assert_eq!((tree.find("one"), tree.allocations(id(3)).is_some()), (None, true));
+            let basis = batch(absent);
+            let one = armed();
+            let defused = Edit::new().set_resources(Resources::new());
+            let change = basis
+                .configure(&one, defused, Expect::Any)
+                .reparent(&one, None)
+                .create(ProviderSpec::new(id(2), "two").with_parent(id(1)))
+                .release(id(3), Expect::Any);
+            unwinds(|| drop(site.worker().commit(&change)));
+            drop(change);
+            assert_no_leaks(tree);
+            assert_eq!((tree.remove(&one), tree.allocations(id(3))), (Ok(2), None));
+        }
+    });
 }
 
 #[test]

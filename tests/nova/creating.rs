@@ -79,6 +79,18 @@ fn a_provider_starts_at_the_generation_that_it_is_given() {
 }
 
 #[test]
+fn nothing_is_created_at_a_generation_that_is_too_large() {
+    let (tree, host) = host();
+    let too_large = Some(u64::MAX);
+    for refused in
+        [tree.new_root("new", None, too_large), tree.new_child("new", host.uuid(), None, too_large)]
+    {
+        assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
+        assert_eq!(tree.find("new"), None);
+    }
+}
+
+#[test]
 fn a_uuid_that_exists_is_refused_for_a_root() {
     let (tree, host) = host();
     let error = Error::UuidExists { uuid: host.uuid() };

@@ -160,6 +160,18 @@ pub(crate) const CALLS: &[(&str, Prepare)] = &[
             .cordon(&cluster.leaf);
         by_worker(cluster, move |worker| drop(worker.commit(&batch)))
     }),
+    ("commit a reshape", |cluster| {
+        let new = ProviderSpec::new(Uuid::from_u128(14), "reshaped")
+            .with_parent(cluster.host.uuid())
+            .with_inventories(inventories(1000));
+        let batch = Batch::new()
+            .replace(Claim::new(OLD).take(&new.to_come(), VCPU, 1), Expect::Any)
+            .reparent(&cluster.other, Some(&new.to_come()))
+            .configure(&cluster.other, inventories(2000), Expect::Any)
+            .create(new)
+            .remove(&cluster.leaf);
+        by_worker(cluster, move |worker| drop(worker.commit(&batch)))
+    }),
     ("lease", |cluster| {
         let claim = claim(cluster, LEASED);
         by_worker(cluster, move |worker| drop(worker.lease(&claim, Deadline(10))))

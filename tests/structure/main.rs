@@ -1,5 +1,7 @@
 //! Creating, finding, walking, moving, renaming and removing providers.
 
+mod reshapes;
+
 use provider_tree::{Edit, Error, Expect, Provider, ProviderTree, Trait};
 use uuid::Uuid;
 
