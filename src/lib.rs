@@ -45,23 +45,24 @@
 //! | find a provider by uuid or name | [`find`] |
 //! | walk down | [`roots`], [`children`], [`subtree`], [`tree_of`], [`providers`] |
 //! | walk up | [`ancestors`] |
-//! | say what a provider has and is | [`configure`] with an [`Edit`]: inventories, traits, aggregates and values of your own in one commit, all of them or those that are named |
+//! | say what a provider has and is | [`configure`] with an [`Edit`]: inventories, traits, aggregates and values of your own in one commit, all of them or those that are named; `examples/keep_ratios.rs` |
 //! | read what a provider has and is | [`configuration`]; again and again, [`Worker::configuration`]. What asks a question of it is a method of the [`Configuration`] |
 //! | see what is used | [`usage`], [`usages`]; of several classes [`usages_of`], of a whole host [`subtree_usages`]; [`version`] tells whether that may have changed |
 //! | find where something fits | a [`View`], one for each thread: [`View::candidates`] for a [`Request`], [`View::best`], [`View::why`] |
 //! | find, claim, and go on after a conflict | [`View::place`]; [`cookbook`] writes a scheduler on it |
-//! | find out who has to go | [`View::evict`], in a [view with holders](View::with_holders) |
+//! | find out who has to go | [`View::evict`], in a [view with holders](View::with_holders); `examples/preemption.rs` |
 //! | claim and give back | [`Worker::claim`], [`Worker::replace`], [`Worker::release`] |
+//! | move what a consumer holds to where it fits | [`Candidate::claim`] of a candidate, given to [`Worker::replace`] |
 //! | claim and give back without a consumer | [`Worker::take`], [`Worker::put_back`] |
 //! | claim as much as fits | [`Worker::claim_partly`]; [`Worker::claim_gang`] for at least so many of a number of claims |
 //! | make a claim depend on more than what is free | [`Claim::require_generation`] |
-//! | change many consumers and providers as one: migrate, swap, evict, reshape | [`Worker::commit`] of a [`Batch`] |
-//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::cancel`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load |
+//! | change many consumers and providers as one: migrate, swap, evict, reshape | [`Worker::commit`] of a [`Batch`]; `examples/reshape.rs` |
+//! | hold something until it is confirmed | [`Worker::lease`], [`Worker::confirm`], [`Worker::renew`], [`Worker::cancel`], [`Worker::expire`]; [`lease_of`] after a lost reply or a load; `examples/lease.rs` |
 //! | claim the cheapest way: for a consumer that the forest names | [`Claim::unnamed`]; [`issue`] for a uuid to ask again by after a lost reply |
 //! | claim the same again and again | [`Claim::for_consumer`] |
 //! | keep a number of your own with a consumer: an index, a priority, an owner | [`Claim::with_tag`] |
-//! | keep quotas | [`Claim::take_with_ancestors`] |
-//! | take a provider out of service | [`cordon`], [`uncordon`]; [`Snapshot::holders`] lists the consumers that have to go |
+//! | keep quotas | [`Claim::take_with_ancestors`]; `examples/quota.rs` |
+//! | take a provider out of service | [`cordon`], [`uncordon`]; [`Snapshot::holders`] lists the consumers that have to go; `examples/drain.rs` |
 //! | see who holds what, and prove it | [`allocations`], [`Snapshot::consumers`], [`Snapshot::audit`]; [`Snapshot::overcommitted`] after an inventory has shrunk |
 //! | see the whole forest at one instant, while it goes on | [`snapshot`]: walks, usage, allocations, audit and dump of a [`Snapshot`] |
 //! | see what has changed | [`Snapshot::changes_since`]; [`subscribe`] to a [`Feed`], which keeps a [`Mirror`] up to date |
@@ -73,6 +74,8 @@
 //! | write the whole forest down, and read it again | [`Snapshot::dump`], [`load`]; with the feature `serde`, in [many formats](Dump) |
 //! | speak as OpenStack Placement does | with the feature `serde`, the documents in the module `placement` |
 //!
+//! The examples are in the repository.
+//!
 //! Every thread that claims has a [`Worker`] of its own. Every other method is called on the
 //! [`ProviderTree`], whose clones are handles of the same forest. A [`Provider`] is a small handle
 //! to keep and copy; using a handle takes no look-up. [`coming_from_nova`] shows what each
@@ -82,8 +85,8 @@
 //!
 //! None is on if nobody asks for it.
 //!
-//! - `serde`: all plain values can be written and read, dumps among them; see [`Dump`] for the formats. With
-//!   it comes the module `placement`.
+//! - `serde`: dumps and most other plain values can be written and read; [`Dump`] says which, and in which
+//!   formats. With it comes the module `placement`.
 //! - `tracing`: calls that change something tell [events](docs::events).
 //!
 //! # When not to use it

@@ -63,13 +63,16 @@ impl ProviderTree {
     /// call removed.
     ///
     /// The call is refused while anything is held from any of these providers: if a claim from them
-    /// meets the removal, exactly one of the two succeeds. Lock-free but for a shard's lock for
+    /// meets the removal, exactly one of the two succeeds. What was [taken](crate::Worker::take)
+    /// without a consumer keeps them too, though no list of [holders](crate::Snapshot::holders) shows
+    /// it. Lock-free but for a shard's lock for
     /// O(1) on each index; O(n log n) for n providers removed.
     ///
     /// # Errors
     ///
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more;
-    /// [`InUse`](crate::Error::InUse) if something is held from one of the providers;
+    /// [`InUse`](crate::Error::InUse) if something is held from one of the providers, or was taken
+    /// without a consumer;
     /// [`TooLarge`](crate::Error::TooLarge) beyond 1,398,000 providers at once.
     pub fn remove(&self, provider: &Provider) -> Result<usize> {
         let call = Call::of_forest("remove").of(provider);
@@ -91,8 +94,9 @@ impl ProviderTree {
     /// Makes `provider`, along with its descendants, the last child of `parent`, or a root if
     /// `parent` is `None`.
     ///
-    /// What is held stays held. The generation of `provider` grows. Cost: the new parent's depth;
-    /// and O(n log n) for n descendants if a cordon begins or ends for them. Lock-free; a move
+    /// What is held stays held. The generation of `provider` grows, even if `parent` is its parent
+    /// already: it becomes the last child then. Cost: the new parent's depth; and O(n log n) for n
+    /// descendants if a cordon begins or ends for them. Lock-free; a move
     /// makes all other moves in progress start over, wherever in the forest they are.
     ///
     /// # Errors
@@ -129,10 +133,12 @@ impl ProviderTree {
     /// cordoned. A [population](Self::populate) leaves cordons in place. The generation does not
     /// change. Lock-free; O(n log n) for n descendants.
     ///
+    /// `examples/drain.rs` in the repository takes a host out of service with everything on it.
+    ///
     /// # Errors
     ///
     /// Returns [`Removed`](crate::Error::Removed) if `provider` doesn't exist any more, or
-    /// [`TooLarge`](crate::Error::TooLarge) beyond 2,097,000 descendants.
+    /// [`TooLarge`](crate::Error::TooLarge) beyond about 2,097,000 descendants.
     ///
     /// ```
     /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};

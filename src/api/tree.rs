@@ -11,9 +11,10 @@ use crate::trace::Call;
 
 /// Holds a forest of resource providers, which many threads read, change and claim from at once.
 ///
-/// A clone is another handle of the same forest. All methods take `&self`. No method waits for
-/// another thread, other than for a shard of an index for the length of one look-up or insertion
-/// (see the table in the page [`progress`](crate::docs::progress)).
+/// A clone is another handle of the same forest. All methods take `&self`. Most methods wait for no
+/// other thread; some wait for a shard of an index, for the length of one look-up or insertion. A large
+/// transaction may ask the others to wait while it is seen to go on, and for about a millisecond if not.
+/// The page [`progress`](crate::docs::progress) has a table of all methods and names these cases.
 ///
 /// ```
 /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, ResourceClass};

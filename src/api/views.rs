@@ -41,7 +41,9 @@ impl ProviderTree {
     }
 
     /// Begins a feed of what changes after the snapshot `from` of this forest. `from` is a snapshot
-    /// that was just taken, or the position of an earlier feed when that feed ended.
+    /// that was just taken, or the position of an earlier feed when that feed ended. A snapshot of
+    /// another forest is refused by the first [`poll`](Feed::poll), as
+    /// [`ForeignSnapshot`](crate::Error::ForeignSnapshot).
     pub fn subscribe(&self, from: &Snapshot) -> Feed {
         Feed::new(&self.core, from)
     }

@@ -104,7 +104,12 @@ impl Batch {
     }
 
     /// Adds what [`Worker::release`](crate::Worker::release) does, for a consumer that is as
-    /// expected, and returns the batch.
+    /// expected, and returns the batch. As no generation follows from a release,
+    /// [`Expect::Mirror`] and [`Expect::Keep`] mean [`Expect::Any`] here.
+    ///
+    /// The commit is refused as [`ConsumerConflict`](crate::Error::ConsumerConflict) if the consumer
+    /// is not at the expected generation, or holds nothing and a generation is expected; as
+    /// [`ConsumerNotFound`](crate::Error::ConsumerNotFound) if it holds nothing and none is.
     pub fn release(mut self, consumer: Uuid, expect: Expect) -> Self {
         let before = Before::Ended(expect);
         self.consumers.push(ConsumerChange { consumer, claim: None, before });

@@ -151,7 +151,14 @@ fn commit(
     let forest = &core.forest;
     let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid).chain(&plan.outside);
     let names = plan.entries.iter().map(|entry| &entry.spec.name);
-    let committed = while_stale(|| {
+    let mut is_first = true;
+    let (receipts, _old) = while_stale(|| {
+        if !std::mem::replace(&mut is_first, false) {
+            // What comes next may panic, or come no further than to the keys of the consumers.
+            core.claims.consumers.give_up_all(writer, consumers.iter());
+            forest.providers.give_up_all(writer, uuids.clone());
+            forest.names.give_up_all(writer, names.clone());
+        }
         // Before any key is interned, as it may panic; what is wrong is told when keys are given up again.
         let facts = next_facts(forest, batch, &mut replaced);
         core.claims.consumers.with_keys(writer, consumers.iter(), |writer, consumers| {
@@ -172,13 +179,8 @@ fn commit(
                 attempt(core, writer, &batch, (plan, keys), consumers, facts?)
             })
         })
-    });
-    if committed.is_err() {
-        // The last attempt may have come no further than to the keys of the consumers.
-        forest.providers.give_up_all(writer, uuids);
-        forest.names.give_up_all(writer, names);
-    }
-    committed.map(|(receipts, _old)| receipts)
+    })?;
+    Ok(receipts)
 }
 
 impl Batch {

@@ -116,6 +116,27 @@ impl Worker {
     ///
     /// Returns the errors of [`claim`](Self::claim), without `AlreadyHeld`, and
     /// [`TooFewFit`](Error::TooFewFit) if nothing fits.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let mut claim = Claim::unnamed();
+    /// for (name, total) in [("host-1", 8), ("host-2", 2), ("host-3", 6)] {
+    ///     let host = tree.create_root(name, None)?;
+    ///     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+    ///     tree.configure(&host, vcpu, Expect::Any)?;
+    ///     claim = claim.take(&host, ResourceClass::VCPU, 4);
+    /// }
+    ///
+    /// let made = tree.worker()?.claim_partly(&claim)?;
+    /// let [(1, Error::CapacityExceeded { requested: 4, free: 2, .. })] = made.refused[..] else {
+    ///     panic!("the second host alone has too little");
+    /// };
+    /// let held = tree.allocations(made.receipt.consumer).expect("two amounts fit");
+    /// assert_eq!(held.allocations.len(), 2);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
         let consumer = claim.consumer().or(made.as_ref().ok().map(|it| it.receipt.consumer));

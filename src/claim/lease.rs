@@ -92,7 +92,8 @@ enum NextTerm {
 impl Worker {
     /// Makes a claim as [`claim`](Self::claim) does, for a lease until `deadline`. From the
     /// deadline on the lease can't be confirmed any more, and the next [`expire`](Self::expire)
-    /// gives back what the lease holds.
+    /// gives back what the lease holds. Until then what is leased stays used, whatever the time is;
+    /// so a deadline that has passed already is accepted too.
     ///
     /// The consumer of a lease is an ordinary consumer: it can be replaced, which keeps the
     /// deadline, and released.
@@ -119,7 +120,8 @@ impl Worker {
     }
 
     /// Keeps for good what the lease holds. The consumer's generation grows. Confirming a lease
-    /// once more changes nothing and succeeds.
+    /// once more changes nothing and succeeds. A call that is refused gives nothing back: that is
+    /// for [`expire`](Self::expire) and [`cancel`](Self::cancel).
     ///
     /// # Errors
     ///
@@ -151,6 +153,28 @@ impl Worker {
     /// Returns [`LeaseEnded`](Error::LeaseEnded) and [`ForeignLease`](Error::ForeignLease) as
     /// [`confirm`](Self::confirm) does; [`NotLeased`](Error::NotLeased) if the lease is confirmed;
     /// [`TooLarge`](Error::TooLarge) for a deadline of 2<sup>64</sup> - 1.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Deadline, Error, Expect, Inventories, Inventory, Now};
+    /// use provider_tree::{ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.configure(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let claim = Claim::unnamed().take(&host, ResourceClass::VCPU, 3);
+    /// let lease = worker.lease(&claim, Deadline(100))?;
+    ///
+    /// worker.renew(&lease, Deadline(200), Now(90))?;
+    /// assert!(worker.expire(Now(100))?.is_empty());
+    /// let ended = worker.expire(Now(200))?;
+    /// assert_eq!(ended[0].consumer, lease.consumer());
+    /// let too_late = worker.renew(&lease, Deadline(300), Now(200));
+    /// assert_eq!(too_late, Err(Error::LeaseEnded { consumer: lease.consumer() }));
+    /// assert_eq!(tree.usage(&host, ResourceClass::VCPU)?.used, 0);
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn renew(&mut self, lease: &Lease, deadline: Deadline, now: Now) -> Result<Receipt> {
         let renewed = self
             .own(lease)

@@ -199,6 +199,10 @@ impl Claim {
     }
 
     /// Adds `amount` of `class` from `provider`, and returns the claim.
+    ///
+    /// Nothing is checked here: the call that the claim is given to refuses an amount of 0 as
+    /// [`ZeroAmount`](Error::ZeroAmount), and a provider of another forest as
+    /// [`ForeignProvider`](Error::ForeignProvider).
     pub fn take(mut self, provider: &Provider, class: ResourceClass, amount: u64) -> Self {
         self.add(provider, class, amount);
         self
@@ -234,25 +238,29 @@ impl Claim {
     ///
     /// Chains serve quotas: the provider of a team is a child of the provider of the team's
     /// organisation, and each of the two has an inventory of what the team, or the organisation,
-    /// may use.
+    /// may use. Give limits a class of their own, or a search takes the team for a host. As with
+    /// [`take`](Self::take), nothing is checked here. `examples/quota.rs` in the repository does
+    /// more with quotas.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
     /// use uuid::Uuid;
     ///
     /// let tree = ProviderTree::new();
-    /// let vcpu = |total| Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+    /// let (vcpu, quota) = (ResourceClass::VCPU, ResourceClass::new("CUSTOM_QUOTA_VCPU")?);
     /// let host = tree.create_root("host-1", None)?;
     /// let organisation = tree.create_root("quota: organisation", None)?;
     /// let team = tree.create_child(&organisation, "quota: team", None)?;
-    /// for (provider, total) in [(host, 64), (organisation, 100), (team, 10)] {
-    ///     tree.configure(&provider, vcpu(total), Expect::Any)?;
+    /// for (provider, class, total) in
+    ///     [(host, vcpu, 64), (organisation, quota, 100), (team, quota, 10)]
+    /// {
+    ///     let inventories = Inventories::new().with(class, Inventory::new(total));
+    ///     tree.configure(&provider, inventories, Expect::Any)?;
     /// }
-    /// let claim = Claim::new(Uuid::new_v4())
-    ///     .take(&host, ResourceClass::VCPU, 8)
-    ///     .take_with_ancestors(&team, ResourceClass::VCPU, 8);
+    /// let claim =
+    ///     Claim::new(Uuid::new_v4()).take(&host, vcpu, 8).take_with_ancestors(&team, quota, 8);
     /// tree.worker()?.claim(&claim)?;
-    /// assert_eq!(tree.usage(&organisation, ResourceClass::VCPU)?.used, 8);
+    /// assert_eq!(tree.usage(&organisation, quota)?.used, 8);
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
     pub fn take_with_ancestors(
@@ -268,9 +276,31 @@ impl Claim {
     }
 
     /// Adds the condition that `provider` is at `generation` when the claim is made, and returns
-    /// the claim. A claim is refused if one of its conditions does not hold.
+    /// the claim. A claim is refused as [`GenerationConflict`](Error::GenerationConflict) if one of
+    /// its conditions does not hold.
     ///
-    /// Conditions serve decisions that rest on more than what is free.
+    /// Conditions serve decisions that rest on more than what is free, such as a trait.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Edit, Error, Expect, Inventories, Inventory, ProviderTree};
+    /// use provider_tree::{ResourceClass, Trait};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.configure(&host, vcpu, Expect::Any)?;
+    ///
+    /// let seen = tree.configuration(&host)?.generation;
+    /// let claim = Claim::unnamed()
+    ///     .take(&host, ResourceClass::VCPU, 2)
+    ///     .require_generation(&host, seen);
+    /// let mut worker = tree.worker()?;
+    /// worker.claim(&claim)?;
+    /// tree.configure(&host, Edit::new().add_traits([Trait::new("CUSTOM_OLD")?]), Expect::Any)?;
+    /// let refused = worker.claim(&claim);
+    /// assert!(matches!(refused, Err(Error::GenerationConflict { expected: 1, actual: 2, .. })));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn require_generation(mut self, provider: &Provider, generation: u64) -> Self {
         self.made.note(provider);
         self.conditions.push((*provider, Condition::Generation(generation)));

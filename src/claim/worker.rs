@@ -49,10 +49,13 @@ pub struct Worker {
     counted: (u64, u64),
 }
 
-/// Proves that a consumer's allocations have changed.
+/// Names a consumer, and the generation that a change has led to.
 ///
-/// No other change of the consumer has an equal receipt, not even after the consumer has ended and
-/// begun again; but see [`Expect::Mirror`].
+/// A change that makes the consumer's generation grow has a receipt of its own: no earlier change of
+/// the consumer has an equal one, not even after the consumer has ended and begun again. What leaves
+/// the generation as it is returns a receipt equal to the one before: a release, a lease that is
+/// confirmed once more, a replacement with [`Expect::Keep`]. And with [`Expect::Mirror`] a generation
+/// can come again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -140,6 +143,32 @@ impl Worker {
     /// Returns the errors of [`claim`](Self::claim), with
     /// [`ConsumerConflict`](Error::ConsumerConflict) in the place of `ConsumerExists` and
     /// `AlreadyHeld`; [`Unnamed`](Error::Unnamed) for an unnamed claim.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Error, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let hosts = [tree.create_root("host-1", None)?, tree.create_root("host-2", None)?];
+    /// for host in &hosts {
+    ///     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    ///     tree.configure(host, vcpu, Expect::Any)?;
+    /// }
+    /// let mut worker = tree.worker()?;
+    /// let vm = Uuid::new_v4();
+    /// let six = |host| Claim::new(vm).take(host, ResourceClass::VCPU, 6);
+    /// let before = worker.claim(&six(&hosts[0]))?;
+    ///
+    /// // Moves what the consumer holds, unless another thread has changed it meanwhile.
+    /// let expect = Expect::Generation(before.generation);
+    /// let after = worker.replace(&six(&hosts[1]), expect)?;
+    /// assert_eq!(tree.usage(&hosts[0], ResourceClass::VCPU)?.used, 0);
+    /// assert_eq!(tree.usage(&hosts[1], ResourceClass::VCPU)?.used, 6);
+    /// let late = worker.replace(&six(&hosts[0]), expect);
+    /// let actual = Some(after.generation);
+    /// assert!(matches!(late, Err(Error::ConsumerConflict { actual: now, .. }) if now == actual));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn replace(&mut self, claim: &Claim, expect: Expect) -> Result<Receipt> {
         let replaced =
             expect.validate().and_then(|()| self.put(claim, Before::Expected(expect), None));

@@ -124,14 +124,17 @@ pub enum Error {
         class: ResourceClass,
     },
 
-    /// Less is free than was asked for.
+    /// Less is free than was asked for. If several amounts don't fit, this names one of them.
     #[error("{requested} of {class} asked from provider {provider}, {free} free")]
     CapacityExceeded {
         /// The provider.
         provider: Uuid,
         /// The class.
         class: ResourceClass,
-        /// How much was asked for.
+        /// How much was asked for: all that the call asks of the class, where it is granted or
+        /// refused together. Of a claim, its amounts of the class add up; of a batch, those of all
+        /// its consumers; of a partial claim, this amount and those that were granted before it.
+        /// A member of a gang asks for itself alone, and `free` is what those before it leave.
         requested: u64,
         /// How much the call could have had: what is free, and also, if the call replaces what a
         /// consumer holds, what that consumer holds of the class.
@@ -243,14 +246,14 @@ pub enum Error {
     #[error("the claim names no consumer")]
     Unnamed,
 
-    /// Too few members of a gang, or too few items of a claim, fit. The call has taken nothing.
+    /// Too few members of a gang, or too few amounts of a claim, fit. The call has taken nothing.
     #[error("{fit} fit, {at_least} have to")]
     TooFewFit {
-        /// How many members or items fit.
+        /// How many members or amounts fit.
         fit: usize,
         /// How many have to fit.
         at_least: usize,
-        /// Why each of the others does not fit, with the position of the member or item.
+        /// Why each of the others does not fit, with the position of the member or amount.
         refused: Vec<(usize, Error)>,
     },
 
@@ -370,9 +373,21 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns whether the call was refused because of what other threads have changed, so that the
-    /// same caller may succeed after it has looked again: at what is free, at a generation, at what a
-    /// consumer holds.
+    /// Returns whether the call was refused for the state that it met, while another state of the
+    /// forest would let it succeed: so a caller may look again, at what is free, at a provider, at a
+    /// generation or at what a consumer holds, choose anew, and try again.
+    ///
+    /// True for [`CapacityExceeded`](Self::CapacityExceeded), [`Cordoned`](Self::Cordoned),
+    /// [`Removed`](Self::Removed), [`NoInventory`](Self::NoInventory),
+    /// [`UnitViolation`](Self::UnitViolation), [`GenerationConflict`](Self::GenerationConflict),
+    /// [`ConsumerConflict`](Self::ConsumerConflict), [`ProviderChanged`](Self::ProviderChanged) and
+    /// [`ConsumerChanged`](Self::ConsumerChanged). False for all others: also for those that tell
+    /// what has become of the consumer itself, such as [`AlreadyHeld`](Self::AlreadyHeld), which no
+    /// other provider would change.
+    ///
+    /// It does not say that another thread has changed anything, nor that one ever will: an amount
+    /// that is larger than any capacity is a conflict too. So bound the tries, as
+    /// [`View::place`](crate::View::place) does.
     ///
     /// ```
     /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, ResourceClass};

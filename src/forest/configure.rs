@@ -22,12 +22,13 @@ use crate::values::{ClassCapacity, ResourceClass};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Updated {
-    /// Whether the change made a difference.
+    /// Whether the change made a difference, apart from the generation that
+    /// [`Expect::Mirror`] sets.
     pub changed: bool,
     /// The generation after the call.
     pub generation: u64,
-    /// Whether, after the call, more of any class is used than its capacity, because an inventory
-    /// was set below what is used; see
+    /// Whether, after the call, more of any class is used than its capacity, because an inventory is,
+    /// or was before, set below what is used; see
     /// [`Snapshot::overcommitted`](crate::Snapshot::overcommitted).
     pub overcommitted: bool,
 }

@@ -6,6 +6,25 @@ use crate::error::{Error, Result};
 
 /// Tells which generation a change rests on, and who counts the generations: the forest, or an
 /// outside authority.
+///
+/// ```
+/// use provider_tree::{Edit, Error, Expect, ProviderTree, Trait};
+///
+/// let tree = ProviderTree::new();
+/// let host = tree.create_root("host-1", None)?;
+/// let [ssd, hdd] = [Trait::new("STORAGE_DISK_SSD")?, Trait::new("STORAGE_DISK_HDD")?];
+///
+/// // Whatever the generation is: it grows by one.
+/// let edit = Edit::new().add_traits([ssd]);
+/// assert_eq!(tree.configure(&host, edit, Expect::Any)?.generation, 1);
+/// // Only if nobody has changed the host since generation 0.
+/// let late = tree.configure(&host, Edit::new().add_traits([hdd]), Expect::Generation(0));
+/// assert!(matches!(late, Err(Error::GenerationConflict { expected: 0, actual: 1, .. })));
+/// // An outside authority has made it 7.
+/// let edit = Edit::new().set_traits([hdd]);
+/// assert_eq!(tree.configure(&host, edit, Expect::Mirror(7))?.generation, 7);
+/// # Ok::<(), provider_tree::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Expect {
     /// The change is made at any generation.
@@ -19,10 +38,10 @@ pub enum Expect {
     /// a mirror of an outside authority that counts the generations, and that sees to it that no
     /// generation of a consumer comes twice. At most 2<sup>63</sup> - 1.
     Mirror(u64),
-    /// The change rests on no generation, and leaves the generation as it is. Meant for a mirror of an
-    /// outside authority that has not said yet which generation the change leads to; Nova's tree changes so.
-    /// Who rests on the generation does not notice such a change. A consumer that holds nothing begins as
-    /// with [`Any`](Self::Any).
+    /// The change rests on no generation, and leaves the generation as it is. So another change that
+    /// expects this generation is made afterwards, as if nothing had been changed. Meant for a mirror of
+    /// an outside authority, which changes something here first and learns the new generation later, as
+    /// Nova's tree does. For a consumer that holds nothing this is the same as [`Any`](Self::Any).
     Keep,
 }
 

@@ -17,6 +17,10 @@ use crate::ledger::{Cell, GateWord};
 /// A handle never comes to mean another provider. After the provider has been removed, every use of
 /// the handle returns [`Removed`](crate::Error::Removed), even if another provider has the uuid or
 /// the name by then.
+///
+/// A call of one forest that gets a handle of another returns
+/// [`ForeignProvider`](crate::Error::ForeignProvider). This holds for every method that takes a
+/// handle and returns a [`Result`](crate::Result); most of their pages don't say it again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Provider {
     pub(crate) uuid: Uuid,
@@ -110,15 +114,15 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Represents one state of a provider's usage and configuration; see
+/// Represents one state of a provider's usage and configuration, to be compared with `==` alone; see
 /// [`ProviderTree::version`](crate::ProviderTree::version).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Version(pub(crate) GateWord);
 
 /// Names a provider to find: by its uuid or by its name.
 ///
-/// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key. A text is a name; if no
-/// provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
+/// A [`Uuid`](uuid::Uuid) or a name turns into a key by itself, wherever a method asks for a key. A text
+/// is a name; if no provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ProviderKey<'a> {
     /// The uuid.

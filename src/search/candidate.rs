@@ -52,6 +52,10 @@ impl Candidate {
 
     /// Returns what the candidate gives: provider, class and amount. If two groups ask for the same
     /// class and are served by the same provider, there is a line for each.
+    ///
+    /// The lines of the named groups come first, in the order of the request, but those of groups
+    /// that ask alike side by side; then those of the unnamed group. Within a group they are in the
+    /// [order](ResourceClass) of the classes.
     pub fn lines(&self) -> impl Iterator<Item = (Provider, ResourceClass, u64)> {
         self.filled().flat_map(|(provider, slot)| {
             let line = move |&(class, amount): &(u16, u64)| {
@@ -68,14 +72,16 @@ impl Candidate {
         self.providers.iter().enumerate().filter(is_first).map(|(_, provider)| *provider)
     }
 
-    /// Returns the provider that serves the named group with this name.
+    /// Returns the provider that serves the named group with this name; `None` if the request has
+    /// no such group.
     pub fn provider(&self, group: &str) -> Option<Provider> {
         let mut filled = self.filled();
         let is_named = |slot: &Slot| slot.group.map(|at| self.form.name(at)) == Some(group);
         filled.find(|(_, slot)| is_named(slot)).map(|(provider, _)| provider)
     }
 
-    /// Returns the provider that gives `class` to the unnamed group.
+    /// Returns the provider that gives `class` to the unnamed group; `None` if that group does not
+    /// ask for the class.
     pub fn provider_of(&self, class: ResourceClass) -> Option<Provider> {
         let mut filled = self.filled();
         let gives = |slot: &Slot| slot.group.is_none() && slot.amounts[0].0 == class.number();

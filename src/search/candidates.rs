@@ -114,8 +114,9 @@ impl<'a> Candidates<'a> {
     /// order, if the view has an [order](crate::View::order_by). Passes over roots with keys below
     /// `least`, which saves time if no such root can serve the request.
     ///
-    /// Keys that differ by less than a 32nd part may come in any order. So the first candidate is
-    /// among the best, and is found without a look at the others.
+    /// Two keys may come in either order if they differ by no more than a 32nd of the lesser one;
+    /// those below 64 come in order. So the first candidate is among the best, and is found without a
+    /// look at the others.
     #[inline]
     pub fn in_order(mut self, least: u64) -> Self {
         self.spot = self.order.map(|order| order.from(least));

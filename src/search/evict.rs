@@ -28,9 +28,11 @@ pub struct Eviction {
 }
 
 impl Eviction {
-    /// Returns the batch that releases the victims and claims the [candidate](Candidate::claim), in
-    /// addition to what `claim` asks for, all at once or not at all. The batch is refused if a victim has
-    /// changed since the view has seen it.
+    /// Returns the batch that releases the victims and claims what the [candidate](Candidate::claim)
+    /// gives, all at once or not at all. `claim` says for whom: a consumer, or a claim with a tag, or
+    /// with chains of a quota, which the batch then takes too. The batch is refused as
+    /// [`ConsumerConflict`](crate::Error::ConsumerConflict) if a victim has changed since the view
+    /// has seen it.
     pub fn batch(&self, claim: impl Into<Claim>) -> Batch {
         let victims = self.victims.iter().zip(&self.generations);
         let release = |batch: Batch, (victim, generation): (&Uuid, &u64)| {
@@ -45,9 +47,10 @@ impl View {
     /// what it costs to evict a consumer with this [tag](crate::Claim::with_tag), or `None` if the
     /// consumer may not be evicted. Where the tag is a priority, the tag alone may say so.
     ///
-    /// In each tree the consumers go in the order of their costs until the request fits; then, the
-    /// dearest first, those stay after all beside whom it fits too. So no victim goes in vain, but
-    /// others that hold more might cost less together. If the request fits as it is, nobody goes.
+    /// In each tree the consumers go one by one, the cheapest first, until the request fits. Then
+    /// those that have gone are gone through the other way, the dearest first: whoever can stay while
+    /// the request still fits, stays. So no victim goes in vain, but others that hold more might cost
+    /// less together. If the request fits as it is, nobody goes.
     ///
     /// O(consumers of the view) looks at a tree at most; trees that already cost more than the best
     /// one are given up early.
@@ -57,6 +60,34 @@ impl View {
     /// Returns [`NoHolders`](crate::Error::NoHolders) if the view does not follow consumers, and
     /// [`ForeignRequest`](crate::Error::ForeignRequest) if the request was prepared for another
     /// view.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Expect, Inventories, Inventory, ProviderTree, Request};
+    /// use provider_tree::ResourceClass;
+    /// use uuid::Uuid;
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+    /// tree.configure(&host, vcpu, Expect::Any)?;
+    /// let mut worker = tree.worker()?;
+    /// let four = || Claim::unnamed().take(&host, ResourceClass::VCPU, 4);
+    /// let low = worker.claim(&four().with_tag(1))?.consumer;
+    /// let high = worker.claim(&four().with_tag(9))?.consumer;
+    ///
+    /// let mut view = tree.view().with_holders()?;
+    /// let mut request = view.prepare(&Request::new().take(ResourceClass::VCPU, 2))?;
+    /// // A job of priority 5 may evict those of lower priority, which cost as much as their own.
+    /// let cost = |_, priority| (priority < 5).then_some(priority);
+    /// let eviction = view.evict(&mut request, cost)?.expect("one job may go");
+    /// assert_eq!((&eviction.victims[..], eviction.cost), (&[low][..], 1));
+    /// let urgent = Uuid::new_v4();
+    /// worker.commit(&eviction.batch(urgent))?;
+    /// view.refresh(); // The view learns who has gone.
+    /// assert_eq!(view.holders(&host)?.len(), 2);
+    /// # let _ = high;
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn evict(
         &mut self,
         prepared: &mut Prepared,

@@ -58,10 +58,16 @@ fn is_about(refusal: &Error, candidate: &Candidate) -> bool {
 
 impl View {
     /// Finds a candidate, claims it in addition to what `claim` asks for, which most often is a
-    /// consumer and nothing more, and counts it as used. If the claim is refused
-    /// because another thread was faster, the view reads the candidate's providers again and the
-    /// search goes on, for at most `tries` claims in all. Before the call says that nothing fits, and
-    /// after half of the tries, it brings the view up to date.
+    /// consumer and nothing more, and counts it as used. If the claim is refused because of a
+    /// [conflict](Error::is_conflict), most often since another thread was faster, the view reads the
+    /// candidate's providers again and the search goes on, for at most `tries` claims in all; `tries`
+    /// of 0 claims once. Before the call says that nothing fits, and after half of the tries, it brings
+    /// the view up to date.
+    ///
+    /// What `claim` asks for itself is not searched for. If that does not fit, such as a quota that is
+    /// used up, no candidate is granted, and the call gives up after `tries` claims.
+    ///
+    /// Costs a search and a claim for each try, and at most two refreshes.
     ///
     /// `choose` finds a candidate: `|view, prepared| Ok(view.candidates(prepared)?.next())` takes
     /// the first one.

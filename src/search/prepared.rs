@@ -20,9 +20,10 @@ use crate::search::scene::{Scene, Steps, Taste};
 
 /// Holds a request, prepared for one [`View`](crate::View).
 ///
-/// It remembers which trees can't serve the request as they are. They are not looked at again until
-/// more of them is free. So what a scheduler asks again and again costs as much as what has changed
-/// meanwhile, not as much as there are trees.
+/// It remembers which trees can't serve the request as they are. Such a tree is not looked at again
+/// before something of it, or of a sharing provider, has become free, or the tree has another structure
+/// or configuration. So a search that a scheduler makes again and again costs as much as what has
+/// changed meanwhile, not as much as there are trees.
 pub struct Prepared {
     pub(super) form: Arc<Form>,
     /// Tells the view that the request is prepared for.

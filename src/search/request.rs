@@ -73,6 +73,13 @@ use crate::values::{ResourceClass, Trait};
 /// set, and its root in an aggregate of another, neither meets them. Traits never stand for another
 /// provider than the one that has them.
 ///
+/// For example, the unnamed group asks for VCPU and DISK_GB and requires the traits A and B. A host
+/// gives the VCPU and a disk pool below it the DISK_GB. Then A may be a trait of the host and B one
+/// of the pool, or one of the two may have both; but a trait of a third provider, which gives
+/// nothing, does not count. With `member_of` X, the host and the pool each have to be in X, or the
+/// host alone if it is the root, which stands for the pool. A named group with the same amounts and
+/// traits needs one provider with VCPU, DISK_GB, A and B.
+///
 /// A named group that asks for nothing is served by a provider that meets its conditions, and that
 /// may have no inventory at all. Such a group has to be in a set of
 /// [`same_subtree`](Self::same_subtree()), which it serves: "all of it below one provider that has

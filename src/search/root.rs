@@ -25,8 +25,8 @@ impl Root<'_> {
         self.picture.root(self.tree)
     }
 
-    /// Returns what all providers of the tree together have free of `class`. O(1), or O(providers
-    /// with the class) if there are more than 64.
+    /// Returns what all providers of the tree together have free of `class`; a cordoned provider has
+    /// nothing. O(1), or O(providers with the class) if there are more than 64.
     pub fn free(self, class: ResourceClass) -> u64 {
         self.picture.free(self.tree, class.number()).sum
     }
@@ -37,8 +37,8 @@ impl Root<'_> {
         self.picture.free(self.tree, class.number()).most
     }
 
-    /// Returns what all providers of the tree together have and use of `class`. O(providers with
-    /// the class).
+    /// Returns what all providers of the tree together have and use of `class`, the cordoned ones
+    /// too. O(providers with the class).
     pub fn usage(self, class: ResourceClass) -> Usage {
         self.picture.usage(self.tree, class.number())
     }

@@ -28,9 +28,10 @@ use crate::view::{Fork, Snapshot, each_consumer};
 
 /// Holds one thread's picture of a forest, arranged for finding where something fits.
 ///
-/// A view is private, so that a search in it shares nothing with other threads and takes no lock. It
-/// decides nothing: the [claim](crate::Worker::claim) does. A scheduler thread has a view and a
-/// worker, and goes round: [find](Self::candidates), claim, [note](Self::claimed) what was claimed.
+/// A view is private, so that a search in it shares nothing with other threads and takes no lock,
+/// except that one with [`Group::in_tree`](crate::Group::in_tree) asks the index of uuids, under a
+/// shard's read lock for O(1). A view decides nothing: the [claim](crate::Worker::claim) does. A
+/// scheduler thread has a view and a worker, and goes round: [find](Self::candidates), claim, [note](Self::claimed) what was claimed.
 /// [`place`](Self::place) is that round in one call.
 ///
 /// # What is in it
@@ -52,8 +53,8 @@ use crate::view::{Fork, Snapshot, each_consumer};
 ///
 /// Building costs O(providers). A refresh costs O(workers + cells changed since the last one): a few
 /// nanoseconds for each worker that the forest has had at once if nothing has changed, some 200 for
-/// each provider that has; a tree whose structure has changed, or a provider whose kinds of
-/// inventories, traits or aggregates have, is read again as a whole. It is lock-free. A worker that
+/// each provider that has. A tree is read again as a whole if its structure has changed, or if one of
+/// its providers has other classes, units, traits or aggregates than before. It is lock-free. A worker that
 /// has changed more than 16,384 cells since the last refresh makes the view compare all providers.
 /// While a view exists, changes cost other threads what they cost without.
 ///
@@ -130,8 +131,9 @@ impl View {
 
     /// Lets a view that follows the forest follow consumers too, and returns it: such a view knows who
     /// holds what of each provider, so that it can tell the [holders](Self::holders) of a provider and whom
-    /// to [evict](Self::evict). Takes memory for each consumer, and each refresh costs O(1) more for each
-    /// change of a consumer. O(cells ever used).
+    /// to [evict](Self::evict). They are as of the last [`refresh`](Self::refresh): no other method tells
+    /// the view of consumers, [`claimed`](Self::claimed) and [`reread`](Self::reread) neither. Takes memory
+    /// for each consumer, and each refresh costs O(1) more for each change of a consumer. O(cells ever used).
     ///
     /// # Errors
     ///
@@ -209,8 +211,9 @@ impl View {
         read
     }
 
-    /// Prepares a request to be asked of this view again and again. Cheap itself: the work is done,
-    /// once, when the request meets trees of a new make.
+    /// Prepares a request to be asked of this view again and again. Cheap itself: which providers of a
+    /// tree may serve is found out when a search first comes to such a tree, and is remembered for all
+    /// trees with the same structure, classes, units, traits and aggregates.
     ///
     /// # Errors
     ///
@@ -238,14 +241,19 @@ impl View {
         Ok(Candidates::new(&self.core.forest, &self.picture, order, prepared))
     }
 
-    /// Counts what a claim that was granted takes as used, without reading anything. At the next
-    /// refresh the providers are read again, so that a claim which the view had already seen is
-    /// counted twice only until then.
+    /// Counts what a claim that was granted takes as used, that of its
+    /// [chains](Claim::take_with_ancestors) too, without reading anything. At the next refresh the
+    /// providers are read again, so that a claim which the view had already seen is counted twice only
+    /// until then.
+    ///
+    /// After a replacement, a batch or the end of a lease no claim tells all that has changed: call
+    /// [`reread`](Self::reread) for the providers, or [`refresh`](Self::refresh).
     pub fn claimed(&mut self, claim: &Claim) {
         self.change(claim, u64::saturating_add);
     }
 
-    /// Counts what a claim took as used no longer, after the claim has been released.
+    /// Counts what a claim took as used no longer, that of its chains too, after its consumer has been
+    /// released. As after [`claimed`](Self::claimed), the next refresh reads the providers again.
     pub fn released(&mut self, claim: &Claim) {
         self.change(claim, u64::saturating_sub);
     }
@@ -340,10 +348,12 @@ impl View {
     }
 
     /// Returns up to `k` candidates, each of another root: those whose roots have the least keys, the
-    /// least first. Of roots with equal keys, those come first that are first in order.
+    /// least first. Roots with equal keys come in the order of [`roots`](Self::roots).
     ///
     /// `key` is called once for each root that may serve the request, and looks at what the root has
     /// free: for best-fit at what is left, for spreading at what is used.
+    ///
+    /// Here four hosts have 16, 8, 4 and 12 VCPUs free, and are named after that:
     ///
     /// ```
     /// # use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request};
@@ -380,6 +390,8 @@ impl View {
     /// Orders the roots by `key`, which the view keeps up to date from now on, for
     /// [`Candidates::in_order`]: best-fit goes by what is free, spreading by what is used. `key` is
     /// called once for each tree that a change concerns.
+    ///
+    /// Here four hosts have 16, 8, 4 and 12 VCPUs free, and are named after that:
     ///
     /// ```
     /// # use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request};
@@ -428,14 +440,35 @@ impl View {
     ///
     /// Returns [`ForeignRequest`](Error::ForeignRequest) if `prepared` was prepared for another
     /// view.
+    ///
+    /// ```
+    /// use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let classes = [ResourceClass::VCPU, ResourceClass::VCPU, ResourceClass::DISK_GB];
+    /// for (number, class) in classes.into_iter().enumerate() {
+    ///     let host = tree.create_root(&format!("host-{number}"), None)?;
+    ///     tree.configure(&host, Inventories::new().with(class, Inventory::new(8)), Expect::Any)?;
+    /// }
+    /// let host = tree.find("host-0").expect("just created");
+    /// tree.worker()?.take(&host, &[(ResourceClass::VCPU, 6)])?;
+    ///
+    /// let view = tree.view();
+    /// let mut four = view.prepare(&Request::new().take(ResourceClass::VCPU, 4))?;
+    /// let why = view.why(&mut four)?;
+    /// assert_eq!((why.roots, why.fitting), (3, 1));
+    /// // One root has no VCPUs at all, and of one too few are free.
+    /// assert_eq!((why.groups, why.short), (vec![(None, 1)], vec![(ResourceClass::VCPU, 1)]));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
     pub fn why(&self, prepared: &mut Prepared) -> Result<Why> {
         prepared.check_view(&self.identity)?;
         Ok(Why::new(&self.core.forest, &self.picture, prepared))
     }
 
     /// Returns what is free of `class` in each tree together, by the
-    /// [number](crate::Root::number) of the tree. A caller that scores all trees goes through such
-    /// columns at once, which takes a few nanoseconds for each tree. Borrowed if many trees have the
+    /// [number](crate::Root::number) of the tree; a cordoned provider has nothing. A caller that scores
+    /// all trees goes through such columns at once, which takes a few nanoseconds for each tree. Borrowed if many trees have the
     /// class, and otherwise computed.
     pub fn free(&self, class: ResourceClass) -> Cow<'_, [u64]> {
         self.picture.free_by_tree(class.number())
@@ -448,7 +481,8 @@ impl View {
     }
 
     /// Returns the consumers that hold something of `provider`, each with its
-    /// [tag](Claim::with_tag). O(answer).
+    /// [tag](Claim::with_tag); not those of its descendants, which
+    /// [`Snapshot::holders`] adds. O(answer).
     ///
     /// # Errors
     ///

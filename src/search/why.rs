@@ -22,7 +22,8 @@ pub struct Why {
     pub groups: Vec<(Option<String>, usize)>,
     /// Roots in whose trees the providers of the unnamed group lack one of its traits.
     pub traits: usize,
-    /// Roots in whose trees too little is free of a class, in one provider or together.
+    /// Roots in whose trees too little is free of a class, in one provider or together. A cordoned
+    /// provider counts as one of which nothing is free.
     pub short: Vec<(ResourceClass, usize)>,
     /// Roots in whose trees everything is free, but not in a way that the request allows: in
     /// several providers, in the same one, in one subtree.

@@ -39,8 +39,9 @@ pub(crate) const MOST_CLASSES: usize = 10_080;
 const BILLIONTHS: f64 = 1e9;
 
 impl Inventory {
-    /// Returns an inventory of `total`, with nothing reserved, any amount allowed and each unit
-    /// given away once.
+    /// Returns an inventory of `total` with the usual values of all other fields: `reserved` 0,
+    /// `min_unit` 1, `max_unit` [`u64::MAX`], `step_size` 1, `allocation_ratio` 1.0. So nothing is
+    /// reserved, any amount is allowed, and each unit is given away once.
     pub fn new(total: u64) -> Self {
         Inventory {
             total,
@@ -266,7 +267,10 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns how much can still be claimed.
+    /// Returns how much is not used: the capacity without what is used, and 0 if more is used.
+    ///
+    /// Knows of no cordon. A [cordoned](crate::ProviderTree::cordon) provider gives none of this;
+    /// [`View::free`](crate::View::free) and [`Root::free`](crate::Root::free) count nothing of it.
     pub fn free(&self) -> u64 {
         self.capacity.saturating_sub(self.used)
     }

@@ -63,15 +63,16 @@ macro_rules! metrics {
 
 metrics! {
     /// Changes of allocations that were made: claims, replacements, batches, gangs, leases, and
-    /// amounts taken without a consumer. A batch or a gang counts once.
+    /// amounts taken without a consumer. A batch or a gang counts once, also a batch that changes
+    /// providers alone.
     claims,
-    /// Changes that only gave something back: releases, leases forgotten, and amounts put back.
+    /// Changes that only gave something back: releases, leases cancelled, and amounts put back.
     releases,
     /// Leases that were confirmed or renewed.
     confirmations,
     /// Leases that were found due and were ended.
     expirations,
-    /// Refusals because too little was free, or because too few members or items fit.
+    /// Refusals because too little was free, or because too few members or amounts fit.
     over_capacity,
     /// Refusals because an amount broke the units, or because there was no inventory of the class.
     unfit,
@@ -209,7 +210,7 @@ mod tests {
         let counters = text.lines().filter(|line| line.ends_with(" counter")).count();
         assert_eq!(counters, 11);
         let releases = "\
-# HELP provider_tree_releases_total Changes that only gave something back: releases, leases forgotten, and amounts put back.
+# HELP provider_tree_releases_total Changes that only gave something back: releases, leases cancelled, and amounts put back.
 # TYPE provider_tree_releases_total counter
 provider_tree_releases_total 2
 ";

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::values::resource_class::ResourceClass;
 
 /// Holds values that a caller attaches to the classes of a provider: one value for each class, of
-/// any type.
+/// any type. They are no amounts: how much there is of a class, its
+/// [`Inventory`](crate::Inventory) says, and a claim takes nothing of resources.
 ///
 /// The forest never looks inside the values. It compares them to tell whether they have changed,
 /// and returns them; only the caller knows devices, their addresses and the like. A copy shares the

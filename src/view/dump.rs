@@ -11,11 +11,23 @@ use crate::view::snapshot::Snapshot;
 
 /// Holds a whole forest at one instant, as plain values.
 ///
-/// With the feature `serde`, a dump and all other plain values can be written and read. That they come
-/// back whole is tested with JSON, YAML, TOML, RON, CBOR, MessagePack with and without names, and postcard.
-/// Fields that are not known are refused. Where a format names fields, those may be missing that have a
-/// usual value: parent, inventories, traits, aggregates, usage, cordon, deadline, tag. The caller's own
-/// [`Resources`](crate::Resources) are part of the values, but `serde` does not write them.
+/// With the feature `serde`, a dump can be written and read. So can its parts, what
+/// [`ProviderTree::populate`](crate::ProviderTree::populate) takes, and what a call returns as plain values:
+/// [`Configuration`], [`Changes`](crate::Changes), [`Allocations`], [`Audit`](crate::Audit),
+/// [`Memory`](crate::Memory), [`Metrics`](crate::Metrics), [`Receipt`](crate::Receipt),
+/// [`Updated`](crate::Updated), [`Usage`](crate::Usage) and [`Why`](crate::Why); classes, traits and
+/// inventories, partial ones too; and a [`Deadline`](crate::Deadline). `serde` can't write handles, nor
+/// [`Request`](crate::Request), [`Group`](crate::Group), [`Claim`](crate::Claim), [`Batch`](crate::Batch),
+/// [`Edit`](crate::Edit), [`Expect`](crate::Expect), [`Touched`](crate::Touched), [`Error`](crate::Error),
+/// [`Partial`](crate::Partial), [`Lease`](crate::Lease), [`Version`](crate::Version) and
+/// [`Now`](crate::Now).
+///
+/// That values come back whole is tested with JSON, YAML, TOML, RON, CBOR, MessagePack with and without
+/// names, and postcard. Fields that are not known are refused. Where a format names fields, those of a dump
+/// may be missing that have a usual value: of a provider `parent_provider_uuid`, `inventories`, `traits`,
+/// `aggregates`, `cordoned` and `used`; of an inventory all but `total`; of what is used of a class `taken`;
+/// of a consumer `deadline` and `tag`. The caller's own [`Resources`](crate::Resources) are part of the
+/// values, but `serde` does not write them.
 ///
 /// In JSON, inventories, traits and aggregates look as in OpenStack Placement (whose own documents are in
 /// the module `placement`):

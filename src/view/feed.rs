@@ -61,8 +61,8 @@ impl Feed {
     }
 
     /// Returns the feed, for which at most this number of older versions is kept between two polls;
-    /// see [`Snapshot::keep_at_most`]. The bound also holds for the snapshot that is the feed's
-    /// present position, whoever else has a handle of it.
+    /// see [`Snapshot::keep_at_most`], also for what a version takes. The bound also holds for the
+    /// snapshot that is the feed's present position, whoever else has a handle of it.
     pub fn with_bound(mut self, versions: u64) -> Self {
         self.bound = versions;
         self.position.keep_at_most(versions);
@@ -109,7 +109,7 @@ impl Feed {
     /// for touched in feed.poll_touched()?.providers {
     ///     let usage = touched.handle.map(|host| feed.position().usage(&host, ResourceClass::VCPU));
     ///     match usage {
-    ///         Some(Ok(usage)) => free.insert(touched.provider, usage.capacity - usage.used),
+    ///         Some(Ok(usage)) => free.insert(touched.provider, usage.free()),
     ///         _ => free.remove(&touched.provider),
     ///     };
     /// }

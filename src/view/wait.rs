@@ -14,9 +14,10 @@ use crate::view::feed::{Feed, Waiting};
 /// then at once each time until the feed is polled. A poll may find nothing all the same: what has
 /// changed may have changed back, or a call has so far only reserved a uuid or a name.
 ///
-/// While nobody waits, a change costs one load for it. Whoever puts a change in force, its thread or
-/// another that finishes it on its way, as a read may have to, calls the wakers afterwards, without any lock, seldom one of
-/// them twice. So a waker should do no more than schedule its task. A waker that panics disturbs
+/// While nobody waits, a change costs one load for it. The wakers are called by the thread that puts a
+/// change in force: the one that makes the change, or another that finishes it on its way, even inside
+/// a call that only reads. It calls them when the change is in force, without any lock, and seldom one
+/// of them twice. So a waker should do no more than schedule its task. A waker that panics disturbs
 /// nobody. One that makes a change itself wakes those who wait for that, when the other wakers have
 /// been called.
 ///

@@ -365,8 +365,8 @@ impl Random {
     }
 }
 
-/// An amount of a class from a provider, and whether from its ancestors too.
-type Wanted = (Provider, ResourceClass, u64, bool);
+/// An amount of a class of a provider, and whether its ancestors give it too.
+type Line = (Provider, ResourceClass, u64, bool);
 
 /// What a batch does, as plain values. Providers are named by their handles; those to come by theirs.
 #[derive(Clone, Default, Debug)]
@@ -376,7 +376,8 @@ struct Steps {
     edited: Vec<(Provider, Edit)>,
     uncordoned: Vec<Provider>,
     released: Vec<Uuid>,
-    claimed: Vec<(Uuid, Vec<Wanted>, bool)>,
+    /// The consumers with what they want, and whether that replaces what they hold.
+    claimed: Vec<(Uuid, Vec<Line>, bool)>,
     cordoned: Vec<Provider>,
     removed: Vec<Provider>,
 }
@@ -509,11 +510,7 @@ fn provider_is_to_come(steps: &Steps, provider: &Provider) -> bool {
     steps.created.iter().any(|it| it.to_come() == *provider)
 }
 
-fn claim(
-    consumer: Uuid,
-    lines: &[(Provider, ResourceClass, u64, bool)],
-    handle: impl Fn(&Provider) -> Provider,
-) -> Claim {
+fn claim(consumer: Uuid, lines: &[Line], handle: impl Fn(&Provider) -> Provider) -> Claim {
     lines.iter().fold(Claim::new(consumer), |claim, (provider, class, amount, is_chain)| {
         let provider = handle(provider);
         match is_chain {
