@@ -31,8 +31,13 @@ impl ProviderTree {
     /// assert!(host.inventories.get(ResourceClass::VCPU).is_some());
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
+    #[inline]
     pub fn configuration(&self, provider: &Provider) -> Result<Configuration> {
-        self.core.forest.configuration(provider).map(|(_, configuration)| configuration)
+        self.core.forest.with_facts(provider, |title, facts| Configuration {
+            uuid: provider.uuid(),
+            generation: title.generation,
+            facts,
+        })
     }
 
     /// Makes an [`Edit`] of `provider` in one commit: of inventories, traits, aggregates and resources.

@@ -150,16 +150,27 @@ impl Forest {
     ///
     /// Whatever changes a part of it puts another version of the facts in force. So as long as the usage
     /// cell names the version, everything is what it was.
-    #[inline]
     pub(crate) fn configuration(&self, provider: &Provider) -> Result<(UsageTitle, Configuration)> {
+        self.with_facts(provider, |title, facts| {
+            let (uuid, generation) = (provider.uuid, title.generation);
+            (title, Configuration { uuid, generation, facts })
+        })
+    }
+
+    /// Applies `make` to the facts of `provider` that are in force, and to what the usage cell says then.
+    #[inline(always)] // What is not asked for is not put together.
+    pub(crate) fn with_facts<T>(
+        &self,
+        provider: &Provider,
+        make: impl FnOnce(UsageTitle, Arc<Facts>) -> T,
+    ) -> Result<T> {
         let cell = self.usage_cell(provider)?;
         loop {
             let title = self.title(provider, cell)?;
             // If the version is gone, another one has been put in force since, and the loop reads
             // again.
             if let Some(facts) = self.configurations.find(cell, title.version) {
-                let (uuid, generation) = (provider.uuid, title.generation);
-                return Ok((title, Configuration { uuid, generation, facts }));
+                return Ok(make(title, facts));
             }
         }
     }
