@@ -32,7 +32,7 @@ fn host(tree: &ProviderTree, number: u128, capacity: u64) -> Provider {
     let host = tree.create_root(&format!("host-{number}"), Uuid::from_u128(number));
     let host = host.expect("a new provider");
     let inventories = Inventories::new().with(VCPU, Inventory::new(capacity));
-    tree.set_inventories(&host, inventories, Expect::Any).expect("a valid inventory");
+    tree.configure(&host, inventories, Expect::Any).expect("a valid inventory");
     host
 }
 
@@ -84,7 +84,7 @@ fn eight_workers_take_no_more_than_there_is() {
                 }
             }
         });
-        let audit = tree.audit();
+        let audit = tree.snapshot().audit().expect("not too old");
         assert!(audit.holds() && audit.overcommitted.is_empty(), "{audit:?}");
     });
 }
@@ -127,7 +127,7 @@ fn eight_gardeners_keep_a_forest() {
         let all = tree.providers();
         for provider in &all {
             assert_eq!(tree.find(provider.uuid()), Some(*provider));
-            let name = tree.name(provider).expect("is there");
+            let name = tree.configuration(provider).expect("is there").name.clone();
             assert_eq!(tree.find(&name), Some(*provider));
         }
         for number in 0..4 {
