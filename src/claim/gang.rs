@@ -68,7 +68,8 @@ impl Worker {
         at_least: usize,
     ) -> Result<Vec<Result<Receipt>>> {
         let made = self.gang(members, at_least);
-        let (amounts, refused) = (AllAmounts(members), RefusedMembers(&made));
+        let refused = RefusedMembers(made.as_ref().map_or(&[], |made| made));
+        let amounts = AllAmounts(members);
         let call = Call::of_worker("claim_gang", None).with_amounts(&amounts);
         self.count(&made, |tallies| &tallies.claims, call.with_refused(&refused));
         made
@@ -140,7 +141,8 @@ impl Worker {
     pub fn claim_partly(&mut self, claim: &Claim) -> Result<Partial> {
         let made = self.partly(claim);
         let consumer = claim.consumer().or(made.as_ref().ok().map(|it| it.receipt.consumer));
-        let (amounts, refused) = (Amounts(claim), RefusedAmounts(&made));
+        let refused = RefusedAmounts(made.as_ref().map_or(&[], |made| &made.refused));
+        let amounts = Amounts(claim);
         let call = Call::of_worker("claim_partly", consumer).with_amounts(&amounts);
         self.count(&made, |tallies| &tallies.claims, call.with_refused(&refused));
         made

@@ -5,10 +5,8 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::claim::batch::Batch;
-use crate::claim::gang::Partial;
 use crate::claim::lines::Line;
 use crate::claim::request::Claim;
-use crate::claim::worker::Receipt;
 use crate::error::{Error, Result};
 
 /// Shows what a claim asks for: `[<provider> VCPU 4, ..]`.
@@ -35,24 +33,21 @@ impl fmt::Debug for AllAmounts<'_> {
 }
 
 /// Shows which members of a gang do not fit, and why: `{1: ..}`.
-pub(super) struct RefusedMembers<'a>(pub(super) &'a Result<Vec<Result<Receipt>>>);
+pub(super) struct RefusedMembers<'a, T>(pub(super) &'a [Result<T>]);
 
-impl fmt::Debug for RefusedMembers<'_> {
+impl<T> fmt::Debug for RefusedMembers<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.0.as_ref().map_or(&[][..], |made| &made[..]);
-        let refused =
-            members.iter().enumerate().filter_map(|(at, made)| Some((at, made.as_ref().err()?)));
-        show_refused(f, refused)
+        let members = self.0.iter().enumerate();
+        show_refused(f, members.filter_map(|(at, made)| Some((at, made.as_ref().err()?))))
     }
 }
 
 /// Shows which amounts of a claim do not fit, and why.
-pub(super) struct RefusedAmounts<'a>(pub(super) &'a Result<Partial>);
+pub(super) struct RefusedAmounts<'a>(pub(super) &'a [(usize, Error)]);
 
 impl fmt::Debug for RefusedAmounts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = self.0.as_ref().map_or(&[][..], |made| &made.refused[..]);
-        show_refused(f, refused.iter().map(|(at, error)| (*at, error)))
+        show_refused(f, self.0.iter().map(|(at, error)| (*at, error)))
     }
 }
 
