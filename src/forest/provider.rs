@@ -20,7 +20,7 @@ use crate::ledger::{Cell, GateWord};
 ///
 /// A call of one forest that gets a handle of another returns
 /// [`ForeignProvider`](crate::Error::ForeignProvider). This holds for every method that takes a
-/// handle and returns a [`Result`](crate::Result); most of their pages don't say it again.
+/// handle and returns a [`Result`]; most of their pages don't say it again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Provider {
     pub(crate) uuid: Uuid,
@@ -121,8 +121,8 @@ pub struct Version(pub(crate) GateWord);
 
 /// Names a provider to find: by its uuid or by its name.
 ///
-/// A [`Uuid`](uuid::Uuid) or a name turns into a key by itself, wherever a method asks for a key. A text
-/// is a name; if no provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
+/// A [`Uuid`] or a name turns into a key by itself, wherever a method asks for a key. A text is a name; if no
+/// provider has that name, and the text is that of a uuid, then it names the provider with this uuid.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ProviderKey<'a> {
     /// The uuid.

@@ -65,7 +65,7 @@ impl View {
     /// the view up to date.
     ///
     /// What `claim` asks for itself is not searched for. If that does not fit, such as a quota that is
-    /// used up, no candidate is granted, and the call gives up after `tries` claims.
+    /// used up, no candidate helps, and the call ends as [`Refused`](Unplaced::Refused) at once.
     ///
     /// Costs a search and a claim for each try, and at most two refreshes.
     ///

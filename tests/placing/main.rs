@@ -53,6 +53,28 @@ fn a_conflict_is_made_up_for() {
 }
 
 #[test]
+fn a_full_quota_is_no_reason_to_look_for_another_host() {
+    let tree = ProviderTree::new();
+    let hosts = [host(&tree, "a", 4), host(&tree, "b", 4)];
+    let quota = ResourceClass::new("CUSTOM_QUOTA_VCPU").unwrap();
+    let team = tree.create_root("team", None).unwrap();
+    tree.configure(&team, Inventories::from([(quota, Inventory::new(1))]), Expect::Any).unwrap();
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    let mut two = view.prepare(&vcpus(2)).unwrap();
+    let mut tries = 0;
+    let wanted = Claim::unnamed().take_with_ancestors(&team, quota, 2);
+    let refused = view.place(&mut worker, &mut two, wanted, 5, |view, two| {
+        tries += 1;
+        Ok(view.candidates(two)?.next())
+    });
+    let full =
+        Error::CapacityExceeded { provider: team.uuid(), class: quota, requested: 2, free: 1 };
+    assert_eq!((refused.unwrap_err(), tries), (Unplaced::Refused(full), 1));
+    assert!(hosts.iter().all(|host| tree.usage(host, VCPU).unwrap().used == 0));
+}
+
+#[test]
 fn placing_gives_up_and_says_why() {
     let tree = ProviderTree::new();
     let hosts: Vec<_> = (0..5).map(|number| host(&tree, &format!("{number}"), 4)).collect();

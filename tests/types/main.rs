@@ -2,6 +2,7 @@
 
 mod auto_traits;
 mod collections;
+mod values;
 
 use provider_tree::{Claim, Error, ProviderTree, ResourceClass};
 use uuid::Uuid;
