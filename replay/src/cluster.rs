@@ -9,7 +9,7 @@ use provider_tree::{
     ResourceClass, Trait,
 };
 
-use crate::shape::{Demand, ModelId, Models, Node, WHOLE_GPU};
+use crate::shape::{Demand, ModelId, Models, Node, WHOLE_GPU, gpu_name};
 
 /// The provider tree and, by node, the handles into it.
 pub(crate) struct Cluster {
@@ -99,7 +99,7 @@ impl Classes {
         let amounts = [(self.cpu, node.cpu_milli), (self.memory, node.memory_mib)];
         tree.configure(&root, inventories(&amounts), Expect::Any)?;
         let gpus = (0..node.gpus).map(|number| {
-            let gpu = tree.create_child(&root, &format!("{}/gpu{number}", node.name), None)?;
+            let gpu = tree.create_child(&root, &gpu_name(&node.name, number), None)?;
             let amounts = [(self.gpu, u32::from(WHOLE_GPU))];
             tree.configure(&gpu, inventories(&amounts), Expect::Any)?;
             if let Some(model) = node.model {

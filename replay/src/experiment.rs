@@ -28,6 +28,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
+    for warning in &workload.warnings {
+        eprintln!("warning: {warning}");
+    }
     let runs = options.seeds().map(|seed| one_run(options, &workload, seed));
     match runs.collect::<Result<Vec<Run>, Error>>() {
         Ok(runs) => finish(options, &workload, runs),
@@ -67,6 +70,7 @@ fn finish(options: &Options, workload: &Workload, runs: Vec<Run>) -> ExitCode {
         gpus: workload.gpus(),
         mean: Mean::of(&runs),
         runs,
+        warnings: workload.warnings.clone(),
         peak_memory_kib: peak_memory_kib(),
     };
     if let Err(error) = print(options, &report) {

@@ -14,6 +14,7 @@ mod options;
 mod policy;
 mod progress;
 mod queue;
+mod quote;
 mod report;
 mod scheduler;
 mod seed;
@@ -23,8 +24,6 @@ mod workload;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    experiment::run(&options::Options::parse())
+    experiment::run(&options::Options::from_command_line())
 }

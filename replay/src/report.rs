@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) gpus: usize,
     pub(crate) runs: Vec<Run>,
     pub(crate) mean: Mean,
+    /// What is odd about the files.
+    pub(crate) warnings: Vec<String>,
     /// The process's peak memory; not known on every system.
     pub(crate) peak_memory_kib: Option<u64>,
 }

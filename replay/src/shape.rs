@@ -16,6 +16,11 @@ pub(crate) struct Node {
     pub(crate) model: Option<ModelId>,
 }
 
+/// Returns the name of a node's GPU.
+pub(crate) fn gpu_name(node: &str, number: u8) -> String {
+    format!("{node}/gpu{number}")
+}
+
 /// What a task asks for: all of it on one node, `gpu_milli` from each of `gpus` devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Demand {
@@ -57,6 +62,16 @@ impl Models {
         }
         self.names.push(name.to_owned());
         Some(ModelId((self.names.len() - 1) as u8))
+    }
+
+    /// Whether there is a model of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The name of the model that `name` names in other letters, upper or lower case.
+    pub(crate) fn but_for_case(&self, name: &str) -> Option<&str> {
+        self.names.iter().map(|known| &**known).find(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The models that `names` lists. Names that no node has add nothing.

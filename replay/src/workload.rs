@@ -17,6 +17,8 @@ pub(crate) struct Workload {
     /// In the order of their names.
     pub(crate) nodes: Vec<Node>,
     pub(crate) models: Models,
+    /// What is odd about the files.
+    pub(crate) warnings: Vec<String>,
     tasks: Tasks,
 }
 
@@ -30,18 +32,18 @@ enum Tasks {
 impl Workload {
     /// What the options ask for: the files' content or the built-in workload, scaled.
     pub(crate) fn new(options: &Options) -> Result<Self, Problem> {
-        let (nodes, models, tasks) = match (&options.nodes, &options.tasks) {
+        let (nodes, models, tasks, warnings) = match (&options.nodes, &options.tasks) {
             (Some(nodes), Some(tasks)) => {
-                let (nodes, models) = trace::read_nodes(nodes)?;
-                let tasks = trace::read_tasks(tasks, &models)?;
-                (nodes, models, Tasks::Listed(tasks))
+                let (nodes, models) = trace::read_nodes(nodes, options.scale)?;
+                let (tasks, warnings) = trace::read_tasks(tasks, &models)?;
+                (nodes, models, Tasks::Listed(tasks), warnings)
             }
             _ => {
                 let (nodes, models) = built_in::nodes();
-                (nodes, models, Tasks::BuiltIn)
+                (nodes, models, Tasks::BuiltIn, Vec::new())
             }
         };
-        Ok(Self { nodes: scaled(nodes, options.scale), models, tasks })
+        Ok(Self { nodes: scaled(nodes, options.scale), models, warnings, tasks })
     }
 
     /// The tasks of one run, in the order in which they are scheduled: the listed ones shuffled,

@@ -3,8 +3,11 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
 
 use common::{assert_audited, number, replay, report};
 
@@ -20,6 +23,27 @@ fn file(name: &str, text: &str) -> String {
 
 fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs `replay` with these arguments and this text on its standard input.
+fn replay_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the tool was built with the test");
+    let mut pipe = child.stdin.take().expect("standard input is a pipe");
+    pipe.write_all(input.as_bytes()).expect("the tool reads its input");
+    drop(pipe);
+    child.wait_with_output().expect("the tool ends")
+}
+
+/// Runs `replay` on two files and gives back what it says about them before it ends with 2.
+fn complaint(nodes: &str, tasks: &str, more: &[&str]) -> String {
+    let output = replay(&[&["--nodes", nodes, "--tasks", tasks], more].concat());
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(output.stdout.is_empty(), "{errors}");
+    assert!(errors.ends_with('\n') && !errors.contains('\u{1b}'), "{errors:?}");
+    errors
 }
 
 #[test]
@@ -128,6 +152,121 @@ fn a_bad_file_gives_file_line_column_and_reason() {
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(errors(&output), format!("{bad}{reason}"));
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_name_that_a_provider_can_not_have_is_a_bad_file() {
+    let tasks = file("tasks-of-long-names.csv", TASKS);
+    let nodes = |length: usize| {
+        let text = NODES.replace("n1,", &format!("{},", "n".repeat(length)));
+        file(&format!("nodes-{length}.csv"), &text)
+    };
+    let shown = "n".repeat(60);
+    let rest = "with room for what --scale and GPUs add";
+    // With `/gpu1`, and with `.1/gpu1`.
+    for (longest, scale) in [(1019, "1"), (1017, "2")] {
+        let (good, bad) = (nodes(longest), nodes(longest + 1));
+        assert_audited(&report(&["--nodes", &good, "--tasks", &tasks, "--scale", scale]));
+        let length = longest + 1;
+        let expected = format!(
+            "{bad}:2:1: sn: `{shown}... ({length} bytes)` is too long: at most {longest} bytes, {rest}\n"
+        );
+        assert_eq!(complaint(&bad, &tasks, &["--scale", scale]), expected);
+    }
+}
+
+#[test]
+fn nothing_from_a_file_or_an_option_reaches_the_terminal_raw() {
+    let evil = format!("\u{1b}[31m{}", "x".repeat(3000));
+    let (nodes, tasks) = (file("plain-nodes.csv", NODES), file("plain-tasks.csv", TASKS));
+    let bad = file("evil-nodes.csv", &NODES.replace("8000", &evil));
+    let text = complaint(&bad, &tasks, &[]);
+    assert!(text.contains(r":2:4: cpu_milli: `\u{1b}[31mxxx"), "{text}");
+    assert!(text.len() < bad.len() + 150, "{text}");
+    complaint(&nodes, "no\u{1b}[31msuch.csv", &[]);
+    for option in ["--policy", "--load", "--seed", "--no-such"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+        // Colours on purpose, as on a terminal.
+        let output = command.args([option, &evil]).env("CLICOLOR_FORCE", "1").output();
+        let errors = errors(&output.expect("the tool was built with the test"));
+        assert!(!errors.contains("\u{1b}[31mx") && errors.len() < 700, "{errors:?}");
+    }
+}
+
+#[test]
+fn an_empty_file_and_a_missing_header_are_told() {
+    let (nodes, tasks) = (file("full-nodes.csv", NODES), file("full-tasks.csv", TASKS));
+    let empty = file("empty.csv", "");
+    assert_eq!(complaint(&empty, &tasks, &[]), format!("{empty}:1:1: the file is empty\n"));
+    assert_eq!(complaint(&nodes, &empty, &[]), format!("{empty}:1:1: the file is empty\n"));
+    let blank = file("blank-first.csv", &format!("\n{NODES}"));
+    let expected =
+        "the header is missing: a blank line instead of sn,cpu_milli,memory_mib,gpu,model";
+    assert_eq!(complaint(&blank, &tasks, &[]), format!("{blank}:1:1: {expected}\n"));
+}
+
+#[test]
+fn gpu_models_that_no_node_has_are_warned_of() {
+    let nodes = file("model-nodes.csv", NODES);
+    let header = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\n";
+    let rows = "t1,1,1,1,500, T4 |t4\nt2,1,1,1,500,t4\n";
+    let tasks = file("model-tasks.csv", &format!("{header}{rows}"));
+    let arguments = ["--nodes", &nodes, "--tasks", &tasks, "--load", "0.5", "--json"];
+    let output = replay(&arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = [
+        format!(
+            "{tasks}: no node has the GPU model `t4` that 2 tasks may run on; a node's is `T4`"
+        ),
+        format!("{tasks}: no node has any GPU model of 1 task: they can't be placed"),
+    ];
+    assert_eq!(errors(&output), expected.map(|line| format!("warning: {line}\n")).concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    assert_eq!(report["warnings"].as_array().map(Vec::len), Some(2), "{report}");
+    assert_eq!(report["runs"][0]["placed"], 1, "blanks around a model mean nothing: {report}");
+}
+
+#[test]
+fn a_list_can_come_from_standard_input() {
+    let (nodes, tasks) = (file("piped-nodes.csv", NODES), file("piped-tasks.csv", TASKS));
+    for (arguments, input) in [
+        (["--nodes", "-", "--tasks", &tasks, "--json"], NODES),
+        (["--nodes", &nodes, "--tasks", "-", "--json"], TASKS),
+    ] {
+        let output = replay_with_input(&arguments, input);
+        assert_eq!(errors(&output), "");
+        let report = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+        assert_audited(&report);
+    }
+    let output = replay_with_input(&["--nodes", "-", "--tasks", &tasks], "sn,cpu\n");
+    assert_eq!(errors(&output), "<standard input>:1:4: unknown column `cpu`\n");
+    let errors = complaint("-", "-", &[]);
+    assert!(errors.contains("only one of --nodes and --tasks can be standard input"), "{errors}");
+}
+
+#[test]
+fn a_compressed_file_is_refused_by_name_and_by_content() {
+    let tasks = file("unpacked-tasks.csv", TASKS);
+    let hint = "compressed: unpack it, or give `-` for the file and pipe the unpacked text in\n";
+    assert_eq!(complaint("nodes.csv.gz", &tasks, &[]), format!("nodes.csv.gz: {hint}"));
+    let unnamed = file("packed.csv", "\u{1f}");
+    fs::write(&unnamed, b"\x1f\x8b\x08rest").expect("the test directory is writable");
+    assert_eq!(complaint(&unnamed, &tasks, &[]), format!("{unnamed}: {hint}"));
+}
+
+#[test]
+fn a_bad_number_says_what_is_allowed() {
+    for (option, allowed) in [
+        ("--load", "must be a number above 0 and at most 100"),
+        ("--threads", "must be a whole number from 1 to 1024"),
+        ("--scale", "must be a whole number from 1 to 1000"),
+        ("--seed", "must be a whole number from 0 to 18446744073709551615"),
+    ] {
+        let output = replay(&[option, "-1"]);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = errors(&output);
+        assert!(errors.contains(allowed) && errors.contains("'-1'"), "{errors}");
     }
 }
 
