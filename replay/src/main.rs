@@ -8,6 +8,7 @@
 
 mod audit;
 mod cluster;
+mod columns;
 mod desk;
 mod experiment;
 mod options;

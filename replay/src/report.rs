@@ -1,11 +1,11 @@
 //! What the tool prints: a table, or one JSON document.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, LibraryAudit};
+use crate::columns::{Column, folded, side_by_side};
 use crate::options::PolicyName;
 use crate::scheduler::Counters;
 
@@ -138,10 +138,11 @@ impl Report {
     fn heading(&self) -> String {
         let Self { policy, threads, load, scale, nodes, gpus, .. } = self;
         let plural = if *threads == 1 { "" } else { "s" };
-        format!(
+        let heading = format!(
             "{policy}, {threads} thread{plural}, load {load}, scale {scale}: \
-             {nodes} nodes, {gpus} GPUs\n\n"
-        )
+             {nodes} nodes, {gpus} GPUs"
+        );
+        folded("", &heading, 0) + "\n"
     }
 }
 
@@ -167,43 +168,32 @@ fn one_run(run: &Run) -> String {
 }
 
 fn many_runs(runs: &[Run], mean: Mean) -> String {
-    let mut text = format!(
-        "{:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>8} {:>12} {:>8} {:>8}\n",
-        "seed",
-        "tasks",
-        "placed",
-        "failed",
-        "GPU %",
-        "CPU %",
-        "memory %",
-        "decisions/s",
-        "refused",
-        "retries"
-    );
-    for run in runs {
-        let Run { seed, tasks, placed, failed, .. } = run;
-        let Run { gpu_percent, cpu_percent, memory_percent, decisions_per_second, .. } = run;
-        let Run { refused_claims, internal_retries, .. } = run;
-        writeln!(
-            text,
-            "{seed:>8} {tasks:>8} {placed:>8} {failed:>8} {gpu_percent:>7.2} {cpu_percent:>7.2} \
-             {memory_percent:>8.2} {decisions_per_second:>12.0} {refused_claims:>8} \
-             {internal_retries:>8}"
-        )
-        .expect("writing to a String does not fail");
-    }
+    let column = |header, cell: fn(&Run) -> String, mean: Option<f64>, digits: usize| {
+        let mean = mean.map_or(String::new(), |mean| format!("{mean:.digits$}"));
+        Column::new(header, runs.iter().map(cell).chain([mean]))
+    };
+    let seeds = runs.iter().map(|run| format!("{:>8}", run.seed)).chain(["mean".to_owned()]);
     let Mean { gpu_percent, cpu_percent, memory_percent, decisions_per_second } = mean;
-    writeln!(
-        text,
-        "{:>8} {:>8} {:>8} {:>8} {gpu_percent:>7.2} {cpu_percent:>7.2} {memory_percent:>8.2} \
-         {decisions_per_second:>12.0}",
-        "mean", "", "", ""
-    )
-    .expect("writing to a String does not fail");
-    text
+    let columns = [
+        column("tasks", |run| run.tasks.to_string(), None, 0),
+        column("placed", |run| run.placed.to_string(), None, 0),
+        column("failed", |run| run.failed.to_string(), None, 0),
+        column("GPU %", |run| format!("{:.2}", run.gpu_percent), Some(gpu_percent), 2),
+        column("CPU %", |run| format!("{:.2}", run.cpu_percent), Some(cpu_percent), 2),
+        column("memory %", |run| format!("{:.2}", run.memory_percent), Some(memory_percent), 2),
+        column(
+            "decisions/s",
+            |run| format!("{:.0}", run.decisions_per_second),
+            Some(decisions_per_second),
+            0,
+        ),
+        column("refused", |run| run.refused_claims.to_string(), None, 0),
+        column("retries", |run| run.internal_retries.to_string(), None, 0),
+    ];
+    side_by_side(&Column::new("seed", seeds), &columns)
 }
 
-/// The audit's verdict and what it has looked at.
+/// The audit's verdict and what it has looked at, and what the library's says.
 fn audit_line(run: &Run) -> String {
     let Audit { providers, consumers, allocations, violations, library, .. } = &run.audit;
     let verdict = if run.audit.holds { "holds" } else { "VIOLATED" };
@@ -211,19 +201,23 @@ fn audit_line(run: &Run) -> String {
         &format!("audit, seed {}", run.seed),
         &format!(
             "{verdict}: {providers} providers, {consumers} consumers, {allocations} allocations, \
-             {violations} violations; the library's: {} differences, {} overcommitted",
-            library.differences, library.overcommitted
+             {violations} violations"
         ),
     );
     for example in &run.audit.examples {
-        writeln!(text, "    {example}").expect("writing to a String does not fail");
+        text += &folded("    ", example, 6);
     }
-    text
+    let LibraryAudit { differences, overcommitted, .. } = library;
+    let found = format!("{differences} differences, {overcommitted} overcommitted");
+    text + &line("the library's", &found)
 }
 
 fn line(label: &str, value: &str) -> String {
-    format!("{label:<22} {value}\n")
+    folded(&format!("{label:<LABEL$} "), value, LABEL + 1)
 }
+
+/// How wide labels are.
+const LABEL: usize = 22;
 
 fn memory(kib: Option<u64>) -> String {
     kib.map_or("unknown".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
@@ -232,6 +226,68 @@ fn memory(kib: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Share;
+    use crate::columns::WIDTH;
+
+    fn run(seed: u64, tasks: u64) -> Run {
+        let share = Share { allocated: tasks, capacity: tasks };
+        let audit = Audit {
+            holds: true,
+            providers: tasks as usize,
+            consumers: tasks as usize,
+            allocations: tasks as usize,
+            violations: 0,
+            examples: vec!["what does not agree ".repeat(9)],
+            library: LibraryAudit {
+                holds: true,
+                providers: tasks as usize,
+                consumers: tasks as usize,
+                differences: 0,
+                overcommitted: 0,
+            },
+            cpu_milli: share,
+            memory_mib: share,
+            gpu_milli: share,
+        };
+        let counters =
+            Counters { placed: tasks, failed: 0, refused: tasks, refreshed: tasks, retries: tasks };
+        let time = Duration::from_millis(1);
+        Run::new(seed, counters, Times { build: time, schedule: time, audit: time }, audit)
+    }
+
+    fn report(runs: Vec<Run>) -> Report {
+        Report {
+            policy: PolicyName::FirstFit,
+            threads: 1024,
+            load: 1.3,
+            scale: 1,
+            pause_microseconds: 0,
+            nodes: 1213,
+            gpus: 6212,
+            mean: Mean::of(&runs),
+            runs,
+            warnings: Vec::new(),
+            peak_memory_kib: None,
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_narrow_terminal() {
+        for (seed, tasks) in [(42, 123_456), (u64::MAX, 12_345_678_901)] {
+            for count in 1..3 {
+                let mut report = report((0..count).map(|_| run(seed, tasks)).collect());
+                (report.load, report.nodes, report.gpus) = (1.234_567_890_123, 1 << 40, 1 << 40);
+                let text = report.to_text();
+                assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_table_has_one_block() {
+        let text = report(vec![run(42, 99_999), run(43, 99_999)]).to_text();
+        assert_eq!(text.matches("seed").count(), 3, "one header, two audits: {text}");
+    }
 
     #[test]
     fn memory_is_given_in_mib() {

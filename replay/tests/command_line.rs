@@ -271,6 +271,15 @@ fn a_bad_number_says_what_is_allowed() {
 }
 
 #[test]
+fn no_line_of_the_report_is_wider_than_80_columns() {
+    for arguments in [&["--load", "0.2"][..], &["--load", "0.2", "--seeds", "2"]] {
+        let output = replay(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let tasks = file("tasks-alone.csv", TASKS);
     let output = replay(&["--nodes", "no-such-file.csv", "--tasks", &tasks]);
