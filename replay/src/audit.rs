@@ -66,7 +66,7 @@ impl Share {
     }
 }
 
-/// Audits a finished run.
+/// Audits a run that is over, of which `tasks` are those that it came to.
 pub(crate) fn audit(
     cluster: &Cluster,
     tasks: &[Demand],
@@ -299,6 +299,7 @@ mod tests {
     use provider_tree::Claim;
 
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::options::PolicyName;
     use crate::scheduler::{self, Settings};
     use crate::shape::{ModelSet, Models, Node};
@@ -313,7 +314,8 @@ mod tests {
         let tasks = vec![TASK; 4];
         let settings =
             Settings { policy: PolicyName::FirstFit, threads: 1, seed: 1, pause: Duration::ZERO };
-        let schedule = scheduler::run(&cluster, &tasks, &settings).expect("the run ends");
+        let schedule = scheduler::run(&cluster, &tasks, &settings, &Interrupt::default());
+        let schedule = schedule.expect("the run ends");
         (cluster, tasks, schedule)
     }
 

@@ -8,6 +8,7 @@ use provider_tree::Error;
 
 use crate::audit;
 use crate::cluster::Cluster;
+use crate::interrupt::Interrupt;
 use crate::options::Options;
 use crate::report::{Mean, Report, Run, Times};
 use crate::scheduler::{self, Settings};
@@ -31,8 +32,12 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     for warning in &workload.warnings {
         eprintln!("warning: {warning}");
     }
-    let runs = options.seeds().map(|seed| one_run(options, &workload, seed));
-    match runs.collect::<Result<Vec<Run>, Error>>() {
+    // Only now: while a file is read, Ctrl-C ends the program.
+    let interrupt = Interrupt::by_ctrl_c().unwrap_or_else(|error| {
+        eprintln!("warning: Ctrl-C ends the run without a report: {error}");
+        Interrupt::default()
+    });
+    match all_runs(options, &workload, &interrupt) {
         Ok(runs) => finish(options, &workload, runs),
         Err(error) => {
             eprintln!("the run was broken off: {error}");
@@ -41,7 +46,29 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn one_run(options: &Options, workload: &Workload, seed: u64) -> Result<Run, Error> {
+/// Returns the runs that were finished before an interrupt, and the one that it ended.
+fn all_runs(
+    options: &Options,
+    workload: &Workload,
+    interrupt: &Interrupt,
+) -> Result<Vec<Run>, Error> {
+    let mut runs = Vec::new();
+    for seed in options.seeds() {
+        if interrupt.is_requested() {
+            break;
+        }
+        runs.extend(one_run(options, workload, seed, interrupt)?);
+    }
+    Ok(runs)
+}
+
+/// Returns the run with this seed; `None` if an interrupt came before its first task.
+fn one_run(
+    options: &Options,
+    workload: &Workload,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Result<Option<Run>, Error> {
     let tasks = workload.tasks(seed, options.load);
     let settings = Settings {
         policy: options.policy,
@@ -52,14 +79,20 @@ fn one_run(options: &Options, workload: &Workload, seed: u64) -> Result<Run, Err
     let start = Instant::now();
     let cluster = Cluster::new(&workload.nodes, &workload.models)?;
     let build = start.elapsed();
-    let schedule = scheduler::run(&cluster, &tasks, &settings)?;
+    let schedule = scheduler::run(&cluster, &tasks, &settings, interrupt)?;
+    let (decided, left) = tasks.split_at(schedule.outcomes.len());
+    if decided.is_empty() && !left.is_empty() {
+        return Ok(None);
+    }
     let start = Instant::now();
-    let audit = audit::audit(&cluster, &tasks, &schedule, seed)?;
+    let audit = audit::audit(&cluster, decided, &schedule, seed)?;
     let times = Times { build, schedule: schedule.elapsed, audit: start.elapsed() };
-    Ok(Run::new(seed, schedule.counters, times, audit))
+    let run = Run::new(seed, schedule.counters, times, audit);
+    Ok(Some(Run { unscheduled: left.len(), ..run }))
 }
 
-fn finish(options: &Options, workload: &Workload, runs: Vec<Run>) -> ExitCode {
+fn finish(options: &Options, workload: &Workload, mut runs: Vec<Run>) -> ExitCode {
+    let unfinished = runs.pop_if(|run| run.unscheduled > 0);
     let report = Report {
         policy: options.policy,
         threads: options.threads(),
@@ -68,8 +101,11 @@ fn finish(options: &Options, workload: &Workload, runs: Vec<Run>) -> ExitCode {
         pause_microseconds: options.pause,
         nodes: workload.nodes.len(),
         gpus: workload.gpus(),
+        seeds: options.seeds,
+        interrupted: runs.len() < options.seeds as usize,
         mean: Mean::of(&runs),
         runs,
+        unfinished,
         warnings: workload.warnings.clone(),
         peak_memory_kib: peak_memory_kib(),
     };
@@ -77,7 +113,11 @@ fn finish(options: &Options, workload: &Workload, runs: Vec<Run>) -> ExitCode {
         eprintln!("the report can't be printed: {error}");
         return ExitCode::from(VIOLATED);
     }
-    if report.holds() { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) }
+    match (report.holds(), report.interrupted) {
+        (false, _) => ExitCode::from(VIOLATED),
+        (true, true) => ExitCode::from(Interrupt::EXIT_CODE),
+        (true, false) => ExitCode::SUCCESS,
+    }
 }
 
 fn print(options: &Options, report: &Report) -> io::Result<()> {

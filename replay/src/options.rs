@@ -13,7 +13,8 @@ use crate::trace::STANDARD_INPUT;
 /// Replays a task list on a cluster: threads choose nodes by policy and claim them.
 ///
 /// Without --nodes and --tasks a built-in workload is replayed that has the shape of a public
-/// trace of a GPU cluster (Alibaba cluster-trace-gpu-v2023).
+/// trace of a GPU cluster (Alibaba cluster-trace-gpu-v2023). Ctrl-C ends the run and prints what is
+/// finished.
 #[derive(Parser, Debug, Clone)]
 #[command(name = "replay", version)]
 pub(crate) struct Options {

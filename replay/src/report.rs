@@ -19,8 +19,16 @@ pub(crate) struct Report {
     pub(crate) pause_microseconds: u64,
     pub(crate) nodes: usize,
     pub(crate) gpus: usize,
+    /// How many runs were asked for.
+    pub(crate) seeds: u32,
+    /// Whether an interrupt came before they were finished.
+    pub(crate) interrupted: bool,
+    /// The finished runs.
     pub(crate) runs: Vec<Run>,
-    pub(crate) mean: Mean,
+    /// The run that an interrupt ended, up to there.
+    pub(crate) unfinished: Option<Run>,
+    /// Of the finished runs, if there are any.
+    pub(crate) mean: Option<Mean>,
     /// What is odd about the files.
     pub(crate) warnings: Vec<String>,
     /// The process's peak memory; not known on every system.
@@ -34,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) tasks: usize,
     pub(crate) placed: u64,
     pub(crate) failed: u64,
+    /// How many more tasks an interrupt kept from being decided.
+    pub(crate) unscheduled: usize,
     pub(crate) gpu_percent: f64,
     pub(crate) cpu_percent: f64,
     pub(crate) memory_percent: f64,
@@ -79,6 +89,7 @@ impl Run {
             tasks: decisions as usize,
             placed: counters.placed,
             failed: counters.failed,
+            unscheduled: 0,
             gpu_percent: audit.gpu_milli.percent(),
             cpu_percent: audit.cpu_milli.percent(),
             memory_percent: audit.memory_mib.percent(),
@@ -97,23 +108,22 @@ impl Run {
 }
 
 impl Mean {
-    /// The means of some runs.
-    pub(crate) fn of(runs: &[Run]) -> Self {
-        let mean =
-            |value: fn(&Run) -> f64| runs.iter().map(value).sum::<f64>() / runs.len().max(1) as f64;
-        Self {
+    /// The means of some runs; `None` of no runs.
+    pub(crate) fn of(runs: &[Run]) -> Option<Self> {
+        let mean = |value: fn(&Run) -> f64| runs.iter().map(value).sum::<f64>() / runs.len() as f64;
+        (!runs.is_empty()).then(|| Self {
             gpu_percent: mean(|run| run.gpu_percent),
             cpu_percent: mean(|run| run.cpu_percent),
             memory_percent: mean(|run| run.memory_percent),
             decisions_per_second: mean(|run| run.decisions_per_second),
-        }
+        })
     }
 }
 
 impl Report {
     /// Whether every run's audit holds.
     pub(crate) fn holds(&self) -> bool {
-        self.runs.iter().all(|run| run.audit.holds)
+        self.runs.iter().chain(&self.unfinished).all(|run| run.audit.holds)
     }
 
     /// The report as one JSON document.
@@ -124,12 +134,16 @@ impl Report {
     /// The report for people: one run in full, or a line for each and their mean.
     pub(crate) fn to_text(&self) -> String {
         let mut text = self.heading();
-        match self.runs.as_slice() {
-            [run] => text += &one_run(run),
-            runs => text += &many_runs(runs, self.mean),
+        match (self.runs.as_slice(), self.mean) {
+            ([run], _) => text += &one_run(run),
+            (runs, Some(mean)) => text += &many_runs(runs, mean),
+            (_, None) => {}
         }
         for run in &self.runs {
             text += &audit_line(run);
+        }
+        if self.interrupted {
+            text += &self.interruption();
         }
         text += &line("peak memory", &memory(self.peak_memory_kib));
         text
@@ -143,6 +157,17 @@ impl Report {
              {nodes} nodes, {gpus} GPUs"
         );
         folded("", &heading, 0) + "\n"
+    }
+
+    /// What is finished, and the figures of the run that is not.
+    fn interruption(&self) -> String {
+        let Self { runs, seeds, .. } = self;
+        let text = format!("interrupted: {} of {seeds} runs finished", runs.len());
+        let Some(run) = &self.unfinished else { return text + "\n" };
+        let all = run.tasks + run.unscheduled;
+        format!("{text}; of another {} of {all} tasks:\n", run.tasks)
+            + &one_run(run)
+            + &audit_line(run)
     }
 }
 
@@ -264,8 +289,11 @@ mod tests {
             pause_microseconds: 0,
             nodes: 1213,
             gpus: 6212,
+            seeds: runs.len() as u32,
+            interrupted: false,
             mean: Mean::of(&runs),
             runs,
+            unfinished: None,
             warnings: Vec::new(),
             peak_memory_kib: None,
         }
@@ -276,6 +304,8 @@ mod tests {
         for (seed, tasks) in [(42, 123_456), (u64::MAX, 12_345_678_901)] {
             for count in 1..3 {
                 let mut report = report((0..count).map(|_| run(seed, tasks)).collect());
+                report.unfinished = Some(Run { unscheduled: 7, ..run(seed, tasks) });
+                report.interrupted = true;
                 (report.load, report.nodes, report.gpus) = (1.234_567_890_123, 1 << 40, 1 << 40);
                 let text = report.to_text();
                 assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
@@ -287,6 +317,27 @@ mod tests {
     fn the_usual_table_has_one_block() {
         let text = report(vec![run(42, 99_999), run(43, 99_999)]).to_text();
         assert_eq!(text.matches("seed").count(), 3, "one header, two audits: {text}");
+    }
+
+    #[test]
+    fn an_interrupted_report_tells_what_is_finished() {
+        let mut report = report(Vec::new());
+        (report.seeds, report.interrupted) = (3, true);
+        let text = report.to_text();
+        assert!(text.contains("\ninterrupted: 0 of 3 runs finished\n"), "{text}");
+        report.unfinished = Some(Run { unscheduled: 7, ..run(42, 500) });
+        let text = report.to_text();
+        assert!(text.contains("0 of 3 runs finished; of another 500 of 507 tasks:\n"), "{text}");
+        assert!(text.contains("placed                 500\n"), "{text}");
+    }
+
+    #[test]
+    fn an_audit_of_an_unfinished_run_counts() {
+        let mut report = report(vec![run(42, 5)]);
+        report.unfinished = Some(run(43, 5));
+        assert!(report.holds());
+        report.unfinished.as_mut().expect("it was just set").audit.holds = false;
+        assert!(!report.holds());
     }
 
     #[test]

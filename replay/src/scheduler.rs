@@ -48,6 +48,7 @@ use provider_tree::{Claim, Error, Provider, Request, Worker};
 
 use crate::cluster::Cluster;
 use crate::desk::{Desks, Seat};
+use crate::interrupt::Interrupt;
 use crate::options::PolicyName;
 use crate::progress;
 use crate::queue::Queue;
@@ -76,7 +77,7 @@ pub(crate) enum Outcome {
 /// What the threads did.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    /// What became of each task.
+    /// What became of each task; of the first ones only, if the run was interrupted.
     pub(crate) outcomes: Vec<Outcome>,
     /// From the first thread's start to the last one's end.
     pub(crate) elapsed: Duration,
@@ -96,11 +97,12 @@ pub(crate) struct Counters {
     pub(crate) retries: u64,
 }
 
-/// Schedules the tasks in order on the cluster.
+/// Schedules the tasks in order on the cluster, until it is interrupted.
 pub(crate) fn run(
     cluster: &Cluster,
     tasks: &[Demand],
     settings: &Settings,
+    interrupt: &Interrupt,
 ) -> Result<Schedule, Error> {
     let (requests, request_of) = distinct_requests(cluster, tasks)?;
     // A desk for each thread that can run.
@@ -112,7 +114,7 @@ pub(crate) fn run(
         settings,
         request_of,
         desks: Desks::new(desks, cluster, settings.policy, &requests, !settings.pause.is_zero())?,
-        queue: Queue::new(tasks.len()),
+        queue: Queue::new(tasks.len(), interrupt.clone()),
     };
     let barrier = Barrier::new(settings.threads);
     let label = format!("{}, seed {}", settings.policy, settings.seed);
@@ -130,7 +132,9 @@ pub(crate) fn run(
         });
         results.collect::<Result<Vec<Shift>, Error>>()
     })?;
-    let mut outcomes = vec![Outcome::Failed; tasks.len()];
+    // The queue gives the tasks out in order, and what is given out is decided.
+    let decided = shifts.iter().map(|shift| shift.outcomes.len()).sum();
+    let mut outcomes = vec![Outcome::Failed; decided];
     for &(index, outcome) in shifts.iter().flat_map(|shift| &shift.outcomes) {
         outcomes[index] = outcome;
     }

@@ -279,6 +279,70 @@ fn no_line_of_the_report_is_wider_than_80_columns() {
     }
 }
 
+/// Starts `replay --json`, presses Ctrl-C after a second, and gives back the exit code and report.
+#[cfg(target_os = "linux")]
+fn interrupted(arguments: &[&str]) -> (Option<i32>, Value) {
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+    command.args(arguments).arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the tool was built with the test");
+    let id = child.id().to_string();
+    while !catches_ctrl_c(&id) {
+        sleep(Duration::from_millis(10));
+    }
+    sleep(Duration::from_secs(1));
+    let killed = Command::new("kill").args(["-INT", &id]).status();
+    assert!(killed.expect("there is a kill").success(), "the tool still runs");
+    let output = child.wait_with_output().expect("the tool ends");
+    let report = serde_json::from_slice(&output.stdout);
+    (output.status.code(), report.unwrap_or_else(|_| panic!("no report: {}", errors(&output))))
+}
+
+/// Whether a process has a handler for the signal of Ctrl-C, the second bit of its mask.
+#[cfg(target_os = "linux")]
+fn catches_ctrl_c(id: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the tool still runs");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 2 != 0)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_prints_the_finished_runs() {
+    let (nodes, tasks) = (file("many-nodes.csv", NODES), file("many-tasks.csv", TASKS));
+    let pause = ["--pause", "20000", "--threads", "1", "--seeds", "1000", "--load", "1"];
+    let arguments = [&["--nodes", &nodes, "--tasks", &tasks], &pause[..]].concat();
+    let (code, report) = interrupted(&arguments);
+    assert_eq!(code, Some(130), "{report}");
+    assert_eq!((&report["interrupted"], &report["seeds"]), (&true.into(), &1000.into()));
+    assert_audited(&report);
+    let runs = report["runs"].as_array().map_or(0, Vec::len);
+    assert!((1..1000).contains(&runs), "{runs}");
+    assert_eq!(number(&report["mean"], "gpu_percent"), 100.0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_prints_what_a_run_has_done() {
+    let nodes = file("slow-nodes.csv", NODES);
+    let header = TASKS.lines().next().unwrap_or_default();
+    let rows: String = (0..200).map(|task| format!("\nt{task},1,1,1,10")).collect();
+    let tasks = file("slow-tasks.csv", &format!("{header}{rows}"));
+    let pause = ["--pause", "100000", "--threads", "2", "--load", "1"];
+    let arguments = [&["--nodes", &nodes, "--tasks", &tasks], &pause[..]].concat();
+    let (code, report) = interrupted(&arguments);
+    assert_eq!(code, Some(130), "{report}");
+    assert!(report["runs"].as_array().is_some_and(Vec::is_empty) && report["mean"].is_null());
+    let run = &report["unfinished"];
+    assert!(number(run, "tasks") >= 1.0 && number(run, "unscheduled") >= 1.0, "{report}");
+    assert_eq!(number(run, "tasks") + number(run, "unscheduled"), 200.0, "{report}");
+    assert_eq!(run["audit"]["holds"], true, "{report}");
+    assert_eq!(run["audit"]["consumers"], run["tasks"], "{report}");
+}
+
 #[test]
 fn a_missing_file_is_named() {
     let tasks = file("tasks-alone.csv", TASKS);
