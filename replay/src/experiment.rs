@@ -9,7 +9,9 @@ use provider_tree::Error;
 use crate::audit;
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
+use crate::memory::read_limits;
 use crate::options::Options;
+use crate::refusal::Refusal;
 use crate::report::{Mean, Report, Run, Times};
 use crate::scheduler::{self, Settings};
 use crate::workload::Workload;
@@ -17,18 +19,48 @@ use crate::workload::Workload;
 /// The audit, or the run itself, failed.
 const VIOLATED: u8 = 1;
 
-/// A file is bad. Bad options end with the same code, in the option parser.
+/// A file is bad, or what is asked for is refused. Bad options end with the same code, in the option
+/// parser.
 const BAD_INPUT: u8 = 2;
+
+/// Why there is no report.
+enum Failure {
+    Refused(Refusal),
+    BrokenOff(Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::BrokenOff(error)
+    }
+}
 
 /// Does what the options ask for and says how it ended.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let workload = match Workload::new(options) {
-        Ok(workload) => workload,
-        Err(problem) => {
-            eprintln!("{problem}");
-            return ExitCode::from(BAD_INPUT);
+    match experiment(options) {
+        Ok(report) => finish(options, &report),
+        Err(Failure::Refused(refusal)) => {
+            eprintln!("{refusal}");
+            ExitCode::from(BAD_INPUT)
         }
-    };
+        Err(Failure::BrokenOff(error)) => {
+            eprintln!("the run was broken off: {error}");
+            ExitCode::from(VIOLATED)
+        }
+    }
+}
+
+/// Runs what the options ask for, until an interrupt.
+fn experiment(options: &Options) -> Result<Report, Failure> {
+    let start = Instant::now();
+    let workload = Workload::new(options, &read_limits())?;
+    let read = start.elapsed();
     for warning in &workload.warnings {
         eprintln!("warning: {warning}");
     }
@@ -37,13 +69,28 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         eprintln!("warning: Ctrl-C ends the run without a report: {error}");
         Interrupt::default()
     });
-    match all_runs(options, &workload, &interrupt) {
-        Ok(runs) => finish(options, &workload, runs),
-        Err(error) => {
-            eprintln!("the run was broken off: {error}");
-            ExitCode::from(VIOLATED)
-        }
-    }
+    let mut runs = all_runs(options, &workload, &interrupt)?;
+    let unfinished = runs.pop_if(|run| run.unscheduled > 0);
+    Ok(Report {
+        policy: options.policy,
+        threads: options.threads(),
+        load: options.load,
+        scale: options.scale,
+        pause_microseconds: options.pause,
+        nodes: workload.nodes.len(),
+        gpus: workload.gpus(),
+        seeds: options.seeds,
+        interrupted: runs.len() < options.seeds as usize,
+        mean: Mean::of(&runs),
+        runs,
+        unfinished,
+        warnings: workload.warnings,
+        load_rule: workload.rule,
+        estimated_bytes: workload.need,
+        peak_memory_kib: peak_memory_kib(),
+        read_seconds: read.as_secs_f64(),
+        total_seconds: start.elapsed().as_secs_f64(),
+    })
 }
 
 /// Returns the runs that were finished before an interrupt, and the one that it ended.
@@ -51,7 +98,7 @@ fn all_runs(
     options: &Options,
     workload: &Workload,
     interrupt: &Interrupt,
-) -> Result<Vec<Run>, Error> {
+) -> Result<Vec<Run>, Failure> {
     let mut runs = Vec::new();
     for seed in options.seeds() {
         if interrupt.is_requested() {
@@ -68,48 +115,46 @@ fn one_run(
     workload: &Workload,
     seed: u64,
     interrupt: &Interrupt,
-) -> Result<Option<Run>, Error> {
-    let tasks = workload.tasks(seed, options.load);
+) -> Result<Option<Run>, Failure> {
+    let (tasks, prepare) = timed(|| workload.tasks(seed))?;
     let settings = Settings {
         policy: options.policy,
         threads: options.threads(),
         seed,
         pause: Duration::from_micros(options.pause),
     };
-    let start = Instant::now();
-    let cluster = Cluster::new(&workload.nodes, &workload.models)?;
-    let build = start.elapsed();
+    let (cluster, build) = timed(|| Cluster::new(&workload.nodes, &workload.models))?;
     let schedule = scheduler::run(&cluster, &tasks, &settings, interrupt)?;
     let (decided, left) = tasks.split_at(schedule.outcomes.len());
     if decided.is_empty() && !left.is_empty() {
         return Ok(None);
     }
+    let (audit, audited) = timed(|| audit::audit(&cluster, decided, &schedule, seed))?;
+    if schedule.counters.placed == 0 && left.is_empty() {
+        return Err(Refusal::NothingFits { tasks: tasks.len() }.into());
+    }
     let start = Instant::now();
-    let audit = audit::audit(&cluster, decided, &schedule, seed)?;
-    let times = Times { build, schedule: schedule.elapsed, audit: start.elapsed() };
-    let run = Run::new(seed, schedule.counters, times, audit);
-    Ok(Some(Run { unscheduled: left.len(), ..run }))
+    drop(cluster);
+    let times = Times {
+        prepare,
+        build,
+        set_up: schedule.set_up,
+        schedule: schedule.elapsed,
+        audit: audited,
+        clear: start.elapsed(),
+    };
+    let tasks = (workload.rule.listed_tasks, left.len());
+    Ok(Some(Run::new(seed, tasks, schedule.counters, times, audit)))
 }
 
-fn finish(options: &Options, workload: &Workload, mut runs: Vec<Run>) -> ExitCode {
-    let unfinished = runs.pop_if(|run| run.unscheduled > 0);
-    let report = Report {
-        policy: options.policy,
-        threads: options.threads(),
-        load: options.load,
-        scale: options.scale,
-        pause_microseconds: options.pause,
-        nodes: workload.nodes.len(),
-        gpus: workload.gpus(),
-        seeds: options.seeds,
-        interrupted: runs.len() < options.seeds as usize,
-        mean: Mean::of(&runs),
-        runs,
-        unfinished,
-        warnings: workload.warnings.clone(),
-        peak_memory_kib: peak_memory_kib(),
-    };
-    if let Err(error) = print(options, &report) {
+fn timed<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {
+    let start = Instant::now();
+    let done = step()?;
+    Ok((done, start.elapsed()))
+}
+
+fn finish(options: &Options, report: &Report) -> ExitCode {
+    if let Err(error) = print(options, report) {
         eprintln!("the report can't be printed: {error}");
         return ExitCode::from(VIOLATED);
     }

@@ -60,7 +60,11 @@ pub(crate) struct Options {
     )]
     pub(crate) seeds: u32,
 
-    /// Add or drop tasks until they ask for this share of the cluster's GPUs
+    /// Append or drop tasks until they ask for this share of the cluster
+    ///
+    /// Of each task its gpu_milli is counted once, as in the published experiment. Where no node has
+    /// GPUs or hardly any are asked for, the scarcest of GPU, CPU and memory is counted. There are at
+    /// most 1000 tasks for each node and each listed task; a load that takes more is refused.
     #[arg(
         long,
         value_name = "FACTOR",

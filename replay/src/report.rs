@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use crate::audit::{Audit, LibraryAudit};
 use crate::columns::{Column, folded, side_by_side};
+use crate::memory::{Need, size};
 use crate::options::PolicyName;
 use crate::scheduler::Counters;
+use crate::workload::LoadRule;
 
 /// Everything about an experiment.
 #[derive(Debug, Serialize)]
@@ -23,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) seeds: u32,
     /// Whether an interrupt came before they were finished.
     pub(crate) interrupted: bool,
+    pub(crate) load_rule: LoadRule,
     /// The finished runs.
     pub(crate) runs: Vec<Run>,
     /// The run that an interrupt ended, up to there.
@@ -31,6 +34,11 @@ pub(crate) struct Report {
     pub(crate) mean: Option<Mean>,
     /// What is odd about the files.
     pub(crate) warnings: Vec<String>,
+    pub(crate) read_seconds: f64,
+    /// From the first file that is read to the end of the last run.
+    pub(crate) total_seconds: f64,
+    /// What a run was estimated to take before it started.
+    pub(crate) estimated_bytes: Need,
     /// The process's peak memory; not known on every system.
     pub(crate) peak_memory_kib: Option<u64>,
 }
@@ -40,6 +48,10 @@ pub(crate) struct Report {
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) tasks: usize,
+    /// Tasks beyond those that are listed.
+    pub(crate) appended: usize,
+    /// Tasks that are listed and were left out.
+    pub(crate) dropped: usize,
     pub(crate) placed: u64,
     pub(crate) failed: u64,
     /// How many more tasks an interrupt kept from being decided.
@@ -50,9 +62,12 @@ pub(crate) struct Run {
     pub(crate) decisions_per_second: f64,
     /// Only the decisions that ended in a claim.
     pub(crate) placements_per_second: f64,
+    pub(crate) prepare_seconds: f64,
     pub(crate) build_seconds: f64,
+    pub(crate) set_up_seconds: f64,
     pub(crate) schedule_seconds: f64,
     pub(crate) audit_seconds: f64,
+    pub(crate) clear_seconds: f64,
     /// Claims refused because another thread was faster.
     pub(crate) refused_claims: u64,
     /// Providers read again because something was claimed there.
@@ -74,31 +89,46 @@ pub(crate) struct Mean {
 /// How long the parts of a run took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
+    pub(crate) prepare: Duration,
     pub(crate) build: Duration,
+    pub(crate) set_up: Duration,
     pub(crate) schedule: Duration,
     pub(crate) audit: Duration,
+    pub(crate) clear: Duration,
 }
 
 impl Run {
-    /// Puts a run's figures together.
-    pub(crate) fn new(seed: u64, counters: Counters, times: Times, audit: Audit) -> Self {
+    /// Puts a run's figures together: so many tasks are listed, and so many were left when it ended.
+    pub(crate) fn new(
+        seed: u64,
+        (listed, unscheduled): (usize, usize),
+        counters: Counters,
+        times: Times,
+        audit: Audit,
+    ) -> Self {
         let decisions = counters.placed + counters.failed;
+        let tasks = decisions as usize;
         let schedule_seconds = times.schedule.as_secs_f64();
         Self {
             seed,
-            tasks: decisions as usize,
+            tasks,
+            appended: (tasks + unscheduled).saturating_sub(listed),
+            dropped: listed.saturating_sub(tasks + unscheduled),
             placed: counters.placed,
             failed: counters.failed,
-            unscheduled: 0,
+            unscheduled,
             gpu_percent: audit.gpu_milli.percent(),
             cpu_percent: audit.cpu_milli.percent(),
             memory_percent: audit.memory_mib.percent(),
             // An empty run has made no decisions, in no time.
             decisions_per_second: decisions as f64 / schedule_seconds.max(1e-9),
             placements_per_second: counters.placed as f64 / schedule_seconds.max(1e-9),
+            prepare_seconds: times.prepare.as_secs_f64(),
             build_seconds: times.build.as_secs_f64(),
+            set_up_seconds: times.set_up.as_secs_f64(),
             schedule_seconds,
             audit_seconds: times.audit.as_secs_f64(),
+            clear_seconds: times.clear.as_secs_f64(),
             refused_claims: counters.refused,
             refreshed_providers: counters.refreshed,
             internal_retries: counters.retries,
@@ -133,20 +163,40 @@ impl Report {
 
     /// The report for people: one run in full, or a line for each and their mean.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = self.heading();
+        let mut text = self.heading() + &load_lines(&self.load_rule);
         match (self.runs.as_slice(), self.mean) {
             ([run], _) => text += &one_run(run),
             (runs, Some(mean)) => text += &many_runs(runs, mean),
             (_, None) => {}
         }
+        text += &self.step_lines();
         for run in &self.runs {
             text += &audit_line(run);
         }
         if self.interrupted {
             text += &self.interruption();
         }
+        text += &line("memory, estimated", &size(self.estimated_bytes.memory));
         text += &line("peak memory", &memory(self.peak_memory_kib));
         text
+    }
+
+    /// How long each step took, in all runs together.
+    fn step_lines(&self) -> String {
+        let step = |label, seconds: fn(&Run) -> f64| {
+            line(label, &format!("{:.3} s", self.runs.iter().map(seconds).sum::<f64>()))
+        };
+        [
+            line("reading the lists", &format!("{:.3} s", self.read_seconds)),
+            step("preparing the tasks", |run| run.prepare_seconds),
+            step("building the cluster", |run| run.build_seconds),
+            step("setting up the threads", |run| run.set_up_seconds),
+            step("scheduling", |run| run.schedule_seconds),
+            step("auditing", |run| run.audit_seconds),
+            step("clearing away", |run| run.clear_seconds),
+            line("everything", &format!("{:.3} s", self.total_seconds)),
+        ]
+        .concat()
     }
 
     fn heading(&self) -> String {
@@ -171,10 +221,25 @@ impl Report {
     }
 }
 
+/// What the load counts, and how many tasks there may be at most.
+fn load_lines(rule: &LoadRule) -> String {
+    let LoadRule { counts, because, most_tasks, most_for_each, .. } = rule;
+    let LoadRule { listed_tasks, impossible_tasks, .. } = rule;
+    let mut text = line("load counts", &format!("{}: {because}", counts.name()));
+    text += &line("listed tasks", &listed_tasks.to_string());
+    if *impossible_tasks > 0 {
+        text += &line("of which impossible", &format!("{impossible_tasks}: {}", rule.lacking()));
+    }
+    let each = format!("{most_tasks}: {most_for_each} for each node and each listed task");
+    text + &line("most tasks", &each)
+}
+
 fn one_run(run: &Run) -> String {
     [
         line("seed", &run.seed.to_string()),
         line("tasks", &run.tasks.to_string()),
+        line("appended", &run.appended.to_string()),
+        line("dropped", &run.dropped.to_string()),
         line("placed", &run.placed.to_string()),
         line("failed", &run.failed.to_string()),
         line("GPU allocated", &format!("{:.2} %", run.gpu_percent)),
@@ -182,9 +247,6 @@ fn one_run(run: &Run) -> String {
         line("memory allocated", &format!("{:.2} %", run.memory_percent)),
         line("decisions per second", &format!("{:.0}", run.decisions_per_second)),
         line("placements per second", &format!("{:.0}", run.placements_per_second)),
-        line("building the cluster", &format!("{:.3} s", run.build_seconds)),
-        line("scheduling", &format!("{:.3} s", run.schedule_seconds)),
-        line("auditing", &format!("{:.3} s", run.audit_seconds)),
         line("refused claims", &run.refused_claims.to_string()),
         line("providers read again", &run.refreshed_providers.to_string()),
         line("internal retries", &run.internal_retries.to_string()),
@@ -245,7 +307,7 @@ fn line(label: &str, value: &str) -> String {
 const LABEL: usize = 22;
 
 fn memory(kib: Option<u64>) -> String {
-    kib.map_or("unknown".to_owned(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
+    kib.map_or("unknown".to_owned(), |kib| size(kib * 1024))
 }
 
 #[cfg(test)]
@@ -253,6 +315,9 @@ mod tests {
     use super::*;
     use crate::audit::Share;
     use crate::columns::WIDTH;
+    use crate::options::Options;
+    use crate::workload::Workload;
+    use clap::Parser;
 
     fn run(seed: u64, tasks: u64) -> Run {
         let share = Share { allocated: tasks, capacity: tasks };
@@ -277,11 +342,24 @@ mod tests {
         let counters =
             Counters { placed: tasks, failed: 0, refused: tasks, refreshed: tasks, retries: tasks };
         let time = Duration::from_millis(1);
-        Run::new(seed, counters, Times { build: time, schedule: time, audit: time }, audit)
+        let times = Times {
+            prepare: time,
+            build: time,
+            set_up: time,
+            schedule: time,
+            audit: time,
+            clear: time,
+        };
+        Run::new(seed, (tasks as usize, 0), counters, times, audit)
     }
 
     fn report(runs: Vec<Run>) -> Report {
+        let workload = Workload::new(&Options::parse_from(["replay"]), &[]).expect("built in");
         Report {
+            load_rule: workload.rule,
+            estimated_bytes: workload.need,
+            read_seconds: 0.001,
+            total_seconds: 1.5,
             policy: PolicyName::FirstFit,
             threads: 1024,
             load: 1.3,
@@ -341,8 +419,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_in_mib() {
+    fn memory_is_given_in_mib_and_gib() {
         assert_eq!(memory(Some(1536)), "1.5 MiB");
+        assert_eq!(memory(Some(5 << 19)), "2.5 GiB");
         assert_eq!(memory(None), "unknown");
     }
 }

@@ -79,6 +79,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Schedule {
     /// What became of each task; of the first ones only, if the run was interrupted.
     pub(crate) outcomes: Vec<Outcome>,
+    /// Until the first thread's start: the requests, the desks and the threads are made.
+    pub(crate) set_up: Duration,
     /// From the first thread's start to the last one's end.
     pub(crate) elapsed: Duration,
     pub(crate) counters: Counters,
@@ -104,6 +106,7 @@ pub(crate) fn run(
     settings: &Settings,
     interrupt: &Interrupt,
 ) -> Result<Schedule, Error> {
+    let begin = Instant::now();
     let (requests, request_of) = distinct_requests(cluster, tasks)?;
     // A desk for each thread that can run.
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -140,7 +143,8 @@ pub(crate) fn run(
     }
     let counters = shifts.iter().fold(Counters::default(), |sum, shift| sum.plus(shift.counters));
     let counters = Counters { refreshed: shared.desks.refreshed(), ..counters };
-    Ok(Schedule { outcomes, elapsed: elapsed(&shifts), counters })
+    let (set_up, elapsed) = times(begin, &shifts);
+    Ok(Schedule { outcomes, set_up, elapsed, counters })
 }
 
 /// Returns what the tasks ask for, each request once, and by task which one it is. No node serves
@@ -169,10 +173,11 @@ struct Shift {
     outcomes: Vec<(usize, Outcome)>,
 }
 
-fn elapsed(shifts: &[Shift]) -> Duration {
-    let start = shifts.iter().map(|shift| shift.start).min();
-    let end = shifts.iter().map(|shift| shift.end).max();
-    start.zip(end).map_or(Duration::ZERO, |(start, end)| end - start)
+/// Returns how long it took until the first thread's start, and from there to the last one's end.
+fn times(begin: Instant, shifts: &[Shift]) -> (Duration, Duration) {
+    let start = shifts.iter().map(|shift| shift.start).min().unwrap_or(begin);
+    let end = shifts.iter().map(|shift| shift.end).max().unwrap_or(start);
+    (start - begin, end - start)
 }
 
 impl Counters {

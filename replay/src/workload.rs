@@ -1,15 +1,19 @@
 //! What is replayed: a cluster's nodes and the tasks in their order.
 
 mod built_in;
+mod load;
+mod ranks;
 
-use rand::RngExt;
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::seq::SliceRandom;
+use std::borrow::Cow;
 
+use crate::memory::{Limit, Need};
 use crate::options::Options;
+use crate::refusal::Refusal;
 use crate::seed::{self, Purpose};
-use crate::shape::{Demand, Models, Node, WHOLE_GPU};
-use crate::trace::{self, Problem};
+use crate::shape::{Demand, Models, Node};
+use crate::trace;
+
+pub(crate) use load::LoadRule;
 
 /// Nodes and tasks as they are listed, before a run orders the tasks.
 #[derive(Debug, Clone)]
@@ -20,6 +24,9 @@ pub(crate) struct Workload {
     /// What is odd about the files.
     pub(crate) warnings: Vec<String>,
     tasks: Tasks,
+    pub(crate) rule: LoadRule,
+    /// The memory that a run is estimated to take.
+    pub(crate) need: Need,
 }
 
 /// Where a run's tasks come from.
@@ -29,9 +36,19 @@ enum Tasks {
     BuiltIn,
 }
 
+impl Tasks {
+    fn listed(&self, seed: u64) -> Cow<'_, [Demand]> {
+        match self {
+            Self::Listed(tasks) => Cow::Borrowed(tasks),
+            Self::BuiltIn => Cow::Owned(built_in::tasks(seed)),
+        }
+    }
+}
+
 impl Workload {
-    /// What the options ask for: the files' content or the built-in workload, scaled.
-    pub(crate) fn new(options: &Options) -> Result<Self, Problem> {
+    /// Returns what the options ask for: the files' content or the built-in workload, scaled. Refuses
+    /// what makes no sense, or would take more memory than the limits allow.
+    pub(crate) fn new(options: &Options, limits: &[Limit]) -> Result<Self, Refusal> {
         let (nodes, models, tasks, warnings) = match (&options.nodes, &options.tasks) {
             (Some(nodes), Some(tasks)) => {
                 let (nodes, models) = trace::read_nodes(nodes, options.scale)?;
@@ -43,28 +60,26 @@ impl Workload {
                 (nodes, models, Tasks::BuiltIn, Vec::new())
             }
         };
-        Ok(Self { nodes: scaled(nodes, options.scale), models, warnings, tasks })
+        let listed = tasks.listed(options.seed);
+        let rule = LoadRule::new(options.load, &nodes, options.scale, &listed)?;
+        let need =
+            Need::new(&nodes, options.scale, &listed, rule.expected_tasks, options.threads());
+        drop(listed);
+        need.check(limits)?;
+        Ok(Self { nodes: scaled(nodes, options.scale), models, warnings, tasks, rule, need })
     }
 
     /// The tasks of one run, in the order in which they are scheduled: the listed ones shuffled,
     /// then tasks drawn from among them until the load is reached. When the list itself is above
     /// the load, tasks are dropped.
-    pub(crate) fn tasks(&self, seed: u64, load: f64) -> Vec<Demand> {
-        let listed = match &self.tasks {
-            Tasks::Listed(tasks) => tasks.clone(),
-            Tasks::BuiltIn => built_in::tasks(seed),
-        };
-        let limit = (load * self.gpu_milli() as f64) as u64;
-        to_load(listed, limit, &mut seed::generator(seed, Purpose::Order, 0))
+    pub(crate) fn tasks(&self, seed: u64) -> Result<Vec<Demand>, Refusal> {
+        let listed = self.tasks.listed(seed).into_owned();
+        self.rule.apply(listed, &mut seed::generator(seed, Purpose::Order, 0))
     }
 
     /// The GPUs of the cluster.
     pub(crate) fn gpus(&self) -> usize {
         self.nodes.iter().map(|node| usize::from(node.gpus)).sum()
-    }
-
-    fn gpu_milli(&self) -> u64 {
-        self.gpus() as u64 * u64::from(WHOLE_GPU)
     }
 }
 
@@ -85,76 +100,9 @@ fn scaled(nodes: Vec<Node>, scale: u32) -> Vec<Node> {
     all
 }
 
-/// Shuffles, then appends or drops tasks. The load counts `gpu_milli` once per task, also for
-/// tasks with several GPUs, as the published experiment does.
-fn to_load(mut tasks: Vec<Demand>, limit: u64, random: &mut Xoshiro256PlusPlus) -> Vec<Demand> {
-    tasks.shuffle(random);
-    let mut load: u64 = tasks.iter().map(counted).sum();
-    if load <= limit {
-        append(&mut tasks, load, limit, random);
-    }
-    while load > limit {
-        let dropped = tasks.remove(random.random_range(0..tasks.len()));
-        load -= counted(&dropped);
-    }
-    tasks
-}
-
-/// Draws from the original tasks until the next one would pass the limit. A list without any GPU
-/// task has no load to raise.
-fn append(tasks: &mut Vec<Demand>, load: u64, limit: u64, random: &mut Xoshiro256PlusPlus) {
-    let listed = tasks.len();
-    let mut load = load;
-    while load > 0 {
-        let drawn = tasks[random.random_range(0..listed)];
-        load += counted(&drawn);
-        if load > limit {
-            break;
-        }
-        tasks.push(drawn);
-    }
-}
-
-fn counted(task: &Demand) -> u64 {
-    u64::from(task.gpu_milli)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::ModelSet;
-
-    fn task(gpus: u8, gpu_milli: u16) -> Demand {
-        Demand { cpu_milli: 1000, memory_mib: 1, gpus, gpu_milli, models: ModelSet::ANY }
-    }
-
-    fn random(seed: u64) -> Xoshiro256PlusPlus {
-        seed::generator(seed, Purpose::Order, 0)
-    }
-
-    #[test]
-    fn tasks_are_appended_up_to_the_load() {
-        let listed = vec![task(1, 300), task(8, 1000), task(0, 0)];
-        let tasks = to_load(listed.clone(), 10_000, &mut random(1));
-        let load: u64 = tasks.iter().map(counted).sum();
-        assert!((9_001..=10_000).contains(&load), "{load}: an eight-GPU task counts 1000");
-        assert!(listed.iter().all(|listed| tasks[..3].contains(listed)), "the list comes first");
-        assert_eq!(tasks, to_load(listed.clone(), 10_000, &mut random(1)));
-        assert_ne!(tasks, to_load(listed, 10_000, &mut random(2)));
-    }
-
-    #[test]
-    fn tasks_are_dropped_down_to_the_load() {
-        let tasks = to_load(vec![task(1, 1000); 10], 4_500, &mut random(1));
-        assert_eq!(tasks.len(), 4);
-    }
-
-    #[test]
-    fn tasks_without_gpus_are_left_alone() {
-        assert_eq!(to_load(vec![task(0, 0); 3], 1_000, &mut random(1)).len(), 3);
-        assert_eq!(to_load(vec![task(0, 0); 3], 0, &mut random(1)).len(), 3);
-        assert!(to_load(Vec::new(), 1_000, &mut random(1)).is_empty());
-    }
 
     #[test]
     fn scaling_keeps_names_unique_and_ordered() {

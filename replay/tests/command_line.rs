@@ -73,7 +73,20 @@ fn the_table_has_every_figure_and_no_progress_bar() {
         "memory allocated",
         "internal retries",
         "audit",
+        "load counts",
+        "listed tasks",
+        "most tasks",
+        "appended",
+        "dropped",
+        "reading the lists",
+        "preparing the tasks",
         "building the cluster",
+        "setting up the threads",
+        "scheduling",
+        "auditing",
+        "clearing away",
+        "everything",
+        "memory, estimated",
         "peak memory",
     ] {
         assert!(text.contains(label), "{label} is missing:\n{text}");
@@ -137,6 +150,112 @@ fn files_are_replayed() {
     assert_eq!(report["runs"][0]["placed"], 4);
     assert_eq!(number(&report["mean"], "gpu_percent"), 100.0);
     assert_eq!(number(&report["mean"], "cpu_percent"), 25.0);
+}
+
+/// No step is hidden: what the steps take is what everything takes.
+#[test]
+fn every_step_is_timed() {
+    let report = report(&["--load", "0.1", "--threads", "1", "--seeds", "2"]);
+    let steps = ["prepare", "build", "set_up", "schedule", "audit", "clear"];
+    let runs = report["runs"].as_array().expect("the report has runs").iter();
+    let of_run = |run| steps.map(|step| number(run, &format!("{step}_seconds")));
+    let sum = number(&report, "read_seconds") + runs.flat_map(of_run).sum::<f64>();
+    let total = number(&report, "total_seconds");
+    assert!(sum <= total && total < sum + 1.0, "{sum} s of {total} s");
+}
+
+/// Tasks that ask for a GPU, of which hardly any is left within the load.
+#[test]
+fn preparing_many_tasks_for_a_small_load_takes_no_time() {
+    let nodes = file("few-nodes.csv", NODES);
+    let rows = (0..400_000).map(|number| format!("t{number},100,1,1,10\n"));
+    let header = TASKS.lines().next().expect("there is a header");
+    let tasks = file("many-tasks.csv", &format!("{header}\n{}", rows.collect::<String>()));
+    let report = report(&["--nodes", &nodes, "--tasks", &tasks, "--load", "0.1"]);
+    assert_audited(&report);
+    let run = &report["runs"][0];
+    assert_eq!(
+        (&run["tasks"], &run["dropped"], &run["appended"]),
+        (&20.into(), &399_980.into(), &0.into())
+    );
+    let seconds = number(run, "prepare_seconds");
+    assert!(seconds < 10.0, "{seconds} s");
+}
+
+#[test]
+fn tasks_are_appended_by_the_scarcest_resource() {
+    let nodes: String = (0..100).map(|number| format!("n{number},96000,393216,8,T4\n")).collect();
+    let nodes = file("hundred-nodes.csv", &format!("sn,cpu_milli,memory_mib,gpu,model\n{nodes}"));
+    let tasks: String = (0..1000).map(|number| format!("c{number},4000,8192,0,0\n")).collect();
+    let tasks = file("hardly-gpus.csv", &format!("{TASKS}{tasks}").replace("1,500", "1,10"));
+    let report = report(&["--nodes", &nodes, "--tasks", &tasks]);
+    assert_audited(&report);
+    assert_eq!(report["load_rule"]["counts"], "cpu");
+    let tasks = number(&report["runs"][0], "tasks");
+    assert!((3_100.0..3_150.0).contains(&tasks), "{tasks} for 9,600 cores and a load of 1.3");
+}
+
+#[test]
+fn a_cluster_without_gpus_drops_nothing_that_fits() {
+    let nodes = file("no-gpus.csv", "sn,cpu_milli,memory_mib,gpu,model\nn1,8000,1024,0,\n");
+    let mixed = file("mixed.csv", &format!("{TASKS}c1,4000,100,0,0\nc2,4000,100,0,0\n"));
+    let report = report(&["--nodes", &nodes, "--tasks", &mixed, "--load", "1"]);
+    assert_audited(&report);
+    let (rule, run) = (&report["load_rule"], &report["runs"][0]);
+    assert_eq!((&rule["counts"], &rule["impossible_tasks"]), (&"cpu".into(), &1.into()));
+    assert_eq!((&run["dropped"], &run["placed"]), (&0.into(), &2.into()));
+}
+
+/// What can't be, with its reason: files, options, the reason.
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let nodes = file("sensible-nodes.csv", NODES);
+    let no_gpus = file("gpuless.csv", "sn,cpu_milli,memory_mib,gpu,model\nn1,8000,1024,0,\n");
+    let tasks = file("sensible-tasks.csv", TASKS);
+    let large = file("large.csv", &TASKS.replace("1000,10", "9000,10"));
+    let tiny = file("tiny.csv", &TASKS.replace("1000,10,1,500", "0,0,1,1"));
+    for (nodes, tasks, load, reason) in [
+        (&no_gpus, &tasks, "1", "no task can run: no node has any GPUs\n"),
+        (&nodes, &large, "1", "none of the 4 tasks fits on any node, even an empty one\n"),
+        (&nodes, &tasks, "0.1", "a load of 0.1 leaves no task (listed: 1): raise --load\n"),
+        (
+            &nodes,
+            &tiny,
+            "2",
+            "a load of 2 takes some 4000 tasks, more than 3000, which is 1000 for each node and \
+             each listed task: lower --load, or list more tasks\n",
+        ),
+    ] {
+        let output = replay(&["--nodes", nodes, "--tasks", tasks, "--load", load]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(errors(&output), reason);
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// The address space is limited as `ulimit -v` does it.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_exceeds_a_limit_of_memory_is_refused() {
+    let limited = format!("ulimit -v 4194304; exec {} --scale 1000", env!("CARGO_BIN_EXE_replay"));
+    let output = Command::new("sh").args(["-c", &limited]).output().expect("there is a shell");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let errors = errors(&output);
+    assert!(
+        errors.starts_with("the run would take some ") && errors.contains(" GiB of "),
+        "{errors}"
+    );
+    assert!(errors.contains("limited to 4.0 GiB (/proc/self/limits)"), "{errors}");
+}
+
+#[test]
+fn the_help_says_how_many_tasks_there_may_be() {
+    let help = String::from_utf8(replay(&["--help"]).stdout).expect("the help is text");
+    let words: Vec<_> = help.split_whitespace().collect();
+    assert!(
+        words.join(" ").contains("at most 1000 tasks for each node and each listed task"),
+        "{help}"
+    );
 }
 
 #[test]

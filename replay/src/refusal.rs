@@ -1,0 +1,61 @@
+//! Why nothing is replayed although the options are well formed.
+
+use std::fmt;
+
+use crate::memory::Shortage;
+use crate::trace::Problem;
+
+/// What the tool is asked for makes no sense, or more than it may take.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// A file can't be used.
+    File(Problem),
+    /// Every task asks for something that no node has any of.
+    NothingShared { lacking: String },
+    /// The load is below that of a single task.
+    NothingLeft { load: f64, listed: usize },
+    /// The tasks can't reach the load in any reasonable number.
+    TooManyTasks { load: f64, expected: u64, most: u64, each: u64 },
+    /// No node has room for a task, even when it is empty.
+    NothingFits { tasks: usize },
+    /// The run would take more memory than there is.
+    Memory(Shortage),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(problem) => problem.fmt(formatter),
+            Self::NothingShared { lacking } => write!(formatter, "no task can run: {lacking}"),
+            Self::NothingLeft { load, listed } => {
+                write!(
+                    formatter,
+                    "a load of {load} leaves no task (listed: {listed}): raise --load"
+                )
+            }
+            Self::TooManyTasks { load, expected, most, each } => write!(
+                formatter,
+                "a load of {load} takes some {expected} tasks, more than {most}, which is {each} for \
+                 each node and each listed task: lower --load, or list more tasks"
+            ),
+            Self::NothingFits { tasks } => {
+                write!(formatter, "none of the {tasks} tasks fits on any node, even an empty one")
+            }
+            Self::Memory(shortage) => shortage.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::File(problem)
+    }
+}
+
+impl From<Shortage> for Refusal {
+    fn from(shortage: Shortage) -> Self {
+        Self::Memory(shortage)
+    }
+}
