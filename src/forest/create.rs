@@ -98,17 +98,7 @@ impl NewProvider<'_> {
         }
         let (words, life) = transaction.renew(cell, STRUCTURE_WORDS, free(incarnation))?;
         let life = life.with(State::Live);
-        let structure = Structure {
-            life,
-            uuid,
-            name: Some(name_key.cell),
-            parent: Some(parent_cell),
-            first_child: None,
-            last_child: None,
-            previous,
-            next: None,
-            cordon: Cordon { own: false, inherited },
-        };
+        let structure = leaf(life, (uuid, name_key.cell), (parent_cell, previous), inherited);
         words.set(0, structure.words());
         let look = |record: Record<'_>| (Life::of(record).state == State::Free).then_some(());
         let (words, ()) = transaction.renew(usage_of(cell), BARE_WORDS, look)?;
@@ -164,17 +154,7 @@ pub(crate) fn begin(
     let parent = transaction.open(parent_cell)?;
     let inherited = structure_at(transaction, parent).cordon.holds();
     let life = life.with(State::Live);
-    let structure = Structure {
-        life,
-        uuid,
-        name: Some(name_key.cell),
-        parent: Some(parent_cell),
-        first_child: None,
-        last_child: None,
-        previous,
-        next: None,
-        cordon: Cordon { own: false, inherited },
-    };
+    let structure = leaf(life, (uuid, name_key.cell), (parent_cell, previous), inherited);
     transaction.rewrite(place, &structure.words());
     let usage_place = transaction.open(usage_of(cell))?;
     if Life::from_word(transaction.word(usage_place, 0)).state != State::Free {
@@ -184,4 +164,25 @@ pub(crate) fn begin(
     usage(&mut words, life, inherited);
     transaction.rewrite(usage_place, &words);
     Ok(())
+}
+
+/// Returns the structure of a new provider: the last child of `parent`, behind `previous`.
+#[inline]
+fn leaf(
+    life: Life,
+    (uuid, name): (Uuid, Cell),
+    (parent, previous): (Cell, Option<Cell>),
+    inherited: bool,
+) -> Structure {
+    Structure {
+        life,
+        uuid,
+        name: Some(name),
+        parent: Some(parent),
+        first_child: None,
+        last_child: None,
+        previous,
+        next: None,
+        cordon: Cordon { own: false, inherited },
+    }
 }
