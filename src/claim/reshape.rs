@@ -24,6 +24,8 @@ pub(super) struct Reshape<'a> {
     keys: PlanKeys<'a>,
     /// The facts of each provider that the batch creates.
     created: Vec<Candidate<'a>>,
+    /// What the providers that the batch creates add to the counts of sharing providers.
+    sharing: SharingChange,
     moves: &'a [(Provider, Option<Provider>)],
     /// The facts of each provider that the batch moves or configures.
     replacements: Vec<Replacement<'a>>,
@@ -84,14 +86,16 @@ impl<'a> Reshape<'a> {
             let before = (version, &*current);
             replacements.push(Replacement::new(forest, &provider, expect, before, next)?);
         }
+        let mut sharing = SharingChange::default();
         let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
             let layout = forest.layouts.layout(&entry.capacities);
             let (usage, facts) = (usage_of(key.cell), entry.spec.facts());
+            sharing.comes(&facts);
             forest.configurations.publish(&forest.ledger, usage, facts, layout)
         };
         let created = plan.entries.iter().zip(keys.structures).map(publish).collect();
         let (moves, removed) = (&batch.moves[..], &batch.removed[..]);
-        Ok(Reshape { forest, plan, keys, created, moves, replacements, removed })
+        Ok(Reshape { forest, plan, keys, created, sharing, moves, replacements, removed })
     }
 
     /// Returns the versions that the transaction is to put in force.
@@ -140,10 +144,8 @@ impl<'a> Reshape<'a> {
                 let (version, layout) = (candidate.version, candidate.layout());
                 write_usage(words, life, generation, version, inherited, &classes, layout);
             })?;
-            let mut sharing = SharingChange::default();
-            sharing.comes(&entry.spec.facts());
-            sharing.apply(transaction, self.forest.sharing)?;
         }
+        self.sharing.apply(transaction, self.forest.sharing)?;
         Ok(())
     }
 
