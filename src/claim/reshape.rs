@@ -10,10 +10,10 @@ use crate::claim::batch::Batch;
 use crate::error::{Error, Fault, Result};
 use crate::forest::configuration::{Candidate, OldConfiguration};
 use crate::forest::{
-    Entry, Expect, Facts, Forest, KeyCell, OldProvider, ParentOf, Plan, PlanKeys, Provider,
-    Refusal, Replacement, SharingChange, begin, open_key, relink, remove_in,
+    Entry, Expect, Facts, Forest, KeyCell, OldProvider, Plan, PlanKeys, Provider, Refusal,
+    Replacement, SharingChange, begin, check_parents, relink, remove_in,
 };
-use crate::layout::{ClassWords, State, usage_of, write_usage};
+use crate::layout::{ClassWords, usage_of, write_usage};
 use crate::ledger::{Abort, Cell, Stamp, Transaction, Writer};
 
 /// Holds what a batch is about to do to providers, with the versions that it is about to put in force.
@@ -118,29 +118,24 @@ impl<'a> Reshape<'a> {
     }
 
     fn create(&self, transaction: &mut Transaction<'_>) -> Result<(), Abort<Refusal>> {
+        let mut faults = Vec::new();
+        // Nothing is dropped: what the batch removes goes last, with nothing new below it.
+        let parents =
+            check_parents(self.forest, transaction, (self.plan, &self.keys), [], &mut faults)?;
+        if !faults.is_empty() {
+            return Err(Error::InvalidEntries { faults }.into());
+        }
         for position in self.plan.parents_first() {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
-            let parent = match entry.parent {
-                ParentOf::None => self.forest.super_root,
-                ParentOf::Listed(parent) => self.keys.structures[parent].cell,
-                ParentOf::Outside(parent) => {
-                    let key = self.keys.outside[parent];
-                    if open_key(transaction, key)?.1.state != State::Live {
-                        let (provider, parent) = (entry.spec.uuid, self.plan.outside[parent]);
-                        let faults = vec![Fault::Orphan { provider, parent }];
-                        return Err(Error::InvalidEntries { faults }.into());
-                    }
-                    key.cell
-                }
-            };
             let classes: Vec<ClassWords> =
                 entry.capacities.iter().map(|capacity| capacity.with_used(0, 0, 0)).collect();
             let candidate = &self.created[position];
             let generation = entry.spec.generation.unwrap_or(0);
             let named = (entry.spec.uuid, &entry.spec.name);
             let keys = (self.keys.structures[position], self.keys.name_keys[position]);
-            begin(transaction, named, keys, (None, parent), |words, life, inherited| {
+            let parent = (None, parents[position]);
+            begin(transaction, named, keys, parent, |words, life, inherited| {
                 let (version, layout) = (candidate.version, candidate.layout());
                 write_usage(words, life, generation, version, inherited, &classes, layout);
             })?;

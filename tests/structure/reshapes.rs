@@ -348,6 +348,49 @@ fn entries_that_contradict_each_other_or_the_forest_are_refused() {
     commit(&tree, &Batch::new().create(spec(6).with_parent(Uuid::nil())));
 }
 
+#[test]
+fn every_creation_whose_parent_is_gone_is_named() {
+    let (tree, [one, two, three, four, five]) = forest();
+    let held = Claim::new(consumer(1)).take(&four, VCPU, 1);
+    tree.configure(&four, of(VCPU, 4), Expect::Any).unwrap();
+    let _receipt = tree.worker().unwrap().claim(&held).unwrap();
+    let new = spec(10).with_inventories(of(VCPU, 4));
+    let batch = Batch::new()
+        .replace(Claim::new(consumer(2)).take(&new.to_come(), VCPU, 1), Expect::Any)
+        .create(new)
+        // Orphans, two of them of one parent.
+        .create(spec(11).with_parent(two.uuid()))
+        .create(spec(12).with_parent(three.uuid()))
+        .create(spec(13).with_parent(five.uuid()))
+        .create(spec(14).with_parent(two.uuid()))
+        // Below an orphan, below a parent that stays, and below one that is new.
+        .create(spec(15).with_parent(uuid(11)))
+        .create(spec(16).with_parent(one.uuid()))
+        .create(spec(17).with_parent(uuid(10)))
+        // What has never been a provider, and what is something else.
+        .create(spec(18).with_parent(uuid(99)))
+        .create(spec(19).with_parent(consumer(1)))
+        .configure(&one, of(DISK, 4), Expect::Any)
+        .reparent(&four, None);
+    // With what is below it.
+    tree.remove(&two).unwrap();
+    tree.remove(&five).unwrap();
+    let orphans = [
+        (11, two.uuid()),
+        (12, three.uuid()),
+        (13, five.uuid()),
+        (14, two.uuid()),
+        (18, uuid(99)),
+        (19, consumer(1)),
+    ];
+    let faults = orphans.map(|(new, parent)| Fault::Orphan { provider: uuid(new), parent });
+    assert_eq!(refused(&tree, &batch), Error::InvalidEntries { faults: faults.to_vec() });
+    assert_eq!(tree.providers(), [one, four]);
+    // The same orphans as a list.
+    let specs = orphans.map(|(new, parent)| spec(new).with_parent(parent));
+    assert_eq!(tree.populate(&specs), Err(Error::InvalidEntries { faults: faults.to_vec() }));
+}
+
 /// Random numbers from a seed.
 struct Random(u64);
 

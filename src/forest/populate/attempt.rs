@@ -69,7 +69,9 @@ impl Attempt<'_> {
         let dropped = open_dropped(transaction, &listed)?;
         let old_names = open_old_names(transaction, listed.iter().chain(&dropped))?;
         self.check_names(transaction, &old_names, &mut faults)?;
-        let parents = self.check_parents(transaction, &dropped, &mut faults)?;
+        let cells = dropped.iter().map(|found| found.cell);
+        let parents =
+            check_parents(self.forest, transaction, (self.plan, self.keys), cells, &mut faults)?;
         let cordons = self.cordons(transaction, &listed)?;
         let usages = self.usages(transaction, &listed, &cordons, &mut faults);
         check_unused(transaction, &self.forest.layouts, &dropped, &mut faults);
@@ -154,34 +156,6 @@ impl Attempt<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Returns the cell of each entry's parent. Adds a fault for each entry whose parent does not
-    /// exist or does not stay.
-    fn check_parents(
-        &self,
-        transaction: &mut Transaction<'_>,
-        dropped: &[ProviderCells],
-        faults: &mut Vec<Fault>,
-    ) -> Result<Vec<Cell>, Abort<Refusal>> {
-        let dropped: Set<Cell> = dropped.iter().map(|found| found.cell).collect();
-        let mut stays = Vec::with_capacity(self.keys.outside.len());
-        for key in self.keys.outside {
-            let (_, life) = open_key(transaction, *key)?;
-            stays.push(life.state == State::Live && !dropped.contains(&key.cell));
-        }
-        let parent = |entry: &Entry<'_>| match entry.parent {
-            ParentOf::None => self.forest.super_root,
-            ParentOf::Listed(position) => self.keys.structures[position].cell,
-            ParentOf::Outside(position) => {
-                if !stays[position] {
-                    let parent = self.plan.outside[position];
-                    faults.push(Fault::Orphan { provider: entry.spec.uuid, parent });
-                }
-                self.keys.outside[position].cell
-            }
-        };
-        Ok(self.plan.entries.iter().map(parent).collect())
     }
 
     /// Returns what cordons each listed provider: the provider itself, if it was cordoned before,
@@ -339,6 +313,35 @@ fn open_old_names<'a>(
         old_names.insert(cell, OldName { place, life });
     }
     Ok(old_names)
+}
+
+/// Returns the cell of each entry's parent. Adds a fault for each entry whose parent does not exist
+/// or does not stay: `dropped` are the cells of those that go.
+pub(crate) fn check_parents(
+    forest: &Forest,
+    transaction: &mut Transaction<'_>,
+    (plan, keys): (&Plan<'_>, &PlanKeys<'_>),
+    dropped: impl IntoIterator<Item = Cell>,
+    faults: &mut Vec<Fault>,
+) -> Result<Vec<Cell>, Abort<Refusal>> {
+    let dropped: Set<Cell> = dropped.into_iter().collect();
+    let mut stays = Vec::with_capacity(keys.outside.len());
+    for key in keys.outside {
+        let (_, life) = open_key(transaction, *key)?;
+        stays.push(life.state == State::Live && !dropped.contains(&key.cell));
+    }
+    let parent = |entry: &Entry<'_>| match entry.parent {
+        ParentOf::None => forest.super_root,
+        ParentOf::Listed(position) => keys.structures[position].cell,
+        ParentOf::Outside(position) => {
+            if !stays[position] {
+                let parent = plan.outside[position];
+                faults.push(Fault::Orphan { provider: entry.spec.uuid, parent });
+            }
+            keys.outside[position].cell
+        }
+    };
+    Ok(plan.entries.iter().map(parent).collect())
 }
 
 /// Adds a fault for each dropped provider that is in use.

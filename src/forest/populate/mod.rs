@@ -17,7 +17,8 @@ use crate::forest::provider::Provider;
 use crate::layout::usage_of;
 use crate::ledger::{Transaction, Writer};
 use attempt::Attempt;
-pub(crate) use plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
+pub(crate) use attempt::check_parents;
+pub(crate) use plan::{ClassUsage, Entry, Plan, PlanKeys};
 pub use spec::ProviderSpec;
 
 /// Makes the forest what the plan says; returns the providers in the order of the plan's entries.
