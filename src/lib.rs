@@ -214,7 +214,8 @@ pub use forest::{
     Updated, Version,
 };
 pub use search::{
-    Candidate, Candidates, Eviction, Group, Placed, Prepared, Request, Root, Unplaced, View, Why,
+    Candidate, Candidates, Eviction, Group, Member, Placed, Prepared, Ranking, Request, Root,
+    Unplaced, View, Why,
 };
 pub use values::{
     Deadline, Inventories, Inventory, Metrics, Now, PartialInventories, PartialInventory,

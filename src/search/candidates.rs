@@ -11,10 +11,12 @@ use crate::forest::Forest;
 use crate::search::candidate::Candidate;
 use crate::search::fit::Fit;
 use crate::search::lot::Lot;
+use crate::search::member::Member;
 use crate::search::order::{Order, Spot};
 use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
-use crate::search::scene::{First, Steps, Taste};
+use crate::search::ranking::Next;
+use crate::search::scene::{First, Key, Steps, Taste};
 
 /// Goes through the candidates for a request; see [`View::candidates`](crate::View::candidates).
 ///
@@ -34,6 +36,8 @@ pub struct Candidates<'a> {
     spot: Option<Spot>,
     /// Draws the trees of the first round, if they go by lot.
     lot: Option<Lot>,
+    /// Tells the trees of the first round, if they go by a ranking.
+    ranking: Option<&'a mut dyn Next>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
     /// Whether each tree is still looked at for the first time.
@@ -47,7 +51,9 @@ pub struct Candidates<'a> {
     /// The candidates of sharing providers alone, which each tree that they share with has.
     shared: HashSet<SmallVec<[Seat; 4]>, FixedState>,
     rest: usize,
-    taste: Taste,
+    taste: Taste<'static>,
+    /// By what the providers of one tree come instead of by `taste`, if the caller says so.
+    key: Option<Box<Key<'a>>>,
     steps: Steps,
     /// Asked whether the search is to end.
     is_over: Option<Box<dyn FnMut() -> bool + 'a>>,
@@ -61,6 +67,24 @@ impl<'a> Candidates<'a> {
         prepared: &'a mut Prepared,
     ) -> Self {
         prepared.catch_up(forest, picture, order);
+        Self::up_to_date(picture, order, prepared)
+    }
+
+    /// Goes through the trees in the order of `ranking`.
+    pub(super) fn ranked(
+        picture: &'a Picture,
+        prepared: &'a mut Prepared,
+        ranking: &'a mut dyn Next,
+    ) -> Self {
+        Candidates { ranking: Some(ranking), ..Self::up_to_date(picture, None, prepared) }
+    }
+
+    /// Returns candidates for a request that has learned what has changed in the picture.
+    fn up_to_date(
+        picture: &'a Picture,
+        order: Option<&'a Order>,
+        prepared: &'a mut Prepared,
+    ) -> Self {
         prepared.again.clear();
         let rest = prepared.form.request.limit.unwrap_or(usize::MAX);
         Candidates {
@@ -72,6 +96,7 @@ impl<'a> Candidates<'a> {
             order,
             spot: None,
             lot: None,
+            ranking: None,
             only: None,
             is_first_round: true,
             has_found: false,
@@ -80,6 +105,7 @@ impl<'a> Candidates<'a> {
             shared: HashSet::default(),
             rest,
             taste: Taste::default(),
+            key: None,
             steps: Steps::unbounded(),
             is_over: None,
         }
@@ -158,6 +184,15 @@ impl<'a> Candidates<'a> {
         self
     }
 
+    /// Lets the providers of one tree serve first that have the least keys; of equal ones those that
+    /// come first in the tree. `key` is called for each provider of the tree that may serve a group, and sees
+    /// what is free before any group is served.
+    #[inline]
+    pub fn preferring(mut self, key: impl Fn(Member<'_>) -> u64 + 'a) -> Self {
+        self.key = Some(Box::new(key));
+        self
+    }
+
     /// Looks at one tree alone: that of the root with this [number](crate::Root::number). A caller
     /// that draws roots by lot, or goes through them in an order of its own, uses this.
     #[inline]
@@ -202,7 +237,7 @@ impl<'a> Candidates<'a> {
                 break;
             }
             let Some(is_new) = self.go_to_next() else { break };
-            match self.prepared.advance(self.picture, self.taste, &mut self.steps) {
+            match self.advance() {
                 true => match self.is_new() {
                     true => {
                         self.has_found = true;
@@ -216,6 +251,16 @@ impl<'a> Candidates<'a> {
         }
         self.has_found = false;
         false
+    }
+
+    /// Goes to the next way in which the tree serves; returns false if there is none.
+    #[inline]
+    fn advance(&mut self) -> bool {
+        let taste = match &self.key {
+            Some(key) => Taste { first: First::By(&**key), ..self.taste },
+            None => self.taste,
+        };
+        self.prepared.advance(self.picture, taste, &mut self.steps)
     }
 
     /// Goes to the next tree, and returns whether it is looked at for the first time; returns `None`
@@ -233,7 +278,7 @@ impl<'a> Candidates<'a> {
             self.repeated += 1;
             self.prepared.begin(tree);
             // Goes to the candidate that was returned in the first round.
-            self.prepared.advance(self.picture, self.taste, &mut self.steps);
+            self.advance();
         } else {
             self.prepared.fit = self.later.pop_front()?;
         }
@@ -259,6 +304,10 @@ impl<'a> Candidates<'a> {
                 self.steps.made += 1;
                 self.prepared.may_serve_at(self.picture, only)
             });
+        }
+        if let Some(ranking) = &mut self.ranking {
+            self.steps.made += 1;
+            return ranking.next();
         }
         if let Some(lot) = &mut self.lot {
             return self.prepared.next_drawn(self.picture, lot, &mut self.steps);

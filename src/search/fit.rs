@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use crate::search::form::{Form, Slot};
+use crate::search::member::Member;
 use crate::search::picture::Seat;
 use crate::search::plan::Choice;
 use crate::search::room::{Room, asked_of, choice};
@@ -196,6 +197,14 @@ impl Fit {
                     // same place among its siblings.
                     let key = |choice: &Choice| match choice.seat(tree) {
                         Some(Seat { tree, position }) => shuffle.hash_one((tree, position)),
+                        None => 0,
+                    };
+                    self.order_by(scene.plan.slots[at].choices.iter().map(key));
+                }
+                First::By(key) => {
+                    let tree = self.tree;
+                    let key = |choice: &Choice| match choice.seat(tree) {
+                        Some(seat) => key(Member { picture: scene.picture, seat }),
                         None => 0,
                     };
                     self.order_by(scene.plan.slots[at].choices.iter().map(key));

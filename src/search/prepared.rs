@@ -131,11 +131,13 @@ impl Prepared {
 
     /// Returns whether more is free of sharing providers, and the request can make use of that.
     fn may_share_growth(&self, picture: &Picture) -> bool {
-        let may_be_shared = || {
-            self.needs.len() < self.form.needs.len()
-                || self.form.slots.iter().any(|slot| slot.amounts.is_empty())
-        };
-        self.shared_growth != picture.shared_growth && may_be_shared()
+        self.shared_growth != picture.shared_growth && self.may_be_shared()
+    }
+
+    /// Returns whether sharing providers may serve the request.
+    pub(super) fn may_be_shared(&self) -> bool {
+        self.needs.len() < self.form.needs.len()
+            || self.form.slots.iter().any(|slot| slot.amounts.is_empty())
     }
 
     /// Returns what can't come from sharing providers.
@@ -274,7 +276,12 @@ impl Prepared {
 
     /// Goes to the next way in which the tree serves the request; returns false if there is none.
     #[inline]
-    pub(super) fn advance(&mut self, picture: &Picture, taste: Taste, steps: &mut Steps) -> bool {
+    pub(super) fn advance(
+        &mut self,
+        picture: &Picture,
+        taste: Taste<'_>,
+        steps: &mut Steps,
+    ) -> bool {
         if steps.are_over() {
             return false;
         }

@@ -13,9 +13,10 @@ pub struct Root<'a> {
     pub(super) tree: u32,
 }
 
-impl Root<'_> {
-    /// Returns the number of the tree, by which [`View::free`](crate::View::free) is ordered. It
-    /// stays the same until the view is refreshed, or one of its providers is read again.
+impl<'a> Root<'a> {
+    /// Returns the number of the tree, by which [`View::free`](crate::View::free) is ordered. A
+    /// [`refresh`](crate::View::refresh) or a [`reread`](crate::View::reread) may give trees other numbers,
+    /// but only if providers were created, moved, removed or configured.
     pub fn number(self) -> usize {
         self.tree as usize
     }
@@ -35,6 +36,14 @@ impl Root<'_> {
     /// [`free`](Self::free) costs.
     pub fn most_free(self, class: ResourceClass) -> u64 {
         self.picture.free(self.tree, class.number()).most
+    }
+
+    /// Returns what each provider of the tree with `class` has free of it, in the order of a walk; a
+    /// cordoned one has nothing. O(answer).
+    pub fn each_free(self, class: ResourceClass) -> impl Iterator<Item = u64> + 'a {
+        let tree = self.picture.trees[self.tree as usize];
+        let members = self.picture.make(self.tree).members_with(class.number());
+        members.iter().map(move |&(position, at)| self.picture.free_at(tree, position, at))
     }
 
     /// Returns what all providers of the tree together have and use of `class`, the cordoned ones

@@ -1,6 +1,9 @@
 //! [`Scene`]: what a search of one tree looks at, and how far it may go.
 
+use std::fmt;
+
 use crate::search::form::Form;
+use crate::search::member::Member;
 use crate::search::picture::Picture;
 use crate::search::plan::Plan;
 
@@ -11,7 +14,7 @@ pub(super) struct Scene<'a> {
     pub(super) plan: &'a Plan,
     /// The tree that each slot's provider has to be in, if the request says so.
     pub(super) trees: &'a [Option<u32>],
-    pub(super) taste: Taste,
+    pub(super) taste: Taste<'a>,
 }
 
 /// Counts the looks at trees and at providers that may serve.
@@ -33,15 +36,15 @@ impl Steps {
 
 /// Tells which ways to serve a request are shown, and which come first in one tree.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Taste {
+pub(super) struct Taste<'a> {
     /// Whether identical providers are told apart.
     pub(super) all: bool,
-    pub(super) first: First,
+    pub(super) first: First<'a>,
 }
 
 /// Tells which providers of one tree are tried first.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) enum First {
+#[derive(Clone, Copy, Default)]
+pub(super) enum First<'a> {
     /// As they stand in the tree.
     #[default]
     InOrder,
@@ -49,4 +52,20 @@ pub(super) enum First {
     Tightest,
     /// At random, as this seed decides.
     Shuffled(u64),
+    /// Those with the least keys.
+    By(&'a Key<'a>),
+}
+
+/// Returns the key of a provider of a tree.
+pub(super) type Key<'a> = dyn Fn(Member<'_>) -> u64 + 'a;
+
+impl fmt::Debug for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            First::InOrder => "InOrder",
+            First::Tightest => "Tightest",
+            First::Shuffled(_) => "Shuffled",
+            First::By(_) => "By",
+        })
+    }
 }

@@ -19,6 +19,7 @@ use crate::search::holders::Holders;
 use crate::search::order::Order;
 use crate::search::picture::{Picture, Seat};
 use crate::search::prepared::Prepared;
+use crate::search::ranking::Ranking;
 use crate::search::request::Request;
 use crate::search::root::Root;
 use crate::search::source::{InFork, Still};
@@ -385,6 +386,68 @@ impl View {
     ) -> Result<Vec<Candidate>> {
         prepared.check_view(&self.identity)?;
         Ok(best(&self.core.forest, &self.picture, prepared, k, key))
+    }
+
+    /// Returns a ranking of the roots that serve `request`, by `key`: [`ranked`](Self::ranked) goes
+    /// through them, the least key first. Serves policies that score each host for each kind of job, such
+    /// as those of the paper "Beware of Fragmentation" (Weng et al., USENIX ATC 2023).
+    ///
+    /// The ranking remembers the keys. `key` is called for each root when the ranking is asked first, and
+    /// from then on only for trees that have changed since it was asked last. So `key` may look at
+    /// nothing that changes but at its root. Where one key for all requests is enough,
+    /// [`order_by`](Self::order_by) costs less.
+    ///
+    /// Asking costs O(log trees) and what `key` costs, for each tree that has changed. Takes little more
+    /// memory than an `Option<K>` for each tree; small keys take little, and are found faster.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidRequest`](Error::InvalidRequest) if the request contradicts itself.
+    ///
+    /// Here four hosts have 16, 8, 4 and 12 VCPUs free, and are named after that. The job of six VCPUs
+    /// goes where it leaves the least that is of no use for another such job:
+    ///
+    /// ```
+    /// # use provider_tree::{Expect, Inventories, Inventory, ProviderTree, Request};
+    /// use provider_tree::ResourceClass;
+    /// # let tree = ProviderTree::new();
+    /// # for total in [16, 8, 4, 12] {
+    /// #     let host = tree.create_root(&format!("host-{total}"), None)?;
+    /// #     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(total));
+    /// #     tree.configure(&host, vcpu, Expect::Any)?;
+    /// # }
+    /// let mut view = tree.view();
+    /// let six = Request::new().take(ResourceClass::VCPU, 6);
+    /// let mut ranking = view.rank(&six, |root| root.free(ResourceClass::VCPU) % 6)?;
+    /// let best = view.ranked(&mut ranking)?.next().expect("three hosts have six");
+    /// assert_eq!(&*tree.configuration(&best.root())?.name, "host-12");
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn rank<K: Ord + Copy>(
+        &mut self,
+        request: &Request,
+        key: impl Fn(Root<'_>) -> K + Send + Sync + 'static,
+    ) -> Result<Ranking<K>> {
+        let prepared = self.prepare(request)?;
+        self.picture.remember_changes();
+        Ok(Ranking::new(prepared, key))
+    }
+
+    /// Returns the candidates for the request of a ranking that was made by this view, in the order of
+    /// the keys of their roots, the least first; roots with equal keys come in the order of
+    /// [`roots`](Self::roots). Of one tree, they come as [everywhere](Self::candidates), or
+    /// [as preferred](Candidates::preferring).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ForeignRequest`](Error::ForeignRequest) if the ranking is another view's.
+    pub fn ranked<'a, K: Ord + Copy>(
+        &'a self,
+        ranking: &'a mut Ranking<K>,
+    ) -> Result<Candidates<'a>> {
+        ranking.prepared().check_view(&self.identity)?;
+        let (prepared, next) = ranking.parts(&self.core.forest, &self.picture);
+        Ok(Candidates::ranked(&self.picture, prepared, next))
     }
 
     /// Orders the roots by `key`, which the view keeps up to date from now on, for

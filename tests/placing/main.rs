@@ -522,6 +522,164 @@ fn a_refresh_without_changes_makes_up_for_a_key_that_has_panicked() {
 }
 
 #[test]
+fn a_ranking_asks_again_only_for_what_has_changed() {
+    use std::cell::Cell;
+
+    thread_local!(static ASKED: Cell<usize> = const { Cell::new(0) });
+
+    for hosts in [10, 100, 1_000] {
+        let tree = ProviderTree::new();
+        let hosts: Vec<_> = (0..hosts).map(|at| host(&tree, &format!("h{at:04}"), 16)).collect();
+        let mut worker = tree.worker().unwrap();
+        let mut view = tree.view();
+        let key = |root: provider_tree::Root<'_>| {
+            ASKED.set(ASKED.get() + 1);
+            root.free(VCPU) as u8
+        };
+        let mut ranking = view.rank(&vcpus(1), key).unwrap();
+        let since = || ASKED.replace(0);
+        assert_eq!(view.ranked(&mut ranking).unwrap().count(), hosts.len());
+        assert_eq!(since(), hosts.len(), "each root once");
+        for changed in [3, 5] {
+            let claim = Claim::new(Uuid::new_v4()).take(&hosts[changed], VCPU, changed as u64);
+            let _receipt = worker.claim(&claim).unwrap();
+            match changed {
+                3 => view.claimed(&claim),
+                _ => drop(view.refresh()),
+            }
+        }
+        // The second refresh reads again what `claimed` was told of.
+        let best = view.ranked(&mut ranking).unwrap().next().unwrap();
+        assert_eq!((best.root(), since()), (hosts[5], 2));
+        let all: Vec<_> = view.ranked(&mut ranking).unwrap().map(|it| it.root()).collect();
+        assert_eq!(all[..3], [hosts[5], hosts[3], hosts[0]]);
+        assert_eq!((all.len(), since()), (hosts.len(), 0), "nothing has changed");
+        assert!(ranking.bytes() < 3 * hosts.len() + 64);
+    }
+}
+
+#[test]
+fn a_ranking_is_its_view_s() {
+    let tree = ProviderTree::new();
+    let _host = host(&tree, "a", 4);
+    let (mut one, other) = (tree.view(), tree.view());
+    let mut ranking = one.rank(&vcpus(2), |root| root.free(VCPU)).unwrap();
+    assert_eq!(ranking.request(), &vcpus(2));
+    assert_eq!(other.ranked(&mut ranking).unwrap_err(), Error::ForeignRequest);
+    assert!(one.ranked(&mut ranking).unwrap().next().is_some());
+    assert!(matches!(
+        one.rank(&Request::new().same_subtree(["nobody"]), |_| 0).unwrap_err(),
+        Error::InvalidRequest { .. }
+    ));
+}
+
+#[test]
+fn a_ranking_makes_up_for_a_key_that_has_panicked() {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    thread_local!(static IS_BAD: Cell<bool> = const { Cell::new(false) });
+
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..40).map(|at| host(&tree, &format!("h{at}"), 16)).collect();
+    let mut worker = tree.worker().unwrap();
+    let mut view = tree.view();
+    let key = |root: provider_tree::Root<'_>| {
+        assert!(!IS_BAD.get() || root.free(VCPU) < 10, "the key panics");
+        root.free(VCPU)
+    };
+    let mut ranking = view.rank(&vcpus(2), key).unwrap();
+    for is_known in [false, true] {
+        for (amount, host) in hosts.iter().enumerate().skip(1).take(8) {
+            let _usage = worker.take(host, &[(VCPU, if is_known { 4 } else { amount as u64 })]);
+        }
+        view.refresh();
+        IS_BAD.set(true);
+        let ask = AssertUnwindSafe(|| drop(view.ranked(&mut ranking)));
+        assert!(catch_unwind(ask).is_err());
+        IS_BAD.set(false);
+        let found: Vec<_> = view.ranked(&mut ranking).unwrap().map(|it| it.root()).collect();
+        let mut expected: Vec<_> = view.roots().filter(|root| root.free(VCPU) >= 2).collect();
+        expected.sort_by_key(|root| root.free(VCPU));
+        assert_eq!(found, expected.iter().map(|root| root.provider()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_ranking_follows_hosts_that_come_and_go() {
+    let tree = ProviderTree::new();
+    let mut view = tree.view();
+    let mut ranking = view.rank(&vcpus(2), |root| root.free(VCPU)).unwrap();
+    let mut stays = Vec::new();
+    for round in 0..120_u64 {
+        let hosts: Vec<_> = (0..50)
+            .map(|at| host(&tree, &format!("h{round}-{at}"), 1 + (at * 7 + round) % 11))
+            .collect();
+        // Most go again, so that the view forgets them, and gives trees other numbers.
+        let (go, stay) = hosts.split_at(48);
+        stays.extend_from_slice(stay);
+        for is_gone in [false, true] {
+            if is_gone {
+                go.iter().for_each(|host| drop(tree.remove(host)));
+            }
+            view.refresh();
+            let found: Vec<_> = view.ranked(&mut ranking).unwrap().map(|it| it.root()).collect();
+            let mut expected: Vec<_> = view.roots().filter(|root| root.free(VCPU) >= 2).collect();
+            expected.sort_by_key(|root| root.free(VCPU));
+            assert_eq!(found, expected.iter().map(|root| root.provider()).collect::<Vec<_>>());
+        }
+    }
+    assert_eq!(view.trees(), stays.len());
+}
+
+#[test]
+fn the_preferred_providers_of_a_tree_come_first() {
+    let tree = ProviderTree::new();
+    let root = host(&tree, "host", 16);
+    let gpu = ResourceClass::new("CUSTOM_GPU_MILLI").unwrap();
+    let fast = Trait::new("CUSTOM_FAST").unwrap();
+    let mut worker = tree.worker().unwrap();
+    let gpus: Vec<_> = (0..4)
+        .map(|number| {
+            let child = tree.create_child(&root, &format!("gpu{number}"), None).unwrap();
+            let milli = Inventories::new().with(gpu, Inventory::new(1_000));
+            let traits = (number == 2).then_some(fast);
+            let edit = Edit::new().set_inventories(milli).set_traits(traits);
+            tree.configure(&child, edit, Expect::Any).unwrap();
+            worker.take(&child, &[(gpu, [100, 300, 50, 200][number])]).unwrap();
+            child
+        })
+        .collect();
+    let view = tree.view();
+    let group = || Group::new().take(gpu, 600);
+    let request = Request::new().take(VCPU, 1).group("one", group());
+    let mut one = view.prepare(&request).unwrap();
+    let first = |found: provider_tree::Candidates<'_>| -> Vec<usize> {
+        let place = |it: provider_tree::Candidate| {
+            let provider = it.provider("one").unwrap();
+            gpus.iter().position(|gpu| *gpu == provider).unwrap()
+        };
+        found.map(place).collect()
+    };
+    let most_free = view.candidates(&mut one).unwrap().preferring(|it| 1_000 - it.free(gpu));
+    assert_eq!(first(most_free), [2, 0, 3, 1]);
+    let slow = view.candidates(&mut one).unwrap().preferring(|it| u64::from(it.has(fast)));
+    assert_eq!(first(slow), [0, 1, 3, 2], "equal ones as they stand");
+    let own = view.candidates(&mut one).unwrap().preferring(|it| {
+        assert_eq!((it.root().provider(), it.free(DISK)), (root, 0));
+        gpus.iter().rev().position(|gpu| *gpu == it.provider()).unwrap() as u64
+    });
+    assert_eq!(first(own), [3, 2, 1, 0]);
+    // Of two groups that are alike, each gets one, and together they get what is preferred.
+    let pair = request.group("other", group()).isolate();
+    let mut pair = view.prepare(&pair).unwrap();
+    let mut found = view.candidates(&mut pair).unwrap().preferring(|it| 1_000 - it.free(gpu));
+    let found = found.next().unwrap();
+    let served: HashSet<_> = ["one", "other"].map(|name| found.provider(name).unwrap()).into();
+    assert_eq!(served, HashSet::from([gpus[2], gpus[0]]));
+}
+
+#[test]
 fn more_than_a_number_holds_can_be_assumed_and_undone() {
     let tree = ProviderTree::new();
     let root = host(&tree, "host", 16);

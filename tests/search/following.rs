@@ -2,14 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use provider_tree::{Claim, Edit, Expect, ResourceClass, View};
+use provider_tree::{Claim, Edit, Expect, Prepared, ResourceClass, View};
 use shared::search::reference::{Part, Spec};
 use shared::search::topologies::Topology;
 use shared::search::world::World;
 use uuid::Uuid;
 
 use crate::random::{CLASSES, Change, Forest, cases, change, plan, spec};
-use crate::rig::{check_all, prepare};
+use crate::rig::{check_all, check_all_ranked, prepare, rank};
 
 /// Describes what a scheduler does with its view.
 #[derive(Clone, Debug)]
@@ -79,8 +79,10 @@ disk DISK_GB:4 +MISC_SHARES_VIA_AGGREGATE @A
     let mut prepared = prepare(&view, &specs);
     let mut worker = tree.worker().unwrap();
     let disk = tree.find("disk").unwrap();
+    let mut rankings = rank(&mut view, &specs);
     let mut check = |view: &View, count| {
         check_all(&World::of(tree), view, &specs, &mut prepared).unwrap();
+        check_all_ranked(&World::of(tree), view, &specs, &mut rankings).unwrap();
         assert_eq!(view.candidates(&mut prepared[0]).unwrap().count(), count);
     };
     check(&view, 2);
@@ -93,6 +95,9 @@ disk DISK_GB:4 +MISC_SHARES_VIA_AGGREGATE @A
             view.refresh();
         }
         check(&view, 0);
+        // A ranking that begins when nothing serves learns of what is free again.
+        let mut late = rank(&mut view, &specs);
+        check_all_ranked(&World::of(tree), &view, &specs, &mut late).unwrap();
         let _receipt = worker.release(claim.consumer().unwrap()).unwrap();
         if is_told {
             view.released(&claim);
@@ -100,6 +105,7 @@ disk DISK_GB:4 +MISC_SHARES_VIA_AGGREGATE @A
             view.refresh();
         }
         check(&view, 2);
+        check_all_ranked(&World::of(tree), &view, &specs, &mut late).unwrap();
     }
     let _new = tree.cordon(&disk).unwrap();
     view.refresh();
@@ -124,8 +130,13 @@ proptest! {
         let mut forest = Forest::new(&plan);
         let mut view = forest.tree.view();
         let mut prepared = prepare(&view, &specs);
+        let mut rankings = rank(&mut view, &specs);
         let mut own: Vec<Claim> = Vec::new();
-        check_all(&World::of(&forest.tree), &view, &specs, &mut prepared)?;
+        let mut check = |world: &World, view: &View, prepared: &mut [Prepared]| {
+            check_all(world, view, &specs, prepared)?;
+            check_all_ranked(world, view, &specs, &mut rankings)
+        };
+        check(&World::of(&forest.tree), &view, &mut prepared)?;
         for act in &acts {
             match act {
                 Act::Change(changes) => {
@@ -168,9 +179,9 @@ proptest! {
                     let claim = forest.claim_of(lines);
                     view.assume(&claim);
                     let world = with(&World::of(&forest.tree), &view, &forest, lines);
-                    check_all(&world, &view, &specs, &mut prepared)?;
+                    check(&world, &view, &mut prepared)?;
                     view.refresh();
-                    check_all(&world, &view, &specs, &mut prepared)?;
+                    check(&world, &view, &mut prepared)?;
                     view.undo(&claim);
                 }
                 Act::Ask(request, steps) => {
@@ -178,10 +189,10 @@ proptest! {
                     let _count = candidates.at_most_steps(*steps).count();
                 }
             }
-            check_all(&World::of(&forest.tree), &view, &specs, &mut prepared)?;
+            check(&World::of(&forest.tree), &view, &mut prepared)?;
         }
         view.refresh();
-        check_all(&World::of(&forest.tree), &view, &specs, &mut prepared)?;
+        check(&World::of(&forest.tree), &view, &mut prepared)?;
         let new = &mut prepare(&view, &specs);
         check_all(&World::of(&forest.tree), &view, &specs, new)?;
         prop_assert!(forest.tree.snapshot().audit().unwrap().holds());

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use provider_tree::{Candidate, Candidates, Prepared, Provider, View};
+use provider_tree::{Candidate, Candidates, Prepared, Provider, Ranking, Root, View};
 use shared::search::canonical::Canonical;
 use shared::search::reference::{Assignment, Spec, Ways, ways};
 use shared::search::world::World;
 use uuid::Uuid;
+
+use crate::random::CLASSES;
 
 pub(crate) type Tested = Result<(), TestCaseError>;
 
@@ -80,6 +82,21 @@ impl<'a> Expected<'a> {
         Ok(assigned)
     }
 
+    /// Checks what a view finds in the order of a ranking.
+    fn check_ranked(&self, view: &View, ranking: &mut Ranking<u64>) -> Tested {
+        self.check_set(view.ranked(ranking).unwrap(), false)?;
+        self.check_set(view.ranked(ranking).unwrap().all(), true)?;
+        let key = |root: Root<'_>| (root.provider().uuid(), (key(root), root.number()));
+        let keys: BTreeMap<Uuid, (u64, usize)> = view.roots().map(key).collect();
+        let mut met = BTreeSet::new();
+        let found = view.ranked(ranking).unwrap().map(|candidate| candidate.root().uuid());
+        let once: Vec<_> = found.take_while(|root| met.insert(*root)).map(|it| keys[&it]).collect();
+        prop_assert!(once.is_sorted(), "{:?} in {}", once, self.told());
+        let least = self.ways.keys().map(|root| keys[root]).min();
+        prop_assert_eq!(once.first().copied(), least, "{}", self.told());
+        Ok(())
+    }
+
     /// Tells briefly what is searched, and for what.
     fn told(&self) -> String {
         let providers: Vec<_> = self.world.providers.iter().map(|one| format!("{one:?}")).collect();
@@ -102,4 +119,27 @@ pub(crate) fn check_all(
 
 pub(crate) fn prepare(view: &View, specs: &[Spec]) -> Vec<Prepared> {
     specs.iter().map(|spec| view.prepare(&spec.request()).unwrap()).collect()
+}
+
+/// Checks a view against a world by several rankings.
+pub(crate) fn check_all_ranked(
+    world: &World,
+    view: &View,
+    specs: &[Spec],
+    rankings: &mut [Ranking<u64>],
+) -> Tested {
+    for (spec, ranking) in specs.iter().zip(rankings) {
+        Expected::new(world, spec).check_ranked(view, ranking)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn rank(view: &mut View, specs: &[Spec]) -> Vec<Ranking<u64>> {
+    specs.iter().map(|spec| view.rank(&spec.request(), key).unwrap()).collect()
+}
+
+/// A key that changes with everything that is free, and that many roots have in common.
+fn key(root: Root<'_>) -> u64 {
+    let free = CLASSES.iter().flat_map(|class| root.each_free(*class));
+    free.fold(0, |sum, free| sum * 3 + free) % 4
 }

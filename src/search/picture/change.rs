@@ -7,6 +7,7 @@ use crate::layout::usage_of;
 use crate::ledger::{Cell, GateWord};
 use crate::search::column::{Column, Free};
 use crate::search::picture::{Assumption, ChangedTrees, Picture, Seat, Tree};
+use crate::search::recency::Recency;
 use crate::values::Usage;
 
 /// A tree with more providers of one class than this is not summed up at each change, but searched.
@@ -34,14 +35,39 @@ impl Picture {
         }
     }
 
+    /// Remembers from now on which trees have changed when.
+    pub(in crate::search) fn remember_changes(&mut self) {
+        self.recent.get_or_insert_default();
+    }
+
+    /// Counts the changes of trees that are remembered.
+    #[inline]
+    pub(in crate::search) fn changes(&self) -> u64 {
+        self.recent.as_ref().map_or(0, Recency::count)
+    }
+
+    /// Returns the trees that have changed since there had been `seen` changes; `None` if that is too
+    /// long ago.
+    #[inline]
+    pub(in crate::search) fn changed_since(
+        &self,
+        seen: u64,
+    ) -> Option<impl Iterator<Item = u32> + '_> {
+        self.recent.as_ref()?.since(seen)
+    }
+
     /// Returns whether more is used of `class` in `seat` than a number holds.
     pub(in crate::search) fn is_saturated(&self, seat: Seat, class: u16) -> bool {
         self.usages(seat).any(|(other, usage)| other == class && usage.used == u64::MAX)
     }
 
-    /// Lists a tree that has changed.
+    /// Notes that a tree has changed.
     #[inline]
     pub(super) fn note_change(&mut self, tree: u32) {
+        if let Some(recent) = &mut self.recent {
+            recent.note(tree);
+            self.shared_changes += u64::from(self.has_sharing(tree));
+        }
         if let Some(changed) = &mut self.changed
             && changed.trees.last() != Some(&tree)
         {
@@ -51,11 +77,17 @@ impl Picture {
 
     /// Notes that more is free in `tree` than before.
     pub(super) fn note_growth(&mut self, tree: u32) {
-        if self.sharing.binary_search_by_key(&tree, |seat| seat.tree).is_ok() {
+        if self.has_sharing(tree) {
             // What is shared may be what any other tree lacked.
             self.shared_growth += 1;
         }
         self.grown.note(tree);
+    }
+
+    /// Returns whether a provider of `tree` shares what it has with other trees.
+    #[inline]
+    fn has_sharing(&self, tree: u32) -> bool {
+        self.sharing.binary_search_by_key(&tree, |seat| seat.tree).is_ok()
     }
 
     #[inline]

@@ -278,6 +278,8 @@ impl Picture {
         self.epoch = old.epoch + 1;
         self.shared_growth = old.shared_growth;
         self.grown = Recency::after(&old.grown);
+        self.recent = old.recent.as_ref().map(Recency::after);
+        self.shared_changes = old.shared_changes;
     }
 }
 

@@ -55,6 +55,10 @@ pub(super) struct Picture {
     pub(super) shared_growth: u64,
     /// What an order of the trees has to learn, if there is one.
     changed: Option<ChangedTrees>,
+    /// The trees by when they have changed, if there are rankings.
+    recent: Option<Recency>,
+    /// Changes whenever a tree with a sharing provider does, so that any tree may serve or not.
+    pub(super) shared_changes: u64,
     /// What is counted as used before it is.
     assumed: HashMap<Assumption, u64, FixedState>,
 }
@@ -332,6 +336,7 @@ impl Picture {
             + self.amounts.capacity() * size_of::<Usage>()
             + self.owners.capacity() * size_of::<Owner>()
             + self.grown.bytes()
+            + self.recent.as_ref().map_or(0, Recency::bytes)
             + self.cordoned.bytes()
             + columns
             + makes
