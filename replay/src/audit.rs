@@ -189,14 +189,17 @@ impl<'a> Auditor<'a> {
         let on_root = |class, amount: u32| {
             amount == 0 || held.contains(&allocation(&node.root, class, u64::from(amount)))
         };
+        let task_class = self.cluster.task_class(task);
         let share = u64::from(task.gpu_milli);
         let gpus =
             node.gpus.iter().filter(|gpu| held.contains(&allocation(gpu, classes.gpu, share)));
         let items = usize::from(task.cpu_milli > 0)
             + usize::from(task.memory_mib > 0)
-            + usize::from(task.gpus);
+            + usize::from(task.gpus)
+            + usize::from(task_class.is_some());
         on_root(classes.cpu, task.cpu_milli)
             && on_root(classes.memory, task.memory_mib)
+            && task_class.is_none_or(|class| on_root(class, 1))
             && gpus.count() == usize::from(task.gpus)
             && held.len() == items
             && task.models.accepts(node.model)
@@ -210,6 +213,8 @@ impl<'a> Auditor<'a> {
             (classes.memory, u64::from(node.memory_mib)),
         ];
         expected.retain(|&(_, capacity)| capacity > 0);
+        let counted = self.cluster.task_classes.capacities();
+        expected.extend(counted.map(|(class, capacity)| (class, u64::from(capacity))));
         self.compare_provider(&node.root, &expected)?;
         for gpu in &node.gpus {
             self.compare_provider(gpu, &[(classes.gpu, u64::from(WHOLE_GPU))])?;
@@ -240,20 +245,22 @@ impl<'a> Auditor<'a> {
                     format!("{provider} {class}: {reported:?} reported, {recomputed:?} recomputed")
                 });
             }
-            self.share(class).add(recomputed);
+            if let Some(share) = self.share(class) {
+                share.add(recomputed);
+            }
         }
         Ok(())
     }
 
-    fn share(&mut self, class: ResourceClass) -> &mut Share {
+    /// Returns what is summed up of a class, if it is.
+    fn share(&mut self, class: ResourceClass) -> Option<&mut Share> {
         let classes = self.cluster.classes;
-        if class == classes.cpu {
-            &mut self.cpu_milli
-        } else if class == classes.memory {
-            &mut self.memory_mib
-        } else {
-            &mut self.gpu_milli
-        }
+        let shares = [
+            (classes.cpu, &mut self.cpu_milli),
+            (classes.memory, &mut self.memory_mib),
+            (classes.gpu, &mut self.gpu_milli),
+        ];
+        shares.into_iter().find(|(known, _)| *known == class).map(|(_, share)| share)
     }
 
     /// Allocations left over name a provider or a class that is not there.
@@ -299,8 +306,9 @@ mod tests {
     use provider_tree::Claim;
 
     use super::*;
+    use crate::cluster::TaskClasses;
     use crate::interrupt::Interrupt;
-    use crate::options::PolicyName;
+    use crate::policy::PolicyName;
     use crate::scheduler::{self, Settings};
     use crate::shape::{ModelSet, Models, Node};
 
@@ -310,10 +318,16 @@ mod tests {
     /// A run of four tasks on one node that has room for three.
     fn finished() -> (Cluster, Vec<Demand>, Schedule) {
         let node = Node { name: "n".into(), cpu_milli: 3000, memory_mib: 40, gpus: 2, model: None };
-        let cluster = Cluster::new(&[node], &Models::default()).expect("the node is well formed");
+        let cluster = Cluster::new(&[node], &Models::default(), TaskClasses::default())
+            .expect("the node is well formed");
         let tasks = vec![TASK; 4];
-        let settings =
-            Settings { policy: PolicyName::FirstFit, threads: 1, seed: 1, pause: Duration::ZERO };
+        let settings = Settings {
+            policy: PolicyName::FirstFit,
+            threads: 1,
+            seed: 1,
+            listed: tasks.len(),
+            pause: Duration::ZERO,
+        };
         let schedule = scheduler::run(&cluster, &tasks, &settings, &Interrupt::default());
         let schedule = schedule.expect("the run ends");
         (cluster, tasks, schedule)

@@ -4,18 +4,22 @@
 //! thousandths of a GPU, and the GPU's model as a trait. A task takes from the root and from its
 //! GPUs in one commit.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use provider_tree::{
     Edit, Error, Expect, Group, Inventories, Inventory, Provider, ProviderTree, Request,
     ResourceClass, Trait,
 };
 
-use crate::shape::{Demand, ModelId, Models, Node, WHOLE_GPU, gpu_name};
+use crate::shape::{Demand, GpuUse, ModelId, Models, Node, WHOLE_GPU, gpu_name};
 
 /// The provider tree and, by node, the handles into it.
 pub(crate) struct Cluster {
     pub(crate) tree: ProviderTree,
     pub(crate) classes: Classes,
-    models: Models,
+    pub(crate) task_classes: Arc<TaskClasses>,
+    pub(crate) models: Models,
     pub(crate) nodes: Vec<ClusterNode>,
 }
 
@@ -37,14 +41,61 @@ pub(crate) struct Classes {
     pub(crate) gpu: ResourceClass,
 }
 
+/// The classes of which each task takes one, by how it uses GPUs: so a node counts its tasks.
+#[derive(Debug, Default)]
+pub(crate) struct TaskClasses(Vec<(GpuUse, ResourceClass)>);
+
+/// So many tasks of a kind a node can have.
+const MOST_TASKS: u32 = u32::MAX;
+
+impl TaskClasses {
+    /// Returns a class for each way in which one of these tasks uses GPUs.
+    pub(crate) fn of(tasks: &[Demand]) -> Result<Self, Error> {
+        let uses: BTreeSet<_> = tasks.iter().filter_map(GpuUse::of).collect();
+        let class = |how| {
+            let name = match how {
+                GpuUse::Shared => "TASKS_THAT_SHARE_GPUS".to_owned(),
+                GpuUse::Whole(gpus) => format!("TASKS_WITH_{gpus}_WHOLE_GPUS"),
+            };
+            Ok((how, ResourceClass::new(&name)?))
+        };
+        uses.into_iter().map(class).collect::<Result<_, Error>>().map(Self)
+    }
+
+    /// Returns the class of the tasks that use GPUs in this way.
+    pub(crate) fn class(&self, how: GpuUse) -> Option<ResourceClass> {
+        self.0.iter().find(|(other, _)| *other == how).map(|(_, class)| *class)
+    }
+
+    /// Returns all of the classes.
+    pub(crate) fn all(&self) -> impl Iterator<Item = ResourceClass> {
+        self.0.iter().map(|(_, class)| *class)
+    }
+
+    /// Returns what a node has of each of the classes.
+    pub(crate) fn capacities(&self) -> impl Iterator<Item = (ResourceClass, u32)> {
+        self.all().map(|class| (class, MOST_TASKS))
+    }
+}
+
 impl Cluster {
-    /// Builds the forest.
-    pub(crate) fn new(nodes: &[Node], models: &Models) -> Result<Self, Error> {
+    /// Builds the forest, with nodes that count their tasks by `task_classes`.
+    pub(crate) fn new(
+        nodes: &[Node],
+        models: &Models,
+        task_classes: TaskClasses,
+    ) -> Result<Self, Error> {
         let tree = ProviderTree::new();
         let classes = Classes::new()?;
-        let nodes = nodes.iter().map(|node| classes.create(&tree, node, models));
+        let nodes = nodes.iter().map(|node| classes.create(&tree, node, models, &task_classes));
         let nodes = nodes.collect::<Result<_, _>>()?;
-        Ok(Self { tree, classes, models: models.clone(), nodes })
+        let task_classes = Arc::new(task_classes);
+        Ok(Self { tree, classes, task_classes, models: models.clone(), nodes })
+    }
+
+    /// Returns what counts this task on its node, if anything does.
+    pub(crate) fn task_class(&self, task: &Demand) -> Option<ResourceClass> {
+        GpuUse::of(task).and_then(|how| self.task_classes.class(how))
     }
 
     /// Returns what a task asks for; `None` when it accepts no model that there is.
@@ -59,6 +110,9 @@ impl Cluster {
             if amount > 0 {
                 request = request.take(class, amount.into());
             }
+        }
+        if let Some(class) = self.task_class(demand) {
+            request = request.take(class, 1);
         }
         let mut model = Group::new();
         if let Some(names) = self.models.names(demand.models) {
@@ -94,9 +148,11 @@ impl Classes {
         tree: &ProviderTree,
         node: &Node,
         models: &Models,
+        task_classes: &TaskClasses,
     ) -> Result<ClusterNode, Error> {
         let root = tree.create_root(&node.name, None)?;
         let amounts = [(self.cpu, node.cpu_milli), (self.memory, node.memory_mib)];
+        let amounts: Vec<_> = amounts.into_iter().chain(task_classes.capacities()).collect();
         tree.configure(&root, inventories(&amounts), Expect::Any)?;
         let gpus = (0..node.gpus).map(|number| {
             let gpu = tree.create_child(&root, &gpu_name(&node.name, number), None)?;

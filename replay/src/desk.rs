@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use provider_tree::{Candidate, Claim, Error, Prepared, Request, View};
+use provider_tree::{Candidate, Claim, Error, Request, View};
 use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::cluster::Cluster;
-use crate::options::PolicyName;
+use crate::kinds::Kinds;
+use crate::policy::{PolicyName, Search};
 use crate::shape::Demand;
 
 /// A few views, each for one thread at a time.
@@ -24,10 +25,10 @@ pub(crate) struct Desks {
 /// A view, and what a thread needs beside it to choose.
 pub(crate) struct Desk {
     number: usize,
-    policy: PolicyName,
     view: View,
-    requests: Vec<Option<Prepared>>,
-    /// By request: whether it is known to fit nowhere, which is so for ever.
+    /// By kind of task; `None` where nothing serves such tasks, ever.
+    searches: Vec<Option<Box<dyn Search>>>,
+    /// By kind of task: whether it is known to fit nowhere, which is so for ever.
     hopeless: Vec<bool>,
     /// The claims that the view counts as used although nobody knows yet what becomes of them.
     intents: Vec<Arc<Claim>>,
@@ -50,16 +51,17 @@ enum News {
 }
 
 impl Desks {
-    /// Sets up so many desks for the requests of a workload. A request that is `None` fits nowhere. If
-    /// `are_told`, the desks are told of each other's [claims](Self::announce).
+    /// Sets up so many desks for these kinds of tasks. If `are_told`, the desks are told of each other's
+    /// [claims](Self::announce).
     pub(crate) fn new(
         count: usize,
         cluster: &Cluster,
         policy: PolicyName,
-        requests: &[Option<Request>],
+        listed: &[Demand],
+        kinds: &Kinds,
         are_told: bool,
     ) -> Result<Self, Error> {
-        let desks = (0..count).map(|number| Desk::new(number, cluster, policy, requests));
+        let desks = (0..count).map(|number| Desk::new(number, cluster, policy, listed, kinds));
         Ok(Self {
             desks: desks.map(|desk| desk.map(Mutex::new)).collect::<Result<_, _>>()?,
             news: (0..count).filter(|_| are_told).map(|_| Mutex::default()).collect(),
@@ -115,18 +117,19 @@ impl Desk {
         number: usize,
         cluster: &Cluster,
         policy: PolicyName,
-        requests: &[Option<Request>],
+        listed: &[Demand],
+        kinds: &Kinds,
     ) -> Result<Self, Error> {
         let mut view = cluster.tree.view();
-        policy.arrange(&mut view, cluster.classes);
-        let prepare = |request: &Option<Request>| {
-            request.as_ref().map(|request| view.prepare(request)).transpose()
+        let policy = policy.policy(&mut view, cluster, listed);
+        let mut search = |(task, request): &(Demand, Option<Request>)| {
+            let search = |request| policy.search(&mut view, request, task);
+            request.as_ref().map(search).transpose()
         };
         Ok(Self {
             number,
-            policy,
-            requests: requests.iter().map(prepare).collect::<Result<_, _>>()?,
-            hopeless: requests.iter().map(Option::is_none).collect(),
+            searches: kinds.all.iter().map(&mut search).collect::<Result<_, _>>()?,
+            hopeless: kinds.all.iter().map(|(_, request)| request.is_none()).collect(),
             view,
             intents: Vec::new(),
             may_lack: false,
@@ -134,42 +137,39 @@ impl Desk {
         })
     }
 
-    /// Returns a place for a task whose request is the one with this number; `None` when it fits
-    /// nowhere.
+    /// Returns a place for a task of the kind with this number; `None` when it fits nowhere.
     ///
     /// What fits nowhere beside the intents is tried again without them, in a view that is up to
     /// date, and has failed only if it fits nowhere then. Nothing is ever given back, so that it
     /// never fits again, and so that a view which is out of date shows too much and not too little.
     pub(crate) fn find(
         &mut self,
-        request: usize,
-        demand: &Demand,
+        kind: usize,
         random: &mut Xoshiro256PlusPlus,
     ) -> Result<Option<Candidate>, Error> {
-        if self.hopeless[request] {
+        if self.hopeless[kind] {
             return Ok(None);
         }
-        let found = self.choose(request, demand, random)?;
+        let found = self.choose(kind, random)?;
         if found.is_some() || self.intents.is_empty() && !self.may_lack {
-            self.hopeless[request] = found.is_none();
+            self.hopeless[kind] = found.is_none();
             return Ok(found);
         }
         self.intents.iter().for_each(|claim| self.view.undo(claim));
         self.refresh();
-        let found = self.choose(request, demand, random)?;
+        let found = self.choose(kind, random)?;
         self.intents.iter().for_each(|claim| self.view.assume(claim));
-        self.hopeless[request] = found.is_none();
+        self.hopeless[kind] = found.is_none();
         Ok(found)
     }
 
     fn choose(
         &mut self,
-        request: usize,
-        demand: &Demand,
+        kind: usize,
         random: &mut Xoshiro256PlusPlus,
     ) -> Result<Option<Candidate>, Error> {
-        let Some(request) = &mut self.requests[request] else { return Ok(None) };
-        self.policy.choose(&self.view, request, demand, random)
+        let Some(search) = &mut self.searches[kind] else { return Ok(None) };
+        search.find(&self.view, random)
     }
 
     /// Notes a claim that was granted and that was not announced.
@@ -207,6 +207,7 @@ mod tests {
     use provider_tree::Worker;
 
     use super::*;
+    use crate::cluster::TaskClasses;
     use crate::seed::{self, Purpose};
     use crate::shape::{ModelSet, Models, Node};
 
@@ -230,10 +231,11 @@ mod tests {
                 gpus: 1,
                 model: None,
             };
-            let cluster = Cluster::new(&[node("a"), node("b")], &Models::default());
+            let nodes = [node("a"), node("b")];
+            let cluster = Cluster::new(&nodes, &Models::default(), TaskClasses::default());
             let cluster = cluster.expect("the nodes are well formed");
-            let request = cluster.request(&TASK).expect("the names are well formed");
-            let desks = Desks::new(2, &cluster, PolicyName::FirstFit, &[request], true);
+            let kinds = Kinds::new(&cluster, &[TASK]).expect("the names are well formed");
+            let desks = Desks::new(2, &cluster, PolicyName::FirstFit, &[TASK], &kinds, true);
             let desks = desks.expect("the request is well formed");
             let worker = cluster.tree.worker().expect("a worker is free");
             Self { cluster, desks, worker, claims: 0 }
@@ -242,7 +244,7 @@ mod tests {
         /// The node that a thread at this desk would choose, and the claim.
         fn choose(&mut self, desk: usize) -> Option<(usize, Arc<Claim>)> {
             let mut random = seed::generator(1, Purpose::Choice, 0);
-            let found = self.desks.sit(desk).find(0, &TASK, &mut random);
+            let found = self.desks.sit(desk).find(0, &mut random);
             let found = found.expect("the request is the view's")?;
             let root = found.root();
             let node = self.cluster.nodes.iter().position(|node| node.root == root);

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use provider_tree::Error;
 
 use crate::audit;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TaskClasses};
 use crate::interrupt::Interrupt;
 use crate::memory::read_limits;
 use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::report::{Mean, Report, Run, Times};
-use crate::scheduler::{self, Settings};
+use crate::scheduler::{self, Settings, Trouble};
 use crate::workload::Workload;
 
 /// The audit, or the run itself, failed.
@@ -121,10 +121,21 @@ fn one_run(
         policy: options.policy,
         threads: options.threads(),
         seed,
+        listed: workload.rule.listed_tasks,
         pause: Duration::from_micros(options.pause),
     };
-    let (cluster, build) = timed(|| Cluster::new(&workload.nodes, &workload.models))?;
-    let schedule = scheduler::run(&cluster, &tasks, &settings, interrupt)?;
+    let task_classes = match options.policy.counts_tasks() {
+        true => TaskClasses::of(&tasks)?,
+        false => TaskClasses::default(),
+    };
+    let (cluster, build) = timed(|| Cluster::new(&workload.nodes, &workload.models, task_classes))?;
+    let schedule = scheduler::run(&cluster, &tasks, &settings, interrupt);
+    let schedule = schedule.map_err(|trouble| match trouble {
+        Trouble::Library(error) => Failure::BrokenOff(error),
+        Trouble::Threads { started, error } => {
+            Refusal::Threads { wanted: settings.threads, started, error }.into()
+        }
+    })?;
     let (decided, left) = tasks.split_at(schedule.outcomes.len());
     if decided.is_empty() && !left.is_empty() {
         return Ok(None);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::policy::PolicyName;
 use crate::shape::{Demand, Node};
 
 pub(crate) use limits::{Kind, Limit, read_limits};
@@ -22,7 +23,8 @@ pub(crate) struct Need {
 // Bytes. Each is the difference of two release builds' runs in `VmHWM`, over the number of what one
 // had more of: 1,000 and 100,000 nodes without GPUs, 1,000 and 20,000 nodes of 8, 1,000 and 400,000
 // equal tasks that are all placed, the same with 1 and 4 GPUs each, 1 and 100,000 different tasks with
-// 1 and 2 desks and with 1,000 and 20,000 nodes, 1, 16 and 256 threads. On the built-in workload the
+// 1 and 2 desks and with 1,000 and 20,000 nodes, the same with best-fit and fgd and with 1,000 and 4,000
+// nodes, 1, 16 and 256 threads. On the built-in workload the
 // estimate is up to a quarter above what is used, as a quarter of its tasks fails and the desks are
 // gone when the audit needs most.
 const PROGRAM: u64 = 4 << 20;
@@ -38,6 +40,11 @@ const ASKED_GPU: u64 = 90;
 /// A request unlike all others; and at each desk, where it has a bit for each node besides.
 const REQUEST: u64 = 1_150;
 const REQUEST_AT_DESK: u64 = 1_350;
+/// A score of a node for a request, in quarters of a byte.
+const SCORE_AT_DESK: u64 = 9;
+/// What counts its tasks by kind: a node, and each task.
+const COUNTING_NODE: u64 = 500;
+const COUNTED_TASK: u64 = 100;
 const THREAD: u64 = 40 << 10;
 /// What is used of an arena, below.
 const USED_OF_ARENA: u64 = 200 << 10;
@@ -58,6 +65,7 @@ impl Need {
         listed: &[Demand],
         tasks: u64,
         threads: usize,
+        policy: PolicyName,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let threads = threads as u64;
@@ -67,13 +75,19 @@ impl Need {
         let asked: u64 = listed.iter().map(|task| u64::from(task.gpus)).sum();
         let per_task = TASK + ASKED_GPU * asked / (listed.len() as u64).max(1);
         let requests = listed.iter().collect::<HashSet<_>>().len() as u64;
-        let per_request = REQUEST + desks * (REQUEST_AT_DESK + nodes / 8);
+        let scores = if policy.keeps_scores() { nodes * SCORE_AT_DESK / 4 } else { 0 };
+        let per_request = REQUEST + desks * (REQUEST_AT_DESK + nodes / 8 + scores);
+        let counts = match policy.counts_tasks() {
+            true => COUNTING_NODE * nodes + COUNTED_TASK * tasks,
+            false => 0,
+        };
         let memory = PROGRAM
             + (NODE + NODE_AT_DESK * desks) * nodes
             + (GPU + GPU_AT_DESK * desks) * gpus
             + LISTED * listed.len() as u64
             + per_task * tasks
             + per_request * requests
+            + counts
             + THREAD * threads
             + USED_OF_ARENA * arenas;
         Self { memory, address_space: memory + RESERVED + STACK * threads + ARENA * arenas }
@@ -132,6 +146,10 @@ mod tests {
     }
 
     fn need(scale: u32, tasks: u64, threads: usize) -> Need {
+        need_of(PolicyName::BestFit, scale, tasks, threads)
+    }
+
+    fn need_of(policy: PolicyName, scale: u32, tasks: u64, threads: usize) -> Need {
         let node = |number: u8| Node {
             name: format!("n{number}"),
             cpu_milli: 1000,
@@ -141,7 +159,7 @@ mod tests {
         };
         let task =
             Demand { cpu_milli: 1, memory_mib: 1, gpus: 2, gpu_milli: 5, models: ModelSet::ANY };
-        Need::new(&[node(2), node(6)], scale, &[task; 3], tasks, threads)
+        Need::new(&[node(2), node(6)], scale, &[task; 3], tasks, threads, policy)
     }
 
     #[test]
@@ -150,6 +168,14 @@ mod tests {
         for more in [need(2, 10, 1), need(1, 11, 1), need(1, 10, 2)] {
             assert!(more.memory > least.memory && more.address_space > least.address_space);
         }
+    }
+
+    #[test]
+    fn scores_and_counts_need_memory_too() {
+        let of = |policy| need_of(policy, 100, 1_000, 2).memory;
+        assert_eq!(of(PolicyName::FirstFit), of(PolicyName::BestFit));
+        assert!(of(PolicyName::BestFit) < of(PolicyName::Fgd));
+        assert!(of(PolicyName::Fgd) < of(PolicyName::GpuClustering));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::error::{ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, ValueEnum};
-use serde::Serialize;
+use clap::{CommandFactory, Parser};
 
+use crate::policy::PolicyName;
 use crate::quote::quote;
 use crate::trace::STANDARD_INPUT;
 
@@ -130,28 +130,6 @@ impl Options {
     pub(crate) fn seeds(&self) -> impl Iterator<Item = u64> {
         let first = self.seed;
         (0..u64::from(self.seeds)).map(move |offset| first.wrapping_add(offset))
-    }
-}
-
-/// A policy's name on the command line.
-#[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum PolicyName {
-    /// The first node by name that fits
-    FirstFit,
-    /// The node that has the least left after placing the task
-    BestFit,
-    /// Any node that fits, each with the same chance
-    Random,
-}
-
-impl std::fmt::Display for PolicyName {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::FirstFit => "first-fit",
-            Self::BestFit => "best-fit",
-            Self::Random => "random",
-        })
     }
 }
 

@@ -1,57 +1,118 @@
 //! How a node is chosen for a task.
 //!
-//! The rules and the tie rule (the smallest node name wins) are those of the experiment in Weng et
-//! al., "Beware of Fragmentation", USENIX ATC 2023, but that best-fit takes for a tie what differs by
-//! less than a 32nd part. The search is the library's, so that a policy is little more than the
-//! order in which the candidates come. The nodes were created in the order of their names: this is
-//! the order of the roots.
+//! Each policy has a file, which can serve as a model for one more. But for first-fit they are those of the
+//! experiment in Weng et al., "Beware of Fragmentation", USENIX ATC 2023, as its published program defines
+//! them: a node gets a score from 0 to 100, and of equal ones the first wins. The search is the library's:
+//! a policy says in which order it wants the candidates.
+//!
+//! | policy | goes through the nodes | looks at for one task |
+//! |---|---|---|
+//! | first-fit | as they stand | the first that fits |
+//! | best-fit | in one order for all tasks, by what is free | the first few |
+//! | random | by lot | the first few |
+//! | the others | by a score for each kind of task | the nodes that have changed since the last such task |
 
-use provider_tree::{Candidate, Error, Prepared, Root, View};
-use rand::RngExt;
+mod best_fit;
+mod dot_product;
+mod fgd;
+mod first_fit;
+mod fragmentation;
+mod gpu_clustering;
+mod gpu_packing;
+mod random;
+mod scored;
+
+use clap::ValueEnum;
+use provider_tree::{Candidate, Error, Request, View};
 use rand::rngs::Xoshiro256PlusPlus;
+use serde::Serialize;
 
-use crate::cluster::Classes;
-use crate::options::PolicyName;
+use crate::cluster::Cluster;
 use crate::shape::Demand;
 
-/// Returns what best-fit minimises, in whole numbers: 16 times the idle GPU thousandths plus the idle
-/// thousandths of a core, which is `cpu / 128000 + gpu / 8000` times 128000.
-fn room(cpu_milli: u64, gpu_milli: u64) -> u64 {
-    cpu_milli + 16 * gpu_milli
+/// A policy's name on the command line.
+#[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PolicyName {
+    /// The first node by name that fits
+    FirstFit,
+    /// The node that has the least left after placing the task
+    BestFit,
+    /// Any node that fits, each with the same chance
+    Random,
+    /// The node that the task fragments least: fragmentation gradient descent
+    Fgd,
+    /// The node whose free resources are least like what the task asks for
+    DotProduct,
+    /// GPUs that are in use, then those of nodes in use, then those of idle nodes
+    GpuPacking,
+    /// The node whose other tasks use GPUs in the same way
+    GpuClustering,
+}
+
+impl std::fmt::Display for PolicyName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::FirstFit => "first-fit",
+            Self::BestFit => "best-fit",
+            Self::Random => "random",
+            Self::Fgd => "fgd",
+            Self::DotProduct => "dot-product",
+            Self::GpuPacking => "gpu-packing",
+            Self::GpuClustering => "gpu-clustering",
+        })
+    }
+}
+
+/// Chooses nodes for the tasks of one view.
+pub(crate) trait Policy {
+    /// Returns a search for the tasks that ask for the same.
+    fn search(
+        &self,
+        view: &mut View,
+        request: &Request,
+        task: &Demand,
+    ) -> Result<Box<dyn Search>, Error>;
+}
+
+/// Finds a place for one task after the other, all of which ask for the same.
+pub(crate) trait Search: Send {
+    /// Returns a place for a task among what the view shows as free; `None` when it fits nowhere.
+    /// `random` is the task's own generator.
+    fn find(
+        &mut self,
+        view: &View,
+        random: &mut Xoshiro256PlusPlus,
+    ) -> Result<Option<Candidate>, Error>;
 }
 
 impl PolicyName {
-    /// Brings a view into the order in which the policy goes through it.
-    pub(crate) fn arrange(self, view: &mut View, classes: Classes) {
-        if self == Self::BestFit {
-            let free = move |root: Root<'_>| room(root.free(classes.cpu), root.free(classes.gpu));
-            view.order_by(free);
+    /// Returns the policy for a view of this cluster, on which tasks like the listed ones are placed.
+    pub(crate) fn policy(
+        self,
+        view: &mut View,
+        cluster: &Cluster,
+        listed: &[Demand],
+    ) -> Box<dyn Policy> {
+        match self {
+            Self::FirstFit => Box::new(first_fit::FirstFit),
+            Self::BestFit => Box::new(best_fit::BestFit::new(view, cluster.classes)),
+            Self::Random => Box::new(random::Random),
+            Self::Fgd => Box::new(fgd::Fgd::new(view, cluster, listed)),
+            Self::DotProduct => Box::new(dot_product::DotProduct(cluster.classes)),
+            Self::GpuPacking => Box::new(gpu_packing::GpuPacking(cluster.classes)),
+            Self::GpuClustering => Box::new(gpu_clustering::GpuClustering::new(cluster)),
         }
     }
 
-    /// Returns a place for a task among what the view shows as free; `None` when it fits nowhere.
-    /// `random` is the task's own generator.
-    pub(crate) fn choose(
-        self,
-        view: &View,
-        request: &mut Prepared,
-        demand: &Demand,
-        random: &mut Xoshiro256PlusPlus,
-    ) -> Result<Option<Candidate>, Error> {
-        match self {
-            Self::FirstFit => Ok(view.candidates(request)?.next()),
-            // A task lowers the room of every node by the same amount, so that the order by room is
-            // the order by what is left. Nodes with less room than the task takes have no room.
-            Self::BestFit => {
-                let taken = room(demand.cpu_milli.into(), demand.gpu_total().into());
-                Ok(view.candidates(request)?.in_order(taken).tightest().next())
-            }
-            // Any node that fits, and on it any devices that do, each with the same chance.
-            Self::Random => {
-                let (node, devices) = (random.random(), random.random());
-                Ok(view.candidates(request)?.drawn(node).shuffled(devices).next())
-            }
-        }
+    /// Returns whether the policy keeps a score of each node for each kind of task.
+    pub(crate) fn keeps_scores(self) -> bool {
+        !matches!(self, Self::FirstFit | Self::BestFit | Self::Random)
+    }
+
+    /// Returns whether the nodes have to count the tasks that run there, by how they use GPUs.
+    pub(crate) fn counts_tasks(self) -> bool {
+        self == Self::GpuClustering
     }
 }
 

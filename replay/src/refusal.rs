@@ -1,6 +1,6 @@
 //! Why nothing is replayed although the options are well formed.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::memory::Shortage;
 use crate::trace::Problem;
@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     NothingFits { tasks: usize },
     /// The run would take more memory than there is.
     Memory(Shortage),
+    /// The system does not start as many threads as are asked for.
+    Threads { wanted: usize, started: usize, error: io::Error },
 }
 
 impl fmt::Display for Refusal {
@@ -42,6 +44,10 @@ impl fmt::Display for Refusal {
                 write!(formatter, "none of the {tasks} tasks fits on any node, even an empty one")
             }
             Self::Memory(shortage) => shortage.fmt(formatter),
+            Self::Threads { wanted, started, error } => write!(
+                formatter,
+                "only {started} of {wanted} threads could be started: lower --threads ({error})"
+            ),
         }
     }
 }

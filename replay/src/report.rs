@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::audit::{Audit, LibraryAudit};
 use crate::columns::{Column, folded, side_by_side};
 use crate::memory::{Need, size};
-use crate::options::PolicyName;
+use crate::policy::PolicyName;
 use crate::scheduler::Counters;
 use crate::workload::LoadRule;
 

@@ -38,18 +38,18 @@
 //!
 //! The processor time of the whole program grows from 0.2 s with 8 threads to 0.6 s with 128.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
-use provider_tree::{Claim, Error, Provider, Request, Worker};
+use provider_tree::{Claim, Error, Provider, Worker};
 
 use crate::cluster::Cluster;
 use crate::desk::{Desks, Seat};
+use crate::gate::Gate;
 use crate::interrupt::Interrupt;
-use crate::options::PolicyName;
+use crate::kinds::Kinds;
+use crate::policy::PolicyName;
 use crate::progress;
 use crate::queue::Queue;
 use crate::seed::{self, Purpose};
@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) policy: PolicyName,
     pub(crate) threads: usize,
     pub(crate) seed: u64,
+    /// How many tasks come first that are listed; the others are drawn from among them.
+    pub(crate) listed: usize,
     /// A sleep between choosing and claiming.
     pub(crate) pause: Duration,
 }
@@ -99,33 +101,56 @@ pub(crate) struct Counters {
     pub(crate) retries: u64,
 }
 
+/// Why there is no schedule.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The library has refused something that is no conflict.
+    Library(Error),
+    /// The system has started only so many threads.
+    Threads { started: usize, error: io::Error },
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
 /// Schedules the tasks in order on the cluster, until it is interrupted.
 pub(crate) fn run(
     cluster: &Cluster,
     tasks: &[Demand],
     settings: &Settings,
     interrupt: &Interrupt,
-) -> Result<Schedule, Error> {
+) -> Result<Schedule, Trouble> {
     let begin = Instant::now();
-    let (requests, request_of) = distinct_requests(cluster, tasks)?;
+    let kinds = Kinds::new(cluster, tasks)?;
+    let listed = &tasks[..settings.listed.min(tasks.len())];
     // A desk for each thread that can run.
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let desks = settings.threads.min(cores);
+    let are_told = !settings.pause.is_zero();
     let shared = Shared {
         cluster,
-        tasks,
         settings,
-        request_of,
-        desks: Desks::new(desks, cluster, settings.policy, &requests, !settings.pause.is_zero())?,
+        desks: Desks::new(desks, cluster, settings.policy, listed, &kinds, are_told)?,
+        kinds: kinds.of_task,
         queue: Queue::new(tasks.len(), interrupt.clone()),
     };
-    let barrier = Barrier::new(settings.threads);
+    let gate = Gate::default();
     let label = format!("{}, seed {}", settings.policy, settings.seed);
     let shifts = thread::scope(|scope| {
-        let (shared, barrier) = (&shared, &barrier);
-        let work = |number| move || Thread::work(shared, number, barrier);
-        let threads: Vec<_> = (0..settings.threads).map(work).collect();
-        let threads: Vec<_> = threads.into_iter().map(|work| scope.spawn(work)).collect();
+        let (shared, gate) = (&shared, &gate);
+        let start = |number| {
+            let work = move || Thread::work(shared, number, gate);
+            let started = thread::Builder::new().spawn_scoped(scope, work);
+            // Those that have started would wait for ever.
+            started
+                .inspect_err(|_| gate.close())
+                .map_err(|error| Trouble::Threads { started: number, error })
+        };
+        let threads = (0..settings.threads).map(start).collect::<Result<Vec<_>, Trouble>>()?;
+        gate.open_for(settings.threads);
         if progress::is_wanted() {
             progress::follow(&shared.queue, &label);
         }
@@ -133,7 +158,7 @@ pub(crate) fn run(
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        results.collect::<Result<Vec<Shift>, Error>>()
+        results.collect::<Result<Vec<Shift>, Error>>().map_err(Trouble::from)
     })?;
     // The queue gives the tasks out in order, and what is given out is decided.
     let decided = shifts.iter().map(|shift| shift.outcomes.len()).sum();
@@ -145,24 +170,6 @@ pub(crate) fn run(
     let counters = Counters { refreshed: shared.desks.refreshed(), ..counters };
     let (set_up, elapsed) = times(begin, &shifts);
     Ok(Schedule { outcomes, set_up, elapsed, counters })
-}
-
-/// Returns what the tasks ask for, each request once, and by task which one it is. No node serves
-/// the tasks without a request, ever.
-fn distinct_requests(
-    cluster: &Cluster,
-    tasks: &[Demand],
-) -> Result<(Vec<Option<Request>>, Vec<usize>), Error> {
-    let (mut requests, mut known) = (Vec::new(), HashMap::new());
-    let request_of = tasks.iter().map(|demand| match known.entry(*demand) {
-        Entry::Occupied(known) => Ok(*known.get()),
-        Entry::Vacant(new) => {
-            requests.push(cluster.request(demand)?);
-            Ok(*new.insert(requests.len() - 1))
-        }
-    });
-    let request_of = request_of.collect::<Result<_, Error>>()?;
-    Ok((requests, request_of))
 }
 
 /// One thread's time, counts and decisions.
@@ -195,10 +202,9 @@ impl Counters {
 /// What all scheduler threads look at.
 struct Shared<'a> {
     cluster: &'a Cluster,
-    tasks: &'a [Demand],
     settings: &'a Settings,
-    /// By task: the number of its request.
-    request_of: Vec<usize>,
+    /// By task: the number of its kind.
+    kinds: Vec<usize>,
     desks: Desks,
     queue: Queue,
 }
@@ -214,10 +220,12 @@ struct Thread<'a> {
 
 impl<'a> Thread<'a> {
     /// Takes tasks until there are none left. After an error nobody takes any more.
-    fn work(shared: &'a Shared<'a>, number: usize, barrier: &Barrier) -> Result<Shift, Error> {
+    fn work(shared: &'a Shared<'a>, number: usize, gate: &Gate) -> Result<Shift, Error> {
         let thread = Self::new(shared, number);
         // Also a thread that failed has to come here, or the others would wait for ever.
-        barrier.wait();
+        if !gate.pass() {
+            shared.queue.stop();
+        }
         let start = Instant::now();
         let done = thread.and_then(Self::take_tasks);
         let (counters, outcomes) = done.inspect_err(|_| shared.queue.stop())?;
@@ -249,12 +257,12 @@ impl<'a> Thread<'a> {
 
     /// Chooses and claims until the claim holds or nothing fits.
     fn settle(&mut self, index: usize) -> Result<Outcome, Error> {
-        let Shared { tasks, settings, request_of, desks, .. } = self.shared;
+        let Shared { settings, kinds, desks, .. } = self.shared;
         let consumer = seed::consumer(settings.seed, index as u64);
         let mut random = seed::generator(settings.seed, Purpose::Choice, index as u64);
         loop {
             let mut desk = desks.sit(self.number);
-            let found = desk.find(request_of[index], &tasks[index], &mut random)?;
+            let found = desk.find(kinds[index], &mut random)?;
             let Some(found) = found else { return Ok(Outcome::Failed) };
             let claim = found.claim(consumer);
             let is_granted = match settings.pause.is_zero() {

@@ -6,6 +6,10 @@ pub(crate) const WHOLE_GPU: u16 = 1000;
 /// The most GPUs a node can have.
 pub(crate) const MOST_GPUS: u8 = 64;
 
+/// What the largest node of the published cluster has, by which scores are measured.
+pub(crate) const MOST_CPU_MILLI: f64 = 128_000.0;
+pub(crate) const MOST_GPU_MILLI: f64 = 8_000.0;
+
 /// A machine: processors, memory and some GPUs of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -38,9 +42,36 @@ impl Demand {
     }
 }
 
+/// How a task uses GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum GpuUse {
+    /// A part of each.
+    Shared,
+    /// This many, and all of each.
+    Whole(u8),
+}
+
+impl GpuUse {
+    /// Returns how a task uses GPUs; `None` if it uses none.
+    pub(crate) fn of(task: &Demand) -> Option<Self> {
+        match (task.gpus, task.gpu_milli) {
+            (0, _) => None,
+            (gpus, WHOLE_GPU) => Some(Self::Whole(gpus)),
+            _ => Some(Self::Shared),
+        }
+    }
+}
+
 /// A GPU model, as an index into [`Models`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ModelId(u8);
+
+impl ModelId {
+    /// Returns its place among the models.
+    pub(crate) fn index(self) -> usize {
+        self.0.into()
+    }
+}
 
 /// The GPU models of a cluster.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +93,16 @@ impl Models {
         }
         self.names.push(name.to_owned());
         Some(ModelId((self.names.len() - 1) as u8))
+    }
+
+    /// Returns how many models there are.
+    pub(crate) fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Returns each model, and `None` for nodes without one.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Option<ModelId>> {
+        (0..self.names.len()).map(|index| Some(ModelId(index as u8))).chain([None])
     }
 
     /// Whether there is a model of this name.
@@ -98,7 +139,7 @@ impl Models {
 }
 
 /// The GPU models a task accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ModelSet {
     /// `None` accepts every node, also one without a model.
     accepted: Option<u64>,

@@ -62,8 +62,14 @@ impl Workload {
         };
         let listed = tasks.listed(options.seed);
         let rule = LoadRule::new(options.load, &nodes, options.scale, &listed)?;
-        let need =
-            Need::new(&nodes, options.scale, &listed, rule.expected_tasks, options.threads());
+        let need = Need::new(
+            &nodes,
+            options.scale,
+            &listed,
+            rule.expected_tasks,
+            options.threads(),
+            options.policy,
+        );
         drop(listed);
         need.check(limits)?;
         Ok(Self { nodes: scaled(nodes, options.scale), models, warnings, tasks, rule, need })
