@@ -10,11 +10,15 @@
 mod audit;
 mod cluster;
 mod columns;
+mod csv;
 mod desk;
 mod experiment;
+mod failure;
+mod fingerprint;
 mod interrupt;
 mod memory;
 mod options;
+mod placements;
 mod policy;
 mod progress;
 mod queue;
@@ -24,11 +28,18 @@ mod report;
 mod scheduler;
 mod seed;
 mod shape;
+mod table;
 mod trace;
+mod trial;
 mod workload;
 
 use std::process::ExitCode;
 
+use options::Command;
+
 fn main() -> ExitCode {
-    experiment::run(&options::Options::from_command_line())
+    match Command::from_command_line() {
+        Command::Run(options) => experiment::run(&options),
+        Command::Table(options) => table::run(&options),
+    }
 }

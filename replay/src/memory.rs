@@ -79,6 +79,12 @@ impl Need {
         Self { memory, address_space: memory + RESERVED + STACK * threads + ARENA * arenas }
     }
 
+    /// Returns the need with so many listed tasks of other lists in memory.
+    pub(crate) fn beside(self, listed: usize) -> Self {
+        let others = LISTED * listed as u64;
+        Self { memory: self.memory + others, address_space: self.address_space + others }
+    }
+
     /// Refuses a run that would take more than one of the limits.
     pub(crate) fn check(&self, limits: &[Limit]) -> Result<(), Shortage> {
         let need = |limit: &Limit| match limit.kind {
@@ -150,6 +156,13 @@ mod tests {
         for more in [need(2, 10, 1), need(1, 11, 1), need(1, 10, 2)] {
             assert!(more.memory > least.memory && more.address_space > least.address_space);
         }
+    }
+
+    #[test]
+    fn a_need_grows_with_the_other_lists() {
+        let (alone, beside) = (need(1, 10, 1), need(1, 10, 1).beside(1000));
+        assert!(beside.memory > alone.memory && beside.address_space > alone.address_space);
+        assert_eq!(alone.beside(0), alone);
     }
 
     #[test]

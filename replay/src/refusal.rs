@@ -1,9 +1,12 @@
 //! Why nothing is replayed although the options are well formed.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::memory::Shortage;
-use crate::trace::Problem;
+use crate::quote::{quote, visible};
+use crate::trace::{Problem, shown};
+use crate::workload::Source;
 
 /// What the tool is asked for makes no sense, or more than it may take.
 #[derive(Debug)]
@@ -20,6 +23,23 @@ pub(crate) enum Refusal {
     NothingFits { tasks: usize },
     /// The run would take more memory than there is.
     Memory(Shortage),
+    /// One of several task lists is the reason.
+    InList { file: String, refusal: Box<Refusal> },
+    /// A file can't be opened that is to be written.
+    Output { file: PathBuf, why: String },
+    /// A file was not made by `--keep`, which would append to it.
+    NotKept { file: PathBuf, line: usize, why: String },
+}
+
+impl Refusal {
+    /// Returns the refusal with the list's name, if it is one of several and does not have it.
+    pub(crate) fn in_list(self, source: &Source, lists: usize) -> Self {
+        match self {
+            Self::File(_) => self,
+            _ if lists < 2 => self,
+            _ => Self::InList { file: source.file.clone(), refusal: Box::new(self) },
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -42,6 +62,19 @@ impl fmt::Display for Refusal {
                 write!(formatter, "none of the {tasks} tasks fits on any node, even an empty one")
             }
             Self::Memory(shortage) => shortage.fmt(formatter),
+            Self::InList { file, refusal } => {
+                write!(formatter, "{}: {refusal}", shown(file.as_ref()))
+            }
+            Self::Output { file, why } => {
+                write!(formatter, "{}: can't be written: {why}", visible(&file.to_string_lossy()))
+            }
+            Self::NotKept { file, line, why } => {
+                let (file, why) = (visible(&file.to_string_lossy()), quote(why));
+                write!(
+                    formatter,
+                    "{file}:{line}: not a finished run of `replay table --keep`: {why}"
+                )
+            }
         }
     }
 }

@@ -84,6 +84,7 @@ fn the_table_has_every_figure_and_no_progress_bar() {
         "setting up the threads",
         "scheduling",
         "auditing",
+        "writing placements",
         "clearing away",
         "everything",
         "memory, estimated",
@@ -156,7 +157,7 @@ fn files_are_replayed() {
 #[test]
 fn every_step_is_timed() {
     let report = report(&["--load", "0.1", "--threads", "1", "--seeds", "2"]);
-    let steps = ["prepare", "build", "set_up", "schedule", "audit", "clear"];
+    let steps = ["prepare", "build", "set_up", "schedule", "audit", "write", "clear"];
     let runs = report["runs"].as_array().expect("the report has runs").iter();
     let of_run = |run| steps.map(|step| number(run, &format!("{step}_seconds")));
     let sum = number(&report, "read_seconds") + runs.flat_map(of_run).sum::<f64>();
@@ -250,7 +251,7 @@ fn what_exceeds_a_limit_of_memory_is_refused() {
 
 #[test]
 fn the_help_says_how_many_tasks_there_may_be() {
-    let help = String::from_utf8(replay(&["--help"]).stdout).expect("the help is text");
+    let help = String::from_utf8(replay(&["run", "--help"]).stdout).expect("the help is text");
     let words: Vec<_> = help.split_whitespace().collect();
     assert!(
         words.join(" ").contains("at most 1000 tasks for each node and each listed task"),
