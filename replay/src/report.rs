@@ -317,13 +317,14 @@ fn memory(kib: Option<u64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::audit::Share;
     use crate::columns::WIDTH;
     use crate::workload::{Sources, Workload};
 
-    fn run(seed: u64, tasks: u64) -> Run {
+    /// A run that has placed so many tasks without a failure.
+    pub(crate) fn run(seed: u64, tasks: u64) -> Run {
         let share = Share { allocated: tasks, capacity: tasks };
         let audit = Audit {
             holds: true,

@@ -42,7 +42,8 @@ fn table(options: &TableOptions) -> Result<Table, Failure> {
     for tasks in &workload.lists {
         for &policy in &options.policies {
             for threads in options.threads() {
-                table.add(tasks, policy, threads, runs.of_cell(tasks, policy, threads)?);
+                let runs = runs.of_cell(tasks, policy, threads)?;
+                table.add(&tasks.source.file, policy, threads, runs);
             }
         }
     }

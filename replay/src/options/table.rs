@@ -106,6 +106,12 @@ impl TableOptions {
         }
     }
 
+    /// Returns what these arguments after `replay table` say.
+    #[cfg(test)]
+    pub(crate) fn of(arguments: &[&str]) -> Self {
+        super::tests::table(arguments)
+    }
+
     pub(super) fn check(&self) -> Checked {
         let files = || self.nodes.iter().chain(&self.tasks).map(PathBuf::as_path);
         if files().filter(|file| is_standard_input(file)).count() > 1 {

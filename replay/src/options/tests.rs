@@ -13,7 +13,7 @@ fn run(arguments: &[&str]) -> RunOptions {
     }
 }
 
-fn table(arguments: &[&str]) -> TableOptions {
+pub(super) fn table(arguments: &[&str]) -> TableOptions {
     match parsed(&[&["table"], arguments].concat()) {
         Ok(Command::Table(options)) => options,
         other => panic!("{arguments:?}: {other:?}"),

@@ -130,3 +130,6 @@ fn parse(line: &[u8]) -> Result<Option<(Key, Run)>, String> {
     let line: Line<Run> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     Ok(Some((line.of.key(), line.run)))
 }
+
+#[cfg(test)]
+mod tests;

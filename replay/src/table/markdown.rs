@@ -143,3 +143,78 @@ fn file_name(file: &str) -> String {
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
     shown(name.as_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::summary::tests::{full, runs, table};
+    use super::*;
+
+    #[test]
+    fn what_is_published_stands_below_what_was_measured() {
+        let text = text(&full());
+        let expected = "\
+# replay VERSION: built-in
+
+1213 nodes, 6212 GPUs; load 1.3, scale 1, 2 seeds from 42.
+
+## GPU allocation
+
+Percent, mean \u{b1} standard deviation over the seeds, with 1 thread.
+Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
+
+| task list                 |            |     best-fit |       random |
+| ------------------------- | ---------- | -----------: | -----------: |
+| openb_pod_list_cpu050.csv | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
+|                           | published  |        93.79 |        91.24 |
+|                           | difference |        +0.21 |        +2.76 |
+| other.csv                 | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
+
+## Threads
+"
+        .replace("VERSION", env!("CARGO_PKG_VERSION"));
+        assert!(text.starts_with(&expected), "{text}");
+        let row =
+            "| other.csv                 | random   |       4 | 90.50 |       -3.50 |    0.0 |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("|             1.0000 |    50.0 |\n"), "{text}");
+    }
+
+    #[test]
+    fn one_number_of_threads_is_not_compared() {
+        let mut table = table(&["a"]);
+        table.add("a", PolicyName::Random, 7, runs(&[90.0, 91.0]));
+        table.finish(Duration::ZERO);
+        let text = text(&table);
+        assert!(text.contains("with 7 threads.\n") && !text.contains("## Threads"), "{text}");
+        assert!(!text.contains("ublished") && !text.contains("interrupted"), "{text}");
+    }
+
+    #[test]
+    fn a_cell_says_how_many_runs_it_lacks() {
+        let mut table = table(&["a", "b"]);
+        table.add("a", PolicyName::Random, 1, runs(&[90.0]));
+        table.add("b", PolicyName::Random, 1, Vec::new());
+        table.finish(Duration::ZERO);
+        let text = text(&table);
+        assert!(text.contains("\ninterrupted: 1 of 4 runs finished.\n"), "{text}");
+        assert!(text.contains("| a         | measured | 90.00 (1 of 2) |\n"), "{text}");
+        assert!(text.contains("| b         | measured |                |\n"), "{text}");
+    }
+
+    #[test]
+    fn lists_of_one_name_have_their_directories() {
+        let label = |name| label(&table(&["a/t.csv", "b/t.csv", "b/u.csv", "-"]), name);
+        assert_eq!(["a/t.csv", "b/t.csv", "b/u.csv"].map(label), ["a/t.csv", "b/t.csv", "u.csv"]);
+        assert_eq!(label("-"), "<standard input>");
+    }
+
+    #[test]
+    fn nothing_in_a_name_controls_a_terminal_or_a_table() {
+        let mut table = table(&["\u{1b}[31m|.csv"]);
+        table.add("\u{1b}[31m|.csv", PolicyName::Random, 1, runs(&[90.0, 91.0]));
+        let text = text(&table);
+        assert!(text.contains(r"| \u{1b}[31m\|.csv | measured |"), "{text}");
+    }
+}

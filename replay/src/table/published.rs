@@ -43,3 +43,51 @@ pub(super) fn value(table: &Table, tasks: &str, policy: PolicyName) -> Option<f6
     let policy = policy.to_string();
     POLICIES.iter().zip(values).find(|(name, _)| **name == policy).map(|(_, value)| *value)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::super::summary::tests::table;
+    use super::*;
+
+    #[test]
+    fn lists_are_known_by_their_files_names() {
+        let table = table(&[]);
+        let value = |tasks| value(&table, tasks, PolicyName::BestFit);
+        assert_eq!(value("openb_pod_list_default.csv"), Some(93.08));
+        assert_eq!(value("some/where/openb_pod_list_multigpu20.csv"), Some(93.93));
+        for other in
+            ["default", "openb_pod_list_default", "openb_pod_list_.csv", "built-in", "-", ""]
+        {
+            assert_eq!(value(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn other_experiments_have_no_values() {
+        let list = "openb_pod_list_gpuspec10.csv";
+        let changes: [fn(&mut Table); 4] = [
+            |table| table.load = 1.2,
+            |table| table.scale = 2,
+            |table| table.nodes = 1_523,
+            |table| table.gpus = 6_211,
+        ];
+        for change in changes {
+            let mut table = table(&[]);
+            assert_eq!(value(&table, list, PolicyName::Random), Some(87.43));
+            change(&mut table);
+            assert_eq!(value(&table, list, PolicyName::Random), None);
+        }
+    }
+
+    /// A policy whose name changes here would lose its values.
+    #[test]
+    fn every_policy_but_first_fit_is_published() {
+        let table = table(&[]);
+        for policy in PolicyName::value_variants() {
+            let value = value(&table, "openb_pod_list_cpu100.csv", *policy);
+            assert_eq!(value.is_some(), *policy != PolicyName::FirstFit, "{policy}");
+        }
+    }
+}

@@ -65,3 +65,38 @@ fn row(table: &Table, cell: &Cell) -> [String; HEADER.len()] {
         cell.runs.iter().all(|run| run.audit.holds).to_string(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::tests::{full, runs, table};
+    use super::*;
+    use crate::options::PolicyName;
+
+    #[test]
+    fn every_row_has_every_column() {
+        let text = text(&full());
+        assert_eq!(text.lines().count(), 1 + 8);
+        for line in text.lines() {
+            assert_eq!(line.split(',').count(), HEADER.len(), "{line}");
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let row = format!(
+            "{version},built-in,a/openb_pod_list_cpu050.csv,best-fit,4,1.3,1,42,2,2,90.5,\
+             0.7071067811865476,93.79,-3.2900000000000063,-3.5,50000,50,0,50,1,50,true"
+        );
+        assert_eq!(text.lines().nth(1), Some(&*row));
+    }
+
+    #[test]
+    fn what_is_not_known_is_empty() {
+        let mut table = table(&["a"]);
+        table.add("a", PolicyName::Random, 1, Vec::new());
+        table.add("a", PolicyName::BestFit, 1, runs(&[50.0]));
+        let text = text(&table);
+        assert!(text.contains(",a,random,1,1.3,1,42,2,0,,,,,,,,,,,,true\n"), "{text}");
+        assert!(
+            text.contains(",a,best-fit,1,1.3,1,42,2,1,50,,,,,50000,50,0,50,1,50,true\n"),
+            "{text}"
+        );
+    }
+}

@@ -99,20 +99,13 @@ impl Table {
         }
     }
 
-    /// Adds a cell with its finished runs.
-    pub(super) fn add(
-        &mut self,
-        tasks: &Tasks,
-        policy: PolicyName,
-        threads: usize,
-        runs: Vec<Run>,
-    ) {
-        let tasks = tasks.source.file.clone();
+    /// Adds the cell of a task list, by its name, with its finished runs.
+    pub(super) fn add(&mut self, tasks: &str, policy: PolicyName, threads: usize, runs: Vec<Run>) {
         let mean = Means::of(&runs);
-        let published = published::value(self, &tasks, policy);
+        let published = published::value(self, tasks, policy);
         self.interrupted |= runs.len() < self.seeds as usize;
         self.cells.push(Cell {
-            tasks,
+            tasks: tasks.to_owned(),
             policy,
             threads,
             published_gpu_percent: published,
@@ -196,4 +189,106 @@ fn deviation(runs: &[Run]) -> Option<f64> {
     let mean = runs.iter().map(|run| run.gpu_percent).sum::<f64>() / runs.len() as f64;
     let squares = runs.iter().map(|run| (run.gpu_percent - mean).powi(2));
     Some((squares.sum::<f64>() / others).sqrt())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::report::tests::run;
+    use crate::workload::Sources;
+
+    pub(in crate::table) const POLICIES: [PolicyName; 2] =
+        [PolicyName::BestFit, PolicyName::Random];
+
+    /// A table of the built-in workload without cells, under these names.
+    pub(in crate::table) fn table(lists: &[&str]) -> Table {
+        let sources = Sources {
+            nodes: None,
+            tasks: Vec::new(),
+            load: 1.3,
+            scale: 1,
+            seed: 42,
+            most_threads: 1,
+            are_names_kept: false,
+        };
+        let workload = Workload::read(&sources, &[]).expect("it is built in");
+        let options = TableOptions::of(&["--seeds", "2"]);
+        let mut table = Table::new(&options, &workload);
+        let list = table.task_lists.swap_remove(0);
+        table.task_lists = Vec::new();
+        for name in lists {
+            let source = Source { file: (*name).to_owned(), ..list.source.clone() };
+            let load_rule = list.load_rule.clone();
+            table.task_lists.push(TaskList { source, load_rule, warnings: Vec::new(), ..list });
+        }
+        table
+    }
+
+    /// Runs with these GPU allocations.
+    pub(in crate::table) fn runs(percents: &[f64]) -> Vec<Run> {
+        let run = |(seed, &gpu_percent)| Run { gpu_percent, ..run(seed, 50) };
+        (0..).zip(percents).map(run).collect()
+    }
+
+    /// A table with two lists, of which one is published, two policies, and one and four threads.
+    pub(in crate::table) fn full() -> Table {
+        let lists = ["a/openb_pod_list_cpu050.csv", "b/other.csv"];
+        let mut table = table(&lists);
+        for list in lists {
+            for policy in POLICIES {
+                table.add(list, policy, 4, runs(&[90.0, 91.0]));
+                table.add(list, policy, 1, runs(&[93.0, 95.0]));
+            }
+        }
+        table.finish(Duration::ZERO);
+        table
+    }
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        let deviation = |percents: &[f64]| Means::of(&runs(percents))?.gpu_percent_deviation;
+        assert_eq!(
+            deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]),
+            Some((32_f64 / 7.0).sqrt())
+        );
+        assert_eq!(deviation(&[3.0, 3.0]), Some(0.0));
+        assert_eq!(deviation(&[3.0]), None);
+        assert!(Means::of(&[]).is_none());
+    }
+
+    #[test]
+    fn cells_are_compared_with_what_is_published_and_with_the_fewest_threads() {
+        let table = full();
+        let cell = |list, policy, threads| table.cell(list, policy, threads).expect("it was added");
+        let published = cell("a/openb_pod_list_cpu050.csv", PolicyName::Random, 1);
+        assert_eq!(published.published_gpu_percent, Some(91.24));
+        assert_eq!(published.difference, Some(94.0 - 91.24));
+        assert_eq!(published.difference_to_fewest_threads, Some(0.0));
+        let other = cell("b/other.csv", PolicyName::BestFit, 4);
+        assert_eq!((other.published_gpu_percent, other.difference), (None, None));
+        assert_eq!(other.difference_to_fewest_threads, Some(-3.5));
+        assert!(!table.interrupted);
+    }
+
+    #[test]
+    fn a_cell_that_lacks_runs_was_interrupted() {
+        let mut table = table(&["a"]);
+        table.add("a", PolicyName::Random, 1, runs(&[90.0]));
+        table.add("a", PolicyName::Random, 2, Vec::new());
+        table.finish(Duration::ZERO);
+        assert!(table.interrupted);
+        assert_eq!(table.progress(), "interrupted: 1 of 4 runs finished");
+        assert!(table.cells[1].mean.is_none());
+    }
+
+    #[test]
+    fn a_violation_names_its_run() {
+        let mut table = table(&["a"]);
+        table.add("a", PolicyName::Random, 2, runs(&[90.0, 91.0]));
+        assert!(table.violations().is_empty());
+        let audit = &mut table.cells[0].runs[1].audit;
+        (audit.holds, audit.examples) = (false, vec!["task 3 is nowhere".to_owned()]);
+        let expected = "the audit of a, random, threads 2, seed 1: task 3 is nowhere";
+        assert_eq!(table.violations(), [expected]);
+    }
 }
