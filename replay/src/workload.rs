@@ -52,8 +52,8 @@ impl Source {
         Self { file: file.to_string_lossy().into_owned(), content }
     }
 
-    fn built_in(content: String) -> Self {
-        Self { file: "built-in".to_owned(), content }
+    fn built_in() -> Self {
+        Self { file: "built-in".to_owned(), content: built_in::content() }
     }
 }
 

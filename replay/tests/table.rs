@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use common::{errors, file, number, path, printed, replay};
+use common::{errors, file, no_file, number, printed, replay};
 
 const NODES: &str = "sn,cpu_milli,memory_mib,gpu,model\nn1,8000,1024,2,T4\nn2,8000,1024,4,T4\n";
 const TASKS: &str = "\
@@ -140,8 +140,7 @@ fn a_cell_is_what_run_reports() {
 #[test]
 fn all_formats_say_the_same() {
     let small = Small::new("formats");
-    let keep = path("formats.jsonl");
-    let _ = fs::remove_file(&keep);
+    let keep = no_file("formats.jsonl");
     let table = small.table(&["--keep", &keep]);
     let csv = printed(&small.arguments(&["--keep", &keep, "--format", "csv"]));
     let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
@@ -213,8 +212,7 @@ fn what_is_published_stands_where_it_applies() {
 #[test]
 fn a_table_goes_on_from_what_is_kept() {
     let small = Small::new("resumed");
-    let keep = path("resumed.jsonl");
-    let _ = fs::remove_file(&keep);
+    let keep = no_file("resumed.jsonl");
     let table = small.table(&["--keep", &keep]);
     assert_eq!(kept(&keep), runs(&table), "each run is a line");
     let whole = fs::read_to_string(&keep).expect("it was made");
@@ -242,8 +240,7 @@ fn a_table_goes_on_from_what_is_kept() {
 #[test]
 fn a_table_takes_from_the_file_what_it_asks_for() {
     let small = Small::new("partly");
-    let keep = path("partly.jsonl");
-    let _ = fs::remove_file(&keep);
+    let keep = no_file("partly.jsonl");
     let all = small.table(&["--keep", &keep]);
     let [one, _] = &small.tasks;
     let renamed = file("partly-renamed.csv", TASKS);
@@ -303,15 +300,15 @@ fn a_file_that_keeps_nothing_is_refused_and_left() {
 fn ctrl_c_prints_what_is_finished_and_how_to_go_on() {
     use std::process::{Command, Stdio};
 
-    let keep = path("interrupted.jsonl");
-    let _ = fs::remove_file(&keep);
+    let keep = no_file("interrupted.jsonl");
     let arguments = ["table", "--policies", "random", "--load", "0.3", "--keep", &keep];
     let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
     command.args(arguments).args(["--seeds", "1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child.expect("the tool was built with the test");
+    let mut child = child.expect("the tool was built with the test");
     common::wait_until_it_catches_ctrl_c(child.id());
     while fs::read(&keep).unwrap_or_default().is_empty() {
+        assert!(child.try_wait().is_ok_and(|ended| ended.is_none()), "the tool still runs");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     common::press_ctrl_c(child.id());
@@ -354,8 +351,7 @@ fn a_refusal_names_the_list_if_there_are_several() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_looked_at_before_the_first_run() {
-    let keep = path("never-begun.jsonl");
-    let _ = fs::remove_file(&keep);
+    let keep = no_file("never-begun.jsonl");
     let tool = env!("CARGO_BIN_EXE_replay");
     let limited = format!("ulimit -v 4194304; exec {tool} table --scale 1000 --keep {keep}");
     let output = std::process::Command::new("sh").args(["-c", &limited]).output();

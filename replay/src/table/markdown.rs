@@ -117,8 +117,12 @@ fn counted(threads: usize) -> String {
     format!("{threads} thread{}", if threads == 1 { "" } else { "s" })
 }
 
+/// Returns a difference with its sign, if there is one of this precision.
 fn signed(difference: f64) -> String {
-    format!("{difference:+.2}")
+    match format!("{difference:+.2}") {
+        nothing if nothing[1..] == *"0.00" => "0.00".to_owned(),
+        something => something,
+    }
 }
 
 /// Returns the policies in the order in which they were asked for.
@@ -179,6 +183,12 @@ Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
             "| other.csv                 | random   |       4 | 90.50 |       -3.50 |    0.0 |";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("|             1.0000 |    50.0 |\n"), "{text}");
+    }
+
+    #[test]
+    fn a_difference_that_is_none_has_no_sign() {
+        let differences = [0.004, -0.004, 0.006, -0.006, 10.0, -20.0].map(signed);
+        assert_eq!(differences, ["0.00", "0.00", "+0.01", "-0.01", "+10.00", "-20.00"]);
     }
 
     #[test]

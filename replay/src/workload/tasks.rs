@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::{LoadRule, Machines, Source, Sources, built_in};
-use crate::fingerprint::fingerprint;
 use crate::memory::Need;
 use crate::refusal::Refusal;
 use crate::seed::{self, Purpose};
@@ -60,7 +59,7 @@ impl Tasks {
     pub(super) fn built_in(sources: &Sources<'_>, machines: &Machines) -> Result<Self, Refusal> {
         let tasks = built_in::tasks(sources.seed);
         let (rule, need) = planned(&tasks, sources, machines)?;
-        let source = Source::built_in(fingerprint(&format!("{:?}", built_in::tasks(0))));
+        let source = Source::built_in();
         let (warnings, names) = (Vec::new(), Vec::new());
         Ok(Self { source, warnings, listed: Listed::BuiltIn, names, rule, need })
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -36,6 +37,15 @@ pub(crate) fn file(name: &str, text: &str) -> String {
 pub(crate) fn path(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     path.to_str().expect("the test directory has a printable name").to_owned()
+}
+
+/// The path of a file that is not there.
+pub(crate) fn no_file(name: &str) -> String {
+    let path = path(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => panic!("{path}: {error}"),
+        _ => path,
+    }
 }
 
 /// Waits until a process has a handler for the signal of Ctrl-C, the second bit of its mask.
