@@ -194,3 +194,15 @@ fn a_refusal_writes_nothing() {
     assert_eq!(common::replay(&arguments).status.code(), Some(2));
     assert_eq!(fs::read_to_string(&placements).ok().as_deref(), Some("of before"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_breaks_the_run_off() {
+    for command in ["run", "table"] {
+        let output = common::replay(&[command, "--placements", "/dev/full", "--load", "0.1"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let errors = common::errors(&output);
+        assert!(errors.starts_with("/dev/full: can't be written: "), "{errors}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
+}

@@ -361,6 +361,14 @@ fn memory_is_looked_at_before_the_first_run() {
     assert!(!fs::exists(&keep).expect("the directory can be read"));
 }
 
+/// A device has no end.
+#[cfg(unix)]
+#[test]
+fn a_file_that_keeps_is_a_regular_one() {
+    let complaint = complaint(&["table", "--keep", "/dev/zero"]);
+    assert_eq!(complaint, "/dev/zero: can't be written: it is not a regular file\n");
+}
+
 #[test]
 fn bad_options_end_with_2() {
     let (nodes, tasks) = (file("options-nodes.csv", NODES), file("options-tasks.csv", TASKS));

@@ -107,6 +107,9 @@ impl Keep {
 /// Opens a file that nobody else has open here.
 fn open(file: &Path) -> io::Result<File> {
     let handle = File::options().read(true).write(true).create(true).truncate(false).open(file)?;
+    if !handle.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     match handle.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::other("another replay is writing to it")),
         // Not every file system has locks.

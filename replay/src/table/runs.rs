@@ -8,10 +8,10 @@ use crate::interrupt::Interrupt;
 use crate::options::{PolicyName, TableOptions};
 use crate::placements::Placements;
 use crate::progress;
-use crate::quote::visible;
 use crate::refusal::Refusal;
 use crate::report::Run;
 use crate::scheduler::Settings;
+use crate::trace::shown;
 use crate::trial::Trial;
 use crate::workload::{Tasks, Workload};
 
@@ -40,9 +40,9 @@ impl<'a> Runs<'a> {
         policy: PolicyName,
         threads: usize,
     ) -> Result<Vec<Run>, Failure> {
-        if progress::is_wanted() && !self.interrupt.is_requested() {
-            let plural = if threads == 1 { "" } else { "s" };
-            eprintln!("{}, {policy}, {threads} thread{plural}", visible(&tasks.source.file));
+        if !self.interrupt.is_requested() {
+            let file = shown(tasks.source.file.as_ref());
+            progress::announce(&format!("{file}, {policy}, threads: {threads}"));
         }
         let mut runs = Vec::new();
         for seed in self.options.seeds() {
