@@ -72,6 +72,9 @@ impl Workload {
         let listed: usize = lists.iter().map(|list| list.rule.listed_tasks).sum();
         for list in &mut lists {
             list.need = list.need.beside(listed - list.rule.listed_tasks);
+            if sources.are_names_kept {
+                list.need = list.need.with_names(listed);
+            }
             let short = list.need.check(limits).map_err(Refusal::from);
             short.map_err(|refusal| refusal.in_list(&list.source, sources.tasks.len()))?;
         }
