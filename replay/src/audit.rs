@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use provider_tree::{Allocation, Error, Provider, ResourceClass, Snapshot, Usage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cluster::{Cluster, ClusterNode};
@@ -16,7 +16,7 @@ use crate::seed;
 use crate::shape::{Demand, WHOLE_GPU};
 
 /// What the audit found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Audit {
     pub(crate) holds: bool,
     /// Providers whose usage and capacity were compared.
@@ -38,7 +38,7 @@ pub(crate) struct Audit {
 }
 
 /// The counts of the library's own audit.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct LibraryAudit {
     pub(crate) holds: bool,
     pub(crate) providers: usize,
@@ -48,7 +48,7 @@ pub(crate) struct LibraryAudit {
 }
 
 /// An amount out of a capacity.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Share {
     pub(crate) allocated: u64,
     pub(crate) capacity: u64,

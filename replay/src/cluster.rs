@@ -79,15 +79,16 @@ impl TaskClasses {
 }
 
 impl Cluster {
-    /// Builds the forest, with nodes that count their tasks by `task_classes`.
-    pub(crate) fn new(
-        nodes: &[Node],
+    /// Builds the forest, with the nodes in this order, which count their tasks by `task_classes`.
+    pub(crate) fn new<'a>(
+        nodes: impl IntoIterator<Item = &'a Node>,
         models: &Models,
         task_classes: TaskClasses,
     ) -> Result<Self, Error> {
         let tree = ProviderTree::new();
         let classes = Classes::new()?;
-        let nodes = nodes.iter().map(|node| classes.create(&tree, node, models, &task_classes));
+        let nodes =
+            nodes.into_iter().map(|node| classes.create(&tree, node, models, &task_classes));
         let nodes = nodes.collect::<Result<_, _>>()?;
         let task_classes = Arc::new(task_classes);
         Ok(Self { tree, classes, task_classes, models: models.clone(), nodes })

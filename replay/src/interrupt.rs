@@ -22,13 +22,22 @@ impl Interrupt {
     pub(crate) const EXIT_CODE: u8 = 130;
 
     /// Returns an interrupt that the first Ctrl-C requests. The second one ends the program.
-    pub(crate) fn by_ctrl_c() -> io::Result<Self> {
+    fn by_ctrl_c() -> io::Result<Self> {
         let interrupt = Self::default();
         let Self(wanted) = &interrupt;
         // In this order: the flag arms the end for the next signal.
         flag::register_conditional_shutdown(SIGINT, Self::EXIT_CODE.into(), Arc::clone(wanted))?;
         flag::register(SIGINT, Arc::clone(wanted))?;
         Ok(interrupt)
+    }
+
+    /// Returns an interrupt that the first Ctrl-C requests, or says why there is none and returns one
+    /// that never comes.
+    pub(crate) fn by_ctrl_c_or_never() -> Self {
+        Self::by_ctrl_c().unwrap_or_else(|error| {
+            eprintln!("warning: Ctrl-C ends the run without a report: {error}");
+            Self::default()
+        })
     }
 
     /// Whether the end is requested.

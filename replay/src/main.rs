@@ -2,7 +2,8 @@
 //!
 //! Worker threads take the tasks in order, choose a node by policy, claim it, and go on. At the
 //! end the tool prints how fast that went and how well the cluster was packed, and audits every
-//! allocation. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
+//! allocation. `replay table` does so for several policies, task lists, numbers of threads and seeds,
+//! and compares. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
 //! for a bad file or option, and for what makes no sense or would take more memory than there is, 130
 //! when Ctrl-C ended it and what it had done holds.
 #![forbid(unsafe_code)]
@@ -10,13 +11,17 @@
 mod audit;
 mod cluster;
 mod columns;
+mod csv;
 mod desk;
 mod experiment;
+mod failure;
+mod fingerprint;
 mod gate;
 mod interrupt;
 mod kinds;
 mod memory;
 mod options;
+mod placements;
 mod policy;
 mod progress;
 mod queue;
@@ -26,11 +31,18 @@ mod report;
 mod scheduler;
 mod seed;
 mod shape;
+mod table;
 mod trace;
+mod trial;
 mod workload;
 
 use std::process::ExitCode;
 
+use options::Command;
+
 fn main() -> ExitCode {
-    experiment::run(&options::Options::from_command_line())
+    match Command::from_command_line() {
+        Command::Run(options) => experiment::run(&options),
+        Command::Table(options) => table::run(&options),
+    }
 }

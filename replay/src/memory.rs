@@ -34,6 +34,8 @@ const GPU: u64 = 1_100;
 const GPU_AT_DESK: u64 = 100;
 /// A task in the list, also one that is dropped.
 const LISTED: u64 = 100;
+/// The name of a listed task, if names are kept.
+const NAME: u64 = 60;
 /// A task that is scheduled, and each GPU that it asks for.
 const TASK: u64 = 420;
 const ASKED_GPU: u64 = 90;
@@ -91,6 +93,20 @@ impl Need {
             + THREAD * threads
             + USED_OF_ARENA * arenas;
         Self { memory, address_space: memory + RESERVED + STACK * threads + ARENA * arenas }
+    }
+
+    /// Returns the need with so many listed tasks of other lists in memory.
+    pub(crate) fn beside(self, listed: usize) -> Self {
+        self.with(LISTED * listed as u64)
+    }
+
+    /// Returns the need with the names of so many listed tasks in memory.
+    pub(crate) fn with_names(self, listed: usize) -> Self {
+        self.with(NAME * listed as u64)
+    }
+
+    fn with(self, more: u64) -> Self {
+        Self { memory: self.memory + more, address_space: self.address_space + more }
     }
 
     /// Refuses a run that would take more than one of the limits.
@@ -176,6 +192,15 @@ mod tests {
         assert_eq!(of(PolicyName::FirstFit), of(PolicyName::BestFit));
         assert!(of(PolicyName::BestFit) < of(PolicyName::Fgd));
         assert!(of(PolicyName::Fgd) < of(PolicyName::GpuClustering));
+    }
+
+    #[test]
+    fn a_need_grows_with_other_lists_and_with_names() {
+        let alone = need(1, 10, 1);
+        for more in [alone.beside(1000), alone.with_names(1000)] {
+            assert!(more.memory > alone.memory && more.address_space > alone.address_space);
+        }
+        assert_eq!([alone.beside(0), alone.with_names(0)], [alone, alone]);
     }
 
     #[test]

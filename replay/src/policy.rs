@@ -2,8 +2,9 @@
 //!
 //! Each policy has a file, which can serve as a model for one more. But for first-fit they are those of the
 //! experiment in Weng et al., "Beware of Fragmentation", USENIX ATC 2023, as its published program defines
-//! them: a node gets a score from 0 to 100, and of equal ones the first wins. The search is the library's:
-//! a policy says in which order it wants the candidates.
+//! them: a node gets a score from 0 to 100, and of equal ones the first wins. In which order the nodes
+//! stand is drawn by the seed. The search is the library's: a policy says in which order it wants the
+//! candidates.
 //!
 //! | policy | goes through the nodes | looks at for one task |
 //! |---|---|---|
@@ -34,7 +35,7 @@ use crate::shape::Demand;
 #[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PolicyName {
-    /// The first node by name that fits
+    /// The first node that fits, in an order that the seed decides
     FirstFit,
     /// The node that has the least left after placing the task
     BestFit,

@@ -13,6 +13,13 @@ pub(crate) fn is_wanted() -> bool {
     stderr().is_terminal()
 }
 
+/// Says above the bars what they are of.
+pub(crate) fn announce(what: &str) {
+    if is_wanted() {
+        eprintln!("{what}");
+    }
+}
+
 /// Follows a queue until all its tasks are given out.
 pub(crate) fn follow(queue: &Queue, label: &str) {
     let tasks = queue.len();

@@ -1,9 +1,12 @@
 //! Why nothing is replayed although the options are well formed.
 
+use std::path::PathBuf;
 use std::{fmt, io};
 
 use crate::memory::Shortage;
-use crate::trace::Problem;
+use crate::quote::{quote, visible};
+use crate::trace::{Problem, shown};
+use crate::workload::Source;
 
 /// What the tool is asked for makes no sense, or more than it may take.
 #[derive(Debug)]
@@ -22,6 +25,23 @@ pub(crate) enum Refusal {
     Memory(Shortage),
     /// The system does not start as many threads as are asked for.
     Threads { wanted: usize, started: usize, error: io::Error },
+    /// One of several task lists is the reason.
+    InList { file: String, refusal: Box<Refusal> },
+    /// A file can't be opened that is to be written.
+    Output { file: PathBuf, why: String },
+    /// A file was not made by `--keep`, which would append to it.
+    NotKept { file: PathBuf, line: usize, why: String },
+}
+
+impl Refusal {
+    /// Returns the refusal with the list's name, if it is one of several and does not have it.
+    pub(crate) fn in_list(self, source: &Source, lists: usize) -> Self {
+        match self {
+            Self::File(_) => self,
+            _ if lists < 2 => self,
+            _ => Self::InList { file: source.file.clone(), refusal: Box::new(self) },
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -48,6 +68,19 @@ impl fmt::Display for Refusal {
                 formatter,
                 "only {started} of {wanted} threads could be started: lower --threads ({error})"
             ),
+            Self::InList { file, refusal } => {
+                write!(formatter, "{}: {refusal}", shown(file.as_ref()))
+            }
+            Self::Output { file, why } => {
+                write!(formatter, "{}: can't be written: {why}", visible(&file.to_string_lossy()))
+            }
+            Self::NotKept { file, line, why } => {
+                let (file, why) = (visible(&file.to_string_lossy()), quote(why));
+                write!(
+                    formatter,
+                    "{file}:{line}: not a finished run of `replay table --keep`: {why}"
+                )
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::{Audit, LibraryAudit};
 use crate::columns::{Column, folded, side_by_side};
@@ -44,7 +44,7 @@ pub(crate) struct Report {
 }
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) tasks: usize,
@@ -67,6 +67,8 @@ pub(crate) struct Run {
     pub(crate) set_up_seconds: f64,
     pub(crate) schedule_seconds: f64,
     pub(crate) audit_seconds: f64,
+    /// 0 if nobody wants to know where the tasks were placed.
+    pub(crate) write_seconds: f64,
     pub(crate) clear_seconds: f64,
     /// Claims refused because another thread was faster.
     pub(crate) refused_claims: u64,
@@ -94,6 +96,8 @@ pub(crate) struct Times {
     pub(crate) set_up: Duration,
     pub(crate) schedule: Duration,
     pub(crate) audit: Duration,
+    /// Of where the tasks were placed.
+    pub(crate) write: Duration,
     pub(crate) clear: Duration,
 }
 
@@ -128,6 +132,7 @@ impl Run {
             set_up_seconds: times.set_up.as_secs_f64(),
             schedule_seconds,
             audit_seconds: times.audit.as_secs_f64(),
+            write_seconds: times.write.as_secs_f64(),
             clear_seconds: times.clear.as_secs_f64(),
             refused_claims: counters.refused,
             refreshed_providers: counters.refreshed,
@@ -193,6 +198,7 @@ impl Report {
             step("setting up the threads", |run| run.set_up_seconds),
             step("scheduling", |run| run.schedule_seconds),
             step("auditing", |run| run.audit_seconds),
+            step("writing placements", |run| run.write_seconds),
             step("clearing away", |run| run.clear_seconds),
             line("everything", &format!("{:.3} s", self.total_seconds)),
         ]
@@ -311,15 +317,14 @@ fn memory(kib: Option<u64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::audit::Share;
     use crate::columns::WIDTH;
-    use crate::options::Options;
-    use crate::workload::Workload;
-    use clap::Parser;
+    use crate::workload::{Sources, Workload};
 
-    fn run(seed: u64, tasks: u64) -> Run {
+    /// A run that has placed so many tasks without a failure.
+    pub(crate) fn run(seed: u64, tasks: u64) -> Run {
         let share = Share { allocated: tasks, capacity: tasks };
         let audit = Audit {
             holds: true,
@@ -348,16 +353,27 @@ mod tests {
             set_up: time,
             schedule: time,
             audit: time,
+            write: time,
             clear: time,
         };
         Run::new(seed, (tasks as usize, 0), counters, times, audit)
     }
 
     fn report(runs: Vec<Run>) -> Report {
-        let workload = Workload::new(&Options::parse_from(["replay"]), &[]).expect("built in");
+        let sources = Sources {
+            nodes: None,
+            tasks: Vec::new(),
+            load: 1.3,
+            scale: 1,
+            seed: 42,
+            policies: &[PolicyName::Fgd],
+            most_threads: 1,
+            are_names_kept: false,
+        };
+        let tasks = Workload::read(&sources, &[]).expect("built in").lists.swap_remove(0);
         Report {
-            load_rule: workload.rule,
-            estimated_bytes: workload.need,
+            load_rule: tasks.rule,
+            estimated_bytes: tasks.need,
             read_seconds: 0.001,
             total_seconds: 1.5,
             policy: PolicyName::FirstFit,

@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Choice,
     /// The consumer that stands for one task.
     Consumer,
+    /// The order of the nodes.
+    Nodes,
 }
 
 /// The generator for one purpose and one task (or 0).

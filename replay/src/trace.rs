@@ -16,9 +16,10 @@ use std::path::Path;
 
 use provider_tree::{Error, Trait};
 
+use crate::fingerprint::fingerprint;
 use crate::shape::{Demand, MOST_GPUS, ModelId, ModelSet, Models, Node, WHOLE_GPU, gpu_name};
 
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Problem, shown};
 
 use oddities::Oddities;
 use problem::{Parsed, Place, Reason};
@@ -40,21 +41,48 @@ const LONGEST_NAME: usize = 1024;
 /// How many providers a forest has room for: it has 2^26 cells, and a provider takes three.
 const MOST_PROVIDERS: u64 = (1 << 26) / 3;
 
-/// Reads the list of nodes, of which each is to be there `scale` times. They come back in the order
-/// of their names.
-pub(crate) fn read_nodes(file: &Path, scale: u32) -> Result<(Vec<Node>, Models), Problem> {
-    in_file(file, |text| parse_nodes(text, scale))
+/// A node list.
+pub(crate) struct NodeList {
+    /// In the order of their names.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) models: Models,
+    /// The fingerprint of the file.
+    pub(crate) content: String,
 }
 
-/// Reads a task list, in its own order, and says what is odd about it.
+/// A task list, in its own order.
+pub(crate) struct TaskList {
+    pub(crate) tasks: Vec<Demand>,
+    /// The tasks' names, if they are asked for.
+    pub(crate) names: Vec<String>,
+    /// What is odd about it.
+    pub(crate) warnings: Vec<String>,
+    /// The fingerprint of the file.
+    pub(crate) content: String,
+}
+
+/// Reads the list of nodes, of which each is to be there `scale` times.
+pub(crate) fn read_nodes(file: &Path, scale: u32) -> Result<NodeList, Problem> {
+    in_file(file, |text| {
+        let (nodes, models) = parse_nodes(text, scale)?;
+        Ok(NodeList { nodes, models, content: fingerprint(text) })
+    })
+}
+
+/// Reads a task list, and the names of the tasks if they are asked for.
 pub(crate) fn read_tasks(
     file: &Path,
     models: &Models,
-) -> Result<(Vec<Demand>, Vec<String>), Problem> {
-    let (tasks, oddities) = in_file(file, |text| parse_tasks(text, models))?;
-    let file = problem::shown(file);
-    let warnings = oddities.in_words(models).into_iter().map(|words| format!("{file}: {words}"));
-    Ok((tasks, warnings.collect()))
+    are_names_kept: bool,
+) -> Result<TaskList, Problem> {
+    in_file(file, |text| {
+        let (tasks, oddities) = parse_tasks(text, models)?;
+        let names = if are_names_kept { parse_names(text)? } else { Vec::new() };
+        let shown = shown(file);
+        let warnings = oddities.in_words(models);
+        let warnings = warnings.into_iter().map(|words| format!("{shown}: {words}")).collect();
+        Ok(TaskList { tasks, names, warnings, content: fingerprint(text) })
+    })
 }
 
 fn in_file<T>(file: &Path, parse: impl FnOnce(&str) -> Parsed<T>) -> Result<T, Problem> {
@@ -181,6 +209,11 @@ fn parse_tasks(text: &str, models: &Models) -> Parsed<(Vec<Demand>, Oddities)> {
         tasks.push(parse_task(&row, models, &mut oddities)?);
     }
     if tasks.is_empty() { Err(table.without_rows()) } else { Ok((tasks, oddities)) }
+}
+
+fn parse_names(text: &str) -> Parsed<Vec<String>> {
+    let table = Table::new(text, TASK_COLUMNS)?;
+    table.rows().map(|row| Ok(row?.name("name")?.to_owned())).collect()
 }
 
 fn parse_task(row: &Row<'_>, models: &Models, oddities: &mut Oddities) -> Parsed<Demand> {
@@ -413,6 +446,12 @@ mod tests {
         assert!(tasks[0].models.accepts(small) && tasks[0].models.accepts(large));
         assert!(!tasks[0].models.accepts(other) && !tasks[0].models.accepts(None));
         assert!(tasks[1].models.accepts(None), "without a GPU the models don't matter");
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_the_tasks() {
+        let names = parse_names(&format!("{TASKS}u,1,1,0,0,\n\nt,1,1,0,0,\nu,1,1,0,0,\n"));
+        assert_eq!(names, Ok(["u", "t", "u"].map(str::to_owned).to_vec()));
     }
 
     /// What is odd about these tasks on a cluster with the models T4 and G2.

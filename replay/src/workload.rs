@@ -2,120 +2,84 @@
 
 mod built_in;
 mod load;
+mod machines;
 mod ranks;
+mod tasks;
 
-use std::borrow::Cow;
+use std::path::Path;
 
-use crate::memory::{Limit, Need};
-use crate::options::Options;
+use serde::{Deserialize, Serialize};
+
+use crate::memory::Limit;
+use crate::policy::PolicyName;
 use crate::refusal::Refusal;
-use crate::seed::{self, Purpose};
-use crate::shape::{Demand, Models, Node};
-use crate::trace;
 
 pub(crate) use load::LoadRule;
+pub(crate) use machines::Machines;
+pub(crate) use tasks::{Order, Tasks};
 
-/// Nodes and tasks as they are listed, before a run orders the tasks.
-#[derive(Debug, Clone)]
+/// A cluster, and task lists to be replayed on it, one at a time.
+#[derive(Debug)]
 pub(crate) struct Workload {
-    /// In the order of their names.
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) models: Models,
-    /// What is odd about the files.
-    pub(crate) warnings: Vec<String>,
-    tasks: Tasks,
-    pub(crate) rule: LoadRule,
-    /// The memory that a run is estimated to take.
-    pub(crate) need: Need,
+    pub(crate) machines: Machines,
+    /// At least one.
+    pub(crate) lists: Vec<Tasks>,
 }
 
-/// Where a run's tasks come from.
-#[derive(Debug, Clone)]
-enum Tasks {
-    Listed(Vec<Demand>),
-    BuiltIn,
+/// What is to be read, and for what.
+#[derive(Debug)]
+pub(crate) struct Sources<'a> {
+    /// The built-in cluster, if there is none.
+    pub(crate) nodes: Option<&'a Path>,
+    /// The built-in tasks, if there are none.
+    pub(crate) tasks: Vec<&'a Path>,
+    pub(crate) load: f64,
+    pub(crate) scale: u32,
+    /// The first of the seeds.
+    pub(crate) seed: u64,
+    pub(crate) policies: &'a [PolicyName],
+    pub(crate) most_threads: usize,
+    pub(crate) are_names_kept: bool,
 }
 
-impl Tasks {
-    fn listed(&self, seed: u64) -> Cow<'_, [Demand]> {
-        match self {
-            Self::Listed(tasks) => Cow::Borrowed(tasks),
-            Self::BuiltIn => Cow::Owned(built_in::tasks(seed)),
-        }
+/// The name of a list, as it was given, and the fingerprint of what is in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) file: String,
+    pub(crate) content: String,
+}
+
+impl Source {
+    fn of_file(file: &Path, content: String) -> Self {
+        Self { file: file.to_string_lossy().into_owned(), content }
+    }
+
+    fn built_in() -> Self {
+        Self { file: "built-in".to_owned(), content: built_in::content() }
     }
 }
 
 impl Workload {
-    /// Returns what the options ask for: the files' content or the built-in workload, scaled. Refuses
-    /// what makes no sense, or would take more memory than the limits allow.
-    pub(crate) fn new(options: &Options, limits: &[Limit]) -> Result<Self, Refusal> {
-        let (nodes, models, tasks, warnings) = match (&options.nodes, &options.tasks) {
-            (Some(nodes), Some(tasks)) => {
-                let (nodes, models) = trace::read_nodes(nodes, options.scale)?;
-                let (tasks, warnings) = trace::read_tasks(tasks, &models)?;
-                (nodes, models, Tasks::Listed(tasks), warnings)
-            }
-            _ => {
-                let (nodes, models) = built_in::nodes();
-                (nodes, models, Tasks::BuiltIn, Vec::new())
+    /// Reads what the sources name: the files' content or the built-in workload, scaled. Refuses what
+    /// makes no sense, or would take more memory than the limits allow.
+    pub(crate) fn read(sources: &Sources<'_>, limits: &[Limit]) -> Result<Self, Refusal> {
+        let machines = Machines::read(sources)?;
+        let mut lists = match sources.tasks.is_empty() {
+            true => vec![Tasks::built_in(sources, &machines)?],
+            false => {
+                let read = |file: &&Path| Tasks::read(file, sources, &machines);
+                sources.tasks.iter().map(read).collect::<Result<_, _>>()?
             }
         };
-        let listed = tasks.listed(options.seed);
-        let rule = LoadRule::new(options.load, &nodes, options.scale, &listed)?;
-        let need = Need::new(
-            &nodes,
-            options.scale,
-            &listed,
-            rule.expected_tasks,
-            options.threads(),
-            options.policy,
-        );
-        drop(listed);
-        need.check(limits)?;
-        Ok(Self { nodes: scaled(nodes, options.scale), models, warnings, tasks, rule, need })
-    }
-
-    /// The tasks of one run, in the order in which they are scheduled: the listed ones shuffled,
-    /// then tasks drawn from among them until the load is reached. When the list itself is above
-    /// the load, tasks are dropped.
-    pub(crate) fn tasks(&self, seed: u64) -> Result<Vec<Demand>, Refusal> {
-        let listed = self.tasks.listed(seed).into_owned();
-        self.rule.apply(listed, &mut seed::generator(seed, Purpose::Order, 0))
-    }
-
-    /// The GPUs of the cluster.
-    pub(crate) fn gpus(&self) -> usize {
-        self.nodes.iter().map(|node| usize::from(node.gpus)).sum()
-    }
-}
-
-/// Every node `scale` times, in the order of the new names. A suffix of fixed width keeps the
-/// names unique.
-fn scaled(nodes: Vec<Node>, scale: u32) -> Vec<Node> {
-    if scale == 1 {
-        return nodes;
-    }
-    let width = (scale - 1).to_string().len();
-    let copies = |node: &Node| {
-        let node = node.clone();
-        (0..scale)
-            .map(move |copy| Node { name: format!("{}.{copy:0width$}", node.name), ..node.clone() })
-    };
-    let mut all: Vec<Node> = nodes.iter().flat_map(copies).collect();
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scaling_keeps_names_unique_and_ordered() {
-        let (nodes, _) = built_in::nodes();
-        let all = scaled(nodes.clone(), 11);
-        assert_eq!(all.len(), nodes.len() * 11);
-        assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
-        assert!(all[0].name.ends_with(".00") && all[10].name.ends_with(".10"));
+        let listed: usize = lists.iter().map(|list| list.rule.listed_tasks).sum();
+        for list in &mut lists {
+            list.need = list.need.beside(listed - list.rule.listed_tasks);
+            if sources.are_names_kept {
+                list.need = list.need.with_names(listed);
+            }
+            let short = list.need.check(limits).map_err(Refusal::from);
+            short.map_err(|refusal| refusal.in_list(&list.source, sources.tasks.len()))?;
+        }
+        Ok(Self { machines: machines.scaled(sources.scale), lists })
     }
 }

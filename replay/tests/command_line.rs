@@ -4,26 +4,14 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use common::{assert_audited, number, replay, report};
+use common::{assert_audited, errors, file, number, replay, report};
 
 const NODES: &str = "sn,cpu_milli,memory_mib,gpu,model\nn1,8000,1024,2,T4\nn2,8000,1024,0,\n";
 const TASKS: &str = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\nt1,1000,10,1,500\n";
-
-/// A file of this test, under the directory that cargo gives to tests.
-fn file(name: &str, text: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, text).expect("the test directory is writable");
-    path.to_str().expect("the test directory has a printable name").to_owned()
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// Runs `replay` with these arguments and this text on its standard input.
 fn replay_with_input(arguments: &[&str], input: &str) -> Output {
@@ -84,6 +72,7 @@ fn the_table_has_every_figure_and_no_progress_bar() {
         "setting up the threads",
         "scheduling",
         "auditing",
+        "writing placements",
         "clearing away",
         "everything",
         "memory, estimated",
@@ -156,7 +145,7 @@ fn files_are_replayed() {
 #[test]
 fn every_step_is_timed() {
     let report = report(&["--load", "0.1", "--threads", "1", "--seeds", "2"]);
-    let steps = ["prepare", "build", "set_up", "schedule", "audit", "clear"];
+    let steps = ["prepare", "build", "set_up", "schedule", "audit", "write", "clear"];
     let runs = report["runs"].as_array().expect("the report has runs").iter();
     let of_run = |run| steps.map(|step| number(run, &format!("{step}_seconds")));
     let sum = number(&report, "read_seconds") + runs.flat_map(of_run).sum::<f64>();
@@ -249,8 +238,30 @@ fn what_exceeds_a_limit_of_memory_is_refused() {
 }
 
 #[test]
+fn the_help_is_short_and_names_the_commands() {
+    for help in ["-h", "--help"] {
+        let text = String::from_utf8(replay(&[help]).stdout).expect("the help is text");
+        assert!(text.lines().count() <= 20, "{text}");
+        for what in ["run ", "(the default)", "table ", "replay run --help", "replay table --help"]
+        {
+            assert!(text.contains(what), "{what}: {text}");
+        }
+        assert!(!text.contains("--seeds") && !text.contains("--load"), "{text}");
+    }
+}
+
+#[test]
+fn run_is_what_happens_without_a_command() {
+    let without = report(&["--load", "0.1", "--threads", "1", "--seed", "3"]);
+    let with = report(&["run", "--load", "0.1", "--threads", "1", "--seed", "3"]);
+    for name in ["tasks", "placed", "gpu_percent", "cpu_percent"] {
+        assert_eq!(without["runs"][0][name], with["runs"][0][name], "{name}");
+    }
+}
+
+#[test]
 fn the_help_says_how_many_tasks_there_may_be() {
-    let help = String::from_utf8(replay(&["--help"]).stdout).expect("the help is text");
+    let help = String::from_utf8(replay(&["run", "--help"]).stdout).expect("the help is text");
     let words: Vec<_> = help.split_whitespace().collect();
     assert!(
         words.join(" ").contains("at most 1000 tasks for each node and each listed task"),
@@ -407,25 +418,12 @@ fn interrupted(arguments: &[&str]) -> (Option<i32>, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
     command.args(arguments).arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("the tool was built with the test");
-    let id = child.id().to_string();
-    while !catches_ctrl_c(&id) {
-        sleep(Duration::from_millis(10));
-    }
+    common::wait_until_it_catches_ctrl_c(child.id());
     sleep(Duration::from_secs(1));
-    let killed = Command::new("kill").args(["-INT", &id]).status();
-    assert!(killed.expect("there is a kill").success(), "the tool still runs");
+    common::press_ctrl_c(child.id());
     let output = child.wait_with_output().expect("the tool ends");
     let report = serde_json::from_slice(&output.stdout);
     (output.status.code(), report.unwrap_or_else(|_| panic!("no report: {}", errors(&output))))
-}
-
-/// Whether a process has a handler for the signal of Ctrl-C, the second bit of its mask.
-#[cfg(target_os = "linux")]
-fn catches_ctrl_c(id: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the tool still runs");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & 2 != 0)
 }
 
 #[cfg(target_os = "linux")]
@@ -481,7 +479,9 @@ fn bad_options_end_with_2() {
         &["--scale", "0"],
         &["--seeds", "0"],
         &["--nodes", "nodes.csv"],
+        &["--placements", "no/such/directory.csv"],
         &["stray"],
+        &["run", "stray"],
     ] {
         let output = replay(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 /// Returns a file's name as messages show it.
-pub(super) fn shown(file: &Path) -> String {
+pub(crate) fn shown(file: &Path) -> String {
     match file.to_str() {
         Some(STANDARD_INPUT) => "<standard input>".to_owned(),
         _ => visible(&file.to_string_lossy()),

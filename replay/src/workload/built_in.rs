@@ -10,6 +10,7 @@
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use crate::fingerprint::fingerprint;
 use crate::seed::{self, Purpose};
 use crate::shape::{Demand, ModelSet, Models, Node, WHOLE_GPU};
 
@@ -28,6 +29,7 @@ const NODES: [NodeShape; 8] = [
 ];
 
 /// Tasks that want the same GPUs, and how often which size and which share occurs among them.
+#[derive(Debug)]
 struct TaskGroup {
     count: usize,
     gpus: u8,
@@ -86,6 +88,11 @@ const TASKS: [TaskGroup; 6] = [
         sizes: &[(21, 64_000, 256 * GIB), (18, 88_000, 320 * GIB), (5, 120_000, 700 * GIB)],
     },
 ];
+
+/// Returns the fingerprint of the figures.
+pub(super) fn content() -> String {
+    fingerprint(&format!("{NODES:?} {TASKS:?}"))
+}
 
 /// The cluster. The shapes are dealt out evenly over the names, not in blocks.
 pub(super) fn nodes() -> (Vec<Node>, Models) {

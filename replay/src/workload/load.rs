@@ -179,40 +179,40 @@ impl LoadRule {
         Refusal::TooManyTasks { load, expected, most, each }
     }
 
-    /// Shuffles tasks, then appends or drops some.
+    /// Shuffles tasks, then appends or drops some. Returns the numbers that they have in the list.
     pub(super) fn apply(
         &self,
-        mut tasks: Vec<Demand>,
+        listed: &[Demand],
         random: &mut Xoshiro256PlusPlus,
-    ) -> Result<Vec<Demand>, Refusal> {
-        tasks.shuffle(random);
-        let listed = tasks.len();
-        let load = self.sum(&tasks);
-        let tasks = match load <= self.limit {
-            true => self.append(tasks, load, random)?,
-            false => self.drop_some(tasks, load, random),
+    ) -> Result<Vec<usize>, Refusal> {
+        let mut order = Vec::from_iter(0..listed.len());
+        order.shuffle(random);
+        let load = self.sum(listed);
+        let order = match load <= self.limit {
+            true => self.append(order, listed, load, random)?,
+            false => self.drop_some(order, listed, load, random),
         };
-        match tasks.is_empty() {
-            true => Err(Refusal::NothingLeft { load: self.load, listed }),
-            false => Ok(tasks),
+        match order.is_empty() {
+            true => Err(Refusal::NothingLeft { load: self.load, listed: listed.len() }),
+            false => Ok(order),
         }
     }
 
     /// Draws from the listed tasks until the next one would pass the limit.
     fn append(
         &self,
-        mut tasks: Vec<Demand>,
+        mut order: Vec<usize>,
+        listed: &[Demand],
         mut load: u64,
         random: &mut Xoshiro256PlusPlus,
-    ) -> Result<Vec<Demand>, Refusal> {
-        let listed = tasks.len();
-        while (tasks.len() as u64) < self.most_tasks {
-            let drawn = tasks[random.random_range(0..listed)];
-            load += self.counted(&drawn);
+    ) -> Result<Vec<usize>, Refusal> {
+        while (order.len() as u64) < self.most_tasks {
+            let drawn = order[random.random_range(0..listed.len())];
+            load += self.counted(&listed[drawn]);
             if load > self.limit {
-                return Ok(tasks);
+                return Ok(order);
             }
-            tasks.push(drawn);
+            order.push(drawn);
         }
         Err(self.too_many())
     }
@@ -220,18 +220,19 @@ impl LoadRule {
     /// Drops tasks, each with the same chance, until the others are within the limit.
     fn drop_some(
         &self,
-        mut tasks: Vec<Demand>,
+        mut order: Vec<usize>,
+        listed: &[Demand],
         mut load: u64,
         random: &mut Xoshiro256PlusPlus,
-    ) -> Vec<Demand> {
-        let mut ranks = Ranks::new(tasks.len());
+    ) -> Vec<usize> {
+        let mut ranks = Ranks::new(order.len());
         while load > self.limit {
             let dropped = ranks.remove(random.random_range(0..ranks.left()));
-            load -= self.counted(&tasks[dropped]);
+            load -= self.counted(&listed[order[dropped]]);
         }
         let mut is_left = ranks.into_is_left().into_iter();
-        tasks.retain(|_| is_left.next() == Some(true));
-        tasks
+        order.retain(|_| is_left.next() == Some(true));
+        order
     }
 }
 

@@ -1,5 +1,9 @@
 //! Runs the tool.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -8,6 +12,61 @@ use serde_json::Value;
 pub(crate) fn replay(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
     command.args(arguments).output().expect("the tool was built with the test")
+}
+
+/// Runs `replay` with these arguments, to success, and gives back what it prints.
+pub(crate) fn printed(arguments: &[&str]) -> String {
+    let output = replay(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", errors(&output));
+    String::from_utf8(output.stdout).expect("it prints text")
+}
+
+/// What the tool said on standard error.
+pub(crate) fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A file of this test, under the directory that cargo gives to tests.
+pub(crate) fn file(name: &str, text: &str) -> String {
+    let path = path(name);
+    fs::write(&path, text).expect("the test directory is writable");
+    path
+}
+
+/// The path of a file that this test may make.
+pub(crate) fn path(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    path.to_str().expect("the test directory has a printable name").to_owned()
+}
+
+/// The path of a file that is not there.
+pub(crate) fn no_file(name: &str) -> String {
+    let path = path(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => panic!("{path}: {error}"),
+        _ => path,
+    }
+}
+
+/// Waits until a process has a handler for the signal of Ctrl-C, the second bit of its mask.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_until_it_catches_ctrl_c(id: u32) {
+    let catches = || {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the tool still runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & 2 != 0)
+    };
+    while !catches() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// Sends a process the signal of Ctrl-C.
+#[cfg(target_os = "linux")]
+pub(crate) fn press_ctrl_c(id: u32) {
+    let killed = Command::new("kill").args(["-INT", &id.to_string()]).status();
+    assert!(killed.expect("there is a kill").success(), "the tool still runs");
 }
 
 /// Runs `replay --json` with these arguments, to success.

@@ -1,0 +1,138 @@
+//! The options of `replay table`.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
+
+use super::run::check_output;
+use super::shared::SharedOptions;
+use super::values::whole;
+use super::{Checked, is_standard_input};
+use crate::policy::PolicyName;
+use crate::workload::Sources;
+
+/// Which combinations are run, and how the table is printed.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct TableOptions {
+    /// Node list in the openb format: sn,cpu_milli,memory_mib,gpu,model; - is standard input
+    #[arg(long, value_name = "FILE", requires = "tasks")]
+    pub(crate) nodes: Option<PathBuf>,
+
+    /// Task lists in the openb format: name,cpu_milli,memory_mib,num_gpu,gpu_milli[,gpu_spec,...]; -
+    /// is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "nodes")]
+    pub(crate) tasks: Vec<PathBuf>,
+
+    /// Policies, separated by commas [default: all]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_enum,
+        value_delimiter = ',',
+        hide_default_value = true
+    )]
+    #[arg(default_values_t = PolicyName::value_variants().iter().copied())]
+    pub(crate) policies: Vec<PolicyName>,
+
+    /// Numbers of scheduler threads, separated by commas
+    #[arg(
+        long,
+        value_name = "NUMBERS",
+        default_value = "1",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        value_parser = whole::<u16>(1..=1024),
+    )]
+    pub(crate) threads: Vec<u16>,
+
+    /// Repeat with this many seeds, counted up from --seed
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        allow_negative_numbers = true,
+        value_parser = whole::<u32>(1..=1000),
+    )]
+    pub(crate) seeds: u32,
+
+    #[command(flatten)]
+    pub(crate) shared: SharedOptions,
+
+    /// How the table is printed
+    #[arg(long, value_enum, default_value = "markdown")]
+    pub(crate) format: Format,
+
+    /// Keep finished runs in this file, and take from it those that an earlier call has finished
+    ///
+    /// Each is a line of JSON. A run is taken if version, lists, policy, threads, seed, load and scale
+    /// are the same; of the lists their content counts, not their names. Where tasks were placed is not
+    /// kept, so that this does not go with --placements.
+    #[arg(long, value_name = "FILE", conflicts_with = "placements")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// How a table is printed.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Tables for people
+    Markdown,
+    /// A row for each list, policy and number of threads
+    Csv,
+    /// One document with everything, all runs included
+    Json,
+}
+
+impl TableOptions {
+    /// Returns the seeds of the runs, in order.
+    pub(crate) fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        self.shared.seeds(self.seeds)
+    }
+
+    /// Returns the numbers of threads, in order.
+    pub(crate) fn threads(&self) -> impl Iterator<Item = usize> {
+        self.threads.iter().map(|&threads| threads.into())
+    }
+
+    /// Returns what is to be read, and for what.
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
+            nodes: self.nodes.as_deref(),
+            tasks: self.tasks.iter().map(PathBuf::as_path).collect(),
+            load: self.shared.load,
+            scale: self.shared.scale,
+            seed: self.shared.seed,
+            policies: &self.policies,
+            most_threads: self.threads().max().unwrap_or(1),
+            are_names_kept: self.shared.placements.is_some(),
+        }
+    }
+
+    /// Returns what these arguments after `replay table` say.
+    #[cfg(test)]
+    pub(crate) fn of(arguments: &[&str]) -> Self {
+        super::tests::table(arguments)
+    }
+
+    pub(super) fn check(&self) -> Checked {
+        let files = || self.nodes.iter().chain(&self.tasks).map(PathBuf::as_path);
+        if files().filter(|file| is_standard_input(file)).count() > 1 {
+            let what = "only one of --nodes and --tasks can be standard input, and only once";
+            return Err((ErrorKind::ArgumentConflict, what.to_owned()));
+        }
+        check_once("--tasks", &self.tasks)?;
+        check_once("--policies", &self.policies)?;
+        check_once("--threads", &self.threads)?;
+        check_output("--keep", self.keep.as_deref(), files())?;
+        check_output("--placements", self.shared.placements.as_deref(), files())
+    }
+}
+
+/// Refuses a value that is given twice.
+fn check_once<T: PartialEq>(option: &str, values: &[T]) -> Checked {
+    let is_repeated = |(at, value): (usize, &T)| values[..at].contains(value);
+    match values.iter().enumerate().any(is_repeated) {
+        true => Err((ErrorKind::ValueValidation, format!("{option} gives a value twice"))),
+        false => Ok(()),
+    }
+}
