@@ -25,18 +25,18 @@
 //!
 //! What is left of the difference to one thread is the order of about as many neighbouring tasks as
 //! there are threads. `--pause` puts the slow step in, to measure the worst case. With 200
-//! microseconds, best-fit on the trace with the seeds 42 and 43 (medians of three, on two cores that
-//! were also busy with other work):
+//! microseconds, best-fit on the trace with the seeds 42 and 43 (medians of three, on two cores):
 //!
 //! | threads | decisions/s | GPU allocation | refused per task |
 //! |---:|---:|---:|---:|
-//! | 1 | 4,900 | 93.06 % | 0 |
-//! | 2 | 9,700 | 93.12 % | 0.00 |
-//! | 8 | 37,000 | 93.10 % | 0.00 |
-//! | 32 | 84,400 | 93.19 % | 0.01 |
-//! | 128 | 70,700 | 93.24 % | 0.02 |
+//! | 1 | 4,600 | 93.00 % | 0 |
+//! | 2 | 9,100 | 92.96 % | 0.00 |
+//! | 8 | 36,100 | 93.00 % | 0.02 |
+//! | 32 | 125,000 | 92.94 % | 0.04 |
+//! | 128 | 109,400 | 93.12 % | 0.06 |
 //!
-//! The processor time of the whole program grows from 0.2 s with 8 threads to 0.6 s with 128.
+//! The processor time of the whole program grows from 0.4 s with 8 threads to 1.0 s with 128. Without
+//! a pause, `COMPARE.md` has the figures of all policies.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

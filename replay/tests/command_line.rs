@@ -34,9 +34,12 @@ fn complaint(nodes: &str, tasks: &str, more: &[&str]) -> String {
     errors
 }
 
+const POLICIES: [&str; 7] =
+    ["first-fit", "best-fit", "random", "fgd", "dot-product", "gpu-packing", "gpu-clustering"];
+
 #[test]
 fn the_built_in_workload_runs_and_is_audited() {
-    for policy in ["first-fit", "best-fit", "random"] {
+    for policy in POLICIES {
         let report = report(&["--policy", policy, "--threads", "3"]);
         assert_audited(&report);
         assert_eq!(report["policy"], policy);
@@ -99,7 +102,7 @@ fn several_seeds_give_a_line_each_and_the_mean() {
 
 #[test]
 fn one_thread_repeats_itself() {
-    for policy in ["first-fit", "best-fit", "random"] {
+    for policy in POLICIES {
         let run = || {
             let report = report(&["--threads", "1", "--policy", policy, "--seed", "9"]);
             let run = &report["runs"][0];
@@ -115,6 +118,20 @@ fn the_cluster_scales() {
     assert_audited(&report);
     assert_eq!(report["nodes"], 3 * 1213);
     assert!(number(&report["runs"][0], "tasks") > 30_000.0);
+}
+
+/// Of two seeds, so that a point is far beyond what they differ by.
+#[test]
+fn several_threads_pack_like_one() {
+    for policy in POLICIES {
+        let with = |threads| {
+            let report = report(&["--policy", policy, "--threads", threads, "--seeds", "2"]);
+            assert_audited(&report);
+            number(&report["mean"], "gpu_percent")
+        };
+        let (one, four) = (with("1"), with("4"));
+        assert!((one - four).abs() < 1.0, "{policy}: one thread {one}, four {four}");
+    }
 }
 
 /// Many threads that all sleep between choosing and claiming: conflicts on every node.

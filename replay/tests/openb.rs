@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,13 +10,14 @@ use serde_json::Value;
 use common::{assert_audited, number, printed, report};
 
 /// The published figures are means of ten seeds; single seeds spread around them.
-const BEST_FIT: f64 = 93.28;
-const RANDOM: f64 = 87.66;
+const BEST_FIT: f64 = 93.08;
+const RANDOM: f64 = 87.47;
+const FGD: f64 = 95.39;
 const ONE_SEED: f64 = 1.5;
 const MEAN: f64 = 0.5;
-/// Of policies whose rules leave more open than those of random, best-fit and FGD.
+/// Of policies with many equal scores, for which the order of the nodes counts for more.
 const OTHERS: f64 = 1.0;
-const MORE_THREADS: f64 = 1.0;
+const MOST_LOST: f64 = 0.3;
 
 /// The trace's directory; a message and `None` when it is not there.
 fn trace() -> Option<PathBuf> {
@@ -45,14 +47,16 @@ fn one_seed_comes_near_the_published_figures() {
     assert!((best_fit - BEST_FIT).abs() < ONE_SEED, "best-fit: {best_fit}");
     let random = gpu_percent(&trace, DEFAULT, &["--threads", "1", "--policy", "random"]);
     assert!((random - RANDOM).abs() < ONE_SEED, "random: {random}");
+    let fgd = gpu_percent(&trace, DEFAULT, &["--threads", "1", "--policy", "fgd"]);
+    assert!((fgd - FGD).abs() < ONE_SEED, "fgd: {fgd}");
 }
 
 #[test]
 fn four_threads_pack_like_one() {
     let Some(trace) = trace() else { return };
-    let one = gpu_percent(&trace, DEFAULT, &["--threads", "1"]);
-    let four = gpu_percent(&trace, DEFAULT, &["--threads", "4"]);
-    assert!((one - four).abs() < MORE_THREADS, "one thread {one}, four {four}");
+    let with = |threads| gpu_percent(&trace, DEFAULT, &["--threads", threads, "--policy", "fgd"]);
+    let (one, four) = (with("1"), with("4"));
+    assert!((one - four).abs() < ONE_SEED, "one thread {one}, four {four}");
 }
 
 #[test]
@@ -88,39 +92,29 @@ fn a_table_has_the_published_values_beside_its_own() {
     }
 }
 
-/// Every value that is published, as the mean of ten seeds. Slow without optimisation.
+/// Every value that is published, as the mean of ten seeds, and with several threads. Slow without
+/// optimisation.
 #[test]
-#[ignore = "takes minutes in a debug build: cargo test --release -p replay -- --ignored"]
-fn every_published_value_is_met() {
+#[ignore = "takes minutes: cargo test --release -p replay -- --ignored"]
+fn every_published_value_is_met_with_any_number_of_threads() {
     let Some(trace) = trace() else { return };
     let lists = ["default", "cpu050", "cpu100", "gpushare40", "gpuspec10", "multigpu20"];
-    let cells = cells(&trace, &lists, &[]);
-    let published = cells.iter().filter(|cell| !cell["published_gpu_percent"].is_null());
-    let published = Vec::from_iter(published);
-    assert!(published.len() >= 2 * lists.len(), "{} values", published.len());
-    for cell in published {
-        let (list, policy) = (&cell["tasks"], cell["policy"].as_str().expect("it is a name"));
-        let difference = number(cell, "difference");
-        let most = if ["random", "best-fit", "fgd"].contains(&policy) { MEAN } else { OTHERS };
-        assert!(difference.abs() <= most, "{list}, {policy}: {difference}");
+    let cells = cells(&trace, &lists, &["--threads", "1,2,4,8,16"]);
+    let text = |cell: &Value, name: &str| cell[name].as_str().expect("it is text").to_owned();
+    let mut ones = HashMap::new();
+    let mut published = 0;
+    for cell in &cells {
+        let (list, policy) = (text(cell, "tasks"), text(cell, "policy"));
+        let (threads, mean) = (number(cell, "threads"), number(&cell["mean"], "gpu_percent"));
+        let one = *ones.entry((list.clone(), policy.clone())).or_insert(mean);
+        assert!(mean > one - MOST_LOST, "{list}, {policy}, {threads} threads: {mean}, one: {one}");
+        if threads == 1.0 && !cell["published_gpu_percent"].is_null() {
+            published += 1;
+            let difference = number(cell, "difference");
+            let most =
+                if ["random", "best-fit", "fgd"].contains(&&*policy) { MEAN } else { OTHERS };
+            assert!(difference.abs() <= most, "{list}, {policy}: {difference}");
+        }
     }
-}
-
-/// The whole experiment. Slow without optimisation, so it has to be asked for.
-#[test]
-#[ignore = "takes minutes in a debug build: cargo test --release -p replay -- --ignored"]
-fn ten_seeds_give_the_published_figures() {
-    let Some(trace) = trace() else { return };
-    let mean = |policy, threads| {
-        gpu_percent(&trace, DEFAULT, &["--seeds", "10", "--policy", policy, "--threads", threads])
-    };
-    let one = mean("best-fit", "1");
-    assert!((one - BEST_FIT).abs() < MEAN, "best-fit: {one}");
-    let random = mean("random", "1");
-    assert!((random - RANDOM).abs() < MEAN, "random: {random}");
-    for threads in ["2", "4", "8"] {
-        let more = mean("best-fit", threads);
-        assert!((one - more).abs() < MORE_THREADS, "{threads} threads: {more}, one: {one}");
-        mean("random", threads);
-    }
+    assert_eq!((published, cells.len()), (6 * lists.len(), 5 * 7 * lists.len()));
 }
