@@ -31,6 +31,8 @@ use serde::Serialize;
 use crate::cluster::Cluster;
 use crate::shape::Demand;
 
+pub(crate) use fragmentation::{Free, Typical};
+
 /// A policy's name on the command line.
 #[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[serde(rename_all = "kebab-case")]

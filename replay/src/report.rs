@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{Audit, LibraryAudit};
 use crate::columns::{Column, folded, side_by_side};
+use crate::curve::Curve;
 use crate::memory::{Need, size};
 use crate::policy::PolicyName;
 use crate::scheduler::Counters;
@@ -77,6 +78,9 @@ pub(crate) struct Run {
     /// Retries inside the library.
     pub(crate) internal_retries: u64,
     pub(crate) audit: Audit,
+    /// If a page with pictures was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) curve: Option<Curve>,
 }
 
 /// The means over all runs.
@@ -138,6 +142,7 @@ impl Run {
             refreshed_providers: counters.refreshed,
             internal_retries: counters.retries,
             audit,
+            curve: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod grid;
 mod keep;
 mod markdown;
+mod pictures;
 mod published;
 mod rows;
 mod runs;
@@ -16,6 +17,7 @@ use crate::failure::{Failure, VIOLATED};
 use crate::interrupt::Interrupt;
 use crate::memory::read_limits;
 use crate::options::{Format, TableOptions};
+use crate::output::Output;
 use crate::quote::visible;
 use crate::workload::Workload;
 
@@ -37,6 +39,7 @@ fn table(options: &TableOptions) -> Result<Table, Failure> {
     for warning in workload.lists.iter().flat_map(|list| &list.warnings) {
         eprintln!("warning: {warning}");
     }
+    let report = options.report.as_deref().map(Output::create).transpose()?;
     let mut runs = Runs::new(options, &workload)?;
     let mut table = Table::new(options, &workload);
     for tasks in &workload.lists {
@@ -48,6 +51,9 @@ fn table(options: &TableOptions) -> Result<Table, Failure> {
         }
     }
     table.finish(start.elapsed());
+    if let Some(report) = report {
+        report.write(|| pictures::page(&table).to_html())?;
+    }
     Ok(table)
 }
 

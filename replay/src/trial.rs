@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{self, Audit};
 use crate::cluster::{Cluster, TaskClasses};
+use crate::curve::Curve;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::placements::Placements;
@@ -85,6 +86,14 @@ impl Replayed<'_> {
         let ((), write) = timed(|| placements.write(self))?;
         self.times.write = write;
         Ok(())
+    }
+
+    /// Returns how full and how fragmented the cluster was while the tasks arrived.
+    pub(crate) fn curve(&self) -> Curve {
+        let (rule, settings) = (&self.trial.tasks.rule, &self.trial.settings);
+        let decided = &self.order.demands[..self.decided()];
+        let outcomes = &self.schedule.outcomes;
+        Curve::of(&self.cluster, decided, rule.listed_tasks, outcomes, settings.seed)
     }
 
     /// Clears the cluster away and returns the run's figures.

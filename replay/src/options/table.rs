@@ -63,6 +63,13 @@ pub(crate) struct TableOptions {
     #[arg(long, value_enum, default_value = "markdown")]
     pub(crate) format: Format,
 
+    /// Write a page with pictures to this file, as HTML that needs nothing but a browser
+    ///
+    /// It shows how the cluster filled and fragmented with each policy, what threads change, and the
+    /// table.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Keep finished runs in this file, and take from it those that an earlier call has finished
     ///
     /// Each is a line of JSON. A run is taken if version, lists, policy, threads, seed, load and scale
@@ -124,6 +131,7 @@ impl TableOptions {
         check_once("--policies", &self.policies)?;
         check_once("--threads", &self.threads)?;
         check_output("--keep", self.keep.as_deref(), files())?;
+        check_output("--report", self.report.as_deref(), files())?;
         check_output("--placements", self.shared.placements.as_deref(), files())
     }
 }

@@ -15,7 +15,7 @@ const TYPICAL: usize = 95;
 
 /// What a node has free.
 #[derive(Clone)]
-pub(super) struct Free {
+pub(crate) struct Free {
     /// The node's GPU model, as a row of [`Typical`].
     row: usize,
     cpu_milli: u64,
@@ -25,7 +25,7 @@ pub(super) struct Free {
 
 impl Free {
     /// Returns what a node has free whose GPUs have so much each.
-    pub(super) fn new(row: usize, cpu_milli: u64, gpus: impl Iterator<Item = u64>) -> Self {
+    pub(crate) fn new(row: usize, cpu_milli: u64, gpus: impl Iterator<Item = u64>) -> Self {
         let mut free = Self { row, cpu_milli, gpus: [0; MOST_GPUS as usize], count: 0 };
         for gpu in gpus.filter(|&gpu| gpu > 0) {
             free.gpus[free.count] = gpu as u16;
@@ -65,7 +65,7 @@ impl Free {
 }
 
 /// Typical tasks, summed up so that what of a node they can use takes a few look-ups.
-pub(super) struct Typical {
+pub(crate) struct Typical {
     models: usize,
     /// Counts the typical tasks.
     tasks: u64,
@@ -112,7 +112,7 @@ pub(super) fn typical_shapes(listed: &[Demand]) -> Vec<(Shape, u64)> {
 
 impl Typical {
     /// Returns the typical ones of these tasks, on nodes with these GPU models.
-    pub(super) fn new(listed: &[Demand], models: &Models) -> Self {
+    pub(crate) fn new(listed: &[Demand], models: &Models) -> Self {
         let mut shapes = typical_shapes(listed);
         let tasks = shapes.iter().map(|(_, count)| count).sum();
         shapes.retain(|((_, _, gpus, _), _)| *gpus > 0);
@@ -142,7 +142,7 @@ impl Typical {
     }
 
     /// Returns the row of nodes with this GPU model.
-    pub(super) fn row(&self, model: Option<ModelId>) -> usize {
+    pub(crate) fn row(&self, model: Option<ModelId>) -> usize {
         model.map_or(self.models, ModelId::index)
     }
 
@@ -187,6 +187,11 @@ impl Typical {
     /// `before`.
     pub(super) fn lessened(&self, before: &Free, after: &Free) -> f64 {
         (self.fragments(before) - self.fragments(after)) as f64 / self.tasks as f64
+    }
+
+    /// Returns how many thousandths of a node's idle GPUs typical tasks can't use, in the mean.
+    pub(crate) fn fragmentation(&self, free: &Free) -> f64 {
+        self.fragments(free) as f64 / self.tasks as f64
     }
 
     /// Returns the fragmentation of a node, times the number of typical tasks, so that it is exact.
@@ -251,7 +256,7 @@ mod tests {
                 let gpus: Vec<u64> = (0..count).map(|_| draw()).collect();
                 let free = Free::new(typical.row(model), cpu, gpus.iter().copied());
                 let expected = definition::fragmentation(&listed, model, cpu, &gpus);
-                let found = typical.fragments(&free) as f64 / typical.tasks as f64;
+                let found = typical.fragmentation(&free);
                 assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
             }
         }

@@ -1,12 +1,7 @@
 //! The table for people, in Markdown.
 
-use std::path::Path;
-
 use super::grid::Grid;
-use super::summary::{Cell, Means, Table};
-use crate::policy::PolicyName;
-use crate::quote::visible;
-use crate::trace::shown;
+use super::summary::{Cell, Means, Table, file_name};
 
 /// Returns the heading and the tables.
 pub(super) fn text(table: &Table) -> String {
@@ -44,14 +39,14 @@ fn allocation(table: &Table) -> String {
     if table.cells.iter().any(|cell| cell.published_gpu_percent.is_some()) {
         text += &format!("Published: {}.\n", table.published_in);
     }
-    let policies = policies(table);
+    let policies = table.policies();
     let header = ["task list".to_owned(), String::new()];
     let mut grid = Grid::new(header.into_iter().chain(policies.iter().map(|it| it.to_string())), 2);
     for list in &table.task_lists {
         let name = &list.source.file;
         let cells = policies.iter().map(|&policy| table.cell(name, policy, threads));
         let cells: Vec<_> = cells.collect();
-        for row in allocation_rows(&label(table, name), &cells, table.seeds) {
+        for row in allocation_rows(&table.label(name), &cells, table.seeds) {
             grid.push(row);
         }
     }
@@ -98,7 +93,7 @@ fn threads(table: &Table) -> String {
     for cell in &table.cells {
         let mean = |value: &dyn Fn(&Means) -> String| cell.mean.as_ref().map(value);
         let cells = [
-            Some(label(table, &cell.tasks)),
+            Some(table.label(&cell.tasks)),
             Some(cell.policy.to_string()),
             Some(cell.threads.to_string()),
             mean(&|mean| format!("{:.2}", mean.gpu_percent)),
@@ -118,34 +113,11 @@ fn counted(threads: usize) -> String {
 }
 
 /// Returns a difference with its sign, if there is one of this precision.
-fn signed(difference: f64) -> String {
+pub(super) fn signed(difference: f64) -> String {
     match format!("{difference:+.2}") {
         nothing if nothing[1..] == *"0.00" => "0.00".to_owned(),
         something => something,
     }
-}
-
-/// Returns the policies in the order in which they were asked for.
-fn policies(table: &Table) -> Vec<PolicyName> {
-    let mut policies = Vec::new();
-    for cell in &table.cells {
-        if !policies.contains(&cell.policy) {
-            policies.push(cell.policy);
-        }
-    }
-    policies
-}
-
-/// Returns what a task list is called here: its file's name, with the directory if several have it.
-fn label(table: &Table, name: &str) -> String {
-    let label = file_name(name);
-    let same = table.task_lists.iter().filter(|list| file_name(&list.source.file) == label);
-    if same.count() > 1 { visible(name) } else { label }
-}
-
-fn file_name(file: &str) -> String {
-    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
-    shown(name.as_ref())
 }
 
 #[cfg(test)]
@@ -154,6 +126,7 @@ mod tests {
 
     use super::super::summary::tests::{full, runs, table};
     use super::*;
+    use crate::policy::PolicyName;
 
     #[test]
     fn what_is_published_stands_below_what_was_measured() {
@@ -215,7 +188,8 @@ Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
 
     #[test]
     fn lists_of_one_name_have_their_directories() {
-        let label = |name| label(&table(&["a/t.csv", "b/t.csv", "b/u.csv", "-"]), name);
+        let table = table(&["a/t.csv", "b/t.csv", "b/u.csv", "-"]);
+        let label = |name| table.label(name);
         assert_eq!(["a/t.csv", "b/t.csv", "b/u.csv"].map(label), ["a/t.csv", "b/t.csv", "u.csv"]);
         assert_eq!(label("-"), "<standard input>");
     }

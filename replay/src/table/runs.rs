@@ -58,7 +58,9 @@ impl<'a> Runs<'a> {
     /// Returns a run that is kept or finished now; `None` after an interrupt.
     fn run(&mut self, tasks: &Tasks, settings: Settings) -> Result<Option<Run>, Failure> {
         let identity = self.identity(tasks, &settings);
-        if let Some(kept) = self.keep.as_ref().and_then(|keep| keep.find(&identity)) {
+        let is_drawn = self.options.report.is_some();
+        let kept = self.keep.as_ref().and_then(|keep| keep.find(&identity));
+        if let Some(kept) = kept.filter(|kept| kept.curve.is_some() || !is_drawn) {
             return Ok(Some(kept.clone()));
         }
         if self.interrupt.is_requested() {
@@ -68,7 +70,8 @@ impl<'a> Runs<'a> {
         let replayed = trial.replay(&self.interrupt)?.filter(|replayed| replayed.is_finished());
         let Some(mut replayed) = replayed else { return Ok(None) };
         replayed.write(self.placements.as_mut())?;
-        let run = replayed.into_run();
+        let curve = is_drawn.then(|| replayed.curve());
+        let run = Run { curve, ..replayed.into_run() };
         // What does not hold is to be run again.
         if let Some(keep) = self.keep.as_mut().filter(|_| run.audit.holds) {
             keep.add(&identity, &run)?;

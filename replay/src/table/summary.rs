@@ -1,5 +1,6 @@
 //! What a table says, in whichever format.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +9,9 @@ use super::published;
 use crate::memory::Need;
 use crate::options::TableOptions;
 use crate::policy::PolicyName;
+use crate::quote::visible;
 use crate::report::Run;
+use crate::trace::shown;
 use crate::workload::{LoadRule, Source, Tasks, Workload};
 
 /// Everything about a table.
@@ -143,6 +146,24 @@ impl Table {
         self.cells.iter().find(is_it)
     }
 
+    /// Returns the policies in the order in which they were asked for.
+    pub(super) fn policies(&self) -> Vec<PolicyName> {
+        let mut policies = Vec::new();
+        for cell in &self.cells {
+            if !policies.contains(&cell.policy) {
+                policies.push(cell.policy);
+            }
+        }
+        policies
+    }
+
+    /// Returns what a task list is called here: its file's name, with the directory if several have it.
+    pub(super) fn label(&self, name: &str) -> String {
+        let label = file_name(name);
+        let same = self.task_lists.iter().filter(|list| file_name(&list.source.file) == label);
+        if same.count() > 1 { visible(name) } else { label }
+    }
+
     /// Returns how much is finished, in words.
     pub(super) fn progress(&self) -> String {
         let finished: usize = self.cells.iter().map(|cell| cell.runs.len()).sum();
@@ -161,6 +182,11 @@ impl Table {
         };
         violated.map(sentence).collect()
     }
+}
+
+pub(super) fn file_name(file: &str) -> String {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
+    shown(name.as_ref())
 }
 
 impl Means {

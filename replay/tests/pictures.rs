@@ -1,0 +1,111 @@
+//! The page with pictures says what the table says.
+
+mod common;
+
+use std::fs;
+
+use scraper::{Html, Selector};
+use serde_json::Value;
+
+use common::{errors, no_file, number, printed, replay};
+
+const OPTIONS: [&str; 9] =
+    ["table", "--policies", "fgd,random", "--threads", "1,2", "--seeds", "2", "--format", "json"];
+
+fn page(file: &str) -> Html {
+    Html::parse_document(&fs::read_to_string(file).expect("the tool has written it"))
+}
+
+fn texts(page: &Html, selector: &str) -> Vec<String> {
+    let selector = Selector::parse(selector).expect("the selector is well formed");
+    page.select(&selector).map(|element| element.text().collect()).collect()
+}
+
+/// The charts of a page by their titles, as the page has them in JSON.
+fn charts(page: &Html) -> Vec<(String, Value)> {
+    let figures = texts(page, "#figures");
+    let figures: Value = serde_json::from_str(&figures[0]).expect("it is JSON");
+    let sections = figures["sections"].as_array().expect("there are sections");
+    let parts = sections.iter().flat_map(|section| section["parts"].as_array().expect("parts"));
+    let charts = parts.filter_map(|part| part.get("chart"));
+    let title = |chart: &Value| chart["title"].as_str().expect("it has a title").to_owned();
+    charts.map(|chart| (title(chart), chart.clone())).collect()
+}
+
+/// The points of one line of a chart.
+fn points(chart: &Value, policy: &str) -> Vec<(f64, f64)> {
+    let series = chart["series"].as_array().expect("it has lines");
+    let line = series.iter().find(|line| line["name"] == policy).expect("each policy has a line");
+    let point = |point: &Value| {
+        let number = |at: usize| point[at].as_f64().expect("a point has two numbers");
+        (number(0), number(1))
+    };
+    line["points"].as_array().expect("it has points").iter().map(point).collect()
+}
+
+#[test]
+fn the_lines_end_where_the_table_says() {
+    let file = no_file("pictures.html");
+    let table = printed(&[&OPTIONS[..], &["--report", &file]].concat());
+    let table: Value = serde_json::from_str(&table).expect("the table is JSON");
+    let page = page(&file);
+    let charts = charts(&page);
+    let titles: Vec<_> = charts.iter().map(|(title, _)| &**title).collect();
+    assert_eq!(
+        titles,
+        [
+            "GPUs allocated over what has arrived",
+            "GPUs allocated over what has arrived, from 80 % on",
+            "GPUs fragmented over what has arrived",
+            "Decisions per second over threads",
+            "Conflicts over threads",
+            "GPUs allocated over threads",
+        ]
+    );
+    assert_eq!(texts(&page, "figcaption"), titles);
+    for policy in ["fgd", "random"] {
+        let cells = table["cells"].as_array().expect("the table has cells");
+        let with = |threads: u64| {
+            let cell = cells.iter().find(|it| it["policy"] == policy && it["threads"] == threads);
+            &cell.expect("each number of threads has a cell")["mean"]
+        };
+        let allocated = points(&charts[0].1, policy);
+        assert_eq!(allocated[0], (0.0, 0.0));
+        assert!(allocated.windows(2).all(|pair| pair[0].1 <= pair[1].1), "nothing is given back");
+        let end = allocated.last().expect("it has points");
+        assert!(end.0 > 130.0 && (end.1 - number(with(1), "gpu_percent")).abs() < 0.5, "{end:?}");
+        assert!(points(&charts[1].1, policy)[0].0 == 80.0);
+        let fragmented = points(&charts[2].1, policy);
+        assert!(fragmented.iter().all(|point| point.1 > 0.0 && point.1 < 50.0), "{fragmented:?}");
+        for (chart, name) in
+            [(3, "decisions_per_second"), (4, "refused_claims_per_task"), (5, "gpu_percent")]
+        {
+            let expected = [(1.0, number(with(1), name)), (2.0, number(with(2), name))];
+            assert_eq!(points(&charts[chart].1, policy), expected, "{name}");
+        }
+    }
+    let settings = texts(&page, "section:last-of-type td");
+    assert!(settings.contains(&"2 from 42".to_owned()), "{settings:?}");
+    assert!(settings.contains(&env!("CARGO_PKG_VERSION").to_owned()), "{settings:?}");
+}
+
+/// The line of a run that was kept without a picture in mind lacks what is drawn.
+#[test]
+fn runs_that_are_kept_are_drawn_too() {
+    let (keep, file) = (no_file("pictures.jsonl"), no_file("kept.html"));
+    let plain = printed(&[&OPTIONS[..], &["--keep", &keep]].concat());
+    assert!(!plain.contains("\"curve\""));
+    for _ in 0..2 {
+        printed(&[&OPTIONS[..], &["--keep", &keep, "--report", &file]].concat());
+        assert_eq!(charts(&page(&file)).len(), 6);
+    }
+    let lines = fs::read_to_string(&keep).expect("the tool has written it");
+    assert_eq!(lines.lines().count(), 16, "each run once without and once with its curve");
+}
+
+#[test]
+fn a_page_that_can_t_be_written_is_refused_before_anything_runs() {
+    let output = replay(&["table", "--report", "/no/such/directory/page.html"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("can't be written"), "{}", errors(&output));
+}
