@@ -393,9 +393,10 @@ impl View {
     /// as those of the paper "Beware of Fragmentation" (Weng et al., USENIX ATC 2023).
     ///
     /// The ranking remembers the keys. `key` is called for each root when the ranking is asked first, and
-    /// from then on only for trees that have changed since it was asked last. So `key` may look at
-    /// nothing that changes but at its root. Where one key for all requests is enough,
-    /// [`order_by`](Self::order_by) costs less.
+    /// from then on only for trees that have changed since it was asked last: from now on the view notes
+    /// which. So `key` may read what the root shows, and otherwise only what never changes; a root's
+    /// [number](crate::Root::number) may, its [provider](crate::Root::provider) does not. Where one key for
+    /// all requests is enough, [`order_by`](Self::order_by) costs less.
     ///
     /// Asking costs O(log trees) and what `key` costs, for each tree that has changed. Takes little more
     /// memory than an `Option<K>` for each tree; small keys take little, and are found faster.
@@ -437,6 +438,10 @@ impl View {
     /// the keys of their roots, the least first; roots with equal keys come in the order of
     /// [`roots`](Self::roots). Of one tree, they come as [everywhere](Self::candidates), or
     /// [as preferred](Candidates::preferring).
+    ///
+    /// The order of the keys stands: [`seeded`](Candidates::seeded), [`from_part`](Candidates::from_part),
+    /// [`drawn`](Candidates::drawn) and [`in_order`](Candidates::in_order) change nothing. Threads that are to
+    /// be kept apart end their keys with something that differs from thread to thread.
     ///
     /// # Errors
     ///

@@ -665,6 +665,9 @@ fn the_preferred_providers_of_a_tree_come_first() {
     assert_eq!(first(most_free), [2, 0, 3, 1]);
     let slow = view.candidates(&mut one).unwrap().preferring(|it| u64::from(it.has(fast)));
     assert_eq!(first(slow), [0, 1, 3, 2], "equal ones as they stand");
+    assert!(view.roots().all(|root| !root.has(fast)));
+    let both = view.candidates(&mut one).unwrap().preferring(|it| it.free(gpu)).tightest();
+    assert_eq!(first(both.shuffled(7)), [1, 3, 0, 2], "what is preferred counts");
     let own = view.candidates(&mut one).unwrap().preferring(|it| {
         assert_eq!((it.root().provider(), it.free(DISK)), (root, 0));
         gpus.iter().rev().position(|gpu| *gpu == it.provider()).unwrap() as u64
