@@ -37,7 +37,7 @@ pub struct Candidates<'a> {
     /// Draws the trees of the first round, if they go by lot.
     lot: Option<Lot>,
     /// Tells the trees of the first round, if they go by a ranking.
-    ranking: Option<&'a mut dyn Next>,
+    ranking: Option<&'a mut (dyn Next + 'static)>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
     /// Whether each tree is still looked at for the first time.
@@ -74,7 +74,7 @@ impl<'a> Candidates<'a> {
     pub(super) fn ranked(
         picture: &'a Picture,
         prepared: &'a mut Prepared,
-        ranking: &'a mut dyn Next,
+        ranking: &'a mut (dyn Next + 'static),
     ) -> Self {
         Candidates { ranking: Some(ranking), ..Self::up_to_date(picture, None, prepared) }
     }
