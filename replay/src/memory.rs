@@ -25,7 +25,7 @@ pub(crate) struct Need {
 // had more of: 1,000 and 100,000 nodes without GPUs, 1,000 and 20,000 nodes of 8, 1,000 and 400,000
 // equal tasks that are all placed, the same with 1 and 4 GPUs each, 1 and 100,000 different tasks with
 // 1 and 2 desks and with 1,000 and 20,000 nodes, 20,000 equal and different tasks with 1 to 8 GPUs,
-// best-fit and fgd with 1,000 and 4,000 nodes, 1 to 65 kinds of tasks that nodes count, 1, 16 and 256
+// best-fit and fgd with 1,000 and 4,000 nodes, 1 and 64 models of GPUs, 1 to 65 kinds of tasks that nodes count, 1, 16 and 256
 // threads. On the built-in workload the estimate is up to a quarter above what is used, as a quarter of its
 // tasks fails and the desks are gone when the audit needs most.
 const PROGRAM: u64 = 4 << 20;
@@ -46,6 +46,8 @@ const REQUEST: u64 = 1_800;
 const REQUESTED_GPU: u64 = 600;
 const REQUEST_AT_DESK: u64 = 1_400;
 const REQUESTED_GPU_AT_DESK: u64 = 475;
+/// How a request is served by nodes of one make, at each desk.
+const PLAN_AT_DESK: u64 = 450;
 /// A score of a node for a request, in quarters of a byte.
 const SCORE_AT_DESK: u64 = 18;
 /// What counts its tasks by kind: a node, each kind there, and each task.
@@ -79,6 +81,7 @@ impl Need {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let threads = threads as u64;
         let (desks, arenas) = (threads.min(cores), threads.min(ARENAS_PER_CORE * cores));
+        let makes = nodes.iter().map(|node| (node.gpus, node.model)).collect::<HashSet<_>>().len();
         let gpus: u64 = nodes.iter().map(|node| u64::from(node.gpus)).sum();
         let (nodes, gpus) = (nodes.len() as u64 * u64::from(scale), gpus * u64::from(scale));
         let asked: u64 = listed.iter().map(|task| u64::from(task.gpus)).sum();
@@ -86,8 +89,9 @@ impl Need {
         let kinds: HashSet<_> = listed.iter().collect();
         let requested: u64 = kinds.iter().map(|task| u64::from(task.gpus)).sum();
         let scores = if policy.keeps_scores() { nodes * SCORE_AT_DESK / 4 } else { 0 };
-        let all_kinds = (REQUEST + desks * (REQUEST_AT_DESK + nodes / 8 + scores))
-            * kinds.len() as u64
+        let plans = PLAN_AT_DESK * (makes as u64).saturating_sub(1);
+        let at_desk = REQUEST_AT_DESK + nodes / 8 + scores + plans;
+        let all_kinds = (REQUEST + desks * at_desk) * kinds.len() as u64
             + (REQUESTED_GPU + desks * REQUESTED_GPU_AT_DESK) * requested;
         // Of those that are dropped there may be all of a kind.
         let requests = match tasks < kinds.len() as u64 {

@@ -63,7 +63,7 @@ impl GpuUse {
 }
 
 /// A GPU model, as an index into [`Models`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ModelId(u8);
 
 impl ModelId {
