@@ -32,6 +32,7 @@ mod scheduler;
 mod seed;
 mod shape;
 mod table;
+mod timeline;
 mod trace;
 mod trial;
 mod workload;
@@ -42,6 +43,7 @@ use options::Command;
 
 fn main() -> ExitCode {
     match Command::from_command_line() {
+        Command::Run(options) if options.trace_time => timeline::run(&options),
         Command::Run(options) => experiment::run(&options),
         Command::Table(options) => table::run(&options),
     }

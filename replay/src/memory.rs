@@ -36,6 +36,8 @@ const GPU_AT_DESK: u64 = 100;
 const LISTED: u64 = 100;
 /// The name of a listed task, if names are kept.
 const NAME: u64 = 60;
+/// A task that has its times: when it comes, and what there is at both instants.
+const TIMED: u64 = 300;
 /// A task that is scheduled, and each GPU that it asks for.
 const TASK: u64 = 420;
 const ASKED_GPU: u64 = 90;
@@ -103,6 +105,11 @@ impl Need {
     /// Returns the need with the names of so many listed tasks in memory.
     pub(crate) fn with_names(self, listed: usize) -> Self {
         self.with(NAME * listed as u64)
+    }
+
+    /// Returns the need with the times of so many tasks, and what there is at each of them.
+    pub(crate) fn with_times(self, tasks: u64) -> Self {
+        self.with(TIMED * tasks)
     }
 
     fn with(self, more: u64) -> Self {

@@ -17,7 +17,7 @@ mod best_fit;
 mod dot_product;
 mod fgd;
 mod first_fit;
-mod fragmentation;
+pub(crate) mod fragmentation;
 mod gpu_clustering;
 mod gpu_packing;
 mod random;

@@ -15,7 +15,7 @@ const TYPICAL: usize = 95;
 
 /// What a node has free.
 #[derive(Clone)]
-pub(super) struct Free {
+pub(crate) struct Free {
     /// The node's GPU model, as a row of [`Typical`].
     row: usize,
     cpu_milli: u64,
@@ -25,7 +25,7 @@ pub(super) struct Free {
 
 impl Free {
     /// Returns what a node has free whose GPUs have so much each.
-    pub(super) fn new(row: usize, cpu_milli: u64, gpus: impl Iterator<Item = u64>) -> Self {
+    pub(crate) fn new(row: usize, cpu_milli: u64, gpus: impl Iterator<Item = u64>) -> Self {
         let mut free = Self { row, cpu_milli, gpus: [0; MOST_GPUS as usize], count: 0 };
         for gpu in gpus.filter(|&gpu| gpu > 0) {
             free.gpus[free.count] = gpu as u16;
@@ -65,7 +65,7 @@ impl Free {
 }
 
 /// Typical tasks, summed up so that what of a node they can use takes a few look-ups.
-pub(super) struct Typical {
+pub(crate) struct Typical {
     models: usize,
     /// Counts the typical tasks.
     tasks: u64,
@@ -112,7 +112,7 @@ pub(super) fn typical_shapes(listed: &[Demand]) -> Vec<(Shape, u64)> {
 
 impl Typical {
     /// Returns the typical ones of these tasks, on nodes with these GPU models.
-    pub(super) fn new(listed: &[Demand], models: &Models) -> Self {
+    pub(crate) fn new(listed: &[Demand], models: &Models) -> Self {
         let mut shapes = typical_shapes(listed);
         let tasks = shapes.iter().map(|(_, count)| count).sum();
         shapes.retain(|((_, _, gpus, _), _)| *gpus > 0);
@@ -142,7 +142,7 @@ impl Typical {
     }
 
     /// Returns the row of nodes with this GPU model.
-    pub(super) fn row(&self, model: Option<ModelId>) -> usize {
+    pub(crate) fn row(&self, model: Option<ModelId>) -> usize {
         model.map_or(self.models, ModelId::index)
     }
 
@@ -186,11 +186,16 @@ impl Typical {
     /// Returns by how many thousandths of a GPU a node with `after` free is less fragmented than with
     /// `before`.
     pub(super) fn lessened(&self, before: &Free, after: &Free) -> f64 {
-        (self.fragments(before) - self.fragments(after)) as f64 / self.tasks as f64
+        self.gpu_milli(self.fragments(before) - self.fragments(after))
+    }
+
+    /// Returns the GPUs, in thousandths, that these fragments of one node or of several are.
+    pub(crate) fn gpu_milli(&self, fragments: i64) -> f64 {
+        fragments as f64 / self.tasks as f64
     }
 
     /// Returns the fragmentation of a node, times the number of typical tasks, so that it is exact.
-    fn fragments(&self, free: &Free) -> i64 {
+    pub(crate) fn fragments(&self, free: &Free) -> i64 {
         let case = self.case(free.row, free.cpu_milli);
         let single = &self.single[case * self.level_count..][..self.level_count];
         let (mut idle, mut useful) = (0, 0);
