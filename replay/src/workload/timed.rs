@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::load::Resource;
 use super::{Machines, Sources};
 use crate::memory::{Limit, Need};
 use crate::policy::PolicyName;
 use crate::refusal::Refusal;
-use crate::shape::Demand;
+use crate::shape::{Demand, Node};
 use crate::trace::{self, Times, shown};
 
 /// The tasks of a list that have a time at which they come and a later one at which they go.
@@ -57,7 +58,8 @@ pub(crate) fn read_timed(
     }
     let tasks = arrivals.len() as u64 * u64::from(sources.scale);
     let (nodes, scale) = (&machines.nodes, sources.scale);
-    let need = Need::new(nodes, scale, &list.tasks, tasks, 1, policy).with_times(tasks);
+    let at_once = most_at_once(nodes, &arrivals) * u64::from(scale);
+    let need = Need::new(nodes, scale, &list.tasks, at_once, 1, policy).with_times(tasks);
     need.check(limits)?;
     let arrivals = repeated(arrivals, scale);
     let tasks = TimedTasks { warnings, listed, arrivals, need };
@@ -79,6 +81,23 @@ fn arrivals(tasks: &[Demand], times: &[Times]) -> (Vec<Arrival>, Listed) {
     }
     arrivals.sort_by_key(|arrival| arrival.time);
     (arrivals, listed)
+}
+
+/// Returns more than which of these tasks can't run at once: as many of the smallest as there is room
+/// for, and another one, as several clusters side by side may have room for one more together.
+fn most_at_once(nodes: &[Node], arrivals: &[Arrival]) -> u64 {
+    let most = Resource::ALL.map(|it| {
+        let mut asked: Vec<_> = arrivals.iter().map(|task| it.of_task(&task.demand)).collect();
+        asked.sort_unstable();
+        let mut room: u64 = nodes.iter().map(|node| it.of_node(node)).sum();
+        let is_room = |&asked: &u64| {
+            let left = room.checked_sub(asked);
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        asked.into_iter().take_while(is_room).count() + 1
+    });
+    most.into_iter().fold(arrivals.len(), usize::min) as u64
 }
 
 /// Returns each of these so many times, side by side.
@@ -125,6 +144,18 @@ mod tests {
         let twice = repeated(arrivals, 2);
         let order: Vec<_> = twice.iter().map(|it| it.demand.cpu_milli).collect();
         assert_eq!(order, [2, 2, 1, 1, 3, 3, 0, 0]);
+    }
+
+    #[test]
+    fn no_more_run_at_once_than_there_is_room_for() {
+        let node =
+            Node { name: "n".to_owned(), cpu_milli: 10, memory_mib: 100, gpus: 0, model: None };
+        let tasks: Vec<_> = [4, 3, 9, 2].into_iter().map(task).collect();
+        let (arrivals, _) = arrivals(&tasks, &[times(0, 1); 4]);
+        assert_eq!(most_at_once(&[node.clone()], &arrivals), 4, "2, 3, 4, and one more");
+        let small = Node { cpu_milli: 8, ..node.clone() };
+        assert_eq!(most_at_once(&[small], &arrivals), 3, "2, 3, and one more");
+        assert_eq!(most_at_once(&[node.clone(), node], &arrivals), 4, "there are no more");
     }
 
     #[test]
