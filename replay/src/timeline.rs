@@ -67,8 +67,9 @@ fn experiment(options: &RunOptions) -> Result<Report, Failure> {
         if interrupt.is_requested() {
             break;
         }
-        let arrivals = &tasks.arrivals;
-        runs.extend(trial::run(&machines, arrivals, options.policy, seed, &interrupt)?);
+        let is_interrupted = || interrupt.is_requested();
+        let run = trial::run(&machines, &tasks.arrivals, options.policy, seed, &is_interrupted)?;
+        runs.extend(run);
     }
     let unfinished = runs.pop_if(|run| !run.is_finished);
     Ok(Report {

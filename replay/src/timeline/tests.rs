@@ -2,11 +2,12 @@
 
 mod naive;
 
+use std::cell::Cell;
+
 use super::history::Figures;
 use super::simulation::Simulation;
 use super::{check, trial};
 use crate::cluster::{Cluster, TaskClasses};
-use crate::interrupt::Interrupt;
 use crate::policy::PolicyName;
 use crate::shape::{Demand, ModelSet, Models, Node};
 use crate::workload::{Arrival, Machines};
@@ -226,11 +227,24 @@ fn what_somebody_else_holds_is_found() {
 #[test]
 fn an_interrupt_ends_a_run_where_it_is() {
     let machines = Machines::of(vec![node(1)]);
-    let interrupt = Interrupt::default();
-    let tasks = [task(0, 10, 1, 1000)];
-    let run = |interrupt| trial::run(&machines, &tasks, PolicyName::BestFit, 1, interrupt);
-    let finished = run(&interrupt).expect("the run ends").expect("there is no interrupt");
-    assert!(finished.is_finished && finished.audit.holds);
-    interrupt.request();
-    assert!(run(&interrupt).expect("the run ends").is_none(), "nothing has happened");
+    let tasks = [task(0, 10, 1, 1000), task(1, 10, 1, 1000), task(12, 5, 1, 500)];
+    let run = |instants| {
+        let left = Cell::new(instants);
+        let is_interrupted = || left.replace(left.get() - 1) == 0;
+        let run = trial::run(&machines, &tasks, PolicyName::BestFit, 1, &is_interrupted);
+        run.expect("the library does what it is asked for")
+    };
+    assert!(run(0).is_none(), "nothing has happened");
+    // How many instants, where the clock is, what has come and was placed, and what is held.
+    for (instants, end, arrived, placed, held) in
+        [(1, 0, 1, 1, 1), (2, 1, 2, 1, 1), (3, 10, 2, 2, 1), (4, 12, 3, 2, 1), (5, 20, 3, 3, 1)]
+    {
+        let run = run(instants).expect("something has happened");
+        assert_eq!((run.end, run.arrived, run.placed), (end, arrived, placed));
+        assert_eq!((run.is_finished, run.audit.holds), (false, true));
+        assert_eq!((run.audit.consumers, run.never_ran), (held, arrived - placed));
+        assert_eq!(run.audit_at_last_arrival.is_some(), arrived == tasks.len());
+    }
+    let run = run(6).expect("something has happened");
+    assert_eq!((run.end, run.placed, run.is_finished), (25, 3, true));
 }

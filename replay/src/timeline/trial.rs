@@ -8,21 +8,20 @@ use super::simulation::Simulation;
 use super::waits::Waits;
 use crate::cluster::{Cluster, TaskClasses};
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
 use crate::policy::PolicyName;
 use crate::refusal::Refusal;
 use crate::shape::Demand;
 use crate::trial::timed;
 use crate::workload::{Arrival, Machines};
 
-/// Runs the clock from the first arrival to the last end, or to an interrupt; returns `None` if that
-/// came before the first arrival.
+/// Runs the clock from the first arrival to the last end, or until it is interrupted; returns
+/// `None` if that was before the first arrival.
 pub(crate) fn run(
     machines: &Machines,
     arrivals: &[Arrival],
     policy: PolicyName,
     seed: u64,
-    interrupt: &Interrupt,
+    is_interrupted: &dyn Fn() -> bool,
 ) -> Result<Option<Run>, Failure> {
     let demands: Vec<Demand> = arrivals.iter().map(|arrival| arrival.demand).collect();
     let task_classes = match policy.counts_tasks() {
@@ -36,14 +35,14 @@ pub(crate) fn run(
     let audit =
         |simulation: &Simulation<'_>| timed(|| check::audit(&cluster, simulation, &demands, seed));
 
-    let arrived = proceed(&mut simulation, interrupt, Simulation::have_all_arrived)?;
+    let arrived = proceed(&mut simulation, is_interrupted, Simulation::have_all_arrived)?;
     let (Some(last_arrival), mut schedule) = arrived else { return Ok(None) };
     let (mut end, mut busy, mut audited) = (last_arrival, None, Duration::ZERO);
     let waiting_at_last_arrival = simulation.waiting();
     if simulation.have_all_arrived() {
         let (verdict, took) = audit(&simulation)?;
         (busy, audited) = (Some(verdict), took);
-        let (last_end, took) = proceed(&mut simulation, interrupt, Simulation::is_over)?;
+        let (last_end, took) = proceed(&mut simulation, is_interrupted, Simulation::is_over)?;
         schedule += took;
         end = last_end.unwrap_or(end);
     }
@@ -91,16 +90,16 @@ pub(crate) fn run(
     Ok(Some(run))
 }
 
-/// Lets the clock go on until `is_there`, or an interrupt; returns the last instant that it came to, and
+/// Lets the clock go on until `is_there`, or until it is interrupted; returns the last instant that it came to, and
 /// how long that took.
 fn proceed<'a>(
     simulation: &mut Simulation<'a>,
-    interrupt: &Interrupt,
+    is_interrupted: &dyn Fn() -> bool,
     is_there: fn(&Simulation<'a>) -> bool,
 ) -> Result<(Option<u64>, Duration), Failure> {
     let start = Instant::now();
     let mut last = None;
-    while !is_there(simulation) && !interrupt.is_requested() {
+    while !is_there(simulation) && !is_interrupted() {
         last = simulation.step()?.or(last);
     }
     Ok((last, start.elapsed()))
