@@ -2,8 +2,9 @@
 //!
 //! Worker threads take the tasks in order, choose a node by policy, claim it, and go on. At the
 //! end the tool prints how fast that went and how well the cluster was packed, and audits every
-//! allocation. `replay table` does so for several policies, task lists, numbers of threads and seeds,
-//! and compares. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
+//! allocation. With `--trace-time` tasks come and go at their times, on a virtual clock, and one thread
+//! places them. `replay table` replays lists by several policies, with several numbers of threads and
+//! seeds, and compares. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
 //! for a bad file or option, and for what makes no sense or would take more memory than there is, 130
 //! when Ctrl-C ended it and what it had done holds.
 #![forbid(unsafe_code)]

@@ -40,6 +40,7 @@ use crate::options::RunOptions;
 use crate::workload::read_timed;
 
 use report::{Mean, Report};
+use trial::Trial;
 
 /// Does what the options ask for and says how it ended.
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
@@ -68,8 +69,8 @@ fn experiment(options: &RunOptions) -> Result<Report, Failure> {
             break;
         }
         let is_interrupted = || interrupt.is_requested();
-        let run = trial::run(&machines, &tasks.arrivals, options.policy, seed, &is_interrupted)?;
-        runs.extend(run);
+        let (machines, arrivals, policy) = (&machines, &tasks.arrivals, options.policy);
+        runs.extend(Trial { machines, arrivals, policy, seed }.run(&is_interrupted)?);
     }
     let unfinished = runs.pop_if(|run| !run.is_finished);
     Ok(Report {

@@ -57,6 +57,7 @@ pub(crate) struct Run {
     pub(crate) waited: usize,
     /// Those of them that still waited at the end.
     pub(crate) never_ran: usize,
+    /// As `last_arrival`, at the interrupt if that came before.
     pub(crate) waiting_at_last_arrival: usize,
     pub(crate) first_arrival: u64,
     pub(crate) last_arrival: u64,
@@ -76,15 +77,22 @@ pub(crate) struct Run {
     pub(crate) placements_per_second: f64,
     /// Retries inside the library.
     pub(crate) internal_retries: u64,
+    #[serde(flatten)]
+    pub(crate) steps: Steps,
+    /// Of what runs then.
+    pub(crate) audit_at_last_arrival: Option<Audit>,
+    /// At the end, when nothing runs any more.
+    pub(crate) audit: Audit,
+}
+
+/// How long the parts of a run took, in seconds that have passed.
+#[derive(Serialize, Debug, Clone, Copy, Default)]
+pub(crate) struct Steps {
     pub(crate) build_seconds: f64,
     pub(crate) set_up_seconds: f64,
     pub(crate) schedule_seconds: f64,
     pub(crate) audit_seconds: f64,
     pub(crate) clear_seconds: f64,
-    /// Of what runs then.
-    pub(crate) audit_at_last_arrival: Option<Audit>,
-    /// At the end, when nothing runs any more.
-    pub(crate) audit: Audit,
 }
 
 /// The means over all runs.
@@ -166,16 +174,17 @@ impl Report {
 
     /// Returns how long each step took, in all runs together.
     fn step_lines(&self) -> String {
-        let step = |label, seconds: fn(&Run) -> f64| {
-            line(label, &format!("{:.3} s", self.runs.iter().map(seconds).sum::<f64>()))
+        let step = |label, seconds: fn(&Steps) -> f64| {
+            let all = self.runs.iter().map(|run| seconds(&run.steps));
+            line(label, &format!("{:.3} s", all.sum::<f64>()))
         };
         [
             line("reading the lists", &format!("{:.3} s", self.read_seconds)),
-            step("building the cluster", |run| run.build_seconds),
-            step("setting up", |run| run.set_up_seconds),
-            step("scheduling", |run| run.schedule_seconds),
-            step("auditing", |run| run.audit_seconds),
-            step("clearing away", |run| run.clear_seconds),
+            step("building the cluster", |it| it.build_seconds),
+            step("setting up", |it| it.set_up_seconds),
+            step("scheduling", |it| it.schedule_seconds),
+            step("auditing", |it| it.audit_seconds),
+            step("clearing away", |it| it.clear_seconds),
             line("everything", &format!("{:.3} s", self.total_seconds)),
         ]
         .concat()

@@ -4,9 +4,10 @@ mod naive;
 
 use std::cell::Cell;
 
+use super::check;
 use super::history::Figures;
 use super::simulation::Simulation;
-use super::{check, trial};
+use super::trial::Trial;
 use crate::cluster::{Cluster, TaskClasses};
 use crate::policy::PolicyName;
 use crate::shape::{Demand, ModelSet, Models, Node};
@@ -231,8 +232,9 @@ fn an_interrupt_ends_a_run_where_it_is() {
     let run = |instants| {
         let left = Cell::new(instants);
         let is_interrupted = || left.replace(left.get() - 1) == 0;
-        let run = trial::run(&machines, &tasks, PolicyName::BestFit, 1, &is_interrupted);
-        run.expect("the library does what it is asked for")
+        let (policy, seed) = (PolicyName::BestFit, 1);
+        let trial = Trial { machines: &machines, arrivals: &tasks, policy, seed };
+        trial.run(&is_interrupted).expect("the library does what it is asked for")
     };
     assert!(run(0).is_none(), "nothing has happened");
     // How many instants, where the clock is, what has come and was placed, and what is held.

@@ -152,7 +152,11 @@ mod tests {
             Node { name: "n".to_owned(), cpu_milli: 10, memory_mib: 100, gpus: 0, model: None };
         let tasks: Vec<_> = [4, 3, 9, 2].into_iter().map(task).collect();
         let (arrivals, _) = arrivals(&tasks, &[times(0, 1); 4]);
-        assert_eq!(most_at_once(&[node.clone()], &arrivals), 4, "2, 3, 4, and one more");
+        assert_eq!(
+            most_at_once(std::slice::from_ref(&node), &arrivals),
+            4,
+            "2, 3, 4, and one more"
+        );
         let small = Node { cpu_milli: 8, ..node.clone() };
         assert_eq!(most_at_once(&[small], &arrivals), 3, "2, 3, and one more");
         assert_eq!(most_at_once(&[node.clone(), node], &arrivals), 4, "there are no more");
