@@ -40,6 +40,9 @@ const NAME: u64 = 60;
 /// A task that is scheduled, and each GPU that it asks for.
 const TASK: u64 = 420;
 const ASKED_GPU: u64 = 90;
+/// A task that comes and goes: both, and what there is at the two instants. What it holds while it runs
+/// is counted above.
+const TIMED: u64 = 270;
 /// A request unlike all others, and each GPU that it asks for; and at each desk, where it has a bit for
 /// each node besides.
 const REQUEST: u64 = 1_800;
@@ -118,6 +121,11 @@ impl Need {
     /// Returns the need with the names of so many listed tasks in memory.
     pub(crate) fn with_names(self, listed: usize) -> Self {
         self.with(NAME * listed as u64)
+    }
+
+    /// Returns the need with the times of so many tasks, and what there is at each of them.
+    pub(crate) fn with_times(self, tasks: u64) -> Self {
+        self.with(TIMED * tasks)
     }
 
     fn with(self, more: u64) -> Self {
@@ -230,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_need_grows_with_other_lists_and_with_names() {
+    fn a_need_grows_with_other_lists_names_and_times() {
         let alone = need(1, 10, 1);
-        for more in [alone.beside(1000), alone.with_names(1000)] {
+        for more in [alone.beside(1000), alone.with_names(1000), alone.with_times(1000)] {
             assert!(more.memory > alone.memory && more.address_space > alone.address_space);
         }
         assert_eq!([alone.beside(0), alone.with_names(0)], [alone, alone]);

@@ -17,7 +17,7 @@ mod best_fit;
 mod dot_product;
 mod fgd;
 mod first_fit;
-mod fragmentation;
+pub(crate) mod fragmentation;
 mod gpu_clustering;
 mod gpu_packing;
 mod random;
@@ -32,9 +32,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use serde::Serialize;
 
 use crate::cluster::Cluster;
+use crate::policy::fragmentation::Typical;
 use crate::shape::{Demand, Models};
-
-pub(crate) use fragmentation::{Free, Typical};
 
 /// A policy's name on the command line.
 #[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

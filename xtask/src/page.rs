@@ -70,7 +70,10 @@ impl Browser {
         shell::write(&page, "<!DOCTYPE html><title>x</title><script>console.error('oh')</script>")?;
         let said = self.open(&page, 800, 600, 1, &directory.join("faulty.png"))?;
         match said.len() {
-            1 => Ok(println!("an error on a page's console is noticed")),
+            1 => {
+                println!("an error on a page's console is noticed");
+                Ok(())
+            }
             _ => Err(failed(format!("one error on a page was made, but noticed were: {said:?}"))),
         }
     }

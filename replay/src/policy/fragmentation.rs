@@ -241,16 +241,16 @@ impl Typical {
     /// Returns by how many thousandths of a GPU a node with `after` free is less fragmented than with
     /// `before`.
     pub(super) fn lessened(&self, before: &Free, after: &Free) -> f64 {
-        (self.fragments(before) - self.fragments(after)) as f64 / self.tasks as f64
+        self.gpu_milli(self.fragments(before) - self.fragments(after))
     }
 
-    /// Returns how many thousandths of a node's idle GPUs typical tasks can't use, in the mean.
-    pub(crate) fn fragmentation(&self, free: &Free) -> f64 {
-        self.fragments(free) as f64 / self.tasks as f64
+    /// Returns the GPUs, in thousandths, that these fragments of one node or of several are.
+    pub(crate) fn gpu_milli(&self, fragments: i64) -> f64 {
+        fragments as f64 / self.tasks as f64
     }
 
     /// Returns the fragmentation of a node, times the number of typical tasks, so that it is exact.
-    fn fragments(&self, free: &Free) -> i64 {
+    pub(crate) fn fragments(&self, free: &Free) -> i64 {
         let case = self.case(free.row, free.cpu_milli);
         let single = &self.single[case * self.level_count..][..self.level_count];
         let (mut idle, mut useful) = (0, 0);
@@ -311,7 +311,7 @@ mod tests {
                 let gpus: Vec<u64> = (0..count).map(|_| draw()).collect();
                 let free = Free::new(typical.row(model), cpu, gpus.iter().copied());
                 let expected = definition::fragmentation(&listed, model, cpu, &gpus);
-                let found = typical.fragmentation(&free);
+                let found = typical.gpu_milli(typical.fragments(&free));
                 assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
             }
         }
