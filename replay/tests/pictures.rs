@@ -58,7 +58,7 @@ fn the_lines_end_where_the_table_says() {
             "GPUs allocated over what has arrived, from 80 % on",
             "GPUs fragmented over what has arrived",
             "Decisions per second over threads",
-            "Conflicts over threads",
+            "Refused claims over threads",
             "GPUs allocated over threads",
         ]
     );

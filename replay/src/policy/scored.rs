@@ -8,9 +8,10 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::policy::Search;
 
-/// Scores nodes for tasks that ask for the same.
+/// Scores nodes for tasks that ask for the same, on the published scale from 0 to 100. A policy with another
+/// scale does without this and calls [`View::rank`] itself, with any key: the least comes first.
 pub(super) trait Score: Send + Sync + 'static {
-    /// Returns how well a node serves that has room for the task: up to 100, the more the better.
+    /// Returns how well a node serves that has room for the task: from 0 to 100, the more the better.
     fn of_node(&self, node: Root<'_>) -> u8;
 
     /// Lets the GPUs of one node come in the order in which they are to serve: those that have least free
