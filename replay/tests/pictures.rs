@@ -63,6 +63,9 @@ fn the_lines_end_where_the_table_says() {
         ]
     );
     assert_eq!(texts(&page, "figcaption"), titles);
+    let said = texts(&page, "p").join("\n");
+    assert!(said.contains("\u{b1} sample standard deviation over the seeds."), "{said}");
+    assert!(!said.contains("Published"), "of the built-in workload nothing is: {said}");
     for policy in ["fgd", "random"] {
         let cells = table["cells"].as_array().expect("the table has cells");
         let with = |threads: u64| {

@@ -18,9 +18,9 @@ pub(super) fn text(table: &Table) -> String {
 }
 
 /// What the columns of the second table count.
-const WORDS: &str = "Failed: tasks of a run that fitted nowhere. Refused: claims that came to nothing as another \
-                     thread had taken the room; the task chooses again. Retries: changes that the library \
-                     prepared in vain, in a run, as another thread's came first, and made again by itself.";
+const WORDS: &str = "failed: tasks of a run that fitted nowhere; refused: claims that came too late, as another \
+                     thread had taken the room, so that the task looked for another place; retries: how often \
+                     in a run the library prepared a change again by itself, as another thread's came first.";
 
 fn heading(table: &Table) -> String {
     let Table { version, nodes, gpus, load, scale, first_seed, seeds, .. } = table;
