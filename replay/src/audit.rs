@@ -37,6 +37,15 @@ pub(crate) struct Audit {
     pub(crate) gpu_milli: Share,
 }
 
+impl Audit {
+    /// Adds something that does not agree.
+    pub(crate) fn object(&mut self, what: String) {
+        self.holds = false;
+        self.violations += 1;
+        self.examples.push(what);
+    }
+}
+
 /// The counts of the library's own audit.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct LibraryAudit {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use provider_tree::Provider;
+use provider_tree::{Allocation, Provider};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cluster::Cluster;
-use crate::policy::{Free, Typical};
+use crate::occupancy::{Occupancy, Place};
 use crate::scheduler::Outcome;
 use crate::seed;
 use crate::shape::{Demand, WHOLE_GPU};
@@ -29,23 +29,6 @@ pub(crate) struct Point {
     pub(crate) fragmented: f64,
 }
 
-/// A node as it was after some of the tasks.
-struct Node {
-    row: usize,
-    cpu_milli: u64,
-    gpus: Vec<u64>,
-    fragmentation: f64,
-}
-
-/// A cluster as it was after some of the tasks.
-struct Past {
-    typical: Typical,
-    nodes: Vec<Node>,
-    node_of_root: HashMap<Provider, usize>,
-    gpu_of_uuid: HashMap<Uuid, usize>,
-    fragmentation: f64,
-}
-
 impl Curve {
     /// Returns the curve of a run of these tasks, of which the first are listed, as its forest has it. A
     /// cluster without GPUs has none.
@@ -56,80 +39,56 @@ impl Curve {
         outcomes: &[Outcome],
         seed: u64,
     ) -> Self {
-        let mut past = Past::new(cluster, &tasks[..listed.min(tasks.len())]);
-        let gpus: usize = past.nodes.iter().map(|node| node.gpus.len()).sum();
+        let mut past = Occupancy::new(cluster, &tasks[..listed.min(tasks.len())]);
+        let places = Places::new(cluster);
+        let gpus: usize = cluster.nodes.iter().map(|node| node.gpus.len()).sum();
         let percent = |milli: f64| 100.0 * milli / (gpus as f64 * f64::from(WHOLE_GPU));
-        let (mut points, mut arrived, mut allocated) = (Vec::new(), 0, 0);
-        let point = |arrived: u64, allocated: u64, past: &Past| Point {
+        let mut points = Vec::new();
+        let point = |arrived: u64, past: &Occupancy| Point {
             arrived: percent(arrived as f64),
-            allocated: percent(allocated as f64),
-            fragmented: percent(past.fragmentation),
+            allocated: percent(past.in_use().gpu_milli as f64),
+            fragmented: percent(past.gpu_milli(past.in_use().fragments)),
         };
         if gpus == 0 {
             return Self { points };
         }
-        points.push(point(0, 0, &past));
+        let mut arrived = 0;
+        points.push(point(arrived, &past));
         for (index, (task, outcome)) in tasks.iter().zip(outcomes).enumerate() {
             arrived += u64::from(task.gpu_total());
             if let Outcome::Placed(root) = outcome {
-                allocated += u64::from(task.gpu_total());
-                past.place(cluster, task, root, seed::consumer(seed, index as u64));
+                let consumer = seed::consumer(seed, index as u64);
+                places.of(cluster, root, consumer).iter().for_each(|place| past.take(place, task));
             }
             if percent(arrived as f64) >= points.len() as f64 {
-                points.push(point(arrived, allocated, &past));
+                points.push(point(arrived, &past));
             }
         }
-        points.push(point(arrived, allocated, &past));
+        points.push(point(arrived, &past));
         Self { points }
     }
 }
 
-impl Past {
-    /// Returns the cluster as it was when it was empty.
-    fn new(cluster: &Cluster, listed: &[Demand]) -> Self {
-        let typical = Typical::new(listed, &cluster.models);
-        let node = |node: &crate::cluster::ClusterNode| {
-            let mut node = Node {
-                row: typical.row(node.model),
-                cpu_milli: node.cpu_milli.into(),
-                gpus: vec![WHOLE_GPU.into(); node.gpus.len()],
-                fragmentation: 0.0,
-            };
-            node.fragmentation = typical.fragmentation(&node.free());
-            node
-        };
-        let nodes: Vec<_> = cluster.nodes.iter().map(node).collect();
-        let roots = cluster.nodes.iter().enumerate().map(|(at, node)| (node.root, at));
-        let gpus = cluster.nodes.iter().flat_map(|node| node.gpus.iter().enumerate());
-        Self {
-            node_of_root: roots.collect(),
-            gpu_of_uuid: gpus.map(|(at, gpu)| (gpu.uuid(), at)).collect(),
-            fragmentation: nodes.iter().map(|node| node.fragmentation).sum(),
-            typical,
-            nodes,
-        }
-    }
-
-    /// Takes what a task was granted.
-    fn place(&mut self, cluster: &Cluster, task: &Demand, root: &Provider, consumer: Uuid) {
-        let Some(held) = cluster.tree.allocations(consumer) else { return };
-        let Some(&at) = self.node_of_root.get(root) else { return };
-        let node = &mut self.nodes[at];
-        node.cpu_milli = node.cpu_milli.saturating_sub(task.cpu_milli.into());
-        for held in held.allocations {
-            if let Some(&gpu) = self.gpu_of_uuid.get(&held.provider) {
-                node.gpus[gpu] = node.gpus[gpu].saturating_sub(held.amount);
-            }
-        }
-        let before = node.fragmentation;
-        node.fragmentation = self.typical.fragmentation(&node.free());
-        self.fragmentation += node.fragmentation - before;
-    }
+/// What the roots and the GPUs of a cluster are.
+struct Places {
+    node_of_root: HashMap<Provider, usize>,
+    gpu_of_uuid: HashMap<Uuid, usize>,
 }
 
-impl Node {
-    fn free(&self) -> Free {
-        Free::new(self.row, self.cpu_milli, self.gpus.iter().copied())
+impl Places {
+    fn new(cluster: &Cluster) -> Self {
+        let roots = cluster.nodes.iter().enumerate().map(|(at, node)| (node.root, at));
+        let gpus = cluster.nodes.iter().flat_map(|node| node.gpus.iter().enumerate());
+        let gpu_of_uuid = gpus.map(|(at, gpu)| (gpu.uuid(), at)).collect();
+        Self { node_of_root: roots.collect(), gpu_of_uuid }
+    }
+
+    /// Returns where a consumer holds what it was granted on the node with this root.
+    fn of(&self, cluster: &Cluster, root: &Provider, consumer: Uuid) -> Option<Place> {
+        let node = *self.node_of_root.get(root)?;
+        let held = cluster.tree.allocations(consumer)?.allocations;
+        let gpu = |held: &Allocation| self.gpu_of_uuid.get(&held.provider).copied();
+        Some(Place { node, gpus: held.iter().filter_map(gpu).collect() })
     }
 }
 

@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::cluster::Cluster;
 use crate::kinds::Kinds;
-use crate::policy::{PolicyName, Search};
+use crate::policy::{Outlook, PolicyName, Search};
 use crate::shape::Demand;
 
 /// A few views, each for one thread at a time.
@@ -61,7 +61,8 @@ impl Desks {
         kinds: &Kinds,
         are_told: bool,
     ) -> Result<Self, Error> {
-        let desks = (0..count).map(|number| Desk::new(number, cluster, policy, listed, kinds));
+        let outlook = Outlook::new(listed, &cluster.models);
+        let desks = (0..count).map(|number| Desk::new(number, cluster, policy, &outlook, kinds));
         Ok(Self {
             desks: desks.map(|desk| desk.map(Mutex::new)).collect::<Result<_, _>>()?,
             news: (0..count).filter(|_| are_told).map(|_| Mutex::default()).collect(),
@@ -117,11 +118,11 @@ impl Desk {
         number: usize,
         cluster: &Cluster,
         policy: PolicyName,
-        listed: &[Demand],
+        outlook: &Outlook<'_>,
         kinds: &Kinds,
     ) -> Result<Self, Error> {
         let mut view = cluster.tree.view();
-        let policy = policy.policy(&mut view, cluster, listed);
+        let policy = policy.policy(&mut view, cluster, outlook);
         let mut search = |(task, request): &(Demand, Option<Request>)| {
             let search = |request| policy.search(&mut view, request, task);
             request.as_ref().map(search).transpose()

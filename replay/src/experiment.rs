@@ -39,7 +39,7 @@ fn experiment(options: &RunOptions) -> Result<Report, Failure> {
     Ok(Report {
         policy: options.policy,
         threads: options.threads(),
-        load: options.shared.load,
+        load: options.shared.load(),
         scale: options.shared.scale,
         pause_microseconds: options.pause,
         nodes: machines.nodes.len(),
@@ -90,7 +90,12 @@ fn finish(options: &RunOptions, report: &Report) -> ExitCode {
     if let Err(error) = print(options, report) {
         return Failure::Unprintable(error).report();
     }
-    match (report.holds(), report.interrupted) {
+    exit_code(report.holds(), report.interrupted)
+}
+
+/// Returns how runs end of which each audit holds, or not, and that were interrupted, or not.
+pub(crate) fn exit_code(holds: bool, is_interrupted: bool) -> ExitCode {
+    match (holds, is_interrupted) {
         (false, _) => ExitCode::from(VIOLATED),
         (true, true) => ExitCode::from(Interrupt::EXIT_CODE),
         (true, false) => ExitCode::SUCCESS,
@@ -103,7 +108,7 @@ fn print(options: &RunOptions, report: &Report) -> io::Result<()> {
 }
 
 /// The most memory the process has had, as the Linux kernel counts it.
-fn peak_memory_kib() -> Option<u64> {
+pub(crate) fn peak_memory_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()

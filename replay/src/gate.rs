@@ -31,13 +31,13 @@ impl Gate {
         }
     }
 
-    /// Waits until so many threads have come, and lets them go.
+    /// Waits until so many threads have come, and lets them go, unless the gate is closed.
     pub(crate) fn open_for(&self, threads: usize) {
         let mut state = self.lock();
-        while state.waiting < threads {
+        while state.waiting < threads && state.verdict.is_none() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.verdict = Some(true);
+        state.verdict.get_or_insert(true);
         self.changed.notify_all();
     }
 
@@ -67,6 +67,17 @@ mod tests {
             assert!(threads.into_iter().all(|thread| thread.join().is_ok_and(|passed| passed)));
         });
         assert_eq!(gate.lock().waiting, 3);
+    }
+
+    #[test]
+    fn nobody_waits_for_who_does_not_come() {
+        let gate = Gate::default();
+        thread::scope(|scope| {
+            let first = scope.spawn(|| gate.pass());
+            scope.spawn(|| gate.close());
+            gate.open_for(2);
+            assert!(first.join().is_ok_and(|passed| !passed));
+        });
     }
 
     #[test]

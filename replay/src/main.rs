@@ -2,8 +2,9 @@
 //!
 //! Worker threads take the tasks in order, choose a node by policy, claim it, and go on. At the
 //! end the tool prints how fast that went and how well the cluster was packed, and audits every
-//! allocation. `replay table` does so for several policies, task lists, numbers of threads and seeds,
-//! and compares. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
+//! allocation. With `--trace-time` tasks come and go at their times, on a virtual clock, and one thread
+//! places them. `replay table` replays lists by several policies, with several numbers of threads and
+//! seeds, and compares. Exit codes: 0 when everything holds, 1 when the audit or the run itself fails, 2
 //! for a bad file or option, and for what makes no sense or would take more memory than there is, 130
 //! when Ctrl-C ended it and what it had done holds.
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ mod gate;
 mod interrupt;
 mod kinds;
 mod memory;
+mod occupancy;
 mod options;
 mod output;
 mod placements;
@@ -34,6 +36,7 @@ mod scheduler;
 mod seed;
 mod shape;
 mod table;
+mod timeline;
 mod trace;
 mod trial;
 mod workload;
@@ -44,6 +47,7 @@ use options::Command;
 
 fn main() -> ExitCode {
     match Command::from_command_line() {
+        Command::Run(options) if options.trace_time => timeline::run(&options),
         Command::Run(options) => experiment::run(&options),
         Command::Table(options) => table::run(&options),
     }

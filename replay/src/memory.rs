@@ -4,11 +4,12 @@ mod limits;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 
 use serde::Serialize;
 
 use crate::policy::PolicyName;
-use crate::shape::{Demand, Node};
+use crate::shape::{Demand, GpuUse, Node};
 
 pub(crate) use limits::{Kind, Limit, read_limits};
 
@@ -23,10 +24,10 @@ pub(crate) struct Need {
 // Bytes. Each is the difference of two release builds' runs in `VmHWM`, over the number of what one
 // had more of: 1,000 and 100,000 nodes without GPUs, 1,000 and 20,000 nodes of 8, 1,000 and 400,000
 // equal tasks that are all placed, the same with 1 and 4 GPUs each, 1 and 100,000 different tasks with
-// 1 and 2 desks and with 1,000 and 20,000 nodes, the same with best-fit and fgd and with 1,000 and 4,000
-// nodes, 1, 16 and 256 threads. On the built-in workload the
-// estimate is up to a quarter above what is used, as a quarter of its tasks fails and the desks are
-// gone when the audit needs most.
+// 1 and 2 desks and with 1,000 and 20,000 nodes, 20,000 equal and different tasks with 1 to 8 GPUs,
+// best-fit and fgd with 1,000 and 4,000 nodes, 1 and 64 models of GPUs, 1 to 65 kinds of tasks that nodes count, 1, 16 and 256
+// threads. On the built-in workload the estimate is up to a quarter above what is used, as a quarter of its
+// tasks fails and the desks are gone when the audit needs most.
 const PROGRAM: u64 = 4 << 20;
 const NODE: u64 = 1_250;
 const NODE_AT_DESK: u64 = 200;
@@ -39,14 +40,25 @@ const NAME: u64 = 60;
 /// A task that is scheduled, and each GPU that it asks for.
 const TASK: u64 = 420;
 const ASKED_GPU: u64 = 90;
-/// A request unlike all others; and at each desk, where it has a bit for each node besides.
-const REQUEST: u64 = 1_150;
-const REQUEST_AT_DESK: u64 = 1_350;
+/// A task that comes and goes: both, and what there is at the two instants. What it holds while it runs
+/// is counted above.
+const TIMED: u64 = 270;
+/// A request unlike all others, and each GPU that it asks for; and at each desk, where it has a bit for
+/// each node besides.
+const REQUEST: u64 = 1_800;
+const REQUESTED_GPU: u64 = 600;
+const REQUEST_AT_DESK: u64 = 1_400;
+const REQUESTED_GPU_AT_DESK: u64 = 475;
+/// How a request is served by nodes of one make, at each desk.
+const PLAN_AT_DESK: u64 = 450;
 /// A score of a node for a request, in quarters of a byte.
-const SCORE_AT_DESK: u64 = 9;
-/// What counts its tasks by kind: a node, and each task.
-const COUNTING_NODE: u64 = 500;
+const SCORE_AT_DESK: u64 = 18;
+/// What counts its tasks by kind: a node, each kind there, and each task.
+const COUNTING_NODE: u64 = 420;
+const COUNTED_KIND: u64 = 80;
 const COUNTED_TASK: u64 = 100;
+/// How many typical tasks can run on a GPU with so much free, on a node with so many processors.
+const TYPICAL: u64 = 4;
 const THREAD: u64 = 40 << 10;
 /// What is used of an arena, below.
 const USED_OF_ARENA: u64 = 200 << 10;
@@ -72,24 +84,30 @@ impl Need {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let threads = threads as u64;
         let (desks, arenas) = (threads.min(cores), threads.min(ARENAS_PER_CORE * cores));
+        let makes = nodes.iter().map(|node| (node.gpus, node.model)).collect::<HashSet<_>>().len();
         let gpus: u64 = nodes.iter().map(|node| u64::from(node.gpus)).sum();
         let (nodes, gpus) = (nodes.len() as u64 * u64::from(scale), gpus * u64::from(scale));
         let asked: u64 = listed.iter().map(|task| u64::from(task.gpus)).sum();
         let per_task = TASK + ASKED_GPU * asked / (listed.len() as u64).max(1);
-        let requests = listed.iter().collect::<HashSet<_>>().len() as u64;
+        let kinds: HashSet<_> = listed.iter().collect();
+        let requested: u64 = kinds.iter().map(|task| u64::from(task.gpus)).sum();
         let scores = if policy.keeps_scores() { nodes * SCORE_AT_DESK / 4 } else { 0 };
-        let per_request = REQUEST + desks * (REQUEST_AT_DESK + nodes / 8 + scores);
-        let counts = match policy.counts_tasks() {
-            true => COUNTING_NODE * nodes + COUNTED_TASK * tasks,
-            false => 0,
+        let plans = PLAN_AT_DESK * (makes as u64).saturating_sub(1);
+        let at_desk = REQUEST_AT_DESK + nodes / 8 + scores + plans;
+        let all_kinds = (REQUEST + desks * at_desk) * kinds.len() as u64
+            + (REQUESTED_GPU + desks * REQUESTED_GPU_AT_DESK) * requested;
+        // Of those that are dropped there may be all of a kind.
+        let requests = match tasks < kinds.len() as u64 {
+            true => all_kinds / kinds.len() as u64 * tasks,
+            false => all_kinds,
         };
         let memory = PROGRAM
             + (NODE + NODE_AT_DESK * desks) * nodes
             + (GPU + GPU_AT_DESK * desks) * gpus
             + LISTED * listed.len() as u64
             + per_task * tasks
-            + per_request * requests
-            + counts
+            + requests
+            + of_policy(policy, listed, nodes, tasks)
             + THREAD * threads
             + USED_OF_ARENA * arenas;
         Self { memory, address_space: memory + RESERVED + STACK * threads + ARENA * arenas }
@@ -105,6 +123,11 @@ impl Need {
         self.with(NAME * listed as u64)
     }
 
+    /// Returns the need with the times of so many tasks, and what there is at each of them.
+    pub(crate) fn with_times(self, tasks: u64) -> Self {
+        self.with(TIMED * tasks)
+    }
+
     fn with(self, more: u64) -> Self {
         Self { memory: self.memory + more, address_space: self.address_space + more }
     }
@@ -117,6 +140,26 @@ impl Need {
         };
         let short = limits.iter().find(|limit| need(limit) > limit.bytes);
         short.map_or(Ok(()), |limit| Err(Shortage { need: need(limit), limit: limit.clone() }))
+    }
+}
+
+/// Returns what a policy has to know, beside scores.
+fn of_policy(policy: PolicyName, listed: &[Demand], nodes: u64, tasks: u64) -> u64 {
+    fn distinct<T: Eq + Hash>(listed: &[Demand], value: impl Fn(&Demand) -> T) -> u64 {
+        listed.iter().map(value).collect::<HashSet<_>>().len() as u64
+    }
+    if policy.counts_tasks() {
+        let kinds = distinct(listed, GpuUse::of);
+        return (COUNTING_NODE + COUNTED_KIND * kinds) * nodes + COUNTED_TASK * tasks;
+    }
+    match policy {
+        PolicyName::Fgd => {
+            let rows = distinct(listed, |task| task.models) + 1;
+            let cases = distinct(listed, |task| task.cpu_milli) + 1;
+            let levels = distinct(listed, |task| task.gpu_milli) + 1;
+            TYPICAL * rows * cases * levels
+        }
+        _ => 0,
     }
 }
 
@@ -195,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_need_grows_with_other_lists_and_with_names() {
+    fn a_need_grows_with_other_lists_names_and_times() {
         let alone = need(1, 10, 1);
-        for more in [alone.beside(1000), alone.with_names(1000)] {
+        for more in [alone.beside(1000), alone.with_names(1000), alone.with_times(1000)] {
             assert!(more.memory > alone.memory && more.address_space > alone.address_space);
         }
         assert_eq!([alone.beside(0), alone.with_names(0)], [alone, alone]);

@@ -27,11 +27,14 @@ mod best_fit;
 mod dot_product;
 mod fgd;
 mod first_fit;
-mod fragmentation;
+pub(crate) mod fragmentation;
 mod gpu_clustering;
 mod gpu_packing;
 mod random;
 mod scored;
+
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -40,9 +43,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use serde::Serialize;
 
 use crate::cluster::Cluster;
-use crate::shape::Demand;
-
-pub(crate) use fragmentation::{Free, Typical};
+use crate::policy::fragmentation::Typical;
+use crate::shape::{Demand, Models};
 
 /// A policy's name on the command line.
 #[derive(ValueEnum, Serialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +85,26 @@ pub(crate) trait Policy {
     ) -> Result<Box<dyn Search>, Error>;
 }
 
+/// What is known of the tasks that are to come, the same for each view.
+pub(crate) struct Outlook<'a> {
+    listed: &'a [Demand],
+    models: &'a Models,
+    typical: OnceCell<Arc<Typical>>,
+}
+
+impl<'a> Outlook<'a> {
+    /// Returns the outlook that tasks like the listed ones come.
+    pub(crate) fn new(listed: &'a [Demand], models: &'a Models) -> Self {
+        Self { listed, models, typical: OnceCell::new() }
+    }
+
+    /// Returns what is typical of the tasks, which is worked out once.
+    fn typical(&self) -> Arc<Typical> {
+        let typical = || Arc::new(Typical::new(self.listed, self.models));
+        Arc::clone(self.typical.get_or_init(typical))
+    }
+}
+
 /// Finds a place for one task after the other, all of which ask for the same.
 pub(crate) trait Search: Send {
     /// Returns a place for a task among what the view shows as free; `None` when it fits nowhere.
@@ -95,18 +117,18 @@ pub(crate) trait Search: Send {
 }
 
 impl PolicyName {
-    /// Returns the policy for a view of this cluster, on which tasks like the listed ones are placed.
+    /// Returns the policy for a view of this cluster, where tasks are to come of which this is known.
     pub(crate) fn policy(
         self,
         view: &mut View,
         cluster: &Cluster,
-        listed: &[Demand],
+        outlook: &Outlook<'_>,
     ) -> Box<dyn Policy> {
         match self {
             Self::FirstFit => Box::new(first_fit::FirstFit),
             Self::BestFit => Box::new(best_fit::BestFit::new(view, cluster.classes)),
             Self::Random => Box::new(random::Random),
-            Self::Fgd => Box::new(fgd::Fgd::new(view, cluster, listed)),
+            Self::Fgd => Box::new(fgd::Fgd::new(view, cluster, outlook.typical())),
             Self::DotProduct => Box::new(dot_product::DotProduct(cluster.classes)),
             Self::GpuPacking => Box::new(gpu_packing::GpuPacking(cluster.classes)),
             Self::GpuClustering => Box::new(gpu_clustering::GpuClustering::new(cluster)),

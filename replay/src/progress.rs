@@ -20,12 +20,17 @@ pub(crate) fn announce(what: &str) {
     }
 }
 
+/// Returns a bar of so many tasks.
+pub(crate) fn bar(tasks: usize, label: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} tasks, {eta} left");
+    let bar = ProgressBar::new(tasks as u64).with_prefix(label.to_owned());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
 /// Follows a queue until all its tasks are given out.
 pub(crate) fn follow(queue: &Queue, label: &str) {
     let tasks = queue.len();
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} tasks, {eta} left");
-    let bar = ProgressBar::new(tasks as u64).with_prefix(label.to_owned());
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = bar(tasks, label);
     loop {
         let taken = queue.taken();
         bar.set_position(taken as u64);

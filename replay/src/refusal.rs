@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     TooManyTasks { load: f64, expected: u64, most: u64, each: u64 },
     /// No node has room for a task, even when it is empty.
     NothingFits { tasks: usize },
+    /// No listed task has a time at which it comes and a later one at which it goes.
+    NothingTimed { tasks: usize },
     /// The run would take more memory than there is.
     Memory(Shortage),
     /// The system does not start as many threads as are asked for.
@@ -63,6 +65,10 @@ impl fmt::Display for Refusal {
             Self::NothingFits { tasks } => {
                 write!(formatter, "none of the {tasks} tasks fits on any node, even an empty one")
             }
+            Self::NothingTimed { tasks } => write!(
+                formatter,
+                "none of the {tasks} tasks has a creation_time and a later deletion_time"
+            ),
             Self::Memory(shortage) => shortage.fmt(formatter),
             Self::Threads { wanted, started, error } => write!(
                 formatter,

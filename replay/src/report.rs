@@ -181,7 +181,7 @@ impl Report {
         }
         text += &self.step_lines();
         for run in &self.runs {
-            text += &audit_line(run);
+            text += &audit_lines(&format!("audit, seed {}", run.seed), &run.audit);
         }
         if self.interrupted {
             text += &self.interruption();
@@ -228,7 +228,7 @@ impl Report {
         let all = run.tasks + run.unscheduled;
         format!("{text}; of another {} of {all} tasks:\n", run.tasks)
             + &one_run(run)
-            + &audit_line(run)
+            + &audit_lines(&format!("audit, seed {}", run.seed), &run.audit)
     }
 }
 
@@ -292,17 +292,17 @@ fn many_runs(runs: &[Run], mean: Mean) -> String {
 }
 
 /// The audit's verdict and what it has looked at, and what the library's says.
-fn audit_line(run: &Run) -> String {
-    let Audit { providers, consumers, allocations, violations, library, .. } = &run.audit;
-    let verdict = if run.audit.holds { "holds" } else { "VIOLATED" };
+pub(crate) fn audit_lines(label: &str, audit: &Audit) -> String {
+    let Audit { providers, consumers, allocations, violations, library, .. } = audit;
+    let verdict = if audit.holds { "holds" } else { "VIOLATED" };
     let mut text = line(
-        &format!("audit, seed {}", run.seed),
+        label,
         &format!(
             "{verdict}: {providers} providers, {consumers} consumers, {allocations} allocations, \
              {violations} violations"
         ),
     );
-    for example in &run.audit.examples {
+    for example in &audit.examples {
         text += &folded("    ", example, 6);
     }
     let LibraryAudit { differences, overcommitted, .. } = library;
@@ -310,14 +310,16 @@ fn audit_line(run: &Run) -> String {
     text + &line("the library's", &found)
 }
 
-fn line(label: &str, value: &str) -> String {
+/// Returns a figure, on a line or several.
+pub(crate) fn line(label: &str, value: &str) -> String {
     folded(&format!("{label:<LABEL$} "), value, LABEL + 1)
 }
 
 /// How wide labels are.
 const LABEL: usize = 22;
 
-fn memory(kib: Option<u64>) -> String {
+/// Writes a number of KiB for people.
+pub(crate) fn memory(kib: Option<u64>) -> String {
     kib.map_or("unknown".to_owned(), |kib| size(kib * 1024))
 }
 

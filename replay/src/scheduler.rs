@@ -209,6 +209,21 @@ struct Shared<'a> {
     queue: Queue,
 }
 
+/// Lets nobody wait for a thread that has panicked.
+struct Alarm<'a> {
+    gate: &'a Gate,
+    queue: &'a Queue,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.gate.close();
+            self.queue.stop();
+        }
+    }
+}
+
 /// One scheduler thread.
 struct Thread<'a> {
     shared: &'a Shared<'a>,
@@ -221,6 +236,7 @@ struct Thread<'a> {
 impl<'a> Thread<'a> {
     /// Takes tasks until there are none left. After an error nobody takes any more.
     fn work(shared: &'a Shared<'a>, number: usize, gate: &Gate) -> Result<Shift, Error> {
+        let _alarm = Alarm { gate, queue: &shared.queue };
         let thread = Self::new(shared, number);
         // Also a thread that failed has to come here, or the others would wait for ever.
         if !gate.pass() {
@@ -311,5 +327,25 @@ impl<'a> Thread<'a> {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panics() {
+        let (gate, queue) = (Gate::default(), Queue::new(9, Interrupt::default()));
+        thread::scope(|scope| {
+            let panicking = scope.spawn(|| {
+                let _alarm = Alarm { gate: &gate, queue: &queue };
+                panic!("this one panics");
+            });
+            gate.open_for(2);
+            assert!(!gate.pass());
+            assert!(panicking.join().is_err());
+        });
+        assert_eq!((queue.take(), queue.taken()), (None, 9));
     }
 }

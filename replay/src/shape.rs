@@ -43,7 +43,7 @@ impl Demand {
 }
 
 /// How a task uses GPUs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum GpuUse {
     /// A part of each.
     Shared,
@@ -63,7 +63,7 @@ impl GpuUse {
 }
 
 /// A GPU model, as an index into [`Models`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ModelId(u8);
 
 impl ModelId {
@@ -93,11 +93,6 @@ impl Models {
         }
         self.names.push(name.to_owned());
         Some(ModelId((self.names.len() - 1) as u8))
-    }
-
-    /// Returns how many models there are.
-    pub(crate) fn count(&self) -> usize {
-        self.names.len()
     }
 
     /// Returns each model, and `None` for nodes without one.

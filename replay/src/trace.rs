@@ -8,6 +8,7 @@
 mod oddities;
 mod problem;
 mod table;
+mod times;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -20,6 +21,7 @@ use crate::fingerprint::fingerprint;
 use crate::shape::{Demand, MOST_GPUS, ModelId, ModelSet, Models, Node, WHOLE_GPU, gpu_name};
 
 pub(crate) use problem::{Problem, shown};
+pub(crate) use times::{Times, read_timed_tasks};
 
 use oddities::Oddities;
 use problem::{Parsed, Place, Reason};
@@ -75,14 +77,16 @@ pub(crate) fn read_tasks(
     models: &Models,
     are_names_kept: bool,
 ) -> Result<TaskList, Problem> {
-    in_file(file, |text| {
-        let (tasks, oddities) = parse_tasks(text, models)?;
-        let names = if are_names_kept { parse_names(text)? } else { Vec::new() };
-        let shown = shown(file);
-        let warnings = oddities.in_words(models);
-        let warnings = warnings.into_iter().map(|words| format!("{shown}: {words}")).collect();
-        Ok(TaskList { tasks, names, warnings, content: fingerprint(text) })
-    })
+    in_file(file, |text| task_list(file, text, models, are_names_kept))
+}
+
+fn task_list(file: &Path, text: &str, models: &Models, are_names_kept: bool) -> Parsed<TaskList> {
+    let (tasks, oddities) = parse_tasks(text, models)?;
+    let names = if are_names_kept { parse_names(text)? } else { Vec::new() };
+    let shown = shown(file);
+    let warnings = oddities.in_words(models);
+    let warnings = warnings.into_iter().map(|words| format!("{shown}: {words}")).collect();
+    Ok(TaskList { tasks, names, warnings, content: fingerprint(text) })
 }
 
 fn in_file<T>(file: &Path, parse: impl FnOnce(&str) -> Parsed<T>) -> Result<T, Problem> {

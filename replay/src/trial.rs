@@ -108,7 +108,8 @@ impl Replayed<'_> {
     }
 }
 
-fn timed<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {
+/// Does a step, and says how long it took.
+pub(crate) fn timed<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), E> {
     let start = Instant::now();
     let done = step()?;
     Ok((done, start.elapsed()))

@@ -5,6 +5,7 @@ mod load;
 mod machines;
 mod ranks;
 mod tasks;
+mod timed;
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ use crate::refusal::Refusal;
 pub(crate) use load::LoadRule;
 pub(crate) use machines::Machines;
 pub(crate) use tasks::{Order, Tasks};
+pub(crate) use timed::{Arrival, Listed, read_timed};
 
 /// A cluster, and task lists to be replayed on it, one at a time.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ mod tests {
                 draw = draw * 48_271 % 2_147_483_647;
                 // Now and then a tree that the board has no room for yet.
                 let tree = draw as usize / 8 % (trees + 1 + step / 100);
-                let key = (draw % 8 != 0).then_some((draw / 64 % 40) as u8);
+                let key = (!draw.is_multiple_of(8)).then_some((draw / 64 % 40) as u8);
                 board.set(tree as u32, key);
                 if tree >= keys.len() {
                     keys.resize(tree + 1, None);

@@ -37,7 +37,7 @@ pub struct Candidates<'a> {
     /// Draws the trees of the first round, if they go by lot.
     lot: Option<Lot>,
     /// Tells the trees of the first round, if they go by a ranking.
-    ranking: Option<&'a mut dyn Next>,
+    ranking: Option<&'a mut (dyn Next + 'static)>,
     /// The one tree to look at, if there is only one.
     only: Option<usize>,
     /// Whether each tree is still looked at for the first time.
@@ -74,7 +74,7 @@ impl<'a> Candidates<'a> {
     pub(super) fn ranked(
         picture: &'a Picture,
         prepared: &'a mut Prepared,
-        ranking: &'a mut dyn Next,
+        ranking: &'a mut (dyn Next + 'static),
     ) -> Self {
         Candidates { ranking: Some(ranking), ..Self::up_to_date(picture, None, prepared) }
     }
@@ -185,8 +185,12 @@ impl<'a> Candidates<'a> {
     }
 
     /// Lets the providers of one tree serve first that have the least keys; of equal ones those that
-    /// come first in the tree. `key` is called for each provider of the tree that may serve a group, and sees
-    /// what is free before any group is served.
+    /// come first in the tree. Instead of [`tightest`](Self::tightest) or [`shuffled`](Self::shuffled).
+    ///
+    /// `key` is called once for each group and each provider of the tree that may serve it, the unnamed
+    /// group too, and sees what is free before any group is served. `u64::MAX - member.free(class)` takes
+    /// those first that have most free. So that groups do not all get the same provider, the request
+    /// [isolates](crate::Request::isolate) them.
     #[inline]
     pub fn preferring(mut self, key: impl Fn(Member<'_>) -> u64 + 'a) -> Self {
         self.key = Some(Box::new(key));

@@ -3,7 +3,6 @@
 use crate::claim::{Claim, Receipt, Worker};
 use crate::error::Error;
 use crate::search::candidate::Candidate;
-use crate::search::prepared::Prepared;
 use crate::search::view::View;
 
 /// Describes what was placed; see [`View::place`].
@@ -69,25 +68,28 @@ impl View {
     ///
     /// Costs a search and a claim for each try, and at most two refreshes.
     ///
-    /// `choose` finds a candidate: `|view, prepared| Ok(view.candidates(prepared)?.next())` takes
-    /// the first one.
+    /// `choose` finds a candidate by `asked`, which is a [`Prepared`](crate::Prepared), a
+    /// [`Ranking`](crate::Ranking), or whatever the caller searches with: nothing else is done with it.
+    /// `|view, prepared| Ok(view.candidates(prepared)?.next())` takes the first candidate,
+    /// `|view, ranking| Ok(view.ranked(ranking)?.next())` the best one.
     ///
     /// # Errors
     ///
-    /// Returns [`Unplaced`]; nothing is claimed then.
-    pub fn place(
+    /// Returns [`Unplaced`]; nothing is claimed then. After [`GaveUp`](Unplaced::GaveUp) the request may
+    /// fit somewhere all the same: the caller tries again, or chooses in another way.
+    pub fn place<A>(
         &mut self,
         worker: &mut Worker,
-        prepared: &mut Prepared,
+        asked: &mut A,
         claim: impl Into<Claim>,
         tries: u32,
-        mut choose: impl FnMut(&View, &mut Prepared) -> Result<Option<Candidate>, Error>,
+        mut choose: impl FnMut(&View, &mut A) -> Result<Option<Candidate>, Error>,
     ) -> Result<Placed, Unplaced> {
         let claim = claim.into();
         let mut refusals = 0;
         let mut is_fresh = false;
         loop {
-            let Some(candidate) = choose(self, prepared)? else {
+            let Some(candidate) = choose(self, asked)? else {
                 if std::mem::replace(&mut is_fresh, true) {
                     return Err(Unplaced::NothingFits { refusals });
                 }

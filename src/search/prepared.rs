@@ -245,6 +245,26 @@ impl Prepared {
         self.open.has(tree) && self.may_serve(picture, tree)
     }
 
+    /// Returns whether the tree with this number may serve the request, as far as its sums tell and what
+    /// its providers are. Notes if not.
+    #[inline]
+    pub(super) fn may_serve_by_plan(&mut self, picture: &Picture, tree: u32) -> bool {
+        if !self.may_serve_at(picture, tree as usize) {
+            return false;
+        }
+        let has_plan = self.plan(picture, tree).is_ok();
+        if !has_plan {
+            self.open.remove(tree as usize);
+        }
+        has_plan
+    }
+
+    /// Returns whether the tree is not known to be unable to serve the request as it is.
+    #[inline]
+    pub(super) fn is_open(&self, tree: u32) -> bool {
+        self.open.has(tree as usize)
+    }
+
     /// Returns the first class of which `tree` has too little free.
     pub(super) fn shortage(&self, picture: &Picture, tree: u32) -> Option<u16> {
         let lacks = |need: &&Need| !picture.has_enough(tree as usize, need);

@@ -13,8 +13,8 @@ use crate::search::scene::Steps;
 /// Holds the roots of a [`View`](crate::View) that serve one request, by a key of the caller's; see
 /// [`View::rank`](crate::View::rank).
 ///
-/// A ranking remembers the key of each root, and computes it again only for trees that have changed
-/// since it was asked last.
+/// A ranking remembers the key of each root that may serve, and computes it again only for trees that
+/// have changed since it was asked last.
 pub struct Ranking<K> {
     prepared: Prepared,
     key: Box<dyn Fn(Root<'_>) -> K + Send + Sync>,
@@ -47,9 +47,12 @@ impl<K: Ord + Copy> Next for Standing<K> {
 }
 
 impl<K: Ord + Copy> Standing<K> {
+    /// Puts the roots back that were returned, except those that were found not to serve.
     #[inline]
-    fn put_back(&mut self) {
-        self.returned.drain(..).for_each(|(tree, key)| self.board.set(tree, Some(key)));
+    fn put_back(&mut self, serves: impl Fn(u32) -> bool) {
+        for (tree, key) in self.returned.drain(..).filter(|(tree, _)| serves(*tree)) {
+            self.board.set(tree, Some(key));
+        }
     }
 }
 
@@ -77,7 +80,8 @@ impl<K: Ord + Copy> Ranking<K> {
 
     /// Returns about how many bytes the keys take.
     pub fn bytes(&self) -> usize {
-        self.standing.board.bytes()
+        let Standing { board, returned } = &self.standing;
+        board.bytes() + returned.capacity() * size_of::<(u32, K)>()
     }
 
     pub(super) fn prepared(&self) -> &Prepared {
@@ -90,15 +94,20 @@ impl<K: Ord + Copy> Ranking<K> {
         &mut self,
         forest: &Forest,
         picture: &Picture,
-    ) -> (&mut Prepared, &mut dyn Next) {
+    ) -> (&mut Prepared, &mut (dyn Next + 'static))
+    where
+        K: 'static,
+    {
+        // Nothing is known until all is done: a key may panic, and so may the comparison of two.
+        let seen = self.seen.take();
         self.prepared.catch_up(forest, picture, None);
-        self.standing.put_back();
+        self.standing.put_back(|tree| self.prepared.is_open(tree));
         let now = Seen {
             epoch: picture.epoch,
             changes: picture.changes(),
             shared_changes: picture.shared_changes,
         };
-        let seen = self.seen.filter(|seen| {
+        let seen = seen.filter(|seen| {
             seen.epoch == now.epoch
                 && (seen.shared_changes == now.shared_changes || !self.prepared.may_be_shared())
         });
@@ -106,7 +115,6 @@ impl<K: Ord + Copy> Ranking<K> {
             Some(changed) => changed.for_each(|tree| self.judge(picture, tree)),
             None => self.judge_all(picture),
         }
-        // Not before: if the key has panicked, all is done again the next time.
         self.seen = Some(now);
         (&mut self.prepared, &mut self.standing)
     }
@@ -120,17 +128,12 @@ impl<K: Ord + Copy> Ranking<K> {
         }
     }
 
-    /// Puts a tree where it belongs; nowhere if it does not serve the request.
+    /// Puts a tree where it belongs; nowhere if it can't serve the request. A search of the tree finds out
+    /// whether it does.
     #[inline]
     fn judge(&mut self, picture: &Picture, tree: u32) {
-        let serves = self.prepared.may_serve_at(picture, tree as usize) && {
-            let fits = self.prepared.fits(picture, tree);
-            if !fits {
-                self.prepared.close();
-            }
-            fits
-        };
-        let key = serves.then(|| (self.key)(Root { picture, tree }));
+        let may_serve = self.prepared.may_serve_by_plan(picture, tree);
+        let key = may_serve.then(|| (self.key)(Root { picture, tree }));
         self.standing.board.set(tree, key);
     }
 }

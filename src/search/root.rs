@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::forest::Provider;
 use crate::search::picture::Picture;
-use crate::values::{ResourceClass, Usage};
+use crate::values::{ResourceClass, Trait, Usage};
 
 /// Represents the root of one tree of a [`View`](crate::View), and what the tree has.
 #[derive(Clone, Copy)]
@@ -24,6 +24,12 @@ impl<'a> Root<'a> {
     /// Returns the provider.
     pub fn provider(self) -> Provider {
         self.picture.root(self.tree)
+    }
+
+    /// Returns whether the root has a trait itself. O(log traits).
+    pub fn has(self, quality: Trait) -> bool {
+        let root = self.picture.make(self.tree).members[0];
+        self.picture.kinds.get(root.kind).traits.contains(&quality)
     }
 
     /// Returns what all providers of the tree together have free of `class`; a cordoned provider has

@@ -392,13 +392,17 @@ impl View {
     /// through them, the least key first. Serves policies that score each host for each kind of job, such
     /// as those of the paper "Beware of Fragmentation" (Weng et al., USENIX ATC 2023).
     ///
-    /// The ranking remembers the keys. `key` is called for each root when the ranking is asked first, and
-    /// from then on only for trees that have changed since it was asked last. So `key` may look at
-    /// nothing that changes but at its root. Where one key for all requests is enough,
-    /// [`order_by`](Self::order_by) costs less.
+    /// The ranking remembers the keys. `key` is called for each root that may serve the request, as far as
+    /// its sums tell, when the ranking is asked first, and from then on only for trees that have changed
+    /// since it was asked last. So `key` may read what the root shows, and otherwise only what never
+    /// changes; a root's [number](crate::Root::number) may, its [provider](crate::Root::provider) does not.
+    /// Where one key for all requests is enough, [`order_by`](Self::order_by) costs less.
     ///
-    /// Asking costs O(log trees) and what `key` costs, for each tree that has changed. Takes little more
-    /// memory than an `Option<K>` for each tree; small keys take little, and are found faster.
+    /// Asking costs O(log trees) and what `key` costs, for each tree that has changed. All trees count as
+    /// changed when a sharing provider that may serve the request has, and after the view has tidied up
+    /// behind many removals. A ranking takes little more memory than an `Option<K>` for each tree, and a
+    /// `(u32, K)` for each root that one search has gone through; small keys take little, and are found
+    /// faster. From the first ranking on the view notes what changes, in 16 bytes for each tree.
     ///
     /// # Errors
     ///
@@ -423,7 +427,7 @@ impl View {
     /// assert_eq!(&*tree.configuration(&best.root())?.name, "host-12");
     /// # Ok::<(), provider_tree::Error>(())
     /// ```
-    pub fn rank<K: Ord + Copy>(
+    pub fn rank<K: Ord + Copy + 'static>(
         &mut self,
         request: &Request,
         key: impl Fn(Root<'_>) -> K + Send + Sync + 'static,
@@ -438,10 +442,14 @@ impl View {
     /// [`roots`](Self::roots). Of one tree, they come as [everywhere](Self::candidates), or
     /// [as preferred](Candidates::preferring).
     ///
+    /// The order of the keys stands: [`seeded`](Candidates::seeded), [`from_part`](Candidates::from_part),
+    /// [`drawn`](Candidates::drawn) and [`in_order`](Candidates::in_order) change nothing. Threads that are to
+    /// be kept apart end their keys with something that differs from thread to thread.
+    ///
     /// # Errors
     ///
     /// Returns [`ForeignRequest`](Error::ForeignRequest) if the ranking is another view's.
-    pub fn ranked<'a, K: Ord + Copy>(
+    pub fn ranked<'a, K: Ord + Copy + 'static>(
         &'a self,
         ranking: &'a mut Ranking<K>,
     ) -> Result<Candidates<'a>> {

@@ -538,6 +538,8 @@ fn a_ranking_asks_again_only_for_what_has_changed() {
         };
         let mut ranking = view.rank(&vcpus(1), key).unwrap();
         let since = || ASKED.replace(0);
+        assert!(view.ranked(&mut ranking).unwrap().next().is_some());
+        assert!(ranking.bytes() < 3 * hosts.len() + 128, "two bytes for each host");
         assert_eq!(view.ranked(&mut ranking).unwrap().count(), hosts.len());
         assert_eq!(since(), hosts.len(), "each root once");
         for changed in [3, 5] {
@@ -548,13 +550,13 @@ fn a_ranking_asks_again_only_for_what_has_changed() {
                 _ => drop(view.refresh()),
             }
         }
+        assert!(ranking.bytes() < 24 * hosts.len() + 512, "it was gone through");
         // The second refresh reads again what `claimed` was told of.
         let best = view.ranked(&mut ranking).unwrap().next().unwrap();
         assert_eq!((best.root(), since()), (hosts[5], 2));
         let all: Vec<_> = view.ranked(&mut ranking).unwrap().map(|it| it.root()).collect();
         assert_eq!(all[..3], [hosts[5], hosts[3], hosts[0]]);
         assert_eq!((all.len(), since()), (hosts.len(), 0), "nothing has changed");
-        assert!(ranking.bytes() < 3 * hosts.len() + 64);
     }
 }
 
@@ -602,6 +604,82 @@ fn a_ranking_makes_up_for_a_key_that_has_panicked() {
         let mut expected: Vec<_> = view.roots().filter(|root| root.free(VCPU) >= 2).collect();
         expected.sort_by_key(|root| root.free(VCPU));
         assert_eq!(found, expected.iter().map(|root| root.provider()).collect::<Vec<_>>());
+    }
+}
+
+/// A search may be kept where a shorter life is asked for.
+#[test]
+fn candidates_live_as_long_as_is_asked_for() {
+    fn shorter<'s, 'l: 's>(
+        candidates: provider_tree::Candidates<'l>,
+    ) -> provider_tree::Candidates<'s> {
+        candidates
+    }
+    let tree = ProviderTree::new();
+    let _host = host(&tree, "a", 4);
+    let mut view = tree.view();
+    let mut ranking = view.rank(&vcpus(2), |root| root.free(VCPU)).unwrap();
+    assert_eq!(shorter(view.ranked(&mut ranking).unwrap()).count(), 1);
+}
+
+#[test]
+fn a_ranking_makes_up_for_a_comparison_that_has_panicked() {
+    use std::cell::Cell;
+    use std::cmp::Ordering;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    thread_local!(static IS_BAD: Cell<bool> = const { Cell::new(false) });
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    struct Key(u64);
+    impl PartialOrd for Key {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Key {
+        fn cmp(&self, other: &Self) -> Ordering {
+            assert!(!IS_BAD.get(), "the comparison panics");
+            self.0.cmp(&other.0)
+        }
+    }
+
+    let tree = ProviderTree::new();
+    let hosts: Vec<_> = (0..40).map(|at| host(&tree, &format!("h{at}"), 4 + at)).collect();
+    let mut view = tree.view();
+    let mut ranking = view.rank(&vcpus(2), |root| Key(root.free(VCPU))).unwrap();
+    for gone_through in [1, 20, 40] {
+        let found = view.ranked(&mut ranking).unwrap().take(gone_through).count();
+        assert_eq!(found, gone_through);
+        IS_BAD.set(true);
+        let ask = AssertUnwindSafe(|| drop(view.ranked(&mut ranking)));
+        assert!(catch_unwind(ask).is_err());
+        IS_BAD.set(false);
+        let found: Vec<_> = view.ranked(&mut ranking).unwrap().map(|it| it.root()).collect();
+        assert_eq!(found, hosts);
+    }
+}
+
+/// To find out that a tree does not serve may take long: that is done when a candidate is asked for.
+#[test]
+fn steps_bound_a_ranking_too() {
+    let tree = ProviderTree::new();
+    let root = host(&tree, "host", 1_000);
+    for number in 0..12_u64 {
+        let child = tree.create_child(&root, &format!("child-{number}"), None).unwrap();
+        let disk = Inventories::new().with(DISK, Inventory::new(1_000 + number));
+        tree.configure(&child, disk, Expect::Any).unwrap();
+    }
+    let group = |number: u64| (number.to_string(), Group::new().take(DISK, 1 + number));
+    let request = (0..13)
+        .map(group)
+        .fold(Request::new().isolate(), |request, (name, group)| request.group(name, group));
+    let mut view = tree.view();
+    let mut ranking = view.rank(&request, |root| root.free(VCPU)).unwrap();
+    for _ in 0..3 {
+        let mut candidates = view.ranked(&mut ranking).unwrap().at_most_steps(100);
+        assert!(candidates.next().is_none() && candidates.is_exhausted());
+        assert!(candidates.steps() < 200);
     }
 }
 
@@ -665,6 +743,9 @@ fn the_preferred_providers_of_a_tree_come_first() {
     assert_eq!(first(most_free), [2, 0, 3, 1]);
     let slow = view.candidates(&mut one).unwrap().preferring(|it| u64::from(it.has(fast)));
     assert_eq!(first(slow), [0, 1, 3, 2], "equal ones as they stand");
+    assert!(view.roots().all(|root| !root.has(fast)));
+    let both = view.candidates(&mut one).unwrap().preferring(|it| it.free(gpu)).tightest();
+    assert_eq!(first(both.shuffled(7)), [1, 3, 0, 2], "what is preferred counts");
     let own = view.candidates(&mut one).unwrap().preferring(|it| {
         assert_eq!((it.root().provider(), it.free(DISK)), (root, 0));
         gpus.iter().rev().position(|gpu| *gpu == it.provider()).unwrap() as u64

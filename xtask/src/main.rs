@@ -12,6 +12,7 @@ mod metadata;
 mod modules;
 mod mutants;
 mod names;
+mod page;
 mod pages;
 mod readme;
 mod shell;
@@ -38,6 +39,7 @@ Commands:
   soak [--minutes M]         one storm of everything, for 10 minutes or so many
   bench [options]            ours beside the peers, with both allocators; --help lists the options
   bench --count | --check    instructions per operation; --check fails if they have grown
+  page                       opens the pages with pictures in a browser, and takes pictures of them
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -81,11 +83,12 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
             soak::run(&Workspace::load()?, minutes)
         }
         ["bench", rest @ ..] => bench::run(&Workspace::load()?, rest),
+        ["page"] => page::run(&Workspace::load()?),
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
         [] => Err(Failure::Usage("a command is missing".to_owned())),
-        [known @ ("check" | "msrv" | "forbid"), extra, ..] => {
+        [known @ ("check" | "page" | "msrv" | "forbid"), extra, ..] => {
             Err(Failure::Usage(format!("`{known}` takes no argument `{extra}`")))
         }
         [unknown, ..] => Err(Failure::Usage(format!("unknown command `{unknown}`"))),

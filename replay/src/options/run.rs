@@ -59,16 +59,32 @@ pub(crate) struct RunOptions {
     )]
     pub(crate) pause: u64,
 
+    /// Let tasks come and go at their times, on a virtual clock
+    ///
+    /// Needs a task list with the columns creation_time and deletion_time, in seconds. A task that is
+    /// created is tried at once; if it fits nowhere, it waits. Deletions come before creations of the same
+    /// second. After them the waiting tasks are tried again in the order in which they came; one that
+    /// doesn't fit does not keep those behind it waiting. A task runs from its placement on for as long
+    /// as lies between its two times. Tasks without both times, or of which the second is not above the
+    /// first, are left out and warned of. What became of the tasks in the cluster that was traced
+    /// (pod_phase, scheduled_time) does not matter. With --scale each task comes so many times at its
+    /// time. There is one scheduler thread, and the seed draws only the order of the nodes and random
+    /// choices. Not with --load, as tasks and times are those of the list, and not with --placements,
+    /// which knows no times.
+    #[arg(long)]
+    pub(crate) trace_time: bool,
+
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 impl RunOptions {
-    /// Returns the number of threads asked for, or one per core.
+    /// Returns the number of threads asked for, or one per core; one on a virtual clock.
     pub(crate) fn threads(&self) -> usize {
         match self.threads {
             Some(threads) => usize::from(threads),
+            None if self.trace_time => 1,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -83,7 +99,7 @@ impl RunOptions {
         Sources {
             nodes: self.nodes.as_deref(),
             tasks: self.tasks.iter().map(PathBuf::as_path).collect(),
-            load: self.shared.load,
+            load: self.shared.load(),
             scale: self.shared.scale,
             seed: self.shared.seed,
             policies: std::slice::from_ref(&self.policy),
@@ -98,7 +114,28 @@ impl RunOptions {
             let what = "only one of --nodes and --tasks can be standard input";
             return Err((ErrorKind::ArgumentConflict, what.to_owned()));
         }
-        check_output("--placements", self.shared.placements.as_deref(), files())
+        check_output("--placements", self.shared.placements.as_deref(), files())?;
+        if self.trace_time { self.check_trace_time() } else { Ok(()) }
+    }
+
+    /// Refuses what makes no sense on a virtual clock.
+    fn check_trace_time(&self) -> Checked {
+        if self.tasks.is_none() {
+            let what = "--trace-time needs --nodes and --tasks: the built-in tasks have no times";
+            return Err((ErrorKind::MissingRequiredArgument, what.to_owned()));
+        }
+        let why = if self.threads() > 1 {
+            "--threads: the clock waits for each decision, so that one thread makes them all"
+        } else if self.pause > 0 {
+            "--pause: one thread has no conflicts"
+        } else if self.shared.load.is_some() {
+            "--load: the tasks are those of the list, each at its time"
+        } else if self.shared.placements.is_some() {
+            "--placements: its rows have no times"
+        } else {
+            return Ok(());
+        };
+        Err((ErrorKind::ArgumentConflict, format!("--trace-time can't be used with {why}")))
     }
 }
 

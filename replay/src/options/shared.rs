@@ -22,7 +22,7 @@ pub(crate) struct SharedOptions {
     )]
     pub(crate) seed: u64,
 
-    /// Append or drop tasks until they ask for this share of the cluster
+    /// Append or drop tasks until they ask for this share of the cluster [default: 1.3]
     ///
     /// Of each task its gpu_milli is counted once, as in the published experiment. Where no node has
     /// GPUs or hardly any are asked for, the scarcest of GPU, CPU and memory is counted. There are at
@@ -30,11 +30,10 @@ pub(crate) struct SharedOptions {
     #[arg(
         long,
         value_name = "FACTOR",
-        default_value_t = 1.3,
         allow_negative_numbers = true,
         value_parser = load_factor,
     )]
-    pub(crate) load: f64,
+    pub(crate) load: Option<f64>,
 
     /// Multiply the cluster, and with it the tasks
     #[arg(
@@ -55,7 +54,15 @@ pub(crate) struct SharedOptions {
     pub(crate) placements: Option<PathBuf>,
 }
 
+/// The load of the published experiment.
+const DEFAULT_LOAD: f64 = 1.3;
+
 impl SharedOptions {
+    /// Returns the load asked for, or that of the published experiment.
+    pub(crate) fn load(&self) -> f64 {
+        self.load.unwrap_or(DEFAULT_LOAD)
+    }
+
     /// Returns so many seeds, counted up from the first.
     pub(super) fn seeds(&self, count: u32) -> impl Iterator<Item = u64> + use<> {
         let first = self.seed;

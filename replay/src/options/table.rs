@@ -109,7 +109,7 @@ impl TableOptions {
         Sources {
             nodes: self.nodes.as_deref(),
             tasks: self.tasks.iter().map(PathBuf::as_path).collect(),
-            load: self.shared.load,
+            load: self.shared.load(),
             scale: self.shared.scale,
             seed: self.shared.seed,
             policies: &self.policies,

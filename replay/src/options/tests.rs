@@ -115,7 +115,7 @@ fn a_table_has_every_policy_and_one_thread_unless_it_is_told() {
     let options = table(&[]);
     assert_eq!(options.policies, PolicyName::value_variants());
     assert_eq!((options.threads, options.seeds), (vec![1], 10));
-    assert_eq!((options.format, options.shared.load), (Format::Markdown, 1.3));
+    assert_eq!((options.format, options.shared.load()), (Format::Markdown, 1.3));
     let options = table(&["--policies", "random,best-fit", "--threads", "1,2,4"]);
     assert_eq!(options.policies, [PolicyName::Random, PolicyName::BestFit]);
     assert_eq!(options.threads().collect::<Vec<_>>(), [1, 2, 4]);

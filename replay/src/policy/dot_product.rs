@@ -14,7 +14,7 @@ pub(crate) struct DotProduct(pub(crate) Classes);
 
 struct Unlikeness {
     classes: Classes,
-    /// The task's vector, and half of it.
+    /// The task's vector.
     asked: [f64; 2],
 }
 
@@ -36,9 +36,10 @@ impl Policy for DotProduct {
 }
 
 impl Score for Unlikeness {
-    fn of_node(&self, node: Root<'_>) -> u8 {
+    fn of_node(&self, node: Root<'_>) -> i16 {
         let free = vector(node.free(self.classes.cpu), node.free(self.classes.gpu));
         let product = free[0] * self.asked[0] + free[1] * self.asked[1];
-        (100.0 * (1.0 - product / 2.0)) as u8
+        // Below 0 if the node has more than any published one.
+        (100.0 * (1.0 - product / 2.0)) as i16
     }
 }

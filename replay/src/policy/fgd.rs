@@ -26,9 +26,8 @@ struct Gradient {
 }
 
 impl Fgd {
-    /// Returns the policy for a view of this cluster, where tasks like the listed ones are to come.
-    pub(crate) fn new(view: &View, cluster: &Cluster, listed: &[Demand]) -> Self {
-        let typical = Arc::new(Typical::new(listed, &cluster.models));
+    /// Returns the policy for a view of this cluster, where tasks like the typical ones are to come.
+    pub(crate) fn new(view: &View, cluster: &Cluster, typical: Arc<Typical>) -> Self {
         let models: HashMap<_, _> = cluster.nodes.iter().map(|it| (it.root, it.model)).collect();
         let row = |root: Root<'_>| typical.row(models.get(&root.provider()).copied().flatten());
         Self { classes: cluster.classes, rows: view.roots().map(row).collect(), typical }
@@ -64,16 +63,16 @@ impl Gradient {
     }
 
     /// Returns how well it is if the task takes from GPUs of which each of these has so much free.
-    fn of_gpus(&self, free: &Free, gpus: impl IntoIterator<Item = u64>) -> u8 {
+    fn of_gpus(&self, free: &Free, gpus: impl IntoIterator<Item = u64>) -> i16 {
         let gpu_milli = self.task.gpu_milli.into();
         let left = free.without(self.task.cpu_milli.into(), gpu_milli, gpus);
         let lessened = self.typical.lessened(free, &left) / f64::from(WHOLE_GPU);
-        (100.0 / (1.0 + (-lessened).exp())) as u8
+        (100.0 / (1.0 + (-lessened).exp())) as i16
     }
 }
 
 impl Score for Gradient {
-    fn of_node(&self, node: Root<'_>) -> u8 {
+    fn of_node(&self, node: Root<'_>) -> i16 {
         let free = self.free(node);
         let gpus = free.at_least(self.task.gpu_milli.into());
         if !self.is_shared() {
@@ -95,7 +94,7 @@ impl Score for Gradient {
         }
         candidates.preferring(|gpu| {
             let score = self.of_gpus(&self.free(gpu.root()), [gpu.free(self.classes.gpu)]);
-            100 - u64::from(score)
+            (100 - score) as u64
         })
     }
 }

@@ -6,7 +6,7 @@
 //! typical tasks: the most frequent shapes that together make up 95 % of the list.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::shape::{Demand, MOST_GPUS, ModelId, ModelSet, Models, WHOLE_GPU};
 
@@ -66,7 +66,9 @@ impl Free {
 
 /// Typical tasks, summed up so that what of a node they can use takes a few look-ups.
 pub(crate) struct Typical {
-    models: usize,
+    /// By model, and last for nodes without one: the row of its nodes. Models that no typical task tells
+    /// apart have one row.
+    rows: Vec<usize>,
     /// Counts the typical tasks.
     tasks: u64,
     /// What typical tasks ask for of processors, each amount once, in rising order. The cases of a node are
@@ -78,7 +80,7 @@ pub(crate) struct Typical {
     /// Counts the levels.
     level_count: usize,
     /// By row, case and level: how many typical tasks with one GPU can run on such a GPU.
-    single: Vec<u64>,
+    single: Vec<u32>,
     several: Vec<Several>,
 }
 
@@ -87,7 +89,7 @@ struct Several {
     gpus: u8,
     gpu_milli: u16,
     /// By row and case: how many of them can run.
-    tasks: Vec<u64>,
+    tasks: Vec<u32>,
 }
 
 /// What typical tasks agree in.
@@ -110,6 +112,18 @@ pub(super) fn typical_shapes(listed: &[Demand]) -> Vec<(Shape, u64)> {
     counts.into_iter().take_while(is_missing).collect()
 }
 
+/// Returns the row of each model, and last of none: models that the same shapes accept have one.
+fn rows(shapes: &[(Shape, u64)], models: &Models) -> Vec<usize> {
+    let sets: BTreeSet<ModelSet> = shapes.iter().map(|&((.., accepted), _)| accepted).collect();
+    let mut known: HashMap<Vec<bool>, usize> = HashMap::new();
+    let row = |model| {
+        let accepting = sets.iter().map(|set| set.accepts(model)).collect();
+        let next = known.len();
+        *known.entry(accepting).or_insert(next)
+    };
+    models.all().map(row).collect()
+}
+
 impl Typical {
     /// Returns the typical ones of these tasks, on nodes with these GPU models.
     pub(crate) fn new(listed: &[Demand], models: &Models) -> Self {
@@ -126,7 +140,7 @@ impl Typical {
         let gpu_milli = amounts(|&(_, gpu_milli, ..)| gpu_milli.into());
         let level = |free: u64| gpu_milli.partition_point(|&amount| amount <= free) as u16;
         let mut typical = Self {
-            models: models.count(),
+            rows: rows(&shapes, models),
             tasks,
             cpu_milli,
             levels: (0..=u64::from(WHOLE_GPU)).map(level).collect(),
@@ -134,51 +148,92 @@ impl Typical {
             single: Vec::new(),
             several: Vec::new(),
         };
-        typical.single = vec![0; typical.cases() * typical.level_count];
-        for (shape, count) in shapes {
-            typical.add(shape, count, models);
-        }
+        typical.single = vec![0; typical.row_count() * typical.cases() * typical.level_count];
+        typical.enter_single(&shapes, models);
+        typical.enter_several(&shapes, models);
         typical
     }
 
     /// Returns the row of nodes with this GPU model.
     pub(crate) fn row(&self, model: Option<ModelId>) -> usize {
-        model.map_or(self.models, ModelId::index)
+        let last = self.rows.len() - 1;
+        self.rows[model.map_or(last, ModelId::index)]
     }
 
-    /// Counts the rows times the cases.
+    fn row_count(&self) -> usize {
+        self.rows.iter().max().map_or(1, |last| last + 1)
+    }
+
+    /// Counts the cases of each row.
     fn cases(&self) -> usize {
-        (self.models + 1) * (self.cpu_milli.len() + 1)
+        self.cpu_milli.len() + 1
     }
 
     /// Returns the number of a row and of the case that a node has so many processors free.
     fn case(&self, row: usize, cpu_milli: u64) -> usize {
-        let case = self.cpu_milli.partition_point(|&amount| amount <= cpu_milli);
-        row * (self.cpu_milli.len() + 1) + case
+        row * self.cases() + self.cpu_milli.partition_point(|&amount| amount <= cpu_milli)
     }
 
-    /// Enters the tasks of one shape.
-    fn add(&mut self, (cpu_milli, gpu_milli, gpus, accepted): Shape, count: u64, models: &Models) {
-        let cases = self.cases();
-        let first_level = usize::from(self.levels[usize::from(gpu_milli)]);
-        for model in models.all().filter(|&model| accepted.accepts(model)) {
+    /// Returns a model of each row.
+    fn one_of_each_row(&self, models: &Models) -> Vec<Option<ModelId>> {
+        let mut next = 0;
+        let is_new = |model: &Option<ModelId>| {
+            let is_new = self.row(*model) == next;
+            next += usize::from(is_new);
+            is_new
+        };
+        models.all().filter(is_new).collect()
+    }
+
+    /// Counts the tasks with one GPU: each shape where it can just run, and then what can run there and
+    /// with less.
+    fn enter_single(&mut self, shapes: &[(Shape, u64)], models: &Models) {
+        let width = self.level_count;
+        for model in self.one_of_each_row(models) {
             let row = self.row(model);
-            // In each case from this one on.
-            for case in self.case(row, cpu_milli.into())..=self.case(row, u64::MAX) {
-                if gpus == 1 {
-                    let levels = &mut self.single[case * self.level_count..][..self.level_count];
-                    levels[first_level..].iter_mut().for_each(|tasks| *tasks += count);
-                } else {
-                    let known = self
-                        .several
-                        .iter_mut()
-                        .position(|it| (it.gpus, it.gpu_milli) == (gpus, gpu_milli));
-                    let at = known.unwrap_or_else(|| {
-                        self.several.push(Several { gpus, gpu_milli, tasks: vec![0; cases] });
-                        self.several.len() - 1
-                    });
-                    self.several[at].tasks[case] += count;
+            for &((cpu_milli, gpu_milli, gpus, accepted), count) in shapes {
+                if gpus == 1 && accepted.accepts(model) {
+                    let level = usize::from(self.levels[usize::from(gpu_milli)]);
+                    let case = self.case(row, cpu_milli.into());
+                    self.single[case * width + level] += count as u32;
                 }
+            }
+            let cases = row * self.cases()..(row + 1) * self.cases();
+            for case in cases.clone() {
+                for level in 1..width {
+                    self.single[case * width + level] += self.single[case * width + level - 1];
+                }
+            }
+            for case in cases.skip(1) {
+                for level in 0..width {
+                    self.single[case * width + level] += self.single[(case - 1) * width + level];
+                }
+            }
+        }
+    }
+
+    /// Counts the tasks with several GPUs in the same way.
+    fn enter_several(&mut self, shapes: &[(Shape, u64)], models: &Models) {
+        let rows = self.one_of_each_row(models);
+        let cases = self.cases();
+        let mut known: HashMap<(u8, u16), usize> = HashMap::new();
+        for &((cpu_milli, gpu_milli, gpus, accepted), count) in shapes {
+            if gpus < 2 {
+                continue;
+            }
+            let at = *known.entry((gpus, gpu_milli)).or_insert_with(|| {
+                let tasks = vec![0; rows.len() * cases];
+                self.several.push(Several { gpus, gpu_milli, tasks });
+                self.several.len() - 1
+            });
+            for &model in rows.iter().filter(|&&model| accepted.accepts(model)) {
+                let case = self.case(self.row(model), cpu_milli.into());
+                self.several[at].tasks[case] += count as u32;
+            }
+        }
+        for Several { tasks, .. } in &mut self.several {
+            for row in tasks.chunks_mut(cases) {
+                (1..cases).for_each(|case| row[case] += row[case - 1]);
             }
         }
     }
@@ -186,30 +241,30 @@ impl Typical {
     /// Returns by how many thousandths of a GPU a node with `after` free is less fragmented than with
     /// `before`.
     pub(super) fn lessened(&self, before: &Free, after: &Free) -> f64 {
-        (self.fragments(before) - self.fragments(after)) as f64 / self.tasks as f64
+        self.gpu_milli(self.fragments(before) - self.fragments(after))
     }
 
-    /// Returns how many thousandths of a node's idle GPUs typical tasks can't use, in the mean.
-    pub(crate) fn fragmentation(&self, free: &Free) -> f64 {
-        self.fragments(free) as f64 / self.tasks as f64
+    /// Returns the GPUs, in thousandths, that these fragments of one node or of several are.
+    pub(crate) fn gpu_milli(&self, fragments: i64) -> f64 {
+        fragments as f64 / self.tasks as f64
     }
 
     /// Returns the fragmentation of a node, times the number of typical tasks, so that it is exact.
-    fn fragments(&self, free: &Free) -> i64 {
+    pub(crate) fn fragments(&self, free: &Free) -> i64 {
         let case = self.case(free.row, free.cpu_milli);
         let single = &self.single[case * self.level_count..][..self.level_count];
         let (mut idle, mut useful) = (0, 0);
         for &gpu in free.gpus() {
             let level = usize::from(self.levels[usize::from(gpu)]);
             idle += u64::from(gpu);
-            useful += u64::from(gpu) * single[level];
+            useful += u64::from(gpu) * u64::from(single[level]);
         }
         for Several { gpus, gpu_milli, tasks } in &self.several {
             let fitting = free.gpus().iter().filter(|gpu| *gpu >= gpu_milli);
             let (count, sum) =
                 fitting.fold((0, 0), |(count, sum), &gpu| (count + 1, sum + u64::from(gpu)));
             if count >= *gpus {
-                useful += sum * tasks[case];
+                useful += sum * u64::from(tasks[case]);
             }
         }
         (idle * self.tasks) as i64 - useful as i64
@@ -256,7 +311,7 @@ mod tests {
                 let gpus: Vec<u64> = (0..count).map(|_| draw()).collect();
                 let free = Free::new(typical.row(model), cpu, gpus.iter().copied());
                 let expected = definition::fragmentation(&listed, model, cpu, &gpus);
-                let found = typical.fragmentation(&free);
+                let found = typical.gpu_milli(typical.fragments(&free));
                 assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
             }
         }

@@ -25,10 +25,10 @@ struct Company {
 }
 
 /// What the fullest node gets, and what is added for its tasks.
-const FULLEST: u64 = 25;
-const ONLY_THE_SAME: u64 = 75;
-const ALSO_THE_SAME: u64 = 50;
-const NONE: u64 = 25;
+const FULLEST: i64 = 25;
+const ONLY_THE_SAME: i64 = 75;
+const ALSO_THE_SAME: i64 = 50;
+const NONE: i64 = 25;
 
 impl GpuClustering {
     pub(crate) fn new(cluster: &Cluster) -> Self {
@@ -53,7 +53,7 @@ impl Policy for GpuClustering {
 }
 
 impl Score for Company {
-    fn of_node(&self, node: Root<'_>) -> u8 {
+    fn of_node(&self, node: Root<'_>) -> i16 {
         let Some(own) = self.own else { return 0 };
         let runs = |class| node.usage(class).used > 0;
         let others = self.tasks.all().any(|class| class != own && runs(class));
@@ -63,8 +63,9 @@ impl Score for Company {
             (false, false) => NONE,
             (false, true) => 0,
         };
-        let most = MOST_GPU_MILLI as u64;
-        let used = most.saturating_sub(node.free(self.classes.gpu));
-        (FULLEST * used / most + company) as u8
+        // Below 0 if the node has more than any published one.
+        let most = MOST_GPU_MILLI as i64;
+        let used = most - node.free(self.classes.gpu) as i64;
+        (FULLEST * used / most + company) as i16
     }
 }

@@ -33,7 +33,7 @@ impl Policy for GpuPacking {
 }
 
 impl Score for Packing {
-    fn of_node(&self, node: Root<'_>) -> u8 {
+    fn of_node(&self, node: Root<'_>) -> i16 {
         if self.gpus == 0 {
             return 0;
         }
@@ -41,7 +41,7 @@ impl Score for Packing {
         let mut free: Vec<u64> = node.each_free(self.classes.gpu).collect();
         let idle = free.iter().filter(|&&free| free == whole).count();
         let score = if idle == free.len() {
-            IDLE_NODE.saturating_sub(idle as u64).max(idle as u64)
+            IDLE_NODE.saturating_sub(idle as u64).max(idle as u64).min(IDLE_NODE)
         } else {
             free.retain(|&free| free >= self.gpu_milli);
             free.sort_unstable();
@@ -52,6 +52,6 @@ impl Score for Packing {
                 idle => IDLE_GPU.saturating_sub(idle).max(IDLE_NODE),
             }
         };
-        score.min(BEST) as u8
+        score.min(BEST) as i16
     }
 }

@@ -8,11 +8,12 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::policy::Search;
 
-/// Scores nodes for tasks that ask for the same, on the published scale from 0 to 100. A policy with another
-/// scale does without this and calls [`View::rank`] itself, with any key: the least comes first.
+/// Scores nodes for tasks that ask for the same, on the published scale: from 0 to 100 for the nodes there,
+/// below 0 for some that are larger. A policy with another scale does without this and calls [`View::rank`]
+/// itself, with any key, of which the least comes first.
 pub(super) trait Score: Send + Sync + 'static {
-    /// Returns how well a node serves that has room for the task: from 0 to 100, the more the better.
-    fn of_node(&self, node: Root<'_>) -> u8;
+    /// Returns how well a node serves that may have room for the task: up to 100, the more the better.
+    fn of_node(&self, node: Root<'_>) -> i16;
 
     /// Lets the GPUs of one node come in the order in which they are to serve: those that have least free
     /// first, so that others stay whole.
@@ -24,7 +25,7 @@ pub(super) trait Score: Send + Sync + 'static {
 /// Finds the node with the highest score, of several the first.
 pub(super) struct Scored<S> {
     score: Arc<S>,
-    ranking: Ranking<Reverse<u8>>,
+    ranking: Ranking<Reverse<i16>>,
 }
 
 impl<S: Score> Scored<S> {

@@ -53,7 +53,8 @@ impl Bed {
         let cluster = Cluster::new(nodes, models, task_classes);
         let cluster = cluster.expect("the nodes are well formed");
         let mut view = cluster.tree.view();
-        let policy = policy.policy(&mut view, &cluster, tasks);
+        let outlook = Outlook::new(tasks, &cluster.models);
+        let policy = policy.policy(&mut view, &cluster, &outlook);
         let worker = cluster.tree.worker().expect("a worker is free");
         Self { policy, cluster, worker, view, searches: HashMap::new(), placed: 0 }
     }
@@ -232,10 +233,10 @@ fn compare_with_scan(policy: PolicyName, round: u64) {
 }
 
 fn random_node(index: usize, models: &mut Models, random: &mut Xoshiro256PlusPlus) -> Node {
-    let gpus = [0, 1, 2, 4, 8][random.random_range(0..5)];
+    let gpus = [0, 1, 2, 4, 8, 8, 40][random.random_range(0..7)];
     let model = (gpus > 0).then(|| MODELS[random.random_range(0..MODELS.len())]);
     Node {
-        cpu_milli: random.random_range(1..20) * 8_000,
+        cpu_milli: random.random_range(1..40) * 8_000,
         memory_mib: random.random_range(8..200),
         model: model.and_then(|model| models.intern(model)),
         ..node(index, 0, gpus)
@@ -243,7 +244,7 @@ fn random_node(index: usize, models: &mut Models, random: &mut Xoshiro256PlusPlu
 }
 
 fn random_task(models: &Models, random: &mut Xoshiro256PlusPlus) -> Demand {
-    let gpus = [0, 1, 1, 1, 2, 4][random.random_range(0..6)];
+    let gpus = [0, 1, 1, 1, 2, 4, 16][random.random_range(0..7)];
     let gpu_milli = match gpus {
         0 => 0,
         _ if random.random_bool(0.5) => WHOLE_GPU,

@@ -106,7 +106,7 @@ impl<'a> Runs<'a> {
             tasks: tasks.source.clone(),
             policy: settings.policy.to_string(),
             threads: settings.threads,
-            load: self.options.shared.load,
+            load: self.options.shared.load(),
             scale: self.options.shared.scale,
             seed: settings.seed,
         }

@@ -91,7 +91,7 @@ impl Table {
             node_list: workload.machines.source.clone(),
             nodes: workload.machines.nodes.len(),
             gpus: workload.machines.gpus(),
-            load: options.shared.load,
+            load: options.shared.load(),
             scale: options.shared.scale,
             first_seed: options.shared.seed,
             seeds: options.seeds,

@@ -67,6 +67,7 @@ pub(super) enum Reason {
     NoHeader { columns: &'static [&'static str], found: String },
     NoRows,
     MissingColumn(&'static str),
+    NoTimes(&'static str),
     UnknownColumn(String),
     UnnamedColumn,
     RepeatedColumn(&'static str),
@@ -105,6 +106,10 @@ impl fmt::Display for Reason {
             }
             Self::NoRows => write!(formatter, "no rows below the header"),
             Self::MissingColumn(name) => write!(formatter, "the header has no column `{name}`"),
+            Self::NoTimes(name) => write!(
+                formatter,
+                "the header has no column `{name}`: --trace-time needs the times of the tasks"
+            ),
             Self::UnknownColumn(name) => write!(formatter, "unknown column `{}`", quote(name)),
             Self::UnnamedColumn => write!(formatter, "a column of the header has no name"),
             Self::RepeatedColumn(name) => write!(formatter, "column `{name}` appears twice"),

@@ -44,7 +44,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    const ALL: [Self; 3] = [Self::Gpu, Self::Cpu, Self::Memory];
+    pub(super) const ALL: [Self; 3] = [Self::Gpu, Self::Cpu, Self::Memory];
 
     /// Returns its name in messages and in the report.
     pub(crate) fn name(self) -> &'static str {
@@ -55,7 +55,7 @@ impl Resource {
         }
     }
 
-    fn of_node(self, node: &Node) -> u64 {
+    pub(super) fn of_node(self, node: &Node) -> u64 {
         match self {
             Self::Gpu => u64::from(node.gpus) * u64::from(WHOLE_GPU),
             Self::Cpu => node.cpu_milli.into(),
@@ -63,7 +63,7 @@ impl Resource {
         }
     }
 
-    fn of_task(self, task: &Demand) -> u64 {
+    pub(super) fn of_task(self, task: &Demand) -> u64 {
         match self {
             Self::Gpu => task.gpu_total().into(),
             Self::Cpu => task.cpu_milli.into(),

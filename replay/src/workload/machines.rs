@@ -31,6 +31,12 @@ impl Machines {
         Ok(Self { source, nodes: list.nodes, models: list.models })
     }
 
+    /// Returns these nodes, which have no GPU models.
+    #[cfg(test)]
+    pub(crate) fn of(nodes: Vec<Node>) -> Self {
+        Self { source: Source::built_in(), nodes, models: Models::default() }
+    }
+
     /// Returns every node `scale` times, in the order of the new names. A suffix of fixed width keeps
     /// the names unique.
     pub(super) fn scaled(mut self, scale: u32) -> Self {

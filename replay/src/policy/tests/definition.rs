@@ -94,7 +94,7 @@ fn packing(free: &Free, task: &Demand) -> i64 {
         return 0;
     }
     if idle == free.gpus.len() as i64 {
-        return (33 - idle).max(idle);
+        return (33 - idle).max(idle).min(33);
     }
     let mut gpus: Vec<_> = free.devices(task).map(|free| free as i64).collect();
     gpus.sort_unstable();
