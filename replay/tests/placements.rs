@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use common::{assert_audited, file, number, path, printed, report};
+use common::{assert_audited, errors, file, number, path, printed, replay, report};
 
 const NODES: &str = "\
 sn,cpu_milli,memory_mib,gpu,model
@@ -204,5 +204,18 @@ fn a_full_disk_breaks_the_run_off() {
         let errors = common::errors(&output);
         assert!(errors.starts_with("/dev/full: can't be written: "), "{errors}");
         assert!(output.stdout.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn what_is_read_is_not_overwritten_by_any_name() {
+    let (nodes, tasks) = (file("read-nodes.csv", NODES), file("read-tasks.csv", TASKS));
+    let other_name = tasks.replace("read-tasks.csv", "./read-tasks.csv");
+    for option in ["--placements", "--report", "--keep"] {
+        let command = if option == "--placements" { "run" } else { "table" };
+        let output = replay(&[command, "--nodes", &nodes, "--tasks", &tasks, option, &other_name]);
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        assert!(errors(&output).contains(option), "{}", errors(&output));
+        assert_eq!(fs::read_to_string(&tasks).expect("it is still there"), TASKS);
     }
 }

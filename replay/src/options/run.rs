@@ -139,6 +139,12 @@ impl RunOptions {
     }
 }
 
+/// Returns whether two paths are one file, also by way of other directories and of symbolic links.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    canonical(one) == canonical(other)
+}
+
 /// Refuses to write to a file that is read.
 pub(super) fn check_output<'a>(
     option: &str,
@@ -146,7 +152,7 @@ pub(super) fn check_output<'a>(
     mut inputs: impl Iterator<Item = &'a Path>,
 ) -> Checked {
     match output {
-        Some(output) if inputs.any(|input| input == output) => {
+        Some(output) if inputs.any(|input| is_same_file(input, output)) => {
             let what = format!("{option} can't be one of the files that are read");
             Err((ErrorKind::ArgumentConflict, what))
         }
