@@ -41,7 +41,7 @@ pub(crate) struct Classes {
     pub(crate) gpu: ResourceClass,
 }
 
-/// The classes of which each task takes one, by how it uses GPUs: so a node counts its tasks.
+/// The classes of which each task with GPUs takes one, by how it uses them: so a node counts such tasks.
 #[derive(Debug, Default)]
 pub(crate) struct TaskClasses(Vec<(GpuUse, ResourceClass)>);
 

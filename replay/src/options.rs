@@ -38,10 +38,11 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Compare policies, task lists and thread counts over several seeds
     ///
-    /// Each combination is run with each seed, and each run is audited. Where list, nodes and settings
-    /// are those of the published experiment (Weng et al., Beware of Fragmentation, USENIX ATC 2023),
-    /// its values stand beside the measured ones. Without --nodes and --tasks the built-in workload is
-    /// the one list. Ctrl-C prints what is finished; with --keep the same command goes on from there.
+    /// Each combination is run with each seed, and each run is audited. The values of the published
+    /// experiment (Weng et al., Beware of Fragmentation, USENIX ATC 2023) stand beside the measured ones
+    /// where load, scale and the content of node list and task list are its own; what the files are called
+    /// does not matter. Without --nodes and --tasks the built-in workload is the one list. Ctrl-C prints
+    /// what is finished; with --keep the same command goes on from there.
     Table(TableOptions),
 }
 

@@ -12,6 +12,16 @@
 //! | best-fit | in one order for all tasks, by what is free | the first few |
 //! | random | by lot | the first few |
 //! | the others | by a score for each kind of task | the nodes that have changed since the last such task |
+//!
+//! A new policy needs:
+//!
+//! - a file beside the others, with a [`Policy`] and its [`Search`], or with a [`Score`](scored::Score) where the
+//!   published scale suits it;
+//! - a name in [`PolicyName`], whose comment is its line in the help. The compiler then asks for the three
+//!   answers below it: how the policy is made, whether it keeps scores, whether nodes have to count tasks;
+//! - what it chooses, written naively: a score in `tests/definition.rs`, for which the compiler asks too, or an
+//!   arm in `the_choice_is_that_of_a_naive_scan`, which finds the policy by itself;
+//! - its name in the README's list, and in the list of `tests/command_line.rs`.
 
 mod best_fit;
 mod dot_product;
@@ -27,6 +37,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use provider_tree::{Candidate, Error, Request, View};
 use rand::rngs::Xoshiro256PlusPlus;
 use serde::Serialize;
@@ -57,15 +68,9 @@ pub(crate) enum PolicyName {
 
 impl std::fmt::Display for PolicyName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::FirstFit => "first-fit",
-            Self::BestFit => "best-fit",
-            Self::Random => "random",
-            Self::Fgd => "fgd",
-            Self::DotProduct => "dot-product",
-            Self::GpuPacking => "gpu-packing",
-            Self::GpuClustering => "gpu-clustering",
-        })
+        // None only of a variant that can't be given on the command line, and there is no such one.
+        let value = self.to_possible_value();
+        formatter.write_str(value.as_ref().map_or("", PossibleValue::get_name))
     }
 }
 
@@ -132,12 +137,19 @@ impl PolicyName {
 
     /// Returns whether the policy keeps a score of each node for each kind of task.
     pub(crate) fn keeps_scores(self) -> bool {
-        !matches!(self, Self::FirstFit | Self::BestFit | Self::Random)
+        match self {
+            Self::FirstFit | Self::BestFit | Self::Random => false,
+            Self::Fgd | Self::DotProduct | Self::GpuPacking | Self::GpuClustering => true,
+        }
     }
 
     /// Returns whether the nodes have to count the tasks that run there, by how they use GPUs.
     pub(crate) fn counts_tasks(self) -> bool {
-        self == Self::GpuClustering
+        match self {
+            Self::GpuClustering => true,
+            Self::FirstFit | Self::BestFit | Self::Random => false,
+            Self::Fgd | Self::DotProduct | Self::GpuPacking => false,
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use crate::interrupt::Interrupt;
 use crate::memory::read_limits;
 use crate::options::{Format, TableOptions};
 use crate::output::Output;
+use crate::policy::PolicyName;
 use crate::quote::visible;
-use crate::workload::Workload;
+use crate::workload::{Source, Workload};
 
 use runs::Runs;
 use summary::Table;
@@ -27,13 +28,13 @@ use summary::Table;
 /// Does what the options ask for and says how it ended.
 pub(crate) fn run(options: &TableOptions) -> ExitCode {
     match table(options) {
-        Ok(table) => finish(options, &table),
+        Ok((table, further)) => finish(options, &table, further),
         Err(failure) => failure.report(),
     }
 }
 
-/// Makes the table, until an interrupt.
-fn table(options: &TableOptions) -> Result<Table, Failure> {
+/// Makes the table, until an interrupt, and says how one could go on then.
+fn table(options: &TableOptions) -> Result<(Table, Option<&'static str>), Failure> {
     let start = Instant::now();
     let workload = Workload::read(&options.sources(), &read_limits())?;
     for warning in workload.lists.iter().flat_map(|list| &list.warnings) {
@@ -42,22 +43,40 @@ fn table(options: &TableOptions) -> Result<Table, Failure> {
     let report = options.report.as_deref().map(Output::create).transpose()?;
     let mut runs = Runs::new(options, &workload)?;
     let mut table = Table::new(options, &workload);
+    let cells = workload.lists.len() * options.policies.len() * options.threads.len();
     for tasks in &workload.lists {
         for &policy in &options.policies {
             for threads in options.threads() {
-                let runs = runs.of_cell(tasks, policy, threads)?;
-                table.add(&tasks.source.file, policy, threads, runs);
+                let announcement = announcement(&table, cells, &tasks.source, policy, threads);
+                let runs = runs.of_cell(&announcement, tasks, policy, threads)?;
+                table.add(&tasks.source, policy, threads, runs);
             }
         }
     }
     table.finish(start.elapsed());
+    if let Some((file, taken)) = options.keep.as_deref().zip(runs.taken()) {
+        let (all, file) = (cells * options.seeds as usize, visible(&file.to_string_lossy()));
+        eprintln!("{taken} of {all} runs were taken from {file}");
+    }
     if let Some(report) = report {
         report.write(|| pictures::page(&table).to_html())?;
     }
-    Ok(table)
+    Ok((table, runs.how_to_go_on()))
 }
 
-fn finish(options: &TableOptions, table: &Table) -> ExitCode {
+/// Says which cell of how many comes next.
+fn announcement(
+    table: &Table,
+    cells: usize,
+    tasks: &Source,
+    policy: PolicyName,
+    threads: usize,
+) -> String {
+    let (number, list) = (table.cells.len() + 1, table.label(&tasks.file));
+    format!("cell {number} of {cells}: {list}, {policy}, threads: {threads}")
+}
+
+fn finish(options: &TableOptions, table: &Table, further: Option<&str>) -> ExitCode {
     if let Err(error) = print(options.format, table) {
         return Failure::Unprintable(error).report();
     }
@@ -66,7 +85,8 @@ fn finish(options: &TableOptions, table: &Table) -> ExitCode {
         eprintln!("{}", visible(violation));
     }
     if table.interrupted {
-        eprintln!("{}", interruption(options, table));
+        let further = further.map(|further| format!("; {further}")).unwrap_or_default();
+        eprintln!("{}{further}", table.progress());
     }
     match (violations.is_empty(), table.interrupted) {
         (false, _) => ExitCode::from(VIOLATED),
@@ -84,11 +104,16 @@ fn print(format: Format, table: &Table) -> io::Result<()> {
     io::stdout().write_all(text.as_bytes())
 }
 
-/// Says how much is finished, and how to go on.
-fn interruption(options: &TableOptions, table: &Table) -> String {
-    let further = match options.keep {
-        Some(_) => "the same command goes on from there",
-        None => "with --keep FILE the same command would go on from there",
-    };
-    format!("{}; {further}", table.progress())
+#[cfg(test)]
+mod tests {
+    use super::summary::tests::{runs, source, table};
+    use super::*;
+
+    #[test]
+    fn an_announcement_says_which_cell_of_how_many() {
+        let mut table = table(&["a/one.csv", "b/two.csv"]);
+        table.add(&source("a/one.csv"), PolicyName::Random, 2, runs(&[90.0, 91.0]));
+        let said = announcement(&table, 24, &source("b/two.csv"), PolicyName::Fgd, 4);
+        assert_eq!(said, "cell 2 of 24: two.csv, fgd, threads: 4");
+    }
 }

@@ -58,11 +58,14 @@ fn the_lines_end_where_the_table_says() {
             "GPUs allocated over what has arrived, from 80 % on",
             "GPUs fragmented over what has arrived",
             "Decisions per second over threads",
-            "Conflicts over threads",
+            "Refused claims over threads",
             "GPUs allocated over threads",
         ]
     );
     assert_eq!(texts(&page, "figcaption"), titles);
+    let said = texts(&page, "p").join("\n");
+    assert!(said.contains("\u{b1} sample standard deviation over the seeds."), "{said}");
+    assert!(!said.contains("Published"), "of the built-in workload nothing is: {said}");
     for policy in ["fgd", "random"] {
         let cells = table["cells"].as_array().expect("the table has cells");
         let with = |threads: u64| {

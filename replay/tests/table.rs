@@ -93,7 +93,7 @@ fn every_combination_has_a_cell_with_its_runs() {
     }
     let found = cells(&table).iter().map(|cell| {
         let text = |name: &str| cell[name].as_str().expect("it is a name");
-        (text("tasks"), text("policy"), number(cell, "threads") as u64)
+        (text("task_list"), text("policy"), number(cell, "threads") as u64)
     });
     assert_eq!(found.collect::<Vec<_>>(), expected);
     for cell in cells(&table) {
@@ -149,8 +149,8 @@ fn all_formats_say_the_same() {
     let markdown = printed(&small.arguments(&["--keep", &keep]));
     for (row, cell) in rows.iter().zip(cells(&table)) {
         let field = |name| row[header.iter().position(|column| *column == name).expect(name)];
-        assert_eq!(field("tasks"), cell["tasks"]);
-        assert_eq!(field("nodes"), table["node_list"]["file"]);
+        assert_eq!(field("task_list"), cell["task_list"]);
+        assert_eq!(field("node_list"), table["node_list"]["file"]);
         assert_eq!(field("policy"), cell["policy"]);
         for (name, value) in [
             ("threads", number(cell, "threads")),
@@ -160,6 +160,7 @@ fn all_formats_say_the_same() {
             ("gpu_percent", number(&cell["mean"], "gpu_percent")),
             ("gpu_percent_deviation", number(&cell["mean"], "gpu_percent_deviation")),
             ("decisions_per_second", number(&cell["mean"], "decisions_per_second")),
+            ("tasks", number(&cell["mean"], "tasks")),
             ("failed", number(&cell["mean"], "failed")),
         ] {
             assert_eq!(field(name).parse(), Ok(value), "{name}");
@@ -182,30 +183,22 @@ fn without_files_the_built_in_workload_is_the_list() {
     assert!(text.contains("\n| built-in  | measured | "), "{text}");
 }
 
-/// As many nodes and GPUs as the published cluster has.
-fn published_nodes() -> String {
+/// As many nodes and GPUs as the published cluster has, and a published list's name.
+#[test]
+fn a_name_and_numbers_do_not_make_a_list_a_published_one() {
     let gpus = |node| if node < 147 { 6 } else { 5 };
     let node = |node| format!("n{node},64000,262144,{},T4\n", gpus(node));
-    format!("sn,cpu_milli,memory_mib,gpu,model\n{}", (0..1213).map(node).collect::<String>())
-}
-
-#[test]
-fn what_is_published_stands_where_it_applies() {
-    let nodes = file("published-nodes.csv", &published_nodes());
-    let (known, other) = (file("openb_pod_list_default.csv", TASKS), file("other_list.csv", TASKS));
-    let arguments = ["table", "--nodes", &nodes, "--seeds", "1", "--policies", "best-fit"];
-    let text = printed(&[&arguments[..], &["--tasks", &known, &other]].concat());
-    assert_eq!(text.matches("| published ").count(), 1, "{text}");
-    assert!(text.contains("93.08 |\n") && text.contains("\nPublished: Weng et al."), "{text}");
-    for more in [
-        &["--tasks", &other][..],
-        &["--tasks", &known, "--load", "1.2"],
-        &["--tasks", &known, "--policies", "first-fit"],
-    ] {
-        let text = printed(&[&["table", "--nodes", &nodes, "--seeds", "1"], more].concat());
-        let text = text.replace("published-nodes", "");
-        assert!(!text.to_lowercase().contains("published"), "{more:?}: {text}");
-    }
+    let nodes: String = (0..1213).map(node).collect();
+    let header = "sn,cpu_milli,memory_mib,gpu,model\n";
+    let nodes = file("openb_node_list_gpu_node.csv", &format!("{header}{nodes}"));
+    let tasks = file("openb_pod_list_default.csv", TASKS);
+    let options = ["--seeds", "1", "--policies", "best-fit"];
+    let text = printed(&[&["table", "--nodes", &nodes, "--tasks", &tasks], &options[..]].concat());
+    assert!(
+        text.contains("\n1213 nodes, 6212 GPUs; load 1.3, scale 1, 1 seed from 42.\n"),
+        "{text}"
+    );
+    assert!(!text.to_lowercase().contains("published"), "{text}");
 }
 
 /// Whatever is left of the file, a later call goes on after the last whole line.
@@ -256,6 +249,62 @@ fn a_table_takes_from_the_file_what_it_asks_for() {
         let known = runs(&some).iter().filter(|run| all.contains(run)).count();
         assert_eq!(known, runs(&some).len() - new);
     }
+}
+
+/// A program that was built anew is another file; here the same one with a few bytes behind it.
+#[cfg(target_os = "linux")]
+#[test]
+fn runs_of_another_build_are_not_used() {
+    let small = Small::new("builds");
+    let keep = no_file("builds.jsonl");
+    let other = no_file("another-build");
+    let copied = format!("cp {} {other} && echo more >> {other}", env!("CARGO_BIN_EXE_replay"));
+    let copied = std::process::Command::new("sh").args(["-c", &copied]).status();
+    assert!(copied.expect("there is a shell").success());
+    let arguments = small.arguments(&["--keep", &keep]);
+    for (program, taken) in [
+        (env!("CARGO_BIN_EXE_replay"), 0),
+        (&other, 0),
+        (&other, 16),
+        (env!("CARGO_BIN_EXE_replay"), 16),
+    ] {
+        let output = std::process::Command::new(program).args(&arguments).output();
+        let output = output.expect("both can be run");
+        assert_eq!(errors(&output), format!("{taken} of 16 runs were taken from {keep}\n"));
+    }
+    assert_eq!(kept(&keep).len(), 2 * Small::RUNS);
+}
+
+/// A program that is deleted while it waits for its node list can't be read any more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_can_t_be_read_keeps_nothing() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    let small = Small::new("unreadable");
+    let keep = no_file("unreadable.jsonl");
+    small.table(&["--keep", &keep]);
+    let before = fs::read_to_string(&keep).expect("it was made");
+    let program = no_file("unreadable-program");
+    let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_replay"), &program]).status();
+    assert!(copied.expect("there is a cp").success());
+    let mut arguments = small.arguments(&["--keep", &keep]);
+    arguments[2] = "-";
+    let mut command = Command::new(&program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the copy can be run");
+    fs::remove_file(&program).expect("the directory is writable");
+    let nodes = child.stdin.take().expect("it was asked for");
+    (&nodes).write_all(NODES.as_bytes()).expect("the tool reads it");
+    drop(nodes);
+    let output = child.wait_with_output().expect("the tool ends");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = "warning: the program itself can't be read, so that no run is taken from";
+    let expected = format!("{said} {keep} or kept there: ");
+    assert!(errors(&output).starts_with(&expected), "{}", errors(&output));
+    assert_eq!(errors(&output).lines().count(), 1, "{}", errors(&output));
+    assert_eq!(fs::read_to_string(&keep).ok(), Some(before));
 }
 
 /// Lines of other versions and of other lists stay where they are.
@@ -316,7 +365,8 @@ fn ctrl_c_prints_what_is_finished_and_how_to_go_on() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let finished = kept(&keep).len();
     let said = format!("interrupted: {finished} of 1000 runs finished");
-    assert_eq!(errors(&output), format!("{said}; the same command goes on from there\n"));
+    let taken = format!("0 of 1000 runs were taken from {keep}\n");
+    assert_eq!(errors(&output), format!("{taken}{said}; the same command goes on from there\n"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains(&said) && text.contains(&format!(" ({finished} of 1000) |\n")), "{text}");
 
@@ -325,6 +375,28 @@ fn ctrl_c_prints_what_is_finished_and_how_to_go_on() {
     let table = json(&[&arguments[..], &["--seeds", &seeds]].concat());
     assert_eq!(runs(&table)[..finished], before);
     assert_eq!(kept(&keep), runs(&table));
+}
+
+/// A hint is one that can be followed: what is placed is not kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_names_keep_where_it_would_help() {
+    use std::process::{Command, Stdio};
+
+    let placements = no_file("interrupted.csv");
+    let hint = "; with --keep FILE the same command would go on from there\n";
+    for (more, end) in [(&[][..], hint), (&["--placements", &*placements], " runs finished\n")] {
+        let arguments = ["table", "--policies", "random", "--load", "0.3", "--seeds", "1000"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+        command.args(arguments).args(more).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the tool was built with the test");
+        common::wait_until_it_catches_ctrl_c(child.id());
+        common::press_ctrl_c(child.id());
+        let output = child.wait_with_output().expect("the tool ends");
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        assert!(errors(&output).starts_with("interrupted: "), "{output:?}");
+        assert!(errors(&output).ends_with(end), "{output:?}");
+    }
 }
 
 #[test]
@@ -375,16 +447,17 @@ fn bad_options_end_with_2() {
     let evil = format!("\u{1b}[31m{}", "x".repeat(3000));
     for (arguments, said) in [
         (&["--policies", "random,worst-fit"][..], "worst-fit"),
-        (&["--policies", "random,random"], "--policies gives a value twice"),
+        (&["--policies", "fgd,random,fgd"], "--policies gives fgd twice"),
         (&["--threads", "1,0"], "must be a whole number from 1 to 1024"),
-        (&["--threads", "1,2,1"], "--threads gives a value twice"),
+        (&["--threads", "1,2,1"], "--threads gives 1 twice"),
         (&["--seeds", "1001"], "must be a whole number from 1 to 1000"),
         (&["--format", "xml"], "markdown"),
         (&["--format", &evil], "possible values"),
         (&["--nodes", &nodes], "--tasks"),
         (&["--tasks", &tasks], "--nodes"),
         (&["--nodes", "-", "--tasks", "-"], "only one of --nodes and --tasks"),
-        (&["--nodes", &nodes, "--tasks", &tasks, &tasks], "--tasks gives a value twice"),
+        (&["--nodes", &nodes, "--tasks", "t.csv", "t.csv"], "--tasks gives t.csv twice"),
+        (&["--nodes", &nodes, "--tasks", &evil, &evil], "--tasks gives \\u{1b}[31mxxx"),
         (&["--nodes", &nodes, "--tasks", &tasks, "--keep", &tasks], "--keep can't be one of"),
         (&["--keep", "k.jsonl", "--placements", "p.csv"], "cannot be used with"),
         (&["--keep", "no/such/directory.jsonl"], "no/such/directory.jsonl: can't be written: "),

@@ -9,7 +9,10 @@ use super::values::{load_factor, whole};
 /// What is replayed, and in how many ways.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct SharedOptions {
-    /// Seed of the task order, of the appended tasks and of random choices
+    /// Seed of the order of tasks and nodes, of the appended tasks and of random choices
+    ///
+    /// With one thread it decides where each task goes. With several, threads also get in each other's way,
+    /// and two runs with one seed differ a little.
     #[arg(
         long,
         value_name = "N",

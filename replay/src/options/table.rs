@@ -1,5 +1,6 @@
 //! The options of `replay table`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -10,6 +11,7 @@ use super::shared::SharedOptions;
 use super::values::whole;
 use super::{Checked, is_standard_input};
 use crate::policy::PolicyName;
+use crate::quote::quote;
 use crate::workload::Sources;
 
 /// Which combinations are run, and how the table is printed.
@@ -72,9 +74,10 @@ pub(crate) struct TableOptions {
 
     /// Keep finished runs in this file, and take from it those that an earlier call has finished
     ///
-    /// Each is a line of JSON. A run is taken if version, lists, policy, threads, seed, load and scale
-    /// are the same; of the lists their content counts, not their names. Where tasks were placed is not
-    /// kept, so that this does not go with --placements.
+    /// Each is a line of JSON. A run is taken if lists, policy, threads, seed, load and scale are the same;
+    /// of the lists their content counts, not their names. What is kept counts only for the same build of
+    /// the tool. How many runs were taken is said on standard error. Where tasks were placed is not kept,
+    /// so that this does not go with --placements.
     #[arg(long, value_name = "FILE", conflicts_with = "placements")]
     pub(crate) keep: Option<PathBuf>,
 }
@@ -127,7 +130,7 @@ impl TableOptions {
             let what = "only one of --nodes and --tasks can be standard input, and only once";
             return Err((ErrorKind::ArgumentConflict, what.to_owned()));
         }
-        check_once("--tasks", &self.tasks)?;
+        check_once("--tasks", self.tasks.iter().map(|file| file.to_string_lossy()))?;
         check_once("--policies", &self.policies)?;
         check_once("--threads", &self.threads)?;
         check_output("--keep", self.keep.as_deref(), files())?;
@@ -137,10 +140,15 @@ impl TableOptions {
 }
 
 /// Refuses a value that is given twice.
-fn check_once<T: PartialEq>(option: &str, values: &[T]) -> Checked {
-    let is_repeated = |(at, value): (usize, &T)| values[..at].contains(value);
-    match values.iter().enumerate().any(is_repeated) {
-        true => Err((ErrorKind::ValueValidation, format!("{option} gives a value twice"))),
-        false => Ok(()),
+fn check_once<T: ToString>(option: &str, values: impl IntoIterator<Item = T>) -> Checked {
+    let mut given = HashSet::new();
+    for value in values {
+        let value = value.to_string();
+        if given.contains(&value) {
+            let what = format!("{option} gives {} twice", quote(&value));
+            return Err((ErrorKind::ValueValidation, what));
+        }
+        given.insert(value);
     }
+    Ok(())
 }

@@ -8,7 +8,9 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::policy::Search;
 
-/// Scores nodes for tasks that ask for the same.
+/// Scores nodes for tasks that ask for the same, on the published scale: from 0 to 100 for the nodes there,
+/// below 0 for some that are larger. A policy with another scale does without this and calls [`View::rank`]
+/// itself, with any key, of which the least comes first.
 pub(super) trait Score: Send + Sync + 'static {
     /// Returns how well a node serves that may have room for the task: up to 100, the more the better.
     fn of_node(&self, node: Root<'_>) -> i16;

@@ -1,13 +1,15 @@
 //! The file in which finished runs are kept: a line of JSON for each.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::env;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::fingerprint::fingerprint;
 use crate::refusal::Refusal;
 use crate::report::Run;
 use crate::workload::Source;
@@ -17,10 +19,12 @@ use crate::workload::Source;
 pub(super) struct Keep {
     file: PathBuf,
     handle: File,
+    /// The program that runs.
+    build: String,
     runs: HashMap<Key, Run>,
 }
 
-/// What distinguishes a run from all others of one version.
+/// What distinguishes a run from all others of one build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) nodes: Source,
@@ -43,10 +47,11 @@ impl Identity {
     }
 }
 
-/// A line of the file. It begins with the version, which alone is read of a line of another one.
+/// A line of the file. It begins with the version and the build, which alone are read of a line of others.
 #[derive(Serialize, Deserialize)]
 struct Line<Run> {
     replay: String,
+    build: String,
     of: Identity,
     run: Run,
 }
@@ -55,6 +60,8 @@ struct Line<Run> {
 #[derive(Deserialize)]
 struct AnyLine {
     replay: String,
+    #[serde(default)]
+    build: String,
 }
 
 /// How every line begins.
@@ -62,10 +69,15 @@ const START: &[u8] = b"{\"replay\":\"";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Returns the fingerprint of the program that runs: a policy that was edited makes another one.
+pub(super) fn build() -> io::Result<String> {
+    fs::read(env::current_exe()?).map(fingerprint)
+}
+
 impl Keep {
-    /// Opens the file, which need not be there yet, and reads what is kept. A last line that has no end
-    /// was cut off when it was written, and is gone.
-    pub(super) fn open(file: &Path) -> Result<Self, Refusal> {
+    /// Opens the file, which need not be there yet, and reads what this build has kept. A last line that has
+    /// no end was cut off when it was written, and is gone.
+    pub(super) fn open(file: &Path, build: String) -> Result<Self, Refusal> {
         let refusal = |error: io::Error| {
             let why = error.to_string();
             Refusal::Output { file: file.to_owned(), why }
@@ -76,7 +88,7 @@ impl Keep {
         for number in 1.. {
             let mut line = Vec::new();
             let length = lines.read_until(b'\n', &mut line).map_err(refusal)?;
-            let kept = parse(&line);
+            let kept = parse(&line, &build);
             let kept =
                 kept.map_err(|why| Refusal::NotKept { file: file.to_owned(), line: number, why })?;
             if !line.ends_with(b"\n") {
@@ -87,7 +99,7 @@ impl Keep {
         }
         handle.set_len(end).map_err(refusal)?;
         (&handle).seek(SeekFrom::End(0)).map_err(refusal)?;
-        Ok(Self { file: file.to_owned(), handle, runs })
+        Ok(Self { file: file.to_owned(), handle, build, runs })
     }
 
     /// Returns the run that is kept, if it is.
@@ -97,7 +109,8 @@ impl Keep {
 
     /// Keeps a run.
     pub(super) fn add(&mut self, identity: &Identity, run: &Run) -> Result<(), Failure> {
-        let line = Line { replay: VERSION.to_owned(), of: identity.clone(), run };
+        let (replay, build) = (VERSION.to_owned(), self.build.clone());
+        let line = Line { replay, build, of: identity.clone(), run };
         let written = serde_json::to_string(&line).map_err(io::Error::from);
         let written = written.and_then(|line| self.handle.write_all((line + "\n").as_bytes()));
         written.map_err(|error| Failure::Unwritable { file: self.file.clone(), error })
@@ -118,7 +131,7 @@ fn open(file: &Path) -> io::Result<File> {
 }
 
 /// Returns the run of a line; `None` if the line is not of use. Refuses what `--keep` has not written.
-fn parse(line: &[u8]) -> Result<Option<(Key, Run)>, String> {
+fn parse(line: &[u8], this_build: &str) -> Result<Option<(Key, Run)>, String> {
     let common = START.len().min(line.len());
     if line[..common] != START[..common] {
         return Err("it does not begin like one".to_owned());
@@ -126,8 +139,9 @@ fn parse(line: &[u8]) -> Result<Option<(Key, Run)>, String> {
     if !line.ends_with(b"\n") {
         return Ok(None);
     }
-    let AnyLine { replay } = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if replay != VERSION {
+    let AnyLine { replay, build } =
+        serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if (&*replay, &*build) != (VERSION, this_build) {
         return Ok(None);
     }
     let line: Line<Run> = serde_json::from_slice(line).map_err(|error| error.to_string())?;

@@ -8,12 +8,19 @@ pub(super) fn text(table: &Table) -> String {
     let mut text = heading(table) + "\n" + &allocation(table);
     if table.cells.iter().any(|cell| cell.threads != table.fewest_threads()) {
         text += "\n## Threads\n\n";
-        text += "Means over the seeds; a conflict is a claim that was refused because another thread \
-                 was faster.\n\n";
+        if table.seeds > 1 {
+            text += "Means over the seeds.\n\n";
+        }
         text += &threads(table);
+        text += &format!("\n{WORDS}\n");
     }
     text
 }
+
+/// What the columns of the second table count.
+const WORDS: &str = "failed: tasks of a run that fitted nowhere; refused: claims that came too late, as another \
+                     thread had taken the room, so that the task looked for another place; retries: how often \
+                     in a run the library prepared a change again by itself, as another thread's came first.";
 
 fn heading(table: &Table) -> String {
     let Table { version, nodes, gpus, load, scale, first_seed, seeds, .. } = table;
@@ -29,13 +36,14 @@ fn heading(table: &Table) -> String {
     text
 }
 
+/// What stands in a cell with several runs.
+pub(super) const MEANS: &str = ", mean \u{b1} sample standard deviation over the seeds";
+
 /// Returns the task lists' GPU allocation by policy, with the fewest threads.
 fn allocation(table: &Table) -> String {
     let threads = table.fewest_threads();
-    let mut text = format!(
-        "## GPU allocation\n\nPercent, mean \u{b1} standard deviation over the seeds, with {}.\n",
-        counted(threads)
-    );
+    let means = if table.seeds > 1 { MEANS } else { "" };
+    let mut text = format!("## GPU allocation\n\nPercent{means}, with {}.\n", counted(threads));
     if table.cells.iter().any(|cell| cell.published_gpu_percent.is_some()) {
         text += &format!("Published: {}.\n", table.published_in);
     }
@@ -70,33 +78,35 @@ fn allocation_rows(label: &str, cells: &[Option<&Cell>], seeds: u32) -> Vec<Vec<
     rows
 }
 
-/// Returns a cell's mean and deviation, and the number of its runs if an interrupt kept it from having
-/// all.
-fn measured(cell: &Cell, seeds: u32) -> Option<String> {
+/// Returns a cell's mean and deviation, and the number of its runs if it lacks some.
+pub(super) fn measured(cell: &Cell, seeds: u32) -> Option<String> {
     let mean = cell.mean?;
-    let mut text = format!("{:.2}", mean.gpu_percent);
-    if let Some(deviation) = mean.gpu_percent_deviation {
-        text += &format!(" \u{b1} {deviation:.2}");
+    let deviation = mean.gpu_percent_deviation.map(|it| format!(" \u{b1} {it:.2}"));
+    let deviation = deviation.unwrap_or_default();
+    Some(format!("{:.2}{deviation}{}", mean.gpu_percent, lack(cell, seeds)))
+}
+
+/// Returns the number of a cell's runs, if an interrupt kept it from having all.
+fn lack(cell: &Cell, seeds: u32) -> String {
+    match cell.runs.len() {
+        all if all == seeds as usize => String::new(),
+        some => format!(" ({some} of {seeds})"),
     }
-    if cell.runs.len() < seeds as usize {
-        text += &format!(" ({} of {seeds})", cell.runs.len());
-    }
-    Some(text)
 }
 
 /// Returns a row for each cell, the numbers of threads below each other.
 fn threads(table: &Table) -> String {
     let fewest = format!("to {}", counted(table.fewest_threads()));
     let header = ["task list", "policy", "threads", "GPU %", &fewest, "failed", "decisions/s"];
-    let header = header.into_iter().chain(["conflicts per task", "retries"]);
+    let header = header.into_iter().chain(["refused per task", "retries"]);
     let mut grid = Grid::new(header.map(str::to_owned), 2);
     for cell in &table.cells {
         let mean = |value: &dyn Fn(&Means) -> String| cell.mean.as_ref().map(value);
         let cells = [
-            Some(table.label(&cell.tasks)),
+            Some(table.label(&cell.task_list)),
             Some(cell.policy.to_string()),
             Some(cell.threads.to_string()),
-            mean(&|mean| format!("{:.2}", mean.gpu_percent)),
+            mean(&|mean| format!("{:.2}{}", mean.gpu_percent, lack(cell, table.seeds))),
             cell.difference_to_fewest_threads.map(signed),
             mean(&|mean| format!("{:.1}", mean.failed)),
             mean(&|mean| format!("{:.0}", mean.decisions_per_second)),
@@ -124,7 +134,7 @@ pub(super) fn signed(difference: f64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::summary::tests::{full, runs, table};
+    use super::super::summary::tests::{full, runs, source, table};
     use super::*;
     use crate::policy::PolicyName;
 
@@ -138,24 +148,24 @@ mod tests {
 
 ## GPU allocation
 
-Percent, mean \u{b1} standard deviation over the seeds, with 1 thread.
+Percent, mean \u{b1} sample standard deviation over the seeds, with 1 thread.
 Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
 
-| task list                 |            |     best-fit |       random |
-| ------------------------- | ---------- | -----------: | -----------: |
-| openb_pod_list_cpu050.csv | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
-|                           | published  |        93.79 |        91.24 |
-|                           | difference |        +0.21 |        +2.76 |
-| other.csv                 | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
+| task list     |            |     best-fit |       random |
+| ------------- | ---------- | -----------: | -----------: |
+| published.csv | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
+|               | published  |        93.79 |        91.24 |
+|               | difference |        +0.21 |        +2.76 |
+| other.csv     | measured   | 94.00 \u{b1} 1.41 | 94.00 \u{b1} 1.41 |
 
 ## Threads
 "
         .replace("VERSION", env!("CARGO_PKG_VERSION"));
         assert!(text.starts_with(&expected), "{text}");
-        let row =
-            "| other.csv                 | random   |       4 | 90.50 |       -3.50 |    0.0 |";
+        let row = "| other.csv     | random   |       4 | 90.50 |       -3.50 |    0.0 |";
         assert!(text.contains(row), "{text}");
-        assert!(text.contains("|             1.0000 |    50.0 |\n"), "{text}");
+        assert!(text.contains("|           1.0000 |    50.0 |\n"), "{text}");
+        assert!(text.ends_with(&format!(" |\n\n{WORDS}\n")), "{text}");
     }
 
     #[test]
@@ -167,23 +177,39 @@ Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
     #[test]
     fn one_number_of_threads_is_not_compared() {
         let mut table = table(&["a"]);
-        table.add("a", PolicyName::Random, 7, runs(&[90.0, 91.0]));
+        table.add(&source("a"), PolicyName::Random, 7, runs(&[90.0, 91.0]));
         table.finish(Duration::ZERO);
         let text = text(&table);
-        assert!(text.contains("with 7 threads.\n") && !text.contains("## Threads"), "{text}");
+        assert!(text.contains("over the seeds, with 7 threads.\n"), "{text}");
+        assert!(!text.contains("## Threads"), "{text}");
         assert!(!text.contains("ublished") && !text.contains("interrupted"), "{text}");
+    }
+
+    #[test]
+    fn one_seed_has_no_mean_and_no_deviation() {
+        let mut table = full();
+        table.seeds = 1;
+        table.cells.iter_mut().for_each(|cell| cell.runs.truncate(1));
+        let text = text(&table);
+        assert!(text.contains("\nPercent, with 1 thread.\n"), "{text}");
+        assert!(!text.contains("over the seeds"), "{text}");
     }
 
     #[test]
     fn a_cell_says_how_many_runs_it_lacks() {
         let mut table = table(&["a", "b"]);
-        table.add("a", PolicyName::Random, 1, runs(&[90.0]));
-        table.add("b", PolicyName::Random, 1, Vec::new());
+        table.add(&source("a"), PolicyName::Random, 1, runs(&[90.0]));
+        table.add(&source("b"), PolicyName::Random, 1, Vec::new());
+        table.add(&source("a"), PolicyName::Random, 2, runs(&[80.0]));
+        table.add(&source("a"), PolicyName::Random, 4, runs(&[80.0, 81.0]));
         table.finish(Duration::ZERO);
         let text = text(&table);
-        assert!(text.contains("\ninterrupted: 1 of 4 runs finished.\n"), "{text}");
+        assert!(text.contains("\ninterrupted: 4 of 8 runs finished.\n"), "{text}");
         assert!(text.contains("| a         | measured | 90.00 (1 of 2) |\n"), "{text}");
         assert!(text.contains("| b         | measured |                |\n"), "{text}");
+        for row in ["1 | 90.00 (1 of 2) |", "2 | 80.00 (1 of 2) |", "4 |          80.50 |"] {
+            assert!(text.contains(&format!("| a         | random |       {row}")), "{text}");
+        }
     }
 
     #[test]
@@ -197,7 +223,7 @@ Published: Weng et al., Beware of Fragmentation, USENIX ATC 2023.
     #[test]
     fn nothing_in_a_name_controls_a_terminal_or_a_table() {
         let mut table = table(&["\u{1b}[31m|.csv"]);
-        table.add("\u{1b}[31m|.csv", PolicyName::Random, 1, runs(&[90.0, 91.0]));
+        table.add(&source("\u{1b}[31m|.csv"), PolicyName::Random, 1, runs(&[90.0, 91.0]));
         let text = text(&table);
         assert!(text.contains(r"| \u{1b}[31m\|.csv | measured |"), "{text}");
     }

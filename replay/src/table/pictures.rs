@@ -2,7 +2,7 @@
 
 use page::{Axis, Chart, Page, Part, Scale, Section, Series};
 
-use super::markdown::signed;
+use super::markdown::{MEANS, measured, signed};
 use super::summary::{Cell, Means, Table};
 use crate::curve::{Curve, Point};
 
@@ -21,12 +21,17 @@ pub(super) fn page(table: &Table) -> Page {
     }
     sections.push(settings(table));
     let Table { version, nodes, gpus, load, seeds, .. } = table;
+    let figures = match seeds {
+        1 => "All figures are of one run".to_owned(),
+        _ => format!(
+            "All figures are means of {seeds} runs, each with another order of tasks and nodes"
+        ),
+    };
     Page {
         title: format!("GPU scheduling policies, replay {version}"),
         introduction: format!(
             "Tasks for {load} times the GPUs of a cluster of {nodes} nodes with {gpus} GPUs arrive one after \
-             the other. Each is placed once and for all, or not at all if it fits nowhere. All figures are \
-             means of {seeds} runs, each with another order of tasks and nodes."
+             the other. Each is placed once and for all, or not at all if it fits nowhere. {figures}."
         ),
         sections,
     }
@@ -40,28 +45,25 @@ fn allocation(table: &Table) -> Section {
     let headers = headers.into_iter().chain(policies.iter().map(ToString::to_string));
     let rows = table.task_lists.iter().flat_map(|list| {
         let name = &list.source.file;
-        let row = |kind: &str, value: fn(&Cell) -> Option<String>| {
+        let row = |kind: &str, value: &dyn Fn(&Cell) -> Option<String>| {
             let cells = policies.iter().map(|&policy| table.cell(name, policy, threads));
             let values: Vec<_> = cells.map(|cell| cell.and_then(value)).collect();
             let row = [table.label(name), kind.to_owned()].into_iter();
             let is_there = values.iter().any(Option::is_some);
             is_there.then(|| row.chain(values.into_iter().map(Option::unwrap_or_default)).collect())
         };
-        let measured = row("measured", |cell| {
-            let Means { gpu_percent, gpu_percent_deviation, .. } = cell.mean?;
-            let deviation = gpu_percent_deviation.map(|it| format!(" \u{b1} {it:.2}"));
-            Some(format!("{gpu_percent:.2}{}", deviation.unwrap_or_default()))
-        });
+        let measured = row("measured", &|cell| measured(cell, table.seeds));
         let published =
-            row("published", |cell| Some(format!("{:.2}", cell.published_gpu_percent?)));
-        let difference = row("difference", |cell| cell.difference.map(signed));
+            row("published", &|cell| Some(format!("{:.2}", cell.published_gpu_percent?)));
+        let difference = row("difference", &|cell| cell.difference.map(signed));
         [measured, published, difference].into_iter().flatten()
     });
     let rows = rows.collect();
-    let text = format!(
-        "How much of the GPUs is allocated at the end, in percent, mean and standard deviation. Published: {}.",
-        table.published_in
-    );
+    let means = if table.seeds > 1 { MEANS } else { "" };
+    let mut text = format!("How much of the GPUs is allocated at the end, in percent{means}.");
+    if table.cells.iter().any(|cell| cell.published_gpu_percent.is_some()) {
+        text += &format!(" Published: {}.", table.published_in);
+    }
     let caption = format!("GPUs allocated, in percent; threads: {threads}");
     let grid = page::Table { caption, headers: headers.collect(), rows };
     Section { heading: "The table".to_owned(), parts: vec![Part::Text(text), Part::Table(grid)] }
@@ -115,7 +117,7 @@ fn mean_curve(curves: &[&Curve], value: fn(&Point) -> f64) -> Vec<(f64, f64)> {
 
 /// Returns charts of what more threads change, if there are several numbers of them.
 fn threads(table: &Table, list: &str) -> Vec<Part> {
-    let of_list = |cell: &&Cell| cell.tasks == list;
+    let of_list = |cell: &&Cell| cell.task_list == list;
     if table.cells.iter().filter(of_list).all(|cell| cell.threads == table.fewest_threads()) {
         return Vec::new();
     }
@@ -137,11 +139,11 @@ fn threads(table: &Table, list: &str) -> Vec<Part> {
             })
         })
     };
-    let (speed, conflicts) = ("Decisions per second over threads", "Conflicts over threads");
+    let (speed, refused) = ("Decisions per second over threads", "Refused claims over threads");
     let (allocation, from_zero) = ("GPUs allocated over threads", Scale::FromZero);
     let all = [
         chart(speed, "decisions/s", from_zero, |it| it.decisions_per_second),
-        chart(conflicts, "refused per task", from_zero, |it| it.refused_claims_per_task),
+        chart(refused, "refused per task", from_zero, |it| it.refused_claims_per_task),
         chart(allocation, "GPUs allocated, %", Scale::Linear, |it| it.gpu_percent),
     ];
     all.into_iter().flatten().collect()

@@ -5,8 +5,8 @@ use crate::csv;
 
 const HEADER: [&str; 22] = [
     "version",
-    "nodes",
-    "tasks",
+    "node_list",
+    "task_list",
     "policy",
     "threads",
     "load",
@@ -20,7 +20,7 @@ const HEADER: [&str; 22] = [
     "difference",
     "difference_to_fewest_threads",
     "decisions_per_second",
-    "scheduled_tasks",
+    "tasks",
     "failed",
     "refused_claims",
     "refused_claims_per_task",
@@ -40,10 +40,11 @@ pub(super) fn text(table: &Table) -> String {
 fn row(table: &Table, cell: &Cell) -> [String; HEADER.len()] {
     let number = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
     let mean = |value: fn(&Means) -> f64| number(cell.mean.as_ref().map(value));
+    let hold = || cell.runs.iter().all(|run| run.audit.holds).to_string();
     [
         table.version.to_owned(),
         table.node_list.file.clone(),
-        cell.tasks.clone(),
+        cell.task_list.clone(),
         cell.policy.to_string(),
         cell.threads.to_string(),
         table.load.to_string(),
@@ -62,13 +63,13 @@ fn row(table: &Table, cell: &Cell) -> [String; HEADER.len()] {
         mean(|mean| mean.refused_claims),
         mean(|mean| mean.refused_claims_per_task),
         mean(|mean| mean.internal_retries),
-        cell.runs.iter().all(|run| run.audit.holds).to_string(),
+        if cell.runs.is_empty() { String::new() } else { hold() },
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::{full, runs, table};
+    use super::super::summary::tests::{full, runs, source, table};
     use super::*;
     use crate::policy::PolicyName;
 
@@ -81,7 +82,7 @@ mod tests {
         }
         let version = env!("CARGO_PKG_VERSION");
         let row = format!(
-            "{version},built-in,a/openb_pod_list_cpu050.csv,best-fit,4,1.3,1,42,2,2,90.5,\
+            "{version},built-in,a/published.csv,best-fit,4,1.3,1,42,2,2,90.5,\
              0.7071067811865476,93.79,-3.2900000000000063,-3.5,50000,50,0,50,1,50,true"
         );
         assert_eq!(text.lines().nth(1), Some(&*row));
@@ -90,10 +91,10 @@ mod tests {
     #[test]
     fn what_is_not_known_is_empty() {
         let mut table = table(&["a"]);
-        table.add("a", PolicyName::Random, 1, Vec::new());
-        table.add("a", PolicyName::BestFit, 1, runs(&[50.0]));
+        table.add(&source("a"), PolicyName::Random, 1, Vec::new());
+        table.add(&source("a"), PolicyName::BestFit, 1, runs(&[50.0]));
         let text = text(&table);
-        assert!(text.contains(",a,random,1,1.3,1,42,2,0,,,,,,,,,,,,true\n"), "{text}");
+        assert!(text.contains(",a,random,1,1.3,1,42,2,0,,,,,,,,,,,,\n"), "{text}");
         assert!(
             text.contains(",a,best-fit,1,1.3,1,42,2,1,50,,,,,50000,50,0,50,1,50,true\n"),
             "{text}"

@@ -49,7 +49,7 @@ pub(crate) struct TaskList {
 #[derive(Debug, Serialize)]
 pub(crate) struct Cell {
     /// The task list, by its name.
-    pub(crate) tasks: String,
+    pub(crate) task_list: String,
     pub(crate) policy: PolicyName,
     pub(crate) threads: usize,
     pub(crate) published_gpu_percent: Option<f64>,
@@ -71,7 +71,7 @@ pub(crate) struct Means {
     pub(crate) decisions_per_second: f64,
     pub(crate) tasks: f64,
     pub(crate) failed: f64,
-    /// Claims refused because another thread was faster: conflicts.
+    /// Claims refused because another thread was faster.
     pub(crate) refused_claims: f64,
     pub(crate) refused_claims_per_task: f64,
     pub(crate) internal_retries: f64,
@@ -103,13 +103,19 @@ impl Table {
         }
     }
 
-    /// Adds the cell of a task list, by its name, with its finished runs.
-    pub(super) fn add(&mut self, tasks: &str, policy: PolicyName, threads: usize, runs: Vec<Run>) {
+    /// Adds the cell of a task list with its finished runs.
+    pub(super) fn add(
+        &mut self,
+        task_list: &Source,
+        policy: PolicyName,
+        threads: usize,
+        runs: Vec<Run>,
+    ) {
         let mean = Means::of(&runs);
-        let published = published::value(self, tasks, policy);
+        let published = published::value(self, &task_list.content, policy);
         self.interrupted |= runs.len() < self.seeds as usize;
         self.cells.push(Cell {
-            tasks: tasks.to_owned(),
+            task_list: task_list.file.clone(),
             policy,
             threads,
             published_gpu_percent: published,
@@ -124,7 +130,7 @@ impl Table {
     pub(super) fn finish(&mut self, total: Duration) {
         let fewest = self.fewest_threads();
         let differences = self.cells.iter().map(|cell| {
-            let base = self.cell(&cell.tasks, cell.policy, fewest)?.mean?;
+            let base = self.cell(&cell.task_list, cell.policy, fewest)?.mean?;
             Some(cell.mean?.gpu_percent - base.gpu_percent)
         });
         let differences: Vec<_> = differences.collect();
@@ -140,10 +146,14 @@ impl Table {
     }
 
     /// Returns the cell of a task list, by its name, with a policy and a number of threads.
-    pub(super) fn cell(&self, tasks: &str, policy: PolicyName, threads: usize) -> Option<&Cell> {
-        let is_it =
-            |cell: &&Cell| (&*cell.tasks, cell.policy, cell.threads) == (tasks, policy, threads);
-        self.cells.iter().find(is_it)
+    pub(super) fn cell(
+        &self,
+        task_list: &str,
+        policy: PolicyName,
+        threads: usize,
+    ) -> Option<&Cell> {
+        let wanted = (task_list, policy, threads);
+        self.cells.iter().find(|cell| (&*cell.task_list, cell.policy, cell.threads) == wanted)
     }
 
     /// Returns the policies in the order in which they were asked for.
@@ -176,9 +186,11 @@ impl Table {
         let runs = self.cells.iter().flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
         let violated = runs.filter(|(_, run)| !run.audit.holds);
         let sentence = |(cell, run): (&Cell, &Run)| {
-            let Cell { tasks, policy, threads, .. } = cell;
+            let Cell { task_list, policy, threads, .. } = cell;
             let (seed, examples) = (run.seed, run.audit.examples.join("; "));
-            format!("the audit of {tasks}, {policy}, threads {threads}, seed {seed}: {examples}")
+            format!(
+                "the audit of {task_list}, {policy}, threads {threads}, seed {seed}: {examples}"
+            )
         };
         violated.map(sentence).collect()
     }
@@ -220,6 +232,7 @@ fn deviation(runs: &[Run]) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::published::tests::{CPU050, NODES};
     use super::*;
     use crate::report::tests::run;
     use crate::workload::Sources;
@@ -227,7 +240,16 @@ pub(super) mod tests {
     pub(in crate::table) const POLICIES: [PolicyName; 2] =
         [PolicyName::BestFit, PolicyName::Random];
 
-    /// A table of the built-in workload without cells, under these names.
+    /// The name of the list whose content is published.
+    pub(in crate::table) const PUBLISHED: &str = "a/published.csv";
+
+    /// A list of this name.
+    pub(in crate::table) fn source(name: &str) -> Source {
+        let content = if name == PUBLISHED { CPU050 } else { "00ff" };
+        Source { file: name.to_owned(), content: content.to_owned() }
+    }
+
+    /// A table without cells, of lists of these names on the published nodes.
     pub(in crate::table) fn table(lists: &[&str]) -> Table {
         let sources = Sources {
             nodes: None,
@@ -242,11 +264,11 @@ pub(super) mod tests {
         let workload = Workload::read(&sources, &[]).expect("it is built in");
         let options = TableOptions::of(&["--seeds", "2"]);
         let mut table = Table::new(&options, &workload);
+        table.node_list.content = NODES.to_owned();
         let list = table.task_lists.swap_remove(0);
         table.task_lists = Vec::new();
         for name in lists {
-            let source = Source { file: (*name).to_owned(), ..list.source.clone() };
-            let load_rule = list.load_rule.clone();
+            let (source, load_rule) = (source(name), list.load_rule.clone());
             table.task_lists.push(TaskList { source, load_rule, warnings: Vec::new(), ..list });
         }
         table
@@ -260,12 +282,12 @@ pub(super) mod tests {
 
     /// A table with two lists, of which one is published, two policies, and one and four threads.
     pub(in crate::table) fn full() -> Table {
-        let lists = ["a/openb_pod_list_cpu050.csv", "b/other.csv"];
+        let lists = [PUBLISHED, "b/other.csv"];
         let mut table = table(&lists);
         for list in lists {
             for policy in POLICIES {
-                table.add(list, policy, 4, runs(&[90.0, 91.0]));
-                table.add(list, policy, 1, runs(&[93.0, 95.0]));
+                table.add(&source(list), policy, 4, runs(&[90.0, 91.0]));
+                table.add(&source(list), policy, 1, runs(&[93.0, 95.0]));
             }
         }
         table.finish(Duration::ZERO);
@@ -288,7 +310,7 @@ pub(super) mod tests {
     fn cells_are_compared_with_what_is_published_and_with_the_fewest_threads() {
         let table = full();
         let cell = |list, policy, threads| table.cell(list, policy, threads).expect("it was added");
-        let published = cell("a/openb_pod_list_cpu050.csv", PolicyName::Random, 1);
+        let published = cell(PUBLISHED, PolicyName::Random, 1);
         assert_eq!(published.published_gpu_percent, Some(91.24));
         assert_eq!(published.difference, Some(94.0 - 91.24));
         assert_eq!(published.difference_to_fewest_threads, Some(0.0));
@@ -301,8 +323,8 @@ pub(super) mod tests {
     #[test]
     fn a_cell_that_lacks_runs_was_interrupted() {
         let mut table = table(&["a"]);
-        table.add("a", PolicyName::Random, 1, runs(&[90.0]));
-        table.add("a", PolicyName::Random, 2, Vec::new());
+        table.add(&source("a"), PolicyName::Random, 1, runs(&[90.0]));
+        table.add(&source("a"), PolicyName::Random, 2, Vec::new());
         table.finish(Duration::ZERO);
         assert!(table.interrupted);
         assert_eq!(table.progress(), "interrupted: 1 of 4 runs finished");
@@ -312,7 +334,7 @@ pub(super) mod tests {
     #[test]
     fn a_violation_names_its_run() {
         let mut table = table(&["a"]);
-        table.add("a", PolicyName::Random, 2, runs(&[90.0, 91.0]));
+        table.add(&source("a"), PolicyName::Random, 2, runs(&[90.0, 91.0]));
         assert!(table.violations().is_empty());
         let audit = &mut table.cells[0].runs[1].audit;
         (audit.holds, audit.examples) = (false, vec!["task 3 is nowhere".to_owned()]);

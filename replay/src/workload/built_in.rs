@@ -91,7 +91,7 @@ const TASKS: [TaskGroup; 6] = [
 
 /// Returns the fingerprint of the figures.
 pub(super) fn content() -> String {
-    fingerprint(&format!("{NODES:?} {TASKS:?}"))
+    fingerprint(format!("{NODES:?} {TASKS:?}"))
 }
 
 /// The cluster. The shapes are dealt out evenly over the names, not in blocks.

@@ -5,6 +5,8 @@ use std::fs;
 use super::*;
 use crate::report::tests::run;
 
+const BUILD: &str = "0123";
+
 fn identity() -> Identity {
     let source = |file: &str| Source { file: file.to_owned(), content: "00ff".to_owned() };
     Identity {
@@ -19,7 +21,11 @@ fn identity() -> Identity {
 }
 
 fn line() -> String {
-    let line = Line { replay: VERSION.to_owned(), of: identity(), run: run(7, 3) };
+    text(identity(), &run(7, 3))
+}
+
+fn text(of: Identity, run: &Run) -> String {
+    let line = Line { replay: VERSION.to_owned(), build: BUILD.to_owned(), of, run };
     serde_json::to_string(&line).expect("it is plain data") + "\n"
 }
 
@@ -28,7 +34,7 @@ fn opened(name: &str, content: &str) -> (Result<Keep, Refusal>, String) {
     let name = format!("replay-keep-{name}-{}", std::process::id());
     let file = std::env::temp_dir().join(name);
     fs::write(&file, content).expect("the directory is writable");
-    let opened = Keep::open(&file);
+    let opened = Keep::open(&file, BUILD.to_owned());
     let content = fs::read_to_string(&file).expect("it is still there");
     fs::remove_file(&file).expect("the directory is writable");
     (opened, content)
@@ -41,12 +47,12 @@ fn every_line_begins_in_the_same_way() {
 
 #[test]
 fn a_run_comes_back_as_it_was() {
-    let (_, of, mut kept) = (VERSION, identity(), run(7, 3));
+    let mut kept = run(7, 3);
     // Numbers that a careless reader would round.
     (kept.gpu_percent, kept.schedule_seconds) = (100.0 / 3.0, 0.1 + 0.2);
-    let line = Line { replay: VERSION.to_owned(), of, run: &kept };
-    let line = serde_json::to_string(&line).expect("it is plain data") + "\n";
-    let (_, found) = parse(line.as_bytes()).expect("it is ours").expect("it is of this version");
+    let line = text(identity(), &kept);
+    let found = parse(line.as_bytes(), BUILD).expect("it is ours");
+    let (_, found) = found.expect("it is of this build");
     let text = |run: &Run| serde_json::to_string(run).expect("it is plain data");
     assert_eq!(text(&found), text(&kept));
 }
@@ -86,11 +92,18 @@ fn a_line_that_was_cut_off_is_gone() {
 }
 
 #[test]
-fn lines_of_other_versions_stay_unused() {
-    let other = "{\"replay\":\"0.0.0\",\"what\":[\"it\",\"wrote\"]}\n";
-    let (keep, left) = opened("version", other);
-    assert!(keep.expect("it is ours").runs.is_empty());
-    assert_eq!(left, other);
+fn lines_of_other_versions_and_builds_stay_unused() {
+    let other = |from: &str, to: &str| line().replacen(from, to, 1);
+    for other in [
+        "{\"replay\":\"0.0.0\",\"what\":[\"it\",\"wrote\"]}\n".to_owned(),
+        format!("{{\"replay\":\"{VERSION}\",\"what\":[\"it\",\"wrote\"]}}\n"),
+        other(VERSION, "0.0.0"),
+        other(BUILD, "4567"),
+    ] {
+        let (keep, left) = opened("version", &other);
+        assert!(keep.expect("it is ours").runs.is_empty(), "{other}");
+        assert_eq!(left, other);
+    }
 }
 
 #[test]
@@ -101,7 +114,7 @@ fn what_was_not_kept_is_refused_and_left_as_it_is() {
         ("without an end".to_owned(), 1),
         ("\n".to_owned(), 1),
         ("{}\n".to_owned(), 1),
-        (format!("{start}{VERSION}\"}}\n"), 1),
+        (format!("{start}{VERSION}\",\"build\":\"{BUILD}\"}}\n"), 1),
         (format!("{line}\n{line}"), 2),
         (format!("{line}{line}more"), 3),
         (format!("{line}{start}{VERSION}\n{line}"), 2),
@@ -117,8 +130,8 @@ fn what_was_not_kept_is_refused_and_left_as_it_is() {
 fn a_file_has_one_writer() {
     let name = format!("replay-keep-writer-{}", std::process::id());
     let file = std::env::temp_dir().join(name);
-    let first = Keep::open(&file);
-    let second = Keep::open(&file);
+    let first = Keep::open(&file, BUILD.to_owned());
+    let second = Keep::open(&file, BUILD.to_owned());
     fs::remove_file(&file).expect("the directory is writable");
     assert!(first.is_ok());
     assert!(matches!(second, Err(Refusal::Output { .. })), "{second:?}");
