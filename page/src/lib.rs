@@ -6,6 +6,7 @@
 //! screen reader. All figures are in the page as JSON too, in the element with the id [`FIGURES`].
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod chart;
 mod html;
 mod table;

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     InList { file: String, refusal: Box<Refusal> },
     /// A file can't be opened that is to be written.
     Output { file: PathBuf, why: String },
+    /// A file is not what `cargo xtask bench` writes.
+    Bench { file: PathBuf, why: String },
     /// A file was not made by `--keep`, which would append to it.
     NotKept { file: PathBuf, line: usize, why: String },
 }
@@ -79,6 +81,10 @@ impl fmt::Display for Refusal {
             }
             Self::Output { file, why } => {
                 write!(formatter, "{}: can't be written: {why}", visible(&file.to_string_lossy()))
+            }
+            Self::Bench { file, why } => {
+                let (file, why) = (visible(&file.to_string_lossy()), quote(why));
+                write!(formatter, "{file}: not the figures of `cargo xtask bench`: {why}")
             }
             Self::NotKept { file, line, why } => {
                 let (file, why) = (visible(&file.to_string_lossy()), quote(why));

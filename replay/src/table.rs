@@ -9,9 +9,13 @@ mod rows;
 mod runs;
 mod summary;
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
+
+use page::Section;
 
 use crate::failure::{Failure, VIOLATED};
 use crate::interrupt::Interrupt;
@@ -20,6 +24,7 @@ use crate::options::{Format, TableOptions};
 use crate::output::Output;
 use crate::policy::PolicyName;
 use crate::quote::visible;
+use crate::refusal::Refusal;
 use crate::workload::{Source, Workload};
 
 use runs::Runs;
@@ -40,6 +45,7 @@ fn table(options: &TableOptions) -> Result<(Table, Option<&'static str>), Failur
     for warning in workload.lists.iter().flat_map(|list| &list.warnings) {
         eprintln!("warning: {warning}");
     }
+    let bench = options.bench.as_deref().map(read_bench).transpose()?;
     let report = options.report.as_deref().map(Output::create).transpose()?;
     let mut runs = Runs::new(options, &workload)?;
     let mut table = Table::new(options, &workload);
@@ -59,7 +65,7 @@ fn table(options: &TableOptions) -> Result<(Table, Option<&'static str>), Failur
         eprintln!("{taken} of {all} runs were taken from {file}");
     }
     if let Some(report) = report {
-        report.write(|| pictures::page(&table).to_html())?;
+        report.write(|| pictures::page(&table, bench.unwrap_or_default()).to_html())?;
     }
     Ok((table, runs.how_to_go_on()))
 }
@@ -74,6 +80,18 @@ fn announcement(
 ) -> String {
     let (number, list) = (table.cells.len() + 1, table.label(&tasks.file));
     format!("cell {number} of {cells}: {list}, {policy}, threads: {threads}")
+}
+
+/// Returns what was measured of whole schedulers.
+fn read_bench(file: &Path) -> Result<Vec<Section>, Refusal> {
+    let refusal = |why: String| Refusal::Bench { file: file.to_owned(), why };
+    let text = fs::read_to_string(file).map_err(|error| refusal(error.to_string()))?;
+    let sections = page::bench::sections(&text, |name| name.starts_with("scheduler"));
+    let sections = sections.map_err(|error| refusal(error.to_string()))?;
+    match sections.is_empty() {
+        true => Err(refusal("no scheduler was measured".to_owned())),
+        false => Ok(sections),
+    }
 }
 
 fn finish(options: &TableOptions, table: &Table, further: Option<&str>) -> ExitCode {

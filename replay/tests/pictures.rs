@@ -7,7 +7,7 @@ use std::fs;
 use scraper::{Html, Selector};
 use serde_json::Value;
 
-use common::{errors, no_file, number, printed, replay};
+use common::{errors, file, no_file, number, printed, replay};
 
 const OPTIONS: [&str; 9] =
     ["table", "--policies", "fgd,random", "--threads", "1,2", "--seeds", "2", "--format", "json"];
@@ -111,4 +111,28 @@ fn a_page_that_can_t_be_written_is_refused_before_anything_runs() {
     let output = replay(&["table", "--report", "/no/such/directory/page.html"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).contains("can't be written"), "{}", errors(&output));
+}
+
+#[test]
+fn schedulers_that_were_measured_are_in_the_page() {
+    let bench = file(
+        "bench.json",
+        r#"[{"allocator":"system","cores":2,"rounds":9,"milliseconds":50.0,"lines":[
+        {"workload":"scheduler, undisturbed","call":"a decision","threads":1,"sides":[
+        {"name":"provider-tree","calls_per_second":500000.0,"latency":{"p999":9000}}]},
+        {"workload":"scheduler, undisturbed","call":"a decision","threads":2,"sides":[
+        {"name":"provider-tree","calls_per_second":900000.0,"latency":{"p999":12000}}]}]}]"#,
+    );
+    let report = no_file("schedulers.html");
+    let options = ["table", "--policies", "random", "--seeds", "1", "--load", "0.1"];
+    printed(&[&options[..], &["--report", &report, "--bench", &bench]].concat());
+    let charts = charts(&page(&report));
+    let chart = charts.iter().find(|(title, _)| title == "scheduler, undisturbed: calls/s");
+    let points = points(&chart.expect("it was measured").1, "provider-tree");
+    assert_eq!(points, [(1.0, 500_000.0), (2.0, 900_000.0)]);
+
+    let other = file("no-bench.json", "[]");
+    let output = replay(&["table", "--report", &report, "--bench", &other]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("no scheduler was measured"), "{}", errors(&output));
 }

@@ -72,6 +72,13 @@ pub(crate) struct TableOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
+    /// Show in the page what `cargo xtask bench --workload scheduler` has written to this file
+    ///
+    /// The file is target/bench/bench.json. Its schedulers are this library and peers that decide claims
+    /// in other ways, end to end.
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub(crate) bench: Option<PathBuf>,
+
     /// Keep finished runs in this file, and take from it those that an earlier call has finished
     ///
     /// Each is a line of JSON. A run is taken if lists, policy, threads, seed, load and scale are the same;

@@ -6,8 +6,9 @@ use super::markdown::{MEANS, measured, signed};
 use super::summary::{Cell, Means, Table};
 use crate::curve::{Curve, Point};
 
-/// Returns the page: for each task list how the cluster filled, what threads change, and the table.
-pub(super) fn page(table: &Table) -> Page {
+/// Returns the page: for each task list how the cluster filled, what threads change, the table, and whole
+/// schedulers side by side, if they were measured.
+pub(super) fn page(table: &Table, schedulers: Vec<Section>) -> Page {
     let mut sections = vec![allocation(table)];
     for list in &table.task_lists {
         let name = &list.source.file;
@@ -19,6 +20,7 @@ pub(super) fn page(table: &Table) -> Page {
         parts.extend(threads(table, name));
         sections.push(Section { heading: table.label(name), parts });
     }
+    sections.extend(schedulers);
     sections.push(settings(table));
     let Table { version, nodes, gpus, load, seeds, .. } = table;
     let figures = match seeds {
