@@ -74,6 +74,14 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(150, 75, 40),
 ];
 
+/// What a picture by itself has beside and above the chart, in pixels.
+const LEGEND: u32 = 190;
+const TITLE: u32 = 36;
+
+/// The colours of a picture by itself.
+const THEMES: &str = "svg{--ink:#1c1c1e;--grid:#d8d8dc}\
+    @media(prefers-color-scheme:dark){svg{--ink:#e8e8ea;--grid:#3c3c42}}";
+
 /// Stand for colours that the theme decides.
 const INK: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
@@ -127,8 +135,44 @@ impl Chart {
             self.draw_on(&area, size).map_err(io::Error::other)?;
             area.present().map_err(io::Error::other)?;
         }
-        let svg = svg.replace("#010101", "var(--ink)").replace("#020202", "var(--grid)");
-        Ok(svg)
+        Ok(themed(&svg))
+    }
+
+    /// Returns the chart as a picture by itself, with its title and its legend, in colours that follow the
+    /// theme of who shows it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the chart has no points or some that are no numbers.
+    pub fn to_svg(&self) -> io::Result<String> {
+        let mut svg = String::new();
+        {
+            let size = (WIDE.width + LEGEND, WIDE.height + TITLE);
+            let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+            let (title, below) = area.split_vertically(TITLE);
+            let (chart, legend) = below.split_horizontally(WIDE.width);
+            let font = |size: u32| ("sans-serif", size).into_font();
+            let text = |area: &DrawingArea<_, Shift>, text: &str, size, at| {
+                area.draw(&Text::new(text.to_owned(), at, font(size).color(&INK)))
+                    .map_err(io::Error::other)
+            };
+            text(&title, &self.title, 18, (12, 10))?;
+            self.draw_on(&chart, WIDE).map_err(io::Error::other)?;
+            for (at, series) in self.series.iter().enumerate() {
+                let top = 12 + 22 * at as i32;
+                let sign = SIGNS[at % SIGNS.len()].to_string();
+                let its = colour(at);
+                let sign = Text::new(sign, (8, top), font(14).color(&its));
+                legend.draw(&sign).map_err(io::Error::other)?;
+                text(&legend, &series.name, 14, (28, top))?;
+            }
+            area.present().map_err(io::Error::other)?;
+        }
+        let svg = themed(&svg);
+        // Who loads it as a picture has no page around it that says which colours there are.
+        let begin = svg.find('>').map_or(0, |end| end + 1);
+        let (head, rest) = svg.split_at(begin);
+        Ok(format!("{head}\n<style>{THEMES}</style>{rest}"))
     }
 
     fn draw_on<B: DrawingBackend>(
@@ -211,6 +255,11 @@ impl Chart {
             Scale::Linear | Scale::Doubling => least - room..most + room,
         })
     }
+}
+
+/// Returns a drawing with the colours that the theme decides in place of those that stand for them.
+fn themed(svg: &str) -> String {
+    svg.replace("#010101", "var(--ink)").replace("#020202", "var(--grid)")
 }
 
 impl Scale {
@@ -303,6 +352,16 @@ mod tests {
         for points in [vec![], vec![(0.0, 1.0)], vec![(1.0, f64::NAN)], vec![(-1.0, 1.0)]] {
             assert!(chart(points.clone()).draw(WIDE).is_err(), "{points:?}");
         }
+    }
+
+    #[test]
+    fn a_picture_by_itself_has_title_legend_and_themes() {
+        let svg = chart(vec![(1.0, 2.0), (16.0, 3.0)]).to_svg().expect("it has points");
+        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{svg}");
+        for text in ["\nchart\n", "\nline\n", "prefers-color-scheme", "var(--ink)"] {
+            assert!(svg.contains(text), "{text} in {svg}");
+        }
+        assert!(chart(Vec::new()).to_svg().is_err());
     }
 
     #[test]
