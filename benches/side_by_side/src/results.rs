@@ -46,6 +46,8 @@ pub(crate) struct Result {
     /// Our processor time by this side's.
     pub(crate) processor_ratio: Ratio,
     pub(crate) latency: Latency,
+    /// What the side tells beside its figures, if anything.
+    pub(crate) note: String,
 }
 
 /// Ours by a peer's.
@@ -64,6 +66,7 @@ pub(crate) struct Latency {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) p999: u64,
+    pub(crate) p9999: u64,
     pub(crate) worst: u64,
 }
 
@@ -98,6 +101,7 @@ impl Latency {
             p50: latencies.value_at_quantile(0.5),
             p99: latencies.value_at_quantile(0.99),
             p999: latencies.value_at_quantile(0.999),
+            p9999: latencies.value_at_quantile(0.9999),
             worst: latencies.max(),
         }
     }
@@ -184,6 +188,7 @@ fn compare(workload: &Workload, sides: &[Side], threads: usize, extent: &Extent)
         ratio: Ratio::of(&times[0], &times[number]),
         processor_ratio: Ratio::of(&processor[0], &processor[number]),
         latency: Latency::of(&latencies[number]),
+        note: side.note(),
     };
     Line {
         workload: workload.name.clone(),

@@ -55,6 +55,15 @@ impl Read for Session {
         Amounts { capacity: usage.capacity, used: usage.used }
     }
 
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        let provider = &self.forest.providers[provider];
+        let usages = self.forest.tree.usages_of(provider, CLASSES).expect("it exists");
+        usages.map(|usage| {
+            let usage = usage.expect("it has the class");
+            Amounts { capacity: usage.capacity, used: usage.used }
+        })
+    }
+
     fn data(&mut self, provider: usize) -> impl Sized {
         self.forest.tree.configuration(&self.forest.providers[provider]).expect("it exists")
     }
@@ -129,5 +138,12 @@ impl Grow for Session {
 impl Snapshot for Session {
     fn snapshot(&mut self) -> impl Sized {
         self.forest.tree.snapshot()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        let snapshot = self.forest.tree.snapshot();
+        let used =
+            |provider, class| snapshot.usage(provider, class).expect("it has the class").used;
+        CLASSES.map(|class| self.forest.providers.iter().map(|it| used(it, class)).sum())
     }
 }

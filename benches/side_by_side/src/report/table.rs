@@ -10,7 +10,7 @@ pub(crate) fn header(allocator: &str) -> String {
     format!(
         "\nallocator: {allocator}; ratio: our time / the peer's, of the medians (least to most of the \
          rounds); cpu: the same of processor time\n\
-         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9}",
+         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "workload",
         "threads",
         "side",
@@ -21,6 +21,7 @@ pub(crate) fn header(allocator: &str) -> String {
         "p50",
         "p99",
         "p99.9",
+        "p99.99",
         "worst"
     )
 }
@@ -33,11 +34,12 @@ pub(crate) fn line(line: &Line) -> String {
         let [ratio, processor_ratio] = [side.ratio, side.processor_ratio]
             .map(|ratio| if number == 0 { String::new() } else { spread(ratio) });
         let latency = side.latency;
-        let [p50, p99, p999, worst] =
-            [latency.p50, latency.p99, latency.p999, latency.worst].map(time);
+        let [p50, p99, p999, p9999, worst] =
+            [latency.p50, latency.p99, latency.p999, latency.p9999, latency.worst].map(time);
+        let note = if side.note.is_empty() { String::new() } else { format!("  {}", side.note) };
         format!(
             "{workload:58} {threads:>7} {:18} {:>8} {ratio:>22} {:>8} {processor_ratio:>22} \
-             {p50:>9} {p99:>9} {p999:>9} {worst:>9}",
+             {p50:>9} {p99:>9} {p999:>9} {p9999:>9} {worst:>9}{note}",
             side.name,
             short(side.calls_per_second),
             // At most a few seconds, so nothing is cut off.
@@ -93,7 +95,7 @@ mod tests {
 
     #[test]
     fn each_side_has_a_row_with_all_figures() {
-        let mut workloads = workload::all();
+        let mut workloads = workload::all(true);
         workloads.truncate(1);
         let length = Duration::from_micros(100);
         let extent = Extent { length, rounds: 2, ..Extent::brief() };
