@@ -142,8 +142,13 @@ impl Snapshot for Session {
 
     fn used(&mut self) -> [u64; 3] {
         let snapshot = self.forest.tree.snapshot();
-        let used =
-            |provider, class| snapshot.usage(provider, class).expect("it has the class").used;
-        CLASSES.map(|class| self.forest.providers.iter().map(|it| used(it, class)).sum())
+        let mut used = [0; 3];
+        for provider in &self.forest.providers {
+            for (class, usage) in snapshot.usages(provider).expect("it exists") {
+                let at = CLASSES.iter().position(|&its| its == class);
+                used[at.expect("it has no other class")] += usage.used;
+            }
+        }
+        used
     }
 }

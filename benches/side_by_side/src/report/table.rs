@@ -9,8 +9,9 @@ use crate::results::{Line, Ratio, Run};
 pub(crate) fn header(allocator: &str) -> String {
     format!(
         "\nallocator: {allocator}; ratio: our time / the peer's, of the medians (least to most of the \
-         rounds); cpu: the same of processor time\n\
-         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9} {:>9}",
+         rounds); cpu: the same of processor time; \
+         held up: the share of the time that went into calls of 50 ms and more\n\
+         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
         "workload",
         "threads",
         "side",
@@ -22,7 +23,8 @@ pub(crate) fn header(allocator: &str) -> String {
         "p99",
         "p99.9",
         "p99.99",
-        "worst"
+        "worst",
+        "held up"
     )
 }
 
@@ -39,11 +41,12 @@ pub(crate) fn line(line: &Line) -> String {
         let note = if side.note.is_empty() { String::new() } else { format!("  {}", side.note) };
         format!(
             "{workload:58} {threads:>7} {:18} {:>8} {ratio:>22} {:>8} {processor_ratio:>22} \
-             {p50:>9} {p99:>9} {p999:>9} {p9999:>9} {worst:>9}{note}",
+             {p50:>9} {p99:>9} {p999:>9} {p9999:>9} {worst:>9} {:>6.1} %{note}",
             side.name,
             short(side.calls_per_second),
             // At most a few seconds, so nothing is cut off.
             time(side.processor as u64),
+            latency.held_up * 100.0,
         )
     });
     rows.collect::<Vec<_>>().join("\n")
@@ -106,7 +109,7 @@ mod tests {
             assert!(rows.starts_with("find by uuid"), "{rows}");
             assert_eq!(rows.lines().count(), measured.sides.len());
             for (row, side) in rows.lines().zip(&measured.sides) {
-                assert!(row.contains(&side.name) && row.ends_with('s'), "{row}");
+                assert!(row.contains(&side.name) && row.ends_with('%'), "{row}");
                 assert!(!row.contains("NaN") && !row.contains("inf"), "{row}");
             }
         }
