@@ -40,9 +40,11 @@ fn is_forbidden(told: &str) -> bool {
 fn each_variant_runs_on_each_side_that_can() {
     let (told, lines) = run("brief", &["--brief", "--workload", "scheduler"]);
     let stopped = if is_forbidden(&told) { 0 } else { 2 };
-    for (workload, threads, sides) in
-        [("scheduler", 2, 6), ("scheduler, a snapshot each 10 ms", 2, 4), (STOPPED, stopped, 6)]
-    {
+    for (workload, threads, sides) in [
+        ("scheduler, undisturbed", 2, 6),
+        ("scheduler, a snapshot each 10 ms", 2, 4),
+        (STOPPED, stopped, 6),
+    ] {
         let its: Vec<_> = lines.iter().filter(|line| line["workload"] == workload).collect();
         assert_eq!(its.len(), threads, "{workload}");
         for line in its {

@@ -72,7 +72,7 @@ pub(super) fn all(hosts: usize) -> [Workload; 3] {
         ]
     };
     [
-        Workload::new("scheduler", DECISION, alone),
+        Workload::new("scheduler, undisturbed", DECISION, alone),
         Workload::new("scheduler, a snapshot each 10 ms", DECISION, observed),
         Workload::new("scheduler, one more thread is stopped", DECISION, beside_stopped).stopping(),
     ]
