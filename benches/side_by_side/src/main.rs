@@ -11,6 +11,7 @@ mod peer;
 mod random;
 mod report;
 mod results;
+mod stopper;
 mod workload;
 
 use std::fs;
@@ -91,11 +92,11 @@ const COMPARING: [&str; 7] = ["brief", "rounds", "length", "workload", "peer", "
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.count || options.check || options.update {
-        true => count::run(options.check, options.update),
+        true => count::run(options.check, options.update).map(|()| ExitCode::SUCCESS),
         false => compare(&options),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(reason) => {
             eprintln!("error: {reason}");
             ExitCode::FAILURE
@@ -103,8 +104,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(options: &Options) -> Result<(), String> {
-    let mut workloads = workload::all();
+fn compare(options: &Options) -> Result<ExitCode, String> {
+    let mut workloads = workload::all(options.brief);
     if let Some(part) = &options.workload {
         workloads.retain(|workload| workload.name.contains(part));
         if workloads.is_empty() {
@@ -113,7 +114,19 @@ fn compare(options: &Options) -> Result<(), String> {
     }
     if options.list {
         workloads.iter().for_each(|workload| println!("{:58} {}", workload.name, workload.call));
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if workloads.iter().any(|workload| workload.stops) {
+        if let Some(code) = stopper::become_parent() {
+            return Ok(code);
+        }
+        if let Some(fault) = stopper::fault() {
+            let able = |workload: &workload::Workload| !workload.stops;
+            workloads.iter().filter(|it| it.stops).for_each(|it| {
+                println!("{}: not run, since no thread can be stopped here: {fault}", it.name);
+            });
+            workloads.retain(able);
+        }
     }
     let mut extent = match options.brief {
         true => Extent::brief(),
@@ -140,7 +153,7 @@ fn compare(options: &Options) -> Result<(), String> {
         println!("\nFewer than {} rounds are not judged by the floors.", floors::ROUNDS);
     }
     println!("\nwritten: {}", options.out.join(json::FILE).display());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub(crate) struct Side {
     pub(crate) name: &'static str,
     pub(crate) locks: bool,
     run: Box<dyn Fn(Plan) -> Sample>,
+    note: Box<dyn Fn() -> String>,
 }
 
 /// A thread's loop beside those that are measured, until it is told to end; returns its processor
@@ -84,7 +85,7 @@ impl Side {
     ) -> Self {
         let forest = forest.clone();
         let run = move |plan| run(plan, &[], &|thread| make(forest.session(), thread));
-        Side { name: P::NAME, locks: P::LOCKS, run: Box::new(run) }
+        Side::of::<P>(run)
     }
 
     /// The same while so many other threads do what `other` makes.
@@ -100,7 +101,7 @@ impl Side {
             Arc::new(move |thread, phase| phase.repeat(other(its.session(), thread)));
         let beside = vec![beside; others];
         let run = move |plan| run(plan, &beside, &|thread| make(forest.session(), thread));
-        Side { name: P::NAME, locks: P::LOCKS, run: Box::new(run) }
+        Side::of::<P>(run)
     }
 
     /// Each run is on a structure of its own, for calls that make it grow.
@@ -112,7 +113,30 @@ impl Side {
             let forest = build();
             run(plan, &[], &|thread| make(forest.session(), thread))
         };
-        Side { name: P::NAME, locks: P::LOCKS, run: Box::new(run) }
+        Side::of::<P>(run)
+    }
+
+    fn of<P: Peer>(run: impl Fn(Plan) -> Sample + 'static) -> Self {
+        let (run, note) = (Box::new(run), Box::new(String::new));
+        Side { name: P::NAME, locks: P::LOCKS, run, note }
+    }
+
+    /// Each run comes after `prepare`.
+    pub(crate) fn after(self, prepare: impl Fn(Plan) + 'static) -> Self {
+        let run = move |plan| {
+            prepare(plan);
+            (self.run)(plan)
+        };
+        Side { run: Box::new(run), ..self }
+    }
+
+    /// What `note` says of all runs together stands beside their figures.
+    pub(crate) fn noted(self, note: impl Fn() -> String + 'static) -> Self {
+        Side { note: Box::new(note), ..self }
+    }
+
+    pub(crate) fn note(&self) -> String {
+        (self.note)()
     }
 
     pub(crate) fn run(&self, plan: Plan) -> Sample {

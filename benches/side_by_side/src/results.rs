@@ -46,6 +46,8 @@ pub(crate) struct Result {
     /// Our processor time by this side's.
     pub(crate) processor_ratio: Ratio,
     pub(crate) latency: Latency,
+    /// What the side tells beside its figures, if anything.
+    pub(crate) note: String,
 }
 
 /// Ours by a peer's.
@@ -64,8 +66,15 @@ pub(crate) struct Latency {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) p999: u64,
+    pub(crate) p9999: u64,
     pub(crate) worst: u64,
+    /// The share of the time of all calls that went into those of [`LONG`] and more. A thread that is
+    /// held up makes few calls, so no quantile of calls shows for how long.
+    pub(crate) held_up: f64,
 }
+
+/// Half of what a thread is stopped for, in nanoseconds.
+const LONG: u64 = 50_000_000;
 
 impl Line {
     pub(crate) fn side(&self, name: &str) -> Option<&Result> {
@@ -94,11 +103,20 @@ fn median(values: &[f64]) -> f64 {
 
 impl Latency {
     fn of(latencies: &Histogram<u64>) -> Self {
+        let (mut all, mut long) = (0.0, 0.0);
+        for step in latencies.iter_recorded() {
+            let value = step.value_iterated_to();
+            let time = value as f64 * step.count_at_value() as f64;
+            all += time;
+            long += if value >= LONG { time } else { 0.0 };
+        }
         Latency {
             p50: latencies.value_at_quantile(0.5),
             p99: latencies.value_at_quantile(0.99),
             p999: latencies.value_at_quantile(0.999),
+            p9999: latencies.value_at_quantile(0.9999),
             worst: latencies.max(),
+            held_up: if all > 0.0 { long / all } else { 0.0 },
         }
     }
 }
@@ -184,6 +202,7 @@ fn compare(workload: &Workload, sides: &[Side], threads: usize, extent: &Extent)
         ratio: Ratio::of(&times[0], &times[number]),
         processor_ratio: Ratio::of(&processor[0], &processor[number]),
         latency: Latency::of(&latencies[number]),
+        note: side.note(),
     };
     Line {
         workload: workload.name.clone(),
@@ -196,6 +215,16 @@ fn compare(workload: &Workload, sides: &[Side], threads: usize, extent: &Extent)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_calls_are_weighed_by_their_time() {
+        let mut latencies = histogram();
+        latencies.record_n(1_000_000, 900).unwrap();
+        latencies.record_n(100_000_000, 1).unwrap();
+        let latency = Latency::of(&latencies);
+        assert!((0.09..0.11).contains(&latency.held_up), "{latency:?}");
+        assert!(latency.p999 > 1_000_000 && latency.p99 < 1_010_000, "{latency:?}");
+    }
 
     #[test]
     fn medians_are_compared_and_single_rounds_are_the_spread() {

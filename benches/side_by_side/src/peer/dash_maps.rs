@@ -133,6 +133,11 @@ impl Read for Arc<DashMaps> {
         entry.expect("it is never removed").amounts[class]
     }
 
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        let entry = self.providers.get(&provider_uuid(provider));
+        entry.expect("it is never removed").amounts
+    }
+
     fn data(&mut self, provider: usize) -> impl Sized {
         let entry = self.providers.get(&provider_uuid(provider));
         entry.expect("it is never removed").data.clone()

@@ -12,7 +12,7 @@ use triomphe::Arc as Shared;
 use uuid::Uuid;
 
 use crate::peer::persistent_maps::PersistentMaps;
-use crate::peer::{Amounts, Claim, Grow, Index, Line, Peer, Read, Snapshot, Take};
+use crate::peer::{Amounts, Claim, Grow, Index, Line, Peer, Read, Snapshot, Take, sum};
 
 /// Behind a pointer, so that a snapshot is one reference, and what it consists of is copied by the
 /// first change after it.
@@ -47,6 +47,10 @@ impl Peer for LockedPersistent {
 impl Read for Arc<LockedPersistent> {
     fn usage(&mut self, provider: usize, class: usize) -> Amounts {
         self.shared().amounts(provider)[class]
+    }
+
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        *self.shared().amounts(provider)
     }
 
     fn data(&mut self, provider: usize) -> impl Sized {
@@ -107,5 +111,10 @@ impl Grow for Arc<LockedPersistent> {
 impl Snapshot for Arc<LockedPersistent> {
     fn snapshot(&mut self) -> impl Sized {
         self.shared().clone()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        let snapshot = self.shared().clone();
+        sum(snapshot.all_amounts())
     }
 }

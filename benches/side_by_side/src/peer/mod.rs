@@ -82,6 +82,14 @@ pub(crate) type Lines = SmallVec<[Line; 3]>;
 /// Reading by handle.
 pub(crate) trait Read {
     fn usage(&mut self, provider: usize, class: usize) -> Amounts;
+    /// All classes, asked for at once.
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        [0, 1, 2].map(|class| self.usage(provider, class))
+    }
+    /// The same of the first so many providers, one after the other.
+    fn all_usages(&mut self, providers: usize, mut each: impl FnMut(usize, [Amounts; 3])) {
+        (0..providers).for_each(|provider| each(provider, self.usages(provider)));
+    }
     /// Everything but the usage, to keep.
     fn data(&mut self, provider: usize) -> impl Sized;
 }
@@ -125,6 +133,14 @@ pub(crate) trait Grow {
 /// All usage at one instant.
 pub(crate) trait Snapshot {
     fn snapshot(&mut self) -> impl Sized;
+    /// How much of each class is used, added up from one snapshot.
+    fn used(&mut self) -> [u64; 3];
+}
+
+/// How much of each class is used of all these together.
+fn sum<'a>(all: impl IntoIterator<Item = &'a [Amounts; 3]>) -> [u64; 3] {
+    let add = |sum: [u64; 3], its: &[Amounts; 3]| [0, 1, 2].map(|at| sum[at] + its[at].used);
+    all.into_iter().fold([0; 3], add)
 }
 
 /// How much there is of a class, and how much of it is used.

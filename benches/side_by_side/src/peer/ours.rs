@@ -55,6 +55,15 @@ impl Read for Session {
         Amounts { capacity: usage.capacity, used: usage.used }
     }
 
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        let provider = &self.forest.providers[provider];
+        let usages = self.forest.tree.usages_of(provider, CLASSES).expect("it exists");
+        usages.map(|usage| {
+            let usage = usage.expect("it has the class");
+            Amounts { capacity: usage.capacity, used: usage.used }
+        })
+    }
+
     fn data(&mut self, provider: usize) -> impl Sized {
         self.forest.tree.configuration(&self.forest.providers[provider]).expect("it exists")
     }
@@ -129,5 +138,17 @@ impl Grow for Session {
 impl Snapshot for Session {
     fn snapshot(&mut self) -> impl Sized {
         self.forest.tree.snapshot()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        let snapshot = self.forest.tree.snapshot();
+        let mut used = [0; 3];
+        for provider in &self.forest.providers {
+            for (class, usage) in snapshot.usages(provider).expect("it exists") {
+                let at = CLASSES.iter().position(|&its| its == class);
+                used[at.expect("it has no other class")] += usage.used;
+            }
+        }
+        used
     }
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use rpds::HashTrieMapSync;
 use uuid::Uuid;
 
-use crate::peer::{Amounts, Entry, Hasher, Peer, Read, Snapshot, Take, inventories};
+use crate::peer::{Amounts, Entry, Hasher, Peer, Read, Snapshot, Take, inventories, sum};
 use crate::random::provider_uuid;
 
 type Map = HashTrieMapSync<Uuid, Entry, Hasher>;
@@ -79,5 +79,10 @@ impl Take for Arc<Persistent> {
 impl Snapshot for Arc<Persistent> {
     fn snapshot(&mut self) -> impl Sized {
         self.0.load_full()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        let snapshot = self.0.load_full();
+        sum(snapshot.values().map(|entry| &entry.amounts))
     }
 }

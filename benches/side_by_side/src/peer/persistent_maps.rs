@@ -57,6 +57,10 @@ impl PersistentMaps {
         &self.amounts[at]
     }
 
+    pub(crate) fn all_amounts(&self) -> impl Iterator<Item = &[Amounts; 3]> {
+        self.amounts.iter()
+    }
+
     pub(crate) fn take(&mut self, at: usize, amounts: &[u64; 3]) -> bool {
         take(&mut self.amounts[at], amounts)
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
 use crate::peer::maps::Maps;
-use crate::peer::{Amounts, Claim, Grow, Index, Line, Peer, Read, Snapshot, Take};
+use crate::peer::{Amounts, Claim, Grow, Index, Line, Peer, Read, Snapshot, Take, sum};
 
 pub(crate) struct RwLockMaps(RwLock<Maps>);
 
@@ -42,6 +42,10 @@ impl Peer for RwLockMaps {
 impl Read for Arc<RwLockMaps> {
     fn usage(&mut self, provider: usize, class: usize) -> Amounts {
         self.shared().provider(provider).amounts[class]
+    }
+
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        self.shared().provider(provider).amounts
     }
 
     fn data(&mut self, provider: usize) -> impl Sized {
@@ -99,5 +103,10 @@ impl Grow for Arc<RwLockMaps> {
 impl Snapshot for Arc<RwLockMaps> {
     fn snapshot(&mut self) -> impl Sized {
         self.shared().clone()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        let snapshot = self.shared().clone();
+        sum(snapshot.providers.values().map(|entry| &entry.amounts))
     }
 }

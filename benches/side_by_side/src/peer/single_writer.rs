@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::peer::patience::Patience;
 use crate::peer::persistent_maps::{Held, PersistentMaps};
 use crate::peer::seat::Seat;
-use crate::peer::{Amounts, Claim, Line, Peer, Read, Snapshot, Take};
+use crate::peer::{Amounts, Claim, Line, Peer, Read, Snapshot, Take, sum};
 
 /// So many requests can be on their way before those who ask have to wait.
 const ROOM: usize = 256;
@@ -184,6 +184,16 @@ impl Read for Session {
         self.view().maps.amounts(provider)[class]
     }
 
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        *self.view().maps.amounts(provider)
+    }
+
+    /// One view shows them all: each of the latest is a round trip.
+    fn all_usages(&mut self, providers: usize, mut each: impl FnMut(usize, [Amounts; 3])) {
+        let view = self.view();
+        (0..providers).for_each(|provider| each(provider, *view.maps.amounts(provider)));
+    }
+
     fn data(&mut self, provider: usize) -> impl Sized {
         self.view().maps.data(provider).clone()
     }
@@ -213,5 +223,9 @@ impl Claim for Session {
 impl Snapshot for Session {
     fn snapshot(&mut self) -> impl Sized {
         self.view()
+    }
+
+    fn used(&mut self) -> [u64; 3] {
+        sum(self.view().maps.all_amounts())
     }
 }

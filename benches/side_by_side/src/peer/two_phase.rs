@@ -113,6 +113,10 @@ impl Read for Arc<TwoPhase> {
         self.providers[provider].lock().amounts[class]
     }
 
+    fn usages(&mut self, provider: usize) -> [Amounts; 3] {
+        self.providers[provider].lock().amounts
+    }
+
     fn data(&mut self, provider: usize) -> impl Sized {
         self.providers[provider].lock().data.clone()
     }

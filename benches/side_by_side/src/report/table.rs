@@ -9,8 +9,9 @@ use crate::results::{Line, Ratio, Run};
 pub(crate) fn header(allocator: &str) -> String {
     format!(
         "\nallocator: {allocator}; ratio: our time / the peer's, of the medians (least to most of the \
-         rounds); cpu: the same of processor time\n\
-         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9}",
+         rounds); cpu: the same of processor time; \
+         held up: the share of the time that went into calls of 50 ms and more\n\
+         {:58} {:>7} {:18} {:>8} {:>22} {:>8} {:>22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
         "workload",
         "threads",
         "side",
@@ -21,7 +22,9 @@ pub(crate) fn header(allocator: &str) -> String {
         "p50",
         "p99",
         "p99.9",
-        "worst"
+        "p99.99",
+        "worst",
+        "held up"
     )
 }
 
@@ -33,15 +36,17 @@ pub(crate) fn line(line: &Line) -> String {
         let [ratio, processor_ratio] = [side.ratio, side.processor_ratio]
             .map(|ratio| if number == 0 { String::new() } else { spread(ratio) });
         let latency = side.latency;
-        let [p50, p99, p999, worst] =
-            [latency.p50, latency.p99, latency.p999, latency.worst].map(time);
+        let [p50, p99, p999, p9999, worst] =
+            [latency.p50, latency.p99, latency.p999, latency.p9999, latency.worst].map(time);
+        let note = if side.note.is_empty() { String::new() } else { format!("  {}", side.note) };
         format!(
             "{workload:58} {threads:>7} {:18} {:>8} {ratio:>22} {:>8} {processor_ratio:>22} \
-             {p50:>9} {p99:>9} {p999:>9} {worst:>9}",
+             {p50:>9} {p99:>9} {p999:>9} {p9999:>9} {worst:>9} {:>6.1} %{note}",
             side.name,
             short(side.calls_per_second),
             // At most a few seconds, so nothing is cut off.
             time(side.processor as u64),
+            latency.held_up * 100.0,
         )
     });
     rows.collect::<Vec<_>>().join("\n")
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn each_side_has_a_row_with_all_figures() {
-        let mut workloads = workload::all();
+        let mut workloads = workload::all(true);
         workloads.truncate(1);
         let length = Duration::from_micros(100);
         let extent = Extent { length, rounds: 2, ..Extent::brief() };
@@ -104,7 +109,7 @@ mod tests {
             assert!(rows.starts_with("find by uuid"), "{rows}");
             assert_eq!(rows.lines().count(), measured.sides.len());
             for (row, side) in rows.lines().zip(&measured.sides) {
-                assert!(row.contains(&side.name) && row.ends_with('s'), "{row}");
+                assert!(row.contains(&side.name) && row.ends_with('%'), "{row}");
                 assert!(!row.contains("NaN") && !row.contains("inf"), "{row}");
             }
         }

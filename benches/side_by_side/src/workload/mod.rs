@@ -6,6 +6,7 @@ mod index;
 mod lookup;
 mod mixed;
 mod read;
+mod scheduler;
 mod snapshot;
 mod take;
 
@@ -36,6 +37,8 @@ pub(crate) struct Workload {
     pub(crate) name: String,
     /// What one call is.
     pub(crate) call: &'static str,
+    /// Whether it stops a thread, which not every system allows.
+    pub(crate) stops: bool,
     build: Box<dyn Fn() -> Vec<Side>>,
 }
 
@@ -45,7 +48,11 @@ impl Workload {
         call: &'static str,
         build: impl Fn() -> Vec<Side> + 'static,
     ) -> Self {
-        Workload { name: name.into(), call, build: Box::new(build) }
+        Workload { name: name.into(), call, stops: false, build: Box::new(build) }
+    }
+
+    fn stopping(self) -> Self {
+        Workload { stops: true, ..self }
     }
 
     /// Ours comes first.
@@ -54,8 +61,8 @@ impl Workload {
     }
 }
 
-/// All of them, in the order of the report.
-pub(crate) fn all() -> Vec<Workload> {
+/// All of them, in the order of the report; `brief` if it matters only that they run.
+pub(crate) fn all(brief: bool) -> Vec<Workload> {
     let mut all = lookup::all();
     all.extend(read::all());
     all.extend(take::all());
@@ -63,6 +70,8 @@ pub(crate) fn all() -> Vec<Workload> {
     all.extend(mixed::all());
     all.extend(snapshot::all());
     all.extend(index::all());
+    // These fill their hosts before, which takes longer than a brief run.
+    all.extend(scheduler::all(if brief { PROVIDERS / 32 } else { PROVIDERS }));
     all
 }
 
@@ -74,7 +83,7 @@ mod tests {
 
     #[test]
     fn names_differ() {
-        let all = all();
+        let all = all(true);
         let names: BTreeSet<_> = all.iter().map(|workload| &workload.name).collect();
         assert_eq!(names.len(), all.len());
     }
