@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::metadata::Workspace;
+use crate::metadata::{OPTIMISED, Workspace};
 use crate::shell::{self, Failure, failed, heading, trouble};
 
 /// What Chromium is called.
@@ -28,14 +28,23 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let browser = Browser::find_or_install(&directory)?;
     heading("the browser");
     browser.check_that_errors_are_seen(&directory)?;
+    heading("the page of the benchmark");
+    let mut bench = workspace.cargo("run");
+    bench.args(["--profile", OPTIMISED, "--package", "bench", "--"]);
+    // It matters what is shown, not how fast that was.
+    let briefly = ["--workload", "scheduler", "--rounds", "1", "--length", "5", "--threads", "1,2"];
+    shell::run(bench.args(briefly).arg("--out").arg(&directory))?;
     heading("the page of replay");
     let page = directory.join("replay.html");
     let options = ["table", "--threads", "1,2,4", "--seeds", "3", "--report"];
     let mut replay = workspace.cargo("run");
-    replay.args(["--release", "--package", "replay", "--"]).args(options).arg(&page);
-    shell::run(&mut replay)?;
-    for picture in browser.look_at(&page)? {
-        println!("{}", picture.display());
+    replay.args(["--profile", OPTIMISED, "--package", "replay", "--"]).args(options).arg(&page);
+    shell::run(replay.arg("--bench").arg(directory.join("bench.json")))?;
+    heading("pictures");
+    for page in [page, directory.join("bench.html")] {
+        for picture in browser.look_at(&page)? {
+            println!("{}", picture.display());
+        }
     }
     Ok(())
 }

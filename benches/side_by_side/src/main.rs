@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use report::{json, table};
+use report::{json, page, table};
 use results::{Extent, Run};
 
 #[cfg(feature = "mimalloc")]
@@ -153,6 +153,9 @@ fn compare(options: &Options) -> Result<ExitCode, String> {
         println!("\nFewer than {} rounds are not judged by the floors.", floors::ROUNDS);
     }
     println!("\nwritten: {}", options.out.join(json::FILE).display());
+    for picture in page::write(&options.out, &runs)? {
+        println!("written: {}", picture.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! What has come out, for the terminal and for programs.
 
 pub(crate) mod json;
+pub(crate) mod page;
 pub(crate) mod table;
 
 /// A rate or a ratio with three digits that count.
