@@ -1,4 +1,9 @@
 //! What one thread of the scheduler does and remembers; it is the same for all sides.
+//!
+//! A side may name the consumers itself, and the program keeps what they are called: so does ours, which
+//! then needs no index of them.
+
+use uuid::Uuid;
 
 use crate::peer::{Amounts, Claim, HOST, Line, Read};
 use crate::random::{Random, uuid};
@@ -24,7 +29,7 @@ pub(super) struct Program {
 
 /// A job that is placed.
 struct Job {
-    number: u64,
+    consumer: Uuid,
     host: u16,
     shape: u8,
 }
@@ -69,8 +74,8 @@ impl Program {
 
     fn release<S: Claim>(&mut self, session: &mut S) {
         let at = self.random.below(self.jobs.len());
-        let Job { number, host, shape } = self.jobs.swap_remove(at);
-        assert!(session.release(uuid(self.space, number)));
+        let Job { consumer, host, shape } = self.jobs.swap_remove(at);
+        assert!(session.release(consumer));
         let (host, mut free) = (usize::from(host), self.index.free(usize::from(host)));
         // What it believes may have been out of date: a host has no more than it has.
         for (class, amount) in SHAPES[usize::from(shape)].iter().enumerate() {
@@ -98,10 +103,10 @@ impl Program {
             };
             let lines =
                 [0, 1, 2].map(|class| Line { provider: host, class, amount: amounts[class] });
-            if session.claim(uuid(self.space, number), &lines) {
+            if let Some(consumer) = session.claim_for_new(uuid(self.space, number), &lines) {
                 let free = self.index.free(host);
                 self.index.set(host, [0, 1, 2].map(|class| free[class] - amounts[class]));
-                self.jobs.push(Job { number, host: host as u16, shape: shape as u8 });
+                self.jobs.push(Job { consumer, host: host as u16, shape: shape as u8 });
                 return Some(amounts);
             }
             self.tally.refused += 1;
