@@ -1,5 +1,6 @@
 //! The command line.
 
+mod outputs;
 mod run;
 mod shared;
 mod table;

@@ -84,7 +84,7 @@ impl fmt::Display for Refusal {
             }
             Self::Bench { file, why } => {
                 let (file, why) = (visible(&file.to_string_lossy()), quote(why));
-                write!(formatter, "{file}: not the figures of `cargo xtask bench`: {why}")
+                write!(formatter, "{file}: no figures of `cargo xtask bench`: {why}")
             }
             Self::NotKept { file, line, why } => {
                 let (file, why) = (visible(&file.to_string_lossy()), quote(why));

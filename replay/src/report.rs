@@ -194,7 +194,9 @@ impl Report {
     /// How long each step took, in all runs together.
     fn step_lines(&self) -> String {
         let step = |label, seconds: fn(&Run) -> f64| {
-            line(label, &format!("{:.3} s", self.runs.iter().map(seconds).sum::<f64>()))
+            let all = self.runs.iter().chain(&self.unfinished).map(seconds);
+            // From 0 on, as the sum of nothing would be -0.
+            line(label, &format!("{:.3} s", all.fold(0.0, |sum, it| sum + it)))
         };
         [
             line("reading the lists", &format!("{:.3} s", self.read_seconds)),

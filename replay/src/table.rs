@@ -46,7 +46,7 @@ fn table(options: &TableOptions) -> Result<(Table, Option<&'static str>), Failur
         eprintln!("warning: {warning}");
     }
     let bench = options.bench.as_deref().map(read_bench).transpose()?;
-    let report = options.report.as_deref().map(Output::create).transpose()?;
+    let report = options.report.as_deref().map(Output::open).transpose()?;
     let mut runs = Runs::new(options, &workload)?;
     let mut table = Table::new(options, &workload);
     let cells = workload.lists.len() * options.policies.len() * options.threads.len();
@@ -64,7 +64,8 @@ fn table(options: &TableOptions) -> Result<(Table, Option<&'static str>), Failur
         let (all, file) = (cells * options.seeds as usize, visible(&file.to_string_lossy()));
         eprintln!("{taken} of {all} runs were taken from {file}");
     }
-    if let Some(report) = report {
+    let is_begun = table.cells.iter().any(|cell| !cell.runs.is_empty());
+    if let Some(report) = report.filter(|_| is_begun) {
         report.write(|| pictures::page(&table, bench.unwrap_or_default()).to_html())?;
     }
     Ok((table, runs.how_to_go_on()))
@@ -85,9 +86,10 @@ fn announcement(
 /// Returns what was measured of whole schedulers.
 fn read_bench(file: &Path) -> Result<Vec<Section>, Refusal> {
     let refusal = |why: String| Refusal::Bench { file: file.to_owned(), why };
-    let text = fs::read_to_string(file).map_err(|error| refusal(error.to_string()))?;
+    let text =
+        fs::read_to_string(file).map_err(|error| refusal(format!("it can't be read: {error}")))?;
     let sections = page::bench::sections(&text, |name| name.starts_with("scheduler"));
-    let sections = sections.map_err(|error| refusal(error.to_string()))?;
+    let sections = sections.map_err(|error| refusal(format!("it is no such file: {error}")))?;
     match sections.is_empty() {
         true => Err(refusal("no scheduler was measured".to_owned())),
         false => Ok(sections),

@@ -9,8 +9,17 @@ use serde_json::Value;
 
 use common::{errors, file, no_file, number, printed, replay};
 
-const OPTIONS: [&str; 9] =
-    ["table", "--policies", "fgd,random", "--threads", "1,2", "--seeds", "2", "--format", "json"];
+const OPTIONS: [&str; 9] = [
+    "table",
+    "--policies",
+    "best-fit,random",
+    "--threads",
+    "1,2",
+    "--seeds",
+    "2",
+    "--format",
+    "json",
+];
 
 fn page(file: &str) -> Html {
     Html::parse_document(&fs::read_to_string(file).expect("the tool has written it"))
@@ -66,7 +75,7 @@ fn the_lines_end_where_the_table_says() {
     let said = texts(&page, "p").join("\n");
     assert!(said.contains("\u{b1} sample standard deviation over the seeds."), "{said}");
     assert!(!said.contains("Published"), "of the built-in workload nothing is: {said}");
-    for policy in ["fgd", "random"] {
+    for policy in ["best-fit", "random"] {
         let cells = table["cells"].as_array().expect("the table has cells");
         let with = |threads: u64| {
             let cell = cells.iter().find(|it| it["policy"] == policy && it["threads"] == threads);
@@ -96,10 +105,11 @@ fn the_lines_end_where_the_table_says() {
 #[test]
 fn runs_that_are_kept_are_drawn_too() {
     let (keep, file) = (no_file("pictures.jsonl"), no_file("kept.html"));
-    let plain = printed(&[&OPTIONS[..], &["--keep", &keep]].concat());
+    let options = [&OPTIONS[..], &["--load", "0.85", "--keep", &keep]].concat();
+    let plain = printed(&options);
     assert!(!plain.contains("\"curve\""));
     for _ in 0..2 {
-        printed(&[&OPTIONS[..], &["--keep", &keep, "--report", &file]].concat());
+        printed(&[&options[..], &["--report", &file]].concat());
         assert_eq!(charts(&page(&file)).len(), 6);
     }
     let lines = fs::read_to_string(&keep).expect("the tool has written it");
@@ -135,4 +145,57 @@ fn schedulers_that_were_measured_are_in_the_page() {
     let output = replay(&["table", "--report", &report, "--bench", &other]);
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).contains("no scheduler was measured"), "{}", errors(&output));
+}
+
+#[test]
+fn no_output_is_written_over_another() {
+    let one = no_file("one-output");
+    for other in [one.clone(), one.replace("one-output", "./one-output")] {
+        for (first, second) in [("--keep", "--report"), ("--placements", "--report")] {
+            let output = replay(&["table", first, &one, second, &other]);
+            assert_eq!(output.status.code(), Some(2), "{first} {second}");
+            assert!(errors(&output).contains("can't be the file of"), "{}", errors(&output));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn another_link_to_what_is_read_is_what_is_read() {
+    let bench = file("linked.json", "[]");
+    let link = no_file("linked.html");
+    fs::hard_link(&bench, &link).expect("the directory has links");
+    let output = replay(&["table", "--report", &link, "--bench", &bench]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("one of the files that are read"), "{}", errors(&output));
+    assert_eq!(fs::read_to_string(&bench).ok().as_deref(), Some("[]"));
+}
+
+#[test]
+fn a_refusal_leaves_the_report_of_before_and_makes_no_new_one() {
+    let (old, new) = (file("old.html", "of before"), no_file("new.html"));
+    let nodes = file("refused.csv", "sn,cpu_milli,memory_mib,gpu,model\nn,1000,10,0,\n");
+    let tasks = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\nt,900,1,0,0\n";
+    let tasks = file("refused-tasks.csv", tasks);
+    for report in [&old, &new] {
+        let load = ["table", "--nodes", &nodes, "--tasks", &tasks, "--load", "0.01"];
+        let output = replay(&[&load[..], &["--report", report]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    }
+    assert_eq!(fs::read_to_string(&old).ok().as_deref(), Some("of before"));
+    assert!(!std::path::Path::new(&new).exists());
+}
+
+#[test]
+fn a_cluster_without_gpus_has_a_page_that_says_so() {
+    let nodes = file("bare.csv", "sn,cpu_milli,memory_mib,gpu,model\nn,1000,10,0,\n");
+    let tasks = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\nt,100,1,0,0\n";
+    let (tasks, report) = (file("bare-tasks.csv", tasks), no_file("bare.html"));
+    let options = ["table", "--nodes", &nodes, "--tasks", &tasks, "--seeds", "1"];
+    printed(&[&options[..], &["--policies", "fgd", "--report", &report]].concat());
+    let page = page(&report);
+    assert!(charts(&page).is_empty());
+    let text = texts(&page, "p").join("\n");
+    assert!(text.contains("1.3 times the CPU of a cluster (nodes: 1, GPUs: 0)"), "{text}");
+    assert!(text.contains("There is nothing to draw"), "{text}");
 }

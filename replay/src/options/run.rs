@@ -1,13 +1,13 @@
 //! The options of `replay run`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::error::ErrorKind;
 
 use super::shared::SharedOptions;
 use super::values::whole;
-use super::{Checked, is_standard_input};
+use super::{Checked, is_standard_input, outputs};
 use crate::policy::PolicyName;
 use crate::workload::Sources;
 
@@ -61,7 +61,7 @@ pub(crate) struct RunOptions {
 
     /// Let tasks come and go at their times, on a virtual clock
     ///
-    /// Needs a task list with the columns creation_time and deletion_time, in seconds. A task that is
+    /// Needs a task list with the columns creation_time and deletion_time, in seconds, at most 4294967295. A task that is
     /// created is tried at once; if it fits nowhere, it waits. Deletions come before creations of the same
     /// second. After them the waiting tasks are tried again in the order in which they came; one that
     /// doesn't fit does not keep those behind it waiting. A task runs from its placement on for as long
@@ -114,7 +114,7 @@ impl RunOptions {
             let what = "only one of --nodes and --tasks can be standard input";
             return Err((ErrorKind::ArgumentConflict, what.to_owned()));
         }
-        check_output("--placements", self.shared.placements.as_deref(), files())?;
+        outputs::check(&[("--placements", self.shared.placements.as_deref())], files())?;
         if self.trace_time { self.check_trace_time() } else { Ok(()) }
     }
 
@@ -136,26 +136,5 @@ impl RunOptions {
             return Ok(());
         };
         Err((ErrorKind::ArgumentConflict, format!("--trace-time can't be used with {why}")))
-    }
-}
-
-/// Returns whether two paths are one file, also by way of other directories and of symbolic links.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    canonical(one) == canonical(other)
-}
-
-/// Refuses to write to a file that is read.
-pub(super) fn check_output<'a>(
-    option: &str,
-    output: Option<&Path>,
-    mut inputs: impl Iterator<Item = &'a Path>,
-) -> Checked {
-    match output {
-        Some(output) if inputs.any(|input| is_same_file(input, output)) => {
-            let what = format!("{option} can't be one of the files that are read");
-            Err((ErrorKind::ArgumentConflict, what))
-        }
-        _ => Ok(()),
     }
 }

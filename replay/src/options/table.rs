@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 
-use super::run::check_output;
 use super::shared::SharedOptions;
 use super::values::whole;
-use super::{Checked, is_standard_input};
+use super::{Checked, is_standard_input, outputs};
 use crate::policy::PolicyName;
 use crate::quote::quote;
 use crate::workload::Sources;
@@ -140,9 +139,12 @@ impl TableOptions {
         check_once("--tasks", self.tasks.iter().map(|file| file.to_string_lossy()))?;
         check_once("--policies", &self.policies)?;
         check_once("--threads", &self.threads)?;
-        check_output("--keep", self.keep.as_deref(), files())?;
-        check_output("--report", self.report.as_deref(), files())?;
-        check_output("--placements", self.shared.placements.as_deref(), files())
+        let written = [
+            ("--keep", self.keep.as_deref()),
+            ("--placements", self.shared.placements.as_deref()),
+            ("--report", self.report.as_deref()),
+        ];
+        outputs::check(&written, files().chain(self.bench.as_deref()))
     }
 }
 

@@ -18,22 +18,32 @@ pub(super) fn page(table: &Table, schedulers: Vec<Section>) -> Page {
         parts.extend(arrival(table, name, "GPUs allocated", SCARCE, allocated));
         parts.extend(arrival(table, name, "GPUs fragmented", 0.0, |point| point.fragmented));
         parts.extend(threads(table, name));
+        if parts.is_empty() {
+            let none = "There is nothing to draw: no run was finished, or the cluster has no GPUs.";
+            parts.push(Part::Text(none.to_owned()));
+        }
         sections.push(Section { heading: table.label(name), parts });
     }
     sections.extend(schedulers);
     sections.push(settings(table));
     let Table { version, nodes, gpus, load, seeds, .. } = table;
     let figures = match seeds {
+        _ if table.interrupted => format!("Not everything is there; {}", table.progress()),
         1 => "All figures are of one run".to_owned(),
         _ => format!(
             "All figures are means of {seeds} runs, each with another order of tasks and nodes"
         ),
     };
+    let mut counted: Vec<_> =
+        table.task_lists.iter().map(|it| it.load_rule.counts.name()).collect();
+    counted.dedup();
+    let counted = counted.join(" or ");
     Page {
         title: format!("GPU scheduling policies, replay {version}"),
         introduction: format!(
-            "Tasks for {load} times the GPUs of a cluster of {nodes} nodes with {gpus} GPUs arrive one after \
-             the other. Each is placed once and for all, or not at all if it fits nowhere. {figures}."
+            "Tasks arrive one after the other, until they have asked for {load} times the {counted} of a \
+             cluster (nodes: {nodes}, GPUs: {gpus}). Each is placed once and for all, or not at all if it fits \
+             nowhere. {figures}."
         ),
         sections,
     }

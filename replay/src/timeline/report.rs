@@ -175,8 +175,9 @@ impl Report {
     /// Returns how long each step took, in all runs together.
     fn step_lines(&self) -> String {
         let step = |label, seconds: fn(&Steps) -> f64| {
-            let all = self.runs.iter().map(|run| seconds(&run.steps));
-            line(label, &format!("{:.3} s", all.sum::<f64>()))
+            let all = self.runs.iter().chain(&self.unfinished).map(|run| seconds(&run.steps));
+            // From 0 on, as the sum of nothing would be -0.
+            line(label, &format!("{:.3} s", all.fold(0.0, |sum, it| sum + it)))
         };
         [
             line("reading the lists", &format!("{:.3} s", self.read_seconds)),
