@@ -42,7 +42,7 @@ use provider_tree::{Candidate, Error, Request, View};
 use rand::rngs::Xoshiro256PlusPlus;
 use serde::Serialize;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TaskClasses};
 use crate::policy::fragmentation::Typical;
 use crate::shape::{Demand, Models};
 
@@ -140,6 +140,14 @@ impl PolicyName {
         match self {
             Self::FirstFit | Self::BestFit | Self::Random => false,
             Self::Fgd | Self::DotProduct | Self::GpuPacking | Self::GpuClustering => true,
+        }
+    }
+
+    /// Returns the classes by which nodes count these tasks, if the policy has to know.
+    pub(crate) fn task_classes(self, tasks: &[Demand]) -> Result<TaskClasses, Error> {
+        match self.counts_tasks() {
+            true => TaskClasses::of(tasks),
+            false => Ok(TaskClasses::default()),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::audit::{self, Audit};
-use crate::cluster::{Cluster, TaskClasses};
+use crate::cluster::Cluster;
 use crate::curve::Curve;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -35,10 +35,7 @@ impl<'a> Trial<'a> {
     pub(crate) fn replay(self, interrupt: &Interrupt) -> Result<Option<Replayed<'a>>, Failure> {
         let Self { machines, tasks, settings } = &self;
         let (order, prepare) = timed(|| tasks.order(settings.seed))?;
-        let task_classes = match settings.policy.counts_tasks() {
-            true => TaskClasses::of(&order.demands)?,
-            false => TaskClasses::default(),
-        };
+        let task_classes = settings.policy.task_classes(&order.demands)?;
         let nodes = machines.in_order(settings.seed);
         let (cluster, build) = timed(|| Cluster::new(nodes, &machines.models, task_classes))?;
         let schedule = scheduler::run(&cluster, &order.demands, settings, interrupt);

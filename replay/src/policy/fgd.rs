@@ -62,27 +62,29 @@ impl Gradient {
         Free::new(row, node.free(self.classes.cpu), node.each_free(self.classes.gpu))
     }
 
-    /// Returns how well it is if the task takes from GPUs of which each of these has so much free.
-    fn of_gpus(&self, free: &Free, gpus: impl IntoIterator<Item = u64>) -> i16 {
+    /// Returns how well it is if the task takes from GPUs of which each of these has so much free, where
+    /// the node has so many fragments before.
+    fn of_gpus(&self, free: &Free, fragments: i64, gpus: impl IntoIterator<Item = u64>) -> i16 {
         let gpu_milli = self.task.gpu_milli.into();
         let left = free.without(self.task.cpu_milli.into(), gpu_milli, gpus);
-        let lessened = self.typical.lessened(free, &left) / f64::from(WHOLE_GPU);
-        (100.0 / (1.0 + (-lessened).exp())) as i16
+        let lessened = self.typical.gpu_milli(fragments - self.typical.fragments(&left));
+        (100.0 / (1.0 + (-lessened / f64::from(WHOLE_GPU)).exp())) as i16
     }
 }
 
 impl Score for Gradient {
     fn of_node(&self, node: Root<'_>) -> i16 {
         let free = self.free(node);
+        let fragments = self.typical.fragments(&free);
         let gpus = free.at_least(self.task.gpu_milli.into());
         if !self.is_shared() {
-            return self.of_gpus(&free, gpus.take(self.task.gpus.into()));
+            return self.of_gpus(&free, fragments, gpus.take(self.task.gpus.into()));
         }
         let mut best = 0;
         let mut before = None;
         for gpu in gpus {
             if before.replace(gpu) != Some(gpu) {
-                best = best.max(self.of_gpus(&free, [gpu]));
+                best = best.max(self.of_gpus(&free, fragments, [gpu]));
             }
         }
         best
@@ -93,7 +95,9 @@ impl Score for Gradient {
             return candidates.tightest();
         }
         candidates.preferring(|gpu| {
-            let score = self.of_gpus(&self.free(gpu.root()), [gpu.free(self.classes.gpu)]);
+            let free = self.free(gpu.root());
+            let fragments = self.typical.fragments(&free);
+            let score = self.of_gpus(&free, fragments, [gpu.free(self.classes.gpu)]);
             (100 - score) as u64
         })
     }

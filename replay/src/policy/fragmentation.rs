@@ -238,12 +238,6 @@ impl Typical {
         }
     }
 
-    /// Returns by how many thousandths of a GPU a node with `after` free is less fragmented than with
-    /// `before`.
-    pub(super) fn lessened(&self, before: &Free, after: &Free) -> f64 {
-        self.gpu_milli(self.fragments(before) - self.fragments(after))
-    }
-
     /// Returns the GPUs, in thousandths, that these fragments of one node or of several are.
     pub(crate) fn gpu_milli(&self, fragments: i64) -> f64 {
         fragments as f64 / self.tasks as f64

@@ -10,7 +10,6 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::*;
-use crate::cluster::TaskClasses;
 use crate::seed::{self, Purpose};
 use crate::shape::{GpuUse, ModelId, ModelSet, Models, Node, WHOLE_GPU};
 
@@ -46,10 +45,7 @@ pub(super) struct Free {
 
 impl Bed {
     fn new(policy: PolicyName, nodes: &[Node], models: &Models, tasks: &[Demand]) -> Self {
-        let task_classes = match policy.counts_tasks() {
-            true => TaskClasses::of(tasks).expect("the names are well formed"),
-            false => TaskClasses::default(),
-        };
+        let task_classes = policy.task_classes(tasks).expect("the names are well formed");
         let cluster = Cluster::new(nodes, models, task_classes);
         let cluster = cluster.expect("the nodes are well formed");
         let mut view = cluster.tree.view();

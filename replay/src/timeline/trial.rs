@@ -10,7 +10,7 @@ use super::report::{Run, Steps};
 use super::simulation::Simulation;
 use super::waits::Waits;
 use crate::audit::Audit;
-use crate::cluster::{Cluster, TaskClasses};
+use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::policy::PolicyName;
 use crate::progress;
@@ -33,10 +33,7 @@ impl Trial<'_> {
     pub(crate) fn run(&self, is_interrupted: &dyn Fn() -> bool) -> Result<Option<Run>, Failure> {
         let Self { machines, arrivals, policy, seed } = *self;
         let demands: Vec<Demand> = arrivals.iter().map(|arrival| arrival.demand).collect();
-        let task_classes = match policy.counts_tasks() {
-            true => TaskClasses::of(&demands)?,
-            false => TaskClasses::default(),
-        };
+        let task_classes = policy.task_classes(&demands)?;
         let nodes = machines.in_order(seed);
         let (cluster, build) = timed(|| Cluster::new(nodes, &machines.models, task_classes))?;
         let set_up = timed(|| Simulation::new(&cluster, arrivals, &demands, policy, seed));
