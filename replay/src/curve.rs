@@ -1,21 +1,19 @@
 //! [`Curve`]: how full and how fragmented a cluster was while tasks arrived.
 
-use std::collections::HashMap;
-
-use provider_tree::{Allocation, Provider};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::cluster::Cluster;
-use crate::occupancy::{Occupancy, Place};
-use crate::scheduler::Outcome;
+use crate::occupancy::Occupancy;
+use crate::places::Places;
+use crate::policy::Outlook;
 use crate::seed;
 use crate::shape::{Demand, WHOLE_GPU};
 
 /// How full and how fragmented a cluster was while tasks arrived, in the order of the tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Curve {
-    /// One for each percent of the cluster's GPUs that the tasks asked for, and one at the end.
+    /// At most one for each percent of the cluster's GPUs that the tasks asked for, after the task that
+    /// reached it, and one at the end. Where a task asks for several percent, there are fewer.
     pub(crate) points: Vec<Point>,
 }
 
@@ -32,14 +30,9 @@ pub(crate) struct Point {
 impl Curve {
     /// Returns the curve of a run of these tasks, of which the first are listed, as its forest has it. A
     /// cluster without GPUs has none.
-    pub(crate) fn of(
-        cluster: &Cluster,
-        tasks: &[Demand],
-        listed: usize,
-        outcomes: &[Outcome],
-        seed: u64,
-    ) -> Self {
-        let mut past = Occupancy::new(cluster, &tasks[..listed.min(tasks.len())]);
+    pub(crate) fn of(cluster: &Cluster, tasks: &[Demand], listed: usize, seed: u64) -> Self {
+        let outlook = Outlook::new(&tasks[..listed.min(tasks.len())], &cluster.models);
+        let mut past = Occupancy::new(cluster, outlook.typical());
         let places = Places::new(cluster);
         let gpus: usize = cluster.nodes.iter().map(|node| node.gpus.len()).sum();
         let percent = |milli: f64| 100.0 * milli / (gpus as f64 * f64::from(WHOLE_GPU));
@@ -54,11 +47,10 @@ impl Curve {
         }
         let mut arrived = 0;
         points.push(point(arrived, &past));
-        for (index, (task, outcome)) in tasks.iter().zip(outcomes).enumerate() {
+        for (index, task) in tasks.iter().enumerate() {
             arrived += u64::from(task.gpu_total());
-            if let Outcome::Placed(root) = outcome {
-                let consumer = seed::consumer(seed, index as u64);
-                places.of(cluster, root, consumer).iter().for_each(|place| past.take(place, task));
+            if let Some(place) = places.held(cluster, seed::consumer(seed, index as u64)) {
+                past.take(&place, task);
             }
             if percent(arrived as f64) >= points.len() as f64 {
                 points.push(point(arrived, &past));
@@ -66,29 +58,6 @@ impl Curve {
         }
         points.push(point(arrived, &past));
         Self { points }
-    }
-}
-
-/// What the roots and the GPUs of a cluster are.
-struct Places {
-    node_of_root: HashMap<Provider, usize>,
-    gpu_of_uuid: HashMap<Uuid, usize>,
-}
-
-impl Places {
-    fn new(cluster: &Cluster) -> Self {
-        let roots = cluster.nodes.iter().enumerate().map(|(at, node)| (node.root, at));
-        let gpus = cluster.nodes.iter().flat_map(|node| node.gpus.iter().enumerate());
-        let gpu_of_uuid = gpus.map(|(at, gpu)| (gpu.uuid(), at)).collect();
-        Self { node_of_root: roots.collect(), gpu_of_uuid }
-    }
-
-    /// Returns where a consumer holds what it was granted on the node with this root.
-    fn of(&self, cluster: &Cluster, root: &Provider, consumer: Uuid) -> Option<Place> {
-        let node = *self.node_of_root.get(root)?;
-        let held = cluster.tree.allocations(consumer)?.allocations;
-        let gpu = |held: &Allocation| self.gpu_of_uuid.get(&held.provider).copied();
-        Some(Place { node, gpus: held.iter().filter_map(gpu).collect() })
     }
 }
 
@@ -132,8 +101,8 @@ mod tests {
             pause: Duration::ZERO,
         };
         let schedule = scheduler::run(&cluster, &tasks, &settings, &Interrupt::default());
-        let schedule = schedule.expect("the run ends");
-        let curve = Curve::of(&cluster, &tasks, 1, &schedule.outcomes, 1);
+        schedule.expect("the run ends");
+        let curve = Curve::of(&cluster, &tasks, 1, 1);
         let point = |arrived, allocated, fragmented| Point { arrived, allocated, fragmented };
         // The typical task asks for a core and 600 thousandths: so GPUs with less are fragments, and all
         // GPUs of a node without cores.
@@ -159,6 +128,6 @@ mod tests {
         let node = Node { name: "a".to_owned(), cpu_milli: 1, memory_mib: 1, gpus: 0, model: None };
         let cluster = Cluster::new(&[node], &Models::default(), TaskClasses::default());
         let cluster = cluster.expect("the node is well formed");
-        assert!(Curve::of(&cluster, &[], 0, &[], 1).points.is_empty());
+        assert!(Curve::of(&cluster, &[], 0, 1).points.is_empty());
     }
 }

@@ -26,6 +26,7 @@ mod occupancy;
 mod options;
 mod output;
 mod placements;
+mod places;
 mod policy;
 mod progress;
 mod queue;

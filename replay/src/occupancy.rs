@@ -1,10 +1,9 @@
 //! [`Occupancy`]: what is in use and what is fragmented, as the tool itself accounts for it.
 
-use std::collections::HashMap;
-
-use provider_tree::{Candidate, Provider};
+use std::sync::Arc;
 
 use crate::cluster::{Cluster, ClusterNode};
+use crate::places::Place;
 use crate::policy::fragmentation::{Free, Typical};
 use crate::shape::{Demand, WHOLE_GPU};
 
@@ -18,18 +17,9 @@ pub(crate) struct InUse {
     pub(crate) fragments: i64,
 }
 
-/// Where a task runs: the number of the node, and those of its GPUs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) node: usize,
-    pub(crate) gpus: Vec<usize>,
-}
-
 /// Follows what is in use of each node.
 pub(crate) struct Occupancy {
-    typical: Typical,
-    /// The number of the node with this root.
-    numbers: HashMap<Provider, usize>,
+    typical: Arc<Typical>,
     nodes: Vec<FreeNode>,
     in_use: InUse,
 }
@@ -43,9 +33,8 @@ struct FreeNode {
 }
 
 impl Occupancy {
-    /// Returns that of an empty cluster, on which tasks like the listed ones are to run.
-    pub(crate) fn new(cluster: &Cluster, listed: &[Demand]) -> Self {
-        let typical = Typical::new(listed, &cluster.models);
+    /// Returns that of an empty cluster, on which tasks like the typical ones are to run.
+    pub(crate) fn new(cluster: &Cluster, typical: Arc<Typical>) -> Self {
         let free = |node: &ClusterNode| FreeNode {
             row: typical.row(node.model),
             cpu_milli: node.cpu_milli.into(),
@@ -53,9 +42,7 @@ impl Occupancy {
             fragments: 0,
         };
         let nodes: Vec<_> = cluster.nodes.iter().map(free).collect();
-        let roots = cluster.nodes.iter().map(|node| node.root);
-        let numbers = roots.zip(0..).collect();
-        let mut occupancy = Self { typical, numbers, nodes, in_use: InUse::default() };
+        let mut occupancy = Self { typical, nodes, in_use: InUse::default() };
         (0..occupancy.nodes.len()).for_each(|node| occupancy.recount(node));
         occupancy
     }
@@ -68,16 +55,6 @@ impl Occupancy {
     /// Returns the GPUs, in thousandths, that so many fragments are.
     pub(crate) fn gpu_milli(&self, fragments: i64) -> f64 {
         self.typical.gpu_milli(fragments)
-    }
-
-    /// Returns which place of the cluster was found.
-    pub(crate) fn place(&self, cluster: &Cluster, found: &Candidate) -> Place {
-        // Each root of the cluster has its number.
-        let node = self.numbers[&found.root()];
-        let gpus = &cluster.nodes[node].gpus;
-        let number = |provider| gpus.iter().position(|gpu| *gpu == provider);
-        let gpus = found.lines().filter_map(|(provider, ..)| number(provider));
-        Place { node, gpus: gpus.collect() }
     }
 
     /// Counts what a task takes.

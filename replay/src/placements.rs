@@ -1,17 +1,12 @@
 //! Where each task was placed, as comma separated values.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use provider_tree::{Provider, ProviderTree};
-use uuid::Uuid;
-
-use crate::cluster::Cluster;
 use crate::csv;
 use crate::failure::Failure;
+use crate::places::Places;
 use crate::refusal::Refusal;
 use crate::seed;
 use crate::trial::Replayed;
@@ -50,9 +45,11 @@ impl Placements {
             [settings.policy.to_string(), settings.threads.to_string(), settings.seed.to_string()];
         let places = Places::new(cluster);
         for (position, &listed) in order.listed[..replayed.decided()].iter().enumerate() {
-            let held = places.held(&cluster.tree, seed::consumer(settings.seed, position as u64));
-            let (node, gpus) = held.unwrap_or_default();
-            let gpus: Vec<_> = gpus.iter().map(usize::to_string).collect();
+            let held = places.held(cluster, seed::consumer(settings.seed, position as u64));
+            let gpus = held.iter().flat_map(|place| &place.gpus).map(usize::to_string);
+            let gpus: Vec<_> = gpus.collect();
+            let root = held.map(|place| cluster.nodes[place.node].root);
+            let node = root.and_then(|root| cluster.tree.configuration(&root).ok());
             let row = csv::row([
                 &*trial.tasks.source.file,
                 &policy,
@@ -60,45 +57,11 @@ impl Placements {
                 &seed,
                 &position.to_string(),
                 &trial.tasks.name(listed),
-                &node,
+                node.as_ref().map_or("", |node| &node.name),
                 &gpus.join("|"),
             ]);
             self.writer.write_all(row.as_bytes())?;
         }
         Ok(())
-    }
-}
-
-/// What each provider of a cluster is.
-struct Places(HashMap<Uuid, Place>);
-
-/// A node by its root, and one of its GPUs, unless it is the node itself.
-#[derive(Clone, Copy)]
-struct Place {
-    node: Provider,
-    gpu: Option<usize>,
-}
-
-impl Places {
-    fn new(cluster: &Cluster) -> Self {
-        let places = cluster.nodes.iter().flat_map(|node| {
-            let place = |gpu| Place { node: node.root, gpu };
-            let root = (node.root.uuid(), place(None));
-            let gpus = node.gpus.iter().enumerate();
-            let gpus = gpus.map(move |(gpu, provider)| (provider.uuid(), place(Some(gpu))));
-            std::iter::once(root).chain(gpus)
-        });
-        Self(places.collect())
-    }
-
-    /// Returns the name of the node where a consumer holds something, and the numbers of its GPUs.
-    fn held(&self, tree: &ProviderTree, consumer: Uuid) -> Option<(Arc<str>, Vec<usize>)> {
-        let held = tree.allocations(consumer)?.allocations;
-        let places = held.iter().filter_map(|held| self.0.get(&held.provider));
-        let node = places.clone().next()?.node;
-        let mut gpus: Vec<_> = places.filter_map(|place| place.gpu).collect();
-        gpus.sort_unstable();
-        let name = tree.configuration(&node).ok()?.name.clone();
-        Some((name, gpus))
     }
 }

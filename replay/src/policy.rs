@@ -99,7 +99,7 @@ impl<'a> Outlook<'a> {
     }
 
     /// Returns what is typical of the tasks, which is worked out once.
-    fn typical(&self) -> Arc<Typical> {
+    pub(crate) fn typical(&self) -> Arc<Typical> {
         let typical = || Arc::new(Typical::new(self.listed, self.models));
         Arc::clone(self.typical.get_or_init(typical))
     }

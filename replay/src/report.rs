@@ -68,7 +68,7 @@ pub(crate) struct Run {
     pub(crate) set_up_seconds: f64,
     pub(crate) schedule_seconds: f64,
     pub(crate) audit_seconds: f64,
-    /// 0 if nobody wants to know where the tasks were placed.
+    /// Of where the tasks were placed, and of the curve; 0 if nobody wants to know.
     pub(crate) write_seconds: f64,
     pub(crate) clear_seconds: f64,
     /// Claims refused because another thread was faster.
@@ -100,7 +100,7 @@ pub(crate) struct Times {
     pub(crate) set_up: Duration,
     pub(crate) schedule: Duration,
     pub(crate) audit: Duration,
-    /// Of where the tasks were placed.
+    /// Of where the tasks were placed, and of the curve.
     pub(crate) write: Duration,
     pub(crate) clear: Duration,
 }

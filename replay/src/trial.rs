@@ -27,6 +27,7 @@ pub(crate) struct Replayed<'a> {
     pub(crate) order: Order,
     schedule: Schedule,
     audit: Audit,
+    curve: Option<Curve>,
     times: Times,
 }
 
@@ -62,7 +63,7 @@ impl<'a> Trial<'a> {
             write: Duration::ZERO,
             clear: Duration::ZERO,
         };
-        Ok(Some(Replayed { trial: self, cluster, order, schedule, audit, times }))
+        Ok(Some(Replayed { trial: self, cluster, order, schedule, audit, curve: None, times }))
     }
 }
 
@@ -81,16 +82,17 @@ impl Replayed<'_> {
     pub(crate) fn write(&mut self, placements: Option<&mut Placements>) -> Result<(), Failure> {
         let Some(placements) = placements else { return Ok(()) };
         let ((), write) = timed(|| placements.write(self))?;
-        self.times.write = write;
+        self.times.write += write;
         Ok(())
     }
 
-    /// Returns how full and how fragmented the cluster was while the tasks arrived.
-    pub(crate) fn curve(&self) -> Curve {
-        let (rule, settings) = (&self.trial.tasks.rule, &self.trial.settings);
+    /// Adds to the run how full and how fragmented the cluster was while the tasks arrived.
+    pub(crate) fn draw(&mut self) {
+        let start = Instant::now();
+        let (listed, seed) = (self.trial.settings.listed, self.trial.settings.seed);
         let decided = &self.order.demands[..self.decided()];
-        let outcomes = &self.schedule.outcomes;
-        Curve::of(&self.cluster, decided, rule.listed_tasks, outcomes, settings.seed)
+        self.curve = Some(Curve::of(&self.cluster, decided, listed, seed));
+        self.times.write += start.elapsed();
     }
 
     /// Clears the cluster away and returns the run's figures.
@@ -101,7 +103,8 @@ impl Replayed<'_> {
         let left = self.order.demands.len() - self.schedule.outcomes.len();
         let tasks = (self.trial.tasks.rule.listed_tasks, left);
         let seed = self.trial.settings.seed;
-        Run::new(seed, tasks, self.schedule.counters, times, self.audit)
+        let run = Run::new(seed, tasks, self.schedule.counters, times, self.audit);
+        Run { curve: self.curve, ..run }
     }
 }
 

@@ -91,8 +91,10 @@ impl<'a> Runs<'a> {
         let replayed = trial.replay(&self.interrupt)?.filter(|replayed| replayed.is_finished());
         let Some(mut replayed) = replayed else { return Ok(None) };
         replayed.write(self.placements.as_mut())?;
-        let curve = is_drawn.then(|| replayed.curve());
-        let run = Run { curve, ..replayed.into_run() };
+        if is_drawn {
+            replayed.draw();
+        }
+        let run = replayed.into_run();
         // What does not hold is to be run again.
         if let Some(keep) = self.keep.as_mut().filter(|_| run.audit.holds) {
             keep.add(&identity, &run)?;

@@ -6,7 +6,6 @@ use crate::cluster::Cluster;
 use crate::kinds::Kinds;
 use crate::policy::{Outlook, PolicyName, Search};
 use crate::seed::{self, Purpose};
-use crate::shape::Demand;
 
 /// A view and a worker.
 ///
@@ -22,16 +21,16 @@ pub(crate) struct Placer {
 }
 
 impl Placer {
-    /// Returns a scheduler for these kinds of tasks, of which the listed ones are typical.
+    /// Returns a scheduler for these kinds of tasks.
     pub(crate) fn new(
         cluster: &Cluster,
         policy: PolicyName,
-        listed: &[Demand],
+        outlook: &Outlook<'_>,
         kinds: &Kinds,
         seed: u64,
     ) -> Result<Self, Error> {
         let mut view = cluster.tree.view();
-        let policy = policy.policy(&mut view, cluster, &Outlook::new(listed, &cluster.models));
+        let policy = policy.policy(&mut view, cluster, outlook);
         let searches = kinds.all.iter().map(|(task, request)| {
             let search = |request| policy.search(&mut view, request, task);
             request.as_ref().map(search).transpose()

@@ -10,18 +10,19 @@ use super::placer::Placer;
 use super::waiting::Waiting;
 use crate::cluster::Cluster;
 use crate::kinds::Kinds;
-use crate::occupancy::{Occupancy, Place};
-use crate::policy::PolicyName;
+use crate::occupancy::Occupancy;
+use crate::places::{Place, Places};
+use crate::policy::{Outlook, PolicyName};
 use crate::shape::{Demand, WHOLE_GPU};
 use crate::workload::Arrival;
 
 /// Tasks that come and go on a cluster. A task's number is its position in the order of arrival.
 pub(crate) struct Simulation<'a> {
-    cluster: &'a Cluster,
     arrivals: &'a [Arrival],
     /// By task: the number of its kind.
     kinds: Vec<usize>,
     placer: Placer,
+    places: Places,
     pub(super) occupancy: Occupancy,
     /// Counts the tasks that have come.
     arrived: usize,
@@ -45,13 +46,14 @@ pub(super) struct Running {
 impl<'a> Simulation<'a> {
     /// Returns the clock before the first arrival. The demands are those of the arrivals.
     pub(crate) fn new(
-        cluster: &'a Cluster,
+        cluster: &Cluster,
         arrivals: &'a [Arrival],
         demands: &[Demand],
         policy: PolicyName,
         seed: u64,
     ) -> Result<Self, Error> {
         let kinds = Kinds::new(cluster, demands)?;
+        let outlook = Outlook::new(demands, &cluster.models);
         let mut capacity = Capacity { gpu_milli: 0, cpu_milli: 0, memory_mib: 0 };
         for node in &cluster.nodes {
             capacity.gpu_milli += node.gpus.len() as u64 * u64::from(WHOLE_GPU);
@@ -59,11 +61,11 @@ impl<'a> Simulation<'a> {
             capacity.memory_mib += u64::from(node.memory_mib);
         }
         Ok(Self {
-            placer: Placer::new(cluster, policy, demands, &kinds, seed)?,
-            occupancy: Occupancy::new(cluster, demands),
+            placer: Placer::new(cluster, policy, &outlook, &kinds, seed)?,
+            places: Places::new(cluster),
+            occupancy: Occupancy::new(cluster, outlook.typical()),
             waiting: Waiting::new(kinds.all.len()),
             kinds: kinds.of_task,
-            cluster,
             arrivals,
             arrived: 0,
             waited: 0,
@@ -170,7 +172,7 @@ impl<'a> Simulation<'a> {
         let Some(found) = self.placer.find(task, kind)? else { return Ok(false) };
         let claim = self.placer.claim(task, &found)?;
         let Arrival { demand, time, lifetime } = self.arrivals[task];
-        let place = self.occupancy.place(self.cluster, &found);
+        let place = self.places.found(&found);
         self.occupancy.take(&place, &demand);
         self.running.insert(task, Running { claim, place });
         self.ends.push(Reverse((now + lifetime, task)));

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
-use crate::cluster::{Cluster, TaskClasses};
-use crate::occupancy::Place;
+use crate::cluster::Cluster;
+use crate::places::Place;
 use crate::policy::PolicyName;
 use crate::seed::{self, Purpose};
 use crate::shape::{Demand, ModelId, ModelSet, Models, Node};
@@ -105,10 +105,7 @@ fn compare(policy: PolicyName, round: u64) {
     let mut arrivals: Vec<_> = (0..150).map(|_| arrival(&models, &mut random)).collect();
     arrivals.sort_by_key(|task| task.time);
     let demands: Vec<_> = arrivals.iter().map(|task| task.demand).collect();
-    let task_classes = match policy.counts_tasks() {
-        true => TaskClasses::of(&demands).expect("the names are well formed"),
-        false => TaskClasses::default(),
-    };
+    let task_classes = policy.task_classes(&demands).expect("the names are well formed");
     let cluster = Cluster::new(&nodes, &models, task_classes).expect("they are well formed");
     let simulation = Simulation::new(&cluster, &arrivals, &demands, policy, round);
     let mut simulation = simulation.expect("the tasks are well formed");
