@@ -59,6 +59,21 @@ impl Curve {
         points.push(point(arrived, &past));
         Self { points }
     }
+
+    /// Returns what had arrived at the end.
+    pub(crate) fn end(&self) -> f64 {
+        self.points.last().map_or(0.0, |last| last.arrived)
+    }
+
+    /// Returns a value when so much had arrived, on the line between the points beside it; `None` of no
+    /// points.
+    pub(crate) fn at(&self, arrived: f64, value: fn(&Point) -> f64) -> Option<f64> {
+        let after = self.points.partition_point(|point| point.arrived <= arrived);
+        let before = self.points.get(after.saturating_sub(1))?;
+        let Some(after) = self.points.get(after) else { return Some(value(before)) };
+        let part = (arrived - before.arrived) / (after.arrived - before.arrived);
+        Some(value(before) + (value(after) - value(before)) * part)
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +136,16 @@ mod tests {
             assert!(near(found.allocated, expected.allocated), "{found:?}, not {expected:?}");
             assert!(near(found.fragmented, expected.fragmented), "{found:?}, not {expected:?}");
         }
+    }
+
+    #[test]
+    fn between_two_points_a_curve_is_a_line() {
+        let point = |arrived, allocated| Point { arrived, allocated, fragmented: 0.0 };
+        let curve = Curve { points: vec![point(0.0, 0.0), point(15.0, 10.0), point(15.0, 30.0)] };
+        let at = |arrived| curve.at(arrived, |point| point.allocated);
+        assert_eq!([0.0, 3.0, 15.0, 99.0].map(at), [0.0, 2.0, 30.0, 30.0].map(Some));
+        assert_eq!(curve.end(), 15.0);
+        assert_eq!(Curve { points: Vec::new() }.at(1.0, |point| point.allocated), None);
     }
 
     #[test]

@@ -199,3 +199,21 @@ fn a_cluster_without_gpus_has_a_page_that_says_so() {
     assert!(text.contains("1.3 times the CPU of a cluster (nodes: 1, GPUs: 0)"), "{text}");
     assert!(text.contains("There is nothing to draw"), "{text}");
 }
+
+/// A task here asks for many percent of the GPUs.
+#[test]
+fn a_small_cluster_s_lines_stand_where_the_tasks_arrived() {
+    let nodes = file("small.csv", "sn,cpu_milli,memory_mib,gpu,model\nn,64000,1000,4,T4\n");
+    let tasks = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\nt,100,1,1,1000\n";
+    let (tasks, report) = (file("small-tasks.csv", tasks), no_file("small.html"));
+    let options = ["table", "--nodes", &nodes, "--tasks", &tasks, "--seeds", "2", "--load", "1.5"];
+    printed(&[&options[..], &["--policies", "fgd", "--report", &report]].concat());
+    let charts = charts(&page(&report));
+    let points = points(&charts[0].1, "fgd");
+    // Six tasks of a whole GPU each, of which four are placed: each quarter is full when it was asked for.
+    assert_eq!(points.len(), 151);
+    for (percent, (arrived, allocated)) in (0..=150).map(f64::from).zip(points) {
+        assert_eq!(arrived, percent);
+        assert!((allocated - percent.min(100.0)).abs() < 1e-9, "{allocated} at {percent}");
+    }
+}

@@ -115,16 +115,17 @@ fn arrival(
     })
 }
 
-/// Returns the mean of some curves at each percent that all of them have.
+/// Returns the mean of some curves at each percent that all of them come to; nothing if one has no points.
 fn mean_curve(curves: &[&Curve], value: fn(&Point) -> f64) -> Vec<(f64, f64)> {
-    // The last point of a curve is the end, which is at no whole percent.
-    let whole = |curve: &&Curve| curve.points.len().saturating_sub(1);
-    let count = curves.iter().map(whole).min().unwrap_or(0);
-    let mean = |at: usize| {
-        let sum: f64 = curves.iter().map(|curve| value(&curve.points[at])).sum();
-        (at as f64, sum / curves.len() as f64)
+    let Some(end) = curves.iter().map(|curve| curve.end()).reduce(f64::min) else {
+        return Vec::new();
     };
-    (0..count).map(mean).collect()
+    let mean = |percent: u64| {
+        let at = percent as f64;
+        let sum: Option<f64> = curves.iter().map(|curve| curve.at(at, value)).sum();
+        Some((at, sum? / curves.len() as f64))
+    };
+    (0..=end as u64).map_while(mean).collect()
 }
 
 /// Returns charts of what more threads change, if there are several numbers of them.
