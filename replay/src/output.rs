@@ -21,9 +21,8 @@ impl Output {
     pub(crate) fn open(path: &Path) -> Result<Self, Refusal> {
         let is_empty = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let refusal =
-            |error: io::Error| Refusal::Output { file: path.to_owned(), why: error.to_string() };
-        Ok(Self { path: path.to_owned(), file: file.map_err(refusal)?, is_empty })
+        let file = file.map_err(Refusal::of_output(path))?;
+        Ok(Self { path: path.to_owned(), file, is_empty })
     }
 
     /// Writes what is made only now, in the place of what is there.

@@ -23,12 +23,9 @@ impl Placements {
     /// Creates the file if there is to be one, and writes its header.
     pub(crate) fn create(file: Option<&Path>) -> Result<Option<Self>, Refusal> {
         let Some(file) = file else { return Ok(None) };
-        let refusal = |error: io::Error| {
-            let why = error.to_string();
-            Refusal::Output { file: file.to_owned(), why }
-        };
-        let mut writer = BufWriter::new(File::create(file).map_err(refusal)?);
-        writer.write_all(csv::row(HEADER).as_bytes()).map_err(refusal)?;
+        let refusal = Refusal::of_output(file);
+        let mut writer = BufWriter::new(File::create(file).map_err(&refusal)?);
+        writer.write_all(csv::row(HEADER).as_bytes()).map_err(&refusal)?;
         Ok(Some(Self { file: file.to_owned(), writer }))
     }
 

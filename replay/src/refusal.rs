@@ -1,6 +1,6 @@
 //! Why nothing is replayed although the options are well formed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use crate::memory::Shortage;
@@ -38,6 +38,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Returns what makes of an error the refusal of a file that is to be written.
+    pub(crate) fn of_output(file: &Path) -> impl Fn(io::Error) -> Self {
+        |error| Self::Output { file: file.to_owned(), why: error.to_string() }
+    }
+
     /// Returns the refusal with the list's name, if it is one of several and does not have it.
     pub(crate) fn in_list(self, source: &Source, lists: usize) -> Self {
         match self {

@@ -194,12 +194,10 @@ impl Report {
     /// How long each step took, in all runs together.
     fn step_lines(&self) -> String {
         let step = |label, seconds: fn(&Run) -> f64| {
-            let all = self.runs.iter().chain(&self.unfinished).map(seconds);
-            // From 0 on, as the sum of nothing would be -0.
-            line(label, &format!("{:.3} s", all.fold(0.0, |sum, it| sum + it)))
+            step_line(label, self.runs.iter().chain(&self.unfinished).map(seconds))
         };
         [
-            line("reading the lists", &format!("{:.3} s", self.read_seconds)),
+            step_line("reading the lists", [self.read_seconds]),
             step("preparing the tasks", |run| run.prepare_seconds),
             step("building the cluster", |run| run.build_seconds),
             step("setting up the threads", |run| run.set_up_seconds),
@@ -207,7 +205,7 @@ impl Report {
             step("auditing", |run| run.audit_seconds),
             step("writing placements", |run| run.write_seconds),
             step("clearing away", |run| run.clear_seconds),
-            line("everything", &format!("{:.3} s", self.total_seconds)),
+            step_line("everything", [self.total_seconds]),
         ]
         .concat()
     }
@@ -315,6 +313,13 @@ pub(crate) fn audit_lines(label: &str, audit: &Audit) -> String {
 /// Returns a figure, on a line or several.
 pub(crate) fn line(label: &str, value: &str) -> String {
     folded(&format!("{label:<LABEL$} "), value, LABEL + 1)
+}
+
+/// Returns how long a step took in all runs together, on a line.
+pub(crate) fn step_line(label: &str, seconds: impl IntoIterator<Item = f64>) -> String {
+    // From 0 on, as the sum of nothing would be -0.
+    let all = seconds.into_iter().fold(0.0, |sum, it| sum + it);
+    line(label, &format!("{all:.3} s"))
 }
 
 /// How wide labels are.

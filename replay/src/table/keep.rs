@@ -78,16 +78,13 @@ impl Keep {
     /// Opens the file, which need not be there yet, and reads what this build has kept. A last line that has
     /// no end was cut off when it was written, and is gone.
     pub(super) fn open(file: &Path, build: String) -> Result<Self, Refusal> {
-        let refusal = |error: io::Error| {
-            let why = error.to_string();
-            Refusal::Output { file: file.to_owned(), why }
-        };
-        let handle = open(file).map_err(refusal)?;
+        let refusal = Refusal::of_output(file);
+        let handle = open(file).map_err(&refusal)?;
         let mut lines = BufReader::new(&handle);
         let (mut runs, mut end) = (HashMap::new(), 0);
         for number in 1.. {
             let mut line = Vec::new();
-            let length = lines.read_until(b'\n', &mut line).map_err(refusal)?;
+            let length = lines.read_until(b'\n', &mut line).map_err(&refusal)?;
             let kept = parse(&line, &build);
             let kept =
                 kept.map_err(|why| Refusal::NotKept { file: file.to_owned(), line: number, why })?;
@@ -97,8 +94,8 @@ impl Keep {
             end += length as u64;
             runs.extend(kept);
         }
-        handle.set_len(end).map_err(refusal)?;
-        (&handle).seek(SeekFrom::End(0)).map_err(refusal)?;
+        handle.set_len(end).map_err(&refusal)?;
+        (&handle).seek(SeekFrom::End(0)).map_err(&refusal)?;
         Ok(Self { file: file.to_owned(), handle, build, runs })
     }
 

@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::columns::{Column, folded, side_by_side};
 use crate::memory::{Need, size};
 use crate::policy::PolicyName;
-use crate::report::{audit_lines, line, memory};
+use crate::report::{audit_lines, line, memory, step_line};
 use crate::workload::Listed;
 
 /// Everything about an experiment on a virtual clock.
@@ -175,18 +175,17 @@ impl Report {
     /// Returns how long each step took, in all runs together.
     fn step_lines(&self) -> String {
         let step = |label, seconds: fn(&Steps) -> f64| {
-            let all = self.runs.iter().chain(&self.unfinished).map(|run| seconds(&run.steps));
-            // From 0 on, as the sum of nothing would be -0.
-            line(label, &format!("{:.3} s", all.fold(0.0, |sum, it| sum + it)))
+            let runs = self.runs.iter().chain(&self.unfinished);
+            step_line(label, runs.map(|run| seconds(&run.steps)))
         };
         [
-            line("reading the lists", &format!("{:.3} s", self.read_seconds)),
+            step_line("reading the lists", [self.read_seconds]),
             step("building the cluster", |it| it.build_seconds),
             step("setting up", |it| it.set_up_seconds),
             step("scheduling", |it| it.schedule_seconds),
             step("auditing", |it| it.audit_seconds),
             step("clearing away", |it| it.clear_seconds),
-            line("everything", &format!("{:.3} s", self.total_seconds)),
+            step_line("everything", [self.total_seconds]),
         ]
         .concat()
     }
