@@ -1,0 +1,282 @@
+//! Plain values from Python and to it: uuids, classes, traits, inventories, expectations.
+
+use std::collections::BTreeMap;
+
+use provider_tree::{
+    Expect, Inventories, Inventory, PartialInventories, PartialInventory, ResourceClass, Trait,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyType};
+use uuid::Uuid;
+
+use crate::error::OrRaise;
+
+/// Represents a uuid: text in Python; a `uuid.UUID` is accepted too.
+#[derive(Clone, Copy)]
+pub(crate) struct Id(pub(crate) Uuid);
+
+/// Returns what Python sees of a uuid.
+pub(crate) fn id(uuid: &Uuid) -> Id {
+    Id(*uuid)
+}
+
+impl FromPyObject<'_, '_> for Id {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = given.cast::<PyString>() {
+            let text = text.to_str()?;
+            let uuid = Uuid::try_parse(text);
+            return uuid.map(Id).map_err(|_| PyValueError::new_err(format!("{text:?} is no uuid")));
+        }
+        uuid_object(&given).map(Id)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Id {
+    type Target = PyString;
+    type Output = Bound<'py, PyString>;
+    type Error = std::convert::Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        Ok(PyString::new(py, self.0.hyphenated().encode_lower(&mut text)))
+    }
+}
+
+/// Reads a `uuid.UUID`.
+pub(crate) fn uuid_object(given: &Bound<'_, PyAny>) -> PyResult<Uuid> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if given.is_instance(CLASS.import(given.py(), "uuid", "UUID")?)? {
+        return Ok(Uuid::from_u128(given.getattr("int")?.extract()?));
+    }
+    let kind = given.get_type().name()?;
+    Err(PyTypeError::new_err(format!("a uuid is a str or a uuid.UUID, not a {kind}")))
+}
+
+/// Represents a resource class: its name in Python.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Class(pub(crate) ResourceClass);
+
+impl FromPyObject<'_, '_> for Class {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        ResourceClass::new(given.cast::<PyString>()?.to_str()?).or_raise().map(Class)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Class {
+    type Target = PyString;
+    type Output = Bound<'py, PyString>;
+    type Error = std::convert::Infallible;
+
+    fn into_pyobject(self, py: Python<'py>) -> Result<Self::Output, Self::Error> {
+        Ok(PyString::new(py, self.0.name()))
+    }
+}
+
+/// Reads traits from an iterable of names. A text by itself is refused: it would be taken as its letters.
+pub(crate) fn traits(given: &Bound<'_, PyAny>) -> PyResult<Vec<Trait>> {
+    let read = |name: Bound<'_, PyAny>| Trait::new(name.cast::<PyString>()?.to_str()?).or_raise();
+    each(given, "traits", read)
+}
+
+/// Reads uuids from an iterable.
+pub(crate) fn uuids(given: &Bound<'_, PyAny>) -> PyResult<Vec<Uuid>> {
+    each(given, "uuids", |one| one.extract().map(|Id(uuid)| uuid))
+}
+
+/// Reads classes from an iterable of names.
+pub(crate) fn classes(given: &Bound<'_, PyAny>) -> PyResult<Vec<ResourceClass>> {
+    each(given, "classes", |one| one.extract().map(|Class(class)| class))
+}
+
+/// Reads each item of an iterable that is no text.
+pub(crate) fn each<'py, T>(
+    given: &Bound<'py, PyAny>,
+    what: &str,
+    read: impl Fn(Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    if given.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err(format!("{what} are an iterable, not one str")));
+    }
+    given.try_iter()?.map(|item| read(item?)).collect()
+}
+
+/// Reads pairs from a mapping.
+pub(crate) fn pairs<'py, T>(
+    given: &Bound<'py, PyAny>,
+    mut read: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    if let Ok(dict) = given.cast::<PyDict>() {
+        return dict.iter().map(|(key, value)| read(key, value)).collect();
+    }
+    let items = given.call_method0("items")?;
+    let read = |item: PyResult<Bound<'py, PyAny>>| {
+        let (key, value) = item?.extract()?;
+        read(key, value)
+    };
+    items.try_iter()?.map(read).collect()
+}
+
+/// Reads amounts by class.
+pub(crate) fn amounts(given: &Bound<'_, PyAny>) -> PyResult<Vec<(ResourceClass, u64)>> {
+    pairs(given, |class, amount| Ok((class.extract::<Class>()?.0, amount.extract()?)))
+}
+
+/// Reads one inventory: a mapping of its fields, or its total alone.
+pub(crate) fn partial_inventory(given: &Bound<'_, PyAny>) -> PyResult<PartialInventory> {
+    let mut read = PartialInventory::default();
+    if let Ok(total) = given.extract() {
+        read.total = Some(total);
+        return Ok(read);
+    }
+    pairs(given, |name, value| {
+        let name = name.cast::<PyString>()?;
+        match name.to_str()? {
+            "total" => read.total = Some(value.extract()?),
+            "reserved" => read.reserved = Some(value.extract()?),
+            "min_unit" => read.min_unit = Some(value.extract()?),
+            "max_unit" => read.max_unit = Some(value.extract()?),
+            "step_size" => read.step_size = Some(value.extract()?),
+            "allocation_ratio" => read.allocation_ratio = Some(value.extract()?),
+            other => {
+                let message = format!("an inventory has no field {other:?}");
+                return Err(PyValueError::new_err(message));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+/// Reads inventories of which each may leave fields open.
+pub(crate) fn partial_inventories(given: &Bound<'_, PyAny>) -> PyResult<PartialInventories> {
+    let mut read = PartialInventories::new();
+    pairs(given, |class, inventory| {
+        read.insert(class.extract::<Class>()?.0, partial_inventory(&inventory)?);
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+/// Reads whole inventories: a field that is left out has its usual value, and `total` has to be there.
+pub(crate) fn inventories(given: &Bound<'_, PyAny>) -> PyResult<Inventories> {
+    let mut read = Inventories::new();
+    pairs(given, |class, inventory| {
+        let class = class.extract::<Class>()?.0;
+        let inventory = partial_inventory(&inventory)?;
+        if inventory.total.is_none() {
+            let message = format!("the inventory of {class} has no total");
+            return Err(PyValueError::new_err(message));
+        }
+        read.insert(class, inventory.completed());
+        Ok(())
+    })?;
+    Ok(read)
+}
+
+/// Returns inventories as Placement's documents have them: a dict of fields by class.
+pub(crate) fn inventories_dict<'py>(
+    py: Python<'py>,
+    inventories: &Inventories,
+) -> PyResult<Bound<'py, PyDict>> {
+    let all = PyDict::new(py);
+    for (class, inventory) in inventories.iter() {
+        all.set_item(class.name(), inventory_dict(py, inventory)?)?;
+    }
+    Ok(all)
+}
+
+fn inventory_dict<'py>(py: Python<'py>, inventory: &Inventory) -> PyResult<Bound<'py, PyDict>> {
+    let fields = PyDict::new(py);
+    fields.set_item("total", inventory.total)?;
+    fields.set_item("reserved", inventory.reserved)?;
+    fields.set_item("min_unit", inventory.min_unit)?;
+    fields.set_item("max_unit", inventory.max_unit)?;
+    fields.set_item("step_size", inventory.step_size)?;
+    fields.set_item("allocation_ratio", inventory.allocation_ratio)?;
+    Ok(fields)
+}
+
+/// Returns amounts by provider and class.
+pub(crate) fn amounts_by_provider<'py>(
+    py: Python<'py>,
+    amounts: impl IntoIterator<Item = (Uuid, ResourceClass, u64)>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let mut by_provider: BTreeMap<Uuid, Bound<'py, PyDict>> = BTreeMap::new();
+    let all = PyDict::new(py);
+    for (provider, class, amount) in amounts {
+        let of_one = by_provider.entry(provider).or_insert_with(|| PyDict::new(py));
+        of_one.set_item(class.name(), amount)?;
+    }
+    for (provider, of_one) in by_provider {
+        all.set_item(Id(provider), of_one)?;
+    }
+    Ok(all)
+}
+
+/// Tells which generation a change rests on, and which one it leaves.
+///
+/// An int in the place of an `Expect` is the generation that is expected, and None is `Expect.ANY`.
+#[pyclass(frozen, eq, hash, module = "provider_tree", name = "Expect")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PyExpect(Expect);
+
+#[pymethods]
+impl PyExpect {
+    /// The change is made at any generation, which grows by one.
+    #[classattr]
+    const ANY: PyExpect = PyExpect(Expect::Any);
+
+    /// The change is made at any generation, and leaves the generation as it is.
+    #[classattr]
+    const KEEP: PyExpect = PyExpect(Expect::Keep);
+
+    /// The change is made only at this generation, which grows by one.
+    #[staticmethod]
+    fn generation(generation: u64) -> Self {
+        PyExpect(Expect::Generation(generation))
+    }
+
+    /// The change is made at any generation, and sets this one: for a mirror of an outside authority.
+    #[staticmethod]
+    fn mirror(generation: u64) -> Self {
+        PyExpect(Expect::Mirror(generation))
+    }
+
+    fn __repr__(&self) -> String {
+        match self.0 {
+            Expect::Any => "Expect.ANY".to_owned(),
+            Expect::Keep => "Expect.KEEP".to_owned(),
+            Expect::Generation(generation) => format!("Expect.generation({generation})"),
+            Expect::Mirror(generation) => format!("Expect.mirror({generation})"),
+        }
+    }
+}
+
+/// Represents an argument `expect`.
+pub(crate) struct Expected(pub(crate) Expect);
+
+impl FromPyObject<'_, '_> for Expected {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if given.is_none() {
+            return Ok(Expected(Expect::Any));
+        }
+        if let Ok(expect) = given.cast::<PyExpect>() {
+            return Ok(Expected(expect.get().0));
+        }
+        let generation = given.extract().map_err(|_| {
+            PyTypeError::new_err("an expectation is an Expect, a generation as an int, or None")
+        })?;
+        Ok(Expected(Expect::Generation(generation)))
+    }
+}
+
+/// Stands for an argument `expect` that was not given.
+pub(crate) const ANY: Expected = Expected(Expect::Any);
