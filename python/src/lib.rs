@@ -2,6 +2,7 @@
 
 mod convert;
 mod error;
+mod nova;
 mod provider;
 mod tree;
 
@@ -11,6 +12,8 @@ use pyo3::prelude::*;
 mod native {
     #[pymodule_export]
     use crate::convert::PyExpect;
+    #[pymodule_export]
+    use crate::nova::{NovaForest, calls, restore};
     #[pymodule_export]
     use crate::provider::{PyConfiguration, PyProvider, PyUpdated, PyUsage};
     #[pymodule_export]

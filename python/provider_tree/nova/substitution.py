@@ -1,0 +1,46 @@
+"""Puts the module in the place of Nova's: in this process, or in every process of this environment."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import sysconfig
+
+from provider_tree.nova import finder
+
+_NAME = "provider_tree_nova"
+
+
+def substitute() -> None:
+    """Lets this process import provider-tree's module as `nova.compute.provider_tree`.
+
+    A RuntimeError if Nova's own has been imported already: the modules that did so would keep it.
+    """
+    loaded = sys.modules.get(finder.REPLACED)
+    if loaded is not None and loaded.__file__ != finder.replacement():
+        raise RuntimeError(
+            f"{finder.REPLACED} is imported already: call substitute() before Nova is imported"
+        )
+    finder.activate()
+
+
+def install() -> list[pathlib.Path]:
+    """Lets every process of this environment do what `substitute` does; returns the files that were made."""
+    pth, module = _files()
+    module.write_text(pathlib.Path(finder.__file__).read_text() + "\n\nactivate()\n")
+    pth.write_text(f"import {_NAME}\n")
+    return [pth, module]
+
+
+def uninstall() -> list[pathlib.Path]:
+    """Ends what `install` has begun; returns the files that were removed."""
+    there = [file for file in _files() if file.exists()]
+    for file in there:
+        file.unlink()
+    return there
+
+
+def _files() -> tuple[pathlib.Path, pathlib.Path]:
+    """Returns the two files that `install` makes."""
+    folder = pathlib.Path(sysconfig.get_path("purelib"))
+    return folder / f"{_NAME}.pth", folder / f"{_NAME}.py"

@@ -1,0 +1,328 @@
+//! [`NovaForest`]: the providers of one tree of Nova's, and the keys that Python has for them.
+
+use std::sync::Arc;
+
+use provider_tree::coming_from_nova::NovaProviderTree;
+use provider_tree::{Facts, Provider, ProviderTree, ResourceClass};
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+use uuid::Uuid;
+
+use crate::error::OrRaise;
+use crate::nova::counts::{Call, count};
+use crate::nova::index::{Keys, canonical, enter, get, leave};
+use crate::nova::kept::Kept;
+use crate::nova::node::{NovaNode, node};
+
+/// Holds the providers of one of Nova's trees; a node names one of them.
+#[pyclass(frozen, module = "provider_tree._native", name = "_NovaForest")]
+pub(crate) struct NovaForest {
+    pub(super) tree: ProviderTree,
+    /// The providers of each name.
+    pub(super) names: Py<PyDict>,
+    /// The providers of each uuid that is not the canonical text of one, or that came twice.
+    pub(super) odd_uuids: Py<PyDict>,
+    /// Nova's `roots_by_name`: of the roots with a name, the one that came last.
+    pub(super) root_names: Py<PyDict>,
+    /// Whether this holds one provider that is in no tree, with all below it.
+    pub(super) is_alone: bool,
+}
+
+/// Names a provider, with its facts as they were when it was looked up.
+pub(super) struct Found {
+    pub(super) provider: Provider,
+    pub(super) facts: Arc<Facts>,
+}
+
+impl Found {
+    pub(super) fn kept(&self) -> &Kept {
+        Kept::of(&self.facts)
+    }
+}
+
+impl NovaForest {
+    /// Makes a forest of nothing, or of providers that are in a tree of the library's already.
+    pub(super) fn of(py: Python<'_>, tree: ProviderTree, is_alone: bool) -> Self {
+        NovaForest {
+            tree,
+            names: PyDict::new(py).unbind(),
+            odd_uuids: PyDict::new(py).unbind(),
+            root_names: PyDict::new(py).unbind(),
+            is_alone,
+        }
+    }
+
+    /// Returns the provider that a handle names, as it is now; None if it has gone.
+    pub(super) fn read(&self, provider: Provider) -> Option<Found> {
+        count(Call::Read);
+        let configuration = self.tree.configuration(&provider).ok()?;
+        Some(Found { provider, facts: configuration.facts })
+    }
+
+    /// Returns the provider that has this uuid in the library's forest.
+    pub(super) fn find_own(&self, uuid: Uuid) -> Option<Found> {
+        count(Call::Find);
+        self.read(self.tree.find(uuid)?)
+    }
+
+    /// Returns the children of a provider, as they came.
+    pub(super) fn children_of(&self, provider: &Provider) -> PyResult<Vec<Found>> {
+        count(Call::Walk);
+        let children = self.tree.children(provider).or_raise()?;
+        Ok(children.into_iter().filter_map(|child| self.read(child)).collect())
+    }
+
+    /// Returns a provider and all below it, in Nova's order.
+    pub(super) fn subtree_of(&self, provider: &Provider) -> PyResult<Vec<Found>> {
+        count(Call::Walk);
+        let all = self.tree.subtree(provider).or_raise()?;
+        Ok(all.into_iter().filter_map(|one| self.read(one)).collect())
+    }
+
+    /// Chooses the uuid that a provider has in the library's forest: its own, unless that is no uuid, or
+    /// another provider has it.
+    pub(super) fn choose_uuid(&self, key: &Bound<'_, PyAny>) -> Uuid {
+        let own = canonical(key).filter(|own| self.tree.find(*own).is_none());
+        own.unwrap_or_else(Uuid::new_v4)
+    }
+
+    /// Enters a provider under its name, and under its uuid if the library does not know it by that.
+    pub(super) fn enter(&self, py: Python<'_>, uuid: Uuid, kept: &Kept) -> PyResult<()> {
+        if canonical(kept.uuid.bind(py)) != Some(uuid) {
+            enter(self.odd_uuids.bind(py), kept.uuid.bind(py), uuid)?;
+        }
+        enter(self.names.bind(py), kept.name.bind(py), uuid)
+    }
+
+    /// Takes a provider out of the keys.
+    pub(super) fn leave(&self, py: Python<'_>, uuid: Uuid, kept: &Kept) -> PyResult<()> {
+        leave(self.names.bind(py), kept.name.bind(py), uuid)?;
+        let odd_uuids = self.odd_uuids.bind(py);
+        if odd_uuids.is_empty() {
+            return Ok(());
+        }
+        leave(odd_uuids, kept.uuid.bind(py), uuid)?;
+        leave(odd_uuids, py.None().bind(py), uuid)
+    }
+
+    /// Adds a provider that has nothing yet; one with the same uuid in the same place is replaced there.
+    fn add(&self, py: Python<'_>, kept: Kept, parent: Option<&Provider>) -> PyResult<Found> {
+        let same = self.placed(py, kept.uuid.bind(py), parent.map(Provider::uuid))?;
+        if let Some(same) = same {
+            return self.replace_in_place(py, same, kept);
+        }
+        count(Call::Create);
+        let uuid = self.choose_uuid(kept.uuid.bind(py));
+        let entered = kept.again(py);
+        let spec = kept.spec(py, uuid, parent.map(Provider::uuid));
+        let made = self.tree.populate(&[spec]).or_raise()?;
+        self.enter(py, uuid, &entered)?;
+        // Nobody else can have changed it: this thread has the interpreter's lock.
+        let found = made.first().and_then(|provider| self.read(*provider));
+        found.ok_or_else(|| PyKeyError::new_err("the provider has gone"))
+    }
+
+    /// Returns the provider with this uuid that has this parent.
+    pub(super) fn placed(
+        &self,
+        py: Python<'_>,
+        uuid: &Bound<'_, PyAny>,
+        parent: Option<Uuid>,
+    ) -> PyResult<Option<Found>> {
+        let all = self.with_uuid(py, uuid)?;
+        Ok(all.into_iter().find(|found| found.facts.parent == parent))
+    }
+
+    /// Returns the providers with this uuid: one at most, but where Nova lets another come.
+    pub(super) fn with_uuid(
+        &self,
+        py: Python<'_>,
+        uuid: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Found>> {
+        let own = canonical(uuid).and_then(|own| self.find_own(own));
+        let odd = self.listed(py, &self.odd_uuids, uuid)?;
+        Ok(own.into_iter().chain(odd).collect())
+    }
+
+    /// Returns the providers that a key of an index stands for.
+    pub(super) fn listed(
+        &self,
+        py: Python<'_>,
+        index: &Py<PyDict>,
+        key: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Found>> {
+        let Some(keys) = get(index.bind(py), key)? else { return Ok(Vec::new()) };
+        Ok(keys.get().iter().filter_map(|uuid| self.find_own(uuid)).collect())
+    }
+
+    /// Returns whether `roots_by_uuid` has a root under None.
+    fn is_under_none(&self, py: Python<'_>, root: &Found) -> PyResult<bool> {
+        let odd_uuids = self.odd_uuids.bind(py);
+        if odd_uuids.is_empty() {
+            return Ok(false);
+        }
+        let keys = get(odd_uuids, py.None().bind(py))?;
+        Ok(keys.is_some_and(|keys| keys.get().iter().any(|it| it == root.provider.uuid())))
+    }
+
+    /// Removes what is below a provider, and gives it other values.
+    fn replace_in_place(&self, py: Python<'_>, old: Found, kept: Kept) -> PyResult<Found> {
+        for child in self.children_of(&old.provider)? {
+            self.remove_subtree(py, &child.provider)?;
+        }
+        self.leave(py, old.provider.uuid(), old.kept())?;
+        self.enter(py, old.provider.uuid(), &kept)?;
+        let edit = provider_tree::Edit::new().set_traits([]).set_inventories(Default::default());
+        count(Call::Configure);
+        let edit = kept.carried_by(edit);
+        self.tree.configure(&old.provider, edit, provider_tree::Expect::Keep).or_raise()?;
+        self.read(old.provider).ok_or_else(|| PyKeyError::new_err("the provider has gone"))
+    }
+
+    /// Removes a provider and all below it.
+    pub(super) fn remove_subtree(&self, py: Python<'_>, provider: &Provider) -> PyResult<()> {
+        let gone = self.subtree_of(provider)?;
+        count(Call::Remove);
+        self.tree.remove(provider).or_raise()?;
+        for found in gone {
+            self.leave(py, found.provider.uuid(), found.kept())?;
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl NovaForest {
+    /// Makes an empty forest: that of a tree, or that of a provider which is in no tree.
+    #[new]
+    #[pyo3(signature = (*, is_alone=false))]
+    fn new(py: Python<'_>, is_alone: bool) -> Self {
+        NovaForest::of(py, ProviderTree::new(), is_alone)
+    }
+
+    /// Returns the node of the provider that Nova's tree finds for a uuid or a name, or None.
+    #[pyo3(name = "find")]
+    fn find_node(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<Option<NovaNode>> {
+        let found = slf.get().find(slf.py(), key)?;
+        Ok(found.map(|found| node(slf, found)))
+    }
+
+    /// Returns whether a provider has this uuid.
+    fn has_uuid(&self, py: Python<'_>, uuid: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(!self.with_uuid(py, uuid)?.is_empty())
+    }
+
+    /// Adds a provider without parent.
+    fn add_root(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyAny>,
+        uuid: &Bound<'_, PyAny>,
+        generation: &Bound<'_, PyAny>,
+        parent_uuid: &Bound<'_, PyAny>,
+    ) -> PyResult<NovaNode> {
+        let kept = Kept::new(name, uuid, generation, parent_uuid);
+        Ok(node(slf, slf.get().add(slf.py(), kept, None)?))
+    }
+
+    /// Adds a provider below another one.
+    fn add_child(
+        slf: &Bound<'_, Self>,
+        parent: &Bound<'_, NovaNode>,
+        name: &Bound<'_, PyAny>,
+        uuid: &Bound<'_, PyAny>,
+        generation: &Bound<'_, PyAny>,
+        parent_uuid: &Bound<'_, PyAny>,
+    ) -> PyResult<NovaNode> {
+        let kept = Kept::new(name, uuid, generation, parent_uuid);
+        let parent = &parent.get().found.provider;
+        Ok(node(slf, slf.get().add(slf.py(), kept, Some(parent))?))
+    }
+
+    /// Returns the nodes of the roots, as they came.
+    fn roots(slf: &Bound<'_, Self>) -> Vec<NovaNode> {
+        count(Call::Walk);
+        let forest = slf.get();
+        let roots = forest.tree.roots().into_iter().filter_map(|root| forest.read(root));
+        roots.map(|found| node(slf, found)).collect()
+    }
+
+    /// Returns the node of the root that `roots_by_uuid` has under this key, or None.
+    fn root(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<Option<NovaNode>> {
+        let forest = slf.get();
+        let found = forest.placed(slf.py(), key, None)?;
+        let is_under =
+            |found: &Found| Ok::<_, PyErr>(key.is_none() == forest.is_under_none(slf.py(), found)?);
+        Ok(match found {
+            Some(found) if is_under(&found)? => Some(node(slf, found)),
+            _ => None,
+        })
+    }
+
+    /// Lets `roots_by_uuid` have a root under None, as Nova's does if it was made without a uuid.
+    fn put_under_none(&self, py: Python<'_>, root: &NovaNode) -> PyResult<()> {
+        let none = py.None().into_bound(py);
+        enter(self.odd_uuids.bind(py), &none, root.found.provider.uuid())
+    }
+
+    /// Returns the keys of `roots_by_uuid`, as they came.
+    fn root_keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        count(Call::Walk);
+        let keys = PyList::empty(py);
+        for found in self.tree.roots().into_iter().filter_map(|root| self.read(root)) {
+            match self.is_under_none(py, &found)? {
+                true => keys.append(py.None())?,
+                false => keys.append(found.kept().uuid.bind(py))?,
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Returns the number of roots.
+    fn root_count(&self) -> usize {
+        count(Call::Walk);
+        self.tree.roots().len()
+    }
+
+    /// Returns the node of the root that a name stands for in `roots_by_name`, or None.
+    fn root_named(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<Option<NovaNode>> {
+        let forest = slf.get();
+        let found = forest.listed(slf.py(), &forest.root_names, name)?.into_iter().next();
+        Ok(found.map(|found| node(slf, found)))
+    }
+
+    /// Lets a name stand for a root in `roots_by_name`.
+    fn name_root(&self, name: &Bound<'_, PyAny>, root: &NovaNode) -> PyResult<()> {
+        let keys = Bound::new(name.py(), Keys::one(root.found.provider.uuid()))?;
+        self.root_names.bind(name.py()).set_item(name, keys)
+    }
+
+    /// Takes a name out of `roots_by_name`. A KeyError if it is not there.
+    fn forget_root_name(&self, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.root_names.bind(name.py()).del_item(name)
+    }
+
+    /// Returns the names of `roots_by_name`, as they came.
+    fn root_name_list<'py>(&self, py: Python<'py>) -> Bound<'py, PyList> {
+        self.root_names.bind(py).keys()
+    }
+
+    /// Returns the uuids of all providers: parents before children, siblings as they came.
+    fn uuids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        count(Call::Walk);
+        let all = PyList::empty(py);
+        for found in self.tree.providers().into_iter().filter_map(|one| self.read(one)) {
+            all.append(found.kept().uuid.bind(py))?;
+        }
+        Ok(all)
+    }
+
+    /// Returns whether any provider has a class and the trait MISC_SHARES_VIA_AGGREGATE; None if the class is
+    /// no name of the library's.
+    fn has_sharing_provider(&self, resource_class: &Bound<'_, PyAny>) -> Option<bool> {
+        let name = resource_class.cast_exact::<PyString>().ok()?;
+        let class = ResourceClass::new(name.to_str().ok()?).ok()?;
+        count(Call::Sharing);
+        Some(self.tree.has_sharing_provider(class))
+    }
+}

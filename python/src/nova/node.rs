@@ -1,0 +1,231 @@
+//! [`NovaNode`]: one provider of a [`NovaForest`]; [`NovaState`]: what it is at one instant.
+
+use std::sync::Arc;
+
+use provider_tree::{Edit, Expect, Facts};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PySet, PyTuple};
+
+use crate::error::OrRaise;
+use crate::nova::counts::{Call, count};
+use crate::nova::forest::{Found, NovaForest};
+use crate::nova::kept::{
+    Kept, deepcopy, inventories, kept_inventory, named_tuple, set_of, sort_traits, traits_copy,
+};
+
+/// Names one provider. After its removal it still tells what the provider was when the node was looked up.
+#[pyclass(frozen, module = "provider_tree._native", name = "_NovaNode")]
+pub(crate) struct NovaNode {
+    pub(super) forest: Py<NovaForest>,
+    pub(super) found: Found,
+}
+
+/// Returns the node of a provider.
+pub(super) fn node(forest: &Bound<'_, NovaForest>, found: Found) -> NovaNode {
+    NovaNode { forest: forest.clone().unbind(), found }
+}
+
+/// Holds what a provider is at one instant.
+#[pyclass(frozen, module = "provider_tree._native", name = "_NovaState")]
+pub(crate) struct NovaState(Arc<Facts>);
+
+impl NovaNode {
+    fn facts(&self) -> Arc<Facts> {
+        let now = self.forest.get().read(self.found.provider);
+        now.map_or_else(|| Arc::clone(&self.found.facts), |found| found.facts)
+    }
+}
+
+#[pymethods]
+impl NovaNode {
+    /// The forest that the provider is in.
+    #[getter]
+    fn forest(&self, py: Python<'_>) -> Py<NovaForest> {
+        self.forest.clone_ref(py)
+    }
+
+    /// Returns what the provider is now.
+    fn state(&self) -> NovaState {
+        NovaState(self.facts())
+    }
+
+    /// Returns all that Nova says of a provider, as an instance of a class of tuples of eight.
+    fn data<'py>(&self, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        let facts = self.facts();
+        let kept = Kept::of(&facts);
+        let values = [
+            kept.uuid.bind(py).clone(),
+            kept.name.bind(py).clone(),
+            kept.generation.bind(py).clone(),
+            kept.parent_uuid.bind(py).clone(),
+            kept.inventory_copy(py)?,
+            traits_copy(py, &facts)?.into_any(),
+            kept.aggregates_copy(py)?.into_any(),
+            kept.resources_copy(py)?,
+        ];
+        named_tuple(class, PyTuple::new(py, values)?)
+    }
+
+    /// Changes what the provider is from `state`: all that is named, in one commit. Returns whether that
+    /// was done; nothing is if the provider is not as it is in `state` any more.
+    #[pyo3(signature = (state, *, generation=None, inventory=None, traits=None, aggregates=None, resources=None))]
+    #[allow(clippy::too_many_arguments)] // Each is a fact that a change may name.
+    fn change(
+        &self,
+        py: Python<'_>,
+        state: &NovaState,
+        generation: Option<&Bound<'_, PyAny>>,
+        inventory: Option<&Bound<'_, PyAny>>,
+        traits: Option<&Bound<'_, PySet>>,
+        aggregates: Option<&Bound<'_, PySet>>,
+        resources: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let mut kept = Kept::of(&state.0).again(py);
+        let mut edit = Edit::new();
+        if let Some(generation) = generation {
+            kept.generation = generation.clone().unbind();
+        }
+        if let Some(given) = inventory {
+            kept.inventory = kept_inventory(given)?;
+            edit = edit.set_inventories(inventories(given)?);
+        }
+        if let Some(given) = traits {
+            count(Call::Traits);
+            let (known, odd) = sort_traits(given)?;
+            edit = edit.set_traits(known);
+            kept.odd_traits = odd;
+        }
+        if let Some(given) = aggregates {
+            kept.aggregates = Some(set_of(given)?.unbind());
+        }
+        if let Some(given) = resources {
+            kept.resources = Some(deepcopy(given)?.unbind());
+        }
+        let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
+        let edit = kept.carried_by(edit);
+        let forest = self.forest.get();
+        let now = forest.read(self.found.provider).ok_or_else(|| {
+            let name = Kept::of(&state.0).uuid.bind(py).str();
+            let name = name.map_or_else(|_| String::new(), |name| name.to_string());
+            PyValueError::new_err(format!("No such provider {name}"))
+        })?;
+        // From here on no other code of Python's runs, and so no other thread changes the provider.
+        if !Arc::ptr_eq(&now.facts, &state.0) {
+            return Ok(false);
+        }
+        count(Call::Configure);
+        forest.tree.configure(&self.found.provider, edit, expect).or_raise()?;
+        Ok(true)
+    }
+
+    /// Returns the uuids of the provider and all below it.
+    fn uuids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let all = PyList::empty(py);
+        for found in self.forest.get().subtree_of(&self.found.provider)? {
+            all.append(found.kept().uuid.bind(py))?;
+        }
+        Ok(all)
+    }
+
+    /// Returns the nodes of the children, as they came.
+    fn children(&self, py: Python<'_>) -> PyResult<Vec<NovaNode>> {
+        let forest = self.forest.bind(py);
+        let children = forest.get().children_of(&self.found.provider)?;
+        Ok(children.into_iter().map(|found| node(forest, found)).collect())
+    }
+
+    /// Returns the node of the child with this uuid, or None.
+    fn child(&self, py: Python<'_>, uuid: &Bound<'_, PyAny>) -> PyResult<Option<NovaNode>> {
+        let forest = self.forest.bind(py);
+        let found = forest.get().placed(py, uuid, Some(self.found.provider.uuid()))?;
+        Ok(found.map(|found| node(forest, found)))
+    }
+
+    /// Returns the node of the root of the tree that the provider is in.
+    fn root(&self, py: Python<'_>) -> PyResult<NovaNode> {
+        count(Call::Walk);
+        let forest = self.forest.bind(py);
+        let ancestors = forest.get().tree.ancestors(&self.found.provider).or_raise()?;
+        let root = ancestors.last().copied().unwrap_or(self.found.provider);
+        let facts = Arc::clone(&self.found.facts);
+        let found = forest.get().read(root).unwrap_or(Found { provider: root, facts });
+        Ok(node(forest, found))
+    }
+
+    /// Whether the provider is in no tree.
+    #[getter]
+    fn is_alone(&self) -> bool {
+        self.forest.get().is_alone
+    }
+
+    /// Whether the provider has no parent in the forest.
+    #[getter]
+    fn is_root(&self) -> bool {
+        self.facts().parent.is_none()
+    }
+
+    /// Removes the provider and all below it.
+    fn remove(&self, py: Python<'_>) -> PyResult<()> {
+        self.forest.get().remove_subtree(py, &self.found.provider)
+    }
+}
+
+#[pymethods]
+impl NovaState {
+    #[getter]
+    fn uuid(&self, py: Python<'_>) -> Py<PyAny> {
+        Kept::of(&self.0).uuid.clone_ref(py)
+    }
+
+    #[getter]
+    fn name(&self, py: Python<'_>) -> Py<PyAny> {
+        Kept::of(&self.0).name.clone_ref(py)
+    }
+
+    #[getter]
+    fn generation(&self, py: Python<'_>) -> Py<PyAny> {
+        Kept::of(&self.0).generation.clone_ref(py)
+    }
+
+    #[getter]
+    fn parent_uuid(&self, py: Python<'_>) -> Py<PyAny> {
+        Kept::of(&self.0).parent_uuid.clone_ref(py)
+    }
+
+    /// The inventory itself, which is not to be changed.
+    #[getter]
+    fn inventory<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match &Kept::of(&self.0).inventory {
+            None => PyDict::new(py).into_any(),
+            Some(kept) => kept.value.bind(py).clone(),
+        }
+    }
+
+    /// The resources themselves, which are not to be changed.
+    #[getter]
+    fn resources<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match &Kept::of(&self.0).resources {
+            None => PyDict::new(py).into_any(),
+            Some(kept) => kept.bind(py).clone(),
+        }
+    }
+
+    fn inventory_copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Kept::of(&self.0).inventory_copy(py)
+    }
+
+    fn traits_copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        count(Call::Traits);
+        traits_copy(py, &self.0)
+    }
+
+    fn aggregates_copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
+        Kept::of(&self.0).aggregates_copy(py)
+    }
+
+    fn resources_copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Kept::of(&self.0).resources_copy(py)
+    }
+}
