@@ -266,7 +266,7 @@ class _Provider:
             state = self._node.state()
             now = getattr(state, f"{kind}_copy")()
             new = change(now)
-            if new == now or self._node.change(state, **{kind: new}):
+            if new == now or self._node.change(state, {kind: new}):
                 return
 
     def _update(self, operation, generation, has_changed, new):
@@ -289,7 +289,7 @@ class _Provider:
                     facts.update(new())
             except Exception as error:
                 failure = error
-            if facts and not self._node.change(state, **facts):
+            if facts and not self._node.change(state, facts):
                 continue
             if "generation" in facts:
                 LOG.debug(

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
 use crate::nova::forest::{Found, NovaForest};
-use crate::nova::index::{Keys, canonical};
+use crate::nova::index::{Keys, canonical, enter, get};
 use crate::nova::kept::{Kept, inventories, kept_inventory, set_of, sort_traits, traits_copy};
 use crate::nova::node::{NovaNode, node};
 
@@ -87,7 +87,8 @@ impl NovaForest {
     }
 
     /// Returns what `__setstate__` makes the same forest of: a row for each provider, with the position of
-    /// its parent, and the names in `roots_by_name`, each with a position.
+    /// its parent; the names in `roots_by_name`, each with a position; and the positions of the roots that
+    /// `roots_by_uuid` has under None.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, forest) = (slf.py(), slf.get());
         count(Call::Walk);
@@ -107,8 +108,11 @@ impl NovaForest {
                 names.append((name, at))?;
             }
         }
+        let none = get(forest.odd_uuids.bind(py), py.None().bind(py))?;
+        let under_none: Vec<usize> =
+            none.iter().flat_map(|keys| keys.get().iter()).filter_map(position).collect();
         let restore = py.import("provider_tree._native")?.getattr("_restore_nova_forest")?;
-        let parts = (rows, names, forest.is_alone).into_pyobject(py)?;
+        let parts = (rows, names, under_none, forest.is_alone).into_pyobject(py)?;
         PyTuple::new(py, [restore, parts.into_any()])
     }
 }
@@ -159,6 +163,7 @@ pub(crate) fn restore(
     py: Python<'_>,
     rows: &Bound<'_, PyList>,
     root_names: &Bound<'_, PyList>,
+    under_none: Vec<usize>,
     is_alone: bool,
 ) -> PyResult<NovaForest> {
     let forest = NovaForest::of(py, ProviderTree::new(), is_alone);
@@ -179,7 +184,7 @@ pub(crate) fn restore(
         let uuid = own.unwrap_or_else(Uuid::new_v4);
         forest.enter(py, uuid, &kept)?;
         let mut spec = kept.spec(py, uuid, parent);
-        spec.inventories = inventories(&value(5)?)?.into();
+        spec.inventories = inventories(&value(5)?).into();
         spec = spec.with_traits(traits);
         specs.push(spec);
     }
@@ -188,6 +193,9 @@ pub(crate) fn restore(
         let (name, at): (Bound<'_, PyAny>, usize) = pair.extract()?;
         let Some(spec) = specs.get(at) else { continue };
         forest.root_names.bind(py).set_item(name, Bound::new(py, Keys::one(spec.uuid))?)?;
+    }
+    for spec in under_none.into_iter().filter_map(|at| specs.get(at)) {
+        enter(forest.odd_uuids.bind(py), py.None().bind(py), spec.uuid)?;
     }
     Ok(forest)
 }

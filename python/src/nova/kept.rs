@@ -202,10 +202,11 @@ fn plain_copy<'py>(inventory: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>
 }
 
 /// Returns what the library makes of an inventory: each class that has a name of the library's, with its
-/// amounts if they are sound, and with none if not. So a class is there even if its record is odd.
-pub(super) fn inventories(inventory: &Bound<'_, PyAny>) -> PyResult<Inventories> {
+/// amounts if they are sound, and with none if not. So a class is there even if its record is odd. Nova keeps
+/// whatever it is given: what has no records, the library has nothing of.
+pub(super) fn inventories(inventory: &Bound<'_, PyAny>) -> Inventories {
     let mut known = Inventories::new();
-    for (class, record) in records(inventory)? {
+    for (class, record) in records(inventory).unwrap_or_default() {
         let Ok(name) = class.cast::<PyString>() else { continue };
         let Ok(class) = name.to_str().map(ResourceClass::new) else { continue };
         let Ok(class) = class else { continue };
@@ -213,7 +214,7 @@ pub(super) fn inventories(inventory: &Bound<'_, PyAny>) -> PyResult<Inventories>
         let sound = sound.map(|it| it.completed()).filter(|it| it.capacity().is_ok());
         known.insert(class, sound.unwrap_or(Inventory::new(0)));
     }
-    Ok(known)
+    known
 }
 
 /// The records of an inventory, by class.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provider_tree::{Edit, Expect, Facts};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySet, PyTuple};
+use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
 
 use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
@@ -68,40 +68,31 @@ impl NovaNode {
         named_tuple(class, PyTuple::new(py, values)?)
     }
 
-    /// Changes what the provider is from `state`: all that is named, in one commit. Returns whether that
-    /// was done; nothing is if the provider is not as it is in `state` any more.
-    #[pyo3(signature = (state, *, generation=None, inventory=None, traits=None, aggregates=None, resources=None))]
-    #[allow(clippy::too_many_arguments)] // Each is a fact that a change may name.
-    fn change(
-        &self,
-        py: Python<'_>,
-        state: &NovaState,
-        generation: Option<&Bound<'_, PyAny>>,
-        inventory: Option<&Bound<'_, PyAny>>,
-        traits: Option<&Bound<'_, PySet>>,
-        aggregates: Option<&Bound<'_, PySet>>,
-        resources: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
+    /// Changes what the provider is from `state`, in one commit: `generation`, `inventory`, `traits`,
+    /// `aggregates` and `resources`, whichever `facts` names. Returns whether that was done; nothing is if the
+    /// provider is not as it is in `state` any more.
+    fn change(&self, state: &NovaState, facts: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let py = facts.py();
         let mut kept = Kept::of(&state.0).again(py);
         let mut edit = Edit::new();
-        if let Some(generation) = generation {
-            kept.generation = generation.clone().unbind();
-        }
-        if let Some(given) = inventory {
-            kept.inventory = kept_inventory(given)?;
-            edit = edit.set_inventories(inventories(given)?);
-        }
-        if let Some(given) = traits {
-            count(Call::Traits);
-            let (known, odd) = sort_traits(given)?;
-            edit = edit.set_traits(known);
-            kept.odd_traits = odd;
-        }
-        if let Some(given) = aggregates {
-            kept.aggregates = Some(set_of(given)?.unbind());
-        }
-        if let Some(given) = resources {
-            kept.resources = Some(deepcopy(given)?.unbind());
+        for (name, given) in facts.iter() {
+            let name = name.cast::<PyString>()?;
+            match name.to_str()? {
+                "generation" => kept.generation = given.unbind(),
+                "inventory" => {
+                    kept.inventory = kept_inventory(&given)?;
+                    edit = edit.set_inventories(inventories(&given));
+                }
+                "traits" => {
+                    count(Call::Traits);
+                    let (known, odd) = sort_traits(given.cast()?)?;
+                    edit = edit.set_traits(known);
+                    kept.odd_traits = odd;
+                }
+                "aggregates" => kept.aggregates = Some(set_of(&given)?.unbind()),
+                "resources" => kept.resources = Some(deepcopy(&given)?.unbind()),
+                other => return Err(PyValueError::new_err(format!("no fact is named {other:?}"))),
+            }
         }
         let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
         let edit = kept.carried_by(edit);

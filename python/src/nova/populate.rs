@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::nova::counts::{Call, count};
 use crate::nova::forest::{Found, NovaForest};
-use crate::nova::index::{Keys, canonical, get};
+use crate::nova::index::{Keys, canonical, enter, get};
 use crate::nova::kept::Kept;
 
 /// Holds one provider of a list.
@@ -107,15 +107,23 @@ impl NovaForest {
         Ok(in_order(listed, &positions))
     }
 
-    /// Returns what the list replaces; None if the name of a root among that stands for another root by now.
+    /// Returns what the list replaces; None if the name of a root among that stands for another root, or is
+    /// about to.
     fn replaced(&self, py: Python<'_>, listed: &[Listed]) -> PyResult<Option<Replaced>> {
         let mut replaced = Replaced { gone: Vec::new(), root_names: Vec::new() };
         let mut seen = HashSet::new();
+        let new_roots = PyDict::new(py);
+        for one in listed.iter().filter(|one| one.parent.is_none()) {
+            enter(&new_roots, one.kept.name.bind(py), one.uuid)?;
+        }
         for one in listed {
             let Some(found) = self.find_own(one.uuid) else { continue };
             if found.facts.parent.is_none() {
                 let named = get(self.root_names.bind(py), found.kept().name.bind(py))?;
-                if named.is_none_or(|named| named.get().first != one.uuid) {
+                let to_come = get(&new_roots, found.kept().name.bind(py))?;
+                let is_another =
+                    to_come.is_some_and(|to_come| to_come.get().iter().any(|it| it != one.uuid));
+                if is_another || named.is_none_or(|named| named.get().first != one.uuid) {
                     return Ok(None);
                 }
                 replaced.root_names.push(found.kept().name.clone_ref(py));
