@@ -6,8 +6,10 @@ equal after each. Hypothesis prints the calls of a failure, made as short as it 
 
 from __future__ import annotations
 
+import collections
 import copy
 import logging
+import os
 import pickle
 import uuid
 from unittest import mock
@@ -23,12 +25,16 @@ if original.__file__ == ours.__file__:
     pytest.skip("Nova's own module is substituted", allow_module_level=True)
 
 UUIDS = [str(uuid.UUID(int=number + 1)) for number in range(5)]
-NAMES = ["host", "numa-0", "gpu"]
+NAMES = ["host", "numa-0", "gpu", "nic", "disk"]
 # No tuple: where Nova finds none with such a key, its message can't be made of it.
 ODD = [mock.sentinel.node, 1, 1.0, True, frozenset({1}), "", UUIDS[0].upper(), uuid.UUID(UUIDS[0])]
 UNHASHABLE = [["host"], {}]
 CLASSES = ["VCPU", "MEMORY_MB", "CUSTOM_A", "no class", 7]
 TRAITS = ["HW_CPU_X86_AVX2", "MISC_SHARES_VIA_AGGREGATE", "CUSTOM_B", "not a trait", 7, ("t",)]
+
+
+#: How many calls of each method were answered, and how many refused.
+HEARD = collections.Counter()
 
 
 def weighted(*pairs):
@@ -37,8 +43,8 @@ def weighted(*pairs):
 
 
 keys = weighted(
-    (st.sampled_from(UUIDS), 8),
-    (st.sampled_from(NAMES), 4),
+    (st.sampled_from(UUIDS), 16),
+    (st.sampled_from(NAMES), 8),
     (st.sampled_from(ODD), 2),
     (st.sampled_from(UNHASHABLE), 1),
     (st.none(), 1),
@@ -84,7 +90,19 @@ usual_rows = st.builds(
     st.sampled_from(NAMES),
     st.one_of(st.none(), st.sampled_from(UUIDS)),
 )
+
+def whole(parents):
+    """Returns the rows of a forest: each provider is a root or below one of those before it."""
+    rows = []
+    for at, above in enumerate(parents):
+        parent = UUIDS[above % at] if at and above else None
+        rows.append({"uuid": UUIDS[at], "name": NAMES[at], "generation": at, "parent_provider_uuid": parent})
+    return rows
+
+
+forests = st.builds(whole, st.lists(st.integers(0, 9), min_size=len(UUIDS), max_size=len(UUIDS)))
 lists = weighted(
+    (forests, 2),
     (st.lists(usual_rows, max_size=5), 4),
     (st.lists(rows, max_size=4), 3),
     (st.sampled_from([None, [], [{"name": "no uuid"}], [{"uuid": UUIDS[0]}]]), 1),
@@ -265,19 +283,35 @@ class Keeper(logging.Handler):
         self.lines.append(record)
 
 
-@settings(max_examples=400, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
-@given(st.lists(calls, min_size=1, max_size=14))
-def test_every_call_is_answered_alike(loggers, made):
+@settings(
+    max_examples=int(os.environ.get("NOVA_SAME_EXAMPLES", "300")),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(forests, st.lists(calls, min_size=10, max_size=40))
+def test_every_call_is_answered_alike(loggers, forest, made):
     sides = Side(original), Side(ours)
     handlers = [Keeper(side.lines) for side in sides]
     for logger, handler in zip(loggers, handlers):
         logger.addHandler(handler)
     try:
-        for method, arguments, named in made:
+        for method, arguments, named in [("populate_from_iterable", (forest,), {}), *made]:
             theirs, mine = (side.make(method, arguments, named) for side in sides)
             assert mine == theirs, f"{method}{arguments}{named}"
+            HEARD[method, isinstance(mine[0], type)] += 1
             theirs, mine = (state(side.tree) for side in sides)
             assert mine == theirs, f"after {method}{arguments}{named}"
     finally:
         for logger, handler in zip(loggers, handlers):
             logger.removeHandler(handler)
+
+
+def test_calls_of_every_kind_were_answered_and_refused(loggers):
+    """Makes sure that the comparison above has compared something: runs after it."""
+    answered = {method for (method, is_refused), count in HEARD.items() if not is_refused and count}
+    refused = {method for (method, is_refused), count in HEARD.items() if is_refused and count}
+    public = {name for name in vars(original.ProviderTree) if not name.startswith("_")}
+    assert public - {"roots"} <= answered
+    assert {"new_root", "new_child", "remove", "populate_from_iterable", "data", "subtree"} <= refused
+    assert sum(HEARD.values()) > 1_000
