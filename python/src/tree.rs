@@ -7,7 +7,7 @@ use provider_tree::{Edit, ProviderKey, ProviderSpec, ProviderTree, SubtreeUsages
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use pythonize::{depythonize, pythonize};
+use pythonize::pythonize;
 use uuid::Uuid;
 
 use crate::convert::{
@@ -59,13 +59,6 @@ impl PyProviderTree {
     #[new]
     fn new() -> Self {
         PyProviderTree(ProviderTree::new())
-    }
-
-    /// Makes a forest that holds exactly what a dump says; see `Snapshot.dump`.
-    #[staticmethod]
-    fn load(py: Python<'_>, dump: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let dump = depythonize(dump)?;
-        py.detach(|| ProviderTree::load(&dump)).or_raise().map(PyProviderTree)
     }
 
     /// Creates a provider without parent. Without a uuid, it gets a random one.
