@@ -127,6 +127,19 @@ __all__ = [
     "Placed",
     "Eviction",
     "Column",
+    # Whole forests
+    "Snapshot",
+    "Fork",
+    "Feed",
+    # Search
+    "Request",
+    "Group",
+    "View",
+    "Prepared",
+    "Candidate",
+    "Placed",
+    "Eviction",
+    "Column",
     # What can go wrong
     "AlreadyHeld",
     "CapacityExceeded",

@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::claim::PyClaim;
 use crate::consumer::Consumer;
-use crate::convert::{ANY, Expected};
+use crate::convert::{Expected, expectation};
 use crate::guard::Shared;
 use crate::issued::PyIssued;
 use crate::provider::PyProvider;
@@ -84,13 +84,15 @@ impl PyBatch {
     }
 
     /// Adds what `Worker.replace` does, and returns the batch.
-    #[pyo3(signature = (claim, expect=ANY))]
+    #[pyo3(signature = (claim, expect=None))]
     fn replace<'py>(
         slf: &Bound<'py, Self>,
         claim: &Bound<'py, PyClaim>,
-        expect: Expected,
+        expect: Option<Expected>,
     ) -> PyResult<Bound<'py, Self>> {
-        PyBatch::change_by_claim(slf, claim, |batch, claim| batch.replace(claim, expect.0))?;
+        PyBatch::change_by_claim(slf, claim, |batch, claim| {
+            batch.replace(claim, expectation(expect))
+        })?;
         Ok(slf.clone())
     }
 
@@ -98,13 +100,13 @@ impl PyBatch {
     ///
     /// The commit is refused as `ConsumerConflict` if the consumer is not at the expected generation, and as
     /// `ConsumerNotFound` if it holds nothing and no generation is expected.
-    #[pyo3(signature = (consumer, expect=ANY))]
+    #[pyo3(signature = (consumer, expect=None))]
     fn release<'py>(
         slf: &Bound<'py, Self>,
         consumer: Consumer<'py>,
-        expect: Expected,
+        expect: Option<Expected>,
     ) -> PyResult<Bound<'py, Self>> {
-        slf.get().change(|batch| batch.release(consumer.uuid, expect.0))?;
+        slf.get().change(|batch| batch.release(consumer.uuid, expectation(expect)))?;
         Ok(slf.clone())
     }
 
@@ -123,15 +125,15 @@ impl PyBatch {
     }
 
     /// Adds what `ProviderTree.configure` does, with the same arguments, and returns the batch.
-    #[pyo3(signature = (provider, *, expect=ANY, **edit))]
+    #[pyo3(signature = (provider, *, expect=None, **edit))]
     fn configure<'py>(
         slf: &Bound<'py, Self>,
         provider: PyProvider,
-        expect: Expected,
+        expect: Option<Expected>,
         edit: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         let edit = read_edit(edit)?;
-        slf.get().change(|batch| batch.configure(&provider.0, edit, expect.0))?;
+        slf.get().change(|batch| batch.configure(&provider.0, edit, expectation(expect)))?;
         Ok(slf.clone())
     }
 

@@ -262,16 +262,13 @@ impl PyExpect {
     }
 }
 
-/// Represents an argument `expect`.
+/// Represents an argument `expect` that is not None.
 pub(crate) struct Expected(pub(crate) Expect);
 
 impl FromPyObject<'_, '_> for Expected {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        if given.is_none() {
-            return Ok(Expected(Expect::Any));
-        }
         if let Ok(expect) = given.cast::<PyExpect>() {
             return Ok(Expected(expect.get().0));
         }
@@ -286,5 +283,7 @@ impl FromPyObject<'_, '_> for Expected {
     }
 }
 
-/// Stands for an argument `expect` that was not given.
-pub(crate) const ANY: Expected = Expected(Expect::Any);
+/// Returns what an argument `expect` says, or what none says.
+pub(crate) fn expectation(given: Option<Expected>) -> Expect {
+    given.map_or(Expect::Any, |expected| expected.0)
+}

@@ -11,8 +11,8 @@ use pythonize::pythonize;
 use uuid::Uuid;
 
 use crate::convert::{
-    ANY, Class, Expected, Id, classes, each, inventories, pairs, partial_inventories, traits,
-    uuid_object, uuids,
+    Class, Expected, Id, classes, each, expectation, inventories, pairs, partial_inventories,
+    traits, uuid_object, uuids,
 };
 use crate::error::OrRaise;
 use crate::provider::{
@@ -184,15 +184,15 @@ impl PyProviderTree {
     /// `inventories`, `traits` and `aggregates` replace; the others add to and take from what there is.
     /// `update_inventories` changes the fields that it names. Without `expect`, the generation grows by one if
     /// anything changes.
-    #[pyo3(signature = (provider, *, expect=ANY, **edit))]
+    #[pyo3(signature = (provider, *, expect=None, **edit))]
     fn configure(
         &self,
         provider: PyProvider,
-        expect: Expected,
+        expect: Option<Expected>,
         edit: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyUpdated> {
         let edit = read_edit(edit)?;
-        self.0.configure(&provider.0, edit, expect.0).or_raise().map(PyUpdated)
+        self.0.configure(&provider.0, edit, expectation(expect)).or_raise().map(PyUpdated)
     }
 
     /// Returns how much of a class of a provider is used.

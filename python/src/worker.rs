@@ -8,7 +8,7 @@ use pythonize::pythonize;
 use crate::batch::PyBatch;
 use crate::claim::PyClaim;
 use crate::consumer::Consumer;
-use crate::convert::{ANY, Expected, amounts, each};
+use crate::convert::{Expected, amounts, each, expectation};
 use crate::error::{OrRaise, exception};
 use crate::guard::Single;
 use crate::lease::PyLease;
@@ -77,9 +77,10 @@ impl PyWorker {
     /// Without `expect`, a consumer that holds nothing is created; with a generation, the consumer has to be
     /// at it, or the call raises `ConsumerConflict`. A lease stays a lease, and the tag stays unless the claim
     /// sets another. Raises what `claim` raises, and `Unnamed` for a claim without a consumer.
-    #[pyo3(signature = (claim, expect=ANY))]
-    fn replace(&self, claim: &Bound<'_, PyClaim>, expect: Expected) -> PyResult<PyReceipt> {
-        self.with_claim(claim, move |worker, claim| worker.replace(claim, expect.0)).map(PyReceipt)
+    #[pyo3(signature = (claim, expect=None))]
+    fn replace(&self, claim: &Bound<'_, PyClaim>, expect: Option<Expected>) -> PyResult<PyReceipt> {
+        self.with_claim(claim, move |worker, claim| worker.replace(claim, expectation(expect)))
+            .map(PyReceipt)
     }
 
     /// Gives back all that a consumer holds. Raises `ConsumerNotFound` if it holds nothing.
