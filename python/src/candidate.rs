@@ -23,9 +23,6 @@ impl<'py> FromPyObject<'_, 'py> for For<'py> {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if given.is_none() {
-            return Ok(For::Nobody);
-        }
         if let Ok(claim) = given.cast::<PyClaim>() {
             return Ok(For::Claim(claim.to_owned()));
         }
@@ -93,8 +90,9 @@ impl PyCandidate {
 
     /// Returns the claim of everything that the candidate gives, for a consumer, or in addition to what a claim
     /// asks for, which stays as it is. Without either, the forest names the consumer.
-    #[pyo3(signature = (consumer=For::Nobody))]
-    fn claim(&self, py: Python<'_>, consumer: For<'_>) -> PyResult<Py<PyClaim>> {
+    #[pyo3(signature = (consumer=None))]
+    fn claim(&self, py: Python<'_>, consumer: Option<For<'_>>) -> PyResult<Py<PyClaim>> {
+        let consumer = consumer.unwrap_or(For::Nobody);
         claim_of(py, self.0.claim(consumer.claim()?), &consumer)
     }
 
@@ -139,10 +137,13 @@ impl PyPlaced {
         Id(self.0.receipt.consumer)
     }
 
-    /// The claim that was granted. `View.released` takes it, or the whole of this, when the consumer has ended.
+    /// The claim that was granted, for the consumer that has it. `View.released` takes it, or the whole of this,
+    /// when the consumer has ended.
     #[getter]
     fn claim(&self) -> PyClaim {
-        PyClaim::of(self.0.claim.clone())
+        let mut claim = self.0.claim.clone();
+        claim.for_consumer(self.0.receipt.consumer);
+        PyClaim::of(claim)
     }
 
     /// The candidate that was claimed.
@@ -190,8 +191,9 @@ impl PyEviction {
     /// Returns the batch that releases the victims and claims what the candidate gives, as one, for a consumer
     /// or in addition to what a claim asks for. `Worker.commit` refuses it as `ConsumerConflict` if a victim has
     /// changed since the view has seen it. An uuid that was issued has to be kept until then.
-    #[pyo3(signature = (claim=For::Nobody))]
-    fn batch(&self, claim: For<'_>) -> PyResult<PyBatch> {
+    #[pyo3(signature = (claim=None))]
+    fn batch(&self, claim: Option<For<'_>>) -> PyResult<PyBatch> {
+        let claim = claim.unwrap_or(For::Nobody);
         Ok(PyBatch::of(self.0.batch(claim.claim()?)))
     }
 

@@ -6,6 +6,7 @@ use std::ptr;
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyIterator, PyMemoryView};
 
 /// Has what is free of one class in each tree of a view, by the number of the tree.
 ///
@@ -35,9 +36,14 @@ impl PyColumn {
     }
 
     fn __getitem__(&self, index: isize) -> PyResult<u64> {
-        // Python has added the length to an index from the end already.
-        let found = usize::try_from(index).ok().and_then(|index| self.free.get(index));
+        // The length fits in an isize, so the sum does not overflow.
+        let from_start = if index < 0 { index + self.shape[0] } else { index };
+        let found = usize::try_from(from_start).ok().and_then(|index| self.free.get(index));
         found.copied().ok_or_else(|| PyIndexError::new_err("the column has no such tree"))
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyIterator>> {
+        PyMemoryView::from(slf.as_any())?.try_iter()
     }
 
     /// Fills in what a reader of the buffer asks for.

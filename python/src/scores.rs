@@ -1,5 +1,7 @@
 //! Scores of trees, as NumPy computes them.
 
+use std::collections::BinaryHeap;
+
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -13,16 +15,44 @@ pub(crate) const NEVER: u64 = u64::MAX;
 impl Scores {
     /// Returns the score of a tree.
     #[inline]
-    pub(crate) fn get(&self, tree: usize) -> Option<u64> {
-        self.0.get(tree).copied()
+    pub(crate) fn get(&self, tree: usize) -> u64 {
+        self.0.get(tree).copied().unwrap_or(NEVER)
     }
 
-    /// Returns the exception for scores that leave out a tree.
-    pub(crate) fn too_few(&self) -> PyErr {
+    /// Returns the numbers of `count` trees with the lowest scores, the lowest first, of equal ones those with
+    /// the lowest numbers; and whether these are all that may be chosen.
+    pub(crate) fn lowest(&self, count: usize) -> (Vec<usize>, bool) {
+        let mut found = BinaryHeap::with_capacity(count + 1);
+        let mut bound = NEVER;
+        let mut are_all = true;
+        for (tree, &score) in self.0.iter().enumerate() {
+            // Of equal ones the first is there already.
+            if score >= bound {
+                are_all &= score == NEVER;
+                continue;
+            }
+            found.push((score, tree));
+            if found.len() > count {
+                found.pop();
+                are_all = false;
+            }
+            if found.len() == count {
+                bound = found.peek().map_or(bound, |(worst, _)| *worst);
+            }
+        }
+        (found.into_sorted_vec().into_iter().map(|(_, tree)| tree).collect(), are_all)
+    }
+
+    /// Refuses scores that leave out a tree, of so many.
+    pub(crate) fn check(&self, trees: usize) -> PyResult<()> {
         let given = self.0.len();
-        PyValueError::new_err(format!(
-            "there are {given} scores and more trees: the view has changed since they were computed"
-        ))
+        match given < trees {
+            true => {
+                let message = format!("there are {given} scores for {trees} trees");
+                Err(PyValueError::new_err(message))
+            }
+            false => Ok(()),
+        }
     }
 }
 

@@ -72,12 +72,10 @@ enum Order {
     Drawn,
 }
 
-impl FromPyObject<'_, '_> for Order {
-    type Error = PyErr;
-
+impl Order {
     #[inline]
-    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        match given.extract::<&str>()? {
+    fn read(given: &str) -> PyResult<Self> {
+        match given {
             "first" => Ok(Order::First),
             "tightest" => Ok(Order::Tightest),
             "shuffled" => Ok(Order::Shuffled),
@@ -162,7 +160,7 @@ impl Plan<'_> {
         let mut tries = 0;
         view.place(worker, prepared, self.claim.clone(), self.tries, |view, prepared| {
             let candidate = match self.scores {
-                Some(scores) => best(view, prepared, 1, scores)?.0.pop(),
+                Some(scores) => best(view, prepared, 1, scores)?.pop(),
                 None => self.search.after(tries).of(view.candidates(prepared)?).next(),
             };
             tries += 1;
@@ -171,19 +169,32 @@ impl Plan<'_> {
     }
 }
 
-/// Returns the candidates of the roots with the lowest scores, and whether each root that may serve has a score.
+/// Returns the candidates of the `count` roots with the lowest scores.
 fn best(
     view: &View,
     prepared: &mut Prepared,
     count: usize,
     scores: &Scores,
-) -> Result<(Vec<Candidate>, bool), Error> {
-    let mut are_all_there = true;
+) -> Result<Vec<Candidate>, Error> {
+    // So many trees are tried one by one before each one is looked at. Most often they are enough.
+    const TRIED: usize = 32;
+    let count = count.min(prepared.request().limit.unwrap_or(usize::MAX));
+    if count <= TRIED {
+        let (trees, are_all) = scores.lowest(2 * TRIED);
+        let mut found = Vec::with_capacity(count);
+        for tree in trees {
+            if found.len() == count {
+                break;
+            }
+            found.extend(view.candidates(prepared)?.at(tree).next());
+        }
+        if found.len() == count || are_all {
+            return Ok(found);
+        }
+    }
     let mut never = Vec::new();
     let mut found = view.best(prepared, count, |root| {
         let score = scores.get(root.number());
-        are_all_there &= score.is_some();
-        let score = score.unwrap_or(NEVER);
         if score == NEVER {
             never.push(root.provider());
         }
@@ -194,7 +205,7 @@ fn best(
         let chosen = found.partition_point(|it| !never.contains(&it.root()));
         found.truncate(chosen);
     }
-    Ok((found, are_all_there))
+    Ok(found)
 }
 
 impl Inner {
@@ -296,7 +307,7 @@ impl PyView {
     /// Without a limit, also in the request, there may be very many. From 256 on, other threads run meanwhile,
     /// and Ctrl-C ends the search. Raises `ForeignRequest` for what another view has prepared.
     #[pyo3(signature = (
-        request, *, limit=None, seed=None, order=Order::First, part=None, root=None, everything=false, steps=None,
+        request, *, limit=None, seed=None, order="first", part=None, root=None, everything=false, steps=None,
     ))]
     #[allow(clippy::too_many_arguments)] // Each is a way to search.
     fn candidates(
@@ -305,15 +316,17 @@ impl PyView {
         request: Asked<'_>,
         limit: Option<usize>,
         seed: Option<u64>,
-        order: Order,
+        order: &str,
         part: Option<(usize, usize)>,
         root: Option<u64>,
         everything: bool,
         steps: Option<u64>,
     ) -> PyResult<Vec<PyCandidate>> {
-        let search = match order {
-            Order::First | Order::Tightest => Search { order, seed, part, random: 0 }.check()?,
-            _ => self.search(order, seed, part)?,
+        let search = match Order::read(order)? {
+            order @ (Order::First | Order::Tightest) => {
+                Search { order, seed, part, random: 0 }.check()?
+            }
+            order => self.search(order, seed, part)?,
         };
         let limit = limit.unwrap_or(usize::MAX);
         let find = |view: &mut View, prepared: &mut Prepared, is_over: Option<&mut IsOver>| {
@@ -351,15 +364,16 @@ impl PyView {
     ///
     /// `scores` has one for each tree by its number: a NumPy array, or another one-dimensional buffer, of float64,
     /// int64 or uint64. Infinity, no number (nan) and the greatest int stand for a tree that is not to be chosen.
-    /// Costs about a nanosecond for each score, and a look at each tree that may serve.
+    /// Costs some nanoseconds for each score, and less than 30 more for each tree that may serve if none of the
+    /// lowest scores is that of a root that serves. ValueError if there are more trees than scores.
     fn best(&self, request: Asked<'_>, count: usize, scores: Scores) -> PyResult<Vec<PyCandidate>> {
-        let found = self.0.with(|inner| {
-            inner.ask(&request, |view, prepared| best(view, prepared, count, &scores))
-        })??;
-        match found.or_raise()? {
-            (found, true) => Ok(found.into_iter().map(PyCandidate).collect()),
-            (_, false) => Err(scores.too_few()),
-        }
+        let found: PyResult<_> = self.0.with(|inner| {
+            inner.ask(&request, |view, prepared| {
+                scores.check(view.trees())?;
+                Ok(best(view, prepared, count, &scores))
+            })?
+        })?;
+        Ok(found?.or_raise()?.into_iter().map(PyCandidate).collect())
     }
 
     /// Finds a candidate, claims it with a worker, and counts it as used.
@@ -377,26 +391,33 @@ impl PyView {
     /// microseconds, and giving the interpreter up may take more. Threads that are to place on several cores call
     /// `place_each`.
     #[pyo3(signature = (
-        worker, request, claim=For::Nobody, *, tries=8, seed=None, order=Order::First, part=None, scores=None,
+        worker, request, claim=None, *, tries=8, seed=None, order="first", part=None, scores=None,
     ))]
     #[allow(clippy::too_many_arguments)] // Each is a way to search.
     fn place(
         &self,
         worker: &PyWorker,
         request: Asked<'_>,
-        claim: For<'_>,
+        claim: Option<For<'_>>,
         tries: u32,
         seed: Option<u64>,
-        order: Order,
+        order: &str,
         part: Option<(usize, usize)>,
         scores: Option<Scores>,
     ) -> PyResult<PyPlaced> {
-        let search = self.search(order, seed, part)?;
-        let plan = Plan { claim: claim.claim()?, tries, search, scores: scores.as_ref() };
-        let placed = self.with_worker(worker, &request, |view, worker, prepared| {
-            plan.place(view, worker, prepared)
-        })?;
-        placed.or_raise().map(PyPlaced)
+        let search = self.search(Order::read(order)?, seed, part)?;
+        let plan = Plan {
+            claim: claim.unwrap_or(For::Nobody).claim()?,
+            tries,
+            search,
+            scores: scores.as_ref(),
+        };
+        let placed: PyResult<_> =
+            self.with_worker(worker, &request, |view, worker, prepared| {
+                scores.as_ref().map_or(Ok(()), |scores| scores.check(view.trees()))?;
+                Ok(plan.place(view, worker, prepared))
+            })?;
+        placed?.or_raise().map(PyPlaced)
     }
 
     /// Places the same again and again, at most `count` times, and returns what was placed: as many as fit.
@@ -408,7 +429,7 @@ impl PyView {
     /// Ends early if nothing fits any more, with what was placed. Raises what `place` raises only if nothing was
     /// placed, and never `NothingFits`.
     #[pyo3(signature = (
-        worker, request, count, claim=For::Nobody, *, tries=8, seed=None, order=Order::First, part=None,
+        worker, request, count, claim=None, *, tries=8, seed=None, order="first", part=None,
     ))]
     #[allow(clippy::too_many_arguments)] // Each is a way to search.
     fn place_each(
@@ -417,14 +438,15 @@ impl PyView {
         worker: &PyWorker,
         request: Asked<'_>,
         count: usize,
-        claim: For<'_>,
+        claim: Option<For<'_>>,
         tries: u32,
         seed: Option<u64>,
-        order: Order,
+        order: &str,
         part: Option<(usize, usize)>,
     ) -> PyResult<Vec<PyPlaced>> {
-        let search = self.search(order, seed, part)?;
-        let mut plan = Plan { claim: claim.claim()?, tries, search, scores: None };
+        let search = self.search(Order::read(order)?, seed, part)?;
+        let mut plan =
+            Plan { claim: claim.unwrap_or(For::Nobody).claim()?, tries, search, scores: None };
         let mut all = Vec::new();
         let end = self.with_worker(worker, &request, |view, worker, prepared| {
             py.detach(|| {
