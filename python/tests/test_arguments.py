@@ -11,7 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import provider_tree
-from provider_tree import Allocations, Batch, Claim, Expect, ProviderTree, Receipt, Worker
+from provider_tree import (
+    Allocations,
+    Batch,
+    Claim,
+    Expect,
+    Group,
+    ProviderTree,
+    Receipt,
+    Request,
+    Worker,
+)
 
 
 class Odd:
@@ -53,15 +63,28 @@ class World:
         receipt = worker.claim(Claim({numa: {"VCPU": 1}}))
         held = self.tree.allocations(receipt)
         assert held is not None
+        snapshot, view = self.tree.snapshot(), self.tree.view(holders=True)
+        request = Request({"VCPU": 1})
         self.objects: list[Any] = [
             self.tree, host, numa, gone, foreign, to_come, worker, closed, claim, Claim(),
             Claim({foreign: {"VCPU": 1}}), batch, Batch(), issued, lease, over, receipt, held,
             worker.claim_partly(Claim({host: {"VCPU": 1}})), Expect.ANY, Expect.KEEP,
             Expect.mirror(2**64 - 1), self.tree.configuration(host), self.tree.usage(host, "VCPU"),
+            snapshot, snapshot.fork(), view, request, view.prepare(request), view.free("VCPU"),
+            Group({"VCPU": 1}), *view.candidates(request, limit=1),
         ]  # fmt: skip
 
 
-CLASSES: list[Any] = [ProviderTree, Claim, Worker, Batch, Receipt, Allocations]
+CLASSES: list[Any] = [
+    ProviderTree,
+    Claim,
+    Worker,
+    Batch,
+    Receipt,
+    Allocations,
+    Group,
+    Request,
+]
 
 NUMBERS = [
     0, 1, -1, 2, 255, 256, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**200, -(2**63), -(2**200),
@@ -79,7 +102,7 @@ def plain() -> st.SearchStrategy[Any]:
         ["uuid", "name", "generation", "inventories", "traits", "aggregates", "total", "links"]
     )
     # Objects of the world are named by their number, so that what fails can be seen and made again.
-    objects = st.integers(0, 23).map(lambda number: ("object", number))
+    objects = st.integers(0, 31).map(lambda number: ("object", number))
     leaves = st.one_of(
         objects,
         st.sampled_from(NUMBERS),
@@ -131,7 +154,9 @@ def real(world: World, given: Any) -> Any:
 
 KEYWORDS = [
     "amounts", "consumer", "tag", "chains", "generations", "expect", "inventories", "update_inventories",
-    "remove_inventories", "traits", "add_traits", "aggregates", "deadline", "now", "at_least", "wrong",
+    "remove_inventories", "traits", "add_traits", "aggregates", "deadline", "now", "at_least", "wrong", "limit",
+    "seed", "order", "part", "scores", "tries", "everything", "steps", "root", "cost", "below", "groups", "required",
+    "any_of", "forbidden", "member_of", "in_tree", "isolate", "same_subtree",
 ]  # fmt: skip
 
 
