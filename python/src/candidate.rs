@@ -121,7 +121,18 @@ fn claim_of(py: Python<'_>, claim: Claim, whose: &For<'_>) -> PyResult<Py<PyClai
 
 /// Describes what was placed. The consumer holds it until it is released.
 #[pyclass(frozen, module = "provider_tree", name = "Placed")]
-pub(crate) struct PyPlaced(pub(crate) Placed);
+pub(crate) struct PyPlaced(Box<Placed>);
+
+impl PyPlaced {
+    /// Returns what was placed as Python sees it. Needs no interpreter, which then has little left to do.
+    pub(crate) fn new(placed: Placed) -> Self {
+        PyPlaced(Box::new(placed))
+    }
+
+    pub(crate) fn placed(&self) -> &Placed {
+        &self.0
+    }
+}
 
 #[pymethods]
 impl PyPlaced {

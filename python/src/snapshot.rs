@@ -58,10 +58,9 @@ impl PySnapshot {
     /// Returns the provider that had this uuid or name; None if there was none.
     ///
     /// The first look-up of a key that has gone since makes an index of the snapshot, in time that grows with
-    /// the number of providers, and without the interpreter.
-    fn find(&self, py: Python<'_>, key: Key<'_>) -> PyResult<Option<PyProvider>> {
-        let key = key.as_key()?;
-        Ok(py.detach(|| self.0.find(key)).or_raise()?.map(PyProvider))
+    /// the number of providers.
+    fn find(&self, key: Key<'_>) -> PyResult<Option<PyProvider>> {
+        Ok(self.0.find(key.as_key()?).or_raise()?.map(PyProvider))
     }
 
     /// Returns the providers without parent, as they came.
@@ -127,15 +126,9 @@ impl PySnapshot {
     /// Returns what a consumer held; None if it held nothing.
     ///
     /// The first look-up of a consumer that holds nothing any more makes an index of the snapshot, in time
-    /// that grows with the number of consumers, and without the interpreter.
-    fn allocations(
-        &self,
-        py: Python<'_>,
-        consumer: Consumer<'_>,
-    ) -> PyResult<Option<PyAllocations>> {
-        let consumer = consumer.uuid;
-        let held = py.detach(|| self.0.allocations(consumer)).or_raise()?;
-        Ok(held.map(PyAllocations::new))
+    /// that grows with the number of consumers.
+    fn allocations(&self, consumer: Consumer<'_>) -> PyResult<Option<PyAllocations>> {
+        Ok(self.0.allocations(consumer.uuid).or_raise()?.map(PyAllocations::new))
     }
 
     /// Returns what every consumer held, in no particular order. Reads without the interpreter.

@@ -50,6 +50,10 @@ const KNOWN: usize = 64;
 /// From so many candidates on, other threads may run Python meanwhile.
 const MANY: usize = 256;
 
+/// A refresh of a view with fewer providers takes less than a millisecond, most often a few microseconds. To give
+/// the interpreter up would take more: another thread that computes keeps it for 5 milliseconds.
+const SMALL: usize = 4_096;
+
 /// Returns one number after the other that nobody can foresee.
 struct Random {
     state: RandomState,
@@ -278,9 +282,13 @@ impl PyView {
     /// Brings the view up to date; returns how many providers' usage was read again.
     ///
     /// Costs a few nanoseconds for each worker if nothing has changed, and some 200 for each provider that has.
-    /// Does nothing to a view of an instant. Works without the interpreter.
+    /// Does nothing to a view of an instant. Works without the interpreter if the view has 4,096 providers or
+    /// more.
     fn refresh(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(|view| py.detach(|| view.refresh()))
+        self.with(|view| match view.providers() < SMALL {
+            true => view.refresh(),
+            false => py.detach(|| view.refresh()),
+        })
     }
 
     /// Prepares a request to be asked of this view again and again. Cheap itself; what it remembers makes
@@ -417,7 +425,7 @@ impl PyView {
                 scores.as_ref().map_or(Ok(()), |scores| scores.check(view.trees()))?;
                 Ok(plan.place(view, worker, prepared))
             })?;
-        placed?.or_raise().map(PyPlaced)
+        placed?.or_raise().map(PyPlaced::new)
     }
 
     /// Places the same again and again, at most `count` times, and returns what was placed: as many as fit.
@@ -452,7 +460,7 @@ impl PyView {
             py.detach(|| {
                 while all.len() < count {
                     match plan.place(view, worker, prepared) {
-                        Ok(placed) => all.push(PyPlaced(placed)),
+                        Ok(placed) => all.push(PyPlaced::new(placed)),
                         Err(end) => return Some(end),
                     }
                     plan.search.random = plan.search.random.wrapping_add(u64::from(u32::MAX));
@@ -477,7 +485,7 @@ impl PyView {
         placed: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
         let placed = each(placed, "what was placed", |one| Ok(one.cast_into::<PyPlaced>()?))?;
-        let all: Vec<&Placed> = placed.iter().map(|placed| &placed.get().0).collect();
+        let all: Vec<&Placed> = placed.iter().map(|placed| placed.get().placed()).collect();
         let released = self.with(|view| {
             worker.with(|worker| {
                 py.detach(|| {
@@ -683,7 +691,7 @@ impl Granted<'_> {
     fn with<R>(&self, call: impl FnOnce(&Claim) -> R) -> PyResult<R> {
         Ok(match self {
             Granted::Claim(claim) => call(&claim.get().read()?.claim),
-            Granted::Placed(placed) => call(&placed.get().0.claim),
+            Granted::Placed(placed) => call(&placed.get().placed().claim),
         })
     }
 }
