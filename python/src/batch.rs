@@ -34,7 +34,6 @@ pub(crate) struct Collected {
 
 impl PyBatch {
     /// Returns a batch of the library as Python sees it.
-    #[allow(dead_code)] // Forks and evictions make batches.
     pub(crate) fn of(batch: Batch) -> Self {
         PyBatch(Shared::new("Batch", Collected { batch, ..Collected::default() }))
     }
