@@ -1,5 +1,6 @@
 """Views, requests, candidates, placing and evicting."""
 
+import signal
 import uuid
 from typing import Any
 
@@ -144,6 +145,30 @@ def test_a_strange_search_is_refused(tree: ProviderTree) -> None:
         view.candidates({"VCPU": 4})  # type: ignore[arg-type]
     with pytest.raises(errors.ForeignRequest):
         view.candidates(tree.view().prepare(request))
+
+
+def test_a_signal_ends_a_search_without_end() -> None:
+    class Alarm(Exception):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    tree = ProviderTree()
+    host = tree.create_root("host")
+    for number in range(40):
+        tree.configure(tree.create_child(host, f"gpu-{number}"), inventories={"PGPU": 1})
+    view = tree.view()
+    request = Request(groups={f"gpu-{number}": Group({"PGPU": 1}) for number in range(12)}, isolate=True)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Alarm):
+            view.candidates(request, everything=True)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(view.candidates(request, everything=True, limit=300)) == 300
+    assert len(view.candidates(request)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Several threads at once: nothing is oversold, nobody waits for ever, one view is for one thread."""
 
 import runpy
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -160,6 +162,31 @@ def test_long_calls_let_other_threads_run() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_program_ends_while_its_threads_wait_and_place() -> None:
+    program = """
+import threading
+from provider_tree import ProviderTree, Request
+tree = ProviderTree()
+tree.configure(tree.create_root("host"), inventories={"VCPU": 1_000})
+begun = threading.Barrier(3)
+def wait():
+    feed = tree.subscribe(tree.snapshot())
+    begun.wait()
+    while True:
+        feed.wait(60)
+def place():
+    view, worker = tree.view(), tree.worker()
+    begun.wait()
+    while True:
+        view.release_each(worker, view.place_each(worker, Request({"VCPU": 1}), 100))
+for work in (wait, place):
+    threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
