@@ -27,8 +27,8 @@ def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_the_readme_names_is_there() -> None:
     text = README.read_text()
-    for name in re.findall(r"`([A-Z][A-Za-z]+)`", text):
-        assert hasattr(provider_tree, name) or name in {"TypeError", "ValueError", "OverflowError", "LookupError"}
+    for name in re.findall(r"`(?:errors\.)?([A-Z][A-Za-z]+)`", text):
+        assert hasattr(provider_tree, name), name
     owners = [getattr(provider_tree, name) for name in provider_tree.__all__]
     attributes = {attribute for owner in owners for attribute in dir(owner)}
     table = text[text.index("| to | use |") : text.index("`help(")]
