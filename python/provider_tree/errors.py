@@ -19,12 +19,13 @@ class Fault:
         self.fields = fields
 
     def __getattr__(self, name: str) -> Any:
-        if name not in Fault.__slots__:
-            try:
-                return self.fields[name]
-            except KeyError:
-                pass
-        raise AttributeError(f"a fault of kind {type(self).__name__!r} has no attribute {name!r}")
+        if name in Fault.__slots__:
+            raise AttributeError(name)
+        try:
+            return self.fields[name]
+        except KeyError:
+            pass
+        raise AttributeError(f"a fault of kind {self.kind!r} has no attribute {name!r}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Fault):

@@ -114,7 +114,11 @@ pub(crate) fn pairs<'py, T>(
     if let Ok(dict) = given.cast::<PyDict>() {
         return dict.iter().map(|(key, value)| read(key, value)).collect();
     }
-    let items = given.call_method0("items")?;
+    let Some(items) = given.getattr_opt("items")? else {
+        let kind = given.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("a mapping is needed here, not a {kind}")));
+    };
+    let items = items.call0()?;
     let read = |item: PyResult<Bound<'py, PyAny>>| {
         let (key, value) = item?.extract()?;
         read(key, value)
@@ -130,8 +134,8 @@ pub(crate) fn amounts(given: &Bound<'_, PyAny>) -> PyResult<Vec<(ResourceClass, 
 /// Reads one inventory: a mapping of its fields, or its total alone.
 pub(crate) fn partial_inventory(given: &Bound<'_, PyAny>) -> PyResult<PartialInventory> {
     let mut read = PartialInventory::default();
-    if let Ok(total) = given.extract() {
-        read.total = Some(total);
+    if !given.is_instance_of::<PyDict>() && !given.hasattr("items")? {
+        read.total = Some(given.extract()?);
         return Ok(read);
     }
     pairs(given, |name, value| {
@@ -258,25 +262,28 @@ impl PyExpect {
     }
 }
 
-/// Represents an argument `expect`.
+/// Represents an argument `expect` that is not None.
 pub(crate) struct Expected(pub(crate) Expect);
 
 impl FromPyObject<'_, '_> for Expected {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
-        if given.is_none() {
-            return Ok(Expected(Expect::Any));
-        }
         if let Ok(expect) = given.cast::<PyExpect>() {
             return Ok(Expected(expect.get().0));
         }
-        let generation = given.extract().map_err(|_| {
-            PyTypeError::new_err("an expectation is an Expect, a generation as an int, or None")
-        })?;
-        Ok(Expected(Expect::Generation(generation)))
+        match given.extract() {
+            Ok(generation) => Ok(Expected(Expect::Generation(generation))),
+            Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
+                let message = "an expectation is an Expect, a generation as an int, or None";
+                Err(PyTypeError::new_err(message))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// Stands for an argument `expect` that was not given.
-pub(crate) const ANY: Expected = Expected(Expect::Any);
+/// Returns what an argument `expect` says, or what none says.
+pub(crate) fn expectation(given: Option<Expected>) -> Expect {
+    given.map_or(Expect::Any, |expected| expected.0)
+}

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 use uuid::Uuid;
 
-use crate::convert::{Id, inventories_dict, traits, uuids};
+use crate::convert::{self, Id, inventories_dict, uuids};
 
 /// Names one provider of one forest: a small handle to keep, to compare and to use as a key of a dict.
 ///
@@ -198,8 +198,8 @@ impl PyConfiguration {
     }
 
     /// Returns whether the provider has all of these traits; true of none.
-    fn has_traits(&self, names: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.facts().has_traits(traits(names)?))
+    fn has_traits(&self, traits: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.facts().has_traits(convert::traits(traits)?))
     }
 
     /// Returns whether the provider is a member of all of these aggregates; true of none.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use provider_tree::coming_from_nova::NovaProviderTree;
 use provider_tree::{Edit, ProviderKey, ProviderSpec, ProviderTree, SubtreeUsages};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use pythonize::{depythonize, pythonize};
+use pythonize::pythonize;
 use uuid::Uuid;
 
 use crate::convert::{
-    ANY, Class, Expected, Id, classes, each, inventories, partial_inventories, traits, uuid_object,
-    uuids,
+    Class, Expected, Id, classes, each, expectation, inventories, pairs, partial_inventories,
+    traits, uuid_object, uuids,
 };
 use crate::error::OrRaise;
 use crate::provider::{
@@ -61,13 +61,6 @@ impl PyProviderTree {
         PyProviderTree(ProviderTree::new())
     }
 
-    /// Makes a forest that holds exactly what a dump says; see `Snapshot.dump`.
-    #[staticmethod]
-    fn load(py: Python<'_>, dump: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let dump = depythonize(dump)?;
-        py.detach(|| ProviderTree::load(&dump)).or_raise().map(PyProviderTree)
-    }
-
     /// Creates a provider without parent. Without a uuid, it gets a random one.
     #[pyo3(signature = (name, uuid=None))]
     fn create_root(&self, name: &str, uuid: Option<Id>) -> PyResult<PyProvider> {
@@ -90,7 +83,9 @@ impl PyProviderTree {
     ///
     /// Each is a dict with `uuid` and `name`, and if it has them `parent_provider_uuid`, `generation`,
     /// `inventories`, `traits` and `aggregates`. A provider that is replaced loses its inventories, traits,
-    /// aggregates and the descendants that are not listed. All or nothing; the order does not matter.
+    /// aggregates and the descendants that are not listed. All or nothing; the order does not matter. A row of
+    /// Placement's list of providers will do: its `links` and `root_provider_uuid` are passed over. Any other
+    /// field raises ValueError.
     fn populate(&self, py: Python<'_>, providers: &Bound<'_, PyAny>) -> PyResult<Vec<PyProvider>> {
         let specs = each(providers, "providers", |one| spec(&one))?;
         py.detach(|| self.0.populate(&specs)).or_raise().map(handles)
@@ -189,15 +184,15 @@ impl PyProviderTree {
     /// `inventories`, `traits` and `aggregates` replace; the others add to and take from what there is.
     /// `update_inventories` changes the fields that it names. Without `expect`, the generation grows by one if
     /// anything changes.
-    #[pyo3(signature = (provider, *, expect=ANY, **edit))]
+    #[pyo3(signature = (provider, *, expect=None, **edit))]
     fn configure(
         &self,
         provider: PyProvider,
-        expect: Expected,
+        expect: Option<Expected>,
         edit: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyUpdated> {
         let edit = read_edit(edit)?;
-        self.0.configure(&provider.0, edit, expect.0).or_raise().map(PyUpdated)
+        self.0.configure(&provider.0, edit, expectation(expect)).or_raise().map(PyUpdated)
     }
 
     /// Returns how much of a class of a provider is used.
@@ -279,29 +274,34 @@ pub(crate) fn read_edit(given: Option<&Bound<'_, PyDict>>) -> PyResult<Edit> {
     Ok(edit)
 }
 
-/// Reads one provider of a list.
+/// Reads one provider of a list: the fields of a dump, or of a row of Placement, whose `links` and
+/// `root_provider_uuid` say nothing that the others don't say.
 pub(crate) fn spec(given: &Bound<'_, PyAny>) -> PyResult<ProviderSpec> {
-    let field = |name: &str| -> PyResult<Option<Bound<'_, PyAny>>> {
-        let value = given.call_method1("get", (name,))?;
-        Ok((!value.is_none()).then_some(value))
-    };
-    let Id(uuid) = given.get_item("uuid")?.extract()?;
-    let name: Arc<str> = given.get_item("name")?.cast::<PyString>()?.to_str()?.into();
-    let mut spec = ProviderSpec::new(uuid, name);
-    if let Some(parent) = field("parent_provider_uuid")? {
-        spec = spec.with_parent(parent.extract::<Id>()?.0);
-    }
-    if let Some(generation) = field("generation")? {
-        spec = spec.with_generation(generation.extract()?);
-    }
-    if let Some(given) = field("inventories")? {
-        spec = spec.with_inventories(inventories(&given)?);
-    }
-    if let Some(given) = field("traits")? {
-        spec = spec.with_traits(traits(&given)?);
-    }
-    if let Some(given) = field("aggregates")? {
-        spec = spec.with_aggregates(uuids(&given)?);
-    }
+    let (mut uuid, mut name) = (None, None);
+    let mut spec = ProviderSpec::new(Uuid::nil(), "");
+    pairs(given, |field, value| {
+        let field = field.cast::<PyString>()?;
+        let is_none = value.is_none();
+        match field.to_str()? {
+            "uuid" => uuid = Some(value.extract::<Id>()?.0),
+            "name" => name = Some(Arc::from(value.cast::<PyString>()?.to_str()?)),
+            "parent_provider_uuid" | "generation" | "inventories" | "traits" | "aggregates"
+                if is_none => {}
+            "parent_provider_uuid" => spec.parent = Some(value.extract::<Id>()?.0),
+            "generation" => spec.generation = Some(value.extract()?),
+            "inventories" => spec.inventories = Arc::new(inventories(&value)?),
+            "traits" => spec.traits = Arc::new(traits(&value)?.into_iter().collect()),
+            "aggregates" => spec.aggregates = Arc::new(uuids(&value)?.into_iter().collect()),
+            "links" | "root_provider_uuid" => {}
+            other => {
+                let message = format!("a provider has no field {other:?}");
+                return Err(PyValueError::new_err(message));
+            }
+        }
+        Ok(())
+    })?;
+    let missing = |field| PyValueError::new_err(format!("a provider lacks the field {field:?}"));
+    spec.uuid = uuid.ok_or_else(|| missing("uuid"))?;
+    spec.name = name.ok_or_else(|| missing("name"))?;
     Ok(spec)
 }

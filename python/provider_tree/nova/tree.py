@@ -78,6 +78,12 @@ def _inventory_differs(current, new):
     return False
 
 
+def _has_changed(state, inventory):
+    """Returns whether an inventory says anything that is not so in a state of a provider."""
+    differs = state.inventory_differs(inventory)
+    return _inventory_differs(state.inventory, inventory) if differs is None else differs
+
+
 class _Provider:
     """Represents a provider of a tree, or of none. Code outside of the tree uses the `ProviderTree`."""
 
@@ -182,26 +188,26 @@ class _Provider:
 
     def has_inventory_changed(self, new):
         """Returns whether an inventory says anything that is not so for the provider."""
-        return _inventory_differs(self._node.state().inventory, new)
+        return _has_changed(self._node.state(), new)
 
     def update_inventory(self, inventory, generation):
         """Replaces the inventory if it has changed, and sets the generation; returns whether it had."""
         changed = self._update(
             "update_inventory",
             generation,
-            lambda state: _inventory_differs(state.inventory, inventory),
+            lambda state: _has_changed(state, inventory),
             lambda: {"inventory": inventory},
         )
         if changed:
             LOG.debug(
                 "Updating inventory in ProviderTree for provider %s with inventory: %s",
-                self.uuid,
+                self._node.uuid,
                 inventory,
             )
         else:
             LOG.debug(
                 "Inventory has not changed in ProviderTree for provider: %s",
-                self.uuid,
+                self._node.uuid,
             )
         return changed
 
@@ -318,6 +324,11 @@ class _Provider:
     def __repr__(self):
         state = self._node.state()
         return f"<_Provider {state.name!r} ({state.uuid!r})>"
+
+
+def _no_such_provider(key):
+    """Returns the error for a key that finds no provider."""
+    return ValueError(_("No such provider %s") % key)
 
 
 def _provider_of(forest, uuid):
@@ -564,16 +575,19 @@ class ProviderTree:
         """
         node = self._forest.find(name_or_uuid)
         if node is None:
-            raise ValueError(_("No such provider %s") % name_or_uuid)
+            raise _no_such_provider(name_or_uuid)
         return _Provider._of(node.root() if return_root else node)
 
     def data(self, name_or_uuid):
         """Returns everything about a provider, at one instant: the caller's own copy."""
-        return self._find_with_lock(name_or_uuid).data()
+        data = self._forest.data(name_or_uuid, ProviderData)
+        if data is None:
+            raise _no_such_provider(name_or_uuid)
+        return data
 
     def exists(self, name_or_uuid):
         """Returns whether there is a provider with this name or uuid."""
-        return self._forest.find(name_or_uuid) is not None
+        return self._forest.has(name_or_uuid)
 
     def new_child(self, name, parent, uuid=None, generation=None):
         """Adds a provider below another one; returns its uuid, which is made if none is given.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
 use crate::nova::index::{Keys, canonical, enter, get, leave};
-use crate::nova::kept::Kept;
+use crate::nova::kept::{Kept, data};
 use crate::nova::node::{NovaNode, node};
 
 /// Holds the providers of one of Nova's trees; a node names one of them.
@@ -206,6 +206,22 @@ impl NovaForest {
     fn find_node(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<Option<NovaNode>> {
         let found = slf.get().find(slf.py(), key)?;
         Ok(found.map(|found| node(slf, found)))
+    }
+
+    /// Returns all that Nova says of the provider that a uuid or a name finds, as an instance of a class of
+    /// tuples of eight, or None.
+    fn data<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        class: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.find(key.py(), key)?;
+        found.map(|found| data(class, &found.facts)).transpose()
+    }
+
+    /// Returns whether a uuid or a name finds a provider.
+    fn has(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.find(key.py(), key)?.is_some())
     }
 
     /// Returns whether a provider has this uuid.

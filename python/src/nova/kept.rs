@@ -7,6 +7,7 @@ use provider_tree::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 use uuid::Uuid;
 
@@ -128,6 +129,33 @@ impl Kept {
         }
     }
 
+    /// Returns whether `new` has other classes than the inventory, or a field that is new or not so there; None
+    /// if one of the two is not plain.
+    pub(super) fn inventory_differs(&self, new: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+        let Ok(records) = new.cast_exact::<PyDict>() else { return Ok(None) };
+        if !is_plain(new) {
+            return Ok(None);
+        }
+        let kept = match &self.inventory {
+            None => return Ok(Some(!records.is_empty())),
+            Some(kept) if kept.is_plain => kept.value.bind(new.py()).cast::<PyDict>()?,
+            Some(_) => return Ok(None),
+        };
+        if kept.len() != records.len() {
+            return Ok(Some(true));
+        }
+        for (class, record) in records.iter() {
+            let Some(kept) = kept.get_item(class)? else { return Ok(Some(true)) };
+            for (field, value) in record.cast::<PyDict>()?.iter() {
+                match kept.cast::<PyDict>()?.get_item(field)? {
+                    Some(kept) if !kept.ne(value)? => {}
+                    _ => return Ok(Some(true)),
+                }
+            }
+        }
+        Ok(Some(false))
+    }
+
     /// Returns a copy of the aggregates: the caller's own.
     pub(super) fn aggregates_copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
         match &self.aggregates {
@@ -245,6 +273,23 @@ pub(super) fn sort_traits(items: &Bound<'_, PySet>) -> PyResult<(Vec<Trait>, Opt
     Ok((known, odd.map(Bound::unbind)))
 }
 
+/// Returns all that Nova says of a provider with these facts, as an instance of a class of tuples of eight.
+pub(super) fn data<'py>(class: &Bound<'py, PyAny>, facts: &Facts) -> PyResult<Bound<'py, PyAny>> {
+    let py = class.py();
+    let kept = Kept::of(facts);
+    let values = [
+        kept.uuid.bind(py).clone(),
+        kept.name.bind(py).clone(),
+        kept.generation.bind(py).clone(),
+        kept.parent_uuid.bind(py).clone(),
+        kept.inventory_copy(py)?,
+        traits_copy(py, facts)?.into_any(),
+        kept.aggregates_copy(py)?.into_any(),
+        kept.resources_copy(py)?,
+    ];
+    named_tuple(class, PyTuple::new(py, values)?)
+}
+
 /// Returns all traits of a provider with these facts: the caller's own set.
 pub(super) fn traits_copy<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PySet>> {
     let all = PySet::new(py, facts.traits.iter().map(|it| it.name()))?;
@@ -257,11 +302,14 @@ pub(super) fn traits_copy<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound
 }
 
 /// Makes an instance of a class of tuples without the detour over the constructor that Python code has.
-pub(super) fn named_tuple<'py>(
+fn named_tuple<'py>(
     class: &Bound<'py, PyAny>,
     values: Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = class.py();
-    let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
-    new.call1((class, values))
+    let new = NEW.get_or_try_init(py, || {
+        py.get_type::<PyTuple>().getattr(intern!(py, "__new__")).map(Bound::unbind)
+    });
+    new?.bind(py).call1((class, values))
 }

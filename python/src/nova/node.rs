@@ -5,13 +5,13 @@ use std::sync::Arc;
 use provider_tree::{Edit, Expect, Facts};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PySet, PyString};
 
 use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
 use crate::nova::forest::{Found, NovaForest};
 use crate::nova::kept::{
-    Kept, deepcopy, inventories, kept_inventory, named_tuple, set_of, sort_traits, traits_copy,
+    Kept, data, deepcopy, inventories, kept_inventory, set_of, sort_traits, traits_copy,
 };
 
 /// Names one provider. After its removal it still tells what the provider was when the node was looked up.
@@ -45,6 +45,12 @@ impl NovaNode {
         self.forest.clone_ref(py)
     }
 
+    /// The provider's uuid.
+    #[getter]
+    fn uuid(&self, py: Python<'_>) -> Py<PyAny> {
+        self.found.kept().uuid.clone_ref(py)
+    }
+
     /// Returns what the provider is now.
     fn state(&self) -> NovaState {
         NovaState(self.facts())
@@ -52,20 +58,7 @@ impl NovaNode {
 
     /// Returns all that Nova says of a provider, as an instance of a class of tuples of eight.
     fn data<'py>(&self, class: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = class.py();
-        let facts = self.facts();
-        let kept = Kept::of(&facts);
-        let values = [
-            kept.uuid.bind(py).clone(),
-            kept.name.bind(py).clone(),
-            kept.generation.bind(py).clone(),
-            kept.parent_uuid.bind(py).clone(),
-            kept.inventory_copy(py)?,
-            traits_copy(py, &facts)?.into_any(),
-            kept.aggregates_copy(py)?.into_any(),
-            kept.resources_copy(py)?,
-        ];
-        named_tuple(class, PyTuple::new(py, values)?)
+        data(class, &self.facts())
     }
 
     /// Changes what the provider is from `state`, in one commit: `generation`, `inventory`, `traits`,
@@ -192,6 +185,11 @@ impl NovaState {
             None => PyDict::new(py).into_any(),
             Some(kept) => kept.value.bind(py).clone(),
         }
+    }
+
+    /// Returns whether an inventory says anything that is not so; None if that is for Python to say.
+    fn inventory_differs(&self, new: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+        Kept::of(&self.0).inventory_differs(new)
     }
 
     /// The resources themselves, which are not to be changed.

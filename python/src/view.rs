@@ -1,0 +1,717 @@
+//! One thread's picture of what is free, to search in: `View`.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use provider_tree::{
+    Candidate, Candidates, Claim, Error, Placed, Prepared, Request, Unplaced, View, Worker,
+};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pythonize::pythonize;
+
+use crate::candidate::{For, PyCandidate, PyEviction, PyPlaced};
+use crate::claim::PyClaim;
+use crate::column::PyColumn;
+use crate::convert::{Class, Id, each};
+use crate::error::OrRaise;
+use crate::guard::Single;
+use crate::provider::{PyProvider, PyUsage};
+use crate::request::{Asked, PyPrepared, PyRequest};
+use crate::scores::{NEVER, Scores};
+use crate::worker::PyWorker;
+
+/// Shows one thread what is free, arranged for finding where something fits.
+///
+/// A view of the forest is as of its last `refresh`; one of a snapshot or a fork is of that instant. It decides
+/// nothing: the claim does. One that has gone out of date costs refused claims, and never makes a claim wrong.
+/// So the cheapest is to refresh when nothing fits any more, which `place` does by itself.
+///
+/// Trees have numbers, from 0 on in the order of the roots: `free` has a column by them, `roots` the handles, and
+/// `candidates(root=..)` looks at one tree. A refresh may give trees other numbers, but only if providers were
+/// created, moved, removed or configured.
+///
+/// For one thread at a time: a call while another thread is in one raises `InUseByAnotherThread`, as does a call
+/// out of the `cost` of `evict`. A view takes about 120 bytes for each provider.
+#[pyclass(frozen, module = "provider_tree", name = "View")]
+pub(crate) struct PyView(Single<Inner>);
+
+struct Inner {
+    view: View,
+    /// What was prepared for requests that were asked unprepared.
+    known: HashMap<Arc<Request>, Prepared>,
+    random: Random,
+}
+
+/// So many requests are remembered that were asked unprepared.
+const KNOWN: usize = 64;
+
+/// From so many candidates on, other threads may run Python meanwhile.
+const MANY: usize = 256;
+
+/// A refresh of a view with fewer providers takes less than a millisecond, most often a few microseconds. To give
+/// the interpreter up would take more: another thread that computes keeps it for 5 milliseconds.
+const SMALL: usize = 4_096;
+
+/// Returns one number after the other that nobody can foresee.
+struct Random {
+    state: RandomState,
+    count: u64,
+}
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.count += 1;
+        self.state.hash_one(self.count)
+    }
+}
+
+/// Says in which order roots and providers are looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    First,
+    Tightest,
+    Shuffled,
+    Drawn,
+}
+
+impl Order {
+    #[inline]
+    fn read(given: &str) -> PyResult<Self> {
+        match given {
+            "first" => Ok(Order::First),
+            "tightest" => Ok(Order::Tightest),
+            "shuffled" => Ok(Order::Shuffled),
+            "drawn" => Ok(Order::Drawn),
+            other => Err(PyValueError::new_err(format!(
+                "an order is \"first\", \"tightest\", \"shuffled\" or \"drawn\", not {other:?}"
+            ))),
+        }
+    }
+}
+
+/// Holds how to search.
+#[derive(Clone, Copy)]
+struct Search {
+    order: Order,
+    /// What decides where to begin, and what is shuffled and drawn.
+    seed: Option<u64>,
+    part: Option<(usize, usize)>,
+    /// Serves in the place of a seed that is wanted and was not given.
+    random: u64,
+}
+
+impl Search {
+    fn check(self) -> PyResult<Self> {
+        match self.part {
+            Some((part, parts)) if part >= parts => {
+                let message = format!("there is no part {part} of {parts}, for they begin at 0");
+                Err(PyValueError::new_err(message))
+            }
+            Some(_) if self.order == Order::Drawn => {
+                Err(PyValueError::new_err("roots that are drawn begin at no part"))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    #[inline]
+    fn of<'a>(self, candidates: Candidates<'a>) -> Candidates<'a> {
+        let seed = self.seed.unwrap_or(self.random);
+        let candidates = match self.order {
+            Order::First => candidates,
+            Order::Tightest => candidates.tightest(),
+            Order::Shuffled => candidates.shuffled(seed),
+            Order::Drawn => return candidates.drawn(seed),
+        };
+        match (self.part, self.seed) {
+            (Some((part, parts)), _) => candidates.from_part(part, parts),
+            (None, Some(seed)) => candidates.seeded(seed),
+            (None, None) => candidates,
+        }
+    }
+
+    /// Returns how to search after so many claims were refused: anywhere, for most often the own part is full by
+    /// then, and others look at the same root.
+    fn after(self, refusals: u64) -> Self {
+        match refusals {
+            0 => self,
+            _ => {
+                let seed = self.random.wrapping_add(refusals);
+                Search { seed: Some(seed), part: None, ..self }
+            }
+        }
+    }
+}
+
+/// Says how a claim is placed.
+struct Plan<'a> {
+    claim: Claim,
+    tries: u32,
+    search: Search,
+    scores: Option<&'a Scores>,
+}
+
+impl Plan<'_> {
+    /// Finds, claims, and goes on after a conflict.
+    fn place(
+        &self,
+        view: &mut View,
+        worker: &mut Worker,
+        prepared: &mut Prepared,
+    ) -> Result<Placed, Unplaced> {
+        let mut tries = 0;
+        view.place(worker, prepared, self.claim.clone(), self.tries, |view, prepared| {
+            let candidate = match self.scores {
+                Some(scores) => best(view, prepared, 1, scores)?.pop(),
+                None => self.search.after(tries).of(view.candidates(prepared)?).next(),
+            };
+            tries += 1;
+            Ok(candidate)
+        })
+    }
+}
+
+/// Returns the candidates of the `count` roots with the lowest scores.
+fn best(
+    view: &View,
+    prepared: &mut Prepared,
+    count: usize,
+    scores: &Scores,
+) -> Result<Vec<Candidate>, Error> {
+    // So many trees are tried one by one before each one is looked at. Most often they are enough.
+    const TRIED: usize = 32;
+    let count = count.min(prepared.request().limit.unwrap_or(usize::MAX));
+    if count <= TRIED {
+        let (trees, are_all) = scores.lowest(2 * TRIED);
+        let mut found = Vec::with_capacity(count);
+        for tree in trees {
+            if found.len() == count {
+                break;
+            }
+            found.extend(view.candidates(prepared)?.at(tree).next());
+        }
+        if found.len() == count || are_all {
+            return Ok(found);
+        }
+    }
+    let mut never = Vec::new();
+    let mut found = view.best(prepared, count, |root| {
+        let score = scores.get(root.number());
+        if score == NEVER {
+            never.push(root.provider());
+        }
+        score
+    })?;
+    // They come last.
+    if !never.is_empty() {
+        let chosen = found.partition_point(|it| !never.contains(&it.root()));
+        found.truncate(chosen);
+    }
+    Ok(found)
+}
+
+impl Inner {
+    /// Calls with what was prepared for a request, now or before.
+    #[inline]
+    fn ask<R>(
+        &mut self,
+        asked: &Asked<'_>,
+        call: impl FnOnce(&mut View, &mut Prepared) -> R,
+    ) -> PyResult<R> {
+        let Inner { view, known, .. } = self;
+        let request = match asked {
+            Asked::Prepared(prepared) => return prepared.get().with(|it| call(view, it)),
+            Asked::Request(request) => &request.get().0,
+        };
+        if let Some(prepared) = known.get_mut(request) {
+            return Ok(call(view, prepared));
+        }
+        let mut prepared = view.prepare(request).or_raise()?;
+        let done = call(view, &mut prepared);
+        if known.len() == KNOWN {
+            known.clear();
+        }
+        known.insert(Arc::clone(request), prepared);
+        Ok(done)
+    }
+}
+
+impl PyView {
+    pub(crate) fn new(view: View) -> Self {
+        let random = Random { state: RandomState::new(), count: 0 };
+        PyView(Single::new("View", Inner { view, known: HashMap::new(), random }))
+    }
+
+    /// Calls with the view.
+    #[inline]
+    fn with<R>(&self, call: impl FnOnce(&mut View) -> R) -> PyResult<R> {
+        self.0.with(|inner| call(&mut inner.view))
+    }
+
+    /// Calls with the view, the worker, and what was prepared for a request.
+    #[inline]
+    fn with_worker<R>(
+        &self,
+        worker: &PyWorker,
+        asked: &Asked<'_>,
+        call: impl FnOnce(&mut View, &mut Worker, &mut Prepared) -> R,
+    ) -> PyResult<R> {
+        self.0.with(|inner| {
+            let call = |view: &mut View, prepared: &mut Prepared| {
+                worker.with(|worker| call(view, worker, prepared))
+            };
+            inner.ask(asked, call)?
+        })?
+    }
+
+    fn search(
+        &self,
+        order: Order,
+        seed: Option<u64>,
+        part: Option<(usize, usize)>,
+    ) -> PyResult<Search> {
+        let random = self.0.with(|inner| inner.random.next())?;
+        Search { order, seed, part, random }.check()
+    }
+}
+
+#[pymethods]
+impl PyView {
+    /// Brings the view up to date; returns how many providers' usage was read again.
+    ///
+    /// Costs a few nanoseconds for each worker if nothing has changed, and some 200 for each provider that has.
+    /// Does nothing to a view of an instant. Works without the interpreter if the view has 4,096 providers or
+    /// more.
+    fn refresh(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(|view| match view.providers() < SMALL {
+            true => view.refresh(),
+            false => py.detach(|| view.refresh()),
+        })
+    }
+
+    /// Prepares a request to be asked of this view again and again. Cheap itself; what it remembers makes
+    /// searches fast. A request that is given to a search as it is, is prepared and remembered by the view: that
+    /// costs a look-up each time, and the 64 that were asked so are forgotten when another one comes.
+    fn prepare(&self, request: &PyRequest) -> PyResult<PyPrepared> {
+        let prepared = self.with(|view| view.prepare(&request.0))?.or_raise()?;
+        Ok(PyPrepared::new(prepared, &request.0))
+    }
+
+    /// Returns candidates, at most `limit`: first one of each root that has any, then a second one of each root
+    /// that has another, and so on.
+    ///
+    /// Roots come in the order of their numbers, from a place on that `seed` decides, or from the first one of
+    /// the part `(number, parts)` on: threads with different ones find different candidates first. With `root`,
+    /// the tree with that number alone is looked at. After about `steps` looks at a tree or a provider, the
+    /// search ends.
+    ///
+    /// Of one tree, the providers that come first serve first, by `order` "tightest" those that have least free,
+    /// and by "shuffled" any of them. By "drawn", the roots are drawn by lot. `seed` decides these too; without
+    /// one, each call decides anew. With `everything`, equal siblings are told apart: six of eight equal GPUs are
+    /// 28 candidates then, and otherwise one.
+    ///
+    /// Without a limit, also in the request, there may be very many. From 256 on, other threads run meanwhile,
+    /// and Ctrl-C ends the search. Raises `ForeignRequest` for what another view has prepared.
+    #[pyo3(signature = (
+        request, *, limit=None, seed=None, order="first", part=None, root=None, everything=false, steps=None,
+    ))]
+    #[allow(clippy::too_many_arguments)] // Each is a way to search.
+    fn candidates(
+        &self,
+        py: Python<'_>,
+        request: Asked<'_>,
+        limit: Option<usize>,
+        seed: Option<u64>,
+        order: &str,
+        part: Option<(usize, usize)>,
+        root: Option<u64>,
+        everything: bool,
+        steps: Option<u64>,
+    ) -> PyResult<Vec<PyCandidate>> {
+        let search = match Order::read(order)? {
+            order @ (Order::First | Order::Tightest) => {
+                Search { order, seed, part, random: 0 }.check()?
+            }
+            order => self.search(order, seed, part)?,
+        };
+        let limit = limit.unwrap_or(usize::MAX);
+        let find = |view: &mut View, prepared: &mut Prepared, is_over: Option<&mut IsOver>| {
+            let mut candidates = search.of(view.candidates(prepared)?);
+            if let Some(root) = root {
+                // No view has as many trees as a u32 counts.
+                candidates = candidates.at(root.min(u64::from(u32::MAX)) as usize);
+            }
+            if everything {
+                candidates = candidates.all();
+            }
+            if let Some(steps) = steps {
+                candidates = candidates.at_most_steps(steps);
+            }
+            if let Some(is_over) = is_over {
+                candidates = candidates.until(|| is_over.ask());
+            }
+            Ok(candidates.take(limit).map(PyCandidate).collect())
+        };
+        let found: PyResult<Result<_, Error>> = self.0.with(|inner| {
+            inner.ask(&request, |view, prepared| {
+                if limit < MANY {
+                    return Ok(find(view, prepared, None));
+                }
+                let mut is_over = IsOver::default();
+                let found = py.detach(|| find(view, prepared, Some(&mut is_over)));
+                is_over.interrupted.map_or(Ok(found), Err)
+            })?
+        })?;
+        found?.or_raise()
+    }
+
+    /// Returns candidates of the `count` roots with the lowest scores among those that serve the request, the
+    /// lowest first; of equal ones those with the lowest numbers.
+    ///
+    /// `scores` has one for each tree by its number: a NumPy array, or another one-dimensional buffer, of float64,
+    /// int64 or uint64. Infinity, no number (nan) and the greatest int stand for a tree that is not to be chosen.
+    /// Costs some nanoseconds for each score, and less than 30 more for each tree that may serve if none of the
+    /// lowest scores is that of a root that serves. ValueError if there are more trees than scores.
+    fn best(&self, request: Asked<'_>, count: usize, scores: Scores) -> PyResult<Vec<PyCandidate>> {
+        let found: PyResult<_> = self.0.with(|inner| {
+            inner.ask(&request, |view, prepared| {
+                scores.check(view.trees())?;
+                Ok(best(view, prepared, count, &scores))
+            })?
+        })?;
+        Ok(found?.or_raise()?.into_iter().map(PyCandidate).collect())
+    }
+
+    /// Finds a candidate, claims it with a worker, and counts it as used.
+    ///
+    /// `claim` is a consumer, or a claim of what is wanted beside, such as a tag or a quota; without either, the
+    /// forest names the consumer, which is cheapest. After a claim that was refused since another thread was
+    /// faster, the search goes on, for at most `tries` claims in all. The view is brought up to date before the
+    /// call says that nothing fits, and after half of the tries.
+    ///
+    /// `seed`, `order` and `part` say where the search begins, as for `candidates`; after a refusal it begins
+    /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead.
+    ///
+    /// Raises `NothingFits`, `GaveUp` after too many tries, and for reasons that no other candidate changes what
+    /// the claim was refused for, such as `ConsumerExists`. Keeps the interpreter: it takes about two
+    /// microseconds, and giving the interpreter up may take more. Threads that are to place on several cores call
+    /// `place_each`.
+    #[pyo3(signature = (
+        worker, request, claim=None, *, tries=8, seed=None, order="first", part=None, scores=None,
+    ))]
+    #[allow(clippy::too_many_arguments)] // Each is a way to search.
+    fn place(
+        &self,
+        worker: &PyWorker,
+        request: Asked<'_>,
+        claim: Option<For<'_>>,
+        tries: u32,
+        seed: Option<u64>,
+        order: &str,
+        part: Option<(usize, usize)>,
+        scores: Option<Scores>,
+    ) -> PyResult<PyPlaced> {
+        let search = self.search(Order::read(order)?, seed, part)?;
+        let plan = Plan {
+            claim: claim.unwrap_or(For::Nobody).claim()?,
+            tries,
+            search,
+            scores: scores.as_ref(),
+        };
+        let placed: PyResult<_> =
+            self.with_worker(worker, &request, |view, worker, prepared| {
+                scores.as_ref().map_or(Ok(()), |scores| scores.check(view.trees()))?;
+                Ok(plan.place(view, worker, prepared))
+            })?;
+        placed?.or_raise().map(PyPlaced::new)
+    }
+
+    /// Places the same again and again, at most `count` times, and returns what was placed: as many as fit.
+    ///
+    /// Each is for a consumer that the forest names; `claim` is what is wanted beside, such as a tag, without a
+    /// consumer. The other arguments are those of `place`. Works without the interpreter, so that threads which
+    /// place some hundred at a time use as many cores.
+    ///
+    /// Ends early if nothing fits any more, with what was placed. Raises what `place` raises only if nothing was
+    /// placed, and never `NothingFits`.
+    #[pyo3(signature = (
+        worker, request, count, claim=None, *, tries=8, seed=None, order="first", part=None,
+    ))]
+    #[allow(clippy::too_many_arguments)] // Each is a way to search.
+    fn place_each(
+        &self,
+        py: Python<'_>,
+        worker: &PyWorker,
+        request: Asked<'_>,
+        count: usize,
+        claim: Option<For<'_>>,
+        tries: u32,
+        seed: Option<u64>,
+        order: &str,
+        part: Option<(usize, usize)>,
+    ) -> PyResult<Vec<PyPlaced>> {
+        let search = self.search(Order::read(order)?, seed, part)?;
+        let mut plan =
+            Plan { claim: claim.unwrap_or(For::Nobody).claim()?, tries, search, scores: None };
+        let mut all = Vec::new();
+        let end = self.with_worker(worker, &request, |view, worker, prepared| {
+            py.detach(|| {
+                while all.len() < count {
+                    match plan.place(view, worker, prepared) {
+                        Ok(placed) => all.push(PyPlaced::new(placed)),
+                        Err(end) => return Some(end),
+                    }
+                    plan.search.random = plan.search.random.wrapping_add(u64::from(u32::MAX));
+                }
+                None
+            })
+        })?;
+        match end {
+            Some(end) if all.is_empty() && !matches!(end, Unplaced::NothingFits { .. }) => {
+                Err(end).or_raise()
+            }
+            _ => Ok(all),
+        }
+    }
+
+    /// Releases the consumers of what was placed, and counts what they held as free; returns how many of them
+    /// held something still. Works without the interpreter.
+    fn release_each(
+        &self,
+        py: Python<'_>,
+        worker: &PyWorker,
+        placed: &Bound<'_, PyAny>,
+    ) -> PyResult<usize> {
+        let placed = each(placed, "what was placed", |one| Ok(one.cast_into::<PyPlaced>()?))?;
+        let all: Vec<&Placed> = placed.iter().map(|placed| placed.get().placed()).collect();
+        let released = self.with(|view| {
+            worker.with(|worker| {
+                py.detach(|| {
+                    let mut released = 0;
+                    for placed in all {
+                        match worker.release(placed.receipt.consumer) {
+                            Ok(_) => released += 1,
+                            // Whoever has released it has told the view, or the next refresh does.
+                            Err(Error::ConsumerNotFound { .. }) => continue,
+                            Err(error) => return Err(error),
+                        }
+                        view.released(&placed.claim);
+                    }
+                    Ok(released)
+                })
+            })
+        })??;
+        released.or_raise()
+    }
+
+    /// Finds the root at which a request fits at the least cost if consumers go; None if it fits nowhere. If the
+    /// request fits as it is, nobody goes.
+    ///
+    /// `cost(consumer, tag)` returns what it costs to evict a consumer as an int from 0 on, or None if it may not
+    /// be evicted. Where the tags are priorities, `below` says the same faster, and without the interpreter: who
+    /// has a lower tag may go, and costs as much as the tag. Exactly one of the two is given.
+    ///
+    /// No victim goes in vain, but others that hold more might cost less together. `cost` may be called more than
+    /// once for a consumer. If it raises anything, so does this, and nothing has changed. Raises `NoHolders` for a
+    /// view that was made without `holders=True`.
+    #[pyo3(signature = (request, cost=None, *, below=None))]
+    fn evict(
+        &self,
+        py: Python<'_>,
+        request: Asked<'_>,
+        cost: Option<&Bound<'_, PyAny>>,
+        below: Option<u64>,
+    ) -> PyResult<Option<PyEviction>> {
+        let found = match (cost, below) {
+            (None, Some(below)) => self.0.with(|inner| {
+                inner.ask(&request, |view, prepared| {
+                    let cost = |_, tag| (tag < below).then_some(tag);
+                    py.detach(|| view.evict(prepared, cost))
+                })
+            })??,
+            (Some(cost), None) => {
+                let mut raised = None;
+                let ask = |consumer, tag| -> Option<u64> {
+                    if raised.is_some() {
+                        return None;
+                    }
+                    let cost = cost.call1((Id(consumer), tag)).and_then(|cost| cost.extract());
+                    cost.unwrap_or_else(|error| {
+                        raised = Some(error);
+                        None
+                    })
+                };
+                let found = self.0.with(|inner| {
+                    inner.ask(&request, |view, prepared| view.evict(prepared, ask))
+                })??;
+                if let Some(raised) = raised {
+                    return Err(raised);
+                }
+                found
+            }
+            _ => {
+                let message = "evict takes either cost or below";
+                return Err(PyTypeError::new_err(message));
+            }
+        };
+        Ok(found.or_raise()?.map(PyEviction))
+    }
+
+    /// Counts, condition by condition, why roots can't serve a request: a dict with the number of `roots`, and of
+    /// these those that fail `root_traits`, a list of `groups` with the number of roots that can't serve each
+    /// whatever is free (None for the unnamed one), those that fail `traits`, a list of classes that are `short`
+    /// with the numbers, those where everything is free but not `together`, and those that are `fitting`.
+    ///
+    /// Looks at each root, without the interpreter.
+    fn why<'py>(&self, py: Python<'py>, request: Asked<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let why = self.0.with(|inner| {
+            inner.ask(&request, |view, prepared| py.detach(|| view.why(prepared)))
+        })??;
+        Ok(pythonize(py, &why.or_raise()?)?)
+    }
+
+    /// Returns what is free of a class in each tree together, by the number of the tree: a copy, which stays as
+    /// it is, and which NumPy reads in place. A cordoned provider has nothing free.
+    ///
+    /// Costs about half a nanosecond for each tree if many have the class.
+    fn free(&self, resource_class: Class) -> PyResult<PyColumn> {
+        self.with(|view| PyColumn::new(view.free(resource_class.0).into()))
+    }
+
+    /// Returns the roots by their numbers; None for a number that no tree has, as after a removal.
+    fn roots(&self) -> PyResult<Vec<Option<PyProvider>>> {
+        self.with(|view| {
+            let mut roots = Vec::with_capacity(view.trees());
+            for root in view.roots() {
+                roots.resize_with(root.number(), || None);
+                roots.push(Some(PyProvider(root.provider())));
+            }
+            roots
+        })
+    }
+
+    /// Returns the number of the tree with this root. Looks at each root. Raises ValueError if the view has no
+    /// such root.
+    fn number_of(&self, root: PyProvider) -> PyResult<usize> {
+        let found = self.with(|view| {
+            let mut roots = view.roots();
+            roots.find(|it| it.provider() == root.0).map(|it| it.number())
+        })?;
+        found.ok_or_else(|| PyValueError::new_err(format!("{} is no root here", root.0.uuid())))
+    }
+
+    /// Returns what the view shows as used of a class of a provider.
+    fn usage(&self, provider: PyProvider, resource_class: Class) -> PyResult<PyUsage> {
+        self.with(|view| view.usage(&provider.0, resource_class.0))?.or_raise().map(PyUsage)
+    }
+
+    /// Returns the consumers that hold something of a provider itself, each with its tag. Raises `NoHolders` for
+    /// a view that was made without `holders=True`.
+    fn holders(&self, provider: PyProvider) -> PyResult<Vec<(Id, u64)>> {
+        let holders = self.with(|view| view.holders(&provider.0))?.or_raise()?;
+        Ok(holders.into_iter().map(|(consumer, tag)| (Id(consumer), tag)).collect())
+    }
+
+    /// Counts what a claim that was granted takes as used. `place` does so itself.
+    fn claimed(&self, claim: Granted<'_>) -> PyResult<()> {
+        claim.with(|claim| self.with(|view| view.claimed(claim)))?
+    }
+
+    /// Counts what a claim took as used no longer, after its consumer has been released. What `place` returned
+    /// serves in the place of its claim.
+    fn released(&self, claim: Granted<'_>) -> PyResult<()> {
+        claim.with(|claim| self.with(|view| view.released(claim)))?
+    }
+
+    /// Counts what a claim asks for as used before it is, until `undo`: for schedulers that go on searching while
+    /// claims are on their way.
+    fn assume(&self, claim: &PyClaim) -> PyResult<()> {
+        let asked = claim.read()?;
+        self.with(|view| view.assume(&asked.claim))
+    }
+
+    /// Takes back what `assume` has counted for a claim.
+    fn undo(&self, claim: &PyClaim) -> PyResult<()> {
+        let asked = claim.read()?;
+        self.with(|view| view.undo(&asked.claim))
+    }
+
+    /// Reads a provider's usage again, as it is now: after a refusal, for what the candidate named.
+    fn reread(&self, provider: PyProvider) -> PyResult<()> {
+        self.with(|view| view.reread(&provider.0))?.or_raise()
+    }
+
+    /// The number of trees.
+    #[getter]
+    fn trees(&self) -> PyResult<usize> {
+        self.with(|view| view.trees())
+    }
+
+    /// The number of providers.
+    #[getter]
+    fn providers(&self) -> PyResult<usize> {
+        self.with(|view| view.providers())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.with(|view| (view.trees(), view.providers())) {
+            Ok((trees, providers)) => format!("<View of {trees} trees, {providers} providers>"),
+            Err(_) => "<View, in use>".to_owned(),
+        }
+    }
+}
+
+/// Represents a claim that was granted, or what was placed by it.
+enum Granted<'py> {
+    Claim(Bound<'py, PyClaim>),
+    Placed(Bound<'py, PyPlaced>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Granted<'py> {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(placed) = given.cast::<PyPlaced>() {
+            return Ok(Granted::Placed(placed.to_owned()));
+        }
+        if let Ok(claim) = given.cast::<PyClaim>() {
+            return Ok(Granted::Claim(claim.to_owned()));
+        }
+        let kind = given.get_type().name()?;
+        let message = format!("what was granted is a Claim or a Placed, not a {kind}");
+        Err(PyTypeError::new_err(message))
+    }
+}
+
+impl Granted<'_> {
+    /// Calls with the claim.
+    fn with<R>(&self, call: impl FnOnce(&Claim) -> R) -> PyResult<R> {
+        Ok(match self {
+            Granted::Claim(claim) => call(&claim.get().read()?.claim),
+            Granted::Placed(placed) => call(&placed.get().placed().claim),
+        })
+    }
+}
+
+/// Ends a long search when a signal wants it.
+#[derive(Default)]
+struct IsOver {
+    asked: u64,
+    interrupted: Option<PyErr>,
+}
+
+impl IsOver {
+    /// Returns whether a handler of a signal has raised something. Looks now and then.
+    #[inline]
+    fn ask(&mut self) -> bool {
+        const SELDOM: u64 = 1 << 16;
+        self.asked += 1;
+        if self.asked.is_multiple_of(SELDOM) {
+            self.interrupted = Python::attach(|py| py.check_signals()).err();
+        }
+        self.interrupted.is_some()
+    }
+}
