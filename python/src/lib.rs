@@ -48,7 +48,7 @@ mod native {
     #[pymodule_export]
     use crate::lease::PyLease;
     #[pymodule_export]
-    use crate::nova::{NovaForest, calls, restore};
+    use crate::nova::{NovaForest, calls, new_uuid, restore};
     #[pymodule_export]
     use crate::provider::{PyConfiguration, PyProvider, PyUpdated, PyUsage};
     #[pymodule_export]

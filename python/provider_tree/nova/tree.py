@@ -10,11 +10,11 @@ import collections
 import copy
 import logging
 import threading
-import uuid as uuidlib
 from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
 from provider_tree import _native
+from provider_tree._native import _new_uuid
 
 try:
     from oslo_concurrency.lockutils import internal_lock as _internal_lock
@@ -90,7 +90,7 @@ class _Provider:
     def __init__(self, name, uuid=None, generation=None, parent_uuid=None):
         """Makes a provider that is in no tree yet."""
         if uuid is None:
-            uuid = str(uuidlib.uuid4())
+            uuid = _new_uuid()
         forest = _native._NovaForest(is_alone=True)
         self._node = forest.add_root(name, uuid, generation, parent_uuid)
 
@@ -192,12 +192,18 @@ class _Provider:
 
     def update_inventory(self, inventory, generation):
         """Replaces the inventory if it has changed, and sets the generation; returns whether it had."""
-        changed = self._update(
-            "update_inventory",
-            generation,
-            lambda state: _has_changed(state, inventory),
-            lambda: {"inventory": inventory},
-        )
+        done = self._node.update_inventory(inventory, generation)
+        if done is None:
+            changed = self._update(
+                "update_inventory",
+                generation,
+                lambda state: _has_changed(state, inventory),
+                lambda: {"inventory": inventory},
+            )
+        else:
+            changed, is_set, before = done
+            if is_set:
+                self._log_generation(before, generation, "update_inventory")
         if changed:
             LOG.debug(
                 "Updating inventory in ProviderTree for provider %s with inventory: %s",
@@ -298,19 +304,22 @@ class _Provider:
             if facts and not self._node.change(state, facts):
                 continue
             if "generation" in facts:
-                LOG.debug(
-                    "Updating resource provider %(rp_uuid)s generation "
-                    "from %(old)s to %(new)s during operation: %(op)s",
-                    {
-                        "rp_uuid": state.uuid,
-                        "old": old,
-                        "new": generation,
-                        "op": operation,
-                    },
-                )
+                self._log_generation(old, generation, operation)
             if failure is not None:
                 raise failure
             return changed
+
+    def _log_generation(self, old, new, operation):
+        LOG.debug(
+            "Updating resource provider %(rp_uuid)s generation "
+            "from %(old)s to %(new)s during operation: %(op)s",
+            {
+                "rp_uuid": self._node.uuid,
+                "old": old,
+                "new": new,
+                "op": operation,
+            },
+        )
 
     def __deepcopy__(self, memo):
         forest = _native._NovaForest(is_alone=True)
@@ -561,7 +570,7 @@ class ProviderTree:
         """Adds a provider without parent; returns its uuid. A ValueError if there is one with this uuid."""
         if self._forest.find(uuid) is not None:
             raise ValueError(_("Provider %s already exists.") % uuid)
-        made = str(uuidlib.uuid4()) if uuid is None else uuid
+        made = _new_uuid() if uuid is None else uuid
         node = self._forest.add_root(name, made, generation, None)
         if uuid is None:
             self._forest.put_under_none(node)
@@ -600,7 +609,7 @@ class ProviderTree:
             raise ValueError(_("Provider %s already exists.") % key)
         parent_node = self._find_with_lock(parent)._node
         if uuid is None:
-            uuid = str(uuidlib.uuid4())
+            uuid = _new_uuid()
         parent_uuid = parent_node.state().uuid
         return self._forest.add_child(parent_node, name, uuid, generation, parent_uuid).state().uuid
 

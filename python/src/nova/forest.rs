@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use provider_tree::coming_from_nova::NovaProviderTree;
-use provider_tree::{Facts, Provider, ProviderTree, ResourceClass};
+use provider_tree::{Edit, Expect, Facts, Provider, ProviderTree, ResourceClass};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use uuid::Uuid;
 
+use crate::convert::Id;
 use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
 use crate::nova::index::{Keys, canonical, enter, get, leave};
@@ -114,13 +115,22 @@ impl NovaForest {
         }
         count(Call::Create);
         let uuid = self.choose_uuid(kept.uuid.bind(py));
-        let entered = kept.again(py);
-        let spec = kept.spec(py, uuid, parent.map(Provider::uuid));
-        let made = self.tree.populate(&[spec]).or_raise()?;
-        self.enter(py, uuid, &entered)?;
-        // Nobody else can have changed it: this thread has the interpreter's lock.
-        let found = made.first().and_then(|provider| self.read(*provider));
-        found.ok_or_else(|| PyKeyError::new_err("the provider has gone"))
+        let name = uuid.hyphenated().to_string();
+        // Nobody sees the provider between these steps: this thread has the interpreter's lock.
+        let made = match parent {
+            Some(parent) => self.tree.create_child(parent, &name, uuid),
+            None => self.tree.create_root(&name, uuid),
+        };
+        let provider = made.or_raise()?;
+        let entered = self.enter(py, uuid, &kept);
+        let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
+        let carried = self.tree.configure(&provider, kept.carried_by(Edit::new()), expect);
+        if let Err(failure) = entered.and(carried.or_raise()) {
+            // A key that can't be one, most likely.
+            self.tree.remove(&provider).or_raise()?;
+            return Err(failure);
+        }
+        self.read(provider).ok_or_else(|| PyKeyError::new_err("the provider has gone"))
     }
 
     /// Returns the provider with this uuid that has this parent.
@@ -173,10 +183,10 @@ impl NovaForest {
         }
         self.leave(py, old.provider.uuid(), old.kept())?;
         self.enter(py, old.provider.uuid(), &kept)?;
-        let edit = provider_tree::Edit::new().set_traits([]).set_inventories(Default::default());
+        let edit = Edit::new().set_traits([]).set_inventories(Default::default());
         count(Call::Configure);
         let edit = kept.carried_by(edit);
-        self.tree.configure(&old.provider, edit, provider_tree::Expect::Keep).or_raise()?;
+        self.tree.configure(&old.provider, edit, Expect::Keep).or_raise()?;
         self.read(old.provider).ok_or_else(|| PyKeyError::new_err("the provider has gone"))
     }
 
@@ -190,6 +200,12 @@ impl NovaForest {
         }
         Ok(())
     }
+}
+
+/// Returns a random uuid, as text.
+#[pyfunction(name = "_new_uuid")]
+pub(crate) fn new_uuid() -> Id {
+    Id(Uuid::new_v4())
 }
 
 #[pymethods]

@@ -212,7 +212,8 @@ fn is_plain(inventory: &Bound<'_, PyAny>) -> bool {
     })
 }
 
-fn is_atom(value: &Bound<'_, PyAny>) -> bool {
+/// Returns whether a value is one that never changes and that no code of Python's compares.
+pub(super) fn is_atom(value: &Bound<'_, PyAny>) -> bool {
     value.is_exact_instance_of::<PyString>()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyFloat>()

@@ -22,4 +22,4 @@ mod populate;
 
 pub(crate) use copy::restore;
 pub(crate) use counts::calls;
-pub(crate) use forest::NovaForest;
+pub(crate) use forest::{NovaForest, new_uuid};
