@@ -59,10 +59,10 @@ impl NovaForest {
         let snapshot = self.tree.snapshot();
         let copy = |index: &Py<PyDict>| index.bind(py).copy().map(Bound::unbind);
         let (names, odd_uuids) = (copy(&self.names)?, copy(&self.odd_uuids)?);
-        let root_names = copy(&self.root_names)?;
+        let (uuid_names, root_names) = (copy(&self.uuid_names)?, copy(&self.root_names)?);
         let loaded = py.detach(|| snapshot.dump().and_then(|dump| ProviderTree::load(&dump)));
         let (tree, is_alone) = (loaded.or_raise()?, self.is_alone);
-        Ok(NovaForest { tree, names, odd_uuids, root_names, is_alone })
+        Ok(NovaForest { tree, names, uuid_names, odd_uuids, root_names, is_alone })
     }
 
     fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> PyResult<NovaForest> {

@@ -9,8 +9,9 @@ use crate::nova::index::{canonical, get};
 impl NovaForest {
     /// Returns the provider that Nova's tree finds for a uuid or a name.
     pub(super) fn find(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<Option<Found>> {
-        let named = get(self.names.bind(py), key)?;
-        let own = canonical(key).and_then(|own| self.find_own(own));
+        let own = canonical(key);
+        let named = get(self.named(own).bind(py), key)?;
+        let own = own.and_then(|own| self.find_own(own));
         let odd_uuids = self.odd_uuids.bind(py);
         let odd = if odd_uuids.is_empty() { None } else { get(odd_uuids, key)? };
         match (named, own, odd) {

@@ -20,8 +20,10 @@ use crate::nova::node::{NovaNode, node};
 #[pyclass(frozen, module = "provider_tree._native", name = "_NovaForest")]
 pub(crate) struct NovaForest {
     pub(super) tree: ProviderTree,
-    /// The providers of each name.
+    /// The providers of each name that is not the canonical text of a uuid.
     pub(super) names: Py<PyDict>,
+    /// The providers of each name that is: apart, as few are, so that a uuid is looked up among few.
+    pub(super) uuid_names: Py<PyDict>,
     /// The providers of each uuid that is not the canonical text of one, or that came twice.
     pub(super) odd_uuids: Py<PyDict>,
     /// Nova's `roots_by_name`: of the roots with a name, the one that came last.
@@ -48,6 +50,7 @@ impl NovaForest {
         NovaForest {
             tree,
             names: PyDict::new(py).unbind(),
+            uuid_names: PyDict::new(py).unbind(),
             odd_uuids: PyDict::new(py).unbind(),
             root_names: PyDict::new(py).unbind(),
             is_alone,
@@ -81,6 +84,11 @@ impl NovaForest {
         Ok(all.into_iter().filter_map(|one| self.read(one)).collect())
     }
 
+    /// Returns the index that has the providers named like a key which is the text of this uuid, or of none.
+    pub(super) fn named(&self, key: Option<Uuid>) -> &Py<PyDict> {
+        if key.is_some() { &self.uuid_names } else { &self.names }
+    }
+
     /// Chooses the uuid that a provider has in the library's forest: its own, unless that is no uuid, or
     /// another provider has it.
     pub(super) fn choose_uuid(&self, key: &Bound<'_, PyAny>) -> Uuid {
@@ -93,12 +101,14 @@ impl NovaForest {
         if canonical(kept.uuid.bind(py)) != Some(uuid) {
             enter(self.odd_uuids.bind(py), kept.uuid.bind(py), uuid)?;
         }
-        enter(self.names.bind(py), kept.name.bind(py), uuid)
+        let name = kept.name.bind(py);
+        enter(self.named(canonical(name)).bind(py), name, uuid)
     }
 
     /// Takes a provider out of the keys.
     pub(super) fn leave(&self, py: Python<'_>, uuid: Uuid, kept: &Kept) -> PyResult<()> {
-        leave(self.names.bind(py), kept.name.bind(py), uuid)?;
+        let name = kept.name.bind(py);
+        leave(self.named(canonical(name)).bind(py), name, uuid)?;
         let odd_uuids = self.odd_uuids.bind(py);
         if odd_uuids.is_empty() {
             return Ok(());
@@ -237,6 +247,10 @@ impl NovaForest {
 
     /// Returns whether a uuid or a name finds a provider.
     fn has(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if canonical(key).is_some_and(|own| self.tree.find(own).is_some()) {
+            count(Call::Find);
+            return Ok(true);
+        }
         Ok(self.find(key.py(), key)?.is_some())
     }
 

@@ -1,6 +1,6 @@
 //! [`Kept`]: the Python values of one provider, and what the library's forest is told of them.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use provider_tree::{
     Edit, Facts, Inventories, Inventory, ProviderSpec, ResourceClass, Resources, Trait,
@@ -37,13 +37,10 @@ pub(super) struct KeptInventory {
     pub(super) is_plain: bool,
 }
 
-/// Lets the library's forest carry a [`Kept`]. It compares by identity, as a new one is a change.
-#[derive(Clone)]
-struct Carried(Arc<Kept>);
-
-impl PartialEq for Carried {
+/// Compares by identity: a new one is a change.
+impl PartialEq for Kept {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::eq(self, other)
     }
 }
 
@@ -91,10 +88,10 @@ impl Kept {
     }
 
     /// Returns the values that a provider with these facts carries.
-    pub(super) fn of(facts: &Facts) -> &Arc<Kept> {
-        let carried = facts.resources.get::<Carried>(*CARRIED);
-        // Every provider of such a forest is made with them, and every edit leaves them or sets new ones.
-        &carried.expect("every provider carries its values").0
+    pub(super) fn of(facts: &Facts) -> &Kept {
+        let carried = facts.resources.get(*CARRIED);
+        // Whoever has the interpreter's lock sees no provider before it carries them, and each edit sets them.
+        carried.expect("every provider carries its values")
     }
 
     /// Returns the generation as the library counts it, if it is a number that the library can count.
@@ -174,7 +171,7 @@ impl Kept {
 }
 
 fn carrying(kept: Kept) -> Resources {
-    Resources::new().with(*CARRIED, Carried(Arc::new(kept)))
+    Resources::new().with(*CARRIED, kept)
 }
 
 /// Returns a new set of the items of an iterable, as `set(..)` does.

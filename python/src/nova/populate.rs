@@ -70,7 +70,7 @@ impl NovaForest {
     /// Reads a list, in the order in which Nova's tree takes it; None if a key in it is not plainly that of
     /// one provider.
     fn read_list(&self, py: Python<'_>, list: &Bound<'_, PyDict>) -> PyResult<Option<Vec<Listed>>> {
-        let names = self.names.bind(py);
+        let names = self.uuid_names.bind(py);
         let odd_uuids = self.odd_uuids.bind(py);
         // A uuid that is the name of another provider, now or in the list, may mean either.
         let means_one = |key: &Bound<'_, PyAny>, uuid| -> PyResult<bool> {
