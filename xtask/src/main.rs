@@ -14,6 +14,7 @@ mod mutants;
 mod names;
 mod page;
 mod pages;
+mod python;
 mod readme;
 mod shell;
 mod soak;
@@ -40,6 +41,7 @@ Commands:
   bench [options]            ours beside the peers, with both allocators; --help lists the options
   bench --count | --check    instructions per operation; --check fails if they have grown
   page                       opens the pages with pictures in a browser, and takes pictures of them
+  python [--nova | --native] the package for Python: its own tests, and Nova's with its module and ours
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
             eprintln!("error: {reason}\n\n{USAGE}");
             ExitCode::from(2)
         }
-        Err(Failure::Failed(reason)) => {
+        Err(Failure::Failed(reason) | Failure::Unavailable(reason)) => {
             eprintln!("error: {reason}");
             ExitCode::FAILURE
         }
@@ -84,6 +86,10 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         }
         ["bench", rest @ ..] => bench::run(&Workspace::load()?, rest),
         ["page"] => page::run(&Workspace::load()?),
+        ["python", rest @ ..] => {
+            let request = python::Request::parse(rest)?;
+            report(python::run(&Workspace::load()?, request)?)
+        }
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
@@ -119,6 +125,7 @@ mod tests {
         assert_eq!(refusal(&["check", "loom"]), "`check` takes no argument `loom`");
         assert!(refusal(&["test", "lom"]).starts_with("`test` has no step `lom`, but format, "));
         assert_eq!(refusal(&["loom", "--lsit"]), "`loom` has no option `--lsit`");
+        assert_eq!(refusal(&["python", "nova"]), "`python` has no option `nova`");
         assert_eq!(refusal(&["soak", "10"]), "`soak` has no option `10`");
         assert_eq!(refusal(&["loom", "one", "two"]), "`loom` takes one filter, not also `two`");
     }

@@ -59,11 +59,11 @@ impl Browser {
     /// Finds Chromium, or installs it where that is allowed.
     fn find_or_install(directory: &Path) -> Result<Self, Failure> {
         let profile = directory.join("profile");
-        let found = || NAMES.into_iter().find(|name| starts(name));
+        let found = || NAMES.into_iter().find(|name| shell::starts(name));
         if let Some(program) = found() {
             return Ok(Self { program, profile });
         }
-        if starts("apt-get") {
+        if shell::starts("apt-get") {
             let mut install = Command::new("apt-get");
             shell::run(install.args(["install", "-y", "--no-install-recommends", NAMES[0]]))?;
         }
@@ -150,11 +150,4 @@ fn framed(page: &Path, width: u32) -> Result<PathBuf, Failure> {
     );
     shell::write(&frame, &text)?;
     Ok(frame)
-}
-
-/// Returns whether there is such a program.
-fn starts(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }

@@ -11,12 +11,16 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something that must hold does not: exit code 1.
     Failed(String),
+    /// It takes something that is not on this machine and can't be had: exit code 1.
+    Unavailable(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(reason) | Failure::Failed(reason) => formatter.write_str(reason),
+            Failure::Usage(reason) | Failure::Failed(reason) | Failure::Unavailable(reason) => {
+                formatter.write_str(reason)
+            }
         }
     }
 }
@@ -46,6 +50,13 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     succeeded(command, &output.status)?;
     String::from_utf8(output.stdout)
         .map_err(|_| failed(format!("`{}` printed text that is not UTF-8", shown(command))))
+}
+
+/// Says whether there is such a program.
+pub(crate) fn starts(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Reads a file.
