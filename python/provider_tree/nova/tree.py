@@ -84,6 +84,31 @@ def _has_changed(state, inventory):
     return _inventory_differs(state.inventory, inventory) if differs is None else differs
 
 
+def _log_generation(uuid, old, new, operation):
+    """Logs that a generation was set."""
+    LOG.debug(
+        "Updating resource provider %(rp_uuid)s generation "
+        "from %(old)s to %(new)s during operation: %(op)s",
+        {"rp_uuid": uuid, "old": old, "new": new, "op": operation},
+    )
+
+
+def _log_inventory(update, inventory, generation):
+    """Logs what an update has come to; returns whether the inventory had changed."""
+    uuid, changed, is_set, before = update
+    if is_set:
+        _log_generation(uuid, before, generation, "update_inventory")
+    if changed:
+        LOG.debug(
+            "Updating inventory in ProviderTree for provider %s with inventory: %s",
+            uuid,
+            inventory,
+        )
+    else:
+        LOG.debug("Inventory has not changed in ProviderTree for provider: %s", uuid)
+    return changed
+
+
 class _Provider:
     """Represents a provider of a tree, or of none. Code outside of the tree uses the `ProviderTree`."""
 
@@ -193,29 +218,15 @@ class _Provider:
     def update_inventory(self, inventory, generation):
         """Replaces the inventory if it has changed, and sets the generation; returns whether it had."""
         done = self._node.update_inventory(inventory, generation)
-        if done is None:
-            changed = self._update(
-                "update_inventory",
-                generation,
-                lambda state: _has_changed(state, inventory),
-                lambda: {"inventory": inventory},
-            )
-        else:
-            changed, is_set, before = done
-            if is_set:
-                self._log_generation(before, generation, "update_inventory")
-        if changed:
-            LOG.debug(
-                "Updating inventory in ProviderTree for provider %s with inventory: %s",
-                self._node.uuid,
-                inventory,
-            )
-        else:
-            LOG.debug(
-                "Inventory has not changed in ProviderTree for provider: %s",
-                self._node.uuid,
-            )
-        return changed
+        if done is not None:
+            return _log_inventory(done, inventory, generation)
+        changed = self._update(
+            "update_inventory",
+            generation,
+            lambda state: _has_changed(state, inventory),
+            lambda: {"inventory": inventory},
+        )
+        return _log_inventory((self._node.uuid, changed, False, None), inventory, generation)
 
     def have_traits_changed(self, new):
         """Returns whether the provider's traits are others than `new`."""
@@ -304,22 +315,10 @@ class _Provider:
             if facts and not self._node.change(state, facts):
                 continue
             if "generation" in facts:
-                self._log_generation(old, generation, operation)
+                _log_generation(state.uuid, old, generation, operation)
             if failure is not None:
                 raise failure
             return changed
-
-    def _log_generation(self, old, new, operation):
-        LOG.debug(
-            "Updating resource provider %(rp_uuid)s generation "
-            "from %(old)s to %(new)s during operation: %(op)s",
-            {
-                "rp_uuid": self._node.uuid,
-                "old": old,
-                "new": new,
-                "op": operation,
-            },
-        )
 
     def __deepcopy__(self, memo):
         forest = _native._NovaForest(is_alone=True)
@@ -626,6 +625,9 @@ class ProviderTree:
 
         Returns whether the inventory had changed.
         """
+        done = self._forest.update_inventory(name_or_uuid, inventory, generation)
+        if done is not None:
+            return _log_inventory(done, inventory, generation)
         return self._find_with_lock(name_or_uuid).update_inventory(inventory, generation)
 
     def has_sharing_provider(self, resource_class):

@@ -19,6 +19,7 @@ mod index;
 mod kept;
 mod node;
 mod populate;
+mod update;
 
 pub(crate) use copy::restore;
 pub(crate) use counts::calls;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provider_tree::{Edit, Error, Expect, Facts};
+use provider_tree::{Edit, Facts};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString};
@@ -11,8 +11,9 @@ use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
 use crate::nova::forest::{Found, NovaForest};
 use crate::nova::kept::{
-    Kept, data, deepcopy, inventories, is_atom, kept_inventory, set_of, sort_traits, traits_copy,
+    Kept, data, deepcopy, inventories, kept_inventory, set_of, sort_traits, traits_copy,
 };
+use crate::nova::update::Update;
 
 /// Names one provider. After its removal it still tells what the provider was when the node was looked up.
 #[pyclass(frozen, module = "provider_tree._native", name = "_NovaNode")]
@@ -31,19 +32,6 @@ pub(super) fn node(forest: &Bound<'_, NovaForest>, found: Found) -> NovaNode {
 pub(crate) struct NovaState(Arc<Facts>);
 
 impl NovaNode {
-    /// Makes the provider what an edit says, with these values.
-    fn commit(&self, py: Python<'_>, kept: Kept, edit: Edit) -> PyResult<()> {
-        count(Call::Configure);
-        let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
-        let edit = kept.carried_by(edit);
-        let changed = self.forest.get().tree.configure(&self.found.provider, edit, expect);
-        if let Err(Error::Removed { .. }) = changed {
-            let uuid = self.found.kept().uuid.bind(py).str()?;
-            return Err(PyValueError::new_err(format!("No such provider {uuid}")));
-        }
-        changed.or_raise().map(|_| ())
-    }
-
     fn facts(&self) -> Arc<Facts> {
         let now = self.forest.get().read(self.found.provider);
         now.map_or_else(|| Arc::clone(&self.found.facts), |found| found.facts)
@@ -74,38 +62,17 @@ impl NovaNode {
         data(class, &self.facts())
     }
 
-    /// Replaces the inventory if it has changed, and sets the generation unless it is None, in one commit.
-    /// Returns whether the inventory had changed, whether the generation had, and the generation before; None,
-    /// with nothing done, if one of the two is nothing plain and Python has to compare.
+    /// Replaces the inventory if it has changed, and sets the generation, as
+    /// `_NovaForest.update_inventory` does.
     fn update_inventory(
         &self,
         inventory: &Bound<'_, PyAny>,
         generation: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<(bool, bool, Py<PyAny>)>> {
-        let py = inventory.py();
-        let facts = self.facts();
-        let kept = Kept::of(&facts);
-        let before = kept.generation.bind(py);
-        if !(is_atom(generation) && is_atom(before)) {
-            return Ok(None);
-        }
-        let Some(is_changed) = kept.inventory_differs(inventory)? else { return Ok(None) };
-        let is_set = !generation.is_none() && generation.ne(before)?;
-        let before = before.clone().unbind();
-        if is_changed || is_set {
-            let mut kept = kept.again(py);
-            let mut edit = Edit::new();
-            if is_set {
-                kept.generation = generation.clone().unbind();
-            }
-            if is_changed {
-                kept.inventory = kept_inventory(inventory)?;
-                edit = edit.set_inventories(inventories(inventory));
-            }
-            // Plain values are compared without code of Python's: no other thread has come in between.
-            self.commit(py, kept, edit)?;
-        }
-        Ok(Some((is_changed, is_set, before)))
+    ) -> PyResult<Option<Update>> {
+        let provider = self.found.provider;
+        let now = self.forest.get().read(provider);
+        let now = now.unwrap_or(Found { provider, facts: Arc::clone(&self.found.facts) });
+        self.forest.get().update_plain(&now, inventory, generation)
     }
 
     /// Changes what the provider is from `state`, in one commit: `generation`, `inventory`, `traits`,
@@ -139,7 +106,7 @@ impl NovaNode {
         if now.is_some_and(|now| !Arc::ptr_eq(&now.facts, &state.0)) {
             return Ok(false);
         }
-        self.commit(py, kept, edit)?;
+        self.forest.get().commit(py, &self.found, kept, edit)?;
         Ok(true)
     }
 
