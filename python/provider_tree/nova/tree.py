@@ -554,12 +554,16 @@ class ProviderTree:
     def _remove_with_lock(self, name_or_uuid):
         """Removes a provider and all below it."""
         found = self._find_with_lock(name_or_uuid)
-        state = found._node.state()
-        if state.parent_uuid:
-            self._find_with_lock(state.parent_uuid).remove_child(found)
+        node = found._node
+        parent_uuid = node.state().parent_uuid
+        if parent_uuid:
+            was_gone = node.is_gone
+            self._find_with_lock(parent_uuid).remove_child(found)
         else:
-            del self.roots_by_uuid[state.uuid]
-            del self.roots_by_name[state.name]
+            was_gone = not self._forest.remove_root(node)
+        if was_gone:
+            # Another thread has removed it since it was found.
+            raise _no_such_provider(name_or_uuid)
 
     def remove(self, name_or_uuid):
         """Removes a provider and all below it. A ValueError if there is none."""
@@ -567,14 +571,14 @@ class ProviderTree:
 
     def new_root(self, name, uuid, generation=None):
         """Adds a provider without parent; returns its uuid. A ValueError if there is one with this uuid."""
-        if self._forest.find(uuid) is not None:
-            raise ValueError(_("Provider %s already exists.") % uuid)
         made = _new_uuid() if uuid is None else uuid
-        node = self._forest.add_root(name, made, generation, None)
+        node = self._forest.add_root(name, made, generation, None, unless=(uuid,))
+        if node is None:
+            raise ValueError(_("Provider %s already exists.") % uuid)
         if uuid is None:
             self._forest.put_under_none(node)
         self._forest.name_root(name, node)
-        return node.state().uuid
+        return node.uuid
 
     def _find_with_lock(self, name_or_uuid, return_root=False):
         """Returns the provider with this name or uuid, or the root of its tree; takes no lock.
@@ -604,13 +608,16 @@ class ProviderTree:
         no such parent.
         """
         key = uuid or name
-        if self._forest.find(key) is not None:
-            raise ValueError(_("Provider %s already exists.") % key)
-        parent_node = self._find_with_lock(parent)._node
-        if uuid is None:
-            uuid = _new_uuid()
-        parent_uuid = parent_node.state().uuid
-        return self._forest.add_child(parent_node, name, uuid, generation, parent_uuid).state().uuid
+        if not self._forest.has(key):
+            parent_node = self._find_with_lock(parent)._node
+            made = _new_uuid() if uuid is None else uuid
+            # Looks once more: another thread may have made it since.
+            node = self._forest.add_child(
+                parent_node, name, made, generation, parent_node.uuid, unless=(key,)
+            )
+            if node is not None:
+                return node.uuid
+        raise ValueError(_("Provider %s already exists.") % key)
 
     def has_inventory(self, name_or_uuid):
         """Returns whether a provider has any inventory."""

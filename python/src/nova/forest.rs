@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use provider_tree::coming_from_nova::NovaProviderTree;
-use provider_tree::{Edit, Expect, Facts, Provider, ProviderTree, ResourceClass};
-use pyo3::exceptions::PyKeyError;
+use provider_tree::{Edit, Error, Expect, Facts, Provider, ProviderTree, ResourceClass};
+use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 use uuid::Uuid;
@@ -120,27 +120,36 @@ impl NovaForest {
     /// Adds a provider that has nothing yet; one with the same uuid in the same place is replaced there.
     fn add(&self, py: Python<'_>, kept: Kept, parent: Option<&Provider>) -> PyResult<Found> {
         let same = self.placed(py, kept.uuid.bind(py), parent.map(Provider::uuid))?;
-        if let Some(same) = same {
-            return self.replace_in_place(py, same, kept);
+        match same {
+            Some(same) => self.replace_in_place(py, same, kept),
+            None => self.create(py, kept, parent),
         }
+    }
+
+    /// Creates a provider that has nothing yet.
+    fn create(&self, py: Python<'_>, kept: Kept, parent: Option<&Provider>) -> PyResult<Found> {
         count(Call::Create);
         let uuid = self.choose_uuid(kept.uuid.bind(py));
         let name = uuid.hyphenated().to_string();
-        // Nobody sees the provider between these steps: this thread has the interpreter's lock.
+        let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
+        let entered = kept.again(py);
+        let edit = kept.carried_by(Edit::new());
+        // Between these two no code of Python's runs: nobody sees a provider that carries nothing.
         let made = match parent {
             Some(parent) => self.tree.create_child(parent, &name, uuid),
             None => self.tree.create_root(&name, uuid),
         };
-        let provider = made.or_raise()?;
-        let entered = self.enter(py, uuid, &kept);
-        let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
-        let carried = self.tree.configure(&provider, kept.carried_by(Edit::new()), expect);
-        if let Err(failure) = entered.and(carried.or_raise()) {
-            // A key that can't be one, most likely.
+        let provider = match (made, parent) {
+            (Err(Error::Removed { .. }), Some(parent)) => return Err(gone(parent)),
+            (made, _) => made.or_raise()?,
+        };
+        self.tree.configure(&provider, edit, expect).or_raise()?;
+        if let Err(failure) = self.enter(py, uuid, &entered) {
+            // A name that can't be a key.
             self.tree.remove(&provider).or_raise()?;
             return Err(failure);
         }
-        self.read(provider).ok_or_else(|| PyKeyError::new_err("the provider has gone"))
+        self.read(provider).ok_or_else(|| gone(&provider))
     }
 
     /// Returns the provider with this uuid that has this parent.
@@ -176,6 +185,23 @@ impl NovaForest {
         Ok(keys.get().iter().filter_map(|uuid| self.find_own(uuid)).collect())
     }
 
+    /// Adds a provider, unless a key finds one already.
+    fn add_unless(
+        &self,
+        slf: &Bound<'_, Self>,
+        kept: Kept,
+        parent: Option<&Provider>,
+        unless: Option<(Bound<'_, PyAny>,)>,
+    ) -> PyResult<Option<NovaNode>> {
+        let py = slf.py();
+        if let Some((key,)) = unless
+            && self.find(py, &key)?.is_some()
+        {
+            return Ok(None);
+        }
+        Ok(Some(node(slf, self.add(py, kept, parent)?)))
+    }
+
     /// Returns whether `roots_by_uuid` has a root under None.
     fn is_under_none(&self, py: Python<'_>, root: &Found) -> PyResult<bool> {
         let odd_uuids = self.odd_uuids.bind(py);
@@ -197,19 +223,27 @@ impl NovaForest {
         count(Call::Configure);
         let edit = kept.carried_by(edit);
         self.tree.configure(&old.provider, edit, Expect::Keep).or_raise()?;
-        self.read(old.provider).ok_or_else(|| PyKeyError::new_err("the provider has gone"))
+        self.read(old.provider).ok_or_else(|| gone(&old.provider))
     }
 
-    /// Removes a provider and all below it.
-    pub(super) fn remove_subtree(&self, py: Python<'_>, provider: &Provider) -> PyResult<()> {
-        let gone = self.subtree_of(provider)?;
+    /// Removes a provider and all below it; returns whether it was there.
+    pub(super) fn remove_subtree(&self, py: Python<'_>, provider: &Provider) -> PyResult<bool> {
+        if self.read(*provider).is_none() {
+            return Ok(false);
+        }
+        let all = self.subtree_of(provider)?;
         count(Call::Remove);
         self.tree.remove(provider).or_raise()?;
-        for found in gone {
+        for found in all {
             self.leave(py, found.provider.uuid(), found.kept())?;
         }
-        Ok(())
+        Ok(true)
     }
+}
+
+/// Returns the error for a provider that has gone meanwhile.
+fn gone(provider: &Provider) -> PyErr {
+    PyValueError::new_err(format!("No such provider {}", provider.uuid()))
 }
 
 /// Returns a random uuid, as text.
@@ -259,30 +293,47 @@ impl NovaForest {
         Ok(!self.with_uuid(py, uuid)?.is_empty())
     }
 
-    /// Adds a provider without parent.
+    /// Adds a provider without parent. With `unless`, a key in a tuple, only if that finds no provider; returns
+    /// None if it does.
+    #[pyo3(signature = (name, uuid, generation, parent_uuid, unless=None))]
     fn add_root(
         slf: &Bound<'_, Self>,
         name: &Bound<'_, PyAny>,
         uuid: &Bound<'_, PyAny>,
         generation: &Bound<'_, PyAny>,
         parent_uuid: &Bound<'_, PyAny>,
-    ) -> PyResult<NovaNode> {
+        unless: Option<(Bound<'_, PyAny>,)>,
+    ) -> PyResult<Option<NovaNode>> {
         let kept = Kept::new(name, uuid, generation, parent_uuid);
-        Ok(node(slf, slf.get().add(slf.py(), kept, None)?))
+        slf.get().add_unless(slf, kept, None, unless)
     }
 
-    /// Adds a provider below another one.
+    /// Adds a provider below another one; else as `add_root`.
+    #[pyo3(signature = (parent, name, uuid, generation, parent_uuid, unless=None))]
     fn add_child(
         slf: &Bound<'_, Self>,
-        parent: &Bound<'_, NovaNode>,
+        parent: &NovaNode,
         name: &Bound<'_, PyAny>,
         uuid: &Bound<'_, PyAny>,
         generation: &Bound<'_, PyAny>,
         parent_uuid: &Bound<'_, PyAny>,
-    ) -> PyResult<NovaNode> {
+        unless: Option<(Bound<'_, PyAny>,)>,
+    ) -> PyResult<Option<NovaNode>> {
         let kept = Kept::new(name, uuid, generation, parent_uuid);
-        let parent = &parent.get().found.provider;
-        Ok(node(slf, slf.get().add(slf.py(), kept, Some(parent))?))
+        slf.get().add_unless(slf, kept, Some(&parent.found.provider), unless)
+    }
+
+    /// Removes a root and all below it from `roots_by_uuid` and `roots_by_name`; returns whether it was there.
+    ///
+    /// A KeyError if it is there under another key; and if no root is there under its name, after it has gone.
+    fn remove_root(&self, py: Python<'_>, root: &NovaNode) -> PyResult<bool> {
+        let Some(found) = self.read(root.found.provider) else { return Ok(false) };
+        if self.is_under_none(py, &found)? {
+            return Err(PyKeyError::new_err(found.kept().uuid.clone_ref(py)));
+        }
+        self.remove_subtree(py, &found.provider)?;
+        self.root_names.bind(py).del_item(found.kept().name.bind(py))?;
+        Ok(true)
     }
 
     /// Returns the nodes of the roots, as they came.
@@ -361,6 +412,11 @@ impl NovaForest {
             all.append(found.kept().uuid.bind(py))?;
         }
         Ok(all)
+    }
+
+    /// Returns how many keys of Python's there are in all: names, and uuids that the library does not know.
+    fn key_count(&self, py: Python<'_>) -> usize {
+        [&self.names, &self.uuid_names, &self.odd_uuids].iter().map(|it| it.bind(py).len()).sum()
     }
 
     /// Returns whether any provider has a class and the trait MISC_SHARES_VIA_AGGREGATE; None if the class is

@@ -144,6 +144,12 @@ impl NovaNode {
         Ok(node(forest, found))
     }
 
+    /// Whether the provider has been removed.
+    #[getter]
+    fn is_gone(&self) -> bool {
+        self.forest.get().read(self.found.provider).is_none()
+    }
+
     /// Whether the provider is in no tree.
     #[getter]
     fn is_alone(&self) -> bool {
@@ -156,8 +162,8 @@ impl NovaNode {
         self.facts().parent.is_none()
     }
 
-    /// Removes the provider and all below it.
-    fn remove(&self, py: Python<'_>) -> PyResult<()> {
+    /// Removes the provider and all below it; returns whether it was there.
+    fn remove(&self, py: Python<'_>) -> PyResult<bool> {
         self.forest.get().remove_subtree(py, &self.found.provider)
     }
 }
