@@ -304,6 +304,11 @@ impl Candidate<'_> {
         self.usage
     }
 
+    /// Returns the facts that come into force with the version.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.published.configuration
+    }
+
     /// Returns where a usage cell that comes to name the version has its amounts, if they may be
     /// packed.
     pub(crate) fn layout(&self) -> Option<&Layout> {

@@ -196,11 +196,12 @@ impl Attempt<'_> {
         let usage = |(position, found): (usize, &ProviderCells)| {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
+            let capacities = self.plan.capacities_of(entry);
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
                 Some(_) => {
                     let classes =
-                        relayout(before, layouts, &entry.capacities, 0).unwrap_or_else(|still| {
+                        relayout(before, layouts, capacities, 0).unwrap_or_else(|still| {
                             // If the entry has the inventory, the inventory is not valid, and has a
                             // fault already.
                             if entry.spec.inventories.get(still.class).is_none() {
@@ -212,7 +213,7 @@ impl Attempt<'_> {
                         });
                     (classes, before.generation() + 1)
                 }
-                None => (self.first_classes(position), 0),
+                None => (self.first_classes(position, capacities), 0),
             };
             let generation = entry.spec.generation.unwrap_or(generation);
             let life = found.structure.life.with(State::Live);
@@ -227,14 +228,14 @@ impl Attempt<'_> {
     }
 
     /// Returns what the usage cell of a new provider is to hold of its classes.
-    fn first_classes(&self, position: usize) -> Vec<ClassWords> {
+    fn first_classes(&self, position: usize, capacities: &[ClassCapacity]) -> Vec<ClassWords> {
         let used = self.used.get(position).map(Vec::as_slice).unwrap_or_default();
         let with_used = |capacity: &ClassCapacity| {
             let found = used.binary_search_by_key(&capacity.class, |used| used.class);
             let (used, taken) = found.map_or((0, 0), |at| (used[at].used, used[at].taken));
             capacity.with_used(used, taken, 0)
         };
-        self.plan.entries[position].capacities.iter().map(with_used).collect()
+        capacities.iter().map(with_used).collect()
     }
 
     fn count_sharing(
@@ -243,8 +244,8 @@ impl Attempt<'_> {
         dropped: &[ProviderCells],
     ) -> Result<SharingChange, Abort<Refusal>> {
         let mut sharing = SharingChange::default();
-        for entry in &self.plan.entries {
-            sharing.comes(&entry.spec.facts());
+        for candidate in self.candidates {
+            sharing.comes(candidate.facts());
         }
         for found in listed.iter().chain(dropped) {
             let Some(version) = found.configuration else { continue };

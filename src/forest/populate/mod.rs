@@ -55,7 +55,7 @@ fn populate_with_keys(
     keys: &PlanKeys<'_>,
 ) -> Result<(), Refusal> {
     let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
-        let layout = forest.layouts.layout(&entry.capacities);
+        let layout = forest.layouts.layout(plan.capacities_of(entry));
         let (usage, configuration) = (usage_of(key.cell), entry.spec.facts());
         forest.configurations.publish(&forest.ledger, usage, configuration, layout)
     };

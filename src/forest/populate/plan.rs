@@ -1,6 +1,7 @@
 //! [`Plan`]: what a list of providers says, before any forest is looked at.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use uuid::Uuid;
 
@@ -17,13 +18,16 @@ pub(crate) struct Plan<'a> {
     /// The parents that are not listed, each once.
     pub(crate) outside: Vec<Uuid>,
     pub(crate) faults: Vec<Fault>,
+    /// The capacities of all entries, one entry after the other.
+    capacities: Vec<ClassCapacity>,
 }
 
 /// Describes one provider of the list.
 pub(crate) struct Entry<'a> {
     pub(crate) spec: &'a ProviderSpec,
     pub(crate) parent: ParentOf,
-    pub(crate) capacities: Vec<ClassCapacity>,
+    /// Where its capacities are in the plan's.
+    capacities: Range<usize>,
 }
 
 impl Entry<'_> {
@@ -73,6 +77,8 @@ impl<'a> Plan<'a> {
         check_names(specs, &mut faults);
         let mut outside = Vec::new();
         let mut outside_positions = Map::default();
+        let count = specs.iter().map(|spec| spec.inventories.len()).sum();
+        let mut capacities = Vec::with_capacity(count);
         let entries: Vec<_> = specs
             .iter()
             .map(|spec| {
@@ -89,29 +95,39 @@ impl<'a> Plan<'a> {
                     },
                 };
                 check_generation(spec, &mut faults);
-                Entry { spec, parent, capacities: capacities(spec, &mut faults) }
+                let first = capacities.len();
+                add_capacities(spec, &mut capacities, &mut faults);
+                Entry { spec, parent, capacities: first..capacities.len() }
             })
             .collect();
         find_cycles(&entries, &mut faults);
-        Plan { entries, outside, faults }
+        Plan { entries, outside, faults, capacities }
+    }
+
+    /// Returns the capacities of an entry, in the order of the classes.
+    pub(crate) fn capacities_of(&self, entry: &Entry<'_>) -> &[ClassCapacity] {
+        &self.capacities[entry.capacities.clone()]
     }
 
     /// Returns the positions of the entries in an order in which parents come before their
     /// children, and siblings come in the order of the list. Leaves out the entries on a circle of
     /// parents, and those below one.
     pub(crate) fn parents_first(&self) -> Vec<usize> {
-        let mut children = vec![Vec::new(); self.entries.len()];
+        // For each entry, its first child and its next sibling.
+        let mut first = vec![None; self.entries.len()];
+        let mut next = vec![None; self.entries.len()];
         let mut order = Vec::with_capacity(self.entries.len());
-        for (position, entry) in self.entries.iter().enumerate() {
+        for (position, entry) in self.entries.iter().enumerate().rev() {
             match entry.parent {
-                ParentOf::Listed(parent) => children[parent].push(position),
+                ParentOf::Listed(parent) => next[position] = first[parent].replace(position),
                 ParentOf::None | ParentOf::Outside(_) => order.push(position),
             }
         }
-        let mut next = 0;
-        while let Some(&parent) = order.get(next) {
-            order.append(&mut children[parent]);
-            next += 1;
+        order.reverse();
+        let mut done = 0;
+        while let Some(&parent) = order.get(done) {
+            order.extend(std::iter::successors(first[parent], |child| next[*child]));
+            done += 1;
         }
         order
     }
@@ -162,15 +178,17 @@ fn check_generation(spec: &ProviderSpec, faults: &mut Vec<Fault>) {
     }
 }
 
-fn capacities(spec: &ProviderSpec, faults: &mut Vec<Fault>) -> Vec<ClassCapacity> {
-    let capacity = |(class, inventory): (_, &crate::Inventory)| match inventory.capacity() {
-        Ok(capacity) => Some(ClassCapacity { class, capacity, inventory: *inventory }),
-        Err(fault) => {
-            faults.push(Fault::InvalidInventory { provider: spec.uuid, class, fault });
-            None
+/// Adds the capacities of an entry to those of the entries before, or a fault for each inventory that is
+/// not valid.
+fn add_capacities(spec: &ProviderSpec, all: &mut Vec<ClassCapacity>, faults: &mut Vec<Fault>) {
+    for (class, inventory) in &*spec.inventories {
+        match inventory.capacity() {
+            Ok(capacity) => all.push(ClassCapacity { class, capacity, inventory: *inventory }),
+            Err(fault) => {
+                faults.push(Fault::InvalidInventory { provider: spec.uuid, class, fault });
+            }
         }
-    };
-    spec.inventories.iter().filter_map(capacity).collect()
+    }
 }
 
 /// Adds a fault for each entry on a circle of parents, but none for an entry that merely leads to
