@@ -6,25 +6,17 @@ use uuid::Uuid;
 
 use crate::claim::{AgendaKey, Allocations, Core};
 use crate::error::{Error, Fault, Result};
-use crate::forest::{
-    ClassUsage, LARGEST_LISTED_GENERATION, Mark, Plan, ProviderSpec, find, populate, set_cordon,
-};
+use crate::forest::{LARGEST_LISTED_GENERATION, Mark, Plan, fill, find, set_cordon};
 use crate::layout::{Holding, Identity, Life, rewrite_consumer, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::{Deadline, ResourceClass};
-use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
+use crate::view::dump::Dump;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Bounds the providers that are made in one transaction. Several transactions do no harm: nobody
-/// sees the forest before it is complete.
-const AT_ONCE: usize = 1 << 16;
-
 /// Makes a new forest that holds exactly what the dump says.
 pub(crate) fn load(dump: &Dump) -> Result<Core> {
-    let specs: Vec<ProviderSpec> =
-        dump.providers.iter().map(|provider| provider.configuration.clone().into()).collect();
-    let plan = Plan::new(&specs);
+    let plan = Plan::new(dump.providers.iter().map(|provider| &provider.configuration));
     let mut faults = plan.faults.clone();
     for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
         if let Some(parent) = provider.configuration.parent.filter(|_| entry.is_outside()) {
@@ -44,37 +36,25 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
     // those from the ones that this forest will issue.
     let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.life(it.consumer).is_none());
     let mark = std::iter::repeat_with(Mark::new).find(is_free);
-    let core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
-    let order = plan.parents_first();
+    let mut core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
+    let used = |position: usize, class| {
+        let used = dump.providers[position].used.get(&class);
+        used.map_or((0, 0), |amounts| (amounts.used, amounts.taken))
+    };
+    let cells = core.forest.with_all(|forest, writer| fill(forest, writer, &plan, used))?;
+    let usage_cell = |uuid| usage_of(cells[*plan.positions.get(&uuid).expect("checked above")]);
     core.forest.with_writer(|writer| {
-        let mut usage_cells = Map::default();
-        for some in order.chunks(AT_ONCE) {
-            let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
-            let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
-            let handles = populate(&core.forest, writer, &Plan::new(&listed), &used)?;
-            usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
-        }
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
             if let Some(provider) = find(&core.forest, provider.configuration.uuid.into()) {
                 set_cordon(&core.forest, writer, &provider, true)?;
             }
         }
         for consumer in &dump.consumers {
-            load_consumer(&core, writer, consumer, &usage_cells)?;
+            load_consumer(&core, writer, consumer, usage_cell)?;
         }
         Ok(())
     })?;
     Ok(core)
-}
-
-/// Returns the used amounts that the words of the provider's usage cell start with.
-fn used(provider: &ProviderDump) -> Vec<ClassUsage> {
-    let used = |(class, amounts): (&ResourceClass, &UsedAmounts)| ClassUsage {
-        class: *class,
-        used: amounts.used,
-        taken: amounts.taken,
-    };
-    provider.used.iter().map(used).collect()
 }
 
 /// Checks each consumer, and checks that usage is the sum of what all consumers hold.
@@ -150,11 +130,11 @@ fn load_consumer(
     core: &Core,
     writer: &mut Writer,
     consumer: &Allocations,
-    usage_cells: &Map<Uuid, Cell>,
+    usage_cell: impl Fn(Uuid) -> Cell,
 ) -> Result<()> {
     let mut held = Vec::with_capacity(consumer.allocations.len());
     for allocation in &consumer.allocations {
-        let usage = *usage_cells.get(&allocation.provider).expect("checked above");
+        let usage = usage_cell(allocation.provider);
         let class = allocation.class.number();
         held.push(Holding { usage, class, amount: allocation.amount });
     }

@@ -9,15 +9,15 @@ use crate::forest::core::Forest;
 use crate::forest::draft::structure_at;
 use crate::forest::keys::{KeyCell, Name, Refusal, open_key};
 use crate::forest::links::{append, unlink};
-use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
+use crate::forest::populate::plan::{Entry, ParentOf, Plan, PlanKeys};
 use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
-    ClassWords, Cordon, Layouts, Life, NameOwner, State, Structure, UsageWords, name_words,
-    usage_of, write_usage,
+    Cordon, Layouts, Life, NameOwner, State, Structure, UsageWords, name_words, usage_of,
+    write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
-use crate::values::{ClassCapacity, ResourceClass};
+use crate::values::ResourceClass;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type Set<K> = HashSet<K, foldhash::fast::RandomState>;
@@ -26,7 +26,6 @@ type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 pub(super) struct Attempt<'a> {
     pub(super) forest: &'a Forest,
     pub(super) plan: &'a Plan<'a>,
-    pub(super) used: &'a [Vec<ClassUsage>],
     pub(super) keys: &'a PlanKeys<'a>,
     pub(super) candidates: &'a [Candidate<'a>],
 }
@@ -213,7 +212,7 @@ impl Attempt<'_> {
                         });
                     (classes, before.generation() + 1)
                 }
-                None => (self.first_classes(position, capacities), 0),
+                None => (capacities.iter().map(|it| it.with_used(0, 0, 0)).collect(), 0),
             };
             let generation = entry.spec.generation.unwrap_or(generation);
             let life = found.structure.life.with(State::Live);
@@ -225,17 +224,6 @@ impl Attempt<'_> {
             words
         };
         listed.iter().enumerate().map(usage).collect()
-    }
-
-    /// Returns what the usage cell of a new provider is to hold of its classes.
-    fn first_classes(&self, position: usize, capacities: &[ClassCapacity]) -> Vec<ClassWords> {
-        let used = self.used.get(position).map(Vec::as_slice).unwrap_or_default();
-        let with_used = |capacity: &ClassCapacity| {
-            let found = used.binary_search_by_key(&capacity.class, |used| used.class);
-            let (used, taken) = found.map_or((0, 0), |at| (used[at].used, used[at].taken));
-            capacity.with_used(used, taken, 0)
-        };
-        capacities.iter().map(with_used).collect()
     }
 
     fn count_sharing(
