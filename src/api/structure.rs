@@ -234,6 +234,6 @@ impl ProviderTree {
         let plan = Plan::new(providers);
         let count = providers.len();
         let call = Call::of_forest("populate").with_values(&count);
-        self.write(call, |forest, writer| populate(forest, writer, &plan, &[]))
+        self.write(call, |forest, writer| populate(forest, writer, &plan))
     }
 }

@@ -36,6 +36,7 @@ pub use worker::{Receipt, Worker};
 
 pub(crate) use agenda::AgendaKey;
 pub(crate) use basis::Basis;
+pub(crate) use claims::Claims;
 pub(crate) use consumer::{allocations, read_allocations};
 pub(crate) use core::Core;
 pub(crate) use fact::{Answer, Answers, Question};

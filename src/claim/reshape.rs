@@ -88,7 +88,7 @@ impl<'a> Reshape<'a> {
         }
         let mut sharing = SharingChange::default();
         let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
-            let layout = forest.layouts.layout(&entry.capacities);
+            let layout = forest.layouts.layout(plan.capacities_of(entry));
             let (usage, facts) = (usage_of(key.cell), entry.spec.facts());
             sharing.comes(&facts);
             forest.configurations.publish(&forest.ledger, usage, facts, layout)
@@ -128,8 +128,12 @@ impl<'a> Reshape<'a> {
         for position in self.plan.parents_first() {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
-            let classes: Vec<ClassWords> =
-                entry.capacities.iter().map(|capacity| capacity.with_used(0, 0, 0)).collect();
+            let classes: Vec<ClassWords> = self
+                .plan
+                .capacities_of(entry)
+                .iter()
+                .map(|capacity| capacity.with_used(0, 0, 0))
+                .collect();
             let candidate = &self.created[position];
             let generation = entry.spec.generation.unwrap_or(0);
             let named = (entry.spec.uuid, &entry.spec.name);

@@ -153,9 +153,7 @@ impl Configurations {
         layout: Option<Layout>,
     ) -> Candidate<'a> {
         let published = Published { configuration: Arc::new(configuration), layout };
-        // Relaxed: only the uniqueness of the answer matters.
-        let version =
-            self.versions.fetch_add(1, Ordering::Relaxed) & ((1 << CONFIGURATION_BITS) - 1);
+        let version = self.new_version();
         let from = ledger.now();
         self.slots.get_or_make(usage).update(|versions| {
             let mut versions = versions.map_or_else(Versions::new, |now| (**now).clone());
@@ -165,6 +163,28 @@ impl Configurations {
         reached(Step::ConfigurationPublished);
         let state = Flag::new(State::Candidate);
         Candidate { configurations: self, ledger, usage, version, published, from, state }
+    }
+
+    fn new_version(&self) -> u64 {
+        // Relaxed: only the uniqueness of the answer matters.
+        self.versions.fetch_add(1, Ordering::Relaxed) & ((1 << CONFIGURATION_BITS) - 1)
+    }
+
+    /// Returns the first configuration of a provider in a forest that no other thread knows.
+    pub(crate) fn first(&self, facts: Arc<Facts>, layout: Option<Layout>) -> FirstConfiguration {
+        let published = Published { configuration: facts, layout };
+        FirstConfiguration(Version {
+            number: self.new_version(),
+            published,
+            from: Stamp::BEGINNING,
+        })
+    }
+
+    /// Puts these configurations into the slots of these usage cells, which come in rising order and are
+    /// the first to have any. Nobody else looks for them meanwhile.
+    pub(crate) fn fill(&mut self, all: impl Iterator<Item = (Cell, FirstConfiguration)>) {
+        let versions = |FirstConfiguration(version)| Arc::new(Versions::from_buf([version]));
+        self.slots.fill(all.map(|(usage, first)| (usage, versions(first))));
     }
 
     /// Returns the configuration that `usage` names as `version`. Returns `None` if the
@@ -277,6 +297,20 @@ impl Configurations {
     }
 }
 
+/// Holds the first configuration of a provider, in a forest that no other thread knows.
+pub(crate) struct FirstConfiguration(Version);
+
+impl FirstConfiguration {
+    pub(crate) fn version(&self) -> u64 {
+        self.0.number
+    }
+
+    /// Returns where the usage cell that names the version has its amounts, if they may be packed.
+    pub(crate) fn layout(&self) -> Option<&Layout> {
+        self.0.published.layout.as_ref()
+    }
+}
+
 /// Holds a published version, which goes away unless it is put in force.
 pub(crate) struct Candidate<'a> {
     configurations: &'a Configurations,
@@ -302,6 +336,11 @@ impl Candidate<'_> {
     /// Returns the usage cell that may come to name the version.
     pub(crate) fn usage(&self) -> Cell {
         self.usage
+    }
+
+    /// Returns the facts that come into force with the version.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.published.configuration
     }
 
     /// Returns where a usage cell that comes to name the version has its amounts, if they may be

@@ -74,14 +74,31 @@ impl Forest {
 
     /// Runs `body` with a writer that no other thread uses meanwhile.
     pub(crate) fn with_writer<T>(&self, body: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
-        let mut writer = match self.idle_writers.take() {
-            Some(writer) => writer,
-            None => Box::new(self.ledger.writer()?),
-        };
+        let mut writer = self.writer()?;
         let result = body(&mut writer);
         writer.rest();
         self.idle_writers.put(writer);
         result
+    }
+
+    /// Does what [`with_writer`](Self::with_writer) does, in a forest that no other thread knows: `body`
+    /// has all of it for itself.
+    pub(crate) fn with_all<T>(
+        &mut self,
+        body: impl FnOnce(&mut Forest, &mut Writer) -> Result<T>,
+    ) -> Result<T> {
+        let mut writer = self.writer()?;
+        let result = body(self, &mut writer);
+        self.idle_writers.put(writer);
+        result
+    }
+
+    /// Returns a writer that no other thread uses.
+    fn writer(&self) -> Result<Box<Writer>> {
+        match self.idle_writers.take() {
+            Some(writer) => Ok(writer),
+            None => Ok(Box::new(self.ledger.writer()?)),
+        }
     }
 
     /// Counts the cells and records that nothing uses, in the common free lists and in the stocks

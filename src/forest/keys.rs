@@ -10,6 +10,7 @@
 //! | free | live | the transaction that creates |
 //! | free | free, next incarnation | `retire`, when a call that interned it ends |
 //! | live | free, next incarnation | the transaction that removes |
+//! | never used | live | `fill`, in a forest that no other thread knows |
 //!
 //! The forest itself can *issue* a uuid for a consumer, which says what cell, and what life of that cell,
 //! it is the key of; see [`Mark`]. Such a key has no entry: the cell alone decides.
@@ -324,6 +325,22 @@ impl<K: Key + Clone> Keys<K> {
             reached(Step::Interned);
         }
         added.then_some(interned)
+    }
+
+    /// Makes room for so many keys, in a forest that no other thread knows and that has none.
+    pub(crate) fn make_room(&mut self, keys: usize) {
+        self.index = Index::with_room(keys);
+    }
+
+    /// Takes a cell that was never used, for a key that [`enter`](Self::enter) enters.
+    pub(crate) fn vacant_cell(&mut self, writer: &mut Writer) -> Result<Cell, Limit> {
+        writer.take_vacant(self.kind)
+    }
+
+    /// Enters the cell of a key that no other cell stands for, in its first life.
+    pub(crate) fn enter(&mut self, key: &K, cell: Cell) -> KeyCell {
+        let life = Life::from_word(first_words(self.kind)[0]);
+        self.insert_new(key, cell, life).expect("no key is there twice")
     }
 
     /// Takes cells that nothing uses, by a call of `take`.

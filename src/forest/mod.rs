@@ -53,7 +53,7 @@ pub(crate) use find::find;
 pub(crate) use generation::LARGEST_LISTED_GENERATION;
 pub(crate) use keys::{KeyCell, Keys, Name, Own, Refusal, while_stale, with_both_keys};
 pub(crate) use mark::Mark;
-pub(crate) use populate::{ClassUsage, Entry, Plan, PlanKeys, check_parents, populate};
+pub(crate) use populate::{Entry, Plan, PlanKeys, check_parents, fill, populate};
 pub(crate) use provider::Origin;
 pub(crate) use reader::{ForestReader, Node};
 pub(crate) use recent::RecentProviders;

@@ -129,6 +129,33 @@ pub(crate) fn rewrite_consumer(
 ) -> Result<()> {
     check_count(held.len())?;
     let words = transaction.renew(place, words_of(held.len(), term.is_some()));
+    fill_consumer(words, life, identity, term, held);
+    Ok(())
+}
+
+/// Returns the words of the cell of a consumer that holds `held`. Returns an error if these are more
+/// amounts than a consumer can hold.
+pub(crate) fn consumer_words(
+    life: Life,
+    identity: Identity,
+    term: Option<Term>,
+    held: &[Holding],
+) -> Result<Vec<u64>> {
+    check_count(held.len())?;
+    let mut words = vec![0; words_of(held.len(), term.is_some())];
+    fill_consumer(&mut words, life, identity, term, held.iter().copied());
+    Ok(words)
+}
+
+/// Sets all words of the cell of a consumer; there have to be as many as that [takes](words_of).
+#[inline]
+fn fill_consumer(
+    words: &mut [u64],
+    life: Life,
+    identity: Identity,
+    term: Option<Term>,
+    held: impl Iterator<Item = Holding>,
+) {
     let (head, words) = words.split_at_mut(HEADER);
     head.copy_from_slice(&header(life, identity, term));
     let (pairs, rest) = words.as_chunks_mut();
@@ -138,7 +165,6 @@ pub(crate) fn rewrite_consumer(
     if let (Some(last), Some(term)) = (rest.first_mut(), term) {
         *last = term.ticket;
     }
-    Ok(())
 }
 
 /// Counts the words of the cell of a consumer that holds this number of amounts.

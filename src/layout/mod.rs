@@ -10,8 +10,8 @@ mod usage;
 mod words;
 
 pub(crate) use consumer::{
-    ConsumerWords, Holding, Identity, Term, check_count, consumer_cells, copy_held, copy_words,
-    is_live_consumer, rewrite_consumer, stands_for, words_of, write_consumer,
+    ConsumerWords, Holding, Identity, Term, check_count, consumer_cells, consumer_words, copy_held,
+    copy_words, is_live_consumer, rewrite_consumer, stands_for, words_of, write_consumer,
 };
 pub(crate) use life::{CellKind, Life, State};
 pub(crate) use name::{NAME_WORDS, NameOwner, name_words, owner_in, owner_of};

@@ -263,6 +263,10 @@ impl<K: Ord, V: Copy + PartialEq> Index<K, V> {
         Index(RwLock::new(BTreeMap::new()))
     }
 
+    pub(crate) fn with_room(_: usize) -> Self {
+        Self::new()
+    }
+
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -309,6 +313,10 @@ pub(crate) struct Slot<T>(RwLock<Option<Arc<T>>>);
 impl<T> Slot<T> {
     pub(crate) fn empty() -> Self {
         Slot(RwLock::new(None))
+    }
+
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Slot(RwLock::new(Some(value)))
     }
 
     pub(crate) fn with<R>(&self, read: impl FnOnce(Option<&T>) -> R) -> R {

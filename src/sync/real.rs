@@ -54,7 +54,13 @@ pub(crate) struct Index<K, V>(DashMap<K, V, foldhash::quality::RandomState>);
 
 impl<K: Eq + Hash, V: Copy + PartialEq> Index<K, V> {
     pub(crate) fn new() -> Self {
-        Index(DashMap::with_hasher(foldhash::quality::RandomState::default()))
+        Self::with_room(0)
+    }
+
+    /// Creates an index with room for so many entries.
+    pub(crate) fn with_room(entries: usize) -> Self {
+        let hashes = foldhash::quality::RandomState::default();
+        Index(DashMap::with_capacity_and_hasher(entries, hashes))
     }
 
     /// Returns the value of `key`. Takes a shard's read lock for O(1).
@@ -220,6 +226,10 @@ pub(crate) struct Slot<T>(ArcSwapAny<Option<Arc<T>>, Strategy>);
 impl<T> Slot<T> {
     pub(crate) fn empty() -> Self {
         Slot(ArcSwapAny::with_strategy(None, Strategy::default()))
+    }
+
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        Slot(ArcSwapAny::with_strategy(Some(value), Strategy::default()))
     }
 
     /// Applies `read` to the current value. Holds no lock meanwhile.

@@ -4,27 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{AgendaKey, Allocations, Core};
+use crate::claim::{AgendaKey, Allocation, Allocations, Claims, Core};
 use crate::error::{Error, Fault, Result};
-use crate::forest::{
-    ClassUsage, LARGEST_LISTED_GENERATION, Mark, Plan, ProviderSpec, find, populate, set_cordon,
-};
-use crate::layout::{Holding, Identity, Life, rewrite_consumer, usage_of};
+use crate::forest::{LARGEST_LISTED_GENERATION, Mark, Plan, fill, find, set_cordon};
+use crate::layout::{CellKind, Holding, Identity, Life, consumer_words, usage_of};
 use crate::ledger::{Cell, Writer};
 use crate::values::{Deadline, ResourceClass};
-use crate::view::dump::{Dump, ProviderDump, UsedAmounts};
+use crate::view::dump::Dump;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-/// Bounds the providers that are made in one transaction. Several transactions do no harm: nobody
-/// sees the forest before it is complete.
-const AT_ONCE: usize = 1 << 16;
+type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 
 /// Makes a new forest that holds exactly what the dump says.
 pub(crate) fn load(dump: &Dump) -> Result<Core> {
-    let specs: Vec<ProviderSpec> =
-        dump.providers.iter().map(|provider| provider.configuration.clone().into()).collect();
-    let plan = Plan::new(&specs);
+    let plan = Plan::new(dump.providers.iter().map(|provider| &provider.configuration));
     let mut faults = plan.faults.clone();
     for (provider, entry) in dump.providers.iter().zip(&plan.entries) {
         if let Some(parent) = provider.configuration.parent.filter(|_| entry.is_outside()) {
@@ -44,43 +37,35 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
     // those from the ones that this forest will issue.
     let is_free = |mark: &Mark| dump.consumers.iter().all(|it| mark.life(it.consumer).is_none());
     let mark = std::iter::repeat_with(Mark::new).find(is_free);
-    let core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
-    let order = plan.parents_first();
-    core.forest.with_writer(|writer| {
-        let mut usage_cells = Map::default();
-        for some in order.chunks(AT_ONCE) {
-            let listed: Vec<_> = some.iter().map(|at| specs[*at].clone()).collect();
-            let used: Vec<_> = some.iter().map(|at| used(&dump.providers[*at])).collect();
-            let handles = populate(&core.forest, writer, &Plan::new(&listed), &used)?;
-            usage_cells.extend(handles.iter().map(|one| (one.uuid(), usage_of(one.cell))));
-        }
+    let mut core = Core::with_mark(mark.expect("an endless iterator ends only by what is found"));
+    let used = |position: usize, class| {
+        let used = dump.providers[position].used.get(&class);
+        used.map_or((0, 0), |amounts| (amounts.used, amounts.taken))
+    };
+    let Core { forest, claims } = &mut core;
+    forest.with_all(|forest, writer| {
+        let cells = fill(forest, writer, &plan, used)?;
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
-            if let Some(provider) = find(&core.forest, provider.configuration.uuid.into()) {
-                set_cordon(&core.forest, writer, &provider, true)?;
+            if let Some(provider) = find(forest, provider.configuration.uuid.into()) {
+                set_cordon(forest, writer, &provider, true)?;
             }
         }
+        let usage_cell = |uuid| usage_of(cells[*plan.positions.get(&uuid).expect("checked above")]);
+        claims.consumers.make_room(dump.consumers.len());
         for consumer in &dump.consumers {
-            load_consumer(&core, writer, consumer, &usage_cells)?;
+            load_consumer(claims, writer, consumer, usage_cell)?;
         }
         Ok(())
     })?;
     Ok(core)
 }
 
-/// Returns the used amounts that the words of the provider's usage cell start with.
-fn used(provider: &ProviderDump) -> Vec<ClassUsage> {
-    let used = |(class, amounts): (&ResourceClass, &UsedAmounts)| ClassUsage {
-        class: *class,
-        used: amounts.used,
-        taken: amounts.taken,
-    };
-    provider.used.iter().map(used).collect()
-}
-
 /// Checks each consumer, and checks that usage is the sum of what all consumers hold.
 fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
     // Sums what is held and taken of each inventory.
-    let mut sums: Map<(Uuid, ResourceClass), u128> = Map::default();
+    let count = dump.providers.iter().map(|it| it.configuration.inventories.len()).sum();
+    let mut sums: Map<(Uuid, ResourceClass), u128> =
+        Map::with_capacity_and_hasher(count, Default::default());
     for provider in &dump.providers {
         let uuid = provider.configuration.uuid;
         for (class, _) in provider.configuration.inventories.iter() {
@@ -88,7 +73,7 @@ fn check_consumers(dump: &Dump, faults: &mut Vec<Fault>) {
             sums.insert((uuid, class), taken.into());
         }
     }
-    let mut seen = HashSet::<_, foldhash::fast::RandomState>::default();
+    let mut seen = Set::with_capacity_and_hasher(dump.consumers.len(), Default::default());
     for consumer in &dump.consumers {
         if !seen.insert(consumer.consumer) {
             faults.push(Fault::DuplicateConsumer { consumer: consumer.consumer });
@@ -130,7 +115,7 @@ fn check_consumer(
     if allocations.is_empty() {
         faults.push(Fault::EmptyConsumer { consumer: uuid });
     }
-    let mut seen = HashSet::<_, foldhash::fast::RandomState>::default();
+    let mut seen = Set::default();
     for held in allocations {
         let (provider, class, amount) = (held.provider, held.class, held.amount);
         if amount == 0 || !seen.insert((provider, class)) {
@@ -147,31 +132,26 @@ fn check_consumer(
 
 /// Writes what a consumer holds. The usage of the providers counts it already.
 fn load_consumer(
-    core: &Core,
+    claims: &mut Claims,
     writer: &mut Writer,
     consumer: &Allocations,
-    usage_cells: &Map<Uuid, Cell>,
+    usage_cell: impl Fn(Uuid) -> Cell,
 ) -> Result<()> {
-    let mut held = Vec::with_capacity(consumer.allocations.len());
-    for allocation in &consumer.allocations {
-        let usage = *usage_cells.get(&allocation.provider).expect("checked above");
-        let class = allocation.class.number();
-        held.push(Holding { usage, class, amount: allocation.amount });
-    }
+    let Allocations { consumer: uuid, generation, deadline, tag, ref allocations } = *consumer;
+    let holding = |held: &Allocation| {
+        let usage = usage_cell(held.provider);
+        Holding { usage, class: held.class.number(), amount: held.amount }
+    };
+    let mut held: Vec<_> = allocations.iter().map(holding).collect();
     held.sort_unstable_by_key(|held| (held.usage, held.class));
-    let term = consumer.deadline.map(|deadline| core.claims.leases.new_term(deadline.0));
-    let interned = core.claims.consumers.intern(writer, &consumer.consumer)?;
-    writer.transact::<_, Error>(|transaction| {
-        let place = transaction.open(interned.cell)?;
-        let life = Life::of_words(transaction.words(place));
-        let held = held.iter().copied();
-        let Allocations { consumer: uuid, generation, tag, .. } = *consumer;
-        let identity = Identity { uuid, generation, tag };
-        rewrite_consumer(transaction, (place, life), identity, term, held)?;
-        Ok(())
-    })?;
+    let term = deadline.map(|deadline| claims.leases.new_term(deadline.0));
+    let life = Life::first(CellKind::Consumer);
+    let words = consumer_words(life, Identity { uuid, generation, tag }, term, &held)?;
+    let cell = claims.consumers.vacant_cell(writer)?;
+    writer.write_first_version(cell, &words)?;
+    let key = claims.consumers.enter(&uuid, cell);
     if let Some(term) = term {
-        core.claims.leases.agenda.insert(AgendaKey::new(term, interned), consumer.consumer);
+        claims.leases.agenda.insert(AgendaKey::new(term, key), uuid);
     }
     Ok(())
 }

@@ -15,9 +15,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use provider_tree::{
-    Allocations, Claim, Dump, Edit, Error, Expect, Facts, Inventories, Inventory, Provider,
-    ProviderDump, ProviderTree, ResourceClass, Resources, Result, Trait, Usage, UsedAmounts,
-    Worker, coming_from_nova::NovaProviderTree,
+    Allocations, Claim, Dump, Edit, Error, Expect, Facts, Inventories, Inventory, Mirror, Provider,
+    ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Resources, Result, Trait, Usage,
+    UsedAmounts, View, Worker, coming_from_nova::NovaProviderTree,
 };
 use uuid::Uuid;
 
@@ -280,6 +280,55 @@ fn generations_go_on_from_where_they_were() {
     let claim = Claim::new(TWO).take(&host, MEMORY, 16);
     let receipt = tree.worker().unwrap().replace(&claim, Expect::Generation(3)).unwrap();
     assert_eq!(receipt.generation, 4);
+}
+
+type Change<'a> = &'a dyn Fn(&ProviderTree) -> Result<()>;
+
+/// The cells of a loaded forest say the same as those of a forest that has come to be by changes: what is
+/// done to both makes the same of both.
+#[test]
+fn a_loaded_forest_changes_as_the_first_one_does() {
+    let first = ProviderTree::new();
+    let spec = |name: &str| ProviderSpec::new(id(name), name);
+    let hosts = ["a", "b", "c", "d"].map(spec);
+    let children = |host: &ProviderSpec| {
+        let (name, uuid) = (host.name.clone(), host.uuid);
+        (0..5).map(move |number| spec(&format!("{number} of {name}")).with_parent(uuid))
+    };
+    let all: Vec<_> = hosts.iter().cloned().chain(hosts.iter().flat_map(children)).collect();
+    first.populate(&all).unwrap();
+    first.cordon(&find(&first, "b")).unwrap();
+    let second = ProviderTree::load(&first.snapshot().dump().unwrap()).unwrap();
+    let mut view = second.view();
+    let mut feed = second.subscribe(&second.snapshot());
+    let mut mirror = Mirror::new(feed.position()).unwrap();
+
+    let child = |number: usize, host: usize| all[4 + 5 * host + number].uuid;
+    let changes: [Change<'_>; 10] = [
+        // In the middle, at the end, at the beginning.
+        &|tree| tree.remove(&tree.find(child(2, 0)).unwrap()).map(drop),
+        &|tree| tree.remove(&tree.find(child(4, 0)).unwrap()).map(drop),
+        &|tree| tree.remove(&tree.find(child(0, 0)).unwrap()).map(drop),
+        &|tree| tree.remove(&find(tree, "c")).map(drop),
+        &|tree| tree.reparent(&tree.find(child(1, 1)).unwrap(), Some(&find(tree, "d"))),
+        &|tree| tree.reparent(&find(tree, "a"), Some(&tree.find(child(3, 3)).unwrap())),
+        &|tree| tree.create_child(&find(tree, "b"), "new", id("new")).map(drop),
+        &|tree| tree.rename(&find(tree, "new"), "newer"),
+        &|tree| tree.populate(&[spec("d"), spec("e").with_inventories(of(VCPU, 4))]).map(drop),
+        &|tree| tree.uncordon(&find(tree, "b")).map(drop),
+    ];
+    for change in changes {
+        change(&first).unwrap();
+        change(&second).unwrap();
+        let dump = second.snapshot().dump().unwrap();
+        assert_eq!(dump, first.snapshot().dump().unwrap());
+        mirror.apply(&feed.poll().unwrap()).unwrap();
+        assert_eq!(mirror.dump(), dump);
+        view.refresh();
+        let seen =
+            |view: &View| (view.trees(), view.providers(), view.free(VCPU).iter().sum::<u64>());
+        assert_eq!(seen(&view), seen(&second.view()));
+    }
 }
 
 #[test]

@@ -9,15 +9,15 @@ use crate::forest::core::Forest;
 use crate::forest::draft::structure_at;
 use crate::forest::keys::{KeyCell, Name, Refusal, open_key};
 use crate::forest::links::{append, unlink};
-use crate::forest::populate::plan::{ClassUsage, Entry, ParentOf, Plan, PlanKeys};
+use crate::forest::populate::plan::{Entry, ParentOf, Plan, PlanKeys};
 use crate::forest::remove::OldProvider;
 use crate::forest::sharing::SharingChange;
 use crate::layout::{
-    ClassWords, Cordon, Layouts, Life, NameOwner, State, Structure, UsageWords, name_words,
-    usage_of, write_usage,
+    Cordon, Layouts, Life, NameOwner, State, Structure, UsageWords, name_words, usage_of,
+    write_usage,
 };
 use crate::ledger::{Abort, Cell, Place, Torn, Transaction};
-use crate::values::{ClassCapacity, ResourceClass};
+use crate::values::ResourceClass;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 type Set<K> = HashSet<K, foldhash::fast::RandomState>;
@@ -26,7 +26,6 @@ type Set<K> = HashSet<K, foldhash::fast::RandomState>;
 pub(super) struct Attempt<'a> {
     pub(super) forest: &'a Forest,
     pub(super) plan: &'a Plan<'a>,
-    pub(super) used: &'a [Vec<ClassUsage>],
     pub(super) keys: &'a PlanKeys<'a>,
     pub(super) candidates: &'a [Candidate<'a>],
 }
@@ -196,11 +195,12 @@ impl Attempt<'_> {
         let usage = |(position, found): (usize, &ProviderCells)| {
             transaction.note_progress();
             let entry = &self.plan.entries[position];
+            let capacities = self.plan.capacities_of(entry);
             let before = UsageWords(transaction.words(found.usage));
             let (classes, generation) = match found.configuration {
                 Some(_) => {
                     let classes =
-                        relayout(before, layouts, &entry.capacities, 0).unwrap_or_else(|still| {
+                        relayout(before, layouts, capacities, 0).unwrap_or_else(|still| {
                             // If the entry has the inventory, the inventory is not valid, and has a
                             // fault already.
                             if entry.spec.inventories.get(still.class).is_none() {
@@ -212,7 +212,7 @@ impl Attempt<'_> {
                         });
                     (classes, before.generation() + 1)
                 }
-                None => (self.first_classes(position), 0),
+                None => (capacities.iter().map(|it| it.with_used(0, 0, 0)).collect(), 0),
             };
             let generation = entry.spec.generation.unwrap_or(generation);
             let life = found.structure.life.with(State::Live);
@@ -226,25 +226,14 @@ impl Attempt<'_> {
         listed.iter().enumerate().map(usage).collect()
     }
 
-    /// Returns what the usage cell of a new provider is to hold of its classes.
-    fn first_classes(&self, position: usize) -> Vec<ClassWords> {
-        let used = self.used.get(position).map(Vec::as_slice).unwrap_or_default();
-        let with_used = |capacity: &ClassCapacity| {
-            let found = used.binary_search_by_key(&capacity.class, |used| used.class);
-            let (used, taken) = found.map_or((0, 0), |at| (used[at].used, used[at].taken));
-            capacity.with_used(used, taken, 0)
-        };
-        self.plan.entries[position].capacities.iter().map(with_used).collect()
-    }
-
     fn count_sharing(
         &self,
         listed: &[ProviderCells],
         dropped: &[ProviderCells],
     ) -> Result<SharingChange, Abort<Refusal>> {
         let mut sharing = SharingChange::default();
-        for entry in &self.plan.entries {
-            sharing.comes(&entry.spec.facts());
+        for candidate in self.candidates {
+            sharing.comes(candidate.facts());
         }
         for found in listed.iter().chain(dropped) {
             let Some(version) = found.configuration else { continue };

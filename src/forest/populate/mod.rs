@@ -6,6 +6,7 @@
 //! *dropped*.
 
 mod attempt;
+mod fill;
 mod plan;
 mod spec;
 
@@ -18,17 +19,15 @@ use crate::layout::usage_of;
 use crate::ledger::{Transaction, Writer};
 use attempt::Attempt;
 pub(crate) use attempt::check_parents;
-pub(crate) use plan::{ClassUsage, Entry, Plan, PlanKeys};
+pub(crate) use fill::fill;
+pub(crate) use plan::{Entry, Plan, PlanKeys};
 pub use spec::ProviderSpec;
 
 /// Makes the forest what the plan says; returns the providers in the order of the plan's entries.
-/// `used` lists for each entry what is used of a new provider from the beginning, by class. If
-/// `used` is shorter than the plan, nothing is used of the providers beyond its end.
 pub(crate) fn populate(
     forest: &Forest,
     writer: &mut Writer,
     plan: &Plan<'_>,
-    used: &[Vec<ClassUsage>],
 ) -> Result<Vec<Provider>> {
     plan.entries.iter().try_for_each(|entry| entry.spec.inventories.check_count())?;
     let uuids = plan.entries.iter().map(|entry| &entry.spec.uuid).chain(&plan.outside);
@@ -38,7 +37,7 @@ pub(crate) fn populate(
         with_both_keys(writer, uuids, names, |writer, providers, name_keys| {
             let (structures, outside) = providers.split_at(plan.entries.len());
             let keys = PlanKeys { structures, name_keys, outside };
-            populate_with_keys(forest, writer, plan, used, &keys)?;
+            populate_with_keys(forest, writer, plan, &keys)?;
             let handle =
                 |(entry, key): (&Entry<'_>, &KeyCell)| forest.handle_of(entry.spec.uuid, *key);
             Ok(plan.entries.iter().zip(structures).map(handle).collect())
@@ -51,16 +50,15 @@ fn populate_with_keys(
     forest: &Forest,
     writer: &mut Writer,
     plan: &Plan<'_>,
-    used: &[Vec<ClassUsage>],
     keys: &PlanKeys<'_>,
 ) -> Result<(), Refusal> {
     let publish = |(entry, key): (&Entry<'_>, &KeyCell)| {
-        let layout = forest.layouts.layout(&entry.capacities);
+        let layout = forest.layouts.layout(plan.capacities_of(entry));
         let (usage, configuration) = (usage_of(key.cell), entry.spec.facts());
         forest.configurations.publish(&forest.ledger, usage, configuration, layout)
     };
     let candidates: Vec<_> = plan.entries.iter().zip(keys.structures).map(publish).collect();
-    let attempt = Attempt { forest, plan, used, keys, candidates: &candidates };
+    let attempt = Attempt { forest, plan, keys, candidates: &candidates };
     let body = |transaction: &mut Transaction<'_>| attempt.body(transaction);
     let (leftovers, at) = Candidate::decide(candidates.iter(), writer, body)?;
     // Holds the replaced and dropped configurations until everything is forgotten.

@@ -1,32 +1,38 @@
 //! [`Plan`]: what a list of providers says, before any forest is looked at.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use uuid::Uuid;
 
 use crate::error::{Fault, NameFault, check_provider_name};
 use crate::forest::generation::LARGEST_LISTED_GENERATION;
 use crate::forest::keys::KeyCell;
-use crate::forest::populate::spec::ProviderSpec;
-use crate::values::{ClassCapacity, ResourceClass};
+use crate::forest::populate::spec::{Listed, ProviderSpec};
+use crate::values::ClassCapacity;
 
 /// Holds a list of providers with the places of their parents, and the faults that the list has in
 /// any forest.
-pub(crate) struct Plan<'a> {
-    pub(crate) entries: Vec<Entry<'a>>,
+pub(crate) struct Plan<'a, S = ProviderSpec> {
+    pub(crate) entries: Vec<Entry<'a, S>>,
+    /// The position of each listed uuid, the first position if there are several.
+    pub(crate) positions: Map<Uuid, usize>,
     /// The parents that are not listed, each once.
     pub(crate) outside: Vec<Uuid>,
     pub(crate) faults: Vec<Fault>,
+    /// The capacities of all entries, one entry after the other.
+    capacities: Vec<ClassCapacity>,
 }
 
 /// Describes one provider of the list.
-pub(crate) struct Entry<'a> {
-    pub(crate) spec: &'a ProviderSpec,
+pub(crate) struct Entry<'a, S = ProviderSpec> {
+    pub(crate) spec: &'a S,
     pub(crate) parent: ParentOf,
-    pub(crate) capacities: Vec<ClassCapacity>,
+    /// Where its capacities are in the plan's.
+    capacities: Range<usize>,
 }
 
-impl Entry<'_> {
+impl<S> Entry<'_, S> {
     /// Returns whether the provider has a parent that is not listed.
     pub(crate) fn is_outside(&self) -> bool {
         matches!(self.parent, ParentOf::Outside(_))
@@ -55,63 +61,64 @@ pub(crate) struct PlanKeys<'a> {
     pub(crate) outside: &'a [KeyCell],
 }
 
-/// Tells how much of one class of a new provider is used from the beginning, as a dump says.
-#[derive(Clone, Copy)]
-pub(crate) struct ClassUsage {
-    pub(crate) class: ResourceClass,
-    pub(crate) used: u64,
-    pub(crate) taken: u64,
-}
-
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-impl<'a> Plan<'a> {
+impl<'a, S: Listed> Plan<'a, S> {
     /// Makes a plan of `specs`. O(n) for n entries with their inventories; nothing recurses.
-    pub(crate) fn new(specs: &'a [ProviderSpec]) -> Self {
+    pub(crate) fn new(specs: impl IntoIterator<Item = &'a S>) -> Self {
+        let specs: Vec<_> = specs.into_iter().collect();
         let mut faults = Vec::new();
-        let positions = positions(specs, &mut faults);
-        check_names(specs, &mut faults);
+        let positions = positions(&specs, &mut faults);
+        check_names(&specs, &mut faults);
         let mut outside = Vec::new();
         let mut outside_positions = Map::default();
-        let entries: Vec<_> = specs
-            .iter()
-            .map(|spec| {
-                let parent = match spec.parent {
-                    None => ParentOf::None,
-                    Some(parent) => match positions.get(&parent) {
-                        Some(position) => ParentOf::Listed(*position),
-                        None => ParentOf::Outside(*outside_positions.entry(parent).or_insert_with(
-                            || {
-                                outside.push(parent);
-                                outside.len() - 1
-                            },
-                        )),
-                    },
-                };
-                check_generation(spec, &mut faults);
-                Entry { spec, parent, capacities: capacities(spec, &mut faults) }
-            })
-            .collect();
+        let mut parent_of = |parent| match positions.get(&parent) {
+            Some(position) => ParentOf::Listed(*position),
+            None => ParentOf::Outside(*outside_positions.entry(parent).or_insert_with(|| {
+                outside.push(parent);
+                outside.len() - 1
+            })),
+        };
+        let count = specs.iter().map(|spec| spec.inventories().len()).sum();
+        let mut capacities = Vec::with_capacity(count);
+        let entry = |spec: &'a S| {
+            let parent = spec.parent().map_or(ParentOf::None, &mut parent_of);
+            check_generation(spec, &mut faults);
+            let first = capacities.len();
+            add_capacities(spec, &mut capacities, &mut faults);
+            Entry { spec, parent, capacities: first..capacities.len() }
+        };
+        let entries: Vec<_> = specs.into_iter().map(entry).collect();
         find_cycles(&entries, &mut faults);
-        Plan { entries, outside, faults }
+        Plan { entries, positions, outside, faults, capacities }
+    }
+}
+
+impl<S> Plan<'_, S> {
+    /// Returns the capacities of an entry, in the order of the classes.
+    pub(crate) fn capacities_of(&self, entry: &Entry<'_, S>) -> &[ClassCapacity] {
+        &self.capacities[entry.capacities.clone()]
     }
 
     /// Returns the positions of the entries in an order in which parents come before their
     /// children, and siblings come in the order of the list. Leaves out the entries on a circle of
     /// parents, and those below one.
     pub(crate) fn parents_first(&self) -> Vec<usize> {
-        let mut children = vec![Vec::new(); self.entries.len()];
+        // For each entry, its first child and its next sibling.
+        let mut first = vec![None; self.entries.len()];
+        let mut next = vec![None; self.entries.len()];
         let mut order = Vec::with_capacity(self.entries.len());
-        for (position, entry) in self.entries.iter().enumerate() {
+        for (position, entry) in self.entries.iter().enumerate().rev() {
             match entry.parent {
-                ParentOf::Listed(parent) => children[parent].push(position),
+                ParentOf::Listed(parent) => next[position] = first[parent].replace(position),
                 ParentOf::None | ParentOf::Outside(_) => order.push(position),
             }
         }
-        let mut next = 0;
-        while let Some(&parent) = order.get(next) {
-            order.append(&mut children[parent]);
-            next += 1;
+        order.reverse();
+        let mut done = 0;
+        while let Some(&parent) = order.get(done) {
+            order.extend(std::iter::successors(first[parent], |child| next[*child]));
+            done += 1;
         }
         order
     }
@@ -119,63 +126,66 @@ impl<'a> Plan<'a> {
 
 /// Returns the position of each uuid, the first position if there are several. Adds a fault for
 /// each uuid that is listed twice.
-fn positions(specs: &[ProviderSpec], faults: &mut Vec<Fault>) -> Map<Uuid, usize> {
+fn positions(specs: &[&impl Listed], faults: &mut Vec<Fault>) -> Map<Uuid, usize> {
     let mut positions = Map::with_capacity_and_hasher(specs.len(), Default::default());
     let mut reported = Map::default();
     for (position, spec) in specs.iter().enumerate() {
-        if *positions.entry(spec.uuid).or_insert(position) != position
-            && reported.insert(spec.uuid, ()).is_none()
+        let provider = spec.uuid();
+        if *positions.entry(provider).or_insert(position) != position
+            && reported.insert(provider, ()).is_none()
         {
-            faults.push(Fault::DuplicateUuid { provider: spec.uuid });
+            faults.push(Fault::DuplicateUuid { provider });
         }
     }
     positions
 }
 
-fn check_names(specs: &[ProviderSpec], faults: &mut Vec<Fault>) {
+fn check_names(specs: &[&impl Listed], faults: &mut Vec<Fault>) {
     let mut first = Map::with_capacity_and_hasher(specs.len(), Default::default());
     let mut shared = vec![false; specs.len()];
     for (position, spec) in specs.iter().enumerate() {
-        let earlier = *first.entry(&*spec.name).or_insert(position);
+        let earlier = *first.entry(&**spec.name()).or_insert(position);
         // Entries with one uuid have another fault already.
-        if specs[earlier].uuid != spec.uuid {
+        if earlier != position && specs[earlier].uuid() != spec.uuid() {
             shared[earlier] = true;
             shared[position] = true;
         }
-        if let Err(NameFault { name, length, reason }) = check_provider_name(&spec.name) {
-            faults.push(Fault::InvalidName { provider: spec.uuid, name, length, reason });
+        if let Err(NameFault { name, length, reason }) = check_provider_name(spec.name()) {
+            faults.push(Fault::InvalidName { provider: spec.uuid(), name, length, reason });
         }
     }
     let sharing = specs.iter().zip(shared).filter(|(_, shared)| *shared);
     faults.extend(sharing.map(|(spec, _)| Fault::DuplicateName {
-        provider: spec.uuid,
-        name: match check_provider_name(&spec.name) {
+        provider: spec.uuid(),
+        name: match check_provider_name(spec.name()) {
             Err(fault) => fault.name,
-            Ok(()) => spec.name.to_string(),
+            Ok(()) => spec.name().to_string(),
         },
     }));
 }
 
-fn check_generation(spec: &ProviderSpec, faults: &mut Vec<Fault>) {
-    if let Some(generation) = spec.generation.filter(|given| *given > LARGEST_LISTED_GENERATION) {
-        faults.push(Fault::GenerationTooLarge { owner: spec.uuid, generation });
+fn check_generation(spec: &impl Listed, faults: &mut Vec<Fault>) {
+    if let Some(generation) = spec.generation().filter(|given| *given > LARGEST_LISTED_GENERATION) {
+        faults.push(Fault::GenerationTooLarge { owner: spec.uuid(), generation });
     }
 }
 
-fn capacities(spec: &ProviderSpec, faults: &mut Vec<Fault>) -> Vec<ClassCapacity> {
-    let capacity = |(class, inventory): (_, &crate::Inventory)| match inventory.capacity() {
-        Ok(capacity) => Some(ClassCapacity { class, capacity, inventory: *inventory }),
-        Err(fault) => {
-            faults.push(Fault::InvalidInventory { provider: spec.uuid, class, fault });
-            None
+/// Adds the capacities of an entry to those of the entries before, or a fault for each inventory that is
+/// not valid.
+fn add_capacities(spec: &impl Listed, all: &mut Vec<ClassCapacity>, faults: &mut Vec<Fault>) {
+    for (class, inventory) in spec.inventories() {
+        match inventory.capacity() {
+            Ok(capacity) => all.push(ClassCapacity { class, capacity, inventory: *inventory }),
+            Err(fault) => {
+                faults.push(Fault::InvalidInventory { provider: spec.uuid(), class, fault });
+            }
         }
-    };
-    spec.inventories.iter().filter_map(capacity).collect()
+    }
 }
 
 /// Adds a fault for each entry on a circle of parents, but none for an entry that merely leads to
 /// one.
-fn find_cycles(entries: &[Entry<'_>], faults: &mut Vec<Fault>) {
+fn find_cycles(entries: &[Entry<'_, impl Listed>], faults: &mut Vec<Fault>) {
     const UNSEEN: usize = 0;
     // For each entry, the number of the walk that came by first.
     let mut seen_by = vec![UNSEEN; entries.len()];
@@ -189,7 +199,7 @@ fn find_cycles(entries: &[Entry<'_>], faults: &mut Vec<Fault>) {
             if seen_by[position] == walk {
                 let first = position;
                 loop {
-                    faults.push(Fault::Cycle { provider: entries[position].spec.uuid });
+                    faults.push(Fault::Cycle { provider: entries[position].spec.uuid() });
                     let ParentOf::Listed(parent) = entries[position].parent else { break };
                     position = parent;
                     if position == first {

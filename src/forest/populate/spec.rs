@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::forest::configuration::{Facts, Nothing};
+use crate::forest::keys::Name;
 use crate::forest::provider::{Configuration, Provider};
 use crate::values::{Inventories, Resources, Trait};
 
@@ -114,6 +115,59 @@ impl ProviderSpec {
             aggregates: Arc::clone(&self.aggregates),
             resources: self.resources.clone(),
         }
+    }
+}
+
+/// Tells what a list says of a provider, whatever it is a list of.
+pub(crate) trait Listed {
+    fn uuid(&self) -> Uuid;
+    fn name(&self) -> &Name;
+    fn parent(&self) -> Option<Uuid>;
+    fn generation(&self) -> Option<u64>;
+    fn inventories(&self) -> &Inventories;
+}
+
+impl Listed for ProviderSpec {
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn parent(&self) -> Option<Uuid> {
+        self.parent
+    }
+
+    fn generation(&self) -> Option<u64> {
+        self.generation
+    }
+
+    fn inventories(&self) -> &Inventories {
+        &self.inventories
+    }
+}
+
+impl Listed for Configuration {
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> &Name {
+        &self.facts.name
+    }
+
+    fn parent(&self) -> Option<Uuid> {
+        self.facts.parent
+    }
+
+    fn generation(&self) -> Option<u64> {
+        Some(self.generation)
+    }
+
+    fn inventories(&self) -> &Inventories {
+        &self.facts.inventories
     }
 }
 

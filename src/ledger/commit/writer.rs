@@ -236,10 +236,7 @@ impl Writer {
     fn found_cells(&mut self, kind: Kind, run: Option<Cell>, first: &[u64]) -> Result<Cell, Limit> {
         let run = match run {
             Some(run) => run,
-            None => {
-                self.restock_cells(kind)?;
-                self.cells[kind.0].pop().expect("just restocked")
-            }
+            None => self.take_vacant(kind)?,
         };
         for (cell, word) in cells_of(run, first).zip(first) {
             if self.ledger.gates.load(cell) == GateWord::VACANT
@@ -250,6 +247,15 @@ impl Writer {
             }
         }
         Ok(run)
+    }
+
+    /// Takes a run of cells of `kind`, from the free list if the writer has none. In a ledger in which none
+    /// was given back, they are vacant.
+    pub(crate) fn take_vacant(&mut self, kind: Kind) -> Result<Cell, Limit> {
+        if self.cells[kind.0].is_empty() {
+            self.restock_cells(kind)?;
+        }
+        Ok(self.cells[kind.0].pop().expect("restocked if empty"))
     }
 
     /// Gives back a run of cells that [`take_cells`](Self::take_cells) returned.
@@ -285,7 +291,7 @@ impl Writer {
     }
 
     /// Gives a cell that was never used its first version.
-    fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
+    pub(crate) fn write_first_version(&mut self, cell: Cell, payload: &[u64]) -> Result<(), Limit> {
         let width = Width::holding(payload.len())?;
         let spare = self.stock.pop(&self.ledger, width, RecordNumber::NONE)?;
         let new = GateWord::VACANT.next(spare);

@@ -1,5 +1,7 @@
 //! A slot for each cell, in pages that are made when needed.
 
+use std::sync::Arc;
+
 use super::chunks::Chunks;
 use crate::ledger::word::Cell;
 use crate::sync::{OnceBox, Slot};
@@ -36,11 +38,31 @@ impl<T> Slots<T> {
         (pages * size_of::<Page<T>>()) as u64 + self.0.bytes()
     }
 
+    /// Puts each value into the slot of its cell. The cells come in rising order, and none of their pages
+    /// exists: so each page is made with what is to be in it.
+    pub(crate) fn fill(&mut self, values: impl Iterator<Item = (Cell, Arc<T>)>) {
+        let mut values = values.peekable();
+        while let Some((first, _)) = values.peek() {
+            let (number, _) = locate(*first);
+            let page = Box::new(std::array::from_fn(|offset| {
+                let here = values.next_if(|(cell, _)| locate(*cell) == (number, offset));
+                here.map_or_else(Slot::empty, |(_, value)| Slot::new(value))
+            }));
+            let filled = self.page(number).set(page);
+            assert!(filled.is_ok(), "no page is filled twice");
+        }
+    }
+
+    /// Returns the place of a page. Lock-free.
+    fn page(&self, number: u32) -> &OnceBox<Page<T>> {
+        let new = |length| (0..length).map(|_| OnceBox::new()).collect();
+        &self.0.get_or_make(number, new)[0]
+    }
+
     /// Returns the slot of `cell`; makes its page if it is missing. Lock-free.
     pub(crate) fn get_or_make(&self, cell: Cell) -> &Slot<T> {
         let (page, offset) = locate(cell);
-        let new = |length| (0..length).map(|_| OnceBox::new()).collect();
-        let page = &self.0.get_or_make(page, new)[0];
+        let page = self.page(page);
         if page.get().is_none() {
             // A loser's page is dropped: the winner's page serves both.
             drop(page.set(Box::new(std::array::from_fn(|_| Slot::empty()))));
@@ -56,8 +78,6 @@ fn locate(cell: Cell) -> (u32, usize) {
 
 #[cfg(all(test, not(provider_tree_loom)))]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
@@ -70,6 +90,23 @@ mod tests {
         for cell in cells() {
             assert_eq!(slots.get(cell).unwrap().with(|found| found.copied()), Some(cell));
         }
+        assert!(slots.get(Cell::new(2 * PAGE as u32)).is_none());
+    }
+
+    #[test]
+    fn slots_are_filled_in_pages() {
+        let mut slots = Slots::new();
+        let of_page = |page: usize| {
+            let first = (page * PAGE) as u32;
+            [first + 1, first + 2, first + PAGE as u32 - 1].map(Cell::new)
+        };
+        let cells = || [0, 1, 5].into_iter().flat_map(of_page);
+        slots.fill(cells().map(|cell| (cell, Arc::new(cell))));
+        for cell in cells() {
+            assert_eq!(slots.get(cell).unwrap().with(|found| found.copied()), Some(cell));
+        }
+        let is_full = |slot: &&Slot<_>| slot.with(|found| found.is_some());
+        assert_eq!(slots.iter().filter(is_full).count(), cells().count());
         assert!(slots.get(Cell::new(2 * PAGE as u32)).is_none());
     }
 }
