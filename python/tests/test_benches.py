@@ -10,7 +10,7 @@ BENCHES = pathlib.Path(__file__).parents[1] / "benches"
 
 
 @pytest.mark.parametrize("name", ["beside_nova", "native", "threads"])
-def test_a_benchmark_runs(name, tmp_path):
+def test_a_benchmark_runs(name: str, tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-W", "ignore", str(BENCHES / f"{name}.py"), "--brief"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

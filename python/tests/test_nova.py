@@ -1,5 +1,8 @@
 """What `provider_tree.nova` promises beside answering as Nova's class does, with or without Nova."""
 
+# mypy: ignore-errors
+# What Nova does with its tree has no types.
+
 from __future__ import annotations
 
 import copy

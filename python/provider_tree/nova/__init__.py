@@ -29,7 +29,7 @@ Nova is not needed to import this module. With it, texts and log lines are Nova'
 
 from typing import TYPE_CHECKING, Any
 
-from provider_tree._native import nova_calls as calls
+from provider_tree._native import _nova_calls as calls
 from provider_tree.nova.substitution import install, substitute, uninstall
 
 if TYPE_CHECKING:

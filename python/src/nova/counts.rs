@@ -43,7 +43,7 @@ pub(super) fn count(call: Call) {
 }
 
 /// Returns how many calls of each kind the forest below all trees of this process has answered.
-#[pyfunction(name = "nova_calls")]
+#[pyfunction(name = "_nova_calls")]
 pub(crate) fn calls(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = PyDict::new(py);
     for (name, count) in NAMES.iter().zip(&COUNTS) {
