@@ -4,8 +4,12 @@ use super::{Environment, folder};
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed, heading};
 
-/// The package as Python imports it.
-const PACKAGE: &str = "provider_tree";
+/// The extension module, which has stubs.
+const EXTENSION: &str = "provider_tree._native";
+
+/// The modules of the package that have types: all but those for Nova, which has none itself.
+const TYPED: [&str; 4] =
+    ["provider_tree", EXTENSION, "provider_tree.errors", "provider_tree.types"];
 
 /// Runs the package's own tests; returns how many passed.
 pub(super) fn run(workspace: &Workspace, environment: &Environment) -> Result<usize, Failure> {
@@ -22,14 +26,15 @@ fn types(workspace: &Workspace, environment: &Environment) -> Result<(), Failure
         mypy.args(["--strict", "--cache-dir"]).arg(&cache);
         mypy
     };
-    shell::run(mypy().args(["--package", PACKAGE]))?;
+    shell::run(mypy().args(TYPED.iter().flat_map(|module| ["--module", module])))?;
     let folder = folder(workspace);
     let users = [folder.join("tests"), folder.join("examples")];
-    // Nova itself has no types.
-    shell::run(mypy().args(["--exclude", "/nova/"]).args(users))?;
+    shell::run(mypy().args(["--exclude", "tests/(test_)?nova"]).args(users))?;
     let mut stubtest = environment.program("stubtest");
-    stubtest.arg("--allowlist").arg(folder.join("tests/stubtest-allowlist.txt"));
-    shell::run(stubtest.args(["--ignore-unused-allowlist", PACKAGE]))
+    for allowed in ["tests/stubtest-allowlist.txt", "tests/nova/stubtest-allowlist.txt"] {
+        stubtest.arg("--allowlist").arg(folder.join(allowed));
+    }
+    shell::run(stubtest.args(["--ignore-unused-allowlist", EXTENSION]))
 }
 
 fn tests(workspace: &Workspace, environment: &Environment) -> Result<usize, Failure> {
