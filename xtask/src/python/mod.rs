@@ -4,6 +4,7 @@ mod environment;
 mod native;
 mod nova;
 mod package;
+mod report;
 
 use std::path::PathBuf;
 
