@@ -134,6 +134,7 @@ def test_a_provider_that_has_gone_tells_what_it_was(tree):
     provider = tree._find_with_lock(CHILD)
     tree.remove(ROOT)
     assert (provider.name, provider.data().inventory) == ("gpu", {"VGPU": {"total": 8}})
+    assert (provider.get_provider_uuids(), dict(provider.children)) == ([CHILD], {})
     with pytest.raises(ValueError, match=f"No such provider {CHILD}"):
         provider.update_inventory({}, 2)
     assert not tree.exists(CHILD) and tree.get_provider_uuids() == []

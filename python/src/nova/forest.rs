@@ -73,14 +73,14 @@ impl NovaForest {
     /// Returns the children of a provider, as they came.
     pub(super) fn children_of(&self, provider: &Provider) -> PyResult<Vec<Found>> {
         count(Call::Walk);
-        let children = self.tree.children(provider).or_raise()?;
+        let children = there(self.tree.children(provider))?;
         Ok(children.into_iter().filter_map(|child| self.read(child)).collect())
     }
 
     /// Returns a provider and all below it, in Nova's order.
     pub(super) fn subtree_of(&self, provider: &Provider) -> PyResult<Vec<Found>> {
         count(Call::Walk);
-        let all = self.tree.subtree(provider).or_raise()?;
+        let all = there(self.tree.subtree(provider))?;
         Ok(all.into_iter().filter_map(|one| self.read(one)).collect())
     }
 
@@ -212,6 +212,22 @@ impl NovaForest {
         Ok(keys.is_some_and(|keys| keys.get().iter().any(|it| it == root.provider.uuid())))
     }
 
+    /// Returns the uuids of these providers, as Python gave them.
+    pub(super) fn uuids_of<'py>(
+        &self,
+        py: Python<'py>,
+        providers: &[Provider],
+    ) -> PyResult<Bound<'py, PyList>> {
+        let odd_uuids = self.odd_uuids.bind(py);
+        if odd_uuids.is_empty() {
+            // All are texts, and the library's own.
+            return PyList::new(py, providers.iter().map(|provider| Id(provider.uuid())));
+        }
+        let found = providers.iter().filter_map(|provider| self.read(*provider));
+        let uuids: Vec<_> = found.map(|found| found.kept().uuid.clone_ref(py)).collect();
+        PyList::new(py, uuids)
+    }
+
     /// Removes what is below a provider, and gives it other values.
     fn replace_in_place(&self, py: Python<'_>, old: Found, kept: Kept) -> PyResult<Found> {
         for child in self.children_of(&old.provider)? {
@@ -238,6 +254,14 @@ impl NovaForest {
             self.leave(py, found.provider.uuid(), found.kept())?;
         }
         Ok(true)
+    }
+}
+
+/// Returns what a walk has found: nothing, if it began at a provider that has gone.
+pub(super) fn there(walked: provider_tree::Result<Vec<Provider>>) -> PyResult<Vec<Provider>> {
+    match walked {
+        Err(Error::Removed { .. }) => Ok(Vec::new()),
+        walked => walked.or_raise(),
     }
 }
 
@@ -407,11 +431,7 @@ impl NovaForest {
     /// Returns the uuids of all providers: parents before children, siblings as they came.
     fn uuids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         count(Call::Walk);
-        let all = PyList::empty(py);
-        for found in self.tree.providers().into_iter().filter_map(|one| self.read(one)) {
-            all.append(found.kept().uuid.bind(py))?;
-        }
-        Ok(all)
+        self.uuids_of(py, &self.tree.providers())
     }
 
     /// Returns how many keys of Python's there are in all: names, and uuids that the library does not know.

@@ -7,9 +7,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySet, PyString};
 
-use crate::error::OrRaise;
 use crate::nova::counts::{Call, count};
-use crate::nova::forest::{Found, NovaForest};
+use crate::nova::forest::{Found, NovaForest, there};
 use crate::nova::kept::{
     Kept, data, deepcopy, inventories, kept_inventory, set_of, sort_traits, traits_copy,
 };
@@ -112,11 +111,13 @@ impl NovaNode {
 
     /// Returns the uuids of the provider and all below it.
     fn uuids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let all = PyList::empty(py);
-        for found in self.forest.get().subtree_of(&self.found.provider)? {
-            all.append(found.kept().uuid.bind(py))?;
+        count(Call::Walk);
+        let forest = self.forest.get();
+        let all = there(forest.tree.subtree(&self.found.provider))?;
+        match all.is_empty() {
+            true => PyList::new(py, [self.found.kept().uuid.bind(py)]),
+            false => forest.uuids_of(py, &all),
         }
-        Ok(all)
     }
 
     /// Returns the nodes of the children, as they came.
@@ -137,7 +138,7 @@ impl NovaNode {
     fn root(&self, py: Python<'_>) -> PyResult<NovaNode> {
         count(Call::Walk);
         let forest = self.forest.bind(py);
-        let ancestors = forest.get().tree.ancestors(&self.found.provider).or_raise()?;
+        let ancestors = there(forest.get().tree.ancestors(&self.found.provider))?;
         let root = ancestors.last().copied().unwrap_or(self.found.provider);
         let facts = Arc::clone(&self.found.facts);
         let found = forest.get().read(root).unwrap_or(Found { provider: root, facts });
