@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pathlib
 import pickle
 import subprocess
@@ -218,6 +219,86 @@ def test_no_trait_that_a_thread_adds_is_lost(tree, hasty):
     together(*(lambda thread=thread: adding(thread) for thread in range(4)))
     data = tree.data(ROOT)
     assert (len(data.traits), len(data.aggregates)) == (240, 240)
+
+
+def test_only_one_of_several_threads_makes_and_removes_a_provider(tree, hasty):
+    outcomes = []
+
+    def making(name):
+        for number in range(150):
+            uuid = f"{ROOT[:-3]}{number + 256:03x}" if number % 2 else number + 1
+            start.wait(60)
+            try:
+                tree.new_child(f"{name} {number}", ROOT, uuid)
+                outcomes.append("made")
+            except ValueError as error:
+                assert str(error).endswith("already exists."), error
+            start.wait(60)
+            try:
+                tree.remove(uuid)
+                outcomes.append("removed")
+            except ValueError as error:
+                assert str(error).startswith("No such provider"), error
+
+    tree.remove(CHILD)
+    start = threading.Barrier(2)
+    together(lambda: making("one"), lambda: making("other"))
+    assert outcomes.count("made") == outcomes.count("removed")
+    assert tree.get_provider_uuids() == [ROOT] and tree._forest.key_count() == 1
+
+
+def test_a_key_whose_own_code_looks_at_the_tree_does_no_harm(tree):
+    class Key:
+        def __hash__(self):
+            seen.append((tree.get_provider_uuids(), tree.data(ROOT).name, copy.deepcopy(tree).exists(CHILD)))
+            return 7
+
+    seen = []
+    key, name = Key(), Key()
+    assert tree.new_child(name, ROOT, key) is key
+    assert tree.get_provider_uuids() == [ROOT, CHILD, key]
+    tree.remove(key)
+    assert tree.get_provider_uuids() == [ROOT, CHILD] and seen
+
+
+def test_a_change_that_a_collection_of_garbage_makes_is_not_lost(tree):
+    def change(phase, info):
+        if phase == "start":
+            tree.update_aggregates(CHILD, [str(len(changes))])
+            changes.append(phase)
+
+    changes = []
+    before = gc.get_threshold()
+    gc.callbacks.append(change)
+    try:
+        gc.set_threshold(1)
+        # So many at once that no spare ones are left: each new dict may begin a collection.
+        kept = [{} for _ in range(200)]
+        for number in range(300):
+            seen = len(changes)
+            tree.update_inventory(CHILD, {"VGPU": {"total": number}, "VCPU": {"total": number}}, number)
+            if len(changes) > seen:
+                assert tree.data(CHILD).aggregates == {str(len(changes) - 1)} or len(changes) > seen + 1
+            assert tree.data(CHILD).inventory["VCPU"] == {"total": number}
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(change)
+    assert changes and len(kept) == 200
+
+
+def test_a_call_that_fails_leaves_no_key_behind(tree):
+    for number in range(10):
+        with pytest.raises(TypeError):
+            tree.new_child(["unhashable"], ROOT, f"uuid {number}")
+        assert not tree.exists(f"uuid {number}")
+    assert tree._forest.key_count() == 2
+
+
+def test_two_look_ups_of_a_provider_are_equal(tree):
+    one, other = tree._find_with_lock("host"), tree._find_with_lock(ROOT)
+    assert one == other and hash(one) == hash(other) and one in tree.roots
+    assert one != tree._find_with_lock(CHILD) and one != copy.deepcopy(one)
+    assert tree.roots_by_uuid == {ROOT: one}
 
 
 def test_an_inventory_and_its_generation_come_as_one(tree, hasty):

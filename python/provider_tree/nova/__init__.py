@@ -27,9 +27,11 @@ What differs from Nova's module:
 Nova is not needed to import this module. With it, texts and log lines are Nova's.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from provider_tree._native import _nova_calls as calls
+from provider_tree.nova import finder
 from provider_tree.nova.substitution import install, substitute, uninstall
 
 if TYPE_CHECKING:
@@ -49,10 +51,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Loads the module with the classes when one is asked for: it imports of Nova what is there, and whoever
-    calls `substitute` wants to do so before that.
+    calls `substitute` wants to do so before that. Where Nova uses the module, the classes are the ones that Nova
+    has.
     """
     if name in __all__:
-        from provider_tree.nova import tree
-
-        return getattr(tree, name)
+        used = sys.modules.get(finder.REPLACED)
+        if used is None or getattr(used, "__file__", None) != finder.replacement():
+            from provider_tree.nova import tree as used
+        return getattr(used, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 import sysconfig
@@ -17,7 +18,7 @@ def substitute() -> None:
     A RuntimeError if Nova's own has been imported already: the modules that did so would keep it.
     """
     loaded = sys.modules.get(finder.REPLACED)
-    if loaded is not None and loaded.__file__ != finder.replacement():
+    if loaded is not None and getattr(loaded, "__file__", None) != finder.replacement():
         raise RuntimeError(
             f"{finder.REPLACED} is imported already: call substitute() before Nova is imported"
         )
@@ -27,9 +28,16 @@ def substitute() -> None:
 def install() -> list[pathlib.Path]:
     """Lets every process of this environment do what `substitute` does; returns the files that were made."""
     pth, module = _files()
-    module.write_text(pathlib.Path(finder.__file__).read_text() + "\n\nactivate()\n")
-    pth.write_text(f"import {_NAME}\n")
+    _write(module, pathlib.Path(finder.__file__).read_text() + "\n\nactivate()\n")
+    _write(pth, f"import {_NAME}\n")
     return [pth, module]
+
+
+def _write(file: pathlib.Path, text: str) -> None:
+    """Writes a file at once: a process that starts meanwhile sees the old one or the new one."""
+    beside = file.with_suffix(".new")
+    beside.write_text(text)
+    os.replace(beside, file)
 
 
 def uninstall() -> list[pathlib.Path]:

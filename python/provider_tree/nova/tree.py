@@ -203,9 +203,12 @@ class _Provider:
 
     def remove_child(self, provider):
         """Removes the child with the uuid of `provider`, if there is one, and all below it."""
+        self._remove_child(provider)
+
+    def _remove_child(self, provider):
+        """Does what `remove_child` does; returns whether there was such a child."""
         child = self._node.child(provider.uuid)
-        if child is not None:
-            child.remove()
+        return child is not None and child.remove()
 
     def has_inventory(self):
         """Returns whether the provider has any inventory."""
@@ -329,6 +332,12 @@ class _Provider:
         node = forest.graft(self._node)
         return _provider_of, (forest, node.state().uuid)
 
+    def __eq__(self, other):
+        return isinstance(other, _Provider) and self._node == other._node
+
+    def __hash__(self):
+        return hash(self._node)
+
     def __repr__(self):
         state = self._node.state()
         return f"<_Provider {state.name!r} ({state.uuid!r})>"
@@ -423,7 +432,7 @@ class _Roots(collections.abc.ValuesView):
         return self._forest.root_count()
 
     def __contains__(self, provider):
-        return any(provider is root for root in self)
+        return any(provider == root for root in self)
 
     def __repr__(self):
         return f"{type(self).__name__}({list(self)!r})"
@@ -557,11 +566,10 @@ class ProviderTree:
         node = found._node
         parent_uuid = node.state().parent_uuid
         if parent_uuid:
-            was_gone = node.is_gone
-            self._find_with_lock(parent_uuid).remove_child(found)
+            is_done = self._find_with_lock(parent_uuid)._remove_child(found) or not node.is_gone
         else:
-            was_gone = not self._forest.remove_root(node)
-        if was_gone:
+            is_done = self._forest.remove_root(node)
+        if not is_done:
             # Another thread has removed it since it was found.
             raise _no_such_provider(name_or_uuid)
 
@@ -575,9 +583,6 @@ class ProviderTree:
         node = self._forest.add_root(name, made, generation, None, unless=(uuid,))
         if node is None:
             raise ValueError(_("Provider %s already exists.") % uuid)
-        if uuid is None:
-            self._forest.put_under_none(node)
-        self._forest.name_root(name, node)
         return node.uuid
 
     def _find_with_lock(self, name_or_uuid, return_root=False):

@@ -24,6 +24,7 @@ impl NovaForest {
         parent: Option<&Found>,
     ) -> PyResult<Option<Found>> {
         count(Call::Copy);
+        self.note_change();
         // A provider that has a uuid which is taken here gets another one in the library's forest.
         let chosen: HashMap<Uuid, Uuid> = subtree
             .iter()
@@ -55,14 +56,19 @@ impl NovaForest {
     /// Returns a forest of its own with the same providers and the same keys, as `copy.deepcopy` does.
     fn copy(&self, py: Python<'_>) -> PyResult<NovaForest> {
         count(Call::Copy);
-        // At one instant: this thread has the interpreter's lock until the snapshot is taken.
-        let snapshot = self.tree.snapshot();
         let copy = |index: &Py<PyDict>| index.bind(py).copy().map(Bound::unbind);
-        let (names, odd_uuids) = (copy(&self.names)?, copy(&self.odd_uuids)?);
-        let (uuid_names, root_names) = (copy(&self.uuid_names)?, copy(&self.root_names)?);
+        let (indexes, snapshot) = loop {
+            let before = self.changes();
+            let [names, uuid_names, odd_uuids, root_names] = self.indexes().map(copy);
+            let indexes = [names?, uuid_names?, odd_uuids?, root_names?];
+            let snapshot = self.tree.snapshot();
+            // New dicts may have begun a collection of garbage, which may have run anything.
+            if self.changes() == before {
+                break (indexes, snapshot);
+            }
+        };
         let loaded = py.detach(|| snapshot.dump().and_then(|dump| ProviderTree::load(&dump)));
-        let (tree, is_alone) = (loaded.or_raise()?, self.is_alone);
-        Ok(NovaForest { tree, names, uuid_names, odd_uuids, root_names, is_alone })
+        Ok(NovaForest::with(loaded.or_raise()?, indexes, self.is_alone))
     }
 
     fn __deepcopy__(&self, py: Python<'_>, _memo: &Bound<'_, PyAny>) -> PyResult<NovaForest> {
@@ -92,8 +98,17 @@ impl NovaForest {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (py, forest) = (slf.py(), slf.get());
         count(Call::Walk);
-        let all: Vec<Found> =
-            forest.tree.providers().into_iter().filter_map(|one| forest.read(one)).collect();
+        // All of it before a value is copied, which may run anything.
+        let (all, root_names, none) = loop {
+            let before = forest.changes();
+            let all = forest.tree.providers().into_iter().filter_map(|one| forest.read(one));
+            let all: Vec<Found> = all.collect();
+            let root_names = forest.root_names.bind(py).copy()?;
+            let none = get(forest.odd_uuids.bind(py), py.None().bind(py))?;
+            if forest.changes() == before {
+                break (all, root_names, none);
+            }
+        };
         let positions: HashMap<Uuid, usize> =
             all.iter().enumerate().map(|(at, found)| (found.provider.uuid(), at)).collect();
         let position = |uuid: Uuid| positions.get(&uuid).copied();
@@ -103,12 +118,11 @@ impl NovaForest {
             rows.append(row(py, found, parent)?)?;
         }
         let names = PyList::empty(py);
-        for (name, keys) in forest.root_names.bind(py).iter() {
+        for (name, keys) in root_names.iter() {
             if let Some(at) = position(keys.cast::<Keys>()?.get().first) {
                 names.append((name, at))?;
             }
         }
-        let none = get(forest.odd_uuids.bind(py), py.None().bind(py))?;
         let under_none: Vec<usize> =
             none.iter().flat_map(|keys| keys.get().iter()).filter_map(position).collect();
         let restore = py.import("provider_tree._native")?.getattr("_restore_nova_forest")?;
@@ -127,6 +141,9 @@ fn graft_below(
     let Some(top) = subtree.first() else {
         return Err(PyValueError::new_err("the provider has gone"));
     };
+    if parent.is_some_and(|parent| here.read(parent.provider).is_none()) {
+        return Err(PyValueError::new_err("the parent has gone"));
+    }
     let place = parent.map(|parent| parent.provider.uuid());
     if let Some(same) = here.placed(py, top.kept().uuid.bind(py), place)? {
         here.remove_subtree(py, &same.provider)?;

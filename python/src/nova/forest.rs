@@ -1,6 +1,7 @@
 //! [`NovaForest`]: the providers of one tree of Nova's, and the keys that Python has for them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use provider_tree::coming_from_nova::NovaProviderTree;
 use provider_tree::{Edit, Error, Expect, Facts, Provider, ProviderTree, ResourceClass};
@@ -30,6 +31,9 @@ pub(crate) struct NovaForest {
     pub(super) root_names: Py<PyDict>,
     /// Whether this holds one provider that is in no tree, with all below it.
     pub(super) is_alone: bool,
+    /// Counts the changes of providers and of keys, so that who reads several of these sees whether they
+    /// belong together.
+    changes: AtomicU64,
 }
 
 /// Names a provider, with its facts as they were when it was looked up.
@@ -47,21 +51,39 @@ impl Found {
 impl NovaForest {
     /// Makes a forest of nothing, or of providers that are in a tree of the library's already.
     pub(super) fn of(py: Python<'_>, tree: ProviderTree, is_alone: bool) -> Self {
-        NovaForest {
-            tree,
-            names: PyDict::new(py).unbind(),
-            uuid_names: PyDict::new(py).unbind(),
-            odd_uuids: PyDict::new(py).unbind(),
-            root_names: PyDict::new(py).unbind(),
-            is_alone,
-        }
+        let indexes = [(); 4].map(|()| PyDict::new(py).unbind());
+        NovaForest::with(tree, indexes, is_alone)
     }
 
-    /// Returns the provider that a handle names, as it is now; None if it has gone.
+    /// Makes a forest of a tree of the library's, and of its indexes in their order.
+    pub(super) fn with(tree: ProviderTree, indexes: [Py<PyDict>; 4], is_alone: bool) -> Self {
+        let [names, uuid_names, odd_uuids, root_names] = indexes;
+        let changes = AtomicU64::new(0);
+        NovaForest { tree, names, uuid_names, odd_uuids, root_names, is_alone, changes }
+    }
+
+    /// Returns the indexes in their order.
+    pub(super) fn indexes(&self) -> [&Py<PyDict>; 4] {
+        [&self.names, &self.uuid_names, &self.odd_uuids, &self.root_names]
+    }
+
+    /// Counts a change that begins, or a part of it.
+    pub(super) fn note_change(&self) {
+        // Relaxed: who changes and who reads has the interpreter's lock.
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many changes there have been.
+    pub(super) fn changes(&self) -> u64 {
+        // Relaxed: see `note_change`.
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Returns the provider that a handle names, as it is now; None if it has gone, or is still being made.
     pub(super) fn read(&self, provider: Provider) -> Option<Found> {
         count(Call::Read);
-        let configuration = self.tree.configuration(&provider).ok()?;
-        Some(Found { provider, facts: configuration.facts })
+        let facts = self.tree.configuration(&provider).ok()?.facts;
+        Kept::is_in(&facts).then_some(Found { provider, facts })
     }
 
     /// Returns the provider that has this uuid in the library's forest.
@@ -98,6 +120,7 @@ impl NovaForest {
 
     /// Enters a provider under its name, and under its uuid if the library does not know it by that.
     pub(super) fn enter(&self, py: Python<'_>, uuid: Uuid, kept: &Kept) -> PyResult<()> {
+        self.note_change();
         if canonical(kept.uuid.bind(py)) != Some(uuid) {
             enter(self.odd_uuids.bind(py), kept.uuid.bind(py), uuid)?;
         }
@@ -107,6 +130,7 @@ impl NovaForest {
 
     /// Takes a provider out of the keys.
     pub(super) fn leave(&self, py: Python<'_>, uuid: Uuid, kept: &Kept) -> PyResult<()> {
+        self.note_change();
         let name = kept.name.bind(py);
         leave(self.named(canonical(name)).bind(py), name, uuid)?;
         let odd_uuids = self.odd_uuids.bind(py);
@@ -129,6 +153,7 @@ impl NovaForest {
     /// Creates a provider that has nothing yet.
     fn create(&self, py: Python<'_>, kept: Kept, parent: Option<&Provider>) -> PyResult<Found> {
         count(Call::Create);
+        self.note_change();
         let uuid = self.choose_uuid(kept.uuid.bind(py));
         let name = uuid.hyphenated().to_string();
         let expect = kept.counted(py).map_or(Expect::Keep, Expect::Mirror);
@@ -145,10 +170,12 @@ impl NovaForest {
         };
         self.tree.configure(&provider, edit, expect).or_raise()?;
         if let Err(failure) = self.enter(py, uuid, &entered) {
-            // A name that can't be a key.
+            // A name that can't be a key. What was entered before it is taken out.
             self.tree.remove(&provider).or_raise()?;
+            leave(self.odd_uuids.bind(py), entered.uuid.bind(py), uuid)?;
             return Err(failure);
         }
+        self.note_change();
         self.read(provider).ok_or_else(|| gone(&provider))
     }
 
@@ -249,6 +276,7 @@ impl NovaForest {
         }
         let all = self.subtree_of(provider)?;
         count(Call::Remove);
+        self.note_change();
         self.tree.remove(provider).or_raise()?;
         for found in all {
             self.leave(py, found.provider.uuid(), found.kept())?;
@@ -317,7 +345,7 @@ impl NovaForest {
         Ok(!self.with_uuid(py, uuid)?.is_empty())
     }
 
-    /// Adds a provider without parent. With `unless`, a key in a tuple, only if that finds no provider; returns
+    /// Adds a provider without parent, and to `roots_by_name`. With `unless`, a key in a tuple, only if that finds no provider; returns
     /// None if it does.
     #[pyo3(signature = (name, uuid, generation, parent_uuid, unless=None))]
     fn add_root(
@@ -328,8 +356,18 @@ impl NovaForest {
         parent_uuid: &Bound<'_, PyAny>,
         unless: Option<(Bound<'_, PyAny>,)>,
     ) -> PyResult<Option<NovaNode>> {
+        let (py, forest) = (slf.py(), slf.get());
+        let is_under_none = unless.as_ref().is_some_and(|(key,)| key.is_none());
         let kept = Kept::new(name, uuid, generation, parent_uuid);
-        slf.get().add_unless(slf, kept, None, unless)
+        let made = forest.add_unless(slf, kept, None, unless)?;
+        if let Some(root) = &made {
+            let provider = root.found.provider.uuid();
+            if is_under_none {
+                enter(forest.odd_uuids.bind(py), &py.None().into_bound(py), provider)?;
+            }
+            forest.name_root(name, root)?;
+        }
+        Ok(made)
     }
 
     /// Adds a provider below another one; else as `add_root`.
@@ -380,12 +418,6 @@ impl NovaForest {
         })
     }
 
-    /// Lets `roots_by_uuid` have a root under None, as Nova's does if it was made without a uuid.
-    fn put_under_none(&self, py: Python<'_>, root: &NovaNode) -> PyResult<()> {
-        let none = py.None().into_bound(py);
-        enter(self.odd_uuids.bind(py), &none, root.found.provider.uuid())
-    }
-
     /// Returns the keys of `roots_by_uuid`, as they came.
     fn root_keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         count(Call::Walk);
@@ -414,18 +446,31 @@ impl NovaForest {
 
     /// Lets a name stand for a root in `roots_by_name`.
     fn name_root(&self, name: &Bound<'_, PyAny>, root: &NovaNode) -> PyResult<()> {
+        self.note_change();
         let keys = Bound::new(name.py(), Keys::one(root.found.provider.uuid()))?;
         self.root_names.bind(name.py()).set_item(name, keys)
     }
 
     /// Takes a name out of `roots_by_name`. A KeyError if it is not there.
     fn forget_root_name(&self, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.note_change();
         self.root_names.bind(name.py()).del_item(name)
     }
 
-    /// Returns the names of `roots_by_name`, as they came.
-    fn root_name_list<'py>(&self, py: Python<'py>) -> Bound<'py, PyList> {
-        self.root_names.bind(py).keys()
+    /// Returns the names of `roots_by_name`, as they came: those of roots that are there.
+    fn root_name_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let names = PyList::empty(py);
+        for (name, keys) in self
+            .root_names
+            .bind(py)
+            .items()
+            .extract::<Vec<(Bound<'_, PyAny>, Bound<'_, Keys>)>>()?
+        {
+            if self.find_own(keys.get().first).is_some() {
+                names.append(name)?;
+            }
+        }
+        Ok(names)
     }
 
     /// Returns the uuids of all providers: parents before children, siblings as they came.

@@ -87,10 +87,15 @@ impl Kept {
         }
     }
 
+    /// Returns whether a provider with these facts carries values yet.
+    pub(super) fn is_in(facts: &Facts) -> bool {
+        facts.resources.get::<Kept>(*CARRIED).is_some()
+    }
+
     /// Returns the values that a provider with these facts carries.
     pub(super) fn of(facts: &Facts) -> &Kept {
         let carried = facts.resources.get(*CARRIED);
-        // Whoever has the interpreter's lock sees no provider before it carries them, and each edit sets them.
+        // `NovaForest::read` passes over a provider without them, and each edit sets them.
         carried.expect("every provider carries its values")
     }
 
@@ -251,8 +256,12 @@ fn records<'py>(inventory: &Bound<'py, PyAny>) -> PyResult<Records<'py>> {
         return Ok(records.iter().collect());
     }
     let classes = inventory.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-    let record = |class: Bound<'py, PyAny>| Ok((class.clone(), inventory.get_item(class)?));
-    classes.into_iter().map(record).collect()
+    let none = || inventory.py().None().into_bound(inventory.py());
+    let record = |class: Bound<'py, PyAny>| {
+        let record = inventory.get_item(&class).unwrap_or_else(|_| none());
+        (class, record)
+    };
+    Ok(classes.into_iter().map(record).collect())
 }
 
 /// Tells the traits of the library's among the items of a set from the odd ones.

@@ -1,5 +1,6 @@
 //! [`NovaNode`]: one provider of a [`NovaForest`]; [`NovaState`]: what it is at one instant.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use provider_tree::{Edit, Facts};
@@ -39,6 +40,19 @@ impl NovaNode {
 
 #[pymethods]
 impl NovaNode {
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<NovaNode>().is_ok_and(|other| {
+            let other = other.get();
+            self.forest.is(&other.forest) && self.found.provider == other.found.provider
+        })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.found.provider.hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// The forest that the provider is in.
     #[getter]
     fn forest(&self, py: Python<'_>) -> Py<NovaForest> {
@@ -71,7 +85,7 @@ impl NovaNode {
         let provider = self.found.provider;
         let now = self.forest.get().read(provider);
         let now = now.unwrap_or(Found { provider, facts: Arc::clone(&self.found.facts) });
-        self.forest.get().update_plain(&now, inventory, generation)
+        self.forest.get().update_plain(now, inventory, generation)
     }
 
     /// Changes what the provider is from `state`, in one commit: `generation`, `inventory`, `traits`,

@@ -45,6 +45,7 @@ impl NovaForest {
         let specs: Vec<ProviderSpec> =
             listed.iter().map(|one| one.kept.again(py).spec(py, one.uuid, one.parent)).collect();
         count(Call::Populate);
+        self.note_change();
         if self.tree.populate(&specs).is_err() {
             return Ok(false);
         }
@@ -53,7 +54,9 @@ impl NovaForest {
         }
         let root_names = self.root_names.bind(py);
         for name in forgotten {
-            root_names.del_item(name)?;
+            if root_names.contains(&name)? {
+                root_names.del_item(name)?;
+            }
         }
         for one in listed {
             self.enter(py, one.uuid, &one.kept)?;

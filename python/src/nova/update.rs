@@ -1,5 +1,7 @@
 //! How a provider comes to be something else, in one commit.
 
+use std::sync::Arc;
+
 use provider_tree::{Edit, Error, Expect};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -36,19 +38,24 @@ impl NovaForest {
     /// None, with nothing done, if one of the two is nothing plain, so that Python has to compare.
     pub(super) fn update_plain(
         &self,
-        now: &Found,
+        found: Found,
         inventory: &Bound<'_, PyAny>,
         generation: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Update>> {
         let py = inventory.py();
-        let kept = now.kept();
-        let before = kept.generation.bind(py);
-        if !(is_atom(generation) && is_atom(before)) {
-            return Ok(None);
-        }
-        let Some(is_changed) = kept.inventory_differs(inventory)? else { return Ok(None) };
-        let is_set = !generation.is_none() && generation.ne(before)?;
-        if is_changed || is_set {
+        let mut now = found;
+        loop {
+            let kept = now.kept();
+            let before = kept.generation.bind(py);
+            if !(is_atom(generation) && is_atom(before)) {
+                return Ok(None);
+            }
+            let Some(is_changed) = kept.inventory_differs(inventory)? else { return Ok(None) };
+            let is_set = !generation.is_none() && generation.ne(before)?;
+            let update = (kept.uuid.clone_ref(py), is_changed, is_set, before.clone().unbind());
+            if !(is_changed || is_set) {
+                return Ok(Some(update));
+            }
             let mut kept = kept.again(py);
             let mut edit = Edit::new();
             if is_set {
@@ -58,10 +65,15 @@ impl NovaForest {
                 kept.inventory = kept_inventory(inventory)?;
                 edit = edit.set_inventories(inventories(inventory));
             }
-            // Plain values are compared without code of Python's: no other thread has come in between.
-            self.commit(py, now, kept, edit)?;
+            // New dicts may have begun a collection of garbage, which may have run anything.
+            match self.read(now.provider) {
+                Some(again) if !Arc::ptr_eq(&again.facts, &now.facts) => now = again,
+                _ => {
+                    self.commit(py, &now, kept, edit)?;
+                    return Ok(Some(update));
+                }
+            }
         }
-        Ok(Some((kept.uuid.clone_ref(py), is_changed, is_set, before.clone().unbind())))
     }
 }
 
@@ -78,7 +90,7 @@ impl NovaForest {
         generation: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Update>> {
         match self.find(key.py(), key)? {
-            Some(found) => self.update_plain(&found, inventory, generation),
+            Some(found) => self.update_plain(found, inventory, generation),
             None => Ok(None),
         }
     }

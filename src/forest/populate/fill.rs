@@ -50,6 +50,9 @@ pub(crate) fn fill(
     for _ in 0..count {
         names.push(forest.names.vacant_cell(writer)?);
     }
+    // As they come, most often. Which provider has which cell does not matter, but `Configurations::fill`
+    // goes through them in rising order.
+    cells.sort_unstable();
     let links = link(plan, &cells);
 
     let mut sharing = SharingChange::default();
