@@ -35,7 +35,12 @@ pub(crate) struct Collected {
 impl PyBatch {
     /// Returns a batch of the library as Python sees it.
     pub(crate) fn of(batch: Batch) -> Self {
-        PyBatch(Shared::new("Batch", Collected { batch, ..Collected::default() }))
+        PyBatch::keeping(batch, Vec::new())
+    }
+
+    /// Returns a batch of the library that keeps what uuids in it were issued with.
+    pub(crate) fn keeping(batch: Batch, issued: Vec<Py<PyIssued>>) -> Self {
+        PyBatch(Shared::new("Batch", Collected { batch, issued, ..Collected::default() }))
     }
 
     /// Returns the batch, which nobody changes meanwhile.

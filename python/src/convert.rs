@@ -112,7 +112,12 @@ pub(crate) fn pairs<'py, T>(
     mut read: impl FnMut(Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     if let Ok(dict) = given.cast::<PyDict>() {
-        return dict.iter().map(|(key, value)| read(key, value)).collect();
+        // Of a list: what is read may run any code, and an iterator of a dict panics if that changes the dict.
+        let read = |item: Bound<'py, PyAny>| {
+            let (key, value) = item.extract()?;
+            read(key, value)
+        };
+        return dict.items().iter().map(read).collect();
     }
     let Some(items) = given.getattr_opt("items")? else {
         let kind = given.get_type().name()?;

@@ -1,6 +1,6 @@
 //! Private what-ifs: `Fork`.
 
-use provider_tree::Fork;
+use provider_tree::{Claim, Fork};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,6 +11,7 @@ use crate::consumer::Consumer;
 use crate::convert::{Class, inventories};
 use crate::error::OrRaise;
 use crate::guard::Single;
+use crate::issued::PyIssued;
 use crate::provider::{PyProvider, PyUsage, usages_dict};
 use crate::snapshot::PySnapshot;
 use crate::view::PyView;
@@ -21,11 +22,47 @@ use crate::view::PyView;
 /// raise. A fork costs what it touches. `to_batch` makes its changes a `Batch` to commit. `copy.copy(fork)` is a
 /// fork of a fork. For one thread at a time: another one raises `InUseByAnotherThread`.
 #[pyclass(frozen, module = "provider_tree", name = "Fork")]
-pub(crate) struct PyFork(Single<Fork>);
+pub(crate) struct PyFork(Single<Forked>);
+
+/// Holds a fork, and what the uuids that are claimed in it were issued with.
+struct Forked {
+    fork: Fork,
+    issued: Vec<Py<PyIssued>>,
+}
+
+impl Forked {
+    /// Returns what the uuids were issued with, for another one to keep too.
+    fn issued(&self, py: Python<'_>) -> Vec<Py<PyIssued>> {
+        self.issued.iter().map(|issued| issued.clone_ref(py)).collect()
+    }
+}
 
 impl PyFork {
     pub(crate) fn new(fork: Fork) -> Self {
-        PyFork(Single::new("Fork", fork))
+        PyFork(Single::new("Fork", Forked { fork, issued: Vec::new() }))
+    }
+
+    /// Calls with the fork.
+    fn with<R>(&self, call: impl FnOnce(&mut Fork) -> R) -> PyResult<R> {
+        self.0.with(|forked| call(&mut forked.fork))
+    }
+
+    /// Calls the fork with a claim, and keeps what its consumer's uuid was issued with.
+    fn with_claim(
+        &self,
+        py: Python<'_>,
+        claim: &PyClaim,
+        call: impl FnOnce(&mut Fork, &Claim) -> Result<(), provider_tree::Error>,
+    ) -> PyResult<()> {
+        let asked = claim.read()?;
+        let done = self.0.with(|forked| {
+            let done = call(&mut forked.fork, &asked.claim);
+            if done.is_ok() {
+                forked.issued.extend(asked.issued.as_ref().map(|issued| issued.clone_ref(py)));
+            }
+            done
+        });
+        done?.or_raise()
     }
 
     /// Calls the fork.
@@ -33,7 +70,7 @@ impl PyFork {
         &self,
         call: impl FnOnce(&mut Fork) -> Result<R, provider_tree::Error>,
     ) -> PyResult<R> {
-        self.0.with(call)?.or_raise()
+        self.with(call)?.or_raise()
     }
 }
 
@@ -41,15 +78,13 @@ impl PyFork {
 impl PyFork {
     /// Gives the claim's consumer, which must hold nothing, what the claim asks for. Raises what `Worker.claim`
     /// raises, and `Unnamed` for a claim without a consumer.
-    fn claim(&self, claim: &PyClaim) -> PyResult<()> {
-        let asked = claim.read()?;
-        self.call(|fork| fork.claim(&asked.claim))
+    fn claim(&self, py: Python<'_>, claim: &PyClaim) -> PyResult<()> {
+        self.with_claim(py, claim, Fork::claim)
     }
 
     /// Makes the claim all that its consumer holds, whether it holds something or not.
-    fn replace(&self, claim: &PyClaim) -> PyResult<()> {
-        let asked = claim.read()?;
-        self.call(|fork| fork.replace(&asked.claim))
+    fn replace(&self, py: Python<'_>, claim: &PyClaim) -> PyResult<()> {
+        self.with_claim(py, claim, Fork::replace)
     }
 
     /// Gives back all that a consumer holds. Raises `ConsumerNotFound` if it holds nothing.
@@ -86,7 +121,7 @@ impl PyFork {
     /// Raises what is wrong with the claim whatever is free, such as `ZeroAmount`.
     fn fits(&self, claim: &PyClaim) -> PyResult<bool> {
         let asked = claim.read()?;
-        match self.0.with(|fork| fork.fits(&asked.claim))? {
+        match self.with(|fork| fork.fits(&asked.claim))? {
             Err(error) if error.is_conflict() => Ok(false),
             fits => fits.or_raise().map(|()| true),
         }
@@ -110,7 +145,7 @@ impl PyFork {
 
     /// Returns the snapshot that the fork began with.
     fn snapshot(&self) -> PyResult<PySnapshot> {
-        self.0.with(|fork| PySnapshot(fork.snapshot().clone()))
+        self.with(|fork| PySnapshot(fork.snapshot().clone()))
     }
 
     /// Returns all that the fork has changed, to be committed as one.
@@ -119,12 +154,13 @@ impl PyFork {
     /// snapshot, and what the fork takes is free then. With `if_unchanged`, it is refused as `ProviderChanged` or
     /// `ConsumerChanged` unless all that the fork was asked about is as it was, too.
     #[pyo3(signature = (*, if_unchanged=false))]
-    fn to_batch(&self, if_unchanged: bool) -> PyResult<PyBatch> {
-        self.0.with(|fork| {
-            PyBatch::of(match if_unchanged {
-                true => fork.to_batch_if_unchanged(),
-                false => fork.to_batch(),
-            })
+    fn to_batch(&self, py: Python<'_>, if_unchanged: bool) -> PyResult<PyBatch> {
+        self.0.with(|forked| {
+            let batch = match if_unchanged {
+                true => forked.fork.to_batch_if_unchanged(),
+                false => forked.fork.to_batch(),
+            };
+            PyBatch::keeping(batch, forked.issued(py))
         })
     }
 
@@ -142,12 +178,15 @@ impl PyFork {
     }
 
     /// Returns a fork that has what this one has, to be changed by itself.
-    fn __copy__(&self) -> PyResult<Self> {
-        self.0.with(|fork| PyFork::new(fork.clone()))
+    fn __copy__(&self, py: Python<'_>) -> PyResult<Self> {
+        self.0.with(|forked| {
+            let copy = Forked { fork: forked.fork.clone(), issued: forked.issued(py) };
+            PyFork(Single::new("Fork", copy))
+        })
     }
 
     fn __repr__(&self) -> String {
-        match self.0.with(|fork| fork.snapshot().number()) {
+        match self.with(|fork| fork.snapshot().number()) {
             Ok(number) => format!("<Fork of snapshot {number}>"),
             Err(_) => "<Fork, in use>".to_owned(),
         }

@@ -250,7 +250,9 @@ impl PyProviderTree {
 /// Reads what `configure` is to change.
 pub(crate) fn read_edit(given: Option<&Bound<'_, PyDict>>) -> PyResult<Edit> {
     let mut edit = Edit::new();
-    for (name, value) in given.iter().flat_map(|given| given.iter()) {
+    // First into a list: to read a value may run any code, and an iterator of a dict panics if that changes it.
+    let given: Vec<_> = given.iter().flat_map(|given| given.iter()).collect();
+    for (name, value) in given {
         if value.is_none() {
             continue;
         }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use provider_tree::{
-    Candidate, Candidates, Claim, Error, Placed, Prepared, Request, Unplaced, View, Worker,
+    Candidate, Candidates, Claim, Error, Placed, Prepared, Provider, Request, Unplaced, View,
+    Worker,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -154,32 +156,52 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Finds, claims, and goes on after a conflict.
+    /// Finds, claims, and goes on after a conflict. Finds nothing any more once a signal ends the search.
     fn place(
         &self,
         view: &mut View,
         worker: &mut Worker,
         prepared: &mut Prepared,
+        is_over: &mut IsOver,
     ) -> Result<Placed, Unplaced> {
         let mut tries = 0;
+        let mut roots = None;
         view.place(worker, prepared, self.claim.clone(), self.tries, |view, prepared| {
-            let candidate = match self.scores {
-                Some(scores) => best(view, prepared, 1, scores)?.pop(),
-                None => self.search.after(tries).of(view.candidates(prepared)?).next(),
-            };
             tries += 1;
-            Ok(candidate)
+            let Some(scores) = self.scores else {
+                let candidates = self.search.after(tries - 1).of(view.candidates(prepared)?);
+                return Ok(candidates.until(|| is_over.ask()).next());
+            };
+            // A refusal may bring the view up to date, and from then on a number may be another tree's.
+            let roots = roots.get_or_insert_with(|| roots_of(view));
+            Ok(best(view, prepared, 1, scores, Some(roots), is_over)?.pop())
         })
     }
 }
 
-/// Returns the candidates of the `count` roots with the lowest scores.
+/// Returns the roots by their numbers.
+fn roots_of(view: &View) -> Vec<Option<Provider>> {
+    let mut roots = Vec::with_capacity(view.trees());
+    for root in view.roots() {
+        roots.resize_with(root.number(), || None);
+        roots.push(Some(root.provider()));
+    }
+    roots
+}
+
+/// Returns the candidates of the `count` roots with the lowest scores. If the scores are for `roots`, by their
+/// numbers, no other root is chosen.
 fn best(
     view: &View,
     prepared: &mut Prepared,
     count: usize,
     scores: &Scores,
+    roots: Option<&[Option<Provider>]>,
+    is_over: &mut IsOver,
 ) -> Result<Vec<Candidate>, Error> {
+    let is_scored = |tree: usize, root: Provider| {
+        roots.is_none_or(|roots| roots.get(tree).is_some_and(|scored| *scored == Some(root)))
+    };
     // So many trees are tried one by one before each one is looked at. Most often they are enough.
     const TRIED: usize = 32;
     let count = count.min(prepared.request().limit.unwrap_or(usize::MAX));
@@ -190,7 +212,11 @@ fn best(
             if found.len() == count {
                 break;
             }
-            found.extend(view.candidates(prepared)?.at(tree).next());
+            let candidate = view.candidates(prepared)?.at(tree).until(|| is_over.ask()).next();
+            found.extend(candidate.filter(|it| is_scored(tree, it.root())));
+        }
+        if is_over.interrupted.is_some() {
+            return Ok(Vec::new());
         }
         if found.len() == count || are_all {
             return Ok(found);
@@ -199,8 +225,9 @@ fn best(
     let mut never = Vec::new();
     let mut found = view.best(prepared, count, |root| {
         let score = scores.get(root.number());
-        if score == NEVER {
+        if score == NEVER || !is_scored(root.number(), root.provider()) {
             never.push(root.provider());
+            return NEVER;
         }
         score
     })?;
@@ -312,8 +339,8 @@ impl PyView {
     /// one, each call decides anew. With `everything`, equal siblings are told apart: six of eight equal GPUs are
     /// 28 candidates then, and otherwise one.
     ///
-    /// Without a limit, also in the request, there may be very many. From 256 on, other threads run meanwhile,
-    /// and Ctrl-C ends the search. Raises `ForeignRequest` for what another view has prepared.
+    /// Without a limit, also in the request, there may be very many. From 256 on, the search does without the
+    /// interpreter; with a lower limit, other threads have a turn now and then. Ctrl-C ends the search. Raises `ForeignRequest` for what another view has prepared.
     #[pyo3(signature = (
         request, *, limit=None, seed=None, order="first", part=None, root=None, everything=false, steps=None,
     ))]
@@ -337,7 +364,7 @@ impl PyView {
             order => self.search(order, seed, part)?,
         };
         let limit = limit.unwrap_or(usize::MAX);
-        let find = |view: &mut View, prepared: &mut Prepared, is_over: Option<&mut IsOver>| {
+        let find = |view: &mut View, prepared: &mut Prepared, is_over: &mut IsOver| {
             let mut candidates = search.of(view.candidates(prepared)?);
             if let Some(root) = root {
                 // No view has as many trees as a u32 counts.
@@ -349,18 +376,18 @@ impl PyView {
             if let Some(steps) = steps {
                 candidates = candidates.at_most_steps(steps);
             }
-            if let Some(is_over) = is_over {
-                candidates = candidates.until(|| is_over.ask());
-            }
+            candidates = candidates.until(|| is_over.ask());
             Ok(candidates.take(limit).map(PyCandidate).collect())
         };
         let found: PyResult<Result<_, Error>> = self.0.with(|inner| {
             inner.ask(&request, |view, prepared| {
-                if limit < MANY {
-                    return Ok(find(view, prepared, None));
-                }
-                let mut is_over = IsOver::default();
-                let found = py.detach(|| find(view, prepared, Some(&mut is_over)));
+                let (found, is_over) = if limit < MANY {
+                    let mut is_over = IsOver::attached();
+                    (find(view, prepared, &mut is_over), is_over)
+                } else {
+                    let mut is_over = IsOver::detached();
+                    (py.detach(|| find(view, prepared, &mut is_over)), is_over)
+                };
                 is_over.interrupted.map_or(Ok(found), Err)
             })?
         })?;
@@ -374,11 +401,17 @@ impl PyView {
     /// int64 or uint64. Infinity, no number (nan) and the greatest int stand for a tree that is not to be chosen.
     /// Costs some nanoseconds for each score, and less than 30 more for each tree that may serve if none of the
     /// lowest scores is that of a root that serves. ValueError if there are more trees than scores.
+    ///
+    /// Ctrl-C ends the search, and other threads have a turn now and then, while the 64 trees with the lowest
+    /// scores are looked at. If these are not enough, or more than 32 roots are wanted, the search of all trees
+    /// keeps the interpreter to its end: groups that are isolated and do not fit may take very long there.
     fn best(&self, request: Asked<'_>, count: usize, scores: Scores) -> PyResult<Vec<PyCandidate>> {
         let found: PyResult<_> = self.0.with(|inner| {
             inner.ask(&request, |view, prepared| {
                 scores.check(view.trees())?;
-                Ok(best(view, prepared, count, &scores))
+                let mut is_over = IsOver::attached();
+                let found = best(view, prepared, count, &scores, None, &mut is_over);
+                is_over.interrupted.map_or(Ok(found), Err)
             })?
         })?;
         Ok(found?.or_raise()?.into_iter().map(PyCandidate).collect())
@@ -388,16 +421,18 @@ impl PyView {
     ///
     /// `claim` is a consumer, or a claim of what is wanted beside, such as a tag or a quota; without either, the
     /// forest names the consumer, which is cheapest. After a claim that was refused since another thread was
-    /// faster, the search goes on, for at most `tries` claims in all. The view is brought up to date before the
+    /// faster, the search goes on, for at most `tries` claims in all; 0 is as good as 1. The view is brought up to date before the
     /// call says that nothing fits, and after half of the tries.
     ///
     /// `seed`, `order` and `part` say where the search begins, as for `candidates`; after a refusal it begins
-    /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead.
+    /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead. They are for the
+    /// trees that have the numbers when the call begins: if the call itself brings the view up to date, a tree
+    /// that has come since is not chosen.
     ///
     /// Raises `NothingFits`, `GaveUp` after too many tries, and for reasons that no other candidate changes what
     /// the claim was refused for, such as `ConsumerExists`. Keeps the interpreter: it takes about two
     /// microseconds, and giving the interpreter up may take more. Threads that are to place on several cores call
-    /// `place_each`.
+    /// `place_each`. A long search gives other threads a turn now and then, and Ctrl-C ends it.
     #[pyo3(signature = (
         worker, request, claim=None, *, tries=8, seed=None, order="first", part=None, scores=None,
     ))]
@@ -423,7 +458,9 @@ impl PyView {
         let placed: PyResult<_> =
             self.with_worker(worker, &request, |view, worker, prepared| {
                 scores.as_ref().map_or(Ok(()), |scores| scores.check(view.trees()))?;
-                Ok(plan.place(view, worker, prepared))
+                let mut is_over = IsOver::attached();
+                let placed = plan.place(view, worker, prepared, &mut is_over);
+                is_over.interrupted.map_or(Ok(placed), Err)
             })?;
         placed?.or_raise().map(PyPlaced::new)
     }
@@ -435,7 +472,7 @@ impl PyView {
     /// place some hundred at a time use as many cores.
     ///
     /// Ends early if nothing fits any more, with what was placed. Raises what `place` raises only if nothing was
-    /// placed, and never `NothingFits`.
+    /// placed, and never `NothingFits`. Ctrl-C ends it too: what the call has placed is released again then.
     #[pyo3(signature = (
         worker, request, count, claim=None, *, tries=8, seed=None, order="first", part=None,
     ))]
@@ -456,18 +493,32 @@ impl PyView {
         let mut plan =
             Plan { claim: claim.unwrap_or(For::Nobody).claim()?, tries, search, scores: None };
         let mut all = Vec::new();
+        let mut is_over = IsOver::detached();
         let end = self.with_worker(worker, &request, |view, worker, prepared| {
             py.detach(|| {
-                while all.len() < count {
-                    match plan.place(view, worker, prepared) {
+                let mut end = None;
+                while end.is_none() && all.len() < count {
+                    match plan.place(view, worker, prepared, &mut is_over) {
                         Ok(placed) => all.push(PyPlaced::new(placed)),
-                        Err(end) => return Some(end),
+                        Err(why) => end = Some(why),
                     }
                     plan.search.random = plan.search.random.wrapping_add(u64::from(u32::MAX));
                 }
-                None
+                if is_over.interrupted.is_some() {
+                    // The caller would never know of them.
+                    for placed in all.drain(..) {
+                        let placed = placed.placed();
+                        if worker.release(placed.receipt.consumer).is_ok() {
+                            view.released(&placed.claim);
+                        }
+                    }
+                }
+                end
             })
         })?;
+        if let Some(interrupted) = is_over.interrupted {
+            return Err(interrupted);
+        }
         match end {
             Some(end) if all.is_empty() && !matches!(end, Unplaced::NothingFits { .. }) => {
                 Err(end).or_raise()
@@ -477,7 +528,8 @@ impl PyView {
     }
 
     /// Releases the consumers of what was placed, and counts what they held as free; returns how many of them
-    /// held something still. Works without the interpreter.
+    /// held something still. Works without the interpreter. Ctrl-C ends it: those that have been released stay
+    /// so, and a note on the exception says how many they are. The same call again goes on with the others.
     fn release_each(
         &self,
         py: Python<'_>,
@@ -486,11 +538,15 @@ impl PyView {
     ) -> PyResult<usize> {
         let placed = each(placed, "what was placed", |one| Ok(one.cast_into::<PyPlaced>()?))?;
         let all: Vec<&Placed> = placed.iter().map(|placed| placed.get().placed()).collect();
+        let mut is_over = IsOver::detached();
         let released = self.with(|view| {
             worker.with(|worker| {
                 py.detach(|| {
                     let mut released = 0;
                     for placed in all {
+                        if is_over.ask() {
+                            break;
+                        }
                         match worker.release(placed.receipt.consumer) {
                             Ok(_) => released += 1,
                             // Whoever has released it has told the view, or the next refresh does.
@@ -503,7 +559,12 @@ impl PyView {
                 })
             })
         })??;
-        released.or_raise()
+        if let (Some(interrupted), Ok(released)) = (&is_over.interrupted, &released) {
+            let note = format!("{released} consumers had been released");
+            // What was raised counts, with a note or without.
+            let _ = interrupted.value(py).call_method1("add_note", (note,));
+        }
+        is_over.interrupted.map_or(released.or_raise(), Err)
     }
 
     /// Finds the root at which a request fits at the least cost if consumers go; None if it fits nowhere. If the
@@ -564,7 +625,7 @@ impl PyView {
     /// whatever is free (None for the unnamed one), those that fail `traits`, a list of classes that are `short`
     /// with the numbers, those where everything is free but not `together`, and those that are `fitting`.
     ///
-    /// Looks at each root, without the interpreter.
+    /// Looks at each root, without the interpreter. Ctrl-C waits until it is done.
     fn why<'py>(&self, py: Python<'py>, request: Asked<'py>) -> PyResult<Bound<'py, PyAny>> {
         let why = self.0.with(|inner| {
             inner.ask(&request, |view, prepared| py.detach(|| view.why(prepared)))
@@ -582,14 +643,8 @@ impl PyView {
 
     /// Returns the roots by their numbers; None for a number that no tree has, as after a removal.
     fn roots(&self) -> PyResult<Vec<Option<PyProvider>>> {
-        self.with(|view| {
-            let mut roots = Vec::with_capacity(view.trees());
-            for root in view.roots() {
-                roots.resize_with(root.number(), || None);
-                roots.push(Some(PyProvider(root.provider())));
-            }
-            roots
-        })
+        let roots = self.with(|view| roots_of(view))?;
+        Ok(roots.into_iter().map(|root| root.map(PyProvider)).collect())
     }
 
     /// Returns the number of the tree with this root. Looks at each root. Raises ValueError if the view has no
@@ -696,22 +751,55 @@ impl Granted<'_> {
     }
 }
 
-/// Ends a long search when a signal wants it.
-#[derive(Default)]
+/// Ends a long call when a signal wants it, and lets other threads run Python meanwhile.
 struct IsOver {
     asked: u64,
+    /// When it was looked last; None if it never was.
+    looked: Option<Instant>,
+    /// How long it is not looked again.
+    pause: Duration,
+    /// Whether the call keeps the interpreter.
+    is_attached: bool,
     interrupted: Option<PyErr>,
 }
 
 impl IsOver {
+    /// For a call that keeps the interpreter. Other threads have a turn as often as from a loop in Python.
+    fn attached() -> Self {
+        let pause = Duration::from_millis(5);
+        IsOver { asked: 0, looked: None, pause, is_attached: true, interrupted: None }
+    }
+
+    /// For a call without the interpreter, which may have to wait for it: so it looks more seldom.
+    fn detached() -> Self {
+        IsOver { pause: Duration::from_millis(50), is_attached: false, ..Self::attached() }
+    }
+
     /// Returns whether a handler of a signal has raised something. Looks now and then.
     #[inline]
     fn ask(&mut self) -> bool {
-        const SELDOM: u64 = 1 << 16;
+        const SELDOM: u64 = 1 << 8;
         self.asked += 1;
         if self.asked.is_multiple_of(SELDOM) {
-            self.interrupted = Python::attach(|py| py.check_signals()).err();
+            self.look();
         }
         self.interrupted.is_some()
+    }
+
+    #[cold]
+    fn look(&mut self) {
+        let now = Instant::now();
+        let looked = *self.looked.get_or_insert(now);
+        if self.interrupted.is_some() || now.duration_since(looked) < self.pause {
+            return;
+        }
+        self.interrupted = Python::attach(|py| {
+            if self.is_attached {
+                // Nobody waits for what this thread holds: a second thread is refused.
+                py.detach(std::thread::yield_now);
+            }
+            py.check_signals().err()
+        });
+        self.looked = Some(Instant::now());
     }
 }

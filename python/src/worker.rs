@@ -121,8 +121,13 @@ impl PyWorker {
         members: &Bound<'py, PyAny>,
         at_least: usize,
     ) -> PyResult<Bound<'py, PyList>> {
-        let members =
-            each(members, "members", |one| Ok(one.cast::<PyClaim>()?.get().read()?.claim.clone()))?;
+        // An issued uuid is good as long as what it was issued with lives: a generator keeps nothing.
+        let (members, _issued): (Vec<_>, Vec<_>) = each(members, "members", |one| {
+            let asked = one.cast::<PyClaim>()?.get().read()?;
+            Ok((asked.claim.clone(), asked.issued.as_ref().map(|issued| issued.clone_ref(py))))
+        })?
+        .into_iter()
+        .unzip();
         let call = |worker: &mut Worker| worker.claim_gang(&members, at_least);
         let made = self.with(|worker| py.detach(|| call(worker)))?.or_raise()?;
         let list = PyList::empty(py);

@@ -315,3 +315,41 @@ def test_a_worker_is_not_copied(world: World) -> None:
     for it in (world.tree.worker(), world.tree.issue(), Batch()):
         with pytest.raises(TypeError):
             copy.copy(it)
+
+
+class Growing:
+    """Adds an item to a dict when it is read as a number, or as items."""
+
+    def __init__(self, changed: dict[Any, Any]) -> None:
+        self.changed = changed
+
+    def __index__(self) -> int:
+        self.changed[f"CUSTOM_{len(self.changed)}"] = 1
+        return 1
+
+    def __iter__(self) -> Any:
+        self.changed[f"more_{len(self.changed)}"] = 1
+        return iter(["CUSTOM_A"])
+
+
+def test_a_mapping_may_change_while_it_is_read() -> None:
+    tree = ProviderTree()
+    host = tree.create_root("host-1")
+    tree.configure(host, inventories={"VCPU": 8})
+    worker = tree.worker()
+    given: dict[Any, Any] = {}
+
+    def grow(key: Any) -> dict[Any, Any]:
+        nonlocal given
+        given = {}
+        given[key] = Growing(given)
+        return given
+
+    worker.take(host, grow("VCPU"))
+    tree.configure(host, inventories={"VCPU": grow("total")})
+    assert Claim({host: grow("VCPU")}).amounts == [(host, "VCPU", 1)]
+    Claim({host: {"VCPU": 1}}, generations=grow(host))
+    Request(grow("VCPU"))
+    assert len(given) == 2  # Each has grown, and what was added was not read.
+    tree.configure(host, traits=Growing(given))  # type: ignore[arg-type]
+    assert tree.configuration(host).traits == {"CUSTOM_A"}

@@ -251,6 +251,16 @@ def test_an_issued_uuid_that_is_closed_is_given_back(tree: ProviderTree) -> None
         worker.claim(Claim({one: {"VCPU": 3}}, consumer=issued))
 
 
+def test_a_gang_keeps_the_issued_uuids_of_a_generator(tree: ProviderTree) -> None:
+    one = host(tree, "host-1", VCPU=8)
+    with tree.worker() as worker:
+        made = worker.claim_gang((Claim({one: {"VCPU": 1}}, consumer=tree.issue()) for _ in range(3)), 3)
+        assert all(isinstance(it, Receipt) for it in made)
+        small = Claim({one: {"VCPU": 1}})
+        made = worker.claim_gang((small.for_consumer(tree.issue()) for _ in range(2)), 2)
+        assert len({it.consumer for it in made if isinstance(it, Receipt)}) == 2
+
+
 def test_claims_and_batches_keep_an_issued_uuid(tree: ProviderTree) -> None:
     one = host(tree, "host-1", VCPU=12)
     claim = Claim({one: {"VCPU": 3}}, consumer=tree.issue())

@@ -168,6 +168,26 @@ def test_scores_decide_where_something_is_placed(tree: ProviderTree) -> None:
         view.place(worker, prepared, scores=np.full(100, np.inf))
 
 
+@pytest.mark.parametrize("tries", [0, 1, 2, 3, 4, 8])
+def test_scores_are_for_the_trees_that_had_the_numbers(tries: int) -> None:
+    tree = ProviderTree()
+    first, second, third = (tree.create_root(name) for name in "abc")
+    for host in (first, second, third):
+        tree.configure(host, inventories={"VCPU": 4})
+    view, worker = tree.view(), tree.worker()
+    assert view.roots() == [first, second, third]
+    # Only the first may be chosen: it goes, and another one gets its number while the call goes on.
+    tree.remove(first)
+    new = tree.create_root("d")
+    tree.configure(new, inventories={"VCPU": 4})
+    with pytest.raises((errors.NothingFits, errors.GaveUp)):
+        view.place(worker, Request({"VCPU": 1}), tries=tries, scores=np.array([0, np.inf, np.inf]))
+    view.refresh()
+    assert view.roots() == [new, second, third]
+    placed = view.place(worker, Request({"VCPU": 1}), tries=tries, scores=np.array([0, np.inf, np.inf]))
+    assert placed.candidate.root == new
+
+
 def test_numbers_have_gaps_after_removals(tree: ProviderTree) -> None:
     view = tree.view()
     gone = tree.find("host-3")

@@ -1,9 +1,14 @@
 """Views, requests, candidates, placing and evicting."""
 
+import os
 import signal
+import threading
+import time
 import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -497,3 +502,94 @@ def test_candidates_are_those_that_have_enough(hosts: list[tuple[int, int]], amo
         (total - (taken if taken <= total else 0)) // amount for total, taken in hosts
     )
     assert all(it.usage(root, "VCPU").free < amount for it in (tree, view) for root in tree.roots())
+
+
+def endless(count: int) -> tuple[ProviderTree, Request]:
+    """A host with so many children, each of which takes one group alone, and a request of one group more."""
+    tree = ProviderTree()
+    host = tree.create_root("host")
+    for number in range(count):
+        tree.configure(tree.create_child(host, f"gpu-{number}"), inventories={"PGPU": 100 + number})
+    groups = {f"gpu-{number}": Group({"PGPU": 1 + number}) for number in range(count + 1)}
+    return tree, Request(groups=groups, isolate=True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda view, worker, request: view.place(worker, request),
+        lambda view, worker, request: view.place(worker, request, tries=1),
+        lambda view, worker, request: view.place(worker, request, scores=np.zeros(1)),
+        lambda view, worker, request: view.place_each(worker, request, 2),
+        lambda view, worker, request: view.best(request, 1, np.zeros(1)),
+        lambda view, worker, request: view.candidates(request, limit=1),
+        lambda view, worker, request: view.candidates(request, order="drawn", limit=300),
+    ],
+)
+def test_a_signal_ends_a_search_of_one_tree_and_other_threads_go_on(call: Callable[..., Any]) -> None:
+    # 20! ways take for ever. So each thing waits for the other here, whatever takes how long: the signal for the
+    # beats, which need the interpreter while the search goes on, and the end of the search for the signal.
+    tree, request = endless(20)
+    view, worker = tree.view(), tree.worker()
+    begun = threading.Event()
+
+    def interrupt() -> None:
+        begun.wait()
+        for _ in range(3):
+            time.sleep(0.001)  # Gives the interpreter up, and wants it back.
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        begun.set()
+        call(view, worker, request)
+        pytest.fail("the search has ended by itself")
+    thread.join()
+    # Nothing is in use, and the view serves still.
+    assert len(view.candidates(Request({"PGPU": 100}), limit=1)) == 1
+    assert tree.snapshot().consumers() == []
+
+
+class Alarm(Exception):
+    pass
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[], None]]:
+    """Lets a signal raise `Alarm` after a while of work."""
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    yield lambda: signal.setitimer(signal.ITIMER_VIRTUAL, 0.1) and None
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
+
+
+def test_what_was_placed_before_a_signal_is_released(alarm: Callable[[], None]) -> None:
+    tree = ProviderTree()
+    host = tree.create_root("host")
+    tree.configure(host, inventories={"VCPU": 2**31 - 1})
+    view, worker = tree.view(), tree.worker()
+    alarm()
+    with pytest.raises(Alarm):
+        view.place_each(worker, Request({"VCPU": 1}), 2**31 - 1)
+    assert tree.snapshot().consumers() == [] and tree.usage(host, "VCPU").used == view.usage(host, "VCPU").used == 0
+
+
+def test_a_signal_ends_a_release_which_can_go_on(alarm: Callable[[], None]) -> None:
+    tree = ProviderTree()
+    host = tree.create_root("host")
+    tree.configure(host, inventories={"VCPU": 8})
+    view, worker = tree.view(), tree.worker()
+    placed = view.place_each(worker, Request({"VCPU": 1}), 8)
+    # Of the same again and again, only the first is there to be released.
+    many = placed[:1] * 4_000_000 + placed[1:]
+    alarm()
+    with pytest.raises(Alarm) as caught:
+        view.release_each(worker, many)
+    assert caught.value.__notes__ == ["1 consumers had been released"]
+    assert tree.usage(host, "VCPU").used == view.usage(host, "VCPU").used == 7
+    assert view.release_each(worker, placed) == 7

@@ -165,6 +165,18 @@ def test_changes_tell_before_and_after(tree: ProviderTree) -> None:
             before.changes_since(other)
 
 
+def test_a_fork_and_its_batch_keep_issued_uuids(tree: ProviderTree) -> None:
+    first = host(tree)
+    fork = tree.snapshot().fork()
+    fork.claim(Claim({first: {"VCPU": 1}}, consumer=tree.issue()))
+    fork.replace(Claim({first: {"VCPU": 2}}, consumer=tree.issue()))
+    fork = copy.copy(fork)
+    batch = fork.to_batch()
+    del fork
+    assert len(tree.worker().commit(batch)) == 2
+    assert tree.usage(first, "VCPU").used == 3
+
+
 def test_a_fork_answers_what_if(tree: ProviderTree) -> None:
     first = host(tree)
     worker = tree.worker()

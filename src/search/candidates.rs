@@ -54,9 +54,7 @@ pub struct Candidates<'a> {
     taste: Taste<'static>,
     /// By what the providers of one tree come instead of by `taste`, if the caller says so.
     key: Option<Box<Key<'a>>>,
-    steps: Steps,
-    /// Asked whether the search is to end.
-    is_over: Option<Box<dyn FnMut() -> bool + 'a>>,
+    steps: Steps<'a>,
 }
 
 impl<'a> Candidates<'a> {
@@ -107,7 +105,6 @@ impl<'a> Candidates<'a> {
             taste: Taste::default(),
             key: None,
             steps: Steps::unbounded(),
-            is_over: None,
         }
     }
 
@@ -214,9 +211,9 @@ impl<'a> Candidates<'a> {
     }
 
     /// Lets the candidates end when `is_over` returns true. It is asked before each tree that may
-    /// serve the request.
+    /// serve the request, and within a tree once in about 64 [steps](Self::at_most_steps).
     pub fn until(mut self, is_over: impl FnMut() -> bool + 'a) -> Self {
-        self.is_over = Some(Box::new(is_over));
+        self.steps.is_over = Some(Box::new(is_over));
         self
     }
 
@@ -236,8 +233,8 @@ impl<'a> Candidates<'a> {
             self.set_aside();
         }
         while !self.steps.are_over() {
-            if self.is_over.as_mut().is_some_and(|is_over| is_over()) {
-                self.steps.most = self.steps.made;
+            self.steps.ask();
+            if self.steps.are_over() {
                 break;
             }
             let Some(is_new) = self.go_to_next() else { break };

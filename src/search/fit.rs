@@ -63,14 +63,14 @@ impl Fit {
     }
 
     /// Goes to the next way; returns false if there is none, or if the steps are over.
-    pub(super) fn next(&mut self, scene: &Scene<'_>, steps: &mut Steps) -> bool {
+    pub(super) fn next(&mut self, scene: &Scene<'_>, steps: &mut Steps<'_>) -> bool {
         let slots = &scene.form.slots;
         let mut turn = match self.has_shown {
             true => self.go_back(),
             false => self.may_serve(scene).then(Turn::default),
         };
         while let Some(from) = turn
-            && !steps.are_over()
+            && !steps.are_over_in_a_tree()
         {
             turn = match self.fill(scene, from, steps) {
                 None => self.go_back(),
@@ -126,7 +126,12 @@ impl Fit {
     }
 
     /// Returns the first choice from `from` on that fills the next slot.
-    fn fill(&mut self, scene: &Scene<'_>, from: Turn, steps: &mut Steps) -> Option<(Seat, Turn)> {
+    fn fill(
+        &mut self,
+        scene: &Scene<'_>,
+        from: Turn,
+        steps: &mut Steps<'_>,
+    ) -> Option<(Seat, Turn)> {
         let at = self.seats.len();
         let choices = &scene.plan.slots[at];
         if choices.is_plain {

@@ -157,7 +157,7 @@ impl Prepared {
         &mut self,
         picture: &Picture,
         mut from: usize,
-        steps: &mut Steps,
+        steps: &mut Steps<'_>,
     ) -> Option<u32> {
         let mut looked_at = usize::MAX;
         loop {
@@ -191,7 +191,7 @@ impl Prepared {
         &mut self,
         picture: &Picture,
         lot: &mut Lot,
-        steps: &mut Steps,
+        steps: &mut Steps<'_>,
     ) -> Option<u32> {
         let Prepared { open, pool, needs, .. } = self;
         let drawn = lot
@@ -207,7 +207,7 @@ impl Prepared {
         picture: &Picture,
         order: &Order,
         from: Spot,
-        steps: &mut Steps,
+        steps: &mut Steps<'_>,
     ) -> Option<(Spot, u32)> {
         self.follow_order(order);
         let Prepared { open, buckets, needs, .. } = self;
@@ -300,7 +300,7 @@ impl Prepared {
         &mut self,
         picture: &Picture,
         taste: Taste<'_>,
-        steps: &mut Steps,
+        steps: &mut Steps<'_>,
     ) -> bool {
         if steps.are_over() {
             return false;
@@ -349,7 +349,7 @@ fn may_serve(needs: &mut [Need], picture: &Picture, tree: usize) -> bool {
 /// Makes a step, and returns whether `tree` may be the next one. Without steps left any live tree may:
 /// the caller looks at it no more, and nothing more is looked for.
 #[inline]
-fn may_be_next(needs: &mut [Need], picture: &Picture, steps: &mut Steps, tree: usize) -> bool {
+fn may_be_next(needs: &mut [Need], picture: &Picture, steps: &mut Steps<'_>, tree: usize) -> bool {
     steps.made += 1;
     may_serve(needs, picture, tree) || steps.are_over() && picture.trees[tree].is_live()
 }

@@ -81,7 +81,7 @@ impl<'a> Room<'a> {
     /// Returns the first choice from `from` on that may fill the slot, by the number of those that are
     /// tried before, and its seat.
     #[inline(always)]
-    pub(super) fn next(&self, mut from: usize, steps: &mut Steps) -> Option<(usize, Seat)> {
+    pub(super) fn next(&self, mut from: usize, steps: &mut Steps<'_>) -> Option<(usize, Seat)> {
         while from < self.ranks.end {
             let rank = self.pass_over(from);
             steps.made += (rank - from + 1) as u64;
@@ -154,7 +154,7 @@ impl<'a> Room<'a> {
     }
 
     /// Returns whether there are enough choices for the slot and those that are alike.
-    pub(super) fn is_enough(&self, steps: &mut Steps) -> bool {
+    pub(super) fn is_enough(&self, steps: &mut Steps<'_>) -> bool {
         let mut rest = self.slot.alike as u64;
         let mut from = self.ranks.start;
         while let Some((rank, seat)) = self.next(from, steps) {

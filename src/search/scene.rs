@@ -18,19 +18,44 @@ pub(super) struct Scene<'a> {
 }
 
 /// Counts the looks at trees and at providers that may serve.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Steps {
+pub(super) struct Steps<'a> {
     pub(super) made: u64,
     pub(super) most: u64,
+    /// Asked whether the search is to end.
+    pub(super) is_over: Option<Box<dyn FnMut() -> bool + 'a>>,
+    /// How many steps were made when it was asked last.
+    asked: u64,
 }
 
-impl Steps {
+impl Steps<'_> {
     pub(super) fn unbounded() -> Self {
-        Steps { made: 0, most: u64::MAX }
+        Steps { made: 0, most: u64::MAX, is_over: None, asked: 0 }
     }
 
-    pub(super) fn are_over(self) -> bool {
+    #[inline]
+    pub(super) fn are_over(&self) -> bool {
         self.made >= self.most
+    }
+
+    /// Asks whether the search is to end. Lets the steps be over if it is.
+    #[inline]
+    pub(super) fn ask(&mut self) {
+        if let Some(is_over) = &mut self.is_over {
+            self.asked = self.made;
+            if is_over() {
+                self.most = self.made;
+            }
+        }
+    }
+
+    /// Returns whether the steps are over. Asks too, once in some steps: one tree may take very many.
+    #[inline]
+    pub(super) fn are_over_in_a_tree(&mut self) -> bool {
+        const SELDOM: u64 = 64;
+        if self.is_over.is_some() && self.made - self.asked >= SELDOM {
+            self.ask();
+        }
+        self.are_over()
     }
 }
 
