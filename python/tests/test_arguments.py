@@ -315,3 +315,38 @@ def test_a_worker_is_not_copied(world: World) -> None:
     for it in (world.tree.worker(), world.tree.issue(), Batch()):
         with pytest.raises(TypeError):
             copy.copy(it)
+
+
+ODD: Any = 4
+TEXT: Any = "host-1"
+
+
+def wrong(amount: Any) -> dict[str, int]:
+    return {"VCPU": amount}
+
+
+@pytest.mark.parametrize(
+    "call, error, text",
+    [
+        (lambda tree, host: Claim({host: {"VCPU": -1}}), OverflowError, "VCPU is an int from 0 to 2**64 - 1, not -1"),
+        (lambda tree, host: Claim({host: wrong("4")}), TypeError, "VCPU is an int from 0 to 2**64 - 1, not a str"),
+        (lambda tree, host: Claim().take(host, "VCPU", -1), OverflowError, "the amount of VCPU is an int from 0"),
+        (lambda tree, host: Claim().take_with_ancestors(host, "VCPU", 2**64), OverflowError, "the amount of VCPU is"),
+        (lambda tree, host: tree.configure(host, inventories={"VCPU": 1.5}), TypeError, "the total of an inventory is"),
+        (
+            lambda tree, host: tree.configure(host, inventories={"VCPU": {"total": 1, "reserved": -1}}),
+            OverflowError,
+            'the field "reserved" of an inventory is an int from 0',
+        ),
+        (lambda tree, host: Claim({host: ODD}), TypeError, "a mapping is needed here, not an int"),
+        (lambda tree, host: Claim({TEXT: {"VCPU": 1}}), TypeError, 'such as tree["name or uuid"] returns, not a str'),
+        (lambda tree, host: tree.children("host-1"), TypeError, 'such as tree["name or uuid"] returns, not a str'),
+        (lambda tree, host: Claim(consumer="bob"), ValueError, '"bob" is no uuid; uuid.uuid5 makes one of a name'),
+        (lambda tree, host: Claim(consumer=ODD), TypeError, "a Lease or an Issued, not an int"),
+    ],
+)
+def test_what_is_wrong_is_said(call: Any, error: type[Exception], text: str) -> None:
+    tree = ProviderTree()
+    with pytest.raises(error) as caught:
+        call(tree, tree.create_root("host-1"))
+    assert text in str(caught.value)
