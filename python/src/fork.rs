@@ -121,7 +121,7 @@ impl PyFork {
     #[pyo3(signature = (*, if_unchanged=false))]
     fn to_batch(&self, if_unchanged: bool) -> PyResult<PyBatch> {
         self.0.with(|fork| {
-            PyBatch::of(match if_unchanged {
+            PyBatch::of_fork(match if_unchanged {
                 true => fork.to_batch_if_unchanged(),
                 false => fork.to_batch(),
             })
@@ -130,6 +130,9 @@ impl PyFork {
 
     /// Makes a view of the forest as it is in the fork now, to search in. Costs about 400 nanoseconds for each
     /// provider, without the interpreter.
+    ///
+    /// `View.place` claims with a worker, so in the forest itself. To claim a candidate in the fork, call
+    /// `fork.claim(candidate.claim(uuid))`.
     fn view(&self, py: Python<'_>) -> PyResult<PyView> {
         self.call(|fork| {
             py.detach(move || {
