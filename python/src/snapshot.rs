@@ -40,10 +40,10 @@ impl PySnapshot {
     /// Bounds how many older versions are kept for this snapshot. When one more would have to be kept, the
     /// snapshot becomes too old to be read, for good. About 300 bytes each.
     ///
-    /// A worker that is open can leave replaced versions where they are; these count only when it hands them
-    /// over: when it is closed, or the oldest of them when it has more than a MiB of them, which is 8,192 to
-    /// 16,384 versions of a few amounts each (a sixteenth of that beyond 2,048 workers at once). So many for each
-    /// worker may be kept beside the bound.
+    /// A configuration that is replaced counts at once. What claims and releases replace, a worker that is open
+    /// can leave where it is, and that counts only when the worker hands it over: all when it is closed, and the
+    /// oldest when it has more than a MiB, which is 8,192 to 16,384 versions of a few amounts each (a sixteenth of
+    /// that beyond 2,048 workers at once). So many for each worker may be kept beside the bound.
     fn keep_at_most(&self, versions: u64) {
         self.0.keep_at_most(versions);
     }
