@@ -55,7 +55,10 @@ class ProviderTreeError(Exception):
 class Conflict(ProviderTreeError):
     """The call was refused for the state that it met: look again, choose anew, and try again.
 
-    It does not say that another thread has changed anything, nor that one ever will: bound the tries.
+    It does not say that another thread has changed anything, nor that one ever will: bound the tries. A class that
+    is misspelt is a conflict too, `NoInventory`, for the provider may have it later.
+
+    Errors name providers by uuid: `tree.configuration(tree[error.provider]).name` gives the name.
     """
 
 

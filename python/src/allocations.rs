@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use provider_tree::{Allocation, Allocations, Deadline};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
+use uuid::Uuid;
 
 use crate::claim::PyClaim;
 use crate::consumer::Consumer;
@@ -13,7 +14,7 @@ use crate::tree::PyProviderTree;
 
 /// Lists everything that a consumer held at one instant.
 ///
-/// A plain value: it compares and can be pickled.
+/// A plain value: it compares and can be pickled. It stands for its consumer wherever a consumer is asked for.
 #[pyclass(frozen, module = "provider_tree", name = "Allocations")]
 pub(crate) struct PyAllocations(Allocations);
 
@@ -25,6 +26,11 @@ impl PyAllocations {
     pub(crate) fn new(mut allocations: Allocations) -> Self {
         allocations.allocations.sort_unstable_by_key(|it| (it.provider, it.class));
         PyAllocations(allocations)
+    }
+
+    /// Returns the uuid of the consumer.
+    pub(crate) fn whose(&self) -> Uuid {
+        self.0.consumer
     }
 }
 

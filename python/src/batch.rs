@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::claim::PyClaim;
 use crate::consumer::Consumer;
-use crate::convert::{Expected, expectation};
+use crate::convert::{Expected, count, expectation};
 use crate::guard::Shared;
 use crate::issued::PyIssued;
 use crate::provider::PyProvider;
@@ -30,17 +30,20 @@ pub(crate) struct Collected {
     pub(crate) batch: Batch,
     issued: Vec<Py<PyIssued>>,
     changes: usize,
+    /// Whether there is more in it, of which the library does not say how much.
+    is_of_fork: bool,
 }
 
 impl PyBatch {
-    /// Returns a batch of the library as Python sees it.
-    pub(crate) fn of(batch: Batch) -> Self {
-        PyBatch::keeping(batch, Vec::new())
+    /// Returns a batch of the library with so many changes as Python sees it.
+    pub(crate) fn of(batch: Batch, changes: usize) -> Self {
+        PyBatch(Shared::new("Batch", Collected { batch, changes, ..Collected::default() }))
     }
 
-    /// Returns a batch of the library that keeps what uuids in it were issued with.
-    pub(crate) fn keeping(batch: Batch, issued: Vec<Py<PyIssued>>) -> Self {
-        PyBatch(Shared::new("Batch", Collected { batch, issued, ..Collected::default() }))
+    /// Returns the batch of a fork as Python sees it, which keeps what uuids in it were issued with.
+    pub(crate) fn of_fork(batch: Batch, issued: Vec<Py<PyIssued>>) -> Self {
+        let collected = Collected { batch, issued, is_of_fork: true, ..Collected::default() };
+        PyBatch(Shared::new("Batch", collected))
     }
 
     /// Returns the batch, which nobody changes meanwhile.
@@ -152,7 +155,8 @@ impl PyBatch {
     }
 
     /// Adds the creation of a provider, a dict as `ProviderTree.populate` takes it. Returns the handle that
-    /// stands for the provider in this batch, and only there.
+    /// stands for the provider in this batch alone: elsewhere, also after the commit, it is refused as
+    /// `ForeignProvider`.
     ///
     /// What the batch takes, whom it moves below the provider, and its cordons name the provider by the
     /// handle. The batch can't move, configure or remove it. After the commit, `ProviderTree.find` returns the
@@ -172,7 +176,12 @@ impl PyBatch {
     }
 
     fn __repr__(&self) -> PyResult<String> {
-        let changes = self.read()?.changes;
-        Ok(format!("<Batch of {changes} changes>"))
+        let collected = self.read()?;
+        let changes = count(collected.changes as u64, "change");
+        Ok(match (collected.is_of_fork, collected.changes) {
+            (false, _) => format!("<Batch of {changes}>"),
+            (true, 0) => "<Batch of a fork>".to_owned(),
+            (true, _) => format!("<Batch of a fork and {changes}>"),
+        })
     }
 }

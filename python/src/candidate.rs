@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::batch::PyBatch;
 use crate::claim::PyClaim;
 use crate::consumer::Consumer;
-use crate::convert::{Class, Id};
+use crate::convert::{Class, Id, a_kind, count};
 use crate::provider::{PyProvider, handles};
 use crate::receipt::PyReceipt;
 
@@ -29,9 +29,8 @@ impl<'py> FromPyObject<'_, 'py> for For<'py> {
         match given.extract::<Consumer<'py>>() {
             Ok(consumer) => Ok(For::Consumer(consumer)),
             Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
-                let kind = given.get_type().name()?;
-                let message =
-                    format!("claims are for a consumer, a Claim or None, not for a {kind}");
+                let kind = a_kind(&given)?;
+                let message = format!("claims are for a consumer, a Claim or None, not for {kind}");
                 Err(PyTypeError::new_err(message))
             }
             Err(error) => Err(error),
@@ -120,6 +119,8 @@ fn claim_of(py: Python<'_>, claim: Claim, whose: &For<'_>) -> PyResult<Py<PyClai
 }
 
 /// Describes what was placed. The consumer holds it until it is released.
+///
+/// It stands for its consumer wherever a consumer is asked for: `worker.release(placed)`.
 #[pyclass(frozen, module = "provider_tree", name = "Placed")]
 pub(crate) struct PyPlaced(Box<Placed>);
 
@@ -201,14 +202,16 @@ impl PyEviction {
 
     /// Returns the batch that releases the victims and claims what the candidate gives, as one, for a consumer
     /// or in addition to what a claim asks for. `Worker.commit` refuses it as `ConsumerConflict` if a victim has
-    /// changed since the view has seen it. An uuid that was issued has to be kept until then.
+    /// changed since the view has seen it, and returns the receipts of the victims first, and the new one last. A
+    /// uuid that was issued has to be kept until then.
     #[pyo3(signature = (claim=None))]
     fn batch(&self, claim: Option<For<'_>>) -> PyResult<PyBatch> {
         let claim = claim.unwrap_or(For::Nobody);
-        Ok(PyBatch::of(self.0.batch(claim.claim()?)))
+        Ok(PyBatch::of(self.0.batch(claim.claim()?), self.0.victims.len() + 1))
     }
 
     fn __repr__(&self) -> String {
-        format!("<Eviction of {} consumers for {}>", self.0.victims.len(), self.0.cost)
+        let victims = count(self.0.victims.len() as u64, "consumer");
+        format!("<Eviction of {victims} at cost {}>", self.0.cost)
     }
 }

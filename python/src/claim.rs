@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use uuid::Uuid;
 
 use crate::consumer::Consumer;
-use crate::convert::{Class, Id, amounts, pairs};
+use crate::convert::{Class, Id, amount, amounts, pairs};
 use crate::guard::Shared;
 use crate::issued::PyIssued;
 use crate::provider::PyProvider;
@@ -16,7 +16,8 @@ use crate::provider::PyProvider;
 ///
 /// `amounts` says which, as `{provider: {resource_class: amount}}`; `chains` likewise what `take_with_ancestors`
 /// adds, and `generations` what `require_generation` adds, as `{provider: generation}`. Without a consumer,
-/// the forest names one each time the claim is granted, and the receipt says which: no claim is cheaper.
+/// the forest names one each time the claim is granted, and the receipt says which: no claim is cheaper. Such a
+/// consumer ends with its release: one that is to come back needs a uuid of the caller's.
 ///
 /// `take` and the methods like it change the claim, and return it. A claim is checked and put in order while
 /// it is made, so one that is asked again, for one consumer after the other, costs nothing of that again.
@@ -136,8 +137,9 @@ impl PyClaim {
         slf: &Bound<'py, Self>,
         provider: PyProvider,
         resource_class: Class,
-        amount: u64,
+        amount: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, Self>> {
+        let amount = self::amount(resource_class.0, amount)?;
         slf.get().0.write()?.claim.extend([(provider.0, resource_class.0, amount)]);
         Ok(slf.clone())
     }
@@ -151,8 +153,9 @@ impl PyClaim {
         slf: &Bound<'py, Self>,
         provider: PyProvider,
         resource_class: Class,
-        amount: u64,
+        amount: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, Self>> {
+        let amount = self::amount(resource_class.0, amount)?;
         slf.get().0.write()?.take_with_ancestors(provider.0, resource_class.0, amount);
         Ok(slf.clone())
     }

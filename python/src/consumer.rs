@@ -5,7 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use uuid::Uuid;
 
-use crate::convert::{Id, uuid_object};
+use crate::allocations::PyAllocations;
+use crate::candidate::PyPlaced;
+use crate::convert::{Id, a_kind, uuid_object};
 use crate::issued::PyIssued;
 use crate::lease::PyLease;
 use crate::receipt::PyReceipt;
@@ -35,12 +37,19 @@ impl<'py> FromPyObject<'_, 'py> for Consumer<'py> {
             let issued = issued.to_owned();
             return Ok(Consumer { uuid: issued.get().consumer, issued: Some(issued) });
         }
+        if let Ok(placed) = given.cast::<PyPlaced>() {
+            return Ok(Consumer { uuid: placed.get().placed().receipt.consumer, issued: None });
+        }
+        if let Ok(allocations) = given.cast::<PyAllocations>() {
+            return Ok(Consumer { uuid: allocations.get().whose(), issued: None });
+        }
         match uuid_object(&given) {
             Ok(uuid) => Ok(Consumer { uuid, issued: None }),
             Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
-                let kind = given.get_type().name()?;
                 let message = format!(
-                    "a consumer is a str, a uuid.UUID, a Receipt, a Lease or an Issued, not a {kind}"
+                    "a consumer is a str, a uuid.UUID, a Receipt, a Placed, an Allocations, a Lease or an Issued, \
+                     not {}",
+                    a_kind(&given)?
                 );
                 Err(PyTypeError::new_err(message))
             }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use provider_tree::{
     Expect, Inventories, Inventory, PartialInventories, PartialInventory, ResourceClass, Trait,
 };
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::conversion::FromPyObjectOwned;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -29,7 +30,10 @@ impl FromPyObject<'_, '_> for Id {
         if let Ok(text) = given.cast::<PyString>() {
             let text = text.to_str()?;
             let uuid = Uuid::try_parse(text);
-            return uuid.map(Id).map_err(|_| PyValueError::new_err(format!("{text:?} is no uuid")));
+            return uuid.map(Id).map_err(|_| {
+                let message = format!("{text:?} is no uuid; uuid.uuid5 makes one of a name");
+                PyValueError::new_err(message)
+            });
         }
         uuid_object(&given).map(Id)
     }
@@ -52,8 +56,49 @@ pub(crate) fn uuid_object(given: &Bound<'_, PyAny>) -> PyResult<Uuid> {
     if given.is_instance(CLASS.import(given.py(), "uuid", "UUID")?)? {
         return Ok(Uuid::from_u128(given.getattr("int")?.extract()?));
     }
-    let kind = given.get_type().name()?;
-    Err(PyTypeError::new_err(format!("a uuid is a str or a uuid.UUID, not a {kind}")))
+    let kind = a_kind(given)?;
+    Err(PyTypeError::new_err(format!("a uuid is a str or a uuid.UUID, not {kind}")))
+}
+
+/// Returns the name of the class of something, with its article.
+#[cold]
+pub(crate) fn a_kind(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let kind = given.get_type().name()?.to_string();
+    let article =
+        if kind.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
+    Ok(format!("{article} {kind}"))
+}
+
+/// Returns how many there are, and of what.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// Reads a number that is what `what` says. What is none says so in its error.
+#[inline]
+pub(crate) fn number<'py, T: FromPyObjectOwned<'py, Error = PyErr>>(
+    given: &Bound<'py, PyAny>,
+    what: impl FnOnce() -> String,
+) -> PyResult<T> {
+    given.extract().map_err(|error| no_number(given, &what(), error))
+}
+
+/// Says what a number is for that is none, or that is out of its bounds.
+#[cold]
+fn no_number(given: &Bound<'_, PyAny>, what: &str, error: PyErr) -> PyErr {
+    if error.is_instance_of::<PyOverflowError>(given.py()) {
+        let shown = given.str().map_or_else(|_| "this".to_owned(), |shown| shown.to_string());
+        return PyOverflowError::new_err(format!(
+            "{what} is an int from 0 to 2**64 - 1, not {shown}"
+        ));
+    }
+    match a_kind(given) {
+        Ok(kind) if error.is_instance_of::<PyTypeError>(given.py()) => {
+            PyTypeError::new_err(format!("{what} is an int from 0 to 2**64 - 1, not {kind}"))
+        }
+        _ => error,
+    }
 }
 
 /// Represents a resource class: its name in Python.
@@ -120,8 +165,8 @@ pub(crate) fn pairs<'py, T>(
         return dict.items().iter().map(read).collect();
     }
     let Some(items) = given.getattr_opt("items")? else {
-        let kind = given.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("a mapping is needed here, not a {kind}")));
+        let kind = a_kind(given)?;
+        return Err(PyTypeError::new_err(format!("a mapping is needed here, not {kind}")));
     };
     let items = items.call0()?;
     let read = |item: PyResult<Bound<'py, PyAny>>| {
@@ -131,26 +176,37 @@ pub(crate) fn pairs<'py, T>(
     items.try_iter()?.map(read).collect()
 }
 
+/// Reads an amount of a class.
+#[inline]
+pub(crate) fn amount(class: ResourceClass, given: &Bound<'_, PyAny>) -> PyResult<u64> {
+    number(given, || format!("the amount of {class}"))
+}
+
 /// Reads amounts by class.
 pub(crate) fn amounts(given: &Bound<'_, PyAny>) -> PyResult<Vec<(ResourceClass, u64)>> {
-    pairs(given, |class, amount| Ok((class.extract::<Class>()?.0, amount.extract()?)))
+    pairs(given, |class, amount| {
+        let Class(class) = class.extract()?;
+        Ok((class, self::amount(class, &amount)?))
+    })
 }
 
 /// Reads one inventory: a mapping of its fields, or its total alone.
 pub(crate) fn partial_inventory(given: &Bound<'_, PyAny>) -> PyResult<PartialInventory> {
     let mut read = PartialInventory::default();
     if !given.is_instance_of::<PyDict>() && !given.hasattr("items")? {
-        read.total = Some(given.extract()?);
+        read.total = Some(number(given, || "the total of an inventory".to_owned())?);
         return Ok(read);
     }
     pairs(given, |name, value| {
         let name = name.cast::<PyString>()?;
-        match name.to_str()? {
-            "total" => read.total = Some(value.extract()?),
-            "reserved" => read.reserved = Some(value.extract()?),
-            "min_unit" => read.min_unit = Some(value.extract()?),
-            "max_unit" => read.max_unit = Some(value.extract()?),
-            "step_size" => read.step_size = Some(value.extract()?),
+        let name = name.to_str()?;
+        let field = || number(&value, || format!("the field {name:?} of an inventory"));
+        match name {
+            "total" => read.total = Some(field()?),
+            "reserved" => read.reserved = Some(field()?),
+            "min_unit" => read.min_unit = Some(field()?),
+            "max_unit" => read.max_unit = Some(field()?),
+            "step_size" => read.step_size = Some(field()?),
             "allocation_ratio" => read.allocation_ratio = Some(value.extract()?),
             other => {
                 let message = format!("an inventory has no field {other:?}");
@@ -231,6 +287,11 @@ pub(crate) fn amounts_by_provider<'py>(
 /// Tells which generation a change rests on, and which one it leaves.
 ///
 /// An int in the place of an `Expect` is the generation that is expected, and None is `Expect.ANY`.
+///
+/// - `Expect.ANY`: the change is made at any generation, which grows by one.
+/// - `Expect.KEEP`: the change is made at any generation, and leaves the generation as it is.
+/// - `Expect.generation(g)`: the change is made only at this generation, which grows by one.
+/// - `Expect.mirror(g)`: the change is made at any generation, and sets this one.
 #[pyclass(frozen, eq, hash, module = "provider_tree", name = "Expect")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyExpect(Expect);

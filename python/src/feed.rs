@@ -20,6 +20,13 @@ use crate::snapshot::PySnapshot;
 /// one state of each provider and consumer, the newest. `for changes in feed:` waits for the next piece, and
 /// never ends by itself. Writers do nothing for a feed beyond what they do for a snapshot.
 ///
+/// A piece is a dict with the shape of `provider_tree.types.Changes`; `Snapshot.changes_since` shows one. To follow
+/// with a way to end:
+///
+///     while not stop.is_set():
+///         if feed.wait(0.2):
+///             apply(feed.poll())
+///
 /// For one thread at a time: another one raises `InUseByAnotherThread`. A feed whose bound was met raises
 /// `FellBehind` and is over: begin another at a new snapshot.
 #[pyclass(frozen, module = "provider_tree", name = "Feed")]

@@ -160,12 +160,15 @@ impl PyFork {
                 true => forked.fork.to_batch_if_unchanged(),
                 false => forked.fork.to_batch(),
             };
-            PyBatch::keeping(batch, forked.issued(py))
+            PyBatch::of_fork(batch, forked.issued(py))
         })
     }
 
     /// Makes a view of the forest as it is in the fork now, to search in. Costs about 400 nanoseconds for each
     /// provider, without the interpreter.
+    ///
+    /// `View.place` claims with a worker, so in the forest itself. To claim a candidate in the fork, call
+    /// `fork.claim(candidate.claim(uuid))`.
     fn view(&self, py: Python<'_>) -> PyResult<PyView> {
         self.call(|fork| {
             py.detach(move || {

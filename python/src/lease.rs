@@ -14,7 +14,8 @@ use crate::tree::PyProviderTree;
 ///
 /// A value means exactly one lease, and no other after the end of that one. Time is the caller's own: any
 /// int from 0 on that does not fall, such as seconds since the epoch. A lease stands for its consumer
-/// wherever a consumer is asked for.
+/// wherever a consumer is asked for. Two are equal if they name the same consumer of the same forest at the same
+/// generation: what `ProviderTree.lease_of` returns after a renewal means the same lease, and is not equal.
 #[pyclass(frozen, eq, module = "provider_tree", name = "Lease")]
 #[derive(PartialEq)]
 pub(crate) struct PyLease(pub(crate) Lease);

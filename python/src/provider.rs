@@ -3,18 +3,37 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use provider_tree::{Configuration, Facts, Provider, ResourceClass, SubtreeUsages, Updated, Usage};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet};
 use uuid::Uuid;
 
-use crate::convert::{self, Id, inventories_dict, uuids};
+use crate::convert::{self, Id, a_kind, inventories_dict, uuids};
 
 /// Names one provider of one forest: a small handle to keep, to compare and to use as a key of a dict.
 ///
 /// Using a handle takes no look-up. A handle of a provider that was removed never comes to mean another one.
-#[pyclass(frozen, module = "provider_tree", name = "Provider", from_py_object)]
+#[pyclass(frozen, module = "provider_tree", name = "Provider")]
 #[derive(Clone, Copy)]
 pub(crate) struct PyProvider(pub(crate) Provider);
+
+impl FromPyObject<'_, '_> for PyProvider {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match given.cast::<PyProvider>() {
+            Ok(provider) => Ok(*provider.get()),
+            Err(_) => {
+                let kind = a_kind(&given)?;
+                let message = format!(
+                    "a provider is a handle, such as tree[\"name or uuid\"] returns, not {kind}"
+                );
+                Err(PyTypeError::new_err(message))
+            }
+        }
+    }
+}
 
 #[pymethods]
 impl PyProvider {

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use uuid::Uuid;
 
-use crate::convert::{Id, amounts, each, pairs, traits, uuids};
+use crate::convert::{Id, a_kind, amounts, each, pairs, traits, uuids};
 use crate::error::OrRaise;
 use crate::guard::Single;
 use crate::provider::PyProvider;
@@ -113,7 +113,10 @@ impl PyGroup {
 ///
 /// The arguments of a `Group` describe the unnamed group, whose classes may come from several providers of one
 /// tree: `required` and each set of `any_of` are met by one of these at least, and the other conditions by each
-/// of them, or for aggregates by the root.
+/// of them, or for aggregates by the root. Each class of the unnamed group comes whole from one provider:
+/// `{'PGPU': 2}` wants one provider with 2. For two children with one each, name two groups and isolate them:
+///
+///     Request({"VCPU": 8}, groups={"gpu0": Group({"PGPU": 1}), "gpu1": Group({"PGPU": 1})}, isolate=True)
 ///
 /// `groups` are served by one provider each; `isolate` wants another provider for each group; of each set of
 /// names in `same_subtree`, one provider is the ancestor of the others, or it is the same one; the root of the
@@ -251,8 +254,8 @@ impl<'py> FromPyObject<'_, 'py> for Asked<'py> {
         if let Ok(request) = given.cast::<PyRequest>() {
             return Ok(Asked::Request(request.to_owned()));
         }
-        let kind = given.get_type().name()?;
-        let message = format!("a view is asked for a Request or a Prepared, not for a {kind}");
+        let kind = a_kind(&given)?;
+        let message = format!("a view is asked for a Request or a Prepared, not for {kind}");
         Err(PyTypeError::new_err(message))
     }
 }

@@ -39,11 +39,16 @@ impl PySnapshot {
 
     /// Bounds how many older versions are kept for this snapshot. When one more would have to be kept, the
     /// snapshot becomes too old to be read, for good. About 300 bytes each.
+    ///
+    /// A configuration that is replaced counts at once. What claims and releases replace, a worker that is open
+    /// can leave where it is, and that counts only when the worker hands it over: all when it is closed, and the
+    /// oldest when it has more than a MiB, which is 8,192 to 16,384 versions of a few amounts each (a sixteenth of
+    /// that beyond 2,048 workers at once). So many for each worker may be kept beside the bound.
     fn keep_at_most(&self, versions: u64) {
         self.0.keep_at_most(versions);
     }
 
-    /// How many older versions are kept for this snapshot now.
+    /// How many older versions are kept for this snapshot now, by the count of `keep_at_most`.
     #[getter]
     fn kept(&self) -> u64 {
         self.0.kept()
@@ -55,7 +60,8 @@ impl PySnapshot {
         self.0.is_too_old()
     }
 
-    /// Returns the provider that had this uuid or name; None if there was none.
+    /// Returns the provider that had this uuid or name; None if there was none. A text is a name first, and else
+    /// a uuid.
     ///
     /// The first look-up of a key that has gone since makes an index of the snapshot, in time that grows with
     /// the number of providers.
@@ -165,7 +171,19 @@ impl PySnapshot {
     }
 
     /// Returns what differs between an older snapshot of the forest and this one: a dict with the numbers
-    /// `from` and `to`, and lists of `providers` and `consumers`, each with its state `before` and `after`.
+    /// `from` and `to`, and lists of `providers` and `consumers`, each with its state `before` and `after`, which
+    /// is None of what was not there. `provider_tree.types.Changes` has the shape. After a claim:
+    ///
+    ///     {"from": 1, "to": 2,
+    ///      "providers": [{"provider": "33f8…", "before": {…}, "after": {
+    ///          "dump": {"configuration": {"uuid": "33f8…", "name": "host-1", …}, "cordoned": False,
+    ///                   "used": {"VCPU": {"used": 4, "taken": 0}}},
+    ///          "previous": None}}],
+    ///      "consumers": [{"consumer": "9d1c…", "before": None, "after": {
+    ///          "consumer": "9d1c…", "generation": 1, "deadline": None, "tag": 0,
+    ///          "allocations": [{"provider": "33f8…", "class": "VCPU", "amount": 4}]}}]}
+    ///
+    /// `taken` is the part of `used` that `Worker.take` took; `previous` is the sibling before the provider.
     ///
     /// Costs what has changed. Raises `ForeignSnapshot` unless `older` is of the same forest and not later.
     fn changes_since<'py>(
@@ -241,7 +259,8 @@ impl PyProviderTree {
     /// an earlier feed.
     ///
     /// With `bound`, at most so many older versions are kept for the feed between two polls; a feed that
-    /// would need more raises `FellBehind` from then on.
+    /// would need more raises `FellBehind` from then on. `Snapshot.keep_at_most` says what counts: what open
+    /// workers could leave where it is does not, so a feed may fall behind by much more than a small bound.
     #[pyo3(signature = (since=None, *, bound=None))]
     fn subscribe(&self, since: Option<&PySnapshot>, bound: Option<u64>) -> PyFeed {
         let feed = match since {

@@ -127,12 +127,12 @@ impl PyProviderTree {
         self.0.is_cordoned(&provider.0).or_raise()
     }
 
-    /// Returns the provider with this uuid or name, or None.
+    /// Returns the provider with this uuid or name, or None. A text is a name first, and else a uuid.
     fn find(&self, key: Key<'_>) -> PyResult<Option<PyProvider>> {
         Ok(self.0.find(key.as_key()?).map(PyProvider))
     }
 
-    /// Returns the provider with this uuid or name.
+    /// Returns the provider with this uuid or name, as `find` does. Raises `UnknownProvider` if there is none.
     fn __getitem__(&self, key: Key<'_>) -> PyResult<PyProvider> {
         let unknown = || provider_tree::Error::UnknownProvider {
             key: key.as_key().map(|key| key.to_string()).unwrap_or_default(),
@@ -181,9 +181,13 @@ impl PyProviderTree {
 
     /// Changes what a provider has: everything that is named, in one commit.
     ///
-    /// `inventories`, `traits` and `aggregates` replace; the others add to and take from what there is.
-    /// `update_inventories` changes the fields that it names. Without `expect`, the generation grows by one if
-    /// anything changes.
+    /// - `inventories`, `traits`, `aggregates` replace all that there is.
+    /// - `update_inventories` changes the fields that it names, and adds classes; `remove_inventories` takes
+    ///   classes away.
+    /// - `add_traits`, `remove_traits`, `add_aggregates`, `remove_aggregates` add to what there is, and take from
+    ///   it.
+    ///
+    /// Without `expect`, the generation grows by one if anything changes.
     #[pyo3(signature = (provider, *, expect=None, **edit))]
     fn configure(
         &self,

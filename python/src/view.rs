@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provider_tree::{
-    Candidate, Candidates, Claim, Error, Placed, Prepared, Provider, Request, Unplaced, View,
-    Worker,
+    Candidate, Candidates, Claim, Error, Eviction, Placed, Prepared, Provider, Request, Unplaced,
+    View, Worker,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use pythonize::pythonize;
 use crate::candidate::{For, PyCandidate, PyEviction, PyPlaced};
 use crate::claim::PyClaim;
 use crate::column::PyColumn;
-use crate::convert::{Class, Id, each};
+use crate::convert::{Class, Id, a_kind, each};
 use crate::error::OrRaise;
 use crate::guard::Single;
 use crate::provider::{PyProvider, PyUsage};
@@ -293,6 +293,26 @@ impl PyView {
         })?
     }
 
+    /// Returns whom `evict` finds; if that is nobody, looks once more after a refresh, for a view does not know
+    /// who holds what was placed since the last one.
+    fn evict_after_refresh(
+        &self,
+        py: Python<'_>,
+        asked: &Asked<'_>,
+        mut evict: impl FnMut(&mut View, &mut Prepared) -> Result<Option<Eviction>, Error>,
+    ) -> PyResult<Option<Eviction>> {
+        let found = self.0.with(|inner| {
+            inner.ask(asked, |view, prepared| match evict(view, prepared)? {
+                None => {
+                    refresh(py, view);
+                    evict(view, prepared)
+                }
+                found => Ok(found),
+            })
+        })??;
+        found.or_raise()
+    }
+
     fn search(
         &self,
         order: Order,
@@ -304,6 +324,14 @@ impl PyView {
     }
 }
 
+/// Brings a view up to date, without the interpreter if that may take long.
+fn refresh(py: Python<'_>, view: &mut View) -> usize {
+    match view.providers() < SMALL {
+        true => view.refresh(),
+        false => py.detach(|| view.refresh()),
+    }
+}
+
 #[pymethods]
 impl PyView {
     /// Brings the view up to date; returns how many providers' usage was read again.
@@ -312,10 +340,7 @@ impl PyView {
     /// Does nothing to a view of an instant. Works without the interpreter if the view has 4,096 providers or
     /// more.
     fn refresh(&self, py: Python<'_>) -> PyResult<usize> {
-        self.with(|view| match view.providers() < SMALL {
-            true => view.refresh(),
-            false => py.detach(|| view.refresh()),
-        })
+        self.with(|view| refresh(py, view))
     }
 
     /// Prepares a request to be asked of this view again and again. Cheap itself; what it remembers makes
@@ -425,9 +450,9 @@ impl PyView {
     /// call says that nothing fits, and after half of the tries.
     ///
     /// `seed`, `order` and `part` say where the search begins, as for `candidates`; after a refusal it begins
-    /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead. They are for the
-    /// trees that have the numbers when the call begins: if the call itself brings the view up to date, a tree
-    /// that has come since is not chosen.
+    /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead, and `seed`, `order`
+    /// and `part` don't matter. The scores are for the trees that have the numbers when the call begins: if the
+    /// call itself brings the view up to date, a tree that has come since is not chosen.
     ///
     /// Raises `NothingFits`, `GaveUp` after too many tries, and for reasons that no other candidate changes what
     /// the claim was refused for, such as `ConsumerExists`. Keeps the interpreter: it takes about two
@@ -468,7 +493,7 @@ impl PyView {
     /// Places the same again and again, at most `count` times, and returns what was placed: as many as fit.
     ///
     /// Each is for a consumer that the forest names; `claim` is what is wanted beside, such as a tag, without a
-    /// consumer. The other arguments are those of `place`. Works without the interpreter, so that threads which
+    /// consumer, or ValueError. The other arguments are those of `place`. Works without the interpreter, so that threads which
     /// place some hundred at a time use as many cores.
     ///
     /// Ends early if nothing fits any more, with what was placed. Raises what `place` raises only if nothing was
@@ -490,8 +515,12 @@ impl PyView {
         part: Option<(usize, usize)>,
     ) -> PyResult<Vec<PyPlaced>> {
         let search = self.search(Order::read(order)?, seed, part)?;
-        let mut plan =
-            Plan { claim: claim.unwrap_or(For::Nobody).claim()?, tries, search, scores: None };
+        let claim = claim.unwrap_or(For::Nobody).claim()?;
+        if claim.consumer().is_some() {
+            let message = "place_each names the consumers itself: give a claim without a consumer";
+            return Err(PyValueError::new_err(message));
+        }
+        let mut plan = Plan { claim, tries, search, scores: None };
         let mut all = Vec::new();
         let mut is_over = IsOver::detached();
         let end = self.with_worker(worker, &request, |view, worker, prepared| {
@@ -568,7 +597,8 @@ impl PyView {
     }
 
     /// Finds the root at which a request fits at the least cost if consumers go; None if it fits nowhere. If the
-    /// request fits as it is, nobody goes.
+    /// request fits as it is, nobody goes. Before it says that it fits nowhere, it brings the view up to date and
+    /// looks once more: a view does not know who holds what was placed since its last refresh.
     ///
     /// `cost(consumer, tag)` returns what it costs to evict a consumer as an int from 0 on, or None if it may not
     /// be evicted. Where the tags are priorities, `below` says the same faster, and without the interpreter: who
@@ -586,15 +616,13 @@ impl PyView {
         below: Option<u64>,
     ) -> PyResult<Option<PyEviction>> {
         let found = match (cost, below) {
-            (None, Some(below)) => self.0.with(|inner| {
-                inner.ask(&request, |view, prepared| {
-                    let cost = |_, tag| (tag < below).then_some(tag);
-                    py.detach(|| view.evict(prepared, cost))
-                })
-            })??,
+            (None, Some(below)) => self.evict_after_refresh(py, &request, |view, prepared| {
+                let cost = |_, tag| (tag < below).then_some(tag);
+                py.detach(|| view.evict(prepared, cost))
+            })?,
             (Some(cost), None) => {
                 let mut raised = None;
-                let ask = |consumer, tag| -> Option<u64> {
+                let mut ask = |consumer, tag| -> Option<u64> {
                     if raised.is_some() {
                         return None;
                     }
@@ -604,9 +632,9 @@ impl PyView {
                         None
                     })
                 };
-                let found = self.0.with(|inner| {
-                    inner.ask(&request, |view, prepared| view.evict(prepared, ask))
-                })??;
+                let found = self.evict_after_refresh(py, &request, |view, prepared| {
+                    view.evict(prepared, &mut ask)
+                })?;
                 if let Some(raised) = raised {
                     return Err(raised);
                 }
@@ -617,15 +645,20 @@ impl PyView {
                 return Err(PyTypeError::new_err(message));
             }
         };
-        Ok(found.or_raise()?.map(PyEviction))
+        Ok(found.map(PyEviction))
     }
 
     /// Counts, condition by condition, why roots can't serve a request: a dict with the number of `roots`, and of
     /// these those that fail `root_traits`, a list of `groups` with the number of roots that can't serve each
-    /// whatever is free (None for the unnamed one), those that fail `traits`, a list of classes that are `short`
-    /// with the numbers, those where everything is free but not `together`, and those that are `fitting`.
+    /// whatever is free (None for the unnamed one), those that fail `traits`, the list `short` of pairs of a class
+    /// and the number of roots, those where everything is free but not `together`, and those that are `fitting`.
+    /// `provider_tree.types.Why` has the shape. Each root is counted once, under the first of these that it fails.
     ///
-    /// Looks at each root, without the interpreter. Ctrl-C waits until it is done.
+    /// `short` says that too little is free of a class; that includes amounts above any capacity, but for those
+    /// that a `max_unit` forbids, and roots that are cordoned, of which nothing is free.
+    ///
+    /// Looks at each root as the view has it, without the interpreter, and does not refresh the view. Ctrl-C waits
+    /// until it is done.
     fn why<'py>(&self, py: Python<'py>, request: Asked<'py>) -> PyResult<Bound<'py, PyAny>> {
         let why = self.0.with(|inner| {
             inner.ask(&request, |view, prepared| py.detach(|| view.why(prepared)))
@@ -635,6 +668,9 @@ impl PyView {
 
     /// Returns what is free of a class in each tree together, by the number of the tree: a copy, which stays as
     /// it is, and which NumPy reads in place. A cordoned provider has nothing free.
+    ///
+    /// For NumPy its numbers are uint64, which never fall below 0: what is less becomes huge. So convert before
+    /// you subtract: `numpy.asarray(column).astype(numpy.int64) - 4`.
     ///
     /// Costs about half a nanosecond for each tree if many have the class.
     fn free(&self, resource_class: Class) -> PyResult<PyColumn> {
@@ -735,8 +771,8 @@ impl<'py> FromPyObject<'_, 'py> for Granted<'py> {
         if let Ok(claim) = given.cast::<PyClaim>() {
             return Ok(Granted::Claim(claim.to_owned()));
         }
-        let kind = given.get_type().name()?;
-        let message = format!("what was granted is a Claim or a Placed, not a {kind}");
+        let kind = a_kind(&given)?;
+        let message = format!("what was granted is a Claim or a Placed, not {kind}");
         Err(PyTypeError::new_err(message))
     }
 }

@@ -141,7 +141,7 @@ impl PyWorker {
     }
 
     /// Makes all changes of a batch at one instant, or none of them. Returns a receipt for each consumer, in
-    /// the order of the batch.
+    /// the order of the batch; for `Eviction.batch`, those of the victims first, and the new one last.
     ///
     /// What the batch gives back is free for what it takes. Raises what the calls raise that its changes
     /// stand for; `InvalidEntries` with all that is wrong with the batch by itself; `ProviderChanged` or

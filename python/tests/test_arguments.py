@@ -353,3 +353,38 @@ def test_a_mapping_may_change_while_it_is_read() -> None:
     assert len(given) == 2  # Each has grown, and what was added was not read.
     tree.configure(host, traits=Growing(given))  # type: ignore[arg-type]
     assert tree.configuration(host).traits == {"CUSTOM_A"}
+
+
+ODD: Any = 4
+TEXT: Any = "host-1"
+
+
+def wrong(amount: Any) -> dict[str, int]:
+    return {"VCPU": amount}
+
+
+@pytest.mark.parametrize(
+    "call, error, text",
+    [
+        (lambda tree, host: Claim({host: {"VCPU": -1}}), OverflowError, "VCPU is an int from 0 to 2**64 - 1, not -1"),
+        (lambda tree, host: Claim({host: wrong("4")}), TypeError, "VCPU is an int from 0 to 2**64 - 1, not a str"),
+        (lambda tree, host: Claim().take(host, "VCPU", -1), OverflowError, "the amount of VCPU is an int from 0"),
+        (lambda tree, host: Claim().take_with_ancestors(host, "VCPU", 2**64), OverflowError, "the amount of VCPU is"),
+        (lambda tree, host: tree.configure(host, inventories={"VCPU": 1.5}), TypeError, "the total of an inventory is"),
+        (
+            lambda tree, host: tree.configure(host, inventories={"VCPU": {"total": 1, "reserved": -1}}),
+            OverflowError,
+            'the field "reserved" of an inventory is an int from 0',
+        ),
+        (lambda tree, host: Claim({host: ODD}), TypeError, "a mapping is needed here, not an int"),
+        (lambda tree, host: Claim({TEXT: {"VCPU": 1}}), TypeError, 'such as tree["name or uuid"] returns, not a str'),
+        (lambda tree, host: tree.children("host-1"), TypeError, 'such as tree["name or uuid"] returns, not a str'),
+        (lambda tree, host: Claim(consumer="bob"), ValueError, '"bob" is no uuid; uuid.uuid5 makes one of a name'),
+        (lambda tree, host: Claim(consumer=ODD), TypeError, "a Lease or an Issued, not an int"),
+    ],
+)
+def test_what_is_wrong_is_said(call: Any, error: type[Exception], text: str) -> None:
+    tree = ProviderTree()
+    with pytest.raises(error) as caught:
+        call(tree, tree.create_root("host-1"))
+    assert text in str(caught.value)

@@ -25,6 +25,7 @@ from provider_tree import (
     Provider,
     ProviderTree,
     Receipt,
+    Request,
     TooFewFit,
     Unnamed,
     Worker,
@@ -290,8 +291,31 @@ def test_a_batch_swaps_consumers(tree: ProviderTree) -> None:
         assert [receipt.consumer for receipt in receipts] == [first.consumer, second.consumer]
         assert repr(swap) == "<Batch of 2 changes>"
         evict = Batch().release(first).claim(Claim({other: {"VCPU": 4}}))
+        assert repr(evict) == "<Batch of 2 changes>"
+        assert repr(Batch().cordon(one)) == "<Batch of 1 change>" and repr(Batch()) == "<Batch of 0 changes>"
+        fork = tree.snapshot().fork()
+        fork.cordon(one)
+        assert repr(fork.to_batch()) == "<Batch of a fork>"
+        assert repr(fork.to_batch().cordon(other)) == "<Batch of a fork and 1 change>"
         assert len(worker.commit(evict)) == 2
     assert (used(tree, one), used(tree, other)) == (8, 4)
+
+
+def test_what_has_a_consumer_stands_for_it(tree: ProviderTree) -> None:
+    one = host(tree, "host-1", VCPU=8)
+    view = tree.view()
+    with tree.worker() as worker:
+        for _ in range(2):
+            placed = view.place(worker, Request({"VCPU": 8}))
+            held = tree.allocations(placed)
+            assert held is not None and held.consumer == placed.consumer
+            assert tree.allocations(held) == held
+            assert Claim(consumer=placed).consumer == Claim(consumer=held).consumer == placed.consumer
+            assert worker.release(placed).consumer == placed.consumer
+            view.released(placed)
+            with pytest.raises(ConsumerNotFound):
+                worker.release(held)
+    assert used(tree, one) == 0
 
 
 def test_a_batch_reshapes(tree: ProviderTree) -> None:

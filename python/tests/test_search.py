@@ -299,14 +299,40 @@ def test_as_many_are_placed_as_fit(tree: ProviderTree) -> None:
     held = tree.allocations(rest[0].consumer)
     assert held is not None and held.tag == 3
     view.release_each(worker, first)
-    mine = Claim(consumer=uuid.uuid4())
-    assert len(view.place_each(worker, prepared, 2, mine)) == 1
-    with pytest.raises((errors.ConsumerExists, errors.AlreadyHeld)):
-        view.place_each(worker, prepared, 2, mine)
+    for mine in (Claim(consumer=uuid.uuid4()), rest[0], str(uuid.uuid4())):
+        with pytest.raises(ValueError, match="place_each names the consumers itself: give a claim without"):
+            view.place_each(worker, prepared, 2, mine)  # type: ignore[arg-type]
     assert view.release_each(worker, iter(rest)) == len(rest)
     with pytest.raises(TypeError):
         view.release_each(worker, [1])  # type: ignore[list-item]
     assert tree.snapshot().audit()["differences"] == []
+
+
+def test_who_was_placed_since_the_last_refresh_may_go() -> None:
+    tree = ProviderTree()
+    tree.configure(tree.create_root("host"), inventories={"VCPU": 8})
+    worker, request = tree.worker(), Request({"VCPU": 8})
+    ways: list[dict[str, Any]] = [{"below": 5}, {"cost": lambda consumer, tag: tag}]
+    for how in ways:
+        view = tree.view(holders=True)
+        placed = view.place(worker, request, Claim(tag=3))
+        eviction = view.evict(request, **how)
+        assert eviction is not None and eviction.victims == [placed.consumer]
+        receipts = worker.commit(eviction.batch())
+        assert [receipts[0].consumer, len(receipts)] == [placed.consumer, 2]
+        worker.release(receipts[1])
+
+
+def test_two_cards_of_one_host() -> None:
+    tree = ProviderTree()
+    host = tree.create_root("host")
+    for number in range(2):
+        tree.configure(tree.create_child(host, f"gpu-{number}"), inventories={"PGPU": 1})
+    view = tree.view()
+    assert view.candidates(Request({"PGPU": 2})) == []
+    named = {"gpu0": Group({"PGPU": 1}), "gpu1": Group({"PGPU": 1})}
+    (found,) = view.candidates(Request(groups=named, isolate=True))
+    assert set(found.providers) == set(tree.children(host))
 
 
 def test_the_cheapest_go(tree: ProviderTree) -> None:
@@ -324,7 +350,8 @@ def test_the_cheapest_go(tree: ProviderTree) -> None:
         assert eviction is not None
         assert eviction.victims == [held[1, 0].consumer] and eviction.cost == 1
         assert eviction.candidate.root == tree["host-0"]
-        assert repr(eviction) == "<Eviction of 1 consumers for 1>"
+        assert repr(eviction) == "<Eviction of 1 consumer at cost 1>"
+        assert repr(eviction.batch()) == "<Batch of 2 changes>"
     assert view.evict(request, below=1) is None
     assert view.evict(request, lambda consumer, tag: None) is None
     asked: list[tuple[str, int]] = []

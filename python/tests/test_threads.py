@@ -55,7 +55,7 @@ def test_threads_place_as_many_as_fit(at_once: int) -> None:
 
     assert sum(together(4, fill)) == 50 * 4
     audit = tree.snapshot().audit()
-    assert audit["differences"] == audit["overcommitted"] == [] and audit["consumers"] == 200
+    assert audit["differences"] == [] and audit["overcommitted"] == [] and audit["consumers"] == 200
 
 
 def test_threads_place_and_release() -> None:
