@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import deque
 
-from provider_tree import Placed, ProviderTree, Request
+from provider_tree import GaveUp, Placed, ProviderTree, Request
 
 #: What jobs ask for. Each thread prepares each once: that is what makes searches fast.
 SHAPES = [
@@ -54,7 +54,12 @@ class Scheduler(threading.Thread):
         with self.tree.worker() as worker:
             while not self.stop.is_set():
                 # Each thread begins in a part of its own: threads that all begin at the first host meet there.
-                jobs = view.place_each(worker, chance.choice(shapes), AT_ONCE, part=self.part)
+                try:
+                    jobs = view.place_each(worker, chance.choice(shapes), AT_ONCE, part=self.part)
+                except GaveUp as end:
+                    # Other threads were faster each time, and the view has learned what they took.
+                    self.refused += end.refusals
+                    continue
                 self.placed += len(jobs)
                 self.refused += sum(job.refusals for job in jobs)
                 self.running.append(jobs)

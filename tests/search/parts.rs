@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use provider_tree::{Candidate, Prepared, Provider, View, Why};
+use provider_tree::{
+    Candidate, Expect, Group, Inventories, Inventory, Prepared, Provider, ProviderTree, Request,
+    ResourceClass, View, Why,
+};
 use shared::search::reference::{Assignment, Spec};
 use shared::search::world::{Known, World};
 use uuid::Uuid;
@@ -177,4 +180,36 @@ proptest! {
             }
         }
     }
+}
+
+/// Twenty groups that want a GPU each for themselves, and nineteen GPUs, no two of them alike: whoever tries all
+/// ways never ends.
+#[test]
+fn a_search_ends_within_a_tree_when_it_is_over() {
+    let tree = ProviderTree::new();
+    let host = tree.create_root("host", None).unwrap();
+    for number in 0..19 {
+        let gpu = tree.create_child(&host, &format!("gpu-{number}"), None).unwrap();
+        let vgpu = Inventories::new().with(ResourceClass::VGPU, Inventory::new(100 + number));
+        tree.configure(&gpu, vgpu, Expect::Any).unwrap();
+    }
+    let mut request = Request::new().isolate();
+    for number in 0..20 {
+        let group = Group::new().take(ResourceClass::VGPU, 1 + number);
+        request = request.group(format!("group-{number}"), group);
+    }
+    let view = tree.view();
+    let mut prepared = view.prepare(&request).unwrap();
+    let mut asked = 0;
+    let is_over = || {
+        asked += 1;
+        asked == 1_000
+    };
+    let mut candidates = view.candidates(&mut prepared).unwrap().until(is_over);
+    assert!(candidates.next().is_none() && candidates.is_exhausted());
+    // Asked once in 64 steps, and a step more or less.
+    let steps = candidates.steps();
+    assert!((60_000..100_000).contains(&steps), "{steps}");
+    drop(candidates);
+    assert_eq!(asked, 1_000);
 }
