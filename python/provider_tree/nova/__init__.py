@@ -23,6 +23,9 @@ What differs from Nova's module:
   that was just made. A provider stands once in a tree.
 - `copy.deepcopy` copies the forest, and shares the inventories, resources and keys in it: nobody can reach
   them to change them.
+- A name that can't be hashed is a TypeError, also of a child; nothing was added then.
+
+`calls()` tells how many calls of each kind the forest below has answered in this process.
 
 Nova is not needed to import this module. With it, texts and log lines are Nova's.
 """
