@@ -25,7 +25,8 @@ mod worker;
 
 use pyo3::prelude::*;
 
-#[pymodule(name = "_native")]
+// Nothing here was tried without the interpreter's lock.
+#[pymodule(name = "_native", gil_used = true)]
 mod native {
     #[pymodule_export]
     use crate::allocations::PyAllocations;
