@@ -89,7 +89,7 @@ def main(hosts: int = 10_000, threads: int = 4, seconds: float = 5.0) -> None:
 
     # Everything that is used is what some job holds, on every host, whatever the threads did.
     audit = tree.snapshot().audit()
-    assert audit["differences"] == audit["overcommitted"] == []
+    assert not audit["differences"] and not audit["overcommitted"]
     assert audit["consumers"] == placed - ended
     print(f"audit: {audit['providers']} hosts and {audit['consumers']} jobs add up")
 

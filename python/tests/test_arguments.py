@@ -351,7 +351,7 @@ def test_a_mapping_may_change_while_it_is_read() -> None:
     Claim({host: {"VCPU": 1}}, generations=grow(host))
     Request(grow("VCPU"))
     assert len(given) == 2  # Each has grown, and what was added was not read.
-    tree.configure(host, traits=Growing(given))  # type: ignore[arg-type]
+    tree.configure(host, traits=Growing(given))
     assert tree.configuration(host).traits == {"CUSTOM_A"}
 
 
