@@ -365,7 +365,8 @@ impl PyView {
     /// 28 candidates then, and otherwise one.
     ///
     /// Without a limit, also in the request, there may be very many. From 256 on, the search does without the
-    /// interpreter; with a lower limit, other threads have a turn now and then. Ctrl-C ends the search. Raises `ForeignRequest` for what another view has prepared.
+    /// interpreter; with a lower limit, other threads have a turn now and then. Ctrl-C ends the search. Raises
+    /// `ForeignRequest` for what another view has prepared.
     #[pyo3(signature = (
         request, *, limit=None, seed=None, order="first", part=None, root=None, everything=false, steps=None,
     ))]
@@ -446,8 +447,8 @@ impl PyView {
     ///
     /// `claim` is a consumer, or a claim of what is wanted beside, such as a tag or a quota; without either, the
     /// forest names the consumer, which is cheapest. After a claim that was refused since another thread was
-    /// faster, the search goes on, for at most `tries` claims in all; 0 is as good as 1. The view is brought up to date before the
-    /// call says that nothing fits, and after half of the tries.
+    /// faster, the search goes on, for at most `tries` claims in all; 0 is as good as 1. The view is brought up to
+    /// date before the call says that nothing fits, and after half of the tries.
     ///
     /// `seed`, `order` and `part` say where the search begins, as for `candidates`; after a refusal it begins
     /// anywhere. With `scores`, as for `best`, the root with the lowest one is taken instead, and `seed`, `order`

@@ -345,8 +345,8 @@ impl NovaForest {
         Ok(!self.with_uuid(py, uuid)?.is_empty())
     }
 
-    /// Adds a provider without parent, and to `roots_by_name`. With `unless`, a key in a tuple, only if that finds no provider; returns
-    /// None if it does.
+    /// Adds a provider without parent, and to `roots_by_name`. With `unless`, a key in a tuple, only if that finds
+    /// no provider; returns None if it does.
     #[pyo3(signature = (name, uuid, generation, parent_uuid, unless=None))]
     fn add_root(
         slf: &Bound<'_, Self>,
