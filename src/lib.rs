@@ -207,7 +207,9 @@ pub use uuid;
 #[cfg(feature = "serde")]
 pub use api::placement;
 pub use api::{ProviderTree, coming_from_nova};
-pub use claim::{Allocation, Allocations, Batch, Claim, Issued, Lease, Partial, Receipt, Worker};
+pub use claim::{
+    Allocation, Allocations, Batch, Claim, Floor, Issued, Lease, Partial, Receipt, Worker,
+};
 pub use error::{Error, Fault, InventoryFault, RequestFault, Result};
 pub use forest::{
     Configuration, Edit, Expect, Facts, Provider, ProviderKey, ProviderSpec, SubtreeUsages,

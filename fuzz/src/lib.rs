@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use provider_tree::{Dump, Error, ProviderTree};
 use serde_json::Value;
 use shared::books;
+use shared::dumps::in_order;
 use shared::sequence::Sequence;
 
 /// So many bytes choose one call.
@@ -93,9 +94,10 @@ fn canonical(dump: &Dump) -> Dump {
         provider.used.retain(|_, amounts| amounts.used > 0);
     }
     dump.consumers.sort_by_key(|consumer| consumer.consumer);
-    for consumer in &mut dump.consumers {
-        consumer.allocations.sort_by_key(|held| (held.provider, held.class));
-    }
+    dump.consumers = dump.consumers.into_iter().map(in_order).collect();
+    dump.floors.retain(|floor| floor.generation > 0);
+    dump.floors.sort_by_key(|floor| floor.place);
+    dump.version = Dump::VERSION;
     dump
 }
 

@@ -330,6 +330,8 @@ class TooLarge(ProviderTreeError, ValueError):
 
     what: str
     limit: int
+    #: Whether the bound is one on the tree or the process as a whole.
+    full: bool
 
 
 class NothingFits(ProviderTreeError):

@@ -129,6 +129,13 @@ class ConsumerDump(TypedDict):
     allocations: list[AllocationDump]
 
 
+class Floor(TypedDict):
+    """Above which generation the next lives begin of the consumers that share a place."""
+
+    place: int
+    generation: int
+
+
 class Dump(TypedDict):
     """What `Snapshot.dump` returns, and `ProviderTree.load` reads."""
 
@@ -137,6 +144,8 @@ class Dump(TypedDict):
     providers: list[ProviderDump]
     #: In the order of their uuids.
     consumers: list[ConsumerDump]
+    #: In the order of their places; may be missing when it is read.
+    floors: list[Floor]
 
 
 class ProviderState(TypedDict):

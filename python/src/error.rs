@@ -268,8 +268,8 @@ fn describe(fields: &Fields<'_>, error: &Error) -> PyResult<&'static str> {
         Error::ProviderChanged { provider: it } => provider(it)?.named("ProviderChanged"),
         Error::ConsumerChanged { consumer: it } => consumer(it)?.named("ConsumerChanged"),
         Error::InvalidEntries { faults } => fields.faults(faults)?.named("InvalidEntries"),
-        Error::TooLarge { what, limit } => {
-            fields.with("what", what)?.with("limit", limit)?.named("TooLarge")
+        Error::TooLarge { what, limit, full } => {
+            fields.with("what", what)?.with("limit", limit)?.with("full", full)?.named("TooLarge")
         }
         // The library may come to refuse for more reasons.
         _ => "ProviderTreeError",
@@ -326,6 +326,11 @@ fn describe_fault(fields: &Fields<'_>, fault: &Fault) -> PyResult<&'static str> 
         Fault::EmptyConsumer { consumer: it } => consumer(it)?.named("EmptyConsumer"),
         Fault::UnknownInventory { consumer: it, provider, class } => {
             amount_of(provider, class)?.with("consumer", id(it))?.named("UnknownInventory")
+        }
+        Fault::UnknownFloor { place } => fields.with("place", place)?.named("UnknownFloor"),
+        Fault::DuplicateFloor { place } => fields.with("place", place)?.named("DuplicateFloor"),
+        Fault::FloorTooHigh { place, generation } => {
+            fields.with("place", place)?.with("generation", generation)?.named("FloorTooHigh")
         }
         Fault::InvalidAllocation { consumer: it, provider, class, amount } => {
             amount_of(provider, class)?

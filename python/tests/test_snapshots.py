@@ -90,7 +90,7 @@ def test_a_dump_survives_json(tree: ProviderTree) -> None:
     tree.uncordon(first)
     held = tree.worker().claim(Claim({first: {"VCPU": 4}}, tag=2**64 - 1))
     dump = tree.snapshot().dump()
-    assert dump["version"] == 1
+    assert dump["version"] == 2
     assert dump["providers"][0]["configuration"]["inventories"]["VCPU"]["total"] == 16
     again = ProviderTree.load(json.loads(json.dumps(dump)))
     assert again.snapshot().dump() == dump
@@ -139,7 +139,7 @@ def test_a_dump_that_contradicts_itself_lists_its_faults(tree: ProviderTree) -> 
     host(tree)
     dump = tree.snapshot().dump()
     dump["providers"].append(dump["providers"][0])
-    dump["version"] = 1
+    dump["version"] = 2
     with pytest.raises(errors.InvalidEntries) as caught:
         ProviderTree.load(dump)
     assert "DuplicateUuid" in [fault.kind for fault in caught.value.faults]

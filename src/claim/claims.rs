@@ -16,7 +16,7 @@ use crate::values::metrics::Tallies;
 pub(crate) struct Claims {
     /// The keys of consumers' uuids.
     pub(crate) consumers: Keys<Uuid>,
-    floors: Floors,
+    pub(crate) floors: Floors,
     pub(crate) leases: Leases,
     /// What each worker has counted, by the worker's slot.
     pub(crate) tallies: Chunks<Arc<CachePadded<Tallies>>>,

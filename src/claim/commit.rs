@@ -242,7 +242,10 @@ fn attempt(
         {
             let (claims, consumer) = (&core.claims, change.consumer);
             let generation = match (&change.claim, holder.generation) {
-                (None, Some(last)) => holder.end(transaction, claims, consumer, last),
+                (None, Some(last)) => {
+                    holder.free(transaction);
+                    last
+                }
                 (claim, _) => {
                     let kept = if change.ends() { (None, 0) } else { (holder.term, holder.tag) };
                     let tag = claim.as_ref().map_or(kept.1, |claim| claim.tag_after(kept.1));
@@ -253,6 +256,13 @@ fn attempt(
             outcomes.push((Receipt { consumer, generation }, holder.term));
         }
         reshape.end(transaction, &mut gone)?;
+        // Last: a batch that is refused leaves the floors alone.
+        for (change, (Receipt { consumer, generation }, _)) in batch.consumers.iter().zip(&outcomes)
+        {
+            if change.claim.is_none() {
+                core.claims.end_at(*consumer, *generation);
+            }
+        }
         Ok::<_, Abort<Refusal>>(())
     })?;
     // Returned, to be dropped when there is nothing left to do that a panic of their drop could skip.

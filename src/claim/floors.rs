@@ -11,8 +11,8 @@
 //! | ends a life | raises the floor to the life's generation | before the commit |
 //! | begins a life | reads the floor | with the consumer's cell open, and its key interned |
 //!
-//! All accesses are relaxed, because a thread that begins a life has seen the end of every life of
-//! the consumer before it. If the ended life was in the same cell, the gate that was loaded when
+//! A thread that begins a life reads relaxed, because it has seen the end of every life of the consumer
+//! before it. If the ended life was in the same cell, the gate that was loaded when
 //! the cell was opened came with the commit that ended the life, and so with the raise before that
 //! commit. If the ended life was in another cell, the entry of that cell has been taken out of the
 //! index since, by the thread that had ended the life or by a thread that had seen the end. The
@@ -22,11 +22,30 @@
 //!
 //! A transaction that fails after it has raised a floor leaves the floor raised: to a generation
 //! that the consumer has, or had. The next life of another consumer begins higher for that.
+//!
+//! A dump carries the floors, as those of its snapshot or higher ones. For that a raise is before the
+//! reading of the floors in the one order of `SeqCst`, if the snapshot has what the raise was for: the
+//! raise is before the commit, whose stamp was read from the clock before the snapshot advanced it.
 
 use uuid::Uuid;
 
 use crate::forest::Expect;
 use crate::sync::{AtomicU64, FLOORS, OnceBox, Ordering, zeroed_words};
+
+/// Tells above which generation the next lives begin of the consumers that share a place; part of a
+/// [`Dump`](crate::Dump).
+///
+/// The uuid of a consumer decides its place, in the same way in every forest, and so which other consumers
+/// it shares the place with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Floor {
+    /// The place, from 0 to 4,095.
+    pub place: u16,
+    /// The generation.
+    pub generation: u64,
+}
 
 /// Holds the floors of a forest's consumers. There are no words until the first floor is raised.
 pub(crate) struct Floors(OnceBox<[AtomicU64; FLOORS]>);
@@ -47,10 +66,29 @@ impl Floors {
     #[inline]
     pub(crate) fn raise(&self, consumer: Uuid, generation: u64) {
         let word = &self.words()[place_of(consumer)];
-        // Relaxed, both: see the text at the top of the file. Most often another life has come as
-        // far.
-        if word.load(Ordering::Relaxed) < generation {
-            word.fetch_max(generation, Ordering::Relaxed);
+        // SeqCst, both: pair with the loads in `all`. Most often another life has come as far.
+        if word.load(Ordering::SeqCst) < generation {
+            word.fetch_max(generation, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns the floors above 0, in the order of their places: none is below what it was when the
+    /// latest snapshot that the calling thread knows of was taken.
+    pub(crate) fn all(&self) -> Vec<Floor> {
+        // Made if there are none, so that a thread which has made them before the snapshot was taken is
+        // found to have.
+        let words = self.words().iter().enumerate();
+        // SeqCst: after the snapshot's advance of the clock, in the one order; pairs with `raise`.
+        let floors = words.map(|(place, word)| (place, word.load(Ordering::SeqCst)));
+        let floor = |(place, generation)| Floor { place: place as u16, generation };
+        floors.filter(|(_, generation)| *generation > 0).map(floor).collect()
+    }
+
+    /// Brings floors of a dump to what they were. Their places have to exist.
+    pub(crate) fn load(&mut self, floors: &[Floor]) {
+        for floor in floors.iter().filter(|floor| floor.generation > 0) {
+            // Relaxed: no other thread knows of the forest.
+            self.words()[usize::from(floor.place)].store(floor.generation, Ordering::Relaxed);
         }
     }
 
@@ -92,7 +130,7 @@ impl Floors {
 }
 
 /// Returns the position of the consumer's word. Uses fixed bits, so that a forest does the same
-/// each time. Uuids that follow each other differ in the lowest bits of either half, or in the
+/// each time; floors in dumps rely on that. Uuids that follow each other differ in the lowest bits of either half, or in the
 /// lowest of the first 32 bits, depending on how the uuids are made.
 #[inline]
 fn place_of(consumer: Uuid) -> usize {
@@ -115,6 +153,21 @@ mod tests {
         }
         assert_eq!(floors.get(Uuid::from_u64_pair(7, 10)), 0);
         assert_eq!(floors.get(Uuid::from_u64_pair(7, 9 + FLOORS as u64)), 4);
+    }
+
+    #[test]
+    fn floors_are_told_in_the_order_of_their_places_and_loaded() {
+        let floors = Floors::new();
+        assert_eq!(floors.all(), []);
+        for (number, generation) in [(9, 3), (4095, 1), (0, 1 << 63)] {
+            floors.raise(Uuid::from_u64_pair(0, number), generation);
+        }
+        let all = [(0, 1 << 63), (9, 3), (4095, 1)];
+        let all = all.map(|(place, generation)| Floor { place, generation });
+        assert_eq!(floors.all(), all);
+        let mut loaded = Floors::new();
+        loaded.load(&[all[2], all[0], all[1], Floor { place: 7, generation: 0 }]);
+        assert_eq!(loaded.all(), all);
     }
 
     #[test]

@@ -83,17 +83,9 @@ impl Holder {
         Ok(generation)
     }
 
-    /// Ends the life of a consumer that was at `generation`, and returns that: frees the cell, and
-    /// lets the consumer's next life begin above.
-    pub(super) fn end(
-        &self,
-        transaction: &mut Transaction<'_>,
-        claims: &Claims,
-        consumer: Uuid,
-        generation: u64,
-    ) -> u64 {
-        claims.end_at(consumer, generation);
+    /// Ends the life of the consumer, whose next one the caller has to let [begin above
+    /// ](Claims::end_at) before the commit.
+    pub(super) fn free(&self, transaction: &mut Transaction<'_>) {
         transaction.rewrite(self.place, &[self.life.ended().word()]);
-        generation
     }
 }

@@ -229,7 +229,8 @@ impl Worker {
     }
 
     /// Ends all leases whose deadline is `now` or earlier, each at an instant of its own. Returns
-    /// the receipts of the leases that this call has ended.
+    /// the receipts of the leases that this call has ended, in the order of their deadlines, and of
+    /// their consumers at one deadline.
     ///
     /// Any number of threads may call this method at once. A lease that begins during the call, or
     /// is renewed to an earlier deadline, may be left for the next call. O(n log m) for n leases
@@ -242,7 +243,10 @@ impl Worker {
     /// were ended before the error stay ended.
     pub fn expire(&mut self, now: Now) -> Result<Vec<Receipt>> {
         let mut ended = Vec::new();
-        for (due, consumer) in self.core.claims.leases.agenda.due(|due| is_over_by(due.term, now)) {
+        let mut due = self.core.claims.leases.agenda.due(|due| is_over_by(due.term, now));
+        // Not by their terms, whose order is not the same in a forest that was loaded from a dump.
+        due.sort_unstable_by_key(|(due, consumer)| (due.term.deadline, *consumer));
+        for (due, consumer) in due {
             match self.expire_one(due, consumer) {
                 Ok(receipt) => {
                     ended.push(receipt);
@@ -342,6 +346,9 @@ fn is_over(core: &Core, due: AgendaKey) -> bool {
 fn check_deadline(deadline: Deadline) -> Result<()> {
     match deadline <= Deadline::LATEST {
         true => Ok(()),
-        false => Err(Error::TooLarge { what: "deadline", limit: Deadline::LATEST.0 }),
+        false => {
+            let (what, limit) = ("deadline", Deadline::LATEST.0);
+            Err(Error::TooLarge { what, limit, full: false })
+        }
     }
 }

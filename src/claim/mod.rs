@@ -28,6 +28,7 @@ mod worker;
 
 pub use batch::Batch;
 pub use consumer::{Allocation, Allocations};
+pub use floors::Floor;
 pub use gang::Partial;
 pub use issued::Issued;
 pub use lease::Lease;

@@ -86,7 +86,8 @@ impl Worker {
             held.clear();
             held.extend(holder.held(transaction));
             exchange(transaction, &core.forest, held, &[])?;
-            holder.end(transaction, &core.claims, consumer, generation);
+            holder.free(transaction);
+            core.claims.end_at(consumer, generation);
             Ok::<_, Abort<Refusal>>((generation, holder.term))
         })?;
         if let Some(term) = term {

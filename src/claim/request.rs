@@ -324,6 +324,39 @@ impl Claim {
         self.lines.iter().map(|line| (line.provider, line.class, line.amount))
     }
 
+    /// Returns what the claim asks for with [`take_with_ancestors`](Self::take_with_ancestors), in the order
+    /// in which it was added: the provider that each chain begins at, the class and the amount of each.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let claim = Claim::unnamed()
+    ///     .take(&host, ResourceClass::DISK_GB, 5)
+    ///     .take_with_ancestors(&host, ResourceClass::VCPU, 2)
+    ///     .require_generation(&host, 1);
+    /// assert!(claim.amounts().eq([(host, ResourceClass::DISK_GB, 5)]));
+    /// assert!(claim.amounts_with_ancestors().eq([(host, ResourceClass::VCPU, 2)]));
+    /// assert!(claim.required_generations().eq([(host, 1)]));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn amounts_with_ancestors(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (Provider, ResourceClass, u64)> {
+        self.chains.iter().map(|line| (line.provider, line.class, line.amount))
+    }
+
+    /// Returns what the claim [requires](Self::require_generation), in the order in which it was added: the
+    /// provider and the generation of each condition.
+    pub fn required_generations(&self) -> impl ExactSizeIterator<Item = (Provider, u64)> {
+        let required = |(provider, condition): &(Provider, Condition)| {
+            let Condition::Generation(generation) = *condition;
+            (*provider, generation)
+        };
+        self.conditions.iter().map(required)
+    }
+
     /// Returns the tag that the claim sets, if it sets one.
     pub fn tag(&self) -> Option<u64> {
         self.tag

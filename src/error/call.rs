@@ -369,6 +369,9 @@ pub enum Error {
         what: &'static str,
         /// How large that can be, or how many there can be.
         limit: u64,
+        /// Whether the bound is one on the forest or the process as a whole; see
+        /// [`is_full`](Self::is_full).
+        full: bool,
     },
 }
 
@@ -419,6 +422,26 @@ impl Error {
                 | Error::ProviderChanged { .. }
                 | Error::ConsumerChanged { .. }
         )
+    }
+
+    /// Returns whether the call met a bound on the forest or the process as a whole: there are as many
+    /// providers and consumers as there can be, as many workers, or as many classes or traits. So the
+    /// same call may succeed in another forest, or in this one when something has been given back. False
+    /// for a [`TooLarge`](Self::TooLarge) that says what is too large about the call by itself, such as a
+    /// deadline, the classes of one provider or the size of a batch, and for all other errors.
+    ///
+    /// ```
+    /// use provider_tree::{Claim, Deadline, Error, ProviderTree, ResourceClass};
+    ///
+    /// let tree = ProviderTree::new();
+    /// let host = tree.create_root("host-1", None)?;
+    /// let claim = Claim::unnamed().take(&host, ResourceClass::VCPU, 1);
+    /// let refused = tree.worker()?.lease(&claim, Deadline(u64::MAX)).unwrap_err();
+    /// assert!(matches!(refused, Error::TooLarge { what: "deadline", .. }) && !refused.is_full());
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn is_full(&self) -> bool {
+        matches!(self, Error::TooLarge { full: true, .. })
     }
 
     /// Returns the provider that the refusal is about, if the error has it in a field `provider`: what
@@ -498,6 +521,7 @@ impl From<Error> for Abort<Error> {
 
 impl From<Limit> for Error {
     fn from(limit: Limit) -> Self {
+        let full = matches!(limit, Limit::Cells | Limit::Records(_) | Limit::Workers);
         let (what, limit) = match limit {
             Limit::Cells => (
                 "the forest, in which a provider counts three times and a consumer once",
@@ -515,7 +539,7 @@ impl From<Limit> for Error {
                 MOST_CELLS as u64,
             ),
         };
-        Error::TooLarge { what, limit }
+        Error::TooLarge { what, limit, full }
     }
 }
 
@@ -534,5 +558,17 @@ mod tests {
                 assert!(!message.contains(word), "{message}");
             }
         }
+    }
+
+    #[test]
+    fn what_bounds_the_forest_as_a_whole_is_told_from_what_bounds_a_call() {
+        use Limit::{Cells, Entries, Records, Words, Workers};
+        for limit in [Cells, Records(Width::ALL[0]), Workers] {
+            assert!(Error::from(limit).is_full(), "{limit:?}");
+        }
+        for limit in [Words, Entries] {
+            assert!(!Error::from(limit).is_full(), "{limit:?}");
+        }
+        assert!(!Error::Unnamed.is_full());
     }
 }

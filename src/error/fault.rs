@@ -105,11 +105,11 @@ pub enum Fault {
     },
 
     /// The dump has a format that this release does not read.
-    #[error("a dump of version {found} can't be read, only of version {supported}")]
+    #[error("a dump of version {found} can't be read, only up to version {supported}")]
     DumpVersion {
         /// The number of the dump's format.
         found: u32,
-        /// The number of the format that this release reads.
+        /// The number of the latest format that this release reads.
         supported: u32,
     },
 
@@ -185,6 +185,30 @@ pub enum Fault {
         class: ResourceClass,
         /// The amount.
         amount: u64,
+    },
+
+    /// There are only 4,096 places that have a [floor](crate::Floor).
+    #[error("there is no floor at place {place}")]
+    UnknownFloor {
+        /// The place.
+        place: u16,
+    },
+
+    /// More than one entry describes the [floor](crate::Floor) at this place.
+    #[error("the floor at place {place} is listed more than once")]
+    DuplicateFloor {
+        /// The place.
+        place: u16,
+    },
+
+    /// The [floor](crate::Floor) is above 2<sup>63</sup> + 2<sup>62</sup> - 1, and the generations above it
+    /// would have no room to grow.
+    #[error("the floor {generation} at place {place} is too high")]
+    FloorTooHigh {
+        /// The place.
+        place: u16,
+        /// The generation that is the floor.
+        generation: u64,
     },
 }
 

@@ -57,7 +57,8 @@ impl Expect {
     pub(crate) fn validate(self) -> Result<()> {
         match self {
             Expect::Mirror(generation) if generation > LARGEST_GENERATION => {
-                Err(Error::TooLarge { what: "generation", limit: LARGEST_GENERATION })
+                let (what, limit) = ("generation", LARGEST_GENERATION);
+                Err(Error::TooLarge { what, limit, full: false })
             }
             _ => Ok(()),
         }

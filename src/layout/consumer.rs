@@ -48,7 +48,7 @@ pub(crate) fn check_count(amounts: usize) -> Result<()> {
 #[cold]
 fn too_many_amounts() -> Error {
     let what = "amounts that one consumer holds";
-    Error::TooLarge { what, limit: MOST_AMOUNTS as u64 }
+    Error::TooLarge { what, limit: MOST_AMOUNTS as u64, full: false }
 }
 
 /// Holds what a consumer's cell says of the consumer, except what it holds and until when.

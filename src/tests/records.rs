@@ -112,7 +112,7 @@ impl Forest {
 
 fn too_large<T: std::fmt::Debug>(result: Result<T>) -> (&'static str, u64) {
     match result {
-        Err(Error::TooLarge { what, limit }) => (what, limit),
+        Err(Error::TooLarge { what, limit, full: true }) => (what, limit),
         other => panic!("{other:?}"),
     }
 }

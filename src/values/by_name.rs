@@ -16,7 +16,7 @@ impl ResourceClass {
     pub fn new(name: &str) -> Result<Self> {
         check_term_name(name)?;
         let (what, limit) = ("resource classes in the process", MOST_CLASSES_EVER as u64);
-        ResourceClass::intern(name).ok_or(Error::TooLarge { what, limit })
+        ResourceClass::intern(name).ok_or(Error::TooLarge { what, limit, full: true })
     }
 }
 
@@ -38,7 +38,7 @@ impl Trait {
     pub fn new(name: &str) -> Result<Self> {
         check_term_name(name)?;
         let (what, limit) = ("traits in the process", MOST_TRAITS as u64);
-        Trait::intern(name).ok_or(Error::TooLarge { what, limit })
+        Trait::intern(name).ok_or(Error::TooLarge { what, limit, full: true })
     }
 }
 

@@ -187,7 +187,8 @@ impl Inventories {
         match self.len() <= MOST_CLASSES {
             true => Ok(()),
             false => {
-                Err(Error::TooLarge { what: "classes of one provider", limit: MOST_CLASSES as u64 })
+                let (what, limit) = ("classes of one provider", MOST_CLASSES as u64);
+                Err(Error::TooLarge { what, limit, full: false })
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::claim::Allocations;
+use crate::claim::{Allocations, Floor};
 use crate::error::Result;
 use crate::forest::{Configuration, ForestReader, Provider};
 use crate::ledger::{Abort, Cell, Reader, Torn};
@@ -24,7 +24,7 @@ use crate::view::snapshot::Snapshot;
 ///
 /// That values come back whole is tested with JSON, YAML, TOML, RON, CBOR, MessagePack with and without
 /// names, and postcard. Fields that are not known are refused. Where a format names fields, those of a dump
-/// may be missing that have a usual value: of a provider `parent_provider_uuid`, `inventories`, `traits`,
+/// may be missing that have a usual value: `floors`; of a provider `parent_provider_uuid`, `inventories`, `traits`,
 /// `aggregates`, `cordoned` and `used`; of an inventory all but `total`; of what is used of a class `taken`;
 /// of a consumer `deadline` and `tag`. The caller's own [`Resources`](crate::Resources) are part of the
 /// values, but `serde` does not write them.
@@ -33,14 +33,34 @@ use crate::view::snapshot::Snapshot;
 /// the module `placement`):
 ///
 /// ```json
-/// {"version": 1,
+/// {"version": 2,
 ///  "providers": [{"configuration": {"uuid": "..", "name": "host-1", "parent_provider_uuid": null,
 ///                          "generation": 1, "inventories": {"VCPU": {"total": 16}},
 ///                          "traits": ["HW_CPU_X86_AVX2"], "aggregates": []},
 ///                 "cordoned": false, "used": {"VCPU": {"used": 4, "taken": 0}}}],
 ///  "consumers": [{"consumer": "..", "generation": 1, "deadline": null, "tag": 0,
-///                 "allocations": [{"provider": "..", "class": "VCPU", "amount": 4}]}]}
+///                 "allocations": [{"provider": "..", "class": "VCPU", "amount": 4}]}],
+///  "floors": [{"place": 7, "generation": 3}]}
 /// ```
+///
+/// # Copies that go on alike
+///
+/// Two forests, of which one was loaded from a dump of the other, come to equal dumps if one thread
+/// makes the same calls on both, in the same order, and names all providers and consumers by uuids of
+/// its own. What each call returns is equal too, except:
+///
+/// - which of several reasons a refusal names, and in which order it names them;
+/// - versions, the numbers of snapshots, metrics, memory, and the order of what a search finds.
+///
+/// They don't go on alike if the forests themselves name consumers ([`Claim::unnamed`
+/// ](crate::Claim::unnamed), [`issue`](crate::ProviderTree::issue)), if one forest meets a
+/// [bound](crate::docs::limits) on itself first ([`Error::is_full`](crate::Error::is_full)), or if the
+/// caller's own [`Resources`](crate::Resources) were lost on the way. The floors have to be those of the
+/// dump's instant; see [`Snapshot::floors`].
+///
+/// A consumer that the first forest had named is one from outside in the second, which knows only whether it
+/// holds something: where the first refuses a claim of it after its end, the second makes it, perhaps at
+/// a generation that the consumer has had.
 ///
 /// ```
 /// use provider_tree::{Claim, Dump, Expect, Inventories, Inventory, ProviderTree, ResourceClass};
@@ -69,6 +89,11 @@ pub struct Dump {
     pub providers: Vec<ProviderDump>,
     /// All consumers, in the order of their uuids.
     pub consumers: Vec<Allocations>,
+    /// Above which generations the next lives of consumers begin: those above 0, in the order of their
+    /// places. So no generation of a consumer comes twice, as [`Expect`](crate::Expect) says, even if one
+    /// of the lives was in the forest that was dumped, and the other in the one that is loaded.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub floors: Vec<Floor>,
 }
 
 /// Holds one provider of a dump.
@@ -99,12 +124,17 @@ pub struct UsedAmounts {
 }
 
 impl Dump {
-    /// The number of the format that this release writes and reads.
-    pub const VERSION: u32 = 1;
+    /// The number of the format that this release writes. Version 1, which it reads too where a format
+    /// names fields, had no `floors`.
+    pub const VERSION: u32 = 2;
+
+    /// The number of the oldest format that this release reads.
+    pub(super) const OLDEST_VERSION: u32 = 1;
 }
 
 impl Snapshot {
-    /// Returns everything that the forest held, as plain values. O(cells ever used).
+    /// Returns everything that the forest held, as plain values, and the [`floors`](Self::floors).
+    /// O(cells ever used).
     pub fn dump(&self) -> Result<Dump> {
         let mut consumers = self.all_allocations()?;
         // Other forests know nothing of the order of these cells: equal states have to be equal
@@ -120,14 +150,19 @@ impl Snapshot {
             };
             providers.iter().map(dump).collect()
         })?;
-        Ok(Dump { version: Dump::VERSION, providers, consumers })
+        let floors = self.floors().to_vec();
+        Ok(Dump { version: Dump::VERSION, providers, consumers, floors })
     }
 }
 
 impl Allocations {
-    /// Sorts the allocations by provider and class.
+    /// Sorts the allocations by provider and class. The order of the names of classes is the same in
+    /// every process, and the order of classes is not.
     pub(super) fn sort(&mut self) {
-        self.allocations.sort_unstable_by_key(|held| (held.provider, held.class));
+        self.allocations.sort_unstable_by(|one, other| {
+            let classes = || one.class.name().cmp(other.class.name());
+            one.provider.cmp(&other.provider).then_with(classes)
+        });
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::claim::{AgendaKey, Allocation, Allocations, Claims, Core};
+use crate::claim::{AgendaKey, Allocation, Allocations, Claims, Core, Floor};
 use crate::error::{Error, Fault, Result};
 use crate::forest::{LARGEST_LISTED_GENERATION, Mark, Plan, fill, find, set_cordon};
 use crate::layout::{CellKind, Holding, Identity, Life, consumer_words, usage_of};
 use crate::ledger::{Cell, Writer};
+use crate::sync::FLOORS;
 use crate::values::{Deadline, ResourceClass};
 use crate::view::dump::Dump;
 
@@ -24,11 +25,12 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
             faults.push(Fault::Orphan { provider: provider.configuration.uuid, parent });
         }
     }
-    if dump.version != Dump::VERSION {
+    if !(Dump::OLDEST_VERSION..=Dump::VERSION).contains(&dump.version) {
         let (found, supported) = (dump.version, Dump::VERSION);
         faults.push(Fault::DumpVersion { found, supported });
     }
     check_consumers(dump, &mut faults);
+    check_floors(dump, &mut faults);
     if !faults.is_empty() {
         return Err(Error::InvalidEntries { faults });
     }
@@ -43,6 +45,7 @@ pub(crate) fn load(dump: &Dump) -> Result<Core> {
         used.map_or((0, 0), |amounts| (amounts.used, amounts.taken))
     };
     let Core { forest, claims } = &mut core;
+    claims.floors.load(&dump.floors);
     forest.with_all(|forest, writer| {
         let cells = fill(forest, writer, &plan, used)?;
         for provider in dump.providers.iter().filter(|provider| provider.cordoned) {
@@ -126,6 +129,21 @@ fn check_consumer(
             None => {
                 faults.push(Fault::UnknownInventory { consumer: uuid, provider, class });
             }
+        }
+    }
+}
+
+fn check_floors(dump: &Dump, faults: &mut Vec<Fault>) {
+    let mut seen = Set::default();
+    for &Floor { place, generation } in &dump.floors {
+        if usize::from(place) >= FLOORS {
+            faults.push(Fault::UnknownFloor { place });
+        }
+        if !seen.insert(place) {
+            faults.push(Fault::DuplicateFloor { place });
+        }
+        if generation > LARGEST_LISTED_GENERATION {
+            faults.push(Fault::FloorTooHigh { place, generation });
         }
     }
 }

@@ -100,7 +100,8 @@ impl Mirror {
     }
 
     /// Returns the state as a dump, which is exactly what [`Snapshot::dump`] returns for the
-    /// snapshot whose state the mirror holds. O(n log n).
+    /// snapshot whose state the mirror holds, but for the [`floors`](Dump::floors): changes don't tell
+    /// them, so there are none. O(n log n).
     pub fn dump(&self) -> Dump {
         // Finds each provider by its parent and previous sibling: a provider comes behind exactly
         // one place.
@@ -118,6 +119,6 @@ impl Mirror {
             rest.push((Some(uuid), None));
         }
         let consumers = self.consumers.values().cloned().collect();
-        Dump { version: Dump::VERSION, providers, consumers }
+        Dump { version: Dump::VERSION, providers, consumers, floors: Vec::new() }
     }
 }

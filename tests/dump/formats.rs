@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use provider_tree::{
     Allocations, Audit, ByteCounts, CellCounts, Changes, Claim, Configuration, Deadline,
-    Difference, Dump, Edit, Expect, Inventories, Inventory, Memory, Metrics, Overcommit,
+    Difference, Dump, Edit, Expect, Floor, Inventories, Inventory, Memory, Metrics, Overcommit,
     PartialInventories, PartialInventory, ProviderSpec, ProviderTree, Receipt, RecordCounts,
     Request, ResourceClass, Trait, Updated, Usage, UsedAmounts, Why,
 };
@@ -59,8 +59,11 @@ fn plain() -> ProviderTree {
 
 #[test]
 fn a_dump_and_its_parts_come_back() {
-    let dump: Dump = plain().snapshot().dump().unwrap();
+    let mut dump: Dump = plain().snapshot().dump().unwrap();
     has_fields(&dump);
+    dump.floors = vec![Floor { place: 7, generation: 3 }, Floor { place: 4_095, generation: 1 }];
+    has_fields(&dump);
+    dump.floors.iter().for_each(has_fields);
     dump.providers.iter().for_each(has_fields);
     dump.providers.iter().flat_map(|it| it.used.values()).for_each(has_fields::<UsedAmounts>);
     dump.consumers.iter().for_each(has_fields::<Allocations>);

@@ -9,7 +9,7 @@ use provider_tree::{
 };
 use serde_json::{Value, from_str, from_value, json, to_string, to_value};
 
-use crate::{MEMORY, ONE, RACK, VCPU, find, forest, id, of};
+use crate::{MEMORY, ONE, RACK, TWO, VCPU, find, forest, id, of};
 
 /// What is said about a text that is not one of these.
 fn error<T: serde::de::DeserializeOwned + std::fmt::Debug>(text: &str) -> String {
@@ -197,7 +197,7 @@ fn an_entry_of_a_population_needs_a_uuid_and_a_name() {
 #[test]
 fn a_dump_has_what_is_used_and_who_holds_it() {
     let shape = to_value(forest().snapshot().dump().unwrap()).unwrap();
-    assert_eq!(shape["version"], 1);
+    assert_eq!(shape["version"], 2);
     let host = &shape["providers"][0];
     assert_eq!(host["configuration"]["name"], "host");
     let used = json!({"VCPU": {"used": 5, "taken": 2}, "MEMORY_MB": {"used": 8, "taken": 0}});
@@ -229,6 +229,28 @@ fn a_whole_dump_comes_back_from_its_text() {
     let copy = ProviderTree::load(&back).unwrap();
     assert_eq!(copy.snapshot().dump().unwrap(), dump);
     assert_eq!(to_string(&copy.snapshot().dump().unwrap()).unwrap(), text);
+}
+
+#[test]
+fn a_dump_has_the_floors_of_its_consumers() {
+    let tree = forest();
+    let mut worker = tree.worker().unwrap();
+    let _receipt = worker.release(TWO).unwrap();
+    let shape = to_value(tree.snapshot().dump().unwrap()).unwrap();
+    assert_eq!(shape["floors"], json!([{"place": 0x22, "generation": 3}]));
+}
+
+#[test]
+fn a_dump_of_the_version_before_has_no_floors() {
+    let (plain, host) = (ProviderTree::new(), id("host"));
+    plain.create_root("host", host).unwrap();
+    let mut shape = to_value(plain.snapshot().dump().unwrap()).unwrap();
+    assert!(shape.as_object_mut().unwrap().remove("floors").is_some());
+    shape["version"] = json!(1);
+    let dump: Dump = from_value(shape).unwrap();
+    assert_eq!(dump.floors, []);
+    let loaded = ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap();
+    assert_eq!(loaded, plain.snapshot().dump().unwrap());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use provider_tree::{
-    Allocation, Allocations, Dump, Error, Fault, Inventories, Inventory, InventoryFault,
+    Allocation, Allocations, Dump, Error, Fault, Floor, Inventories, Inventory, InventoryFault,
     ProviderTree, ResourceClass, UsedAmounts,
 };
 
@@ -29,10 +29,16 @@ fn held(provider: &str, class: ResourceClass, amount: u64) -> Allocation {
     Allocation::new(id(provider), class, amount)
 }
 
+fn floor(place: u16, generation: u64) -> Floor {
+    Floor { place, generation }
+}
+
 #[test]
 fn another_version_is_refused() {
-    let fault = Fault::DumpVersion { found: 2, supported: 1 };
-    assert_refused(|dump| dump.version = 2, "version 2", vec![fault]);
+    for version in [0, 3] {
+        let fault = Fault::DumpVersion { found: version, supported: 2 };
+        assert_refused(|dump| dump.version = version, format!("version {version}"), vec![fault]);
+    }
 }
 
 #[test]
@@ -191,6 +197,36 @@ fn a_generation_that_could_not_grow_for_ever_is_refused() {
 }
 
 #[test]
+fn a_floor_that_there_is_not_is_refused() {
+    let fault = Fault::UnknownFloor { place: 4_096 };
+    assert_refused(
+        |dump| dump.floors = vec![floor(4_095, 1), floor(4_096, 0)],
+        "place 4096",
+        vec![fault],
+    );
+}
+
+#[test]
+fn a_floor_that_is_listed_again_is_refused() {
+    let fault = Fault::DuplicateFloor { place: 7 };
+    assert_refused(
+        |dump| dump.floors = vec![floor(7, 1), floor(8, 1), floor(7, 1)],
+        "place 7",
+        vec![fault],
+    );
+}
+
+#[test]
+fn a_floor_that_leaves_no_generations_above_it_is_refused() {
+    let (place, generation) = (7, LARGEST_GENERATION + 1);
+    assert_refused(
+        |dump| dump.floors = vec![floor(place, generation), floor(8, LARGEST_GENERATION)],
+        generation,
+        vec![Fault::FloorTooHigh { place, generation }],
+    );
+}
+
+#[test]
 fn an_inventory_that_contradicts_itself_is_refused() {
     let (class, fault) = (PGPU, InventoryFault::ReservedAboveTotal { reserved: 2, total: 1 });
     assert_refused(
@@ -211,6 +247,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         facts(dump, "gpu").name = "host".into();
         provider(dump, "host").used.get_mut(&VCPU).unwrap().used = 9;
         consumer(dump, ONE).generation = u64::MAX;
+        dump.floors = vec![floor(4_096, 1)];
         dump.consumers.push(Allocations {
             consumer: RACK,
             generation: 1,
@@ -221,13 +258,14 @@ fn everything_that_is_wrong_is_said_at_once() {
     };
     let same = |provider| Fault::DuplicateName { provider: id(provider), name: "host".into() };
     let expected = vec![
-        Fault::DumpVersion { found: 0, supported: 1 },
+        Fault::DumpVersion { found: 0, supported: 2 },
         Fault::Orphan { provider: id("storage"), parent: id("none") },
         same("gpu"),
         same("host"),
         Fault::UsageDiffers { provider: id("host"), class: VCPU, used: 9, held: 5 },
         Fault::GenerationTooLarge { owner: ONE, generation: u64::MAX },
         Fault::EmptyConsumer { consumer: RACK },
+        Fault::UnknownFloor { place: 4_096 },
     ];
     assert_refused(edit, RACK, expected);
 }

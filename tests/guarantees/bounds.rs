@@ -49,7 +49,8 @@ fn a_consumer_holds_at_most_16379_amounts() {
         |worker, claim| worker.claim_gang(std::slice::from_ref(claim), 1)?.remove(0),
     ];
     let (tree, hosts, mut worker) = wide();
-    let too_many = Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379 };
+    let too_many =
+        Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379, full: false };
     let [below, at, above] = [16_378, 16_379, 16_380].map(|count| amounts(id(1), &hosts, count));
     for call in calls {
         assert_eq!(call(&mut worker, &above), Err(too_many.clone()));
@@ -76,7 +77,8 @@ fn a_consumer_holds_at_most_16379_amounts() {
 #[test]
 fn a_lease_has_at_most_16379_amounts() {
     let (tree, hosts, mut worker) = wide();
-    let too_many = Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379 };
+    let too_many =
+        Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379, full: false };
     let [below, at, above] = [16_378, 16_379, 16_380].map(|count| amounts(id(1), &hosts, count));
     assert_eq!(worker.lease(&above, Deadline(50)), Err(too_many.clone()));
     assert_eq!((tree.snapshot().consumers().unwrap(), tree.next_deadline()), (Vec::new(), None));
@@ -104,7 +106,7 @@ fn used_of(tree: &ProviderTree, hosts: &[Provider]) -> u64 {
 fn a_provider_has_at_most_10080_classes() {
     let tree = ProviderTree::new();
     let host = tree.create_root("host", None).unwrap();
-    let too_many = Error::TooLarge { what: "classes of one provider", limit: 10_080 };
+    let too_many = Error::TooLarge { what: "classes of one provider", limit: 10_080, full: false };
     let listed = |count| {
         [ProviderSpec::new(id(9), format!("listed-{count}")).with_inventories(classes(count))]
     };
@@ -273,7 +275,7 @@ fn names_have_so_many_bytes() {
 #[test]
 fn deadlines_go_up_to_one_less_than_the_largest_number() {
     let (tree, host, mut worker) = one_host(8);
-    let too_late = Error::TooLarge { what: "deadline", limit: u64::MAX - 1 };
+    let too_late = Error::TooLarge { what: "deadline", limit: u64::MAX - 1, full: false };
     for (number, deadline) in [(1, u64::MAX - 2), (2, u64::MAX - 1)] {
         let lease = worker.lease(&cpus(id(number), &host, 1), Deadline(deadline)).unwrap();
         let _receipt = worker.renew(&lease, Deadline(deadline), Now(0)).unwrap();
@@ -297,7 +299,7 @@ fn deadlines_go_up_to_one_less_than_the_largest_number() {
 fn generations_are_set_up_to_the_largest() {
     const LARGEST: u64 = i64::MAX as u64;
     let (tree, host, mut worker) = one_host(8);
-    let too_large = Error::TooLarge { what: "generation", limit: LARGEST };
+    let too_large = Error::TooLarge { what: "generation", limit: LARGEST, full: false };
     claim(&mut worker, id(1), &host, 1);
     let mut replace = |generation| {
         let expect = Expect::Mirror(generation);

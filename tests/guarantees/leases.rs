@@ -122,7 +122,7 @@ fn a_replacement_keeps_the_deadline() {
 fn the_latest_deadline_is_one_less_than_the_largest_number() {
     let (tree, host, mut worker) = one_host(8);
     let wanted = cpus(id(1), &host, 5);
-    let too_late = Error::TooLarge { what: "deadline", limit: u64::MAX - 1 };
+    let too_late = Error::TooLarge { what: "deadline", limit: u64::MAX - 1, full: false };
     assert_eq!(refused(&tree, || worker.lease(&wanted, Deadline(u64::MAX))), too_late);
     let lease = worker.lease(&wanted, Deadline(u64::MAX - 1)).unwrap();
     assert_eq!(refused(&tree, || worker.renew(&lease, Deadline(u64::MAX), Now(0))), too_late);

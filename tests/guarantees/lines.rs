@@ -487,7 +487,8 @@ fn g15_nothing_recurses() {
         let mut worker = tree.worker().unwrap();
         // A consumer can't hold so many amounts; the chain is climbed all the same.
         let chain = Claim::new(id(1)).take_with_ancestors(&low, VCPU, 1);
-        let too_many = Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379 };
+        let too_many =
+            Error::TooLarge { what: "amounts that one consumer holds", limit: 16_379, full: false };
         assert_eq!(worker.claim(&chain), Err(too_many));
         claim(&mut worker, id(1), &low, 1);
         assert_eq!(tree.snapshot().holders(&top).unwrap(), [id(1)]);

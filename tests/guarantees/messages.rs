@@ -148,7 +148,7 @@ fn bounds_are_told_in_the_callers_terms() {
     let class = |n: usize| ResourceClass::new(&format!("CUSTOM_MESSAGE_{n}")).unwrap();
     let many = |count| (0..count).map(|n| (class(n), Inventory::new(1))).collect::<Inventories>();
     let error = refused(&tree, || tree.configure(&host, many(10_081), Expect::Any));
-    let too_many = Error::TooLarge { what: "classes of one provider", limit: 10_080 };
+    let too_many = Error::TooLarge { what: "classes of one provider", limit: 10_080, full: false };
     assert_eq!(error, too_many);
     assert_eq!(error.to_string(), "too large: classes of one provider (at most 10080)");
     let spec = ProviderSpec::new(id(9), "listed".to_owned()).with_inventories(many(10_081));

@@ -181,6 +181,9 @@ fn a_list_is_made_true_as_by_a_population() {
 fn a_provider_with_a_generation_that_is_too_large_is_not_created() {
     let tree = ProviderTree::new();
     let refused = tree.new_root("host", None, Some(u64::MAX));
-    assert_eq!(refused, Err(Error::TooLarge { what: "generation", limit: i64::MAX as u64 }));
+    assert_eq!(
+        refused,
+        Err(Error::TooLarge { what: "generation", limit: i64::MAX as u64, full: false })
+    );
     assert!(!tree.exists("host"));
 }

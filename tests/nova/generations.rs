@@ -206,7 +206,7 @@ fn a_generation_above_2_to_the_63_less_1_is_refused() {
     let (tree, host) = host();
     assert_eq!(tree.configure(&host, Edit::new(), Expect::Mirror(LARGEST)), unchanged(LARGEST));
     let before = tree.snapshot().dump().unwrap();
-    let too_large = Error::TooLarge { what: "generation", limit: LARGEST };
+    let too_large = Error::TooLarge { what: "generation", limit: LARGEST, full: false };
     for generation in [LARGEST + 1, u64::MAX] {
         let edits =
             [of(VCPU, 8).into(), Edit::new().set_traits([]), Edit::new().set_aggregates([])];

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use provider_tree::{Error, Expect, Inventories, Inventory, Provider, ProviderTree, Snapshot};
+use shared::dumps::in_order;
 
 use crate::random::{Random, Rng};
 use crate::rig::*;
@@ -180,7 +181,7 @@ fn check_single_reads(snapshot: &Snapshot, asked: &Asked, sight: &Sight) {
     for consumer in &asked.consumers {
         let known = sight.dump().consumers.iter().find(|it| it.consumer == *consumer);
         match snapshot.allocations(*consumer) {
-            Ok(found) => assert_eq!(found.map(sorted).as_ref(), known),
+            Ok(found) => assert_eq!(found.map(in_order).as_ref(), known),
             Err(error) => assert_eq!(error, too_old),
         }
     }

@@ -6,6 +6,7 @@ use provider_tree::{
     Allocations, Claim, Deadline, Error, Expect, Fork, Inventories, Inventory, Now, Provider,
     ProviderTree, ResourceClass, Result, Worker,
 };
+use shared::dumps::in_order;
 use uuid::Uuid;
 
 use crate::random::{Random, Rng};
@@ -201,7 +202,7 @@ impl Twins {
             assert_eq!(facts.1, self.twin.is_cordoned(provider));
         }
         for (consumer, held) in self.consumers.iter().zip(&sight.1) {
-            let found = self.twin.allocations(*consumer).map(sorted);
+            let found = self.twin.allocations(*consumer).map(in_order);
             let generation = held.as_ref().map_or(0, |held| held.generation);
             // That of one that was released and claims again is of another life there.
             let found = found.map(|found| Allocations { generation, ..found });
@@ -217,7 +218,7 @@ impl Twins {
             timeless(self.twin.snapshot().dump().unwrap())
         );
         for (consumer, held) in self.consumers.iter().zip(self.sight().1) {
-            assert_eq!(self.tree.allocations(*consumer).map(sorted), held);
+            assert_eq!(self.tree.allocations(*consumer).map(in_order), held);
         }
     }
 }

@@ -8,6 +8,7 @@ use provider_tree::{
     Inventories, Inventory, Lease, Overcommit, Provider, ProviderSpec, ProviderTree, ResourceClass,
     Resources, Result, Snapshot, Trait, Usage, Worker, coming_from_nova::NovaProviderTree,
 };
+use shared::dumps::in_order;
 use uuid::Uuid;
 
 pub(crate) const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -96,12 +97,6 @@ pub(crate) fn cordoned(provider: &Provider) -> Error {
 
 pub(crate) fn removed(provider: &Provider) -> Error {
     Error::Removed { provider: provider.uuid() }
-}
-
-/// By provider and class: the order of cells means nothing.
-pub(crate) fn sorted(mut held: Allocations) -> Allocations {
-    held.allocations.sort_by_key(|held| (held.provider, held.class));
-    held
 }
 
 /// Fails unless `call` is refused and the forest is afterwards what it was before.
@@ -229,7 +224,7 @@ impl Sight {
             is_cordoned: tree.is_cordoned(provider),
             holders: tree.snapshot().holders(provider).map(|all| all.into_iter().collect()),
         };
-        let allocations = |consumer: &Uuid| tree.allocations(*consumer).map(sorted);
+        let allocations = |consumer: &Uuid| tree.allocations(*consumer).map(in_order);
         let consumers = tree.snapshot().consumers().unwrap();
         let all = consumers.iter().filter_map(|one| Some((*one, allocations(one)?)));
         Sight {
@@ -266,7 +261,7 @@ impl Sight {
         for (shares, class) in shares.iter_mut().zip(CLASSES) {
             *shares = snapshot.has_sharing_provider(class)?;
         }
-        let allocations = |one: &Uuid| snapshot.allocations(*one).map(|found| found.map(sorted));
+        let allocations = |one: &Uuid| snapshot.allocations(*one).map(|found| found.map(in_order));
         let all = snapshot.all_allocations()?.into_iter();
         Ok(Sight {
             dump: snapshot.dump()?,
@@ -278,7 +273,7 @@ impl Sight {
             shares,
             consumers: snapshot.consumers()?.into_iter().collect(),
             allocations: asked.consumers.iter().map(allocations).collect::<Result<_>>()?,
-            all_allocations: all.map(|held| (held.consumer, sorted(held))).collect(),
+            all_allocations: all.map(|held| (held.consumer, in_order(held))).collect(),
             overcommitted: snapshot.overcommitted()?,
             audit: snapshot.audit()?,
         })
@@ -299,6 +294,6 @@ pub(crate) type ForkSight =
 
 pub(crate) fn sight_of_fork(fork: &Fork, providers: &[Provider], consumers: &[Uuid]) -> ForkSight {
     let facts = |provider: &Provider| (fork.usages(provider), fork.is_cordoned(provider));
-    let held = |consumer: &Uuid| fork.allocations(*consumer).unwrap().map(sorted);
+    let held = |consumer: &Uuid| fork.allocations(*consumer).unwrap().map(in_order);
     (providers.iter().map(facts).collect(), consumers.iter().map(held).collect())
 }

@@ -6,7 +6,8 @@ use provider_tree::{Error, Expect, Inventories, Inventory, ProviderTree, Resourc
 fn there_are_65536_classes() {
     let new = |count: usize| ResourceClass::new(&format!("CUSTOM_FILL_{count}"));
     let made = (0..).find(|count| new(*count).is_err()).expect("there is a bound");
-    let too_many = Error::TooLarge { what: "resource classes in the process", limit: 65_536 };
+    let too_many =
+        Error::TooLarge { what: "resource classes in the process", limit: 65_536, full: true };
     assert_eq!(new(made), Err(too_many));
     // The others are the standard ones.
     assert!((65_400..65_536).contains(&made), "{made}");

@@ -9,6 +9,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::dumps::without_floors;
 use crate::operation::{
     Answer, Item, Line, Listing, Op, Outcome, SetOp, inventories, partial, resources, tag_of,
 };
@@ -153,7 +154,7 @@ pub fn call(tree: &ProviderTree, worker: &mut Worker, op: &Op<Provider>) -> Outc
             Answer::Receipts(ended)
         }
         Op::HasSharingProvider(class) => Answer::Is(tree.has_sharing_provider(*class)),
-        Op::Dump => Answer::Dump(tree.snapshot().dump().unwrap()),
+        Op::Dump => Answer::Dump(without_floors(tree.snapshot().dump().unwrap())),
         Op::CreateRoot(uuid, name) => Answer::Created(tree.create_root(name, *uuid)?),
         Op::CreateChild(parent, uuid, name) => {
             Answer::Created(tree.create_child(parent, name, *uuid)?)

@@ -3,6 +3,7 @@
 //! | module | what it is | who uses it |
 //! |---|---|---|
 //! | [`books`] | what a forest may have in memory | leaks, storms, random calls, the tests inside the crate |
+//! | [`dumps`] | dumps as they are compared | wherever dumps are |
 //! | [`operation`] | a call and its outcome, as plain values | histories, random calls, storms |
 //! | [`caller`] | makes a call on a real forest | histories, random calls, storms |
 //! | [`model`] | the sequential specification: which outcomes are right | histories, random calls, storms |
@@ -16,6 +17,7 @@
 
 pub mod books;
 pub mod caller;
+pub mod dumps;
 pub mod history;
 pub mod model;
 pub mod operation;

@@ -10,6 +10,7 @@ use provider_tree::{
 };
 use uuid::Uuid;
 
+use crate::dumps::in_order;
 use crate::history::Floors;
 
 /// How many handles each thread keeps.
@@ -457,12 +458,7 @@ impl Answer<Provider> {
             Answer::Gang(made) => Answer::Gang(made),
             Answer::Partly(partial) => Answer::Partly(partial),
             Answer::Nothing => Answer::Nothing,
-            Answer::Allocations(mut held) => {
-                if let Some(held) = &mut held {
-                    held.allocations.sort_by_key(|one| (one.provider, one.class));
-                }
-                Answer::Allocations(held)
-            }
+            Answer::Allocations(held) => Answer::Allocations(held.map(in_order)),
             Answer::Amount(amount) => Answer::Amount(amount),
         }
     }

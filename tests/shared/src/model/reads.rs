@@ -9,6 +9,7 @@ use provider_tree::{
 use uuid::Uuid;
 
 use super::{Consumer, Model, Node};
+use crate::dumps::in_order;
 use crate::operation::{Answer, Handle, Op, inventories, resources};
 
 impl Model {
@@ -79,13 +80,8 @@ impl Model {
             |(&(provider, class), &amount): (&_, &_)| Allocation::new(provider, class, amount);
         let allocations = held.iter().map(allocation).collect();
         let (generation, deadline, tag) = (*generation, *deadline, *tag);
-        Some(Allocations {
-            consumer,
-            generation,
-            deadline: deadline.map(Deadline),
-            tag,
-            allocations,
-        })
+        let deadline = deadline.map(Deadline);
+        Some(in_order(Allocations { consumer, generation, deadline, tag, allocations }))
     }
 
     fn dump(&self) -> Dump {
@@ -107,6 +103,7 @@ impl Model {
             version: Dump::VERSION,
             providers: uuids.map(provider).collect(),
             consumers: self.consumers.keys().filter_map(|uuid| self.allocations(*uuid)).collect(),
+            floors: Vec::new(),
         }
     }
 }
