@@ -10,6 +10,7 @@ mod json;
 #[cfg(feature = "serde")]
 mod placement;
 mod refused;
+mod replicas;
 
 use std::sync::{Arc, Barrier};
 use std::thread;
