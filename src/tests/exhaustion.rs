@@ -39,7 +39,7 @@ fn fill(host: &Provider, worker: &mut Worker, first: u128) -> u128 {
     loop {
         match worker.claim(&claim(host, next, 1)) {
             Ok(_) => next += 1,
-            Err(Error::TooLarge { .. }) => return next,
+            Err(error) if error.is_full() => return next,
             Err(other) => panic!("{other}"),
         }
     }

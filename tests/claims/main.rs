@@ -313,6 +313,32 @@ fn a_claim_may_span_a_thousand_providers() {
 }
 
 #[test]
+fn a_claim_shows_everything_that_it_asks_for() {
+    let tree = ProviderTree::new();
+    let [a, b] = ["a", "b"].map(|name| tree.create_root(name, None).unwrap());
+    let mut claim = Claim::new(Uuid::from_u128(1))
+        .take_with_ancestors(&b, VCPU, 2)
+        .require_generation(&b, 7)
+        .take(&b, VCPU, 3)
+        .take_with_ancestors(&a, VCPU, 2)
+        .take(&a, VCPU, 1)
+        .require_generation(&a, 0);
+    let check = |claim: &Claim| {
+        assert_eq!(claim.amounts().collect::<Vec<_>>(), [(b, VCPU, 3), (a, VCPU, 1)]);
+        assert_eq!(
+            claim.amounts_with_ancestors().collect::<Vec<_>>(),
+            [(b, VCPU, 2), (a, VCPU, 2)]
+        );
+        assert_eq!(claim.required_generations().collect::<Vec<_>>(), [(b, 7), (a, 0)]);
+    };
+    check(&claim);
+    check(claim.for_consumer(Uuid::from_u128(2)));
+    let none = Claim::unnamed();
+    let counts = (none.amounts_with_ancestors().len(), none.required_generations().len());
+    assert_eq!(counts, (0, 0));
+}
+
+#[test]
 fn a_claim_has_at_most_16379_amounts() {
     let tree = ProviderTree::new();
     let hosts: Vec<_> = (0..16_380)

@@ -1,7 +1,8 @@
 //! Dumps: a forest as plain values, and back.
 //!
-//! Which dumps are refused is in `refused`. With the feature `serde` also as JSON, in `json`, in every
-//! other format, in `formats`, and as the documents of Placement, in `placement`.
+//! Which dumps are refused is in `refused`, and that copies go on alike, in `replicas`. With the feature
+//! `serde` also as JSON, in `json`, in every other format, in `formats`, and as the documents of
+//! Placement, in `placement`.
 
 #[cfg(feature = "serde")]
 mod formats;
@@ -16,9 +17,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use provider_tree::{
-    Allocations, Claim, Dump, Edit, Error, Expect, Facts, Inventories, Inventory, Mirror, Provider,
-    ProviderDump, ProviderSpec, ProviderTree, ResourceClass, Resources, Result, Trait, Usage,
-    UsedAmounts, View, Worker, coming_from_nova::NovaProviderTree,
+    Allocations, Batch, Claim, Deadline, Dump, Edit, Error, Expect, Facts, Floor, Inventories,
+    Inventory, Mirror, Now, Provider, ProviderDump, ProviderSpec, ProviderTree, ResourceClass,
+    Resources, Result, Trait, Usage, UsedAmounts, View, Worker, coming_from_nova::NovaProviderTree,
 };
 use shared::dumps::{in_order, without_floors};
 use uuid::Uuid;
@@ -281,6 +282,95 @@ fn generations_go_on_from_where_they_were() {
     let claim = Claim::new(TWO).take(&host, MEMORY, 16);
     let receipt = tree.worker().unwrap().replace(&claim, Expect::Generation(3)).unwrap();
     assert_eq!(receipt.generation, 4);
+}
+
+#[test]
+fn no_generation_of_a_consumer_that_has_ended_comes_again() {
+    let first = forest();
+    let ended = first.worker().unwrap().release(TWO).unwrap().generation;
+    assert_eq!(ended, 3);
+    let second = ProviderTree::load(&first.snapshot().dump().unwrap()).unwrap();
+    let begun = [&first, &second].map(|tree| {
+        let claim = Claim::new(TWO).take(&find(tree, "host"), MEMORY, 4);
+        tree.worker().unwrap().claim(&claim).unwrap().generation
+    });
+    assert_eq!(begun, [4, 4]);
+}
+
+#[test]
+fn floors_are_those_of_the_first_look_at_the_snapshot() {
+    let tree = forest();
+    let mut worker = tree.worker().unwrap();
+    let (early, late) = (tree.snapshot(), tree.snapshot());
+    assert_eq!(early.floors(), []);
+    let _receipt = worker.release(TWO).unwrap();
+    let floors = [Floor { place: 0x22, generation: 3 }];
+    // The snapshots have TWO still, which is no lower than what a dump may say.
+    assert_eq!(late.dump().unwrap().floors, floors);
+    let _receipt = worker.release(ONE).unwrap();
+    assert_eq!((late.floors(), late.dump().unwrap().floors), (&floors[..], floors.to_vec()));
+    assert_eq!((early.floors(), early.dump().unwrap().floors), (&[][..], vec![]));
+    assert_eq!(tree.snapshot().floors().len(), 2);
+    for snapshot in [early, late] {
+        let dump = snapshot.dump().unwrap();
+        assert_eq!(ProviderTree::load(&dump).unwrap().snapshot().dump().unwrap(), dump);
+    }
+}
+
+#[test]
+fn a_batch_that_is_refused_leaves_the_floors() {
+    let tree = forest();
+    let host = find(&tree, "host");
+    // The second consumer is refused, the third, and what goes at last.
+    let release = || Batch::new().release(TWO, Expect::Any);
+    let refused = [
+        release().claim(Claim::new(RACK).take(&host, VCPU, 1_000)),
+        release().release(RACK, Expect::Any),
+        release().remove(&host),
+    ];
+    let before = tree.snapshot().dump().unwrap();
+    for batch in refused {
+        assert!(tree.worker().unwrap().commit(&batch).is_err());
+        assert_eq!(tree.snapshot().dump().unwrap(), before);
+    }
+}
+
+#[test]
+fn leases_of_one_deadline_end_in_the_order_of_their_consumers() {
+    let first = forest();
+    let mut worker = first.worker().unwrap();
+    let host = find(&first, "host");
+    for (consumer, deadline) in [(9, 5), (3, 6), (4, 5), (8, 5), (2, 6), (7, 9)] {
+        let claim = Claim::new(Uuid::from_u128(consumer)).take(&host, VCPU, 1);
+        let _lease = worker.lease(&claim, Deadline(deadline)).unwrap();
+    }
+    let second = ProviderTree::load(&first.snapshot().dump().unwrap()).unwrap();
+    for tree in [first, second] {
+        let ended = tree.worker().unwrap().expire(Now(6)).unwrap();
+        let consumers: Vec<_> = ended.iter().map(|ended| ended.consumer.as_u128()).collect();
+        assert_eq!(consumers, [4, 8, 9, 2, 3]);
+    }
+}
+
+/// The order of classes is that in which a process meets them, and that of their names is the same in all.
+#[test]
+fn amounts_are_in_the_order_of_the_names_of_their_classes() {
+    let tree = ProviderTree::new();
+    let classes = ["CUSTOM_OF_A_DUMP_Z", "CUSTOM_OF_A_DUMP_A"];
+    let classes = classes.map(|name| ResourceClass::new(name).unwrap());
+    let host = tree.create_root("host", None).unwrap();
+    let inventories: Inventories =
+        classes.map(|class| (class, Inventory::new(1))).into_iter().collect();
+    tree.configure(&host, inventories, Expect::Any).unwrap();
+    let claim = classes.iter().fold(Claim::new(ONE), |claim, class| claim.take(&host, *class, 1));
+    let before = tree.snapshot();
+    let _receipt = tree.worker().unwrap().claim(&claim).unwrap();
+    let after = tree.snapshot();
+    let held = after.dump().unwrap().consumers.remove(0);
+    let order = held.allocations.iter().map(|held| held.class).collect::<Vec<_>>();
+    assert_eq!(order, [classes[1], classes[0]]);
+    let changed = after.changes_since(&before).unwrap().consumers.remove(0);
+    assert_eq!(changed.after, Some(held));
 }
 
 type Change<'a> = &'a dyn Fn(&ProviderTree) -> Result<()>;

@@ -8,6 +8,7 @@ fn there_are_65536_classes() {
     let made = (0..).find(|count| new(*count).is_err()).expect("there is a bound");
     let too_many =
         Error::TooLarge { what: "resource classes in the process", limit: 65_536, full: true };
+    assert!(too_many.is_full());
     assert_eq!(new(made), Err(too_many));
     // The others are the standard ones.
     assert!((65_400..65_536).contains(&made), "{made}");
