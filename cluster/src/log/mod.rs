@@ -33,9 +33,7 @@ impl fmt::Display for Position {
 }
 
 /// Names an entry: the replica that has made it, and the entry's number among those of that replica, from 1.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct EntryKey {
     /// The replica that has made the entry.
     pub replica: Uuid,
@@ -122,10 +120,7 @@ pub trait Log: Send + Sync + 'static {
     /// Keeps a dump, and cuts off the entries that the dump *before* it has: so whoever is only a little
     /// behind need not load a dump. Returns `false`, and changes nothing, if the log has a dump that is as
     /// new, or another one comes meanwhile.
-    fn store_dump(
-        &self,
-        dump: StoredDump,
-    ) -> impl Future<Output = Result<bool, LogError>> + Send;
+    fn store_dump(&self, dump: StoredDump) -> impl Future<Output = Result<bool, LogError>> + Send;
 
     /// Returns how many bytes an entry can have.
     fn most_bytes(&self) -> usize;

@@ -1,0 +1,60 @@
+//! What values of `provider-tree` look like in commands that `serde` can't write by itself.
+
+use provider_tree::{Expect, Now};
+use serde::{Deserialize, Serialize};
+
+/// What [`Expect`] looks like.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Expect", rename_all = "snake_case")]
+pub(super) enum ExpectShape {
+    Any,
+    Generation(u64),
+    Mirror(u64),
+    Keep,
+}
+
+/// What [`Now`] looks like: a number.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Now", transparent)]
+pub(super) struct NowShape(u64);
+
+/// Writes amounts as a map from the class, in their order, and reads them.
+pub(super) mod amounts {
+    use std::fmt;
+
+    use provider_tree::ResourceClass;
+    use serde::de::{MapAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(in crate::command) fn serialize<S: Serializer>(
+        amounts: &[(ResourceClass, u64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(amounts.iter().map(|(class, amount)| (class, amount)))
+    }
+
+    pub(in crate::command) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(ResourceClass, u64)>, D::Error> {
+        deserializer.deserialize_map(Amounts)
+    }
+
+    /// What is read may have a class twice: each time is an amount of its own.
+    struct Amounts;
+
+    impl<'de> Visitor<'de> for Amounts {
+        type Value = Vec<(ResourceClass, u64)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("amounts by resource class")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut amounts = Vec::with_capacity(map.size_hint().unwrap_or(0).min(64));
+            while let Some(amount) = map.next_entry()? {
+                amounts.push(amount);
+            }
+            Ok(amounts)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! [`Options`]: how a replica works.
+
+use std::time::Duration;
+
+/// Says how a replica works. What is not said has the usual value.
+///
+/// ```
+/// use provider_tree_cluster::Options;
+///
+/// let options = Options { most_outstanding: 10_000, ..Options::default() };
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// How many commands can be on their way: asked for, and not answered yet. Who asks for more waits.
+    /// 65,536 if it is not said.
+    pub most_outstanding: usize,
+    /// How many bytes of commands are put into one entry, at most; the log has a bound of its own. A single
+    /// command that is larger goes on in the next entry. 256 KiB if it is not said.
+    pub most_entry_bytes: usize,
+    /// After how many bytes of entries a dump is stored, and what the one before has is cut off from the
+    /// log. 64 MiB if it is not said. May differ between replicas.
+    pub dump_every_bytes: u64,
+    /// How long the start tries to reach the log, and to catch up with it. A minute if it is not said.
+    pub start_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            most_outstanding: 65_536,
+            most_entry_bytes: 256 << 10,
+            dump_every_bytes: 64 << 20,
+            start_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Options {
+    /// Returns the options with values that can work: no bound is 0.
+    pub(super) fn bounded(self) -> Self {
+        Options {
+            most_outstanding: self.most_outstanding.clamp(1, u32::MAX as usize >> 3),
+            most_entry_bytes: self.most_entry_bytes.max(1),
+            dump_every_bytes: self.dump_every_bytes.max(1),
+            start_timeout: self.start_timeout,
+        }
+    }
+}

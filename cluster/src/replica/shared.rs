@@ -1,0 +1,194 @@
+//! [`Shared`]: what all parts of a replica share.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use provider_tree::ProviderTree;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::call::Call;
+use super::options::Options;
+use crate::error::Reason;
+use crate::log::{EntryKey, LogError, Position};
+use crate::metrics::Counters;
+use crate::state::Halt;
+
+/// Holds what all parts of a replica share.
+pub(crate) struct Shared {
+    pub(super) options: Options,
+    pub(super) counters: Counters,
+    /// How far the replica has come. Whoever waits for a position waits for a change of it.
+    pub(super) progress: watch::Sender<Progress>,
+    /// The forest, and how often a dump was loaded before it. Locked for as long as it takes to clone it or
+    /// to put another in its place.
+    tree: RwLock<(ProviderTree, u64)>,
+    /// Locked for O(calls of one entry).
+    sent: Mutex<SentCalls>,
+}
+
+/// Says how far a replica has come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Entries up to here are applied.
+    pub(super) position: Position,
+    /// The position of the newest dump that is known to be stored.
+    pub(super) dumped: Position,
+    /// How often a dump was loaded after the start.
+    pub(super) loads: u64,
+    /// Why nothing is applied any more.
+    pub(super) halt: Option<Halt>,
+    /// What the log has answered to the last attempt to append, if that was no success.
+    pub(super) append_trouble: Option<LogError>,
+    /// The same of the last attempt to follow the log.
+    pub(super) follow_trouble: Option<LogError>,
+}
+
+/// Holds the calls that were sent and have not been answered, by the entry that they are in.
+pub(super) struct SentCalls {
+    /// Who writes the next entry, and the number of the last one.
+    replica: Uuid,
+    sequence: u64,
+    /// Whether one of its entries was applied.
+    is_known: bool,
+    calls: BTreeMap<EntryKey, Vec<Call>>,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options, tree: ProviderTree, progress: Progress) -> Self {
+        Shared {
+            options,
+            counters: Counters::default(),
+            progress: watch::Sender::new(progress),
+            tree: RwLock::new((tree, 0)),
+            sent: Mutex::new(SentCalls::new()),
+        }
+    }
+
+    pub(super) fn tree(&self) -> (ProviderTree, u64) {
+        // Nothing panics while it is locked for writing.
+        self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn replace_tree(&self, tree: ProviderTree) -> u64 {
+        let mut current = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        let loads = current.1 + 1;
+        let old = std::mem::replace(&mut *current, (tree, loads));
+        drop(current);
+        // Not while it is locked: it may be the last handle of a large forest.
+        drop(old);
+        loads
+    }
+
+    /// Returns whether entries are applied to the forest that the replica had after so many loads.
+    pub(crate) fn is_current(&self, loads: u64) -> bool {
+        let progress = self.progress.borrow();
+        progress.loads == loads && progress.halt.is_none()
+    }
+
+    pub(super) fn sent(&self) -> MutexGuard<'_, SentCalls> {
+        // No state of it is wrong by itself, whoever has panicked.
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies nothing any more, and tells all who wait.
+    pub(super) fn halt(&self, halt: Halt) {
+        tracing::error!(%halt, "the replica halts");
+        let reason = Reason::Halted(halt.clone());
+        self.progress.send_modify(|progress| {
+            progress.halt.get_or_insert(halt);
+        });
+        let calls = self.sent().take_all();
+        self.unknown(calls, &reason);
+    }
+
+    /// Answers calls whose outcome can't be known any more.
+    pub(super) fn unknown(
+        &self,
+        calls: impl IntoIterator<Item = (EntryKey, Vec<Call>)>,
+        reason: &Reason,
+    ) {
+        for (key, calls) in calls {
+            for call in calls {
+                self.counters.commands_unknown.add(call.count as u64);
+                call.unknown(key.sequence, reason.clone());
+            }
+        }
+    }
+}
+
+impl SentCalls {
+    fn new() -> Self {
+        SentCalls { replica: Uuid::new_v4(), sequence: 0, is_known: false, calls: BTreeMap::new() }
+    }
+
+    /// Returns who writes the next entry.
+    pub(super) fn replica(&self) -> Uuid {
+        self.replica
+    }
+
+    /// Returns whether that replica has written, or is about to.
+    pub(super) fn has_written(&self) -> bool {
+        self.sequence > 0
+    }
+
+    /// Notes that an entry of that replica was applied.
+    pub(super) fn note_applied(&mut self, key: &EntryKey) {
+        self.is_known |= key.replica == self.replica;
+    }
+
+    /// Returns whether an entry of that replica was applied.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Goes on as a new replica, which nobody knows yet.
+    pub(super) fn begin_anew(&mut self) {
+        (self.replica, self.sequence, self.is_known) = (Uuid::new_v4(), 0, false);
+    }
+
+    /// Notes that the calls are in the last of the next entries, of which there are so many. Returns the key
+    /// of the first.
+    pub(super) fn note(&mut self, entries: u64, mut calls: Vec<Call>) -> EntryKey {
+        let first = EntryKey { replica: self.replica, sequence: self.sequence + 1 };
+        self.sequence += entries;
+        calls.shrink_to_fit();
+        self.calls.insert(EntryKey { sequence: self.sequence, ..first }, calls);
+        first
+    }
+
+    /// Forgets the entries from `first` on, of which surely none but the first `appended` are in the log and
+    /// none will be. Returns their calls.
+    pub(super) fn take_back(&mut self, first: EntryKey, appended: u64) -> Vec<Call> {
+        let mut calls = self.calls.split_off(&first);
+        let of_others = calls.split_off(&EntryKey { sequence: u64::MAX, ..first });
+        self.calls.extend(of_others);
+        if self.replica == first.replica {
+            match appended {
+                0 => self.sequence = first.sequence - 1,
+                // The parts of a group that never ends are in the log: no other group may follow them.
+                _ => self.begin_anew(),
+            }
+        }
+        calls.into_values().flatten().collect()
+    }
+
+    /// Takes the calls in an entry.
+    pub(super) fn take(&mut self, key: EntryKey) -> Option<Vec<Call>> {
+        self.calls.remove(&key)
+    }
+
+    /// Takes all calls, or those in entries for which `is_meant` is true.
+    pub(super) fn take_if(
+        &mut self,
+        mut is_meant: impl FnMut(&EntryKey) -> bool,
+    ) -> Vec<(EntryKey, Vec<Call>)> {
+        let (meant, others) = self.take_all().into_iter().partition(|(key, _)| is_meant(key));
+        self.calls = BTreeMap::from_iter::<Vec<_>>(others);
+        meant
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<(EntryKey, Vec<Call>)> {
+        std::mem::take(&mut self.calls).into_iter().collect()
+    }
+}
