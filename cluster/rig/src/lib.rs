@@ -1,0 +1,41 @@
+//! What the tests, benchmarks and examples of `provider-tree-cluster` run it on.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`members`] | etcd in processes of its own, which can be killed, stopped and started anew |
+//! | [`proxy`] | a network between a client and a server, which can be cut, frozen and slowed down |
+//! | [`signal`] | signals to other processes |
+//!
+//! Everything blocks the thread that calls it, for as long as it takes.
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+mod health;
+#[cfg(unix)]
+pub mod members;
+pub mod proxy;
+#[cfg(unix)]
+pub mod signal;
+#[cfg(unix)]
+mod spawn;
+
+#[cfg(unix)]
+pub use members::{Member, Members, Options};
+pub use proxy::Proxy;
+
+use std::time::Duration;
+
+/// The variable that says for how many seconds a test of faults goes on.
+const SECONDS: &str = "CLUSTER_SECONDS";
+
+/// Returns for how long a test of faults goes on: for `short`, unless the variable `CLUSTER_SECONDS` says
+/// for how many seconds, as it does under `cargo xtask cluster --long`.
+///
+/// # Panics
+///
+/// Panics if the variable is not a number of seconds.
+pub fn length(short: Duration) -> Duration {
+    let Ok(text) = std::env::var(SECONDS) else { return short };
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.unwrap_or_else(|| panic!("{SECONDS} is no number of seconds: {text}"))
+}
