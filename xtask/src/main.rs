@@ -5,7 +5,9 @@
 mod bench;
 mod checks;
 mod circles;
+mod cluster;
 mod cores;
+mod debian;
 mod fuzz;
 mod loom;
 mod metadata;
@@ -42,6 +44,7 @@ Commands:
   bench --count | --check    instructions per operation; --check fails if they have grown
   page                       opens the pages with pictures in a browser, and takes pictures of them
   python [--nova | --native] the package for Python: its own tests, and Nova's with its module and ours
+  cluster [--long | --rates] the packages for many schedulers with etcd: their tests, or how fast they are
   msrv                       no dependency of the library needs a newer Rust than it promises
   forbid                     the rules of the source tree that no lint can state
   help                       this text";
@@ -90,6 +93,10 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
             let request = python::Request::parse(rest)?;
             report(python::run(&Workspace::load()?, request)?)
         }
+        ["cluster", rest @ ..] => {
+            let request = cluster::Request::parse(rest)?;
+            report(cluster::run(&Workspace::load()?, request)?)
+        }
         ["msrv"] => report(checks::msrv(&Workspace::load()?)?),
         ["forbid"] => report(checks::forbid(&Workspace::load()?)?),
         ["help" | "--help" | "-h"] => report(USAGE.to_owned()),
@@ -126,6 +133,7 @@ mod tests {
         assert!(refusal(&["test", "lom"]).starts_with("`test` has no step `lom`, but format, "));
         assert_eq!(refusal(&["loom", "--lsit"]), "`loom` has no option `--lsit`");
         assert_eq!(refusal(&["python", "nova"]), "`python` has no option `nova`");
+        assert_eq!(refusal(&["cluster", "long"]), "`cluster` has no option `long`");
         assert_eq!(refusal(&["soak", "10"]), "`soak` has no option `10`");
         assert_eq!(refusal(&["loom", "one", "two"]), "`loom` takes one filter, not also `two`");
     }

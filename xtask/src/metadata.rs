@@ -40,6 +40,8 @@ pub(crate) struct Target {
     pub(crate) package: String,
     pub(crate) name: String,
     kind: String,
+    /// Whether it is built without naming a feature.
+    by_default: bool,
 }
 
 impl Workspace {
@@ -97,11 +99,13 @@ impl Workspace {
         command
     }
 
-    /// The members' targets of one kind (`test`, `bench`, `example`), by package and name.
+    /// The members' targets of one kind (`test`, `bench`, `example`), by package and name, but those that need
+    /// a feature which is not on by default: that may take what is not on this machine.
     pub(crate) fn targets(&self, kind: &str) -> Vec<Target> {
         let members = self.members.iter().filter_map(|id| self.packages.get(id));
         let targets = members.flat_map(|package| &package.targets);
-        let mut targets: Vec<Target> = targets.filter(|it| it.kind == kind).cloned().collect();
+        let targets = targets.filter(|it| it.kind == kind && it.by_default);
+        let mut targets: Vec<Target> = targets.cloned().collect();
         targets.sort();
         targets
     }
@@ -146,9 +150,12 @@ pub(crate) fn cargo_program() -> OsString {
 
 fn parse_package(package: &Value) -> Option<Package> {
     let name = text(&package["name"])?;
+    let default = package["features"]["default"].as_array().map_or(&[][..], Vec::as_slice);
     let target = |value: &Value| {
         let kind = text(value["kind"].as_array()?.first()?)?;
-        Some(Target { package: name.clone(), name: text(&value["name"])?, kind })
+        let needed = value["required-features"].as_array();
+        let by_default = needed.is_none_or(|needed| needed.iter().all(|it| default.contains(it)));
+        Some(Target { package: name.clone(), name: text(&value["name"])?, kind, by_default })
     };
     Some(Package {
         version: text(&package["version"])?,
@@ -184,7 +191,8 @@ pub(crate) mod tests {
     pub(crate) fn sample() -> Workspace {
         let package = |name: &str, rust_version: Option<&str>, targets: Value| {
             json!({ "id": format!("id of {name}"), "name": name, "version": "1.0.0",
-                "rust_version": rust_version, "targets": targets })
+                "rust_version": rust_version, "targets": targets,
+                "features": { "default": ["usual"], "usual": [], "special": [] } })
         };
         let needs = |name: &str, kind: Option<&str>| {
             let id = format!("id of {name}");
@@ -197,7 +205,8 @@ pub(crate) mod tests {
                 package("provider-tree", Some("1.89"), json!([
                     { "kind": ["lib"], "name": "provider_tree" },
                     { "kind": ["test"], "name": "storm" },
-                    { "kind": ["test"], "name": "semantics" },
+                    { "kind": ["test"], "name": "semantics", "required-features": ["usual"] },
+                    { "kind": ["test"], "name": "foreign", "required-features": ["usual", "special"] },
                 ])),
                 package("used", Some("1.80.1"), json!([{ "kind": ["test"], "name": "foreign" }])),
                 package("below", Some("1.90"), json!([])),
@@ -219,7 +228,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn targets_are_those_of_the_members() {
+    fn targets_are_those_of_the_members_that_need_nothing_special() {
         let workspace = sample();
         let names: Vec<String> = workspace.targets("test").into_iter().map(|it| it.name).collect();
         assert_eq!(names, ["semantics", "storm"]);

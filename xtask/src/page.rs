@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::debian;
 use crate::metadata::{OPTIMISED, Workspace};
 use crate::shell::{self, Failure, failed, heading, trouble};
 
@@ -63,10 +64,7 @@ impl Browser {
         if let Some(program) = found() {
             return Ok(Self { program, profile });
         }
-        if shell::starts("apt-get") {
-            let mut install = Command::new("apt-get");
-            shell::run(install.args(["install", "-y", "--no-install-recommends", NAMES[0]]))?;
-        }
+        debian::try_to_install(&NAMES[..1]);
         let program = found().ok_or_else(|| {
             failed("there is no Chromium, and it can't be installed: install it, and try again")
         })?;

@@ -1,5 +1,6 @@
 //! Running commands, files, headings and tables.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::{fmt, fs, io};
@@ -52,10 +53,32 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
         .map_err(|_| failed(format!("`{}` printed text that is not UTF-8", shown(command))))
 }
 
+/// Runs a command whose output goes to the terminal, and returns its standard output too.
+pub(crate) fn echo(command: &mut Command) -> Result<String, Failure> {
+    println!("$ {}", shown(command));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| not_started(command, &error))?;
+    let mut said = String::new();
+    // Read to its end, or the command could not go on.
+    for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).split(b'\n')) {
+        let line = line.map_err(|error| failed(format!("`{}`: {error}", shown(command))))?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        said.extend([&*line, "\n"]);
+    }
+    let status = child.wait().map_err(|error| not_started(command, &error))?;
+    succeeded(command, &status)?;
+    Ok(said)
+}
+
 /// Says whether there is such a program.
 pub(crate) fn starts(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    succeeds(Command::new(program).arg("--version"))
+}
+
+/// Runs a command whose output goes nowhere, and says whether it succeeds.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -146,6 +169,21 @@ a longer step     12.0";
     #[test]
     fn a_table_without_rows_has_its_header() {
         assert_eq!(table(&["step"], &[], &[]), "step\n----");
+    }
+
+    #[test]
+    fn what_is_echoed_is_returned() {
+        let mut rustc = Command::new("rustc");
+        assert!(echo(rustc.arg("--version")).unwrap().starts_with("rustc 1."));
+        assert!(echo(rustc.arg("--no-such-option")).is_err());
+        assert!(echo(&mut Command::new("provider-tree-no-such-program")).is_err());
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_run_does_not_succeed() {
+        assert!(succeeds(Command::new("rustc").arg("--version")));
+        assert!(!succeeds(Command::new("rustc").arg("--no-such-option")));
+        assert!(!succeeds(&mut Command::new("provider-tree-no-such-program")));
     }
 
     #[test]

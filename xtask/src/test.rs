@@ -33,6 +33,7 @@ const EVERYTHING: &[Step] = &[
     Step { name: "fuzz", run: fuzz },
     Step { name: "replay", run: replay },
     Step { name: "python", run: python },
+    Step { name: "cluster", run: cluster },
     Step { name: "msrv", run: checks::msrv },
     Step { name: "forbid", run: checks::forbid },
 ];
@@ -129,7 +130,7 @@ fn format(workspace: &Workspace) -> Result<Note, Failure> {
 pub(crate) const FEATURES: [&str; 2] = ["--features", "provider-tree/serde,provider-tree/tracing"];
 
 /// What clippy looks at, and that it forgives nothing.
-const STRICT: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
+pub(crate) const STRICT: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
 
 fn clippy_with_features(workspace: &Workspace) -> Result<Note, Failure> {
     let everything = ["--workspace"].into_iter().chain(FEATURES).chain(STRICT);
@@ -254,6 +255,10 @@ fn replay(workspace: &Workspace) -> Result<Note, Failure> {
 
 fn python(workspace: &Workspace) -> Result<Note, Failure> {
     crate::python::run(workspace, crate::python::Request::Everything)
+}
+
+fn cluster(workspace: &Workspace) -> Result<Note, Failure> {
+    crate::cluster::run(workspace, crate::cluster::Request::Everything)
 }
 
 fn count(number: usize, noun: &str) -> Note {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::folder;
+use crate::debian;
 use crate::metadata::Workspace;
 use crate::shell::{self, Failure, heading, trouble};
 
@@ -105,10 +106,7 @@ impl Python {
         if let Some(python) = Self::find() {
             return Ok(python);
         }
-        if may_install() && install().is_err() {
-            // Where the lists of packages are too old, or there are none yet.
-            shell::run(Command::new("apt-get").arg("update")).and_then(|()| install()).ok();
-        }
+        debian::try_to_install(&DEBIAN_PACKAGES);
         let lacking = "there is no Python from 3.11 on with `venv` and `ensurepip`, and it can't be \
                        installed";
         Self::find().ok_or_else(|| Failure::Unavailable(lacking.to_owned()))
@@ -127,17 +125,6 @@ fn answer(python: &mut Command) -> Option<String> {
     let output = python.args(["-c", PROBE]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let output = output.ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
-}
-
-fn may_install() -> bool {
-    let user = Command::new("id").arg("-u").output();
-    shell::starts("apt-get") && user.is_ok_and(|user| user.stdout.trim_ascii() == b"0")
-}
-
-fn install() -> Result<(), Failure> {
-    let mut install = Command::new("apt-get");
-    install.args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES);
-    shell::run(&mut install)
 }
 
 /// The lists of what is installed.
