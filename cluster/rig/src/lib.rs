@@ -26,7 +26,7 @@ pub use proxy::Proxy;
 use std::time::Duration;
 
 /// The variable that says for how many seconds a test of faults goes on.
-const SECONDS: &str = "CLUSTER_SECONDS";
+const CLUSTER_SECONDS: &str = "CLUSTER_SECONDS";
 
 /// Returns for how long a test of faults goes on: for `short`, unless the variable `CLUSTER_SECONDS` says
 /// for how many seconds, as it does under `cargo xtask cluster --long`.
@@ -35,7 +35,7 @@ const SECONDS: &str = "CLUSTER_SECONDS";
 ///
 /// Panics if the variable is not a number of seconds.
 pub fn length(short: Duration) -> Duration {
-    let Ok(text) = std::env::var(SECONDS) else { return short };
+    let Ok(text) = std::env::var(CLUSTER_SECONDS) else { return short };
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.unwrap_or_else(|| panic!("{SECONDS} is no number of seconds: {text}"))
+    seconds.unwrap_or_else(|| panic!("{CLUSTER_SECONDS} is no number of seconds: {text}"))
 }
