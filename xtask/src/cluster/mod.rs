@@ -151,6 +151,15 @@ test result: ok. 11 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
         }
     }
 
+    /// Cargo refuses to build them there, and they could not run.
+    #[test]
+    fn what_needs_etcd_is_left_to_this_command() {
+        let workspace = Workspace::load().expect("cargo describes the workspace");
+        let tests = workspace.targets("test").into_iter().filter(|test| test.package == RIG);
+        let names: Vec<String> = tests.map(|test| test.name).collect();
+        assert_eq!(names, ["proxy"]);
+    }
+
     /// A variable that nobody reads would make nothing long.
     #[test]
     fn the_variable_is_read() {
