@@ -35,7 +35,26 @@ const CLUSTER_SECONDS: &str = "CLUSTER_SECONDS";
 ///
 /// Panics if the variable is not a number of seconds.
 pub fn length(short: Duration) -> Duration {
-    let Ok(text) = std::env::var(CLUSTER_SECONDS) else { return short };
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.unwrap_or_else(|| panic!("{CLUSTER_SECONDS} is no number of seconds: {text}"))
+    std::env::var(CLUSTER_SECONDS).map_or(short, |text| {
+        let length = parse(&text);
+        length.unwrap_or_else(|| panic!("{CLUSTER_SECONDS} is no number of seconds: {text}"))
+    })
+}
+
+fn parse(seconds: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_a_number_of_seconds() {
+        assert_eq!(parse("90"), Some(Duration::from_secs(90)));
+        assert_eq!(parse("0.5"), Some(Duration::from_millis(500)));
+        for text in ["", "long", "-1", "inf", "NaN"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
 }
