@@ -129,9 +129,30 @@ pub(crate) fn after_version(bytes: &[u8]) -> Result<&[u8], FormatError> {
 
 /// Adds a command to a group.
 pub(crate) fn write_command(command: &Command, group: &mut Vec<u8>) -> Result<(), FormatError> {
-    let bytes = std::mem::take(group);
-    *group = postcard::to_extend(command, bytes)?;
-    Ok(())
+    Ok(postcard::serialize_with_flavor(command, Group(group))?)
+}
+
+/// Writes at the end of a group, and leaves room for more.
+struct Group<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Group<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads the commands of a group, one after the other.

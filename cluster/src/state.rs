@@ -73,7 +73,7 @@ struct Known {
 /// Says what has become of an entry.
 #[derive(Debug)]
 pub(crate) enum Applied {
-    /// Its commands have been applied, each with this outcome.
+    /// Its commands have been applied, each with this outcome, if that was wanted.
     Commands(Vec<provider_tree::Result<Outcome>>),
     /// It was applied, and there is nothing to say of it.
     Noted,
@@ -167,8 +167,8 @@ impl State {
         Ok(State { tree, worker, book })
     }
 
-    /// Applies the next entry.
-    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<Applied, Halt> {
+    /// Applies the next entry. Tells the outcomes of its commands if they are `wanted`.
+    pub(crate) fn apply(&mut self, entry: &Entry, wanted: bool) -> Result<Applied, Halt> {
         let Entry { position, key, bytes } = entry;
         let (position, replica) = (*position, key.replica);
         let unreadable = |fault| Halt::Format { replica, sequence: key.sequence, position, fault };
@@ -203,12 +203,12 @@ impl State {
                 Applied::Noted
             }
             Content::Commands(group) if known.parts.is_empty() => {
-                Applied::Commands(self.apply_group(&group, unreadable)?)
+                Applied::Commands(self.apply_group(&group, wanted, unreadable)?)
             }
             Content::Commands(last) => {
                 let mut group = std::mem::take(&mut known.parts);
                 group.extend_from_slice(&last);
-                Applied::Commands(self.apply_group(&group, unreadable)?)
+                Applied::Commands(self.apply_group(&group, wanted, unreadable)?)
             }
             Content::Dumped(dumped) => {
                 self.book.dumped(dumped);
@@ -224,6 +224,7 @@ impl State {
     fn apply_group(
         &mut self,
         group: &[u8],
+        wanted: bool,
         unreadable: impl Fn(FormatError) -> Halt,
     ) -> Result<Vec<provider_tree::Result<Outcome>>, Halt> {
         let mut outcomes = Vec::new();
@@ -233,9 +234,11 @@ impl State {
             if let Some(error) = outcome.as_ref().err().filter(|error| error.is_full()) {
                 return Err(Halt::ForestFull { error: error.clone() });
             }
-            outcomes.push(outcome);
+            self.book.commands += 1;
+            if wanted {
+                outcomes.push(outcome);
+            }
         }
-        self.book.commands += outcomes.len() as u64;
         Ok(outcomes)
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::command::Outcome;
@@ -14,7 +15,7 @@ use crate::error::{Error, Reason, Result, Sent};
 use crate::log::Position;
 
 /// What the commands of one call have done, in their order.
-pub(crate) type Outcomes = Vec<provider_tree::Result<Outcome>>;
+pub(crate) type Outcomes = SmallVec<[provider_tree::Result<Outcome>; 1]>;
 
 /// What a replica answers to one call: where its commands were applied, and what they have done.
 pub(crate) type Reply = Result<(Position, Outcomes)>;

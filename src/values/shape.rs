@@ -9,10 +9,10 @@
 //! | aggregates | `["7fda...", ...]`, sorted |
 //! | [`Configuration`](crate::Configuration) | the fields of a provider, and those three beside them |
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{Error as _, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -29,8 +29,7 @@ impl Serialize for ResourceClass {
 
 impl<'de> Deserialize<'de> for ResourceClass {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        ResourceClass::new(&name).map_err(D::Error::custom)
+        deserializer.deserialize_str(NameVisitor(ResourceClass::new))
     }
 }
 
@@ -42,8 +41,22 @@ impl Serialize for Trait {
 
 impl<'de> Deserialize<'de> for Trait {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        Trait::new(&name).map_err(D::Error::custom)
+        deserializer.deserialize_str(NameVisitor(Trait::new))
+    }
+}
+
+/// Makes something of its name, wherever the format has that.
+struct NameVisitor<T>(fn(&str) -> crate::error::Result<T>);
+
+impl<T> Visitor<'_> for NameVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<T, E> {
+        (self.0)(name).map_err(E::custom)
     }
 }
 

@@ -8,7 +8,7 @@ use provider_tree::{Error, Provider, ProviderTree, Result, Worker};
 use uuid::Uuid;
 
 use super::batch::{Batch, ConsumerChange};
-use super::claims::{Claim, Confirm, Lease, Release, Renew, Replace, Takes};
+use super::claims::{Claim, Confirm, Lease, Release, Renew, Replace};
 use super::outcome::Outcome;
 use super::providers::{Configure, Create, Move, Rename};
 use super::{Cancel, ClaimGang, Command};
@@ -50,12 +50,7 @@ pub(crate) fn apply(tree: &ProviderTree, worker: &mut Worker, command: Command) 
             let lease = lease_at(tree, consumer, generation)?;
             worker.cancel(&lease).map(Outcome::Receipt)
         }
-        Command::Expire(expire) => {
-            let mut ended = worker.expire(expire.now)?;
-            // Leases with the same deadline end in an order of this forest's own.
-            ended.sort_unstable();
-            Ok(Outcome::Receipts(ended))
-        }
+        Command::Expire(expire) => worker.expire(expire.now).map(Outcome::Receipts),
         Command::Take(take) => {
             let provider = found(worker, take.provider)?;
             worker.take(&provider, &take.amounts).map(|()| Outcome::Done)
@@ -116,17 +111,15 @@ pub(crate) fn resolve(
     mut handle: impl FnMut(Uuid) -> Result<Provider>,
 ) -> Result<provider_tree::Claim> {
     let mut resolved = provider_tree::Claim::new(claim.consumer);
-    for Takes { provider, amounts } in &claim.takes {
-        let provider = handle(*provider)?;
-        resolved.extend(amounts.iter().map(|&(class, amount)| (provider, class, amount)));
+    for lines in claim.amounts().chunk_by(|one, next| one.provider == next.provider) {
+        let provider = handle(lines[0].provider)?;
+        resolved.extend(lines.iter().map(|line| (provider, line.class, line.amount)));
     }
-    for Takes { provider, amounts } in &claim.with_ancestors {
-        let provider = handle(*provider)?;
-        for &(class, amount) in amounts {
-            resolved = resolved.take_with_ancestors(&provider, class, amount);
-        }
+    for line in claim.amounts_with_ancestors() {
+        let provider = handle(line.provider)?;
+        resolved = resolved.take_with_ancestors(&provider, line.class, line.amount);
     }
-    for &(provider, generation) in &claim.generations {
+    for &(provider, generation) in claim.required_generations() {
         resolved = resolved.require_generation(&handle(provider)?, generation);
     }
     Ok(match claim.tag {

@@ -4,12 +4,14 @@ use provider_tree::{Deadline, Expect, Now, ResourceClass};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::lines::{Line, Lines};
 use super::shape::{ExpectShape, NowShape};
 
 /// Makes a new consumer hold exactly what it asks for, or refuses.
 ///
 /// A scheduler mostly has a [`provider_tree::Claim`] at hand, which it has got from a view of the replica's
-/// forest; that is made into a command by `Claim::from(&claim)`.
+/// forest; that is made into a command by `Claim::from(&claim)`. Up to three amounts need no memory of their
+/// own.
 ///
 /// ```
 /// use provider_tree::ResourceClass;
@@ -20,47 +22,34 @@ use super::shape::{ExpectShape, NowShape};
 /// let claim = Claim::new(vm)
 ///     .take(host, ResourceClass::VCPU, 4)
 ///     .take(host, ResourceClass::MEMORY_MB, 4096);
-/// assert_eq!(claim.takes.len(), 1, "both are of one provider");
+/// assert_eq!(claim.amounts().len(), 2);
 /// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// Who is to hold the amounts.
     pub consumer: Uuid,
-    /// The amounts.
-    pub takes: Vec<Takes>,
-    /// The amounts that are taken of a provider and of each of its ancestors that has the class.
+    #[serde(rename = "takes", with = "super::lines")]
+    lines: Lines,
+    #[serde(default, with = "super::lines")]
+    with_ancestors: Vec<Line>,
     #[serde(default)]
-    pub with_ancestors: Vec<Takes>,
-    /// The providers whose generations the claim rests on.
-    #[serde(default)]
-    pub generations: Vec<(Uuid, u64)>,
+    generations: Vec<(Uuid, u64)>,
     /// A number of the caller's that is kept beside what the consumer holds.
     #[serde(default)]
     pub tag: Option<u64>,
 }
 
-/// Describes amounts of one provider.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Takes {
-    /// The provider.
-    pub provider: Uuid,
-    /// How much of which class.
-    #[serde(with = "super::shape::amounts")]
-    pub amounts: Vec<(ResourceClass, u64)>,
-}
-
 impl Claim {
     /// Returns a claim that asks for nothing yet.
     pub fn new(consumer: Uuid) -> Self {
-        let (takes, with_ancestors, generations) = Default::default();
-        Claim { consumer, takes, with_ancestors, generations, tag: None }
+        let (lines, with_ancestors, generations) = Default::default();
+        Claim { consumer, lines, with_ancestors, generations, tag: None }
     }
 
     /// Also asks for an amount of a provider.
     pub fn take(mut self, provider: Uuid, class: ResourceClass, amount: u64) -> Self {
-        add(&mut self.takes, provider, class, amount);
+        self.lines.push(Line { provider, class, amount });
         self
     }
 
@@ -71,7 +60,7 @@ impl Claim {
         class: ResourceClass,
         amount: u64,
     ) -> Self {
-        add(&mut self.with_ancestors, provider, class, amount);
+        self.with_ancestors.push(Line { provider, class, amount });
         self
     }
 
@@ -86,30 +75,40 @@ impl Claim {
         self.tag = Some(tag);
         self
     }
-}
 
-/// Adds an amount to the last provider, if it is of that one.
-fn add(takes: &mut Vec<Takes>, provider: Uuid, class: ResourceClass, amount: u64) {
-    match takes.last_mut().filter(|last| last.provider == provider) {
-        Some(last) => last.amounts.push((class, amount)),
-        None => takes.push(Takes { provider, amounts: vec![(class, amount)] }),
+    /// Returns what the claim asks for with [`take`](Self::take), in the order in which it was added.
+    pub fn amounts(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Returns what the claim asks for with [`take_with_ancestors`](Self::take_with_ancestors), in the order
+    /// in which it was added.
+    pub fn amounts_with_ancestors(&self) -> &[Line] {
+        &self.with_ancestors
+    }
+
+    /// Returns the providers and the generations that the claim [requires](Self::require_generation).
+    pub fn required_generations(&self) -> &[(Uuid, u64)] {
+        &self.generations
     }
 }
 
 /// Names the providers by their uuids. A claim that names no consumer gets a random one.
 impl From<&provider_tree::Claim> for Claim {
     fn from(claim: &provider_tree::Claim) -> Self {
-        let mut command = Claim::new(claim.consumer().unwrap_or_else(Uuid::new_v4));
-        for (provider, class, amount) in claim.amounts() {
-            command = command.take(provider.uuid(), class, amount);
+        let line = |(provider, class, amount): (provider_tree::Provider, _, _)| {
+            let provider = provider.uuid();
+            Line { provider, class, amount }
+        };
+        let generation =
+            |(provider, generation): (provider_tree::Provider, _)| (provider.uuid(), generation);
+        Claim {
+            consumer: claim.consumer().unwrap_or_else(Uuid::new_v4),
+            lines: claim.amounts().map(line).collect(),
+            with_ancestors: claim.amounts_with_ancestors().map(line).collect(),
+            generations: claim.required_generations().map(generation).collect(),
+            tag: claim.tag(),
         }
-        for (provider, class, amount) in claim.amounts_with_ancestors() {
-            command = command.take_with_ancestors(provider.uuid(), class, amount);
-        }
-        for (provider, generation) in claim.required_generations() {
-            command = command.require_generation(provider.uuid(), generation);
-        }
-        Claim { tag: claim.tag(), ..command }
     }
 }
 

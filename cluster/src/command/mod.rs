@@ -44,6 +44,7 @@ mod apply;
 mod batch;
 mod claims;
 mod edit;
+mod lines;
 mod outcome;
 mod providers;
 mod shape;
@@ -54,9 +55,10 @@ pub(crate) use apply::{apply, resolve};
 pub use batch::{Batch, ConsumerChange};
 pub use claims::{
     Cancel, Claim, ClaimGang, ClaimPartly, Confirm, Expire, Lease, PutBack, Release, Renew,
-    Replace, Take, Takes,
+    Replace, Take,
 };
 pub use edit::{Edit, EditStep};
+pub use lines::Line;
 pub use outcome::{Ask, Outcome};
 pub use providers::{
     Configure, Cordon, Create, Move, Populate, Remove, RemoveLeaf, Rename, Uncordon,

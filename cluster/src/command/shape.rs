@@ -21,6 +21,7 @@ pub(super) struct NowShape(u64);
 /// Writes amounts as a map from the class, in their order, and reads them.
 pub(super) mod amounts {
     use std::fmt;
+    use std::marker::PhantomData;
 
     use provider_tree::ResourceClass;
     use serde::de::{MapAccess, Visitor};
@@ -33,26 +34,28 @@ pub(super) mod amounts {
         serializer.collect_map(amounts.iter().map(|(class, amount)| (class, amount)))
     }
 
-    pub(in crate::command) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<(ResourceClass, u64)>, D::Error> {
-        deserializer.deserialize_map(Amounts)
+    pub(in crate::command) fn deserialize<'de, A, D>(deserializer: D) -> Result<A, D::Error>
+    where
+        A: Default + Extend<(ResourceClass, u64)>,
+        D: Deserializer<'de>,
+    {
+        deserializer.deserialize_map(Amounts(PhantomData))
     }
 
     /// What is read may have a class twice: each time is an amount of its own.
-    struct Amounts;
+    struct Amounts<A>(PhantomData<A>);
 
-    impl<'de> Visitor<'de> for Amounts {
-        type Value = Vec<(ResourceClass, u64)>;
+    impl<'de, V: Default + Extend<(ResourceClass, u64)>> Visitor<'de> for Amounts<V> {
+        type Value = V;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("amounts by resource class")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut amounts = Vec::with_capacity(map.size_hint().unwrap_or(0).min(64));
+            let mut amounts = V::default();
             while let Some(amount) = map.next_entry()? {
-                amounts.push(amount);
+                amounts.extend([amount]);
             }
             Ok(amounts)
         }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use uuid::Uuid;
 
 use super::shared::Shared;
+use crate::command::Outcome;
 use crate::error::Reason;
 use crate::log::{Entry, EntryKey, Event, Position, StoredDump};
 use crate::state::{Applied, Frozen, Halt, State};
@@ -66,7 +67,8 @@ impl Applier {
     fn apply(&mut self, entry: &Entry) -> Result<(), Halt> {
         let bytes_before = self.state.book.bytes_since_dump;
         let begun = Instant::now();
-        let applied = self.state.apply(entry)?;
+        let wanted = self.shared.sent().has(entry.key);
+        let applied = self.state.apply(entry, wanted)?;
         let counters = &self.shared.counters;
         counters.apply_micros.add_time(begun.elapsed());
         counters.entries_applied.add(1);
@@ -123,7 +125,7 @@ impl Applier {
     }
 
     /// Answers the calls that are in an entry, if it is one of this replica.
-    fn answer(&self, entry: &Entry, outcomes: Outcomes) {
+    fn answer(&self, entry: &Entry, outcomes: Vec<provider_tree::Result<Outcome>>) {
         let mut sent = self.shared.sent();
         sent.note_applied(&entry.key);
         let Some(calls) = sent.take(entry.key) else { return };

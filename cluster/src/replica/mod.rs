@@ -558,7 +558,8 @@ fn written<C: Ask>(commands: impl IntoIterator<Item = C>) -> Result<Vec<u8>> {
 }
 
 fn written_and_counted<C: Ask>(commands: impl IntoIterator<Item = C>) -> Result<(Vec<u8>, usize)> {
-    let (mut group, mut count) = (Vec::new(), 0);
+    // Enough for a claim of a few amounts.
+    let (mut group, mut count) = (Vec::with_capacity(128), 0);
     for command in commands {
         write_command(&command.into(), &mut group)?;
         count += 1;

@@ -173,6 +173,11 @@ impl SentCalls {
         calls.into_values().flatten().collect()
     }
 
+    /// Returns whether there are calls in an entry.
+    pub(super) fn has(&self, key: EntryKey) -> bool {
+        self.calls.contains_key(&key)
+    }
+
     /// Takes the calls in an entry.
     pub(super) fn take(&mut self, key: EntryKey) -> Option<Vec<Call>> {
         self.calls.remove(&key)

@@ -24,10 +24,11 @@ async fn two_replicas_come_to_the_same() {
     let providers = hosts(2, 8);
     one.ask(Populate { providers: providers.clone() }).await.unwrap();
     let consumer = Uuid::new_v4();
-    let claim = Claim::new(consumer).take(providers[0].uuid, ResourceClass::VCPU, 6);
-    let receipt = other.ask(claim.clone()).await.unwrap();
+    let claim = claim_of(consumer, &providers[0]);
+    let receipt = other.ask(claim).await.unwrap();
     assert_eq!(receipt.consumer, consumer);
-    let refused = one.ask(Claim { consumer: Uuid::new_v4(), ..claim }).await.unwrap_err();
+    let another = claim_of(Uuid::new_v4(), &providers[0]);
+    let refused = one.ask(another).await.unwrap_err();
     assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
     one.sync().await.unwrap();
     other.sync().await.unwrap();
@@ -36,4 +37,8 @@ async fn two_replicas_come_to_the_same() {
     other.ask(Release { consumer }).await.unwrap();
     one.sync().await.unwrap();
     assert!(one.forest().allocations(consumer).is_none());
+}
+
+fn claim_of(consumer: Uuid, host: &ProviderSpec) -> Claim {
+    Claim::new(consumer).take(host.uuid, ResourceClass::VCPU, 6)
 }
