@@ -9,6 +9,8 @@
 //! | `EtcdLog` (feature `etcd`) | etcd | replicas on any number of machines |
 
 mod error;
+#[cfg(feature = "local")]
+mod local;
 
 use std::fmt;
 
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use error::LogError;
+#[cfg(feature = "local")]
+pub use local::{LocalFollower, LocalLog};
 
 /// Represents a place in the order of a log. Later entries have greater positions; not every position has an
 /// entry. What came before the first entry is at 0.
