@@ -7,8 +7,8 @@ mod log_contract;
 use std::path::Path;
 
 use bytes::Bytes;
-use log_contract::{append_all, contract, entries, key};
-use provider_tree_cluster::log::{Follow, LocalLog, Log, LogError, Position, StoredDump};
+use log_contract::{append_all, contract, entries, key, next_entry};
+use provider_tree_cluster::log::{Event, Follow, LocalLog, Log, LogError, Position, StoredDump};
 use tempfile::TempDir;
 
 contract!(fresh);
@@ -52,6 +52,45 @@ async fn a_log_is_the_same_when_it_is_opened_anew() {
         assert_eq!(log.end().await, Ok(Position(21 + time)));
         log.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_is_behind_what_is_in_memory_reads_the_file() {
+    let (folder, log) = fresh().await;
+    let mut slow = log.follow(Position(0)).await.unwrap();
+    let says = |sequence: u64| Bytes::from(vec![sequence as u8; 100_000]);
+    for first in (1..=200).step_by(20) {
+        let appends =
+            (first..first + 20).map(|sequence| log.append(key(1, sequence), says(sequence)));
+        let mut appends: Vec<_> = appends.map(Box::pin).collect();
+        for append in &mut appends {
+            append.await.unwrap();
+        }
+    }
+    // Its future is dropped again and again, while it reads too.
+    for sequence in 1..=200 {
+        let entry = loop {
+            tokio::select! {
+                biased;
+                event = slow.next() => {
+                    if let Event::Entry(entry) = event.unwrap() {
+                        break entry;
+                    }
+                }
+                () = tokio::task::yield_now() => {}
+            }
+        };
+        assert_eq!(entry.position, Position(sequence));
+        assert!(entry.key == key(1, sequence) && entry.bytes == says(sequence));
+    }
+    log.close().await;
+    // Nothing is in memory then.
+    let log = LocalLog::open(folder.path().join("log")).await.unwrap();
+    let mut follower = log.follow(Position(100)).await.unwrap();
+    for sequence in 101..=200 {
+        assert_eq!(next_entry(&mut follower).await.unwrap().key, key(1, sequence));
+    }
+    assert_eq!(follower.next().await, Ok(Event::Reached(Position(200))));
 }
 
 #[tokio::test]
