@@ -7,7 +7,7 @@ mod log_contract;
 use std::path::Path;
 
 use bytes::Bytes;
-use log_contract::{append_all, contract, entries, key, next_entry};
+use log_contract::{append_all, contract, entries, key, next_entry, within};
 use provider_tree_cluster::log::{Event, Follow, LocalLog, Log, LogError, Position, StoredDump};
 use tempfile::TempDir;
 
@@ -69,17 +69,20 @@ async fn a_follower_that_is_behind_what_is_in_memory_reads_the_file() {
     }
     // Its future is dropped again and again, while it reads too.
     for sequence in 1..=200 {
-        let entry = loop {
-            tokio::select! {
-                biased;
-                event = slow.next() => {
-                    if let Event::Entry(entry) = event.unwrap() {
-                        break entry;
+        let next = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    event = slow.next() => {
+                        if let Event::Entry(entry) = event.unwrap() {
+                            break entry;
+                        }
                     }
+                    () = tokio::task::yield_now() => {}
                 }
-                () = tokio::task::yield_now() => {}
             }
         };
+        let entry = within(next).await;
         assert_eq!(entry.position, Position(sequence));
         assert!(entry.key == key(1, sequence) && entry.bytes == says(sequence));
     }

@@ -44,14 +44,15 @@ const MOST_REQUESTS: usize = 256;
 /// # When the storage fails
 ///
 /// After a write or a sync that has failed, nothing is known of what the file has got, and a later sync that
-/// succeeds does not tell. So the log closes the file, and answers everything from then on with
-/// [`Unavailable`](LogError::Unavailable), or with [`Damaged`](LogError::Damaged) if what the file has makes
-/// no sense, until it is [opened](Self::open) anew. Then every entry is there of which `append` had answered
-/// `Ok`, and of the others each is there as a whole or not at all.
+/// succeeds does not tell. So the log closes the file then, and after a read that has failed too. It answers
+/// everything from then on with [`Unavailable`](LogError::Unavailable), or with
+/// [`Damaged`](LogError::Damaged) if what the file has makes no sense, until it is [opened](Self::open)
+/// anew. Then every entry is there of which `append` had answered `Ok`, and of the others each is there as a
+/// whole or not at all.
 ///
-/// Where there is no room, the log finds out by itself: it opens the file anew, and looks which of the entries
-/// it has. The others are refused as [`Full`](LogError::Full), and the log goes on. It ends as above if there
-/// is not even room to open the file.
+/// Where there is no room, the log finds out by itself: it opens the file anew, and looks which of the
+/// entries it has. The others are refused as [`Full`](LogError::Full), and the log goes on. It ends as above
+/// if there is not even room to open the file.
 ///
 /// What a machine has cached of a file after a sync that has failed may differ from what its disk has. Where
 /// the disk itself is in doubt, start the machine anew before the log is.

@@ -112,7 +112,8 @@ pub(crate) async fn take(follower: &mut impl Follow, after: Position, count: usi
     entries
 }
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
+/// Waits, but not for ever.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(LONGEST, future).await.expect("it comes")
 }
 
@@ -227,7 +228,8 @@ pub(crate) async fn a_follower_loses_nothing_when_its_future_is_dropped<L: Log>(
 
 pub(crate) async fn a_follower_that_is_slow_is_told_all<L: Log + Clone>(log: L) {
     let mut follower = log.follow(Position(0)).await.unwrap();
-    next_entry_of_first(&log, &mut follower).await;
+    append_all(&log, 1, 1..=1).await;
+    assert_eq!(next_entry(&mut follower).await.unwrap().key, key(1, 1));
     let mut tasks = JoinSet::new();
     for replica in 2..=17 {
         let log = log.clone();
@@ -238,11 +240,6 @@ pub(crate) async fn a_follower_that_is_slow_is_told_all<L: Log + Clone>(log: L) 
     let told = take(&mut follower, Position(0), 1600).await;
     let keys: HashSet<EntryKey> = told.iter().map(|entry| entry.key).collect();
     assert_eq!(keys.len(), 1600);
-}
-
-async fn next_entry_of_first(log: &impl Log, follower: &mut impl Follow) {
-    append_all(log, 1, 1..=1).await;
-    assert_eq!(next_entry(follower).await.unwrap().key, key(1, 1));
 }
 
 pub(crate) async fn the_end_is_above_all_that_is_durable<L: Log>(log: L) {

@@ -158,7 +158,8 @@ pub(super) fn append<'a>(
             let outcome = match find(&entries, &keys, key, bytes)? {
                 Some(outcome) => outcome,
                 None => {
-                    end.0 += 1;
+                    let next = end.0.checked_add(1);
+                    end.0 = next.ok_or_else(|| Error::Corrupted("no position is left".into()))?;
                     let EntryKey { replica, sequence } = key;
                     entries.insert(end.0, (replica.as_u128(), sequence, &bytes[..]))?;
                     keys.insert((replica.as_u128(), sequence), end.0)?;
