@@ -53,6 +53,13 @@ pub enum LogError {
         path: String,
     },
 
+    /// The options of a log make no sense. Nothing has been done.
+    #[error("the options of the log make no sense: {reason}")]
+    Options {
+        /// What makes no sense.
+        reason: String,
+    },
+
     /// What the log has makes no sense.
     #[error("the log is damaged: {reason}")]
     Damaged {
@@ -71,7 +78,10 @@ impl LogError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            LogError::Full { .. } | LogError::Denied { .. } | LogError::EntryTooLarge { .. }
+            LogError::Full { .. }
+                | LogError::Denied { .. }
+                | LogError::EntryTooLarge { .. }
+                | LogError::Options { .. }
         )
     }
 }

@@ -9,6 +9,8 @@
 //! | `EtcdLog` (feature `etcd`) | etcd | replicas on any number of machines |
 
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(feature = "local")]
 mod local;
 
@@ -19,6 +21,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use error::LogError;
+#[cfg(feature = "etcd-tls")]
+pub use etcd::{Certificate, Identity, TlsOptions};
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdFollower, EtcdLog, EtcdOptions};
 #[cfg(feature = "local")]
 pub use local::{LocalFollower, LocalLog};
 

@@ -1,0 +1,150 @@
+//! How what a dump has is deleted. It goes by what there is, so it does what an earlier one has left.
+
+use etcd_client::{DeleteOptions, GetOptions, KeyValue};
+
+use super::failure::is_compacted;
+use super::{Store, made};
+use crate::log::{EntryKey, LogError, Position};
+
+/// How many keys are asked for at once, and deleted at once.
+const PAGE: i64 = 1000;
+
+/// Deletes the entries up to a position, and the chunks of dumps below it. The pointer must say so already.
+pub(super) async fn cut_off(store: &Store, cut: Position) -> Result<(), LogError> {
+    if cut == Position::default() {
+        return Ok(());
+    }
+    // None of those whose pointer may still be set: it would have to be newer than that at `cut`.
+    let (begin, end) = store.keys.chunks_below(cut);
+    delete(store, begin, end).await?;
+    let mut deleted = 0;
+    let mut from = Some(store.keys.log().to_owned());
+    while let Some(begin) = from {
+        let page = page(store, begin).await?;
+        from = page.next;
+        for run in runs(page.entries, cut) {
+            let last = store.keys.entry(run.last()) + "\0";
+            let first = store.keys.entry(EntryKey { replica: run.replica, sequence: run.first });
+            deleted += delete(store, first, last).await?;
+        }
+    }
+    tracing::debug!(cut = cut.0, deleted, "entries are cut off");
+    compact(store, cut).await;
+    Ok(())
+}
+
+/// A part of the keys of the log, in the order of the keys.
+pub(super) struct Page {
+    /// Which entries there are, and where.
+    pub(super) entries: Vec<(EntryKey, Position)>,
+    /// Where the next page begins.
+    pub(super) next: Option<String>,
+    /// The revision that etcd had.
+    pub(super) revision: u64,
+}
+
+/// Returns which entries there are from a key on.
+pub(super) async fn page(store: &Store, from: String) -> Result<Page, LogError> {
+    let end = store.keys.log_end();
+    let options = GetOptions::new().with_keys_only().with_limit(PAGE).with_range(end);
+    let answer = store.get(&from, options).await?;
+    let entry = |kv: &KeyValue| Some((store.keys.entry_of(kv.key())?, Position(made(kv))));
+    let last = answer.kvs().last().filter(|_| answer.more());
+    let next = last.map(|kv| {
+        let key = str::from_utf8(kv.key());
+        key.map(|key| format!("{key}\0"))
+    });
+    Ok(Page {
+        entries: answer.kvs().iter().filter_map(entry).collect(),
+        next: next.transpose().map_err(|_| LogError::Damaged {
+            reason: "a key within those of the log is no text".into(),
+        })?,
+        revision: super::revision(&answer)?,
+    })
+}
+
+/// Entries of one replica whose numbers follow each other. No other key is within them, nor can one come, but
+/// one that has been deleted.
+#[derive(PartialEq, Eq, Debug)]
+struct Run {
+    replica: uuid::Uuid,
+    first: u64,
+    length: u64,
+}
+
+impl Run {
+    fn last(&self) -> EntryKey {
+        EntryKey { replica: self.replica, sequence: self.first + (self.length - 1) }
+    }
+}
+
+/// Returns the longest runs of entries up to a position.
+///
+/// Ranges with gaps would not do: an entry that has a smaller number than one that is cut off may yet come.
+fn runs(entries: Vec<(EntryKey, Position)>, cut: Position) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (key, _) in entries.into_iter().filter(|(_, position)| *position <= cut) {
+        match runs.last_mut() {
+            Some(run)
+                if run.replica == key.replica
+                    && run.first.checked_add(run.length) == Some(key.sequence) =>
+            {
+                run.length += 1;
+            }
+            _ => runs.push(Run { replica: key.replica, first: key.sequence, length: 1 }),
+        }
+    }
+    runs
+}
+
+/// Deletes a range of keys, and returns how many that were.
+async fn delete(store: &Store, begin: String, end: String) -> Result<i64, LogError> {
+    let options = DeleteOptions::new().with_range(end);
+    let ask = store.links.ask(|mut kv| async move { kv.delete(begin, Some(options)).await });
+    Ok(ask.await?.deleted())
+}
+
+/// Lets etcd forget what was deleted. It is a courtesy: that someone else has done it already is no failure.
+async fn compact(store: &Store, cut: Position) {
+    let Ok(revision) = i64::try_from(cut.0) else { return };
+    if !store.links.options().compact {
+        return;
+    }
+    let ask = store.links.ask(|mut kv| async move {
+        match kv.compact(revision, None).await {
+            Err(error) if !is_compacted(&error) => Err(error),
+            _ => Ok(()),
+        }
+    });
+    if let Err(error) = ask.await {
+        tracing::debug!(%error, cut = cut.0, "etcd is not compacted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn runs_have_no_gaps_and_nothing_above_the_cut() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let entry =
+            |replica, sequence, position| (EntryKey { replica, sequence }, Position(position));
+        let run = |replica, first, length| Run { replica, first, length };
+        let entries = vec![
+            entry(a, 1, 10),
+            entry(a, 2, 12),
+            entry(a, 3, 99),
+            entry(a, 4, 13),
+            entry(a, 6, 14),
+            entry(b, 7, 15),
+            entry(b, u64::MAX, 16),
+        ];
+        assert_eq!(
+            runs(entries, Position(16)),
+            [run(a, 1, 2), run(a, 4, 1), run(a, 6, 1), run(b, 7, 1), run(b, u64::MAX, 1)]
+        );
+    }
+}
