@@ -18,7 +18,12 @@ mod code {
 /// what etcd or the transport says is kept: neither is told the credentials in a form that it repeats.
 pub(super) fn explain(error: Error) -> LogError {
     match error {
-        Error::GRpcStatus(status) => explain_status(status.code() as i32, status.message()),
+        Error::GRpcStatus(status) => match explain_status(status.code() as i32, status.message()) {
+            LogError::Unavailable { reason } => {
+                LogError::Unavailable { reason: with_cause(reason, &status) }
+            }
+            error => error,
+        },
         // None of these is about a request that was sent.
         Error::InvalidArgs(reason) => LogError::Options { reason },
         Error::InvalidUri(_) => LogError::Options { reason: "an endpoint is no URI".into() },
@@ -47,6 +52,14 @@ pub(super) fn explain_cancelled(reason: &str) -> LogError {
             LogError::Denied { reason: denied.to_owned() }
         }
         reason => LogError::Unavailable { reason: format!("etcd has ended the watch: {reason}") },
+    }
+}
+
+/// Adds what is at the bottom of a failure of the transport, which says little itself.
+fn with_cause(reason: String, status: &dyn std::error::Error) -> String {
+    match std::iter::successors(status.source(), |error| error.source()).last() {
+        Some(cause) => format!("{reason}: {cause}"),
+        None => reason,
     }
 }
 
