@@ -120,8 +120,8 @@ pub trait Log: Send + Sync + 'static {
         after: Position,
     ) -> impl Future<Output = Result<Self::Follower, LogError>> + Send;
 
-    /// Returns a position that no entry is above that was durable when the call began. There need not be an
-    /// entry at it.
+    /// Returns a position that no entry is above that was durable when the call began. Every follower comes to
+    /// be told of it, or of one above it: by an entry, or as [`Reached`](Event::Reached).
     fn end(&self) -> impl Future<Output = Result<Position, LogError>> + Send;
 
     /// Returns the newest dump; `None` if there is none.

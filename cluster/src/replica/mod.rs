@@ -139,8 +139,13 @@ impl Replica {
         let timeout = options.start_timeout;
         let started = tokio::time::timeout(timeout, async {
             let replica = Replica::load(log, options).await?;
-            replica.sync().await?;
-            Ok(replica)
+            let mut backoff = Backoff::default();
+            loop {
+                match replica.sync().await {
+                    Err(Error::Log(error)) if error.is_temporary() => backoff.wait().await,
+                    synced => return synced.map(|_| replica),
+                }
+            }
         });
         started.await.unwrap_or_else(|_| {
             let reason = format!("the replica has not caught up within {timeout:?}");
@@ -295,9 +300,8 @@ impl Replica {
     }
 
     /// Waits until everything is applied that was in the log when the call began, and returns a position up
-    /// to which that is so: what is read afterwards is of the present. Many who ask at the same time share
-    /// the cost: a question to the log, and an empty entry if the log has, or may have, something that is not
-    /// applied here yet.
+    /// to which that is so: what is read afterwards is of the present. Costs a question to the log, which all
+    /// share who ask at the same time.
     ///
     /// # Errors
     ///
@@ -305,27 +309,13 @@ impl Replica {
     pub async fn sync(&self) -> Result<Position> {
         let Parts { shared, end, .. } = &*self.parts;
         shared.counters.syncs.add(1);
-        loop {
-            self.check_halted()?;
-            let (sender, receiver) = oneshot::async_channel();
-            end.send(sender).map_err(|_| closed())?;
-            let end = receiver.await.map_err(|_| closed())??;
-            shared.counters.end_seen.raise(end.0);
-            let position = self.position();
-            if position >= end {
-                return Ok(position);
-            }
-            // Not every position has an entry, so waiting for the end could take for ever.
-            let ticket = self.send(Vec::new(), 0, None, |_, _| Ok(()))?;
-            match ticket.await {
-                Ok(Made { position, .. }) => return Ok(position),
-                // What was in the log when the call began is in the dump, or after it.
-                Err(Error::OutcomeUnknown { reason: Reason::Loaded(_), .. })
-                | Err(Error::NotMade { reason: Reason::Forgotten }) => {}
-                Err(Error::NotMade { reason: Reason::Log(error) }) => return Err(error.into()),
-                Err(error) => return Err(error),
-            }
-        }
+        self.check_halted()?;
+        let (sender, receiver) = oneshot::async_channel();
+        end.send(sender).map_err(|_| closed())?;
+        let end = receiver.await.map_err(|_| closed())??;
+        shared.counters.end_seen.raise(end.0);
+        self.wait_for(end).await?;
+        Ok(self.position())
     }
 
     /// Waits until everything up to `position` is applied.
