@@ -50,7 +50,7 @@ fn run(seed: u64, made: &mut BTreeMap<&str, u64>) {
     }
     let mut all = Vec::new();
     for number in 0..STEPS {
-        let mut step = |replica: &mut Replica| replica.step(&mut Rng::new(seed * STEPS + number));
+        let step = |replica: &mut Replica| replica.step(&mut Rng::new(seed * STEPS + number));
         let first = step(&mut replicas[0]);
         for replica in &mut replicas[1..] {
             assert_eq!(step(replica), first, "seed {seed}, after {all:#?}");
