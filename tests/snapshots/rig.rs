@@ -8,7 +8,7 @@ use provider_tree::{
     Inventories, Inventory, Lease, Overcommit, Provider, ProviderSpec, ProviderTree, ResourceClass,
     Resources, Result, Snapshot, Trait, Usage, Worker, coming_from_nova::NovaProviderTree,
 };
-use shared::dumps::in_order;
+use shared::dumps::{in_order, without_floors};
 use uuid::Uuid;
 
 pub(crate) const VCPU: ResourceClass = ResourceClass::VCPU;
@@ -114,7 +114,7 @@ pub(crate) fn refused<T: std::fmt::Debug>(
 pub(crate) fn timeless(mut dump: Dump) -> Dump {
     dump.providers.iter_mut().for_each(|provider| provider.configuration.generation = 0);
     dump.consumers.iter_mut().for_each(|consumer| consumer.generation = 0);
-    dump
+    without_floors(dump)
 }
 
 /// A small forest with something of everything.
@@ -228,7 +228,7 @@ impl Sight {
         let consumers = tree.snapshot().consumers().unwrap();
         let all = consumers.iter().filter_map(|one| Some((*one, allocations(one)?)));
         Sight {
-            dump: tree.snapshot().dump().unwrap(),
+            dump: without_floors(tree.snapshot().dump().unwrap()),
             roots: tree.roots(),
             providers: tree.providers(),
             by_uuid: asked.uuids.iter().map(|uuid| tree.find(uuid)).collect(),
@@ -264,7 +264,7 @@ impl Sight {
         let allocations = |one: &Uuid| snapshot.allocations(*one).map(|found| found.map(in_order));
         let all = snapshot.all_allocations()?.into_iter();
         Ok(Sight {
-            dump: snapshot.dump()?,
+            dump: without_floors(snapshot.dump()?),
             roots: snapshot.roots()?,
             providers: snapshot.providers()?,
             by_uuid: asked.uuids.iter().map(|uuid| snapshot.find(uuid)).collect::<Result<_>>()?,
