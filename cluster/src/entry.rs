@@ -8,6 +8,7 @@
 //!           | 1, bytes               a part of a group of commands, which goes on in the next entry
 //!           | 2, position: varint    a dump is stored that has all entries up to this position
 //!           | 3, uuid                a mark
+//!           | 4, uuid                a replica is fenced off
 //! commands := command*               until the end of the entry; see `Command`
 //! ```
 //!
@@ -41,6 +42,8 @@ pub(crate) enum Content {
     Dumped(Position),
     /// Makes every replica remember its state at this entry.
     Mark(Uuid),
+    /// Has all refuse whatever else comes of a replica.
+    Fence(Uuid),
 }
 
 /// What comes before the bytes of a group, or is all there is.
@@ -56,6 +59,7 @@ enum Kind {
     Part,
     Dumped(Position),
     Mark(Uuid),
+    Fence(Uuid),
 }
 
 /// Says why an entry or a dump can't be read.
@@ -96,6 +100,7 @@ impl Statement {
             Content::Part(bytes) => (Kind::Part, bytes),
             Content::Dumped(position) => (Kind::Dumped(*position), &nothing),
             Content::Mark(mark) => (Kind::Mark(*mark), &nothing),
+            Content::Fence(fenced) => (Kind::Fence(*fenced), &nothing),
         };
         let mut written = Vec::with_capacity(OVERHEAD + rest.len());
         written.push(FORMAT);
@@ -113,6 +118,7 @@ impl Statement {
             Kind::Part => Content::Part(rest),
             Kind::Dumped(position) => Content::Dumped(position),
             Kind::Mark(mark) => Content::Mark(mark),
+            Kind::Fence(fenced) => Content::Fence(fenced),
         };
         Ok(Statement { basis, content })
     }

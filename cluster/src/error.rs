@@ -15,18 +15,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// |---|---|
 /// | [`Refused`](Self::Refused), [`RefusedEarly`](Self::RefusedEarly), [`NotMade`](Self::NotMade), [`TooLarge`](Self::TooLarge), [`Busy`](Self::Busy) | no, and never will be |
 /// | [`OutcomeUnknown`](Self::OutcomeUnknown) | perhaps |
-/// | [`Log`](Self::Log), [`Halted`](Self::Halted), [`Dump`](Self::Dump) | there was none |
+/// | [`Log`](Self::Log), [`Ended`](Self::Ended), [`Dump`](Self::Dump) | there was none |
 ///
 /// # How to find out what an unknown outcome was
 ///
 /// Whoever asks chooses the uuids, so every command leaves something to look for: after
 /// [`sync`](crate::Replica::sync), on any replica, [`allocations`](crate::Forest::allocations) shows whether
 /// the consumer of a claim holds what was asked, and [`find`](crate::Forest::find) whether a provider is
-/// there. A command that is only *perhaps still to come*, because its replica could not tell whether the log
-/// has it, has been decided once an entry of the same replica with a greater number is applied, or the
-/// replica is gone and the log's own timeouts have passed. Or simply ask again: a claim of the same consumer
-/// for the same is refused as [`AlreadyHeld`](provider_tree::Error::AlreadyHeld), with the generation, if the
-/// first one was made.
+/// there. If it is there, the command was made.
+///
+/// If it is not there, the command may yet come: its replica may go on trying to get it into the log, or the
+/// network may hold it. So
+///
+/// - *the same replica* may be asked for the same again: it makes one command after the other, so the second
+///   is refused as [`AlreadyHeld`](provider_tree::Error::AlreadyHeld), with the generation, if the first was
+///   made;
+/// - before it is asked of *another replica*, the first one has to be [fenced](crate::Replica::fence) off:
+///   what it has not got into the log by then is refused by all, for ever.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -84,9 +89,12 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] LogError),
 
-    /// The replica can apply no more entries.
-    #[error("the replica has halted: {0}")]
-    Halted(#[from] Halt),
+    /// The replica works no more.
+    #[error("the replica has ended: {reason}")]
+    Ended {
+        /// Why it has ended.
+        reason: Reason,
+    },
 
     /// The forest can't be dumped.
     #[error(transparent)]
@@ -103,13 +111,14 @@ pub enum Reason {
     /// The replica is closed.
     #[error("the replica is closed")]
     Closed,
-    /// The replica had not written for so long that the others have forgotten it. It goes on as a new one.
-    #[error("the replica had not written for long, and was forgotten")]
+    /// The replica had not written for so long that the others have forgotten it, or it was fenced off. It
+    /// goes on as a new one.
+    #[error("the replica was forgotten or fenced off")]
     Forgotten,
     /// The replica had fallen behind, and has loaded a dump in which only the result can be seen.
     #[error("the replica fell behind and loaded the dump at {0}")]
     Loaded(Position),
-    /// The log has refused the entry.
+    /// The log has refused the entry, or works no more.
     #[error(transparent)]
     Log(LogError),
     /// The replica can apply no more entries.
@@ -144,7 +153,7 @@ impl Error {
             | Error::NotMade { .. }
             | Error::TooLarge { .. }
             | Error::Busy { .. } => true,
-            Error::OutcomeUnknown { .. } | Error::Log(_) | Error::Halted(_) | Error::Dump(_) => {
+            Error::OutcomeUnknown { .. } | Error::Log(_) | Error::Ended { .. } | Error::Dump(_) => {
                 false
             }
         }
@@ -156,6 +165,12 @@ impl Error {
             Error::Refused { error, .. } | Error::RefusedEarly { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<Halt> for Error {
+    fn from(halt: Halt) -> Self {
+        Error::Ended { reason: Reason::Halted(halt) }
     }
 }
 

@@ -15,6 +15,7 @@
 //! | known | above the next | impossible: a replica appends one entry after the other. The state halts |
 //! | not known | 1, and its basis is not before the horizon | applied, and the replica is known now |
 //! | not known | anything else | refused, and changes nothing |
+//! | fenced | anything | refused, and changes nothing |
 //!
 //! The *basis* of an entry is the position that its replica had applied when it made the entry. The
 //! *horizon* moves when a dump is stored: replicas that have not written since the dump before are
@@ -29,18 +30,23 @@ use provider_tree::{Dump, ProviderTree, Snapshot, Worker};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::command::{self, Outcome};
+use crate::command::{self, Command, Outcome};
 use crate::entry::{self, Content, FORMAT, FormatError, Statement, after_version};
 use crate::log::{Entry, Position};
 
 /// How many bytes the parts of one group can have together.
-pub(crate) const MOST_GROUP_BYTES: usize = 256 << 20;
+pub(crate) const MOST_GROUP_BYTES: usize = 64 << 20;
+
+/// What an entry takes in a log beside its bytes, about.
+const BYTES_BESIDE: u64 = 256;
 
 /// Holds what the entries of a log have come to.
 pub(crate) struct State {
     pub(crate) tree: ProviderTree,
     worker: Worker,
     pub(crate) book: Book,
+    /// What an entry asks for, while it is applied.
+    commands: Vec<Command>,
 }
 
 /// Holds what a state has beside the forest.
@@ -68,6 +74,8 @@ struct Known {
     position: Position,
     /// The parts of a group that goes on.
     parts: Vec<u8>,
+    /// Whether whatever else comes of it is refused.
+    is_fenced: bool,
 }
 
 /// Says what has become of an entry.
@@ -81,8 +89,8 @@ pub(crate) enum Applied {
     Repeat,
     /// Its replica is not known, and can't come to be known by it.
     Refused,
-    /// A dump is known to be stored.
-    Dumped,
+    /// Replicas may be forgotten by it.
+    Forgot,
     /// The state is to be remembered.
     Mark(Uuid),
 }
@@ -163,8 +171,9 @@ impl State {
     }
 
     fn of(tree: ProviderTree, book: Book) -> provider_tree::Result<Self> {
+        command::prepare()?;
         let worker = tree.worker()?;
-        Ok(State { tree, worker, book })
+        Ok(State { tree, worker, book, commands: Vec::new() })
     }
 
     /// Applies the next entry. Tells the outcomes of its commands if they are `wanted`.
@@ -175,6 +184,10 @@ impl State {
         let statement = Statement::read(bytes).map_err(unreadable)?;
         let book = &mut self.book;
         let known = match book.replicas.get_mut(&replica) {
+            Some(known) if known.is_fenced => {
+                book.position = position;
+                return Ok(Applied::Refused);
+            }
             Some(known) if key.sequence <= known.sequence => {
                 book.position = position;
                 return Ok(Applied::Repeat);
@@ -185,7 +198,7 @@ impl State {
             }
             Some(known) => known,
             None if key.sequence == 1 && statement.basis >= book.horizon => {
-                let new = Known { sequence: 0, position, parts: Vec::new() };
+                let new = Known { sequence: 0, position, parts: Vec::new(), is_fenced: false };
                 book.replicas.entry(replica).or_insert(new)
             }
             None => {
@@ -212,12 +225,16 @@ impl State {
             }
             Content::Dumped(dumped) => {
                 self.book.dumped(dumped);
-                Applied::Dumped
+                Applied::Forgot
+            }
+            Content::Fence(fenced) => {
+                self.book.fence(fenced, position);
+                Applied::Forgot
             }
             Content::Mark(mark) => Applied::Mark(mark),
         };
         self.book.position = position;
-        self.book.bytes_since_dump += bytes.len() as u64;
+        self.book.bytes_since_dump += bytes.len() as u64 + BYTES_BESIDE;
         Ok(applied)
     }
 
@@ -227,9 +244,13 @@ impl State {
         wanted: bool,
         unreadable: impl Fn(FormatError) -> Halt,
     ) -> Result<Vec<provider_tree::Result<Outcome>>, Halt> {
-        let mut outcomes = Vec::new();
+        // All of it or nothing: whoever halts shows no half of an entry.
+        self.commands.clear();
         for command in entry::read_commands(group) {
-            let command = command.map_err(&unreadable)?;
+            self.commands.push(command.map_err(&unreadable)?);
+        }
+        let mut outcomes = Vec::with_capacity(if wanted { self.commands.len() } else { 0 });
+        for command in self.commands.drain(..) {
             let outcome = command::apply(&self.tree, &mut self.worker, command);
             if let Some(error) = outcome.as_ref().err().filter(|error| error.is_full()) {
                 return Err(Halt::ForestFull { error: error.clone() });
@@ -242,9 +263,9 @@ impl State {
         Ok(outcomes)
     }
 
-    /// Returns whether this replica is known to have written.
+    /// Returns whether this replica is known, so that what it writes next is applied.
     pub(crate) fn knows(&self, replica: Uuid) -> bool {
-        self.book.replicas.contains_key(&replica)
+        self.book.replicas.get(&replica).is_some_and(|known| !known.is_fenced)
     }
 
     /// Returns the number of the last entry of a replica; `None` if it is not known.
@@ -283,7 +304,11 @@ pub fn read_dump(bytes: &[u8]) -> Result<(Position, Dump), FormatError> {
 }
 
 fn read_book_and_dump(bytes: &[u8]) -> Result<(Book, Dump), FormatError> {
-    Ok(postcard::from_bytes(after_version(bytes)?)?)
+    let (book_and_dump, rest) = postcard::take_from_bytes(after_version(bytes)?)?;
+    match rest {
+        [] => Ok(book_and_dump),
+        _ => Err(FormatError::Malformed { reason: format!("{} bytes too many", rest.len()) }),
+    }
 }
 
 impl Book {
@@ -297,6 +322,15 @@ impl Book {
         self.horizon = self.horizon.max(before);
         self.dumped = dumped;
         self.bytes_since_dump = 0;
+    }
+
+    /// Refuses whatever else comes of a replica.
+    fn fence(&mut self, fenced: Uuid, position: Position) {
+        let new = Known { sequence: 0, position, parts: Vec::new(), is_fenced: true };
+        let known = self.replicas.entry(fenced).or_insert(new);
+        // Remembered until nothing can come that rests on what was before.
+        (known.position, known.is_fenced) = (position, true);
+        known.parts = Vec::new();
     }
 }
 

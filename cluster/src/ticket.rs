@@ -3,8 +3,7 @@
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use crate::command::Outcome;
 use crate::error::{Error, Reason, Result, Sent};
 use crate::log::Position;
+use crate::replica::Shared;
 
 /// What the commands of one call have done, in their order.
 pub(crate) type Outcomes = SmallVec<[provider_tree::Result<Outcome>; 1]>;
@@ -36,88 +36,110 @@ pub struct Made<A> {
 #[must_use = "a command whose ticket is dropped may be withdrawn"]
 pub struct Ticket<A> {
     receiver: oneshot::Receiver<Reply>,
-    stage: Arc<Stage>,
-    replica: Uuid,
+    rest: Rest<A>,
+}
+
+/// Waits for the answer that a [`Ticket`] stands for.
+pub struct Waiting<A> {
+    receiver: oneshot::AsyncReceiver<Reply>,
+    rest: Rest<A>,
+}
+
+/// What a ticket has beside the receiver.
+struct Rest<A> {
+    place: Place,
     read: fn(Position, Outcomes) -> Result<A>,
 }
 
-/// How far a call has come: queued, then sent or withdrawn.
-#[derive(Default)]
-pub(crate) struct Stage(AtomicU8);
+/// Knows where in the queue a call is, and withdraws it when it is dropped.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+}
 
-const QUEUED: u8 = 0;
-const SENT: u8 = 1;
-const WITHDRAWN: u8 = 2;
-
-impl Stage {
-    /// Decides that the call is sent, unless it is withdrawn.
-    pub(crate) fn send(&self) -> bool {
-        self.decide(SENT)
+impl Place {
+    pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Self {
+        Place { shared, number }
     }
 
+    /// Takes the call out of the queue. Returns `false` if it has been taken, to be sent.
     fn withdraw(&self) -> bool {
-        self.decide(WITHDRAWN)
+        self.shared.withdraw(self.number)
     }
+}
 
-    fn decide(&self, next: u8) -> bool {
-        // Relaxed: the word alone decides, and nothing is read because of it.
-        self.0.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }
 
 impl<A> Ticket<A> {
     pub(crate) fn new(
         receiver: oneshot::Receiver<Reply>,
-        stage: Arc<Stage>,
-        replica: Uuid,
+        place: Place,
         read: fn(Position, Outcomes) -> Result<A>,
     ) -> Self {
-        Ticket { receiver, stage, replica, read }
+        Ticket { receiver, rest: Rest { place, read } }
     }
 
     /// Waits for the answer, and blocks the thread meanwhile. In a task, `.await` the ticket instead.
     pub fn wait(self) -> Result<Made<A>> {
-        let reply = self.receiver.recv();
-        read(reply.unwrap_or_else(|_| Err(lost(self.replica))), self.read)
+        self.rest.read(self.receiver.recv().unwrap_or_else(|_| Err(lost())))
     }
 
     /// Waits for the answer until `deadline`, and blocks the thread meanwhile. Returns the ticket if there is
     /// none by then, to wait on, to drop, or to [withdraw](Self::withdraw).
     pub fn wait_until(self, deadline: Instant) -> Result<Result<Made<A>>, Self> {
         match self.receiver.recv_deadline(deadline) {
-            Ok(reply) => Ok(read(reply, self.read)),
+            Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::RecvTimeoutError::Timeout) => Err(self),
-            Err(oneshot::RecvTimeoutError::Disconnected) => Ok(Err(lost(self.replica))),
+            Err(oneshot::RecvTimeoutError::Disconnected) => Ok(Err(lost())),
         }
     }
 
     /// Returns the answer if it is there already.
     pub fn try_wait(self) -> Result<Result<Made<A>>, Self> {
         match self.receiver.try_recv() {
-            Ok(reply) => Ok(read(reply, self.read)),
+            Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::TryRecvError::Empty) => Err(self),
-            Err(oneshot::TryRecvError::Disconnected) => Ok(Err(lost(self.replica))),
+            Err(oneshot::TryRecvError::Disconnected) => Ok(Err(lost())),
         }
     }
 
-    /// Wants the answer no more because a deadline has come, and tells what is known:
+    /// Waits no longer, as when a deadline has come, and tells what is known: the answer if it is there;
     /// [`NotMade`](Error::NotMade) if the command has not been sent, and never will be;
     /// [`OutcomeUnknown`](Error::OutcomeUnknown) if it has.
-    pub fn withdraw(self) -> Error {
+    ///
+    /// # Errors
+    ///
+    /// Returns these, and whatever the answer is.
+    pub fn withdraw(self) -> Result<Made<A>> {
+        match self.receiver.try_recv() {
+            Ok(reply) => self.rest.read(reply),
+            Err(_) => Err(self.rest.withdraw()),
+        }
+    }
+}
+
+impl<A> Rest<A> {
+    fn read(&self, reply: Reply) -> Result<Made<A>> {
+        let (position, outcomes) = reply?;
+        (self.read)(position, outcomes).map(|answer| Made { position, answer })
+    }
+
+    fn withdraw(&self) -> Error {
         let reason = Reason::Deadline;
-        match self.stage.withdraw() {
+        match self.place.withdraw() {
             true => Error::NotMade { reason },
-            false => {
-                let what = Sent { replica: self.replica, sequence: None };
-                Error::OutcomeUnknown { what, reason }
-            }
+            false => Error::OutcomeUnknown { what: self.place.shared.sent_last(), reason },
         }
     }
 }
 
 impl<A> std::fmt::Debug for Ticket<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("replica", &self.replica).finish_non_exhaustive()
+        f.debug_struct("Ticket").finish_non_exhaustive()
     }
 }
 
@@ -127,29 +149,21 @@ impl<A> IntoFuture for Ticket<A> {
     type IntoFuture = Waiting<A>;
 
     fn into_future(self) -> Waiting<A> {
-        let Ticket { receiver, stage, replica, read } = self;
-        Waiting { receiver: receiver.into_future(), stage, replica, read }
+        Waiting { receiver: self.receiver.into_future(), rest: self.rest }
     }
 }
 
-/// Waits for the answer that a [`Ticket`] stands for.
-pub struct Waiting<A> {
-    receiver: oneshot::AsyncReceiver<Reply>,
-    stage: Arc<Stage>,
-    replica: Uuid,
-    read: fn(Position, Outcomes) -> Result<A>,
-}
-
 impl<A> Waiting<A> {
-    /// Tells what [`Ticket::withdraw`] tells, without waiting any longer.
-    pub(crate) fn withdraw(&self) -> Error {
-        let reason = Reason::Deadline;
-        match self.stage.withdraw() {
-            true => Error::NotMade { reason },
-            false => {
-                let what = Sent { replica: self.replica, sequence: None };
-                Error::OutcomeUnknown { what, reason }
-            }
+    /// Tells what [`Ticket::withdraw`] tells.
+    ///
+    /// # Errors
+    ///
+    /// Returns what that does.
+    pub fn withdraw(mut self) -> Result<Made<A>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(&mut self.receiver).poll(&mut context) {
+            Poll::Ready(Ok(reply)) => self.rest.read(reply),
+            Poll::Ready(Err(_)) | Poll::Pending => Err(self.rest.withdraw()),
         }
     }
 }
@@ -159,25 +173,19 @@ impl<A> Future for Waiting<A> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        Pin::new(&mut this.receiver)
-            .poll(context)
-            .map(|reply| read(reply.unwrap_or_else(|_| Err(lost(this.replica))), this.read))
+        let polled = Pin::new(&mut this.receiver).poll(context);
+        polled.map(|reply| this.rest.read(reply.unwrap_or_else(|_| Err(lost()))))
     }
 }
 
 impl<A> std::fmt::Debug for Waiting<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("replica", &self.replica).finish_non_exhaustive()
+        f.debug_struct("Waiting").finish_non_exhaustive()
     }
 }
 
-fn read<A>(reply: Reply, read: fn(Position, Outcomes) -> Result<A>) -> Result<Made<A>> {
-    let (position, outcomes) = reply?;
-    read(position, outcomes).map(|answer| Made { position, answer })
-}
-
-/// What is known of a call whose reply nobody will send: the replica's own parts are gone.
-fn lost(replica: Uuid) -> Error {
-    let what = Sent { replica, sequence: None };
+/// What is known of a call that was dropped without a reply, as a part of the replica that panics may do.
+fn lost() -> Error {
+    let what = Sent { replica: Uuid::nil(), sequence: None };
     Error::OutcomeUnknown { what, reason: Reason::Closed }
 }

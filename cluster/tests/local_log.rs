@@ -127,7 +127,7 @@ async fn a_file_is_open_once() {
     assert_eq!(LocalLog::open(&path).await.err(), Some(in_use));
     assert_eq!(entries(&log, Position(0), 1).await.len(), 1);
     // The handle of before has nothing to do with it.
-    assert!(matches!(other.end().await, Err(LogError::Unavailable { .. })));
+    assert!(matches!(other.end().await, Err(LogError::Ended { .. })));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn closing_ends_whoever_uses_the_log() {
         }
     };
     let (error, ()) = tokio::join!(following, closing);
-    assert!(matches!(error, LogError::Unavailable { .. }));
+    assert!(matches!(error, LogError::Ended { .. }));
     assert_eq!(follower.next().await, Err(error.clone()));
     assert_eq!(other.append(key(1, 2), Bytes::new()).await, Err(error.clone()));
     assert_eq!(other.newest_dump().await, Err(error.clone()));

@@ -34,10 +34,7 @@ impl Interner {
     ///
     /// The call takes a shard's lock for O(1), unless the name is a standard one.
     pub(crate) fn intern(&self, name: &str) -> Option<u32> {
-        if let Some(number) = self.standard.iter().position(|standard| *standard == name) {
-            return Some(number as u32);
-        }
-        if let Some(number) = self.numbers.get(name).map(|entry| *entry) {
+        if let Some(number) = self.find(name) {
             return Some(number);
         }
         match self.numbers.entry(name.into()) {
@@ -50,6 +47,14 @@ impl Interner {
                 (number < self.limit).then(|| *entry.insert(number as u32))
             }
         }
+    }
+
+    /// Returns the number of `name`, if it has one. Takes a shard's lock for O(1), unless the name is a standard
+    /// one.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        let standard = self.standard.iter().position(|standard| *standard == name);
+        let added = || self.numbers.get(name).map(|entry| *entry);
+        standard.map(|number| number as u32).or_else(added)
     }
 
     /// Returns the name that `number` stands for. Wait-free.

@@ -72,6 +72,22 @@ impl ResourceClass {
         CLASSES.intern(name).map(|number| ResourceClass(number as u16))
     }
 
+    /// Returns the class called `name` if the process has met it. Unlike [`new`](Self::new), makes no class of
+    /// a name that comes from outside: if this is `None`, no inventory in the process is of that class.
+    ///
+    /// ```
+    /// use provider_tree::ResourceClass;
+    ///
+    /// assert_eq!(ResourceClass::find("VCPU"), Some(ResourceClass::VCPU));
+    /// assert_eq!(ResourceClass::find("CUSTOM_FOUND"), None);
+    /// let class = ResourceClass::new("CUSTOM_FOUND")?;
+    /// assert_eq!(ResourceClass::find("CUSTOM_FOUND"), Some(class));
+    /// # Ok::<(), provider_tree::Error>(())
+    /// ```
+    pub fn find(name: &str) -> Option<Self> {
+        CLASSES.find(name).map(|number| ResourceClass(number as u16))
+    }
+
     /// Returns the name of the class. Wait-free.
     pub fn name(self) -> &'static str {
         CLASSES.name(u32::from(self.0))

@@ -28,6 +28,7 @@ pub(crate) fn apply(tree: &ProviderTree, worker: &mut Worker, command: Command) 
         Command::ClaimGang(ClaimGang { members, at_least }) => {
             let members = members.iter().map(|claim| resolved(worker, claim));
             let members = members.collect::<Result<Vec<_>>>()?;
+            let at_least = usize::try_from(at_least).unwrap_or(usize::MAX);
             worker.claim_gang(&members, at_least).map(Outcome::Gang)
         }
         Command::ClaimPartly(partly) => {

@@ -144,7 +144,7 @@ pub struct ClaimGang {
     /// The claims.
     pub members: Vec<Claim>,
     /// How many have to fit.
-    pub at_least: usize,
+    pub at_least: u64,
 }
 
 /// Gives a new consumer as much of a claim as fits.

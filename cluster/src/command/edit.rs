@@ -22,7 +22,7 @@ pub enum EditStep {
     /// Changes the fields of inventories that are named.
     UpdateInventories(PartialInventories),
     /// Takes the inventories of these classes away.
-    RemoveInventories(Vec<ResourceClass>),
+    RemoveInventories(#[serde(deserialize_with = "super::class::deserialize")] Vec<ResourceClass>),
     /// Replaces all traits.
     SetTraits(Vec<Trait>),
     /// Adds these traits.

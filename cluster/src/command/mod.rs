@@ -43,6 +43,7 @@
 mod apply;
 mod batch;
 mod claims;
+mod class;
 mod edit;
 mod lines;
 mod outcome;
@@ -57,6 +58,7 @@ pub use claims::{
     Cancel, Claim, ClaimGang, ClaimPartly, Confirm, Expire, Lease, PutBack, Release, Renew,
     Replace, Take,
 };
+pub(crate) use class::prepare;
 pub use edit::{Edit, EditStep};
 pub use lines::Line;
 pub use outcome::{Ask, Outcome};

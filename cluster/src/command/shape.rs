@@ -27,6 +27,8 @@ pub(super) mod amounts {
     use serde::de::{MapAccess, Visitor};
     use serde::{Deserializer, Serializer};
 
+    use crate::command::class::AskedClass;
+
     pub(in crate::command) fn serialize<S: Serializer>(
         amounts: &[(ResourceClass, u64)],
         serializer: S,
@@ -54,8 +56,8 @@ pub(super) mod amounts {
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut amounts = V::default();
-            while let Some(amount) = map.next_entry()? {
-                amounts.extend([amount]);
+            while let Some((AskedClass(class), amount)) = map.next_entry()? {
+                amounts.extend([(class, amount)]);
             }
             Ok(amounts)
         }

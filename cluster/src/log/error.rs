@@ -16,7 +16,7 @@ pub enum LogError {
         reason: String,
     },
 
-    /// The log has no room. What was asked has not been done.
+    /// The log has no room. What was asked may have been done: etcd may say so of what it has just kept.
     #[error("the log is full: {reason}")]
     Full {
         /// What has no room.
@@ -60,6 +60,14 @@ pub enum LogError {
         reason: String,
     },
 
+    /// The log is closed, or has given up after a failure of what keeps it. It has to be opened anew. What was
+    /// asked may have been done.
+    #[error("the log has ended: {reason}")]
+    Ended {
+        /// Why it has ended.
+        reason: String,
+    },
+
     /// What the log has makes no sense.
     #[error("the log is damaged: {reason}")]
     Damaged {
@@ -78,10 +86,7 @@ impl LogError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            LogError::Full { .. }
-                | LogError::Denied { .. }
-                | LogError::EntryTooLarge { .. }
-                | LogError::Options { .. }
+            LogError::Denied { .. } | LogError::EntryTooLarge { .. } | LogError::Options { .. }
         )
     }
 }

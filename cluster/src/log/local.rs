@@ -45,7 +45,7 @@ const MOST_REQUESTS: usize = 256;
 ///
 /// After a write or a sync that has failed, nothing is known of what the file has got, and a later sync that
 /// succeeds does not tell. So the log closes the file then, and after a read that has failed too. It answers
-/// everything from then on with [`Unavailable`](LogError::Unavailable), or with
+/// everything from then on with [`Ended`](LogError::Ended), or with
 /// [`Damaged`](LogError::Damaged) if what the file has makes no sense, until it is [opened](Self::open)
 /// anew. Then every entry is there of which `append` had answered `Ok`, and of the others each is there as a
 /// whole or not at all.
@@ -158,9 +158,18 @@ impl Log for LocalLog {
     fn most_bytes(&self) -> usize {
         MOST_BYTES
     }
+
+    async fn release(self) {
+        let LocalLog { requests, shared } = self;
+        let is_last = requests.strong_count() == 1;
+        let mut state = shared.state();
+        drop((requests, shared));
+        // The writer has the sender, and drops it when the file is closed.
+        while is_last && state.changed().await.is_ok() {}
+    }
 }
 
 /// Returns what is the matter if a thread has gone without an answer.
 fn thread_has_ended() -> LogError {
-    LogError::Unavailable { reason: "the thread of the log has ended".to_owned() }
+    LogError::Ended { reason: "the thread of the log has ended".to_owned() }
 }

@@ -134,6 +134,15 @@ pub trait Log: Send + Sync + 'static {
 
     /// Returns how many bytes an entry can have.
     fn most_bytes(&self) -> usize;
+
+    /// Drops this handle. If it was the last one, returns when another process can have what the log had for
+    /// itself, such as a file.
+    fn release(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        async { drop(self) }
+    }
 }
 
 /// Follows a log.

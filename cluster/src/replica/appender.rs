@@ -3,15 +3,15 @@
 //! What is asked for while an entry is on its way waits, and makes up the next one: so the entries are the
 //! larger the more is asked for, and nobody waits for others to ask for something.
 //!
-//! An entry is appended again, as it is, until the log has it. Only if the log has surely refused every
-//! attempt, and would refuse another, is it given up.
+//! An entry is appended again, as it is, until the log has it. It is given up if the log has refused every
+//! attempt and would refuse another: then it is surely not there. Where an earlier attempt may have come
+//! through, and the log refuses each one since, nobody can know. Either way the replica goes on under another
+//! uuid, so that no two entries ever have one key.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backoff::Backoff;
 use super::call::{Call, Work};
@@ -19,12 +19,13 @@ use super::shared::Shared;
 use crate::entry::{Content, OVERHEAD, Statement};
 use crate::error::Reason;
 use crate::log::{EntryKey, Log, LogError};
-use crate::state::Halt;
+
+/// How often in a row the log refuses an entry that it may have already before the entry is given up.
+const MOST_REFUSALS: u32 = 8;
 
 pub(super) struct Appender<L> {
     pub(super) log: L,
     pub(super) shared: Arc<Shared>,
-    pub(super) calls: UnboundedReceiver<Call>,
 }
 
 /// Holds what the next entries say, and who waits for that.
@@ -33,58 +34,53 @@ struct Group {
     calls: Vec<Call>,
 }
 
+/// Says why an entry is appended no more.
+enum GivenUp {
+    /// It is not in the log, and never will be.
+    NotThere(Reason),
+    /// It may be in the log.
+    Unknown(Reason),
+}
+
 impl<L: Log> Appender<L> {
-    /// Appends until nobody can ask any more.
-    pub(super) async fn run(mut self) {
-        let mut queued = VecDeque::new();
-        while let Some(group) = self.next_group(&mut queued).await {
-            if let Err(halt) = self.halted() {
-                group
-                    .calls
-                    .into_iter()
-                    .for_each(|call| call.not_made(Reason::Halted(halt.clone())));
-                continue;
+    /// Appends until the replica ends.
+    pub(super) async fn run(self) {
+        loop {
+            self.shared.queue.wait().await;
+            if let Some(group) = self.next_group() {
+                self.append_group(group).await;
             }
-            self.append_group(group).await;
         }
     }
 
-    /// Waits until there is something to append, and takes as much as there is and fits into an entry.
-    async fn next_group(&mut self, queued: &mut VecDeque<Call>) -> Option<Group> {
+    /// Takes as much of what there is as fits into an entry.
+    fn next_group(&self) -> Option<Group> {
         let most = self.most_bytes();
-        let replica = self.shared.sent().replica();
-        let (mut bytes, mut calls) = (Vec::new(), Vec::new());
-        loop {
-            let Some(mut call) = queued.pop_front().or_else(|| self.calls.try_recv().ok()) else {
-                if !calls.is_empty() {
-                    break;
-                }
-                queued.push_back(self.calls.recv().await?);
-                continue;
+        let (mut bytes, mut is_full) = (0, false);
+        let mut calls = self.shared.queue.take_while(|call| {
+            let more = match &call.work {
+                Work::Commands(more) => more.len(),
+                // Nothing else is in the same entry.
+                Work::Statement(_) => most,
             };
-            let fits = match &call.work {
-                Work::Commands(more) => bytes.len() + more.len() <= most,
-                Work::Statement(_) => false,
-            };
-            if !fits && !calls.is_empty() {
-                queued.push_front(call);
-                break;
+            let fits = !is_full && (bytes == 0 || bytes + more <= most);
+            is_full |= !fits || matches!(call.work, Work::Statement(_));
+            bytes += more;
+            fits
+        });
+        let mut group = match &mut calls.first_mut()?.work {
+            Work::Commands(first) => std::mem::take(first),
+            Work::Statement(content) => {
+                let content = content.clone();
+                return Some(Group { content, calls });
             }
-            if !call.send(replica) {
-                self.shared.counters.commands_withdrawn.add(call.count as u64);
-                continue;
+        };
+        for call in &mut calls[1..] {
+            if let Work::Commands(more) = &mut call.work {
+                group.append(more);
             }
-            match &mut call.work {
-                Work::Statement(content) => {
-                    let content = content.clone();
-                    return Some(Group { content, calls: vec![call] });
-                }
-                Work::Commands(more) if bytes.is_empty() => bytes = std::mem::take(more),
-                Work::Commands(more) => bytes.append(more),
-            }
-            calls.push(call);
         }
-        Some(Group { content: Content::Commands(bytes.into()), calls })
+        Some(Group { content: Content::Commands(group.into()), calls })
     }
 
     /// Returns how many bytes of commands an entry can have.
@@ -93,7 +89,7 @@ impl<L: Log> Appender<L> {
         most.min(self.log.most_bytes().saturating_sub(OVERHEAD)).max(1)
     }
 
-    async fn append_group(&mut self, group: Group) {
+    async fn append_group(&self, group: Group) {
         let Group { content, calls } = group;
         let contents = match content {
             Content::Commands(bytes) => parts(bytes, self.most_bytes()),
@@ -104,38 +100,50 @@ impl<L: Log> Appender<L> {
         let last = EntryKey { sequence: first.sequence + count - 1, ..first };
         for (content, at) in contents.into_iter().zip(0..) {
             let key = EntryKey { sequence: first.sequence + at, ..first };
-            let basis = self.shared.progress.borrow().position;
-            let appended = match (Statement { basis, content }).write() {
-                Ok(bytes) => self.append(key, bytes).await,
-                Err(fault) => {
-                    Err(GivenUp::Refused(LogError::Damaged { reason: fault.to_string() }))
-                }
+            let given_up = match self.append(key, content).await {
+                Ok(()) => continue,
+                Err(given_up) => given_up,
             };
-            match appended {
-                Ok(()) => {}
-                Err(GivenUp::Refused(error)) => {
-                    let calls = self.shared.sent().take_back(first, at);
-                    let reason = Reason::Log(error);
-                    calls.into_iter().for_each(|call| call.not_made(reason.clone()));
-                    return;
+            let calls = self.shared.sent().give_up(last);
+            clear_trouble(&self.shared);
+            match given_up {
+                // Parts that are there already never come to be a whole.
+                GivenUp::NotThere(reason) => {
+                    calls.into_iter().flatten().for_each(|call| call.not_made(reason.clone()));
                 }
-                Err(GivenUp::Halted) => break,
+                GivenUp::Unknown(reason) if at + 1 == count => {
+                    self.shared.unknown(calls.map(|calls| (last, calls)), &reason);
+                }
+                GivenUp::Unknown(reason) => {
+                    calls.into_iter().flatten().for_each(|call| call.not_made(reason.clone()));
+                }
             }
+            return;
         }
-        // Whoever halts answers all calls that are noted by then.
-        if let Err(halt) = self.halted() {
+        // Whoever ends the replica answers all calls that are noted by then.
+        if let Some(reason) = self.shared.ended() {
             let calls = self.shared.sent().take(last);
-            self.shared.unknown(calls.map(|calls| (last, calls)), &Reason::Halted(halt));
+            self.shared.unknown(calls.map(|calls| (last, calls)), &reason);
         }
     }
 
     /// Appends an entry, as often as it takes.
-    async fn append(&self, key: EntryKey, bytes: Bytes) -> Result<(), GivenUp> {
+    async fn append(&self, key: EntryKey, content: Content) -> Result<(), GivenUp> {
         let Shared { counters, progress, .. } = &*self.shared;
+        let basis = progress.borrow().position;
+        let bytes: Bytes = (Statement { basis, content }).write().map_err(|fault| {
+            let reason = Reason::Log(LogError::Damaged { reason: fault.to_string() });
+            GivenUp::NotThere(reason)
+        })?;
         let mut backoff = Backoff::default();
-        let mut may_be_there = false;
+        let (mut may_be_there, mut refusals) = (false, 0);
         loop {
-            self.halted().map_err(|_| GivenUp::Halted)?;
+            if let Some(reason) = self.shared.ended() {
+                return Err(match may_be_there {
+                    true => GivenUp::Unknown(reason),
+                    false => GivenUp::NotThere(reason),
+                });
+            }
             let begun = Instant::now();
             let error = match self.log.append(key, bytes.clone()).await {
                 Ok(()) => {
@@ -149,26 +157,27 @@ impl<L: Log> Appender<L> {
             };
             tracing::warn!(%error, replica = %key.replica, sequence = key.sequence, "not appended");
             counters.append_failures.add(1);
-            may_be_there |= !error.is_refusal();
             progress.send_modify(|progress| progress.append_trouble = Some(error.clone()));
-            if !may_be_there && !error.is_temporary() {
-                return Err(GivenUp::Refused(error));
+            if error.is_refusal() {
+                refusals += 1;
+                match may_be_there {
+                    false => return Err(GivenUp::NotThere(Reason::Log(error))),
+                    true if refusals == MOST_REFUSALS => {
+                        return Err(GivenUp::Unknown(Reason::Log(error)));
+                    }
+                    true => {}
+                }
+            } else {
+                may_be_there = true;
+                refusals = 0;
+                if !error.is_temporary() {
+                    self.shared.end(Reason::Log(error.clone()));
+                    return Err(GivenUp::Unknown(Reason::Log(error)));
+                }
             }
             backoff.wait().await;
         }
     }
-
-    fn halted(&self) -> Result<(), Halt> {
-        self.shared.progress.borrow().halt.clone().map_or(Ok(()), Err)
-    }
-}
-
-/// Says why an entry is appended no more.
-enum GivenUp {
-    /// The log refuses it, and has refused it each time.
-    Refused(LogError),
-    /// The replica applies nothing any more.
-    Halted,
 }
 
 fn clear_trouble(shared: &Shared) {

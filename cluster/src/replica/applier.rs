@@ -1,15 +1,18 @@
 //! The applier: the one thread that applies entries, and answers those who have asked for them.
 
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::{Receiver, UnboundedSender};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender};
 use uuid::Uuid;
 
+use super::dumper::Due;
 use super::shared::Shared;
 use crate::command::Outcome;
-use crate::error::Reason;
+use crate::error::{Reason, Result};
 use crate::log::{Entry, EntryKey, Event, Position, StoredDump};
 use crate::state::{Applied, Frozen, Halt, State};
 use crate::ticket::Outcomes;
@@ -22,6 +25,8 @@ pub(super) enum Message {
     Load(StoredDump),
     /// Somebody wants the state as it is.
     Freeze(oneshot::Sender<Frozen>),
+    /// Somebody wants the state stored as a dump.
+    Store(oneshot::Sender<Result<bool>>),
     /// Somebody wants the state as it was at this mark.
     AtMark(Uuid, oneshot::Sender<Option<Arc<Frozen>>>),
 }
@@ -31,22 +36,63 @@ pub(super) struct Applier {
     pub(super) shared: Arc<Shared>,
     pub(super) messages: Receiver<Message>,
     /// Takes the states that are to be stored as dumps.
-    pub(super) dumper: UnboundedSender<Frozen>,
+    pub(super) dumper: Sender<Due>,
     /// The state at the last mark.
     pub(super) mark: Option<(Uuid, Arc<Frozen>)>,
+    pub(super) growth: Growth,
 }
+
+/// Decides when a dump is due.
+///
+/// It is this replica's turn when an entry of its own makes the log cross a multiple of what it may grow by:
+/// so mostly one replica makes each dump, and if it fails to, another does when the log has grown as much
+/// again. Where that does not come about, as if the one that writes most makes no dumps, each replica makes one
+/// at its next entry after a bound of its own, which differs at random so that not all come to it at once.
+pub(super) struct Growth {
+    every: u64,
+    /// After how many multiples this replica makes a dump, whoever writes.
+    patience: u64,
+    /// What the log had grown by when this replica wrote last, or made a dump last.
+    before: u64,
+}
+
+impl Growth {
+    pub(super) fn new(every: u64) -> Self {
+        let patience = 2 + RandomState::new().hash_one(every) % 8;
+        Growth { every, patience, before: 0 }
+    }
+
+    /// Returns whether a dump is due after an entry of this replica, before and after which the log had grown
+    /// by so much since the last dump.
+    fn is_due(&mut self, before: u64, now: u64) -> bool {
+        let multiples = |bytes: u64| bytes / self.every;
+        let is_own = multiples(before) < multiples(now);
+        // A dump has been made since.
+        if now < self.before {
+            self.before = 0;
+        }
+        let is_late = multiples(self.before) + self.patience <= multiples(now);
+        if is_own || is_late {
+            self.before = now;
+        }
+        is_own || is_late
+    }
+}
+
+/// After how many entries a mark is forgotten: what it remembers costs memory for as long as it is there.
+const MARK_LASTS: u64 = 65_536;
 
 impl Applier {
     /// Applies what comes until nothing comes any more, or nothing can be applied.
     pub(super) fn run(mut self) {
         while let Some(message) = self.messages.blocking_recv() {
-            let shared = Arc::clone(&self.shared);
             let done = catch_unwind(AssertUnwindSafe(|| self.take(message)));
             if let Err(halt) = done.unwrap_or(Err(Halt::Panicked)) {
-                shared.halt(halt);
-                return;
+                tracing::error!(%halt, "the replica halts");
+                return self.shared.end(Reason::Halted(halt));
             }
         }
+        self.shared.end(Reason::Closed);
     }
 
     fn take(&mut self, message: Message) -> Result<(), Halt> {
@@ -56,6 +102,15 @@ impl Applier {
             Message::Load(dump) => self.load(&dump)?,
             // Who has asked may not wait any more.
             Message::Freeze(reply) => drop(reply.send(self.state.freeze())),
+            Message::Store(reply) => {
+                let due = Due { frozen: self.state.freeze(), asked: Some(reply) };
+                // If one is being stored and another one waits, that one is as good as new.
+                if let Err(TrySendError::Full(Due { asked: Some(reply), .. })) =
+                    self.dumper.try_send(due)
+                {
+                    drop(reply.send(Ok(false)));
+                }
+            }
             Message::AtMark(mark, reply) => {
                 let remembered = self.mark.as_ref().filter(|(last, _)| *last == mark);
                 drop(reply.send(remembered.map(|(_, frozen)| Arc::clone(frozen))));
@@ -69,30 +124,28 @@ impl Applier {
         let begun = Instant::now();
         let wanted = self.shared.sent().has(entry.key);
         let applied = self.state.apply(entry, wanted)?;
-        let counters = &self.shared.counters;
+        let shared = Arc::clone(&self.shared);
+        let counters = &shared.counters;
         counters.apply_micros.add_time(begun.elapsed());
         counters.entries_applied.add(1);
         counters.bytes_applied.add(entry.bytes.len() as u64);
         counters.end_seen.raise(entry.position.0);
         // Before the answers: whoever has one finds here what it says.
         self.progressed();
+        self.note_known(&entry.key);
+        self.forget_mark();
         match applied {
             Applied::Commands(outcomes) => self.answer(entry, outcomes),
             Applied::Noted => {}
             Applied::Repeat => counters.entries_repeated.add(1),
             Applied::Refused => {
                 counters.entries_refused.add(1);
-                let mut sent = self.shared.sent();
-                let refused = sent.take(entry.key);
-                if sent.replica() == entry.key.replica {
-                    sent.begin_anew();
-                }
-                drop(sent);
+                let refused = self.shared.sent().give_up(entry.key);
                 for call in refused.into_iter().flatten() {
                     call.not_made(Reason::Forgotten);
                 }
             }
-            Applied::Dumped => {
+            Applied::Forgot => {
                 self.answer(entry, Vec::new());
                 let mut sent = self.shared.sent();
                 if sent.is_known() && !self.state.knows(sent.replica()) {
@@ -126,10 +179,7 @@ impl Applier {
 
     /// Answers the calls that are in an entry, if it is one of this replica.
     fn answer(&self, entry: &Entry, outcomes: Vec<provider_tree::Result<Outcome>>) {
-        let mut sent = self.shared.sent();
-        sent.note_applied(&entry.key);
-        let Some(calls) = sent.take(entry.key) else { return };
-        drop(sent);
+        let Some(calls) = self.shared.sent().take(entry.key) else { return };
         let mut outcomes = outcomes.into_iter();
         let counters = &self.shared.counters;
         for call in calls {
@@ -141,19 +191,28 @@ impl Applier {
         }
     }
 
-    /// Has a dump stored if the entry is one of this replica, and the log has grown enough by it. So one
-    /// replica makes each dump, and if it fails to, another one does when the log has grown as much again.
-    fn dump_if_due(&self, entry: &Entry, bytes_before: u64) {
-        let every = self.shared.options.dump_every_bytes;
-        let crosses = bytes_before / every < self.state.book.bytes_since_dump / every;
-        if crosses && self.is_own(&entry.key) {
-            // If it takes nothing any more, the replica is being closed.
-            drop(self.dumper.send(self.state.freeze()));
+    /// Has a dump stored if it is this replica's turn.
+    fn dump_if_due(&mut self, entry: &Entry, bytes_before: u64) {
+        let is_own = self.shared.sent().replica() == entry.key.replica;
+        if is_own && self.growth.is_due(bytes_before, self.state.book.bytes_since_dump) {
+            // If one waits to be stored, this one is not needed; and none is if the replica has ended.
+            drop(self.dumper.try_send(Due { frozen: self.state.freeze(), asked: None }));
         }
     }
 
-    fn is_own(&self, key: &EntryKey) -> bool {
-        self.shared.sent().replica() == key.replica
+    /// Notes that all know this replica by now, if the entry is one of it.
+    fn note_known(&self, key: &EntryKey) {
+        let mut sent = self.shared.sent();
+        if sent.replica() == key.replica && !sent.is_known() {
+            sent.note_known(self.state.knows(key.replica));
+        }
+    }
+
+    fn forget_mark(&mut self) {
+        let is_over = |at: Position| at.0.saturating_add(MARK_LASTS) < self.state.book.position.0;
+        if self.mark.as_ref().is_some_and(|(_, frozen)| is_over(frozen.position())) {
+            self.mark = None;
+        }
     }
 
     fn load(&mut self, dump: &StoredDump) -> Result<(), Halt> {
@@ -171,8 +230,10 @@ impl Applier {
         // knows what was.
         let lost =
             sent.take_if(|key| state.last_of(key.replica).is_none_or(|last| key.sequence <= last));
-        if sent.has_written() && !state.knows(sent.replica()) {
-            sent.begin_anew();
+        let is_known = state.knows(sent.replica());
+        match sent.has_written() && !is_known {
+            true => sent.begin_anew(),
+            false => sent.note_known(is_known),
         }
         drop(sent);
         shared.unknown(lost, &Reason::Loaded(dump.position));

@@ -1,25 +1,22 @@
 //! [`Call`]: commands that somebody waits for.
 
-use std::sync::Arc;
-
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::entry::Content;
 use crate::error::{Error, Reason, Sent};
-use crate::ticket::{Reply, Stage};
+use crate::ticket::Reply;
 
 /// Holds the commands of one call, and knows who waits for what they do.
 pub(super) struct Call {
     pub(super) work: Work,
     /// How many commands there are.
     pub(super) count: usize,
-    stage: Arc<Stage>,
     reply: Option<oneshot::Sender<Reply>>,
-    /// Counts the commands as being on their way, until the call is dropped.
+    /// Takes room until the call is dropped.
     _permit: Option<OwnedSemaphorePermit>,
-    /// The replica that has sent the call, or will.
-    replica: Uuid,
+    /// The replica that has sent the call; nil until then.
+    sender: Uuid,
 }
 
 /// What a call is about.
@@ -34,28 +31,22 @@ impl Call {
     pub(super) fn new(
         work: Work,
         count: usize,
-        replica: Uuid,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> (Self, oneshot::Receiver<Reply>, Arc<Stage>) {
+    ) -> (Self, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        let stage = Arc::new(Stage::default());
-        let reply = Some(sender);
-        let call = Call { work, count, stage: Arc::clone(&stage), reply, _permit: permit, replica };
-        (call, receiver, stage)
+        let call = Call { work, count, reply: Some(sender), _permit: permit, sender: Uuid::nil() };
+        (call, receiver)
     }
 
     /// Makes a call of what the replica says by itself: nobody waits for an answer.
-    pub(super) fn of_replica(content: Content, replica: Uuid) -> Self {
-        let (mut call, ..) = Call::new(Work::Statement(content), 0, replica, None);
-        call.reply = None;
-        call
+    pub(super) fn of_replica(content: Content) -> Self {
+        let work = Work::Statement(content);
+        Call { work, count: 0, reply: None, _permit: None, sender: Uuid::nil() }
     }
 
-    /// Decides that the call is sent, unless it was withdrawn or nobody waits any more.
-    pub(super) fn send(&mut self, replica: Uuid) -> bool {
-        let is_wanted = self.reply.as_ref().is_none_or(|reply| !reply.is_closed());
-        self.replica = replica;
-        is_wanted && self.stage.send()
+    /// Notes that the replica sends the call now.
+    pub(super) fn sent_by(&mut self, replica: Uuid) {
+        self.sender = replica;
     }
 
     /// Answers the call. Nobody may be waiting any more.
@@ -72,23 +63,7 @@ impl Call {
 
     /// Answers that what has become of the call is not known.
     pub(super) fn unknown(self, sequence: u64, reason: Reason) {
-        let what = Sent { replica: self.replica, sequence: Some(sequence) };
+        let what = Sent { replica: self.sender, sequence: Some(sequence) };
         self.reply(Err(Error::OutcomeUnknown { what, reason }));
-    }
-}
-
-/// Answers what is known, if nothing else has: a replica that is closed drops its calls.
-impl Drop for Call {
-    fn drop(&mut self) {
-        let Some(sender) = self.reply.take() else { return };
-        let reason = Reason::Closed;
-        let answer = match self.stage.send() {
-            true => Error::NotMade { reason },
-            false => {
-                let what = Sent { replica: self.replica, sequence: None };
-                Error::OutcomeUnknown { what, reason }
-            }
-        };
-        drop(sender.send(Err(answer)));
     }
 }

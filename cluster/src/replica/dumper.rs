@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
+use tokio::sync::mpsc::Receiver;
 
 use super::call::Call;
 use super::shared::Shared;
@@ -15,19 +15,21 @@ use crate::state::Frozen;
 pub(super) struct Dumper<L> {
     pub(super) log: L,
     pub(super) shared: Arc<Shared>,
-    pub(super) due: UnboundedReceiver<Frozen>,
-    pub(super) calls: WeakUnboundedSender<Call>,
+    pub(super) due: Receiver<Due>,
+}
+
+/// A state that is to be stored, and who waits for that, if anyone does.
+pub(super) struct Due {
+    pub(super) frozen: Frozen,
+    pub(super) asked: Option<oneshot::Sender<Result<bool>>>,
 }
 
 impl<L: Log> Dumper<L> {
     pub(super) async fn run(mut self) {
-        while let Some(mut frozen) = self.due.recv().await {
-            // A newer one has all that an older one has.
-            while let Ok(newer) = self.due.try_recv() {
-                frozen = newer;
-            }
+        while let Some(Due { frozen, asked }) = self.due.recv().await {
             let position = frozen.position();
-            match self.store(frozen).await {
+            let stored = self.store(frozen).await;
+            match &stored {
                 Ok(true) => {
                     tracing::info!(%position, "a dump is stored");
                     self.shared.counters.dumps_stored.add(1);
@@ -38,6 +40,10 @@ impl<L: Log> Dumper<L> {
                     tracing::warn!(%position, %error, "no dump is stored");
                     self.shared.counters.dump_failures.add(1);
                 }
+            }
+            if let Some(asked) = asked {
+                // Who has asked may not wait any more.
+                drop(asked.send(stored));
             }
         }
     }
@@ -50,11 +56,8 @@ impl<L: Log> Dumper<L> {
 
     /// Tells all replicas, by an entry.
     fn tell(&self, content: Content) {
-        if let Some(calls) = self.calls.upgrade() {
-            let replica = self.shared.sent().replica();
-            // If nobody takes it any more, the replica is being closed.
-            drop(calls.send(Call::of_replica(content, replica)));
-        }
+        // If nothing is taken in any more, the replica has ended.
+        drop(self.shared.queue.push(Call::of_replica(content)));
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Sender;
 use super::applier::Message;
 use super::backoff::Backoff;
 use super::shared::Shared;
+use crate::error::Reason;
 use crate::log::{Event, Follow, Log, LogError, Position};
 
 pub(super) struct Follower<L> {
@@ -41,10 +42,12 @@ impl<L: Log> Follower<L> {
             };
             match has_loaded {
                 Ok(Ok(())) => backoff.reset(),
-                Ok(Err(error)) => {
+                // Whoever has denied access may give it again.
+                Ok(Err(error)) if error.is_temporary() || error.is_refusal() => {
                     self.trouble(Some(error));
                     backoff.wait().await;
                 }
+                Ok(Err(error)) => return self.shared.end(Reason::Log(error)),
                 Err(Over) => return,
             }
         }

@@ -23,13 +23,15 @@ mod dumper;
 mod ender;
 mod follower;
 mod options;
+mod queue;
 mod shared;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -40,10 +42,10 @@ use crate::forest::Forest;
 use crate::log::{Log, LogError, Position, StoredDump};
 use crate::metrics::Metrics;
 use crate::state::{Frozen, Halt, MOST_GROUP_BYTES, State};
-use crate::ticket::{Made, Outcomes, Ticket};
+use crate::ticket::{Made, Outcomes, Place, Ticket};
 
 use appender::Appender;
-use applier::{Applier, Message};
+use applier::{Applier, Growth, Message};
 use backoff::Backoff;
 pub use blocking::Blocking;
 use call::{Call, Work};
@@ -68,8 +70,7 @@ pub struct Replica {
 
 struct Parts {
     shared: Arc<Shared>,
-    calls: mpsc::UnboundedSender<Call>,
-    /// Counts how many commands may still be asked for.
+    /// Counts how much may still be asked for.
     room: Arc<Semaphore>,
     applier: mpsc::Sender<Message>,
     end: mpsc::UnboundedSender<ender::Asked>,
@@ -77,7 +78,10 @@ struct Parts {
     runtime: tokio::runtime::Handle,
     /// Ends all tasks when it is dropped.
     stop: Mutex<Option<watch::Sender<()>>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// What `close` waits for.
+    rest: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// Gives up the log, once no task has it any more.
+    release: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 /// Says how a replica does.
@@ -103,9 +107,9 @@ pub struct Status {
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// It can apply no more entries, and has to be started anew once the reason is gone.
-    #[error("halted: {0}")]
-    Halted(Halt),
+    /// It works no more, and has to be started anew.
+    #[error("ended: {0}")]
+    Ended(Reason),
     /// The log can't be written. The replica goes on trying.
     #[error("can't append: {0}")]
     CannotAppend(LogError),
@@ -132,20 +136,15 @@ impl Replica {
     /// # Errors
     ///
     /// Returns [`Log`](Error::Log) if the log can't be reached within
-    /// [`start_timeout`](Options::start_timeout), or refuses; [`Halted`](Error::Halted) if what it has can't
+    /// [`start_timeout`](Options::start_timeout), or refuses; [`Ended`](Error::Ended) if what it has can't
     /// be applied.
     pub async fn start(log: impl Log + Clone, options: Options) -> Result<Self> {
         let options = options.bounded();
         let timeout = options.start_timeout;
         let started = tokio::time::timeout(timeout, async {
             let replica = Replica::load(log, options).await?;
-            let mut backoff = Backoff::default();
-            loop {
-                match replica.sync().await {
-                    Err(Error::Log(error)) if error.is_temporary() => backoff.wait().await,
-                    synced => return synced.map(|_| replica),
-                }
-            }
+            replica.catch_up().await?;
+            Ok(replica)
         });
         started.await.unwrap_or_else(|_| {
             let reason = format!("the replica has not caught up within {timeout:?}");
@@ -153,54 +152,64 @@ impl Replica {
         })
     }
 
+    /// Applies what the log has, once that can be reached.
+    async fn catch_up(&self) -> Result<()> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.sync().await {
+                Err(Error::Log(error)) if error.is_temporary() => backoff.wait().await,
+                synced => return synced.map(drop),
+            }
+        }
+    }
+
     async fn load(log: impl Log + Clone, options: Options) -> Result<Self> {
         let state = match retried(|| log.newest_dump()).await? {
             Some(dump) => load_state(dump).await?,
             None => State::new().map_err(|error| Halt::ForestFull { error })?,
         };
-        let (calls, taken_calls) = mpsc::unbounded_channel();
         let (applier, messages) = mpsc::channel(MOST_EVENTS_AHEAD);
-        let (dumper, due) = mpsc::unbounded_channel();
+        let (dumper, due) = mpsc::channel(1);
         let (end, asked) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(());
         let position = state.book.position;
-        let dumped = state.book.dumped;
-        let progress = Progress { position, dumped, ..Progress::default() };
+        let progress = Progress { position, dumped: state.book.dumped, ..Progress::default() };
         let room = Arc::new(Semaphore::new(options.most_outstanding));
+        let growth = Growth::new(options.dump_every_bytes);
         let shared = Arc::new(Shared::new(options, state.tree.clone(), progress));
         if position > Position(0) {
             shared.counters.dumps_loaded.add(1);
         }
 
-        let applying = Applier { state, shared: Arc::clone(&shared), messages, dumper, mark: None };
+        let applying =
+            Applier { state, shared: Arc::clone(&shared), messages, dumper, mark: None, growth };
         let thread = std::thread::Builder::new().name("provider-tree-applier".to_owned());
         let started = thread.spawn(|| applying.run());
         started.map_err(|error| LogError::Unavailable { reason: format!("no thread: {error}") })?;
-        let appending =
-            Appender { log: log.clone(), shared: Arc::clone(&shared), calls: taken_calls };
+        let appending = Appender { log: log.clone(), shared: Arc::clone(&shared) };
         let following = Follower {
             log: log.clone(),
             shared: Arc::clone(&shared),
             told: position,
             applier: applier.clone(),
         };
-        let dumping =
-            Dumper { log: log.clone(), shared: Arc::clone(&shared), due, calls: calls.downgrade() };
-        let tasks = vec![
-            spawn(appending.run(), stopped.clone()),
-            spawn(following.run(), stopped.clone()),
-            spawn(dumping.run(), stopped.clone()),
-            spawn(ender::run(log, asked), stopped),
+        let dumping = Dumper { log: log.clone(), shared: Arc::clone(&shared), due };
+        let spawn = |part| spawn_part(part, Arc::clone(&shared), stopped.clone());
+        let rest = vec![
+            spawn(Box::pin(appending.run())),
+            spawn(Box::pin(following.run())),
+            spawn(Box::pin(dumping.run())),
+            spawn(Box::pin(ender::run(log.clone(), asked))),
         ];
         let parts = Parts {
             shared,
-            calls,
             room,
             applier,
             end,
             runtime: tokio::runtime::Handle::current(),
             stop: Mutex::new(Some(stop)),
-            tasks: Mutex::new(tasks),
+            rest: tokio::sync::Mutex::new(rest),
+            release: Mutex::new(Some(Box::pin(log.release()))),
         };
         Ok(Replica { parts: Arc::new(parts) })
     }
@@ -221,7 +230,7 @@ impl Replica {
     /// halted.
     pub async fn submit<C: Ask>(&self, command: C) -> Result<Ticket<C::Answer>> {
         let group = written([command])?;
-        let permit = self.wait_for_room(1).await?;
+        let permit = self.wait_for_room(1, group.len()).await?;
         self.send(group, 1, permit, read_one::<C>)
     }
 
@@ -232,7 +241,7 @@ impl Replica {
     /// Returns the errors of [`submit`](Self::submit), and [`Busy`](Error::Busy).
     pub fn try_submit<C: Ask>(&self, command: C) -> Result<Ticket<C::Answer>> {
         let group = written([command])?;
-        let permit = self.try_room(1)?;
+        let permit = self.try_room(1, group.len())?;
         self.send(group, 1, permit, read_one::<C>)
     }
 
@@ -248,7 +257,7 @@ impl Replica {
         commands: impl IntoIterator<Item = C>,
     ) -> Result<Ticket<Vec<provider_tree::Result<C::Answer>>>> {
         let (group, count) = written_and_counted(commands)?;
-        let permit = self.wait_for_room(count).await?;
+        let permit = self.wait_for_room(count, group.len()).await?;
         self.send(group, count, permit, read_all::<C>)
     }
 
@@ -274,10 +283,11 @@ impl Replica {
         let submitted = tokio::time::timeout_at(deadline, self.submit(command)).await;
         let ticket = submitted.map_err(|_| Error::NotMade { reason: Reason::Deadline })??;
         let mut waiting = ticket.into_future();
-        match tokio::time::timeout_at(deadline, &mut waiting).await {
-            Ok(made) => made.map(|made| made.answer),
-            Err(_) => Err(waiting.withdraw()),
-        }
+        let made = match tokio::time::timeout_at(deadline, &mut waiting).await {
+            Ok(made) => made,
+            Err(_) => waiting.withdraw(),
+        };
+        made.map(|made| made.answer)
     }
 
     /// Checks whether this replica's forest would allow a claim now, and changes nothing: for who wants to
@@ -305,14 +315,13 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Returns [`Log`](Error::Log) if the log does not answer, and [`Halted`](Error::Halted).
+    /// Returns [`Log`](Error::Log) if the log does not answer, and [`Ended`](Error::Ended).
     pub async fn sync(&self) -> Result<Position> {
         let Parts { shared, end, .. } = &*self.parts;
         shared.counters.syncs.add(1);
-        self.check_halted()?;
         let (sender, receiver) = oneshot::async_channel();
-        end.send(sender).map_err(|_| closed())?;
-        let end = receiver.await.map_err(|_| closed())??;
+        end.send(sender).map_err(|_| self.ended())?;
+        let end = receiver.await.map_err(|_| self.ended())??;
         shared.counters.end_seen.raise(end.0);
         self.wait_for(end).await?;
         Ok(self.position())
@@ -322,16 +331,30 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Returns [`Halted`](Error::Halted) if the replica comes no further.
+    /// Returns [`Ended`](Error::Ended) if the replica comes no further.
     pub async fn wait_for(&self, position: Position) -> Result<()> {
         let mut progress = self.parts.shared.progress.subscribe();
-        let there = progress
-            .wait_for(|progress| progress.position >= position || progress.halt.is_some())
-            .await;
+        let is_there = |progress: &Progress| progress.position >= position;
+        let there = progress.wait_for(|it| is_there(it) || it.ended.is_some()).await;
         match there {
-            Ok(progress) if progress.position >= position => Ok(()),
-            Ok(_) | Err(_) => self.check_halted().and(Err(closed())),
+            Ok(progress) if is_there(&progress) => Ok(()),
+            Ok(_) | Err(_) => Err(self.ended()),
         }
+    }
+
+    /// Fences another replica off: whatever it has not got into the log by then is refused by all replicas,
+    /// for ever. It goes on as a new one when it learns of that, if it is alive. Serves whoever wants to know
+    /// that a command of [unknown outcome](Error::OutcomeUnknown) can come no more: its
+    /// [`Sent`](crate::Sent) names the replica.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`ask`](Self::ask).
+    pub async fn fence(&self, replica: Uuid) -> Result<Position> {
+        let work = Work::Statement(Content::Fence(replica));
+        let permit = self.wait_for_room(1, 0).await?;
+        let ticket = self.send_work(work, 0, permit, |_, _| Ok(()))?;
+        ticket.await.map(|made| made.position)
     }
 
     /// Returns up to which position everything is applied.
@@ -343,7 +366,7 @@ impl Replica {
     pub fn status(&self) -> Status {
         let Parts { shared, room, .. } = &*self.parts;
         let progress = shared.progress.borrow().clone();
-        let trouble = (progress.halt.map(Trouble::Halted))
+        let trouble = (progress.ended.map(Trouble::Ended))
             .or(progress.append_trouble.map(Trouble::CannotAppend))
             .or(progress.follow_trouble.map(Trouble::CannotFollow));
         Status {
@@ -365,12 +388,25 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Returns [`Dump`](Error::Dump) and [`Halted`](Error::Halted).
+    /// Returns [`Dump`](Error::Dump) and [`Ended`](Error::Ended).
     pub async fn dump(&self) -> Result<StateDump> {
         let (sender, receiver) = oneshot::async_channel();
         self.tell_applier(Message::Freeze(sender)).await?;
-        let frozen = receiver.await.map_err(|_| self.gone())?;
+        let frozen = receiver.await.map_err(|_| self.ended())?;
         dumped(Arc::new(frozen)).await
+    }
+
+    /// Has the log keep a dump of the state as of the last entry that was applied, and cut off what the dump
+    /// before it has. Replicas do that by themselves when the log has [grown](Options::dump_every_bytes); this
+    /// is for who wants the next start to be quick. Returns `false` if the log has a dump that is as new.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Log`](Error::Log), [`Dump`](Error::Dump) and [`Ended`](Error::Ended).
+    pub async fn store_dump(&self) -> Result<bool> {
+        let (sender, stored) = oneshot::async_channel();
+        self.tell_applier(Message::Store(sender)).await?;
+        stored.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
     /// Has all replicas remember their state at one position, and returns what
@@ -383,7 +419,8 @@ impl Replica {
     pub async fn mark(&self) -> Result<Made<Uuid>> {
         let mark = Uuid::new_v4();
         let work = Work::Statement(Content::Mark(mark));
-        let ticket = self.send_work(work, 0, None, |_, _| Ok(()))?;
+        let permit = self.wait_for_room(1, 0).await?;
+        let ticket = self.send_work(work, 0, permit, |_, _| Ok(()))?;
         ticket.await.map(|Made { position, .. }| Made { position, answer: mark })
     }
 
@@ -396,7 +433,7 @@ impl Replica {
     pub async fn dump_at_mark(&self, mark: Uuid) -> Result<Option<StateDump>> {
         let (sender, receiver) = oneshot::async_channel();
         self.tell_applier(Message::AtMark(mark, sender)).await?;
-        match receiver.await.map_err(|_| self.gone())? {
+        match receiver.await.map_err(|_| self.ended())? {
             Some(frozen) => dumped(frozen).await.map(Some),
             None => Ok(None),
         }
@@ -407,22 +444,28 @@ impl Replica {
         Blocking { replica: self }
     }
 
-    /// Takes no more commands, waits until those that are on their way are answered, and ends the replica.
-    /// Who is not willing to wait so long drops this future, and all handles: what is not answered by then is
-    /// answered as [`NotMade`](Error::NotMade) or [`OutcomeUnknown`](Error::OutcomeUnknown).
+    /// Takes no more commands, waits until those that are on their way are answered, ends the replica, and
+    /// gives up the log: it can be opened anew then. Who is not willing to wait so long drops this future, and
+    /// all handles: what is not answered by then is answered as [`NotMade`](Error::NotMade) or
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown).
     pub async fn close(&self) {
-        let Parts { shared, room, stop, tasks, .. } = &*self.parts;
+        let Parts { shared, room, stop, rest, release, .. } = &*self.parts;
         let most = u32::try_from(shared.options.most_outstanding).unwrap_or(u32::MAX);
         // Whoever waits for room comes before.
         if let Ok(all) = room.acquire_many(most).await {
             room.close();
             drop(all);
         }
-        drop(stop.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let tasks = std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
+        drop(locked(stop).take());
+        let mut rest = rest.lock().await;
+        for task in rest.drain(..) {
             // A task that has panicked is over as well.
             drop(task.await);
+        }
+        shared.end(Reason::Closed);
+        let release = locked(release).take();
+        if let Some(release) = release {
+            release.await;
         }
     }
 
@@ -444,51 +487,58 @@ impl Replica {
         read: fn(Position, Outcomes) -> Result<A>,
     ) -> Result<Ticket<A>> {
         let shared = &self.parts.shared;
-        let replica = shared.sent().replica();
-        let (call, receiver, stage) = Call::new(work, count, replica, permit);
+        let (call, receiver) = Call::new(work, count, permit);
         shared.counters.commands_submitted.add(count as u64);
-        // A call that can't be sent is dropped, and answered by that.
-        drop(self.parts.calls.send(call));
-        Ok(Ticket::new(receiver, stage, replica, read))
+        match shared.queue.push(call) {
+            Ok(number) => Ok(Ticket::new(receiver, Place::new(Arc::clone(shared), number), read)),
+            Err((_, reason)) => Err(Error::NotMade { reason }),
+        }
     }
 
-    async fn wait_for_room(&self, count: usize) -> Result<Option<OwnedSemaphorePermit>> {
+    async fn wait_for_room(
+        &self,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>> {
         let room = Arc::clone(&self.parts.room);
-        let permit = room.acquire_many_owned(self.permits(count)).await;
-        permit.map(Some).map_err(|_| closed())
+        let permit = room.acquire_many_owned(self.permits(count, bytes)).await;
+        permit.map(Some).map_err(|_| self.not_taken())
     }
 
-    fn try_room(&self, count: usize) -> Result<Option<OwnedSemaphorePermit>> {
+    fn try_room(&self, count: usize, bytes: usize) -> Result<Option<OwnedSemaphorePermit>> {
         let room = Arc::clone(&self.parts.room);
-        room.try_acquire_many_owned(self.permits(count)).map(Some).map_err(|error| match error {
-            tokio::sync::TryAcquireError::Closed => closed(),
-            tokio::sync::TryAcquireError::NoPermits => {
+        let permit = room.try_acquire_many_owned(self.permits(count, bytes));
+        permit.map(Some).map_err(|error| match error {
+            TryAcquireError::Closed => self.not_taken(),
+            TryAcquireError::NoPermits => {
                 Error::Busy { most: self.parts.shared.options.most_outstanding }
             }
         })
     }
 
-    /// How much room so many commands take: more than there is are let in alone.
-    fn permits(&self, count: usize) -> u32 {
-        let count = count.min(self.parts.shared.options.most_outstanding);
-        u32::try_from(count).unwrap_or(u32::MAX)
+    /// Returns how much room commands take: more than there is are let in alone.
+    fn permits(&self, count: usize, bytes: usize) -> u32 {
+        let most = self.parts.shared.options.most_outstanding;
+        let permits = count.max(bytes / Options::BYTES_OF_ONE).clamp(1, most);
+        u32::try_from(permits).unwrap_or(u32::MAX)
     }
 
     async fn tell_applier(&self, message: Message) -> Result<()> {
-        self.check_halted()?;
-        self.parts.applier.send(message).await.map_err(|_| self.gone())
+        self.parts.applier.send(message).await.map_err(|_| self.ended())
     }
 
-    fn check_halted(&self) -> Result<()> {
-        match self.parts.shared.progress.borrow().halt.clone() {
-            Some(halt) => Err(halt.into()),
-            None => Ok(()),
-        }
+    fn why(&self) -> Reason {
+        self.parts.shared.ended().unwrap_or(Reason::Closed)
     }
 
-    /// What is the matter if the applier is gone.
-    fn gone(&self) -> Error {
-        self.check_halted().err().unwrap_or_else(closed)
+    /// What is the matter if a part of the replica does not answer.
+    fn ended(&self) -> Error {
+        Error::Ended { reason: self.why() }
+    }
+
+    /// What is the matter if no command is taken any more.
+    fn not_taken(&self) -> Error {
+        Error::NotMade { reason: self.why() }
     }
 }
 
@@ -498,21 +548,41 @@ impl std::fmt::Debug for Replica {
     }
 }
 
-fn closed() -> Error {
-    Error::NotMade { reason: Reason::Closed }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // It is locked to take something out alone.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a part of a replica until it is over, or the replica is closed.
-fn spawn(
-    part: impl Future<Output = ()> + Send + 'static,
+/// Runs a part of a replica until it is over, or the replica ends or is closed. Without any of its parts the
+/// replica ends, so that nobody waits for what never comes.
+fn spawn_part(
+    part: Pin<Box<dyn Future<Output = ()> + Send>>,
+    shared: Arc<Shared>,
     mut stopped: watch::Receiver<()>,
 ) -> JoinHandle<()> {
+    let guard = EndsWithPart(shared);
     tokio::spawn(async move {
+        let EndsWithPart(shared) = &guard;
+        let mut progress = shared.progress.subscribe();
         tokio::select! {
             _ = stopped.changed() => {}
+            _ = progress.wait_for(|progress| progress.ended.is_some()) => {}
             () = part => {}
         }
     })
+}
+
+/// Ends the replica when it is dropped: with the part, or with the runtime.
+struct EndsWithPart(Arc<Shared>);
+
+impl Drop for EndsWithPart {
+    fn drop(&mut self) {
+        let reason = match std::thread::panicking() {
+            true => Reason::Halted(Halt::Panicked),
+            false => Reason::Closed,
+        };
+        self.0.end(reason);
+    }
 }
 
 /// Asks the log until it answers.

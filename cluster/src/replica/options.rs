@@ -11,8 +11,9 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// How many commands can be on their way: asked for, and not answered yet. Who asks for more waits.
-    /// 65,536 if it is not said.
+    /// How many commands can be on their way: asked for, and not answered yet. Who asks for more waits. A
+    /// command of more than a KiB counts once for each, so this bounds the memory too. 65,536 if it is not
+    /// said.
     pub most_outstanding: usize,
     /// How many bytes of commands are put into one entry, at most; the log has a bound of its own. A single
     /// command that is larger goes on in the next entry. 256 KiB if it is not said.
@@ -36,6 +37,9 @@ impl Default for Options {
 }
 
 impl Options {
+    /// How many bytes of a command count as one.
+    pub(super) const BYTES_OF_ONE: usize = 1024;
+
     /// Returns the options with values that can work: no bound is 0.
     pub(super) fn bounded(self) -> Self {
         Options {

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::call::Call;
 use super::options::Options;
-use crate::error::Reason;
+use super::queue::Queue;
+use crate::error::{Reason, Sent};
 use crate::log::{EntryKey, LogError, Position};
 use crate::metrics::Counters;
-use crate::state::Halt;
 
 /// Holds what all parts of a replica share.
 pub(crate) struct Shared {
@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     pub(super) counters: Counters,
     /// How far the replica has come. Whoever waits for a position waits for a change of it.
     pub(super) progress: watch::Sender<Progress>,
+    pub(super) queue: Queue,
     /// The forest, and how often a dump was loaded before it. Locked for as long as it takes to clone it or
     /// to put another in its place.
     tree: RwLock<(ProviderTree, u64)>,
@@ -36,8 +37,8 @@ pub(super) struct Progress {
     pub(super) dumped: Position,
     /// How often a dump was loaded after the start.
     pub(super) loads: u64,
-    /// Why nothing is applied any more.
-    pub(super) halt: Option<Halt>,
+    /// Why nothing more is sent or applied.
+    pub(super) ended: Option<Reason>,
     /// What the log has answered to the last attempt to append, if that was no success.
     pub(super) append_trouble: Option<LogError>,
     /// The same of the last attempt to follow the log.
@@ -60,6 +61,7 @@ impl Shared {
             options,
             counters: Counters::default(),
             progress: watch::Sender::new(progress),
+            queue: Queue::new(),
             tree: RwLock::new((tree, 0)),
             sent: Mutex::new(SentCalls::new()),
         }
@@ -83,7 +85,7 @@ impl Shared {
     /// Returns whether entries are applied to the forest that the replica had after so many loads.
     pub(crate) fn is_current(&self, loads: u64) -> bool {
         let progress = self.progress.borrow();
-        progress.loads == loads && progress.halt.is_none()
+        progress.loads == loads && progress.ended.is_none()
     }
 
     pub(super) fn sent(&self) -> MutexGuard<'_, SentCalls> {
@@ -91,15 +93,36 @@ impl Shared {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies nothing any more, and tells all who wait.
-    pub(super) fn halt(&self, halt: Halt) {
-        tracing::error!(%halt, "the replica halts");
-        let reason = Reason::Halted(halt.clone());
+    /// Sends and applies nothing any more, and tells all who wait. The first reason counts.
+    pub(super) fn end(&self, reason: Reason) {
+        let mut first = reason.clone();
         self.progress.send_modify(|progress| {
-            progress.halt.get_or_insert(halt);
+            first = progress.ended.get_or_insert(reason).clone();
         });
+        for call in self.queue.close(first.clone()) {
+            call.not_made(first.clone());
+        }
+        // After the reason is there to be seen: whoever notes calls looks for it afterwards.
         let calls = self.sent().take_all();
-        self.unknown(calls, &reason);
+        self.unknown(calls, &first);
+    }
+
+    /// Returns why nothing more is sent or applied, if that is so.
+    pub(super) fn ended(&self) -> Option<Reason> {
+        self.progress.borrow().ended.clone()
+    }
+
+    /// Takes a call out of the queue, and returns whether it was there.
+    pub(crate) fn withdraw(&self, number: u64) -> bool {
+        let call = self.queue.withdraw(number);
+        let count = call.as_ref().map_or(0, |call| call.count as u64);
+        self.counters.commands_withdrawn.add(count);
+        call.is_some()
+    }
+
+    /// Names what the replica has sent, as far as whoever waits can know it.
+    pub(crate) fn sent_last(&self) -> Sent {
+        Sent { replica: self.sent().replica(), sequence: None }
     }
 
     /// Answers calls whose outcome can't be known any more.
@@ -132,12 +155,12 @@ impl SentCalls {
         self.sequence > 0
     }
 
-    /// Notes that an entry of that replica was applied.
-    pub(super) fn note_applied(&mut self, key: &EntryKey) {
-        self.is_known |= key.replica == self.replica;
+    /// Notes whether all know that replica by now.
+    pub(super) fn note_known(&mut self, is_known: bool) {
+        self.is_known = is_known;
     }
 
-    /// Returns whether an entry of that replica was applied.
+    /// Returns whether all have known that replica.
     pub(super) fn is_known(&self) -> bool {
         self.is_known
     }
@@ -152,25 +175,18 @@ impl SentCalls {
     pub(super) fn note(&mut self, entries: u64, mut calls: Vec<Call>) -> EntryKey {
         let first = EntryKey { replica: self.replica, sequence: self.sequence + 1 };
         self.sequence += entries;
-        calls.shrink_to_fit();
+        calls.iter_mut().for_each(|call| call.sent_by(self.replica));
         self.calls.insert(EntryKey { sequence: self.sequence, ..first }, calls);
         first
     }
 
-    /// Forgets the entries from `first` on, of which surely none but the first `appended` are in the log and
-    /// none will be. Returns their calls.
-    pub(super) fn take_back(&mut self, first: EntryKey, appended: u64) -> Vec<Call> {
-        let mut calls = self.calls.split_off(&first);
-        let of_others = calls.split_off(&EntryKey { sequence: u64::MAX, ..first });
-        self.calls.extend(of_others);
-        if self.replica == first.replica {
-            match appended {
-                0 => self.sequence = first.sequence - 1,
-                // The parts of a group that never ends are in the log: no other group may follow them.
-                _ => self.begin_anew(),
-            }
+    /// Goes on as a new replica if it is still the one that an entry is of which was given up: no entry may
+    /// follow one that is not in the log, or use its number again. Returns the calls in the entry.
+    pub(super) fn give_up(&mut self, key: EntryKey) -> Option<Vec<Call>> {
+        if self.replica == key.replica {
+            self.begin_anew();
         }
-        calls.into_values().flatten().collect()
+        self.calls.remove(&key)
     }
 
     /// Returns whether there are calls in an entry.
@@ -183,7 +199,7 @@ impl SentCalls {
         self.calls.remove(&key)
     }
 
-    /// Takes all calls, or those in entries for which `is_meant` is true.
+    /// Takes the calls in entries for which `is_meant` is true.
     pub(super) fn take_if(
         &mut self,
         mut is_meant: impl FnMut(&EntryKey) -> bool,

@@ -300,7 +300,7 @@ pub(super) fn log_error(error: &Error) -> LogError {
 pub(super) fn doubt(error: &Error) -> LogError {
     match log_error(error) {
         LogError::Damaged { reason } => LogError::Damaged { reason },
-        _ => LogError::Unavailable { reason: error.to_string() },
+        _ => LogError::Ended { reason: error.to_string() },
     }
 }
 

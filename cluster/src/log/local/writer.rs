@@ -201,7 +201,7 @@ impl Writer {
             Err(error) => {
                 drop(place);
                 let reason = format!("{full}, and not to be opened anew: {error}");
-                Err(self.end(LogError::Unavailable { reason }))
+                Err(self.end(LogError::Ended { reason }))
             }
         }
     }
@@ -215,7 +215,7 @@ impl Writer {
     }
 
     fn close(&self) {
-        let closed = LogError::Unavailable { reason: "it has been closed".to_owned() };
+        let closed = LogError::Ended { reason: "it has been closed".to_owned() };
         self.state.send_if_modified(|state| {
             let open = state.is_ok();
             if open {

@@ -49,7 +49,7 @@ fn a_log_has_ended_after_a_sync_that_failed() {
     assert_eq!(append(&log, &mut writer, key(1), says(key(1))), Ok(()));
     disk.fail(Failure::Sync, 0);
     let failed = append(&log, &mut writer, key(2), says(key(2))).unwrap_err();
-    assert!(matches!(failed, LogError::Unavailable { .. }) && !failed.is_refusal(), "{failed:?}");
+    assert!(matches!(failed, LogError::Ended { .. }) && !failed.is_refusal(), "{failed:?}");
     // The disk works again, but the log doesn't until it is opened anew, which it can be at once.
     assert_eq!(append(&log, &mut writer, key(3), says(key(3))), Err(failed.clone()));
     assert_eq!(append(&log, &mut writer, key(1), says(key(1))), Err(failed.clone()));
@@ -211,7 +211,7 @@ impl Run {
                     assert!(!self.answered.contains(&key), "{key:?} is in the log");
                     self.refused.insert(key);
                 }
-                Err(error) => assert!(matches!(error, LogError::Unavailable { .. }), "{error:?}"),
+                Err(error) => assert!(matches!(error, LogError::Ended { .. }), "{error:?}"),
             }
         }
         if let Some(dump) = dump
