@@ -114,6 +114,36 @@ async fn who_stands_still_while_entries_are_cut_off_misses_none_unknowingly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_keys_while_they_are_cut_off_misses_none_unknowingly() {
+    let member = Member::start(&[]);
+    let mut compacted = 0;
+    for round in 0..8 {
+        let log = connect_with(&member, EtcdOptions::new(format!("round{round}"))).await;
+        let entries = filled(&log, 30).await;
+        member.control(&["compact", &member.revision().to_string()]);
+        // Etcd says only some time later that it has forgotten where this begins.
+        let mut follower = log.follow(Position(entries[0].position.0 - 1)).await.unwrap();
+        for index in [9, 19] {
+            assert!(log.store_dump(dump(entries[index].position, "a dump")).await.unwrap());
+        }
+        let mut seen = Vec::new();
+        while seen.len() < entries.len() {
+            match next(&mut follower).await {
+                Ok(Event::Entry(entry)) => seen.push(entry),
+                Ok(Event::Reached(_)) => {}
+                Err(LogError::Compacted { .. }) => {
+                    compacted += 1;
+                    break;
+                }
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(seen[..], entries[..seen.len()]);
+        }
+    }
+    assert!(compacted > 0, "no entries were cut off in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_of_a_cut_is_done_by_the_next() {
     let member = Member::start(&[]);
     let log = connect(&member).await;

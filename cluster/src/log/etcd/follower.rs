@@ -27,6 +27,9 @@ const EVENTS: usize = 64;
 const AT_ONCE: usize = 8;
 
 /// Follows a log on etcd. The task that does so ends when this is dropped.
+///
+/// What is not taken is left with etcd after some megabytes. Several followers that nobody reads can so hold up
+/// what else goes over the connection of their log: read them, or drop them.
 pub struct EtcdFollower {
     events: mpsc::Receiver<Result<Event, LogError>>,
 }

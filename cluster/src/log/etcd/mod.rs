@@ -57,6 +57,8 @@ const GRACE: Duration = Duration::from_millis(5);
 /// new position. It is told again, as [`Log`] lets it be, and deleted again by a later cut.
 ///
 /// When etcd is full it takes no dump either. An operator has to make room, and to end the alarm.
+///
+/// An etcd of one member keeps what it has acknowledged only from 3.4.21 and 3.5.5 on.
 #[derive(Clone)]
 pub struct EtcdLog {
     store: Arc<Store>,
@@ -112,6 +114,11 @@ impl Log for EtcdLog {
     ///
     /// That takes a put if something else than the log has changed in etcd since the log did: etcd has one
     /// sequence of revisions for all keys.
+    ///
+    /// # Errors
+    ///
+    /// That put may be refused: with [`Full`](LogError::Full), or with [`Denied`](LogError::Denied) to a user
+    /// who can only read.
     async fn end(&self) -> Result<Position, LogError> {
         let options = GetOptions::new().with_keys_only();
         let answer = self.store.get(self.store.keys.newest(), options).await?;
