@@ -75,6 +75,13 @@ async fn what_others_compact_is_told_all_the_same() {
     append(&log, key(3, 1)).await;
     let later = log.end().await.unwrap();
     assert_eq!(keys(&told(&mut follower, end, later).await), [key(3, 1)]);
+
+    // A cut goes over all pages, too.
+    for position in [entries[1150].position, later] {
+        assert!(log.store_dump(dump(position, "a dump")).await.unwrap());
+    }
+    let kept = member.control(&["get", "--prefix", "--keys-only", "test/cluster/log/0"]);
+    assert_eq!(kept.lines().filter(|line| !line.is_empty()).count(), 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
