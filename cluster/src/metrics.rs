@@ -1,15 +1,25 @@
 //! [`Metrics`]: what a replica has done.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
+
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// Counts what a replica has done since it was started.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
         #[non_exhaustive]
         pub struct Metrics {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])+ pub $name: u64,)*
+        }
+
+        impl Metrics {
+            /// Returns the name, the count and the description of everything that is counted.
+            fn all(&self) -> impl Iterator<Item = (&'static str, u64, &'static str)> {
+                [$((stringify!($name), self.$name, concat!($($doc),+))),*].into_iter()
+            }
         }
 
         /// The same, as they are counted. Each is counted by itself, and nothing rests on them.
@@ -67,6 +77,32 @@ counters! {
     syncs,
     /// The greatest position that is known to be in the log.
     end_seen,
+}
+
+impl Metrics {
+    /// Returns the metrics in the [text format] of Prometheus: a counter for each, such as
+    /// `provider_tree_cluster_commands_made_total`, and `provider_tree_cluster_end_seen`, a gauge. To be served
+    /// as `text/plain; version=0.0.4`.
+    ///
+    /// ```
+    /// let text = provider_tree_cluster::Metrics::default().to_prometheus();
+    /// assert!(text.contains("\nprovider_tree_cluster_commands_made_total 0\n"));
+    /// ```
+    ///
+    /// [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/
+    pub fn to_prometheus(&self) -> String {
+        let mut text = String::new();
+        for (name, count, description) in self.all() {
+            let (suffix, kind) =
+                if name == "end_seen" { ("", "gauge") } else { ("_total", "counter") };
+            let name = format!("provider_tree_cluster_{name}{suffix}");
+            let description = description.trim();
+            // Writing to a string does not fail.
+            let _ =
+                writeln!(text, "# HELP {name} {description}\n# TYPE {name} {kind}\n{name} {count}");
+        }
+        text
+    }
 }
 
 #[derive(Default)]
