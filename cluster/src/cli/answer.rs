@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::refusal::refusal;
+use crate::refusal::{Refusal, refusal};
 
 /// Represents what is said of a line.
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ pub(crate) enum Said {
     /// It was done, at this position; or what it reads is as of that position, at least.
     Ok { position: u64, ok: Value },
     /// The forest has not allowed it, at this position.
-    Refused { position: u64, refused: Value },
+    Refused { position: u64, refused: Refusal },
     /// It was not made, and never will be.
     NotMade { not_made: String },
     /// It can't be known here whether it was made.

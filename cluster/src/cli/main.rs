@@ -11,6 +11,8 @@ mod client;
 mod difference;
 mod dump;
 mod failure;
+#[cfg(test)]
+mod gated_log;
 mod lines;
 mod logging;
 mod logs;

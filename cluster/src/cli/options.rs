@@ -9,49 +9,76 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::quote::{quote, without_credentials};
 
-/// One forest for many schedulers: serves, changes, shows, dumps and compares replicas
+/// Serves, changes, shows, dumps and compares replicas of one forest
 #[derive(Parser, Debug)]
 #[command(name = "provider-tree-cluster", version, disable_help_subcommand = true)]
+#[command(verbatim_doc_comment, next_line_help = true)]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// What is logged on standard error: off, error, warn, info, debug, trace, or levels by
-    /// module, such as provider_tree_cluster::replica=debug [default: RUST_LOG, or warn]
-    #[arg(long, global = true, value_name = "FILTER")]
+    /// What is logged on standard error [default: RUST_LOG, or warn]
+    ///
+    /// off, error, warn, info, debug or trace, or levels by module, such as
+    /// provider_tree_cluster::replica=debug. What libraries log is left out.
+    #[arg(long, global = true, value_name = "FILTER", verbatim_doc_comment)]
     pub(crate) log: Option<String>,
 }
 
 /// What the tool is asked to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Run a replica until SIGINT or SIGTERM, with a page, metrics and dumps over HTTP
+    /// Run a replica until SIGINT or SIGTERM, and tell of it over HTTP
     ///
-    /// The first line of standard output is the address. Nobody is asked who they are: let only those
-    /// reach the address who may read the forest, and with --allow-submit change it.
+    /// The first line of standard output is the address. Nobody is asked who
+    /// they are: let only those reach the address who may read the forest, and
+    /// with --allow-submit change it.
     ///
-    /// GET / is a page for people; /health is 200 while the replica works, and else 503 with the
-    /// reason; /metrics is for Prometheus, /status is JSON; /dump has the bytes of the dump as of now,
-    /// and /dump?mark=UUID those as of a mark, which POST /mark sets. With --allow-submit, POST /submit
-    /// takes lines as `submit` does, and answers as it does.
+    ///   GET  /                 a page for people
+    ///   GET  /health           200 while the replica works, else 503 and why
+    ///   GET  /metrics          for Prometheus
+    ///   GET  /status           the page as JSON
+    ///   GET  /dump             the bytes of the dump as of now
+    ///   POST /mark             sets a mark, and answers its uuid and position
+    ///   GET  /dump?mark=UUID   the bytes of the dump as of a mark, or 404
+    ///   POST /submit           takes and answers lines as `submit` does
+    #[command(verbatim_doc_comment)]
     Serve(ServeOptions),
-    /// Run a replica of its own, give it the commands in the lines of a file, and print its answers
+    /// Run a replica, and give it the commands in the lines of a file
     ///
-    /// A line is a command as JSON, such as {"release": {"consumer": UUID}}; or the same with a mark of
-    /// the caller's own, {"id": ANYTHING, "command": {...}}, which comes back in the answer; or a read,
-    /// {"read": {"allocations": UUID}}, {"read": {"usage": {"provider": UUID-OR-NAME, "class":
-    /// "VCPU"}}}, {"read": {"provider": UUID-OR-NAME}}, with "fresh": true for one that has what was
-    /// answered anywhere before; or {"sync": true}. The answers come in the order of the lines, as soon
-    /// as each is known.
+    /// A line is a command as JSON, such as
+    ///
+    ///   {"release": {"consumer": UUID}}
+    ///   {"id": ANYTHING, "command": {"release": {"consumer": UUID}}}
+    ///
+    /// of which the second has a mark of the caller's own, which comes back in
+    /// the answer; or a read, with "fresh": true for one that has whatever was
+    /// answered anywhere before:
+    ///
+    ///   {"read": {"allocations": UUID}}
+    ///   {"read": {"usage": {"provider": UUID-OR-NAME, "class": "VCPU"}}}
+    ///   {"read": {"provider": UUID-OR-NAME}, "fresh": true}
+    ///   {"sync": true}
+    ///
+    /// The answers come in the order of the lines, each as soon as it is known:
+    ///
+    ///   {"line": 1, "position": 41, "ok": {...}}
+    ///   {"line": 2, "position": 41, "refused": {"error": ..., ...}}
+    ///   {"line": 3, "not_made": WHY}      it never will be
+    ///   {"line": 4, "unknown": WHY}       it may have been made
+    ///   {"line": 5, "invalid": WHY}
+    #[command(verbatim_doc_comment)]
     Submit(SubmitOptions),
-    /// Show how a replica that is served does, or how far a log has come
+    /// Show how a served replica does, or how far a log has come
     Status(StatusOptions),
     /// Run a replica up to the present, and write the dump of its state
     Dump(DumpOptions),
-    /// Compare two dumps, or two replicas that are served, byte for byte
+    /// Compare two dumps, or two served replicas, byte for byte
     ///
-    /// Each is the file of a dump, or the address of a replica that `serve` serves. Two replicas are
-    /// compared as of one position: one sets a mark, and the other is waited for.
+    /// Each is the file of a dump, or the address of a replica that is served.
+    /// Two replicas are compared as of one position: the first sets a mark, and
+    /// the second is waited for.
+    #[command(verbatim_doc_comment)]
     Verify(VerifyOptions),
 }
 
@@ -90,7 +117,7 @@ pub(crate) struct SubmitOptions {
 /// How lines are answered.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct LineOptions {
-    /// How long each line may take to be answered, in milliseconds [default: as long as it takes]
+    /// How long each line may take to be answered, in milliseconds
     #[arg(long, value_name = "MS")]
     deadline: Option<NonZeroU64>,
 
@@ -100,6 +127,13 @@ pub(crate) struct LineOptions {
 }
 
 impl LineOptions {
+    #[cfg(test)]
+    pub(crate) fn new(deadline: Option<Duration>, in_flight: usize) -> Self {
+        let millis = |deadline: Duration| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        let deadline = deadline.and_then(|deadline| NonZeroU64::new(millis(deadline)));
+        LineOptions { deadline, in_flight: NonZeroUsize::new(in_flight).expect("it is not 0") }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.deadline.map(|millis| Duration::from_millis(millis.get()))
     }
@@ -127,7 +161,7 @@ pub(crate) struct DumpOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Write the position and the forest as JSON, for people and other programs
+    /// Write the position and the forest as JSON
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -138,7 +172,7 @@ pub(crate) struct DumpOptions {
 /// The options of `verify`.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyOptions {
-    /// The file of a dump, or http://ADDRESS:PORT of a replica that is served
+    /// The file of a dump, or http://ADDRESS:PORT of a served replica
     pub(crate) a: String,
 
     /// The other one
@@ -167,14 +201,14 @@ pub(crate) struct LogOptions {
     pub(crate) etcd: Vec<String>,
 
     /// What the keys of the log in etcd begin with [default: provider-tree]
-    #[arg(long, requires = "etcd", help_heading = "The log", hide = !cfg!(feature = "etcd"))]
+    #[arg(long, requires = "etcd", conflicts_with = "local", help_heading = "The log", hide = !cfg!(feature = "etcd"))]
     pub(crate) prefix: Option<String>,
 
     /// The user of etcd; the password is in the variable PROVIDER_TREE_PASSWORD
     #[arg(
         long,
         value_name = "NAME",
-        requires = "etcd",
+        requires = "etcd", conflicts_with = "local",
         help_heading = "The log",
         hide = !cfg!(feature = "etcd")
     )]
@@ -184,7 +218,7 @@ pub(crate) struct LogOptions {
     #[arg(
         long,
         value_name = "FILE",
-        requires = "user",
+        requires = "user", conflicts_with = "local",
         help_heading = "The log",
         hide = !cfg!(feature = "etcd")
     )]
@@ -194,7 +228,7 @@ pub(crate) struct LogOptions {
     #[arg(
         long,
         value_name = "FILE",
-        requires = "etcd",
+        requires = "etcd", conflicts_with = "local",
         help_heading = "The log",
         hide = !cfg!(feature = "etcd-tls")
     )]
@@ -204,7 +238,7 @@ pub(crate) struct LogOptions {
     #[arg(
         long,
         value_name = "FILE",
-        requires_all = ["etcd", "key"],
+        requires_all = ["etcd", "key"], conflicts_with = "local",
         help_heading = "The log",
         hide = !cfg!(feature = "etcd-tls")
     )]
@@ -214,7 +248,7 @@ pub(crate) struct LogOptions {
     #[arg(
         long,
         value_name = "FILE",
-        requires = "cert",
+        requires = "cert", conflicts_with = "local",
         help_heading = "The log",
         hide = !cfg!(feature = "etcd-tls")
     )]
@@ -293,7 +327,7 @@ mod tests {
             let both = parsed(&[command, "--local", "x", "--etcd", "http://a:1"]).unwrap_err();
             assert_eq!(both.kind(), ErrorKind::ArgumentConflict, "{command}");
             let of_etcd = parsed(&[command, "--local", "x", "--user", "me"]).unwrap_err();
-            assert_eq!(of_etcd.kind(), ErrorKind::MissingRequiredArgument, "{command}");
+            assert_eq!(of_etcd.kind(), ErrorKind::ArgumentConflict, "{command}");
         }
         parsed(&["status", "--url", "http://a:1"]).unwrap();
         parsed(&["verify", "a", "b"]).unwrap();

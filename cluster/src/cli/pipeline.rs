@@ -31,6 +31,9 @@ use crate::refusal::refusal;
 use crate::request::{Read, Request, What};
 use crate::signals::Stop;
 
+/// How long answers are waited for when somebody wants the end.
+const ENDING: Duration = Duration::from_secs(10);
+
 /// Gives what lines ask for to a replica.
 pub(crate) struct Pipeline {
     replica: Replica,
@@ -143,11 +146,16 @@ impl Pipeline {
     /// Tells answers.
     async fn tell(&self, mut taken: Receiver<Pending>, answers: Sender<Vec<u8>>) -> Tally {
         let mut tally = Tally::default();
+        let mut too_late = std::pin::pin!(async {
+            self.stop.clone().requested().await;
+            tokio::time::sleep(ENDING).await;
+        });
         while let Some(pending) = taken.recv().await {
             let Pending { line, id, work, until, _room } = pending;
             let said = tokio::select! {
                 said = self.finish(work, until) => said,
                 () = answers.closed() => break,
+                () = &mut too_late => break,
             };
             tally.unanswered += u64::from(!said.is_answered());
             if answers.send(Answer { line, id, said }.to_line()).await.is_err() {
@@ -169,7 +177,10 @@ impl Pipeline {
             Work::Synced(mut syncing, read) => match by(until, &mut syncing).await {
                 Some(Ok(Ok(position))) => match read {
                     Some(read) => self.read(&read),
-                    None => Said::Ok { position: position.0, ok: json!({}) },
+                    None => {
+                        let position = position.max(self.replica.position());
+                        Said::Ok { position: position.0, ok: json!({}) }
+                    }
                 },
                 Some(Ok(Err(error))) => Said::NotMade { not_made: error.to_string() },
                 Some(Err(error)) => Said::NotMade { not_made: error.to_string() },
@@ -240,3 +251,6 @@ fn said(error: &Error) -> String {
         error => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

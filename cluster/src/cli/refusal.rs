@@ -1,18 +1,25 @@
 //! What an error of the forest looks like as JSON.
 
 use provider_tree::Error;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// Returns an error of the forest as JSON: its name, its text, and its fields.
-pub(crate) fn refusal(error: &Error) -> Value {
+/// Represents an error of the forest as JSON shows it.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Refusal {
+    /// Its name.
+    error: &'static str,
+    /// Its text.
+    message: String,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+/// Returns an error of the forest as JSON shows it.
+pub(crate) fn refusal(error: &Error) -> Refusal {
     let (name, fields) = name_and_fields(error);
-    let mut object = Map::new();
-    object.insert("error".to_owned(), name.into());
-    object.insert("message".to_owned(), error.to_string().into());
-    for (name, value) in fields {
-        object.insert(name.to_owned(), value);
-    }
-    object.into()
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Refusal { error: name, message: error.to_string(), fields }
 }
 
 macro_rules! plain {
@@ -111,13 +118,13 @@ mod tests {
             "requested": 5,
             "free": 2,
         });
-        assert_eq!(refusal(&error), expected);
+        assert_eq!(json!(refusal(&error)), expected);
 
         let error = Error::TooFewFit { fit: 0, at_least: 1, refused: vec![(3, error)] };
-        assert_eq!(refusal(&error)["refused"], json!([{ "index": 3, "refused": expected }]));
+        assert_eq!(json!(refusal(&error))["refused"], json!([{ "index": 3, "refused": expected }]));
 
         let error = Error::SumTooLarge { provider, class, sum: u128::MAX };
-        assert_eq!(refusal(&error)["sum"], u128::MAX.to_string());
-        assert_eq!(refusal(&Error::Unnamed)["error"], "Unnamed");
+        assert_eq!(json!(refusal(&error))["sum"], u128::MAX.to_string());
+        assert_eq!(json!(refusal(&Error::Unnamed))["error"], "Unnamed");
     }
 }

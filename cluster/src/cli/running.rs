@@ -6,6 +6,8 @@ use provider_tree_cluster::{Options, Replica};
 
 use crate::failure::Failure;
 use crate::logs::OpenLog;
+use crate::options::LogOptions;
+use crate::signals::Stop;
 
 /// How long a replica may take to be closed.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -28,6 +30,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Opens the log that the options name, and starts a replica on it. Returns `None` if somebody wants the
+    /// end meanwhile.
+    pub(crate) async fn open(
+        log: &LogOptions,
+        options: Options,
+        stop: &Stop,
+    ) -> Result<Option<Self>, Failure> {
+        let opening = async { Running::start(OpenLog::open(log).await?, options).await };
+        tokio::select! {
+            running = opening => running.map(Some),
+            () = stop.clone().requested() => Ok(None),
+        }
+    }
+
     /// Starts a replica on a log.
     pub(crate) async fn start(log: OpenLog, options: Options) -> Result<Self, Failure> {
         match log.start(options).await {

@@ -26,7 +26,6 @@ use uuid::Uuid;
 use crate::client::POSITION;
 use crate::failure::Failure;
 use crate::lines::{Line, Splitter};
-use crate::logs::OpenLog;
 use crate::options::{LineOptions, ServeOptions};
 use crate::page::page;
 use crate::pipeline::Pipeline;
@@ -56,12 +55,16 @@ struct Served {
 pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     let stop = Stop::by_signal()?;
     let cant_listen = |error: io::Error| {
-        Failure::failed(format!("{} can't be listened to: {error}", quote(&options.listen)))
+        let text = format!("{} can't be listened to: {error}", quote(&options.listen));
+        match error.kind() {
+            io::ErrorKind::InvalidInput => Failure::usage(text),
+            _ => Failure::failed(text),
+        }
     };
     let listener = TcpListener::bind(&options.listen).await.map_err(cant_listen)?;
     let address = listener.local_addr().map_err(cant_listen)?;
-    let log = OpenLog::open(&options.log).await?;
-    let running = Running::start(log, Options::default()).await?;
+    let running = Running::open(&options.log, Options::default(), &stop).await?;
+    let Some(running) = running else { return Ok(ExitCode::SUCCESS) };
     let served = Served {
         replica: running.replica.clone(),
         log: running.log.kind(),
@@ -275,3 +278,6 @@ fn plain(status: StatusCode, text: String) -> Response {
 fn as_json(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,13 @@ impl Stop {
         Ok(Stop(stopped))
     }
 
+    /// Returns a stop, and what asks for it.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (Self, watch::Sender<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        (Stop(stopped), stop)
+    }
+
     /// Waits until somebody wants the end.
     pub(crate) async fn requested(mut self) {
         if self.0.wait_for(|wanted| *wanted).await.is_err() {

@@ -13,7 +13,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::{FAILED, Failure};
 use crate::lines::{Line, Splitter};
-use crate::logs::OpenLog;
 use crate::options::SubmitOptions;
 use crate::pipeline::Pipeline;
 use crate::running::Running;
@@ -32,8 +31,12 @@ pub(crate) async fn run(options: SubmitOptions) -> Result<ExitCode, Failure> {
         true => Box::new(io::stdin()),
         false => Box::new(File::open(file).map_err(Failure::unreadable(file))?),
     };
-    let log = OpenLog::open(&options.log).await?;
-    let running = Running::start(log, Options::default()).await?;
+    let in_flight = options.lines.in_flight.get();
+    let most_outstanding = Options::default().most_outstanding.max(in_flight);
+    let replica = Options { most_outstanding, ..Options::default() };
+    let Some(running) = Running::open(&options.log, replica, &stop).await? else {
+        return Ok(ExitCode::from(signals::EXIT_CODE));
+    };
 
     let (lines, taken) = mpsc::channel(WAITING);
     let (answers, told) = mpsc::channel(WAITING);
