@@ -29,7 +29,7 @@ use crate::lines::{Line, Splitter};
 use crate::options::{LineOptions, ServeOptions};
 use crate::page::page;
 use crate::pipeline::Pipeline;
-use crate::quote::quote;
+use crate::quote::{quote, without_credentials};
 use crate::running::Running;
 use crate::signals::Stop;
 use crate::status::Document;
@@ -55,7 +55,8 @@ struct Served {
 pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     let stop = Stop::by_signal()?;
     let cant_listen = |error: io::Error| {
-        let text = format!("{} can't be listened to: {error}", quote(&options.listen));
+        let listen = quote(&without_credentials(&options.listen));
+        let text = format!("{listen} can't be listened to: {error}");
         match error.kind() {
             io::ErrorKind::InvalidInput => Failure::usage(text),
             _ => Failure::failed(text),

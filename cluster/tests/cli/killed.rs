@@ -1,0 +1,92 @@
+//! What is acknowledged survives `kill -9`.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::process::{Running, run};
+use crate::{Folder, claim, host, lines};
+
+/// How often the tool is killed.
+const ROUNDS: u128 = 3;
+
+/// How many claims are acknowledged each time, at least.
+const CLAIMS: u128 = 60;
+
+/// Checks that each of these consumers holds what it has claimed.
+fn check_all_held(log: &str, consumers: &[Uuid]) {
+    let read = |consumer| json!({ "read": { "allocations": consumer } });
+    let input: Vec<Value> = consumers.iter().map(read).collect();
+    let answers = run(&["submit", "--local", log], &lines(&input)).expect(0).answers();
+    for (consumer, answer) in consumers.iter().zip(&answers) {
+        assert_eq!(answer["ok"]["consumer"], json!(consumer));
+        assert_eq!(answer["ok"]["allocations"][0]["amount"], 1);
+    }
+    assert_eq!(answers.len(), consumers.len());
+}
+
+/// Makes claims of which more are on their way than were answered.
+fn claims(round: u128) -> String {
+    let consumers = (round * 1000 + 1)..=(round * 1000 + 2 * CLAIMS);
+    lines(&consumers.map(|consumer| claim(consumer, 1)).collect::<Vec<_>>())
+}
+
+fn consumer_of(answer: &str) -> Uuid {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    answer["ok"]["consumer"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_submit_has_answered_is_there_after_it_was_killed() {
+    let folder = Folder::new();
+    run(&["submit", "--local", &folder.log()], &lines(&[host(100_000)])).expect(0);
+    let mut held = Vec::new();
+    for round in 0..ROUNDS {
+        let mut running = Running::start(&["submit", "--local", &folder.log()]);
+        running.write(&claims(round));
+        for _ in 0..CLAIMS {
+            held.push(consumer_of(&running.line()));
+        }
+        running.kill();
+        check_all_held(&folder.log(), &held);
+    }
+}
+
+#[test]
+fn what_serve_has_answered_is_there_after_it_was_killed() {
+    let folder = Folder::new();
+    run(&["submit", "--local", &folder.log()], &lines(&[host(100_000)])).expect(0);
+    let mut held = Vec::new();
+    for round in 0..ROUNDS {
+        let (mut serving, url) = Running::serve(&folder.log(), &["--allow-submit"]);
+        let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+        let head = "POST /submit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = claims(round);
+        // The request is not at its end.
+        write!(stream, "{head}{:x}\r\n{body}\r\n", body.len()).unwrap();
+        let answers = BufReader::new(&stream).lines().map(Result::unwrap);
+        let answers = answers.filter(|line| line.starts_with('{'));
+        let before = held.len();
+        held.extend(answers.take(CLAIMS as usize).map(|answer| consumer_of(&answer)));
+        assert_eq!(held.len(), before + CLAIMS as usize);
+        serving.kill();
+        check_all_held(&folder.log(), &held);
+    }
+}
+
+#[test]
+fn serve_answers_what_it_has_taken_before_it_ends() {
+    let folder = Folder::new();
+    let (mut serving, url) = Running::serve(&folder.log(), &["--allow-submit"]);
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let head = "POST /submit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = lines(&[host(8)]);
+    // The request is not at its end, and never will be.
+    write!(stream, "{head}{:x}\r\n{body}\r\n", body.len()).unwrap();
+    let mut answers = BufReader::new(&stream).lines().map(Result::unwrap);
+    assert!(answers.any(|line| line.contains("\"ok\"")));
+    serving.signal("TERM");
+    assert_eq!(serving.end().0, Some(0));
+}
