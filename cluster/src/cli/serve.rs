@@ -236,7 +236,12 @@ async fn submit(State(served): State<Arc<Served>>, body: Body) -> Response {
 async fn read_lines(body: Body, lines: Sender<Line>) {
     let mut splitter = Splitter::default();
     let mut body = body.into_data_stream();
-    while let Some(bytes) = body.next().await {
+    loop {
+        let bytes = tokio::select! {
+            bytes = body.next() => bytes,
+            () = lines.closed() => return,
+        };
+        let Some(bytes) = bytes else { break };
         let Ok(bytes) = bytes else { return };
         for line in splitter.feed(&bytes) {
             if lines.send(line).await.is_err() {
