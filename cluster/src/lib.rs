@@ -75,7 +75,7 @@
 //! | time | the crate looks at no clock for what it decides: deadlines of leases are compared with the `now` of commands |
 //!
 //! [`guarantees`] says failure by failure what holds, what a client sees, and which test shows it;
-//! [`format`] is the format of the log, and [`sizing`] says what it takes for how many schedulers and hosts.
+//! [`format`](mod@format) is the format of the log, and [`sizing`] says what it takes for how many schedulers and hosts.
 #![forbid(unsafe_code)]
 
 pub mod command;

@@ -57,12 +57,18 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure::failed(error.to_string())
+        match error {
+            Error::Log(error) => error.into(),
+            error => Failure::failed(error.to_string()),
+        }
     }
 }
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Failure::failed(error.to_string())
+        match &error {
+            LogError::Options { .. } => Failure::usage(error.to_string()),
+            _ => Failure::failed(error.to_string()),
+        }
     }
 }

@@ -3,6 +3,12 @@
 
 mod dumps;
 mod killed;
+#[cfg(feature = "etcd")]
+#[path = "../support/member.rs"]
+#[allow(dead_code, reason = "the tests of the log itself use the rest")]
+mod member;
+#[cfg(feature = "etcd")]
+mod on_etcd;
 mod process;
 mod served;
 mod submitted;
