@@ -26,7 +26,7 @@
 //! let host = Uuid::new_v4();
 //! let vm = Uuid::new_v4();
 //! runtime.block_on(async {
-//!     let replica = Replica::start(LocalLog::open(&path)?, Options::default()).await?;
+//!     let replica = Replica::start(LocalLog::open(&path).await?, Options::default()).await?;
 //!     let vcpu = Inventories::new().with(ResourceClass::VCPU, Inventory::new(16));
 //!     let providers = vec![ProviderSpec::new(host, "host-1").with_inventories(vcpu)];
 //!     replica.ask(Populate { providers }).await?;
@@ -34,7 +34,7 @@
 //!     replica.close().await;
 //!
 //!     // Another process, some day.
-//!     let replica = Replica::start(LocalLog::open(&path)?, Options::default()).await?;
+//!     let replica = Replica::start(LocalLog::open(&path).await?, Options::default()).await?;
 //!     let held = replica.forest().allocations(vm).expect("it was claimed");
 //!     assert_eq!(held.allocations[0].amount, 4);
 //!     replica.close().await;

@@ -169,11 +169,13 @@ impl Pipeline {
     async fn finish(&self, work: Work, until: Option<Instant>) -> Said {
         match work {
             Work::Known(said) => said,
-            Work::Command(mut waiting) => match by(until, &mut waiting).await {
-                Some(Ok(made)) => Said::Ok { position: made.position.0, ok: outcome(made.answer) },
-                Some(Err(error)) => said_of_command(error),
-                None => said_of_command(waiting.withdraw()),
-            },
+            Work::Command(mut waiting) => {
+                let made = by(until, &mut waiting).await;
+                match made.unwrap_or_else(|| waiting.withdraw()) {
+                    Ok(made) => Said::Ok { position: made.position.0, ok: outcome(made.answer) },
+                    Err(error) => said_of_command(error),
+                }
+            }
             Work::Synced(mut syncing, read) => match by(until, &mut syncing).await {
                 Some(Ok(Ok(position))) => match read {
                     Some(read) => self.read(&read),

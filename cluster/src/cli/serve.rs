@@ -162,7 +162,7 @@ async fn show_metrics(State(served): State<Arc<Served>>) -> Response {
         ("lag", document.lag, "How far that is from the greatest position that was seen."),
         ("dumped", document.dumped, "The position of the newest dump that is known."),
         ("outstanding", document.outstanding as u64, "Commands that are not answered yet."),
-        ("halted", document.halted.into(), "Whether the replica can apply no more entries."),
+        ("ended", document.ended.into(), "Whether the replica works no more."),
         ("healthy", document.trouble.is_none().into(), "Whether the replica follows the log."),
         ("providers", forest.providers, "Providers of the forest."),
         ("consumers", forest.consumers, "Consumers of the forest."),

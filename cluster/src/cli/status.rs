@@ -27,7 +27,7 @@ pub(crate) struct Document {
     pub(crate) lag: u64,
     pub(crate) dumped: u64,
     pub(crate) outstanding: usize,
-    pub(crate) halted: bool,
+    pub(crate) ended: bool,
     /// What keeps the replica from working, if anything does.
     pub(crate) trouble: Option<String>,
     pub(crate) forest: ForestCounts,
@@ -61,7 +61,7 @@ impl Document {
             lag: end_seen.0.saturating_sub(position.0),
             dumped: dumped.0,
             outstanding,
-            halted: matches!(trouble, Some(Trouble::Halted(_))),
+            ended: matches!(trouble, Some(Trouble::Ended(_))),
             trouble: trouble.map(|trouble| trouble.to_string()),
             forest: ForestCounts {
                 providers: memory.providers.live,

@@ -491,7 +491,7 @@ impl Replica {
         shared.counters.commands_submitted.add(count as u64);
         match shared.queue.push(call) {
             Ok(number) => Ok(Ticket::new(receiver, Place::new(Arc::clone(shared), number), read)),
-            Err((_, reason)) => Err(Error::NotMade { reason }),
+            Err(reason) => Err(Error::NotMade { reason }),
         }
     }
 

@@ -32,11 +32,11 @@ impl Queue {
         Queue { waiting: Mutex::default(), arrived: Notify::new() }
     }
 
-    /// Takes a call in, and returns its number; gives it back, with the reason, if the queue is closed.
-    pub(super) fn push(&self, call: Call) -> Result<u64, (Call, Reason)> {
+    /// Takes a call in, and returns its number; drops it, and returns the reason, if the queue is closed.
+    pub(super) fn push(&self, call: Call) -> Result<u64, Reason> {
         let mut waiting = self.lock();
         if let Some(reason) = &waiting.closed {
-            return Err((call, reason.clone()));
+            return Err(reason.clone());
         }
         let number = waiting.next;
         waiting.next += 1;

@@ -73,7 +73,7 @@ fn everything_is_served_until_a_signal_comes() {
         assert!(text.contains(status["replica"].as_str().unwrap()));
         assert!(status["position"].as_u64() > Some(0), "{status}");
         assert_eq!((&status["lag"], &status["outstanding"]), (&json!(0), &json!(0)));
-        assert_eq!((&status["halted"], &status["trouble"]), (&json!(false), &Value::Null));
+        assert_eq!((&status["ended"], &status["trouble"]), (&json!(false), &Value::Null));
         assert_eq!(status["forest"]["providers"], 1);
         assert_eq!(status["forest"]["consumers"], 1);
         assert_eq!(status["metrics"]["syncs"], 1);
@@ -168,7 +168,7 @@ fn metrics_are_in_the_text_format_of_prometheus() {
     for (name, expected) in [
         ("lag", 0.0),
         ("outstanding", 0.0),
-        ("halted", 0.0),
+        ("ended", 0.0),
         ("healthy", 1.0),
         ("providers", 1.0),
         ("consumers", 1.0),

@@ -54,7 +54,7 @@ async fn a_replica_that_can_not_write_is_not_healthy_until_it_can() {
     assert!(page.contains("does not work") && page.contains("&lt;it fails&gt;"), "{page}");
     let (_, metrics) = get_text(address, "/metrics").await;
     assert!(metrics.contains("\nprovider_tree_cluster_healthy 0\n"), "{metrics}");
-    assert!(metrics.contains("\nprovider_tree_cluster_halted 0\n"), "{metrics}");
+    assert!(metrics.contains("\nprovider_tree_cluster_ended 0\n"), "{metrics}");
 
     log.set(Gate::Open);
     marking.await.unwrap().unwrap();
