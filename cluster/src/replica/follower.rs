@@ -59,6 +59,8 @@ impl<L: Log> Follower<L> {
             Ok(follower) => follower,
             Err(error) => return Ok(error),
         };
+        // The log may have nothing to tell for long.
+        self.trouble(None);
         loop {
             let event = match follower.next().await {
                 Ok(event) => event,
