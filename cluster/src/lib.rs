@@ -93,6 +93,7 @@ pub use docs::{format, guarantees, sizing};
 pub use entry::{FORMAT, FormatError};
 pub use error::{Error, Reason, Result, Sent};
 pub use forest::Forest;
+pub use log::{LogError, Position};
 pub use metrics::Metrics;
 pub use replica::{Blocking, Options, Replica, StateDump, Status, Trouble};
 pub use state::{DumpError, Halt, read_dump};
