@@ -105,7 +105,6 @@ impl<L: Log> Appender<L> {
                 Err(given_up) => given_up,
             };
             let calls = self.shared.sent().give_up(last);
-            clear_trouble(&self.shared);
             match given_up {
                 // Parts that are there already never come to be a whole.
                 GivenUp::NotThere(reason) => {

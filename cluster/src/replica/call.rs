@@ -13,8 +13,8 @@ pub(super) struct Call {
     /// How many commands there are.
     pub(super) count: usize,
     reply: Option<oneshot::Sender<Reply>>,
-    /// Takes room until the call is dropped.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// Takes room until the call is answered.
+    permit: Option<OwnedSemaphorePermit>,
     /// The replica that has sent the call; nil until then.
     sender: Uuid,
 }
@@ -34,14 +34,14 @@ impl Call {
         permit: Option<OwnedSemaphorePermit>,
     ) -> (Self, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        let call = Call { work, count, reply: Some(sender), _permit: permit, sender: Uuid::nil() };
+        let call = Call { work, count, reply: Some(sender), permit, sender: Uuid::nil() };
         (call, receiver)
     }
 
     /// Makes a call of what the replica says by itself: nobody waits for an answer.
     pub(super) fn of_replica(content: Content) -> Self {
         let work = Work::Statement(content);
-        Call { work, count: 0, reply: None, _permit: None, sender: Uuid::nil() }
+        Call { work, count: 0, reply: None, permit: None, sender: Uuid::nil() }
     }
 
     /// Notes that the replica sends the call now.
@@ -51,6 +51,8 @@ impl Call {
 
     /// Answers the call. Nobody may be waiting any more.
     pub(super) fn reply(mut self, reply: Reply) {
+        // Before the answer: whoever has that finds the room given back.
+        drop(self.permit.take());
         if let Some(sender) = self.reply.take() {
             drop(sender.send(reply));
         }

@@ -456,6 +456,11 @@ impl Replica {
             room.close();
             drop(all);
         }
+        // The applier gives room back before it answers. Once it takes this, it has answered.
+        let (sender, frozen) = oneshot::async_channel();
+        if self.parts.applier.send(Message::Freeze(sender)).await.is_ok() {
+            drop(frozen.await);
+        }
         drop(locked(stop).take());
         let mut rest = rest.lock().await;
         for task in rest.drain(..) {
