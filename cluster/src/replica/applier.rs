@@ -240,3 +240,25 @@ impl Applier {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_whose_entry_crosses_a_multiple_makes_the_dump() {
+        let mut growth = Growth::new(100);
+        let due: Vec<bool> = (0..6).map(|at| growth.is_due(at * 40, (at + 1) * 40)).collect();
+        assert_eq!(due, [false, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn whoever_writes_makes_a_dump_at_last_if_nobody_else_does() {
+        let mut growth = Growth::new(100);
+        // Others make the log cross each multiple.
+        let due = (1..).find(|at| growth.is_due(at * 100, at * 100 + 1));
+        assert!(due.is_some_and(|multiples| (2..10).contains(&multiples)), "{due:?}");
+        // A dump has been made.
+        assert!(!growth.is_due(0, 1));
+    }
+}

@@ -35,7 +35,7 @@ fn soon() -> std::time::Instant {
 }
 
 /// Gives a command to the replica, and waits until it is sent, and shut in by the gate.
-async fn sent<C: provider_tree_cluster::command::Ask>(
+pub(crate) async fn sent<C: provider_tree_cluster::command::Ask>(
     log: &MemoryLog,
     replica: &Replica,
     command: C,
@@ -46,7 +46,7 @@ async fn sent<C: provider_tree_cluster::command::Ask>(
     ticket
 }
 
-async fn attempts(log: &MemoryLog) -> u64 {
+pub(crate) async fn attempts(log: &MemoryLog) -> u64 {
     let count = std::cell::Cell::new(0);
     log.until(|kept| {
         count.set(kept.attempts);

@@ -2,6 +2,7 @@
 
 mod behaviours;
 mod commands;
+mod endings;
 mod linearizability;
 mod memory_log;
 mod reference;

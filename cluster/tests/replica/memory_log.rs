@@ -81,6 +81,8 @@ pub(crate) struct Gates {
     pub(crate) appends: bool,
     pub(crate) replies: bool,
     pub(crate) follows: bool,
+    /// An attempt to append panics instead.
+    pub(crate) panics: bool,
 }
 
 impl MemoryLog {
@@ -285,6 +287,7 @@ impl Log for MemoryLog {
         self.kept().attempts += 1;
         self.tell();
         self.gate(|gates| gates.appends).await;
+        assert!(!self.gates.lock().unwrap().panics, "as the test wants it");
         self.dawdle().await;
         let (len, most) = (bytes.len(), self.inner.most_bytes);
         if len > most {
