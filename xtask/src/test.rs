@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::loom::Checker;
 use crate::metadata::{LIBRARY, OPTIMISED, Target, Workspace};
 use crate::shell::{self, Failure, heading};
-use crate::{bench, checks, loom, readme};
+use crate::{bench, checks, cluster, loom, readme};
 
 /// What a step did, in a few words for the summary.
 type Note = String;
@@ -165,10 +165,12 @@ fn optimised_and_quick(workspace: &Workspace) -> (Vec<Target>, Vec<Target>) {
     workspace.targets("test").into_iter().partition(is_optimised)
 }
 
-/// The tests of every member but the one that an interpreter has to load.
+/// The tests of every member but the one that an interpreter has to load, and those that are tested with all
+/// of their features in a step of their own.
 fn tests_of_members(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo("test");
     command.args(FEATURES).args(["--workspace", "--exclude", "provider-tree-python"]);
+    command.args(cluster::MEMBERS.into_iter().flat_map(|member| ["--exclude", member]));
     command
 }
 

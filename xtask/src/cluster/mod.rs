@@ -8,11 +8,15 @@ use crate::metadata::Workspace;
 use crate::shell::{self, Failure, failed, heading};
 use crate::test::STRICT;
 
-/// The member that is tested, the one that its tests run on, and with what.
-const PACKAGES: [&str; 4] = ["--package", PACKAGE, "--package", RIG];
+/// The member that is tested, and the one that its tests run on.
+pub(crate) const MEMBERS: [&str; 2] = [PACKAGE, RIG];
 const PACKAGE: &str = "provider-tree-cluster";
 const RIG: &str = "cluster-rig";
-const FEATURES: [&str; 2] = ["--features", "provider-tree-cluster/etcd,cluster-rig/etcd"];
+
+/// What they are tested with, and what of that takes Rust alone.
+const FEATURES: [&str; 2] =
+    ["--features", "provider-tree-cluster/cli,provider-tree-cluster/etcd,cluster-rig/etcd"];
+const WITHOUT_ETCD: [&str; 2] = ["--features", "provider-tree-cluster/cli"];
 
 /// The benchmark of rates.
 const RATES: &str = "rates";
@@ -46,29 +50,40 @@ impl Request {
     }
 }
 
-/// Finds or installs what it takes, and runs what is asked for; says what that came to.
+/// Finds or installs what it takes, and runs what is asked for; says what that came to. Where it can't be
+/// had, runs what takes Rust alone, and says so.
 pub(crate) fn run(workspace: &Workspace, request: Request) -> Result<String, Failure> {
-    environment::prepare(workspace)?;
-    match request {
-        Request::Everything => {
-            lints(workspace)?;
-            tests(workspace, None)
+    match (environment::prepare(workspace), request) {
+        (Ok(()), Request::Everything) => {
+            lints(workspace, FEATURES)?;
+            tests(workspace, FEATURES, None)
         }
-        Request::Long => tests(workspace, Some(LONG)),
-        Request::Rates => rates(workspace),
+        (Ok(()), Request::Long) => tests(workspace, FEATURES, Some(LONG)),
+        (Ok(()), Request::Rates) => rates(workspace),
+        (Err(Failure::Unavailable(reason)), Request::Everything) => {
+            lints(workspace, WITHOUT_ETCD)?;
+            let passed = tests(workspace, WITHOUT_ETCD, None)?;
+            Err(Failure::Unavailable(format!("{reason}; without it {passed}")))
+        }
+        (Err(failure), _) => Err(failure),
     }
 }
 
-fn lints(workspace: &Workspace) -> Result<(), Failure> {
+fn lints(workspace: &Workspace, features: [&str; 2]) -> Result<(), Failure> {
     heading("clippy");
-    shell::run(cargo(workspace, "clippy").args(STRICT))?;
+    shell::run(cargo(workspace, "clippy", features).args(STRICT))?;
     heading("documentation");
-    shell::run(cargo(workspace, "doc").arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))
+    let mut doc = cargo(workspace, "doc", features);
+    shell::run(doc.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn tests(workspace: &Workspace, variable: Option<(&str, &str)>) -> Result<String, Failure> {
+fn tests(
+    workspace: &Workspace,
+    features: [&str; 2],
+    variable: Option<(&str, &str)>,
+) -> Result<String, Failure> {
     heading("tests");
-    let said = shell::echo(cargo(workspace, "test").envs(variable))?;
+    let said = shell::echo(cargo(workspace, "test", features).envs(variable))?;
     match passed(&said) {
         0 => Err(failed("no test was run")),
         passed => Ok(format!("{passed} tests passed")),
@@ -83,10 +98,10 @@ fn rates(workspace: &Workspace) -> Result<String, Failure> {
     Ok("measured".to_owned())
 }
 
-/// A cargo command for both packages, with everything that they have.
-fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
+/// A cargo command for both members.
+fn cargo(workspace: &Workspace, subcommand: &str, features: [&str; 2]) -> Command {
     let mut command = workspace.cargo(subcommand);
-    command.args(PACKAGES).args(FEATURES);
+    command.args(MEMBERS.into_iter().flat_map(|member| ["--package", member])).args(features);
     command
 }
 
@@ -148,6 +163,7 @@ test result: ok. 11 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
             assert!(manifest.contains(&format!("\nname = \"{package}\"\n")), "{package}");
             assert!(manifest.contains("\netcd = ["), "{package}");
             assert!(FEATURES[1].split(',').any(|feature| feature == format!("{package}/etcd")));
+            assert!(MEMBERS.contains(&package));
         }
     }
 
