@@ -1,14 +1,18 @@
 //! The log on etcd: what every log promises, and what etcd makes of it.
 #![cfg(feature = "etcd")]
 
-mod support;
+mod log_contract;
+#[path = "support/member.rs"]
+mod member;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use provider_tree_cluster::log::{EtcdLog, EtcdOptions, Event, Log, LogError, Position};
-use support::contract::{self, all, append, dump, is_compacted, key, keys, next, says, told};
-use support::member::Member;
+use log_contract::{append_all, assert_is_compacted, key, says, told, within};
+use member::Member;
+use provider_tree_cluster::log::{
+    Entry, EntryKey, EtcdLog, EtcdOptions, Event, Follow, Log, LogError, Position, StoredDump,
+};
 
 async fn connect(member: &Member) -> EtcdLog {
     connect_with(member, options()).await
@@ -22,36 +26,61 @@ fn options() -> EtcdOptions {
     EtcdOptions::new("test/cluster")
 }
 
-/// Makes a test of the contract: on a member of its own, with nothing else in it and with much.
-macro_rules! keeps {
-    ($($promise:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $promise() {
-            let member = Member::start(&[]);
-            contract::$promise(connect(&member).await).await;
-            for key in ["a", "test/cluster0", "test/clustes", "z"] {
-                member.control(&["put", key, "foreign"]);
-            }
-            let other = connect_with(&member, EtcdOptions::new("test/cluster0")).await;
-            contract::$promise(other).await;
-        }
-    )*};
+/// What every log promises, with nothing else in etcd.
+mod alone {
+    use super::log_contract::{self, contract};
+
+    contract!(super::alone_in_etcd);
 }
 
-keeps!(
-    a_dump_cuts_off_what_the_one_before_it_has,
-    an_entry_that_is_dropped_is_there_or_not,
-    entries_are_told_in_order_and_once,
-    followers_are_told_the_same,
-    one_of_two_dumps_at_once_is_stored,
-    the_end_is_reached,
-);
+/// The same among keys of others, before, after and beside those of the log.
+mod among_others {
+    use super::log_contract::{self, contract};
+
+    contract!(super::among_others_in_etcd);
+}
+
+async fn alone_in_etcd() -> (Member, EtcdLog) {
+    let member = Member::start(&[]);
+    let log = connect(&member).await;
+    (member, log)
+}
+
+async fn among_others_in_etcd() -> (Member, EtcdLog) {
+    let member = Member::start(&[]);
+    for key in ["a", "test/cluster0", "test/clustes", "z"] {
+        member.control(&["put", key, "foreign"]);
+    }
+    append_all(&connect(&member).await, 1, 1..=30).await;
+    let log = connect_with(&member, EtcdOptions::new("test/cluster0")).await;
+    (member, log)
+}
+
+async fn append(log: &EtcdLog, key: EntryKey) {
+    log.append(key, says(key)).await.unwrap();
+}
+
+async fn next(follower: &mut impl Follow) -> Result<Event, LogError> {
+    within(follower.next()).await
+}
+
+/// Returns all entries that a log has after a position.
+async fn all(log: &EtcdLog, after: Position) -> Vec<Entry> {
+    let end = log.end().await.unwrap();
+    told(&mut log.follow(after).await.unwrap(), after, end).await
+}
+
+fn keys(entries: &[Entry]) -> Vec<EntryKey> {
+    entries.iter().map(|entry| entry.key).collect()
+}
+
+fn dump(position: Position, bytes: impl Into<Bytes>) -> StoredDump {
+    StoredDump { position, bytes: bytes.into() }
+}
 
 /// Appends entries of one replica, and returns them as they are told.
-async fn filled(log: &EtcdLog, entries: u64) -> Vec<provider_tree_cluster::log::Entry> {
-    for sequence in 1..=entries {
-        append(log, key(1, sequence)).await;
-    }
+async fn filled(log: &EtcdLog, entries: u64) -> Vec<Entry> {
+    append_all(log, 1, 1..=entries).await;
     all(log, Position(0)).await
 }
 
@@ -117,7 +146,7 @@ async fn who_stands_still_while_entries_are_cut_off_misses_none_unknowingly() {
         }
     }
     assert!(compacted || expected == 401, "told up to {expected}");
-    is_compacted(&log, Position(0)).await;
+    assert_is_compacted(&log, Position(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -543,11 +572,11 @@ async fn etcd_is_reached_over_tls() {
         let output = output.expect("this test needs openssl");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];
     for authority in ["authority", "another"] {
         let (private, public) = (path("authority.key"), path(authority));
         let subject = ["-subj", "/CN=authority", "-x509", "-days", "2"];
-        let own = [&["req"], &key[..], &[&private, "-out", &public], &subject[..]].concat();
+        let own = [&["req"], &new_key[..], &[&private, "-out", &public], &subject[..]].concat();
         if authority == "another" {
             let other = path("another.key");
             openssl(
@@ -560,7 +589,9 @@ async fn etcd_is_reached_over_tls() {
     for name in ["member", "client"] {
         let (private, request, public) =
             (path(&format!("{name}.key")), path("request"), path(name));
-        openssl(&[&["req"], &key[..], &[&private, "-out", &request, "-subj", "/CN=x"]].concat());
+        openssl(
+            &[&["req"], &new_key[..], &[&private, "-out", &request, "-subj", "/CN=x"]].concat(),
+        );
         openssl(&[
             "x509",
             "-req",
@@ -598,8 +629,8 @@ async fn etcd_is_reached_over_tls() {
     let known = trusts("authority").identity(identity.clone());
     assert!(!format!("{:?}", options().tls(known.clone())).contains("Identity"));
     let log = connect(known.clone()).await.unwrap();
-    append(&log, contract::key(1, 1)).await;
-    assert_eq!(keys(&all(&log, Position(0)).await), [contract::key(1, 1)]);
+    append(&log, key(1, 1)).await;
+    assert_eq!(keys(&all(&log, Position(0)).await), [key(1, 1)]);
     for wrong in [
         trusts("authority"),
         trusts("another").identity(identity.clone()),

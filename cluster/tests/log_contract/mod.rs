@@ -29,6 +29,7 @@ macro_rules! contract {
             a_follower_loses_nothing_when_its_future_is_dropped,
             a_follower_that_is_slow_is_told_all,
             the_end_is_above_all_that_is_durable,
+            the_end_is_told,
             the_largest_entry_and_the_smallest_are_kept,
             an_entry_that_is_too_large_is_refused,
             a_dump_cuts_what_the_one_before_it_has,
@@ -108,6 +109,26 @@ pub(crate) async fn take(follower: &mut impl Follow, after: Position, count: usi
         assert_eq!(entry.bytes, says(entry.key));
         last = entry.position;
         entries.push(entry);
+    }
+    entries
+}
+
+/// Returns the entries that a follower is told until all up to a position have been told.
+pub(crate) async fn told(follower: &mut impl Follow, from: Position, to: Position) -> Vec<Entry> {
+    let (mut entries, mut reached) = (Vec::new(), from);
+    while reached < to {
+        match within(follower.next()).await.unwrap() {
+            Event::Entry(entry) => {
+                assert_eq!(entry.bytes, says(entry.key));
+                assert!(entry.position > reached, "{} after {reached}", entry.position);
+                reached = entry.position;
+                entries.push(entry);
+            }
+            Event::Reached(position) => {
+                assert!(position >= reached, "{position} after {reached}");
+                reached = position;
+            }
+        }
     }
     entries
 }
@@ -254,6 +275,26 @@ pub(crate) async fn the_end_is_above_all_that_is_durable<L: Log>(log: L) {
     }
 }
 
+pub(crate) async fn the_end_is_told<L: Log>(log: L) {
+    let mut follower = log.follow(Position(0)).await.unwrap();
+    let mut reached = Position(0);
+    for sequence in 1..=20 {
+        // Nothing, an entry, or a dump is new.
+        if sequence % 3 == 0 {
+            append_all(&log, 1, sequence..=sequence).await;
+        }
+        if sequence % 7 == 0 {
+            let dump = StoredDump { position: reached, bytes: Bytes::new() };
+            assert!(log.store_dump(dump).await.unwrap());
+        }
+        let end = log.end().await.unwrap();
+        assert!(end >= reached);
+        let entries = told(&mut follower, reached, end).await;
+        assert_eq!(entries.len(), usize::from(sequence % 3 == 0));
+        reached = end;
+    }
+}
+
 pub(crate) async fn the_largest_entry_and_the_smallest_are_kept<L: Log>(log: L) {
     let largest = Bytes::from(vec![7; log.most_bytes()]);
     log.append(key(1, 1), largest.clone()).await.unwrap();
@@ -302,7 +343,7 @@ pub(crate) async fn a_dump_cuts_what_the_one_before_it_has<L: Log>(log: L) {
 }
 
 /// Fails unless a follower from there is told that the entries are gone.
-async fn assert_is_compacted(log: &impl Log, after: Position) {
+pub(crate) async fn assert_is_compacted(log: &impl Log, after: Position) {
     let error = match log.follow(after).await {
         Err(error) => error,
         Ok(mut follower) => next_entry(&mut follower).await.unwrap_err(),
