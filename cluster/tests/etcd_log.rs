@@ -534,6 +534,25 @@ async fn a_log_that_has_gone_back_is_damaged() {
     assert!(matches!(error, LogError::Damaged { .. }), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_that_lags_reads_messages_as_large_as_etcd_makes_them() {
+    let member = Member::start(&["--max-request-bytes", "8388608"]);
+    let log = connect(&member).await;
+    let large = Bytes::from(vec![7; log.most_bytes()]);
+    for sequence in 1..=20 {
+        log.append(key(1, sequence), large.clone()).await.unwrap();
+    }
+    let mut follower = log.follow(Position(0)).await.unwrap();
+    let mut sequence = 0;
+    while sequence < 20 {
+        if let Event::Entry(entry) = next(&mut follower).await.unwrap() {
+            sequence += 1;
+            assert_eq!(entry.key, key(1, sequence));
+            assert_eq!(entry.bytes, large);
+        }
+    }
+}
+
 #[tokio::test]
 async fn options_that_make_no_sense_are_refused() {
     let ours = || ["127.0.0.1:1"];
