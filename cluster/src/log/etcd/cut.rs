@@ -1,4 +1,5 @@
 //! How what a dump has is deleted. It goes by what there is, so it does what an earlier one has left.
+//! And what else takes a look at all keys of the log.
 
 use etcd_client::{DeleteOptions, GetOptions, KeyValue};
 
@@ -61,6 +62,21 @@ pub(super) async fn page(store: &Store, from: String) -> Result<Page, LogError> 
         })?,
         revision: super::revision(&answer)?,
     })
+}
+
+/// Returns the position of the last entry, or up to which entries have been cut off if there is none after it.
+/// Whoever follows from before it is told of it, and it takes no put.
+pub(super) async fn last(store: &Store) -> Result<Position, LogError> {
+    let mut last = Position::default();
+    let mut from = Some(store.keys.log().to_owned());
+    while let Some(begin) = from {
+        let page = page(store, begin).await?;
+        from = page.next;
+        last = page.entries.iter().map(|(_, position)| *position).fold(last, Position::max);
+    }
+    // Only now: so it has whatever was deleted meanwhile.
+    let (pointer, _) = store.pointer().await?;
+    Ok(pointer.map_or(last, |pointer| last.max(pointer.cut)))
 }
 
 /// Entries of one replica whose numbers follow each other. No other key is within them, nor can one come, but

@@ -56,7 +56,10 @@ const GRACE: Duration = Duration::from_millis(5);
 /// A put that was on its way for so long that its entry has been cut off meanwhile makes the entry anew, at a
 /// new position. It is told again, as [`Log`] lets it be, and deleted again by a later cut.
 ///
-/// When etcd is full it takes no dump either. An operator has to make room, and to end the alarm.
+/// When etcd is full it takes no dump either. An operator has to make room, and to end the alarm. Until then
+/// the log can be followed, and replicas start and read, but whatever is put fails with
+/// [`Full`](LogError::Full), though etcd may have kept it: it checks twice, the second time when it has done
+/// what it was asked.
 ///
 /// An etcd of one member keeps what it has acknowledged only from 3.4.21 and 3.5.5 on.
 #[derive(Clone)]
@@ -109,16 +112,15 @@ impl Log for EtcdLog {
         follower::follow(self.store.clone(), after).await
     }
 
-    /// Returns a position that all followers will be told of, by an entry or as
-    /// [`Reached`](crate::log::Event::Reached), with no further entry.
+    /// Returns the end of the log, as [`Log::end`] says.
     ///
-    /// That takes a put if something else than the log has changed in etcd since the log did: etcd has one
-    /// sequence of revisions for all keys.
+    /// Etcd has one sequence of revisions for all keys, and says nothing to followers when others' keys
+    /// change. So this asks etcd for its revision, and waits up to 5 ms for a follower of this log, or of a
+    /// clone, to be told of it. If none is, this puts a mark, of which all followers are told: so the end of a
+    /// log that nobody follows here, or whose etcd others use too, costs those 5 ms and a put.
     ///
-    /// # Errors
-    ///
-    /// That put may be refused: with [`Full`](LogError::Full), or with [`Denied`](LogError::Denied) to a user
-    /// who can only read.
+    /// Where the mark is refused, because etcd is full or the user can only read, it takes the newest entry
+    /// instead, which takes a look at all keys of entries.
     async fn end(&self) -> Result<Position, LogError> {
         let options = GetOptions::new().with_keys_only();
         let answer = self.store.get(self.store.keys.newest(), options).await?;
@@ -128,7 +130,11 @@ impl Log for EtcdLog {
         if timeout(GRACE, seen.wait_for(|seen| *seen >= end)).await.is_ok() {
             return Ok(Position(end));
         }
-        Ok(Position(self.store.put_revision(self.store.keys.mark(), Vec::new()).await?))
+        match self.store.put_revision(self.store.keys.mark(), Vec::new()).await {
+            Ok(revision) => Ok(Position(revision)),
+            Err(LogError::Full { .. } | LogError::Denied { .. }) => cut::last(&self.store).await,
+            Err(error) => Err(error),
+        }
     }
 
     async fn newest_dump(&self) -> Result<Option<StoredDump>, LogError> {
