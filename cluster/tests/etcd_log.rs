@@ -553,6 +553,73 @@ async fn a_log_that_has_gone_back_is_damaged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_was_restored_from_a_backup_is_not_followed_as_if_it_were_the_same() {
+    // One follower was told of entries that are lost, one only of an end.
+    for lost in [2, 0] {
+        let mut member = Member::start(&[]);
+        let before = filled(&connect(&member).await, 3).await;
+        let backup = member.back_up();
+        let log = eventually(async || EtcdLog::connect([member.endpoint()], options()).await).await;
+        append_all(&log, 2, 1..=lost).await;
+        for _ in 0..10 {
+            member.control(&["put", "a", "foreign"]);
+        }
+        let reached = log.end().await.unwrap();
+        let mut follower = log.follow(Position(0)).await.unwrap();
+        let entries = told(&mut follower, Position(0), reached).await;
+        assert_eq!(entries.len(), before.len() + lost as usize);
+
+        member.go_back(backup);
+        let others = async || EtcdLog::connect([member.endpoint()], options()).await;
+        let others = eventually(others).await;
+        append_all(&others, 3, 1..=1).await;
+        while member.revision() <= reached.0 {
+            member.control(&["put", "a", "foreign"]);
+        }
+        append_all(&others, 3, 2..=2).await;
+        let error = fails(&log, reached).await;
+        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+        // Whoever comes new is told what there is.
+        let end = others.end().await.unwrap();
+        let now = told(&mut others.follow(Position(0)).await.unwrap(), Position(0), end).await;
+        assert_eq!(now[..before.len()], before);
+        assert_eq!(keys(&now[before.len()..]), [key(3, 1), key(3, 2)]);
+    }
+}
+
+/// Returns what a follower fails with, now or when something is told.
+async fn fails(log: &EtcdLog, after: Position) -> LogError {
+    let begin = Instant::now();
+    loop {
+        let error = match log.follow(after).await {
+            Ok(mut follower) => match next(&mut follower).await {
+                Ok(event) => panic!("{event:?} is told after {after}"),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if !error.is_temporary() || begin.elapsed() > Duration::from_secs(60) {
+            return error;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_goes_on_when_what_it_was_told_last_is_cut_off() {
+    let member = Member::start(&[]);
+    let log = connect(&member).await;
+    let entries = filled(&log, 20).await;
+    for position in [entries[19].position, log.end().await.unwrap()] {
+        log.store_dump(dump(position, "a dump")).await.unwrap();
+    }
+    append(&log, key(2, 1)).await;
+    let end = log.end().await.unwrap();
+    assert!(log.store_dump(dump(end, "a dump")).await.unwrap());
+    let mut follower = log.follow(entries[19].position).await.unwrap();
+    assert_eq!(keys(&told(&mut follower, entries[19].position, end).await), [key(2, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_lags_reads_messages_as_large_as_etcd_makes_them() {
     let member = Member::start(&["--max-request-bytes", "8388608"]);
     let log = connect(&member).await;

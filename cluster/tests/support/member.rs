@@ -1,6 +1,7 @@
 //! Members of etcd that tests start.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,24 @@ impl Member {
         }
     }
 
+    /// Returns a copy of all that the member has stored. It is started anew.
+    pub(crate) fn back_up(&mut self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        self.kill();
+        copy_folder(&self.folder.path().join("data"), copy.path());
+        self.restart();
+        copy
+    }
+
+    /// Puts a copy in the place of what the member has stored, and starts it anew.
+    pub(crate) fn go_back(&mut self, copy: TempDir) {
+        self.kill();
+        let data = self.folder.path().join("data");
+        std::fs::remove_dir_all(&data).unwrap();
+        copy_folder(copy.path(), &data);
+        self.restart();
+    }
+
     /// Sends the member a signal.
     pub(crate) fn signal(&self, name: &str) {
         let process = self.process.as_ref().unwrap().id().to_string();
@@ -128,4 +147,16 @@ impl Drop for Member {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
 }

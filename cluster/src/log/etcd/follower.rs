@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::failure::{explain, explain_cancelled};
 use super::link::Link;
-use super::{Store, cut, made, pointer_of, revision};
+use super::{Store, Told, cut, made, pointer_of, revision};
 use crate::log::{Entry, EntryKey, Event, Follow, LogError, Position};
 
 /// How many events wait for whoever follows before no more are read.
@@ -50,28 +50,63 @@ impl fmt::Debug for EtcdFollower {
 pub(super) async fn follow(store: Arc<Store>, after: Position) -> Result<EtcdFollower, LogError> {
     let link = store.links.link().await?;
     // This also lets the member catch up, and the connection have a token that the watch can use.
+    let last = store.told();
+    let kept = match last {
+        Some(last) => is_kept(&store, &link, last).await?,
+        None => true,
+    };
+    // Only now: so whatever was deleted before it was read is told of.
     let answer = store.get_at(&link, store.keys.newest(), GetOptions::new()).await?;
     let end = revision(&answer)?;
     if end < after.0 {
-        let reason = format!("etcd is at {end}, before {after}, where it has been");
-        return Err(LogError::Damaged { reason });
+        return Err(other_history(format!("etcd is at {end}, before {after}, where it has been")));
     }
     let (pointer, _) = pointer_of(&answer)?;
-    if pointer.is_some_and(|pointer| pointer.cut > after) {
+    let cut = pointer.map_or(Position::default(), |pointer| pointer.cut);
+    if let Some(Told { key, position, .. }) = last.filter(|last| last.position > cut && !kept) {
+        return Err(other_history(format!("{} was at {position}, and is not", name(key))));
+    }
+    if cut > after {
         return Err(LogError::Compacted { after });
     }
-    let watch = begin(&store, &link, after).await?;
+    // There were no entries between the two. Those that come there now are of another history.
+    let last = last.filter(|last| (last.position..=last.reached).contains(&after));
+    let empty = (last.map_or(after, |last| last.position.max(cut)), after);
+    let watch = begin(&store, &link, empty.0).await?;
     let (told, events) = mpsc::channel(EVENTS);
     let heard = watch::Sender::new(Instant::now());
-    tokio::spawn(run(Following { store, link, reached: after, told, heard }, watch));
+    let following = Following { store, link, empty, reached: after, last, told, heard };
+    tokio::spawn(run(following, watch));
     Ok(EtcdFollower { events })
+}
+
+/// Returns whether the last entry that was told is where it was.
+async fn is_kept(store: &Store, link: &Arc<Link>, last: Told) -> Result<bool, LogError> {
+    let options = GetOptions::new().with_keys_only();
+    let answer = store.get_at(link, &store.keys.entry(last.key), options).await?;
+    Ok(answer.kvs().iter().any(|kv| made(kv) == last.position.0))
+}
+
+fn name(key: EntryKey) -> String {
+    format!("entry {} of replica {}", key.sequence, key.replica)
+}
+
+fn other_history(reason: String) -> LogError {
+    let reason =
+        format!("etcd has another history, as if it were restored from a backup: {reason}");
+    LogError::Damaged { reason }
 }
 
 struct Following {
     store: Arc<Store>,
     link: Arc<Link>,
+    /// There were no entries after the one up to the other, where this has begun. If there are, etcd has
+    /// another history.
+    empty: (Position, Position),
     /// All entries up to here have been told.
     reached: Position,
+    /// What has been told last, if that is known.
+    last: Option<Told>,
     told: mpsc::Sender<Result<Event, LogError>>,
     /// When the member has last said something.
     heard: watch::Sender<Instant>,
@@ -192,6 +227,9 @@ impl Following {
             self.store.saw(position.0);
             // Etcd 3.4 may tell an event twice. No revision has two entries.
             if position <= reached {
+                if let Some(entry) = self.entry(kv, position) {
+                    self.fail_if_new(entry.key, position)?;
+                }
                 continue;
             }
             reached = position;
@@ -225,7 +263,12 @@ impl Following {
         let mut kept: Vec<(EntryKey, Position)> = Vec::new();
         loop {
             let new = |position: Position| self.reached < position && position <= end;
-            kept.extend(page.entries.into_iter().filter(|(_, position)| new(*position)));
+            for (key, position) in page.entries {
+                self.fail_if_new(key, position)?;
+                if new(position) {
+                    kept.push((key, position));
+                }
+            }
             self.heard.send_replace(Instant::now());
             let Some(next) = page.next else { break };
             page = cut::page(&self.store, next).await?;
@@ -250,6 +293,23 @@ impl Following {
         self.tell_reached(end).await
     }
 
+    /// Fails if an entry is where there was none.
+    fn fail_if_new(&self, key: EntryKey, position: Position) -> Result<(), Ended> {
+        let (from, to) = self.empty;
+        match from < position && position <= to {
+            true => {
+                let reason = format!("{} is at {position}, where there was none", name(key));
+                Err(Ended::Failed(other_history(reason)))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn note(&mut self, last: Told) {
+        self.last = Some(last);
+        self.store.note(last);
+    }
+
     async fn fail_if_cut(&self) -> Result<(), Ended> {
         let (pointer, _) = self.store.pointer().await?;
         match pointer.map(|pointer| pointer.cut.cmp(&self.reached)) {
@@ -263,8 +323,10 @@ impl Following {
     async fn tell_entry(&mut self, entry: Entry) -> Result<(), Ended> {
         let position = entry.position;
         tracing::trace!(position = position.0, "an entry is told");
+        let key = entry.key;
         self.tell(Event::Entry(entry)).await?;
         self.reached = position;
+        self.note(Told { key, position, reached: position });
         Ok(())
     }
 
@@ -272,6 +334,9 @@ impl Following {
         if position > self.reached {
             self.tell(Event::Reached(position)).await?;
             self.reached = position;
+            if let Some(last) = self.last {
+                self.note(Told { reached: position, ..last });
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ mod options;
 mod pointer;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +61,13 @@ const GRACE: Duration = Duration::from_millis(5);
 /// [`Full`](LogError::Full), though etcd may have kept it: it checks twice, the second time when it has done
 /// what it was asked.
 ///
+/// An etcd that is restored from a backup has lost what came after it. A follower that is begun where a
+/// follower of this log, or of a clone, has been finds out, also if there is more than before again: it fails
+/// with [`Damaged`](LogError::Damaged) if the last entry that was told is not where it was, or another one has
+/// come before where the follower is. Nothing else finds out: not a follower that is begun at the position of
+/// a dump from elsewhere, nor one whose last entry has been cut off since. So when etcd is restored, end all
+/// replicas first.
+///
 /// An etcd of one member keeps what it has acknowledged only from 3.4.21 and 3.5.5 on.
 #[derive(Clone)]
 pub struct EtcdLog {
@@ -74,6 +81,16 @@ struct Store {
     /// The latest revision at which something under the keys of the log is known to have changed. All followers
     /// are told of it.
     seen: watch::Sender<u64>,
+    /// What the follower that is farthest was told last.
+    told: Mutex<Option<Told>>,
+}
+
+/// What a follower was told last: an entry, and that there is none after it up to a position.
+#[derive(Clone, Copy)]
+struct Told {
+    key: EntryKey,
+    position: Position,
+    reached: Position,
 }
 
 impl EtcdLog {
@@ -93,7 +110,8 @@ impl EtcdLog {
         let endpoints = endpoints.into_iter().map(Into::into).collect();
         let keys = Keys::new(&options.prefix);
         let links = Links::connect(endpoints, options).await?;
-        Ok(EtcdLog { store: Arc::new(Store { links, keys, seen: watch::Sender::new(0) }) })
+        let (seen, told) = (watch::Sender::new(0), Mutex::default());
+        Ok(EtcdLog { store: Arc::new(Store { links, keys, seen, told }) })
     }
 }
 
@@ -191,6 +209,19 @@ impl Store {
             *seen = revision.max(*seen);
             later
         });
+    }
+
+    /// Returns what the follower that is farthest was told last.
+    fn told(&self) -> Option<Told> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what a follower was told last.
+    fn note(&self, now: Told) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.reached < now.reached) {
+            *told = Some(now);
+        }
     }
 
     /// Returns the pointer to the newest dump, and the revision that put it: 0 if there is none.
