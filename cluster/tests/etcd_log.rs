@@ -13,6 +13,7 @@ use member::Member;
 use provider_tree_cluster::log::{
     Entry, EntryKey, EtcdLog, EtcdOptions, Event, Follow, Log, LogError, Position, StoredDump,
 };
+use tokio::task::JoinSet;
 
 async fn connect(member: &Member) -> EtcdLog {
     connect_with(member, options()).await
@@ -636,6 +637,41 @@ async fn a_follower_that_lags_reads_messages_as_large_as_etcd_makes_them() {
             assert_eq!(entry.bytes, large);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_compact_is_read_many_entries_at_once() {
+    let member = Member::start(&[]);
+    let log = connect(&member).await;
+    let mut appends = JoinSet::new();
+    for replica in 1..=20 {
+        let log = log.clone();
+        appends.spawn(async move { append_all(&log, replica, 1..=100).await });
+    }
+    appends.join_all().await;
+    let large = Bytes::from(vec![7; log.most_bytes()]);
+    for sequence in 1..=70 {
+        log.append(key(30, sequence), large.clone()).await.unwrap();
+    }
+    let end = log.end().await.unwrap();
+    let mut follower = log.follow(Position(0)).await.unwrap();
+    let mut watched = Vec::new();
+    while watched.last().is_none_or(|entry: &Entry| entry.key != key(30, 70)) {
+        if let Event::Entry(entry) = next(&mut follower).await.unwrap() {
+            watched.push(entry);
+        }
+    }
+    drop(follower);
+    assert_eq!(watched.len(), 2070);
+    member.control(&["compact", &end.to_string()]);
+    let asked = member.reads();
+    let mut follower = log.follow(Position(0)).await.unwrap();
+    for entry in &watched {
+        assert!(next(&mut follower).await == Ok(Event::Entry(entry.clone())), "{:?}", entry.key);
+    }
+    let asked = member.reads() - asked;
+    println!("{asked} reads for {} entries", watched.len());
+    assert!(asked < 500, "{asked} reads for {} entries", watched.len());
 }
 
 #[tokio::test]

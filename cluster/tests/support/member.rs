@@ -1,5 +1,6 @@
 //! Members of etcd that tests start.
 
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -129,6 +130,17 @@ impl Member {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "etcdctl {arguments:?}: {error}");
         text
+    }
+
+    /// Returns how often the member has been asked for keys.
+    pub(crate) fn reads(&self) -> u64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.client)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics).unwrap();
+        let name = "etcd_debugging_mvcc_range_total ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("etcd counts what is read").parse().unwrap()
     }
 
     /// Returns the revision that the member is at.

@@ -4,6 +4,7 @@
 use etcd_client::{DeleteOptions, GetOptions, KeyValue};
 
 use super::failure::is_compacted;
+use super::keys::Keys;
 use super::{Store, made};
 use crate::log::{EntryKey, LogError, Position};
 
@@ -23,10 +24,10 @@ pub(super) async fn cut_off(store: &Store, cut: Position) -> Result<(), LogError
     while let Some(begin) = from {
         let page = page(store, begin).await?;
         from = page.next;
-        for run in runs(page.entries, cut) {
-            let last = store.keys.entry(run.last()) + "\0";
-            let first = store.keys.entry(EntryKey { replica: run.replica, sequence: run.first });
-            deleted += delete(store, first, last).await?;
+        let entries = page.entries.into_iter().filter(|(_, position)| *position <= cut);
+        for run in runs(entries.map(|(key, _)| key), u64::MAX) {
+            let (begin, end) = run.range(&store.keys);
+            deleted += delete(store, begin, end).await?;
         }
     }
     tracing::debug!(cut = cut.0, deleted, "entries are cut off");
@@ -64,8 +65,8 @@ pub(super) async fn page(store: &Store, from: String) -> Result<Page, LogError> 
     })
 }
 
-/// Returns the position of the last entry, or up to which entries have been cut off if there is none after it.
-/// Whoever follows from before it is told of it, and it takes no put.
+/// Returns the position of the last entry, or up to which entries have been cut off if none is after it.
+/// Whoever follows from before it comes to be told of it, and it takes no put.
 pub(super) async fn last(store: &Store) -> Result<Position, LogError> {
     let mut last = Position::default();
     let mut from = Some(store.keys.log().to_owned());
@@ -82,27 +83,34 @@ pub(super) async fn last(store: &Store) -> Result<Position, LogError> {
 /// Entries of one replica whose numbers follow each other. No other key is within them, nor can one come, but
 /// one that has been deleted.
 #[derive(PartialEq, Eq, Debug)]
-struct Run {
-    replica: uuid::Uuid,
-    first: u64,
-    length: u64,
+pub(super) struct Run {
+    pub(super) replica: uuid::Uuid,
+    pub(super) first: u64,
+    pub(super) length: u64,
 }
 
 impl Run {
+    /// Returns the range of keys that these entries are under.
+    pub(super) fn range(&self, keys: &Keys) -> (String, String) {
+        let first = EntryKey { replica: self.replica, sequence: self.first };
+        (keys.entry(first), keys.entry(self.last()) + "\0")
+    }
+
     fn last(&self) -> EntryKey {
         EntryKey { replica: self.replica, sequence: self.first + (self.length - 1) }
     }
 }
 
-/// Returns the longest runs of entries up to a position.
+/// Returns the longest runs of entries, which are in the order of their keys, but none longer than `most`.
 ///
 /// Ranges with gaps would not do: an entry that has a smaller number than one that is cut off may yet come.
-fn runs(entries: Vec<(EntryKey, Position)>, cut: Position) -> Vec<Run> {
+pub(super) fn runs(entries: impl IntoIterator<Item = EntryKey>, most: u64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for (key, _) in entries.into_iter().filter(|(_, position)| *position <= cut) {
+    for key in entries {
         match runs.last_mut() {
             Some(run)
                 if run.replica == key.replica
+                    && run.length < most
                     && run.first.checked_add(run.length) == Some(key.sequence) =>
             {
                 run.length += 1;
@@ -144,23 +152,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_have_no_gaps_and_nothing_above_the_cut() {
+    fn runs_have_no_gaps_and_no_more_entries_than_they_may() {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let entry =
-            |replica, sequence, position| (EntryKey { replica, sequence }, Position(position));
+        let entry = |replica, sequence| EntryKey { replica, sequence };
         let run = |replica, first, length| Run { replica, first, length };
         let entries = vec![
-            entry(a, 1, 10),
-            entry(a, 2, 12),
-            entry(a, 3, 99),
-            entry(a, 4, 13),
-            entry(a, 6, 14),
-            entry(b, 7, 15),
-            entry(b, u64::MAX, 16),
+            entry(a, 1),
+            entry(a, 2),
+            entry(a, 3),
+            entry(a, 5),
+            entry(b, 6),
+            entry(b, u64::MAX),
         ];
-        assert_eq!(
-            runs(entries, Position(16)),
-            [run(a, 1, 2), run(a, 4, 1), run(a, 6, 1), run(b, 7, 1), run(b, u64::MAX, 1)]
-        );
+        let after = [run(a, 5, 1), run(b, 6, 1), run(b, u64::MAX, 1)];
+        assert_eq!(runs(entries.clone(), 3)[0], run(a, 1, 3));
+        assert_eq!(runs(entries.clone(), 3)[1..], after);
+        assert_eq!(runs(entries.clone(), 2)[..2], [run(a, 1, 2), run(a, 3, 1)]);
+        assert_eq!(runs(entries, 2)[2..], after);
     }
 }

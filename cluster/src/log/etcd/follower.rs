@@ -5,6 +5,7 @@
 //! that hangs is noticed while nobody waits.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +16,23 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::cut::Run;
 use super::failure::{explain, explain_cancelled};
 use super::link::Link;
+use super::options::RUN;
 use super::{Store, Told, cut, made, pointer_of, revision};
 use crate::log::{Entry, EntryKey, Event, Follow, LogError, Position};
 
 /// How many events wait for whoever follows before no more are read.
 const EVENTS: usize = 64;
 
-/// How many entries are asked for at once where there is no history to watch.
+/// How many requests are on their way at once where there is no history to watch.
 const AT_ONCE: usize = 8;
+
+/// How many entries are asked for at once, with these requests: as many as have about so many bytes, going by
+/// those before them, but no more than that.
+const WINDOW_BYTES: usize = 8 << 20;
+const WINDOW: usize = 512;
 
 /// Follows a log on etcd. The task that does so ends when this is dropped.
 ///
@@ -276,21 +284,43 @@ impl Following {
         // Only now: so whatever was deleted before it was read is told of.
         self.fail_if_cut().await?;
         kept.sort_unstable_by_key(|(_, position)| *position);
-        let store = self.store.clone();
-        let values = kept.into_iter().map(move |(key, position)| {
-            let store = store.clone();
-            async move { value(&store, key, position).await }
-        });
-        let mut entries = stream::iter(values).buffered(AT_ONCE);
-        while let Some(entry) = entries.try_next().await? {
-            self.heard.send_replace(Instant::now());
-            match entry {
-                Some(entry) => self.tell_entry(entry).await?,
-                None => return Err(Ended::Failed(LogError::Compacted { after: self.reached })),
+        let mut rest = &kept[..];
+        let mut next = RUN as usize;
+        while !rest.is_empty() {
+            let (window, later) = rest.split_at(next.min(rest.len()));
+            rest = later;
+            let mut entries = self.read(window).await?;
+            let bytes: usize = entries.values().map(|entry| entry.bytes.len()).sum();
+            next = (WINDOW_BYTES / (bytes / window.len()).max(1)).clamp(1, WINDOW);
+            for (key, position) in window {
+                // It is none if it has been deleted.
+                match entries.remove(position).filter(|entry| entry.key == *key) {
+                    Some(entry) => self.tell_entry(entry).await?,
+                    None => return Err(Ended::Failed(LogError::Compacted { after: self.reached })),
+                }
             }
         }
-        drop(entries);
         self.tell_reached(end).await
+    }
+
+    /// Returns what there is of some entries, which are in the order of their positions.
+    async fn read(
+        &self,
+        window: &[(EntryKey, Position)],
+    ) -> Result<HashMap<Position, Entry>, Ended> {
+        let mut keys: Vec<_> = window.iter().map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        let runs = cut::runs(keys, RUN).into_iter().map(|run| {
+            let store = self.store.clone();
+            async move { read_run(&store, &run).await }
+        });
+        let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+        let mut entries = HashMap::with_capacity(window.len());
+        while let Some(run) = runs.try_next().await? {
+            self.heard.send_replace(Instant::now());
+            entries.extend(run.into_iter().map(|entry| (entry.position, entry)));
+        }
+        Ok(entries)
     }
 
     /// Fails if an entry is where there was none.
@@ -346,13 +376,13 @@ impl Following {
     }
 }
 
-/// Returns an entry; `None` if it has been deleted.
-async fn value(
-    store: &Store,
-    key: EntryKey,
-    position: Position,
-) -> Result<Option<Entry>, LogError> {
-    let mut answer = store.get(&store.keys.entry(key), GetOptions::new()).await?;
-    let kv = answer.take_kvs().pop().filter(|kv| made(kv) == position.0);
-    Ok(kv.map(|kv| Entry { position, key, bytes: kv.into_key_value().1.into() }))
+/// Returns the entries of a run that have not been deleted, each at the position where it is now.
+async fn read_run(store: &Store, run: &Run) -> Result<Vec<Entry>, LogError> {
+    let (begin, end) = run.range(&store.keys);
+    let mut answer = store.get(&begin, GetOptions::new().with_range(end)).await?;
+    let entry = |kv: KeyValue| {
+        let (key, position) = (store.keys.entry_of(kv.key())?, Position(made(&kv)));
+        Some(Entry { position, key, bytes: kv.into_key_value().1.into() })
+    };
+    Ok(answer.take_kvs().into_iter().filter_map(entry).collect())
 }

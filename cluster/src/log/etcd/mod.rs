@@ -62,11 +62,11 @@ const GRACE: Duration = Duration::from_millis(5);
 /// what it was asked.
 ///
 /// An etcd that is restored from a backup has lost what came after it. A follower that is begun where a
-/// follower of this log, or of a clone, has been finds out, also if there is more than before again: it fails
-/// with [`Damaged`](LogError::Damaged) if the last entry that was told is not where it was, or another one has
-/// come before where the follower is. Nothing else finds out: not a follower that is begun at the position of
-/// a dump from elsewhere, nor one whose last entry has been cut off since. So when etcd is restored, end all
-/// replicas first.
+/// follower of this log, or of a clone, has been finds out, also if there is more than before again: it
+/// fails with [`Damaged`](LogError::Damaged) if the last entry that was told is not where it was, or another
+/// one has come before where the follower is. Nothing else finds out: not a follower that is begun at the
+/// position of a dump from elsewhere, nor one whose last entry has been cut off since. So end all replicas
+/// before etcd is restored.
 ///
 /// An etcd of one member keeps what it has acknowledged only from 3.4.21 and 3.5.5 on.
 #[derive(Clone)]
@@ -134,8 +134,8 @@ impl Log for EtcdLog {
     ///
     /// Etcd has one sequence of revisions for all keys, and says nothing to followers when others' keys
     /// change. So this asks etcd for its revision, and waits up to 5 ms for a follower of this log, or of a
-    /// clone, to be told of it. If none is, this puts a mark, of which all followers are told: so the end of a
-    /// log that nobody follows here, or whose etcd others use too, costs those 5 ms and a put.
+    /// clone, to be told of it. If none is, this puts a mark, of which all followers are told: so the end of
+    /// a log that nobody follows here, or whose etcd others use too, costs those 5 ms and a put.
     ///
     /// Where the mark is refused, because etcd is full or the user can only read, it takes the newest entry
     /// instead, which takes a look at all keys of entries.

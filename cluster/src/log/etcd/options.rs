@@ -8,14 +8,17 @@ use etcd_client::TlsOptions;
 
 use crate::log::LogError;
 
+/// How many entries are asked for with one request.
+pub(super) const RUN: u64 = 64;
+
 /// How large a message from etcd may be, at least.
 const LARGEST: usize = 128 << 20;
 
 /// Describes where in etcd a log is kept, and how it is reached.
 ///
 /// A follower that lags is told of many entries in one message: it has up to as many bytes as etcd's
-/// `--max-request-bytes`, and a little more. Messages of up to 128 MiB are read, so etcd must be given less than
-/// that.
+/// `--max-request-bytes`, and a little more. Messages of up to 128 MiB are read, so etcd must be given less
+/// than that.
 #[derive(Clone)]
 pub struct EtcdOptions {
     pub(super) prefix: String,
@@ -120,12 +123,12 @@ impl EtcdOptions {
         Ok(())
     }
 
-    /// Returns how large a message from etcd may be. An answer has one entry, one chunk, or a page of keys.
-    /// What a follower is told comes in parts that are little larger than etcd's largest request, which only
-    /// etcd knows: so there is much room. It takes no memory before such a message comes.
+    /// Returns how large a message from etcd may be. An answer has a run of entries, one chunk, or a page of
+    /// keys. What a follower is told comes in parts that are little larger than etcd's largest request, which
+    /// only etcd knows: so there is much room. It takes no memory before such a message comes.
     pub(super) fn largest_message(&self) -> usize {
-        let ours = self.most_bytes.max(self.chunk_bytes);
-        ours.saturating_mul(2).saturating_add(2 << 20).max(LARGEST)
+        let run = self.most_bytes.saturating_mul(RUN as usize).saturating_add(2 << 20);
+        run.max(self.chunk_bytes.saturating_mul(2)).max(LARGEST)
     }
 }
 
