@@ -78,8 +78,8 @@ pub struct EtcdLog {
 struct Store {
     links: Links,
     keys: Keys,
-    /// The latest revision at which something under the keys of the log is known to have changed. All followers
-    /// are told of it.
+    /// The latest revision at which something under the keys of the log is known to have changed. All
+    /// followers come to be told of it.
     seen: watch::Sender<u64>,
     /// What the follower that is farthest was told last.
     told: Mutex<Option<Told>>,
