@@ -545,6 +545,27 @@ async fn a_large_dump_goes_there_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_is_stored_though_some_of_it_is_late() {
+    let member = Member::start(&[]);
+    let timeout = Duration::from_millis(500);
+    let log = connect_with(&member, options().chunk_bytes(100).request_timeout(timeout)).await;
+    let stores = log.clone();
+    let bytes = Bytes::from(vec![7; 200_000]);
+    let stored = dump(Position(1), bytes);
+    let expected = stored.clone();
+    let storing = tokio::spawn(async move { stores.store_dump(stored).await });
+    let begun = member.revision();
+    while member.revision() < begun + 10 {}
+    member.signal("-STOP");
+    assert!(!storing.is_finished());
+    // Longer than a request may take.
+    tokio::time::sleep(timeout + timeout / 2).await;
+    member.signal("-CONT");
+    assert_eq!(storing.await.unwrap(), Ok(true));
+    assert_eq!(eventually(async || log.newest_dump().await).await, Some(expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_has_gone_back_is_damaged() {
     let member = Member::start(&[]);
     let log = connect(&member).await;

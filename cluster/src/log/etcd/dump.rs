@@ -1,8 +1,11 @@
 //! How a dump is kept: in chunks, and then under the pointer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use etcd_client::{Compare, CompareOp, DeleteOptions, GetOptions, Txn, TxnOp};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{Pointer, Store, cut, with_size};
@@ -10,6 +13,11 @@ use crate::log::{LogError, Position, StoredDump};
 
 /// How many chunks are on their way at once.
 const AT_ONCE: usize = 4;
+
+/// How often a chunk is put before the dump fails, and how long the first pause between is. The next are each
+/// twice as long.
+const TRIES: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn newest(store: &Store) -> Result<Option<StoredDump>, LogError> {
     let (mut pointer, mut revision) = store.pointer().await?;
@@ -93,13 +101,30 @@ async fn put_chunks(store: &Store, pointer: &Pointer, bytes: &Bytes) -> Result<(
         let begin = chunk as usize * most;
         let part = bytes.slice(begin..bytes.len().min(begin + most));
         let key = store.keys.chunk(pointer.position, pointer.store, chunk);
-        async move {
-            let length = part.len();
-            let put = store.links.ask(|mut kv| async move { kv.put(key, part, None).await });
-            put.await.map(drop).map_err(|error| with_size(error, length))
-        }
+        put_chunk(store, key, part)
     });
     stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Puts a chunk, and again if that fails: it is the same chunk then, and all others need not be put anew.
+async fn put_chunk(store: &Store, key: String, part: Bytes) -> Result<(), LogError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        match try_to_put(store, &key, &part).await {
+            Err(LogError::Unavailable { reason }) => {
+                tracing::debug!(key, reason, "a chunk of a dump is put again");
+                sleep(pause).await;
+                pause *= 2;
+            }
+            done => return done,
+        }
+    }
+    try_to_put(store, &key, &part).await
+}
+
+async fn try_to_put(store: &Store, key: &str, part: &Bytes) -> Result<(), LogError> {
+    let put = store.links.ask(|mut kv| async move { kv.put(key, part.clone(), None).await });
+    put.await.map(drop).map_err(|error| with_size(error, part.len()))
 }
 
 /// Puts the pointer, unless another dump has come since it was read.

@@ -46,8 +46,8 @@ const GRACE: Duration = Duration::from_millis(5);
 /// # Failures
 ///
 /// Each request goes to one member, and fails with [`Unavailable`](LogError::Unavailable) if that has not
-/// answered in time. The next one goes to another member. Nothing is repeated here: an entry that is appended
-/// again is the same entry.
+/// answered in time. The next one goes to another member. Nothing is repeated here but the parts of a dump,
+/// a few times: an entry that is appended again is the same entry.
 ///
 /// A follower fails in the same way when its member is gone, hangs, or has no majority.
 ///
