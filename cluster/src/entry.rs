@@ -6,7 +6,8 @@
 //! entry    := version: u8, basis: varint, content
 //! content  := 0, commands            the last part of a group of commands, or all of it
 //!           | 1, bytes               a part of a group of commands, which goes on in the next entry
-//!           | 2, position: varint    a dump is stored that has all entries up to this position
+//!           | 2, position: varint, bytes: varint    a dump of so many bytes is stored that has all
+//!                                  entries up to this position
 //!           | 3, uuid                a mark
 //!           | 4, uuid                a replica is fenced off
 //! commands := command*               until the end of the entry; see `Command`
@@ -38,8 +39,8 @@ pub(crate) enum Content {
     Commands(Bytes),
     /// A part of a group that goes on.
     Part(Bytes),
-    /// A dump is stored that has all entries up to this position.
-    Dumped(Position),
+    /// A dump of so many bytes is stored that has all entries up to this position.
+    Dumped(Position, u64),
     /// Makes every replica remember its state at this entry.
     Mark(Uuid),
     /// Has all refuse whatever else comes of a replica.
@@ -57,7 +58,7 @@ struct Head {
 enum Kind {
     Commands,
     Part,
-    Dumped(Position),
+    Dumped(Position, u64),
     Mark(Uuid),
     Fence(Uuid),
 }
@@ -98,7 +99,7 @@ impl Statement {
         let (kind, rest) = match &self.content {
             Content::Commands(bytes) => (Kind::Commands, bytes),
             Content::Part(bytes) => (Kind::Part, bytes),
-            Content::Dumped(position) => (Kind::Dumped(*position), &nothing),
+            Content::Dumped(position, size) => (Kind::Dumped(*position, *size), &nothing),
             Content::Mark(mark) => (Kind::Mark(*mark), &nothing),
             Content::Fence(fenced) => (Kind::Fence(*fenced), &nothing),
         };
@@ -116,7 +117,7 @@ impl Statement {
         let content = match kind {
             Kind::Commands => Content::Commands(rest),
             Kind::Part => Content::Part(rest),
-            Kind::Dumped(position) => Content::Dumped(position),
+            Kind::Dumped(position, size) => Content::Dumped(position, size),
             Kind::Mark(mark) => Content::Mark(mark),
             Kind::Fence(fenced) => Content::Fence(fenced),
         };

@@ -56,6 +56,8 @@ pub(crate) struct Book {
     pub(crate) position: Position,
     /// The position of the newest dump that is known to be stored.
     pub(crate) dumped: Position,
+    /// How many bytes that one has.
+    pub(crate) dump_bytes: u64,
     /// Whoever is not known and rests on what is before it is refused.
     horizon: Position,
     /// How many commands have been applied, refused ones too.
@@ -223,8 +225,8 @@ impl State {
                 group.extend_from_slice(&last);
                 Applied::Commands(self.apply_group(&group, wanted, unreadable)?)
             }
-            Content::Dumped(dumped) => {
-                self.book.dumped(dumped);
+            Content::Dumped(dumped, size) => {
+                self.book.dumped(dumped, size);
                 Applied::Forgot
             }
             Content::Fence(fenced) => {
@@ -266,6 +268,11 @@ impl State {
     /// Returns whether this replica is known, so that what it writes next is applied.
     pub(crate) fn knows(&self, replica: Uuid) -> bool {
         self.book.replicas.get(&replica).is_some_and(|known| !known.is_fenced)
+    }
+
+    /// Returns whether whatever else comes of this replica is refused because it is fenced off.
+    pub(crate) fn has_fenced(&self, replica: Uuid) -> bool {
+        self.book.replicas.get(&replica).is_some_and(|known| known.is_fenced)
     }
 
     /// Returns the number of the last entry of a replica; `None` if it is not known.
@@ -313,7 +320,7 @@ fn read_book_and_dump(bytes: &[u8]) -> Result<(Book, Dump), FormatError> {
 
 impl Book {
     /// Notes that a dump is stored, and forgets the replicas that have not written since the one before.
-    fn dumped(&mut self, dumped: Position) {
+    fn dumped(&mut self, dumped: Position, size: u64) {
         if dumped <= self.dumped {
             return;
         }
@@ -321,6 +328,7 @@ impl Book {
         self.replicas.retain(|_, known| known.position >= before);
         self.horizon = self.horizon.max(before);
         self.dumped = dumped;
+        self.dump_bytes = size;
         self.bytes_since_dump = 0;
     }
 

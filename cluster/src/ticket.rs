@@ -7,10 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use smallvec::SmallVec;
-use uuid::Uuid;
 
 use crate::command::Outcome;
-use crate::error::{Error, Reason, Result, Sent};
+use crate::error::{Error, Reason, Result};
 use crate::log::Position;
 use crate::replica::Shared;
 
@@ -85,7 +84,7 @@ impl<A> Ticket<A> {
 
     /// Waits for the answer, and blocks the thread meanwhile. In a task, `.await` the ticket instead.
     pub fn wait(self) -> Result<Made<A>> {
-        self.rest.read(self.receiver.recv().unwrap_or_else(|_| Err(lost())))
+        self.rest.read(self.receiver.recv().unwrap_or_else(|_| Err(self.rest.lost())))
     }
 
     /// Waits for the answer until `deadline`, and blocks the thread meanwhile. Returns the ticket if there is
@@ -94,7 +93,7 @@ impl<A> Ticket<A> {
         match self.receiver.recv_deadline(deadline) {
             Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::RecvTimeoutError::Timeout) => Err(self),
-            Err(oneshot::RecvTimeoutError::Disconnected) => Ok(Err(lost())),
+            Err(oneshot::RecvTimeoutError::Disconnected) => Ok(Err(self.rest.lost())),
         }
     }
 
@@ -103,7 +102,7 @@ impl<A> Ticket<A> {
         match self.receiver.try_recv() {
             Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::TryRecvError::Empty) => Err(self),
-            Err(oneshot::TryRecvError::Disconnected) => Ok(Err(lost())),
+            Err(oneshot::TryRecvError::Disconnected) => Ok(Err(self.rest.lost())),
         }
     }
 
@@ -115,10 +114,7 @@ impl<A> Ticket<A> {
     ///
     /// Returns these, and whatever the answer is.
     pub fn withdraw(self) -> Result<Made<A>> {
-        match self.receiver.try_recv() {
-            Ok(reply) => self.rest.read(reply),
-            Err(_) => Err(self.rest.withdraw()),
-        }
+        self.rest.withdraw(|| self.receiver.try_recv().ok())
     }
 }
 
@@ -128,12 +124,25 @@ impl<A> Rest<A> {
         (self.read)(position, outcomes).map(|answer| Made { position, answer })
     }
 
-    fn withdraw(&self) -> Error {
-        let reason = Reason::Deadline;
-        match self.place.withdraw() {
-            true => Error::NotMade { reason },
-            false => Error::OutcomeUnknown { what: self.place.shared.sent_last(), reason },
+    fn withdraw(&self, mut reply: impl FnMut() -> Option<Reply>) -> Result<Made<A>> {
+        if let Some(reply) = reply() {
+            return self.read(reply);
         }
+        let reason = Reason::Deadline;
+        if self.place.withdraw() {
+            return Err(Error::NotMade { reason });
+        }
+        let what = self.place.shared.sent_last();
+        // Who has sent it may have changed since: then it is answered.
+        match reply() {
+            Some(reply) => self.read(reply),
+            None => Err(Error::OutcomeUnknown { what, reason }),
+        }
+    }
+
+    /// What is known of a call that was dropped without a reply, as a part of the replica that panics may do.
+    fn lost(&self) -> Error {
+        Error::OutcomeUnknown { what: self.place.shared.sent_last(), reason: Reason::Closed }
     }
 }
 
@@ -161,10 +170,16 @@ impl<A> Waiting<A> {
     /// Returns what that does.
     pub fn withdraw(mut self) -> Result<Made<A>> {
         let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(&mut self.receiver).poll(&mut context) {
-            Poll::Ready(Ok(reply)) => self.rest.read(reply),
-            Poll::Ready(Err(_)) | Poll::Pending => Err(self.rest.withdraw()),
-        }
+        let mut is_over = false;
+        self.rest.withdraw(|| {
+            // It is not to be asked again once it was ready.
+            let polled = (!is_over).then(|| Pin::new(&mut self.receiver).poll(&mut context));
+            is_over = !matches!(polled, Some(Poll::Pending));
+            match polled {
+                Some(Poll::Ready(reply)) => reply.ok(),
+                Some(Poll::Pending) | None => None,
+            }
+        })
     }
 }
 
@@ -174,7 +189,7 @@ impl<A> Future for Waiting<A> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.receiver).poll(context);
-        polled.map(|reply| this.rest.read(reply.unwrap_or_else(|_| Err(lost()))))
+        polled.map(|reply| this.rest.read(reply.unwrap_or_else(|_| Err(this.rest.lost()))))
     }
 }
 
@@ -182,10 +197,4 @@ impl<A> std::fmt::Debug for Waiting<A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Waiting").finish_non_exhaustive()
     }
-}
-
-/// What is known of a call that was dropped without a reply, as a part of the replica that panics may do.
-fn lost() -> Error {
-    let what = Sent { replica: Uuid::nil(), sequence: None };
-    Error::OutcomeUnknown { what, reason: Reason::Closed }
 }

@@ -15,8 +15,6 @@ use super::shape::ExpectShape;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Batch {
-    /// What becomes of consumers.
-    pub consumers: Vec<ConsumerChange>,
     /// Providers that are created. Everything else in the batch may name them.
     pub created: Vec<ProviderSpec>,
     /// Changes of what providers have.
@@ -29,6 +27,8 @@ pub struct Batch {
     pub cordoned: Vec<Uuid>,
     /// Providers whose cordon ends.
     pub uncordoned: Vec<Uuid>,
+    /// What becomes of consumers. Last, so that whoever reads the batch knows by then which classes it brings.
+    pub consumers: Vec<ConsumerChange>,
 }
 
 /// Describes what becomes of one consumer.

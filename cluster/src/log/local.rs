@@ -161,11 +161,10 @@ impl Log for LocalLog {
 
     async fn release(self) {
         let LocalLog { requests, shared } = self;
-        let is_last = requests.strong_count() == 1;
-        let mut state = shared.state();
+        let (others, mut state) = (requests.downgrade(), shared.state());
         drop((requests, shared));
         // The writer has the sender, and drops it when the file is closed.
-        while is_last && state.changed().await.is_ok() {}
+        while others.strong_count() == 0 && state.changed().await.is_ok() {}
     }
 }
 

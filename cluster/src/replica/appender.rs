@@ -18,7 +18,7 @@ use super::call::{Call, Work};
 use super::shared::Shared;
 use crate::entry::{Content, OVERHEAD, Statement};
 use crate::error::Reason;
-use crate::log::{EntryKey, Log, LogError};
+use crate::log::{EntryKey, Log, LogError, Position};
 
 /// How often in a row the log refuses an entry that it may have already before the entry is given up.
 const MOST_REFUSALS: u32 = 8;
@@ -28,10 +28,12 @@ pub(super) struct Appender<L> {
     pub(super) shared: Arc<Shared>,
 }
 
-/// Holds what the next entries say, and who waits for that.
+/// Holds what the next entries say, and which they are.
 struct Group {
-    content: Content,
-    calls: Vec<Call>,
+    contents: Vec<Content>,
+    first: EntryKey,
+    /// What the replica had applied before any of them was noted.
+    basis: Position,
 }
 
 /// Says why an entry is appended no more.
@@ -53,34 +55,39 @@ impl<L: Log> Appender<L> {
         }
     }
 
-    /// Takes as much of what there is as fits into an entry.
+    /// Takes as much of what there is as fits into an entry, and notes who waits for it.
     fn next_group(&self) -> Option<Group> {
         let most = self.most_bytes();
-        let (mut bytes, mut is_full) = (0, false);
+        // Before the entries are noted: whoever fences this replica off in between fences them off.
+        let basis = self.shared.progress.borrow().position;
+        // Until they are noted: whoever finds that a call is gone from the queue finds who has sent it.
+        let mut sent = self.shared.sent();
+        let (mut bytes, mut is_first, mut is_full) = (0, true, false);
         let mut calls = self.shared.queue.take_while(|call| {
-            let more = match &call.work {
-                Work::Commands(more) => more.len(),
+            let fits = match &call.work {
+                Work::Commands(more) => !is_full && (is_first || bytes + more.len() <= most),
                 // Nothing else is in the same entry.
-                Work::Statement(_) => most,
+                Work::Statement(_) => is_first,
             };
-            let fits = !is_full && (bytes == 0 || bytes + more <= most);
             is_full |= !fits || matches!(call.work, Work::Statement(_));
-            bytes += more;
+            bytes += call.work.bytes();
+            is_first = false;
             fits
         });
-        let mut group = match &mut calls.first_mut()?.work {
-            Work::Commands(first) => std::mem::take(first),
-            Work::Statement(content) => {
-                let content = content.clone();
-                return Some(Group { content, calls });
-            }
+        let statement = match &calls.first()?.work {
+            Work::Commands(_) => None,
+            Work::Statement(content) => Some(content.clone()),
         };
-        for call in &mut calls[1..] {
-            if let Work::Commands(more) = &mut call.work {
-                group.append(more);
-            }
-        }
-        Some(Group { content: Content::Commands(group.into()), calls })
+        let commands: Vec<Vec<u8>> = calls.iter_mut().map(|call| call.work.take()).collect();
+        let length: usize = commands.iter().map(Vec::len).sum();
+        let count = if statement.is_some() { 1 } else { length.div_ceil(most).max(1) };
+        let first = sent.note(count as u64, calls);
+        drop(sent);
+        let contents = match statement {
+            Some(statement) => vec![statement],
+            None => parts(joined(commands, length).into(), most),
+        };
+        Some(Group { contents, first, basis })
     }
 
     /// Returns how many bytes of commands an entry can have.
@@ -90,17 +97,12 @@ impl<L: Log> Appender<L> {
     }
 
     async fn append_group(&self, group: Group) {
-        let Group { content, calls } = group;
-        let contents = match content {
-            Content::Commands(bytes) => parts(bytes, self.most_bytes()),
-            other => vec![other],
-        };
+        let Group { contents, first, basis } = group;
         let count = contents.len() as u64;
-        let first = self.shared.sent().note(count, calls);
         let last = EntryKey { sequence: first.sequence + count - 1, ..first };
         for (content, at) in contents.into_iter().zip(0..) {
             let key = EntryKey { sequence: first.sequence + at, ..first };
-            let given_up = match self.append(key, content).await {
+            let given_up = match self.append(key, Statement { basis, content }).await {
                 Ok(()) => continue,
                 Err(given_up) => given_up,
             };
@@ -111,6 +113,8 @@ impl<L: Log> Appender<L> {
                     calls.into_iter().flatten().for_each(|call| call.not_made(reason.clone()));
                 }
                 GivenUp::Unknown(reason) if at + 1 == count => {
+                    // Before anything is asked anew of this replica: what was given up can come no more.
+                    self.shared.queue.push_first(Call::of_replica(Content::Fence(first.replica)));
                     self.shared.unknown(calls.map(|calls| (last, calls)), &reason);
                 }
                 GivenUp::Unknown(reason) => {
@@ -127,10 +131,9 @@ impl<L: Log> Appender<L> {
     }
 
     /// Appends an entry, as often as it takes.
-    async fn append(&self, key: EntryKey, content: Content) -> Result<(), GivenUp> {
+    async fn append(&self, key: EntryKey, statement: Statement) -> Result<(), GivenUp> {
         let Shared { counters, progress, .. } = &*self.shared;
-        let basis = progress.borrow().position;
-        let bytes: Bytes = (Statement { basis, content }).write().map_err(|fault| {
+        let bytes: Bytes = statement.write().map_err(|fault| {
             let reason = Reason::Log(LogError::Damaged { reason: fault.to_string() });
             GivenUp::NotThere(reason)
         })?;
@@ -181,6 +184,16 @@ impl<L: Log> Appender<L> {
 
 fn clear_trouble(shared: &Shared) {
     shared.progress.send_if_modified(|progress| progress.append_trouble.take().is_some());
+}
+
+/// Joins commands, which have so many bytes together.
+fn joined(mut commands: Vec<Vec<u8>>, length: usize) -> Vec<u8> {
+    if let [only] = &mut commands[..] {
+        return std::mem::take(only);
+    }
+    let mut joined = Vec::with_capacity(length);
+    commands.iter().for_each(|commands| joined.extend_from_slice(commands));
+    joined
 }
 
 /// Cuts a group into parts of so many bytes.

@@ -5,15 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender};
 use uuid::Uuid;
 
+use super::call::Call;
 use super::dumper::Due;
 use super::shared::Shared;
 use crate::command::Outcome;
+use crate::entry::Content;
 use crate::error::{Reason, Result};
-use crate::log::{Entry, EntryKey, Event, Position, StoredDump};
+use crate::log::{Entry, EntryKey, Event, LogError, Position, StoredDump};
 use crate::state::{Applied, Frozen, Halt, State};
 use crate::ticket::Outcomes;
 
@@ -42,7 +43,8 @@ pub(super) struct Applier {
     pub(super) growth: Growth,
 }
 
-/// Decides when a dump is due.
+/// Decides when a dump is due: when the log has grown by so many bytes, and by as many as the last dump had. So
+/// dumps are at most as much to write as entries are, however large the forest is.
 ///
 /// It is this replica's turn when an entry of its own makes the log cross a multiple of what it may grow by:
 /// so mostly one replica makes each dump, and if it fails to, another does when the log has grown as much
@@ -63,9 +65,10 @@ impl Growth {
     }
 
     /// Returns whether a dump is due after an entry of this replica, before and after which the log had grown
-    /// by so much since the last dump.
-    fn is_due(&mut self, before: u64, now: u64) -> bool {
-        let multiples = |bytes: u64| bytes / self.every;
+    /// by so much since the last dump, which had so many bytes.
+    fn is_due(&mut self, before: u64, now: u64, last: u64) -> bool {
+        let every = self.every.max(last);
+        let multiples = |bytes: u64| bytes / every;
         let is_own = multiples(before) < multiples(now);
         // A dump has been made since.
         if now < self.before {
@@ -102,15 +105,15 @@ impl Applier {
             Message::Load(dump) => self.load(&dump)?,
             // Who has asked may not wait any more.
             Message::Freeze(reply) => drop(reply.send(self.state.freeze())),
-            Message::Store(reply) => {
-                let due = Due { frozen: self.state.freeze(), asked: Some(reply) };
-                // If one is being stored and another one waits, that one is as good as new.
-                if let Err(TrySendError::Full(Due { asked: Some(reply), .. })) =
-                    self.dumper.try_send(due)
-                {
-                    drop(reply.send(Ok(false)));
+            Message::Store(reply) => match self.dumper.try_reserve() {
+                Ok(place) => {
+                    place.send(Due { frozen: self.state.freeze(), asked: Some(reply) });
                 }
-            }
+                Err(_) => {
+                    let reason = "other dumps are being stored".to_owned();
+                    drop(reply.send(Err(LogError::Unavailable { reason }.into())));
+                }
+            },
             Message::AtMark(mark, reply) => {
                 let remembered = self.mark.as_ref().filter(|(last, _)| *last == mark);
                 drop(reply.send(remembered.map(|(_, frozen)| Arc::clone(frozen))));
@@ -148,8 +151,10 @@ impl Applier {
             Applied::Forgot => {
                 self.answer(entry, Vec::new());
                 let mut sent = self.shared.sent();
-                if sent.is_known() && !self.state.knows(sent.replica()) {
-                    tracing::info!(replica = %sent.replica(), "forgotten; goes on as a new replica");
+                let own = sent.replica();
+                let is_gone = sent.is_known() && !self.state.knows(own);
+                if is_gone || self.state.has_fenced(own) {
+                    tracing::info!(replica = %own, "forgotten; goes on as a new replica");
                     sent.begin_anew();
                 }
             }
@@ -194,9 +199,12 @@ impl Applier {
     /// Has a dump stored if it is this replica's turn.
     fn dump_if_due(&mut self, entry: &Entry, bytes_before: u64) {
         let is_own = self.shared.sent().replica() == entry.key.replica;
-        if is_own && self.growth.is_due(bytes_before, self.state.book.bytes_since_dump) {
+        let book = &self.state.book;
+        if is_own && self.growth.is_due(bytes_before, book.bytes_since_dump, book.dump_bytes) {
             // If one waits to be stored, this one is not needed; and none is if the replica has ended.
-            drop(self.dumper.try_send(Due { frozen: self.state.freeze(), asked: None }));
+            if let Ok(place) = self.dumper.try_reserve() {
+                place.send(Due { frozen: self.state.freeze(), asked: None });
+            }
         }
     }
 
@@ -222,20 +230,32 @@ impl Applier {
         let shared = &self.shared;
         shared.counters.dumps_loaded.add(1);
         let loads = shared.replace_tree(self.state.tree.clone());
-        self.progressed();
-        shared.progress.send_modify(|progress| progress.loads = loads);
+        let book = &self.state.book;
+        shared.progress.send_modify(|progress| {
+            (progress.position, progress.dumped) = (book.position, book.dumped);
+            progress.loads = loads;
+        });
         let state = &self.state;
         let mut sent = shared.sent();
-        // What the dump has was applied, and what it said is lost. Of a replica that it does not know, nobody
-        // knows what was.
-        let lost =
-            sent.take_if(|key| state.last_of(key.replica).is_none_or(|last| key.sequence <= last));
-        let is_known = state.knows(sent.replica());
-        match sent.has_written() && !is_known {
+        // What the dump has was applied, and what it said is lost. Of a replica that it does not know, or that is
+        // fenced off, nobody will tell anything.
+        let is_lost = |key: &EntryKey| {
+            !state.knows(key.replica)
+                || state.last_of(key.replica).is_none_or(|last| key.sequence <= last)
+        };
+        let lost = sent.take_if(is_lost);
+        let own = sent.replica();
+        let is_known = state.knows(own);
+        let is_gone = sent.has_written() && !is_known;
+        match is_gone || state.has_fenced(own) {
             true => sent.begin_anew(),
             false => sent.note_known(is_known),
         }
         drop(sent);
+        if is_gone && !lost.is_empty() {
+            // Before anything is asked anew of this replica: what is lost can come no more.
+            shared.queue.push_first(Call::of_replica(Content::Fence(own)));
+        }
         shared.unknown(lost, &Reason::Loaded(dump.position));
         Ok(())
     }
@@ -248,17 +268,24 @@ mod tests {
     #[test]
     fn the_one_whose_entry_crosses_a_multiple_makes_the_dump() {
         let mut growth = Growth::new(100);
-        let due: Vec<bool> = (0..6).map(|at| growth.is_due(at * 40, (at + 1) * 40)).collect();
+        let due: Vec<bool> = (0..6).map(|at| growth.is_due(at * 40, (at + 1) * 40, 0)).collect();
         assert_eq!(due, [false, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_large_forest_is_dumped_less_often() {
+        let mut growth = Growth::new(100);
+        assert!(!growth.is_due(80, 120, 1_000));
+        assert!(growth.is_due(980, 1_020, 1_000));
     }
 
     #[test]
     fn whoever_writes_makes_a_dump_at_last_if_nobody_else_does() {
         let mut growth = Growth::new(100);
         // Others make the log cross each multiple.
-        let due = (1..).find(|at| growth.is_due(at * 100, at * 100 + 1));
+        let due = (1..).find(|at| growth.is_due(at * 100, at * 100 + 1, 0));
         assert!(due.is_some_and(|multiples| (2..10).contains(&multiples)), "{due:?}");
         // A dump has been made.
-        assert!(!growth.is_due(0, 1));
+        assert!(!growth.is_due(0, 1, 0));
     }
 }

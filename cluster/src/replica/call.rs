@@ -27,6 +27,24 @@ pub(super) enum Work {
     Statement(Content),
 }
 
+impl Work {
+    /// Returns how many bytes the commands have.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Work::Commands(commands) => commands.len(),
+            Work::Statement(_) => 0,
+        }
+    }
+
+    /// Takes the commands out.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        match self {
+            Work::Commands(commands) => std::mem::take(commands),
+            Work::Statement(_) => Vec::new(),
+        }
+    }
+}
+
 impl Call {
     pub(super) fn new(
         work: Work,
@@ -42,6 +60,11 @@ impl Call {
     pub(super) fn of_replica(content: Content) -> Self {
         let work = Work::Statement(content);
         Call { work, count: 0, reply: None, permit: None, sender: Uuid::nil() }
+    }
+
+    /// Takes room until the call is answered.
+    pub(super) fn with_permit(self, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Call { permit, ..self }
     }
 
     /// Notes that the replica sends the call now.

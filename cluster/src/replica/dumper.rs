@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 
 use super::call::Call;
@@ -15,6 +16,7 @@ use crate::state::Frozen;
 pub(super) struct Dumper<L> {
     pub(super) log: L,
     pub(super) shared: Arc<Shared>,
+    pub(super) room: Arc<Semaphore>,
     pub(super) due: Receiver<Due>,
 }
 
@@ -24,18 +26,26 @@ pub(super) struct Due {
     pub(super) asked: Option<oneshot::Sender<Result<bool>>>,
 }
 
+/// What has become of a dump: whether it is the newest one now, and how many bytes it has.
+struct Stored {
+    is_newest: bool,
+    bytes: u64,
+}
+
 impl<L: Log> Dumper<L> {
     pub(super) async fn run(mut self) {
         while let Some(Due { frozen, asked }) = self.due.recv().await {
             let position = frozen.position();
             let stored = self.store(frozen).await;
             match &stored {
-                Ok(true) => {
-                    tracing::info!(%position, "a dump is stored");
+                Ok(Stored { is_newest: true, bytes }) => {
+                    tracing::info!(%position, bytes, "a dump is stored");
                     self.shared.counters.dumps_stored.add(1);
-                    self.tell(Content::Dumped(position));
+                    self.tell(Content::Dumped(position, *bytes));
                 }
-                Ok(false) => tracing::debug!(%position, "another dump is stored"),
+                Ok(Stored { is_newest: false, .. }) => {
+                    tracing::debug!(%position, "another dump is stored")
+                }
                 Err(error) => {
                     tracing::warn!(%position, %error, "no dump is stored");
                     self.shared.counters.dump_failures.add(1);
@@ -43,21 +53,24 @@ impl<L: Log> Dumper<L> {
             }
             if let Some(asked) = asked {
                 // Who has asked may not wait any more.
-                drop(asked.send(stored));
+                drop(asked.send(stored.map(|stored| stored.is_newest)));
             }
         }
     }
 
-    async fn store(&self, frozen: Frozen) -> Result<bool> {
+    async fn store(&self, frozen: Frozen) -> Result<Stored> {
         let position = frozen.position();
-        let bytes = write(Arc::new(frozen)).await?;
-        Ok(self.log.store_dump(StoredDump { position, bytes }).await?)
+        let dump = StoredDump { position, bytes: write(Arc::new(frozen)).await? };
+        let bytes = dump.bytes.len() as u64;
+        Ok(Stored { is_newest: self.log.store_dump(dump).await?, bytes })
     }
 
     /// Tells all replicas, by an entry.
     fn tell(&self, content: Content) {
+        // Whoever closes the replica waits for it, or for the others that have all the room.
+        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
         // If nothing is taken in any more, the replica has ended.
-        drop(self.shared.queue.push(Call::of_replica(content)));
+        drop(self.shared.queue.push(Call::of_replica(content).with_permit(permit)));
     }
 }
 

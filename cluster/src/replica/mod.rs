@@ -81,7 +81,7 @@ struct Parts {
     /// What `close` waits for.
     rest: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
     /// Gives up the log, once no task has it any more.
-    release: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    release: tokio::sync::Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
 }
 
 /// Says how a replica does.
@@ -193,7 +193,8 @@ impl Replica {
             told: position,
             applier: applier.clone(),
         };
-        let dumping = Dumper { log: log.clone(), shared: Arc::clone(&shared), due };
+        let dumping =
+            Dumper { log: log.clone(), shared: Arc::clone(&shared), room: Arc::clone(&room), due };
         let spawn = |part| spawn_part(part, Arc::clone(&shared), stopped.clone());
         let rest = vec![
             spawn(Box::pin(appending.run())),
@@ -209,7 +210,7 @@ impl Replica {
             runtime: tokio::runtime::Handle::current(),
             stop: Mutex::new(Some(stop)),
             rest: tokio::sync::Mutex::new(rest),
-            release: Mutex::new(Some(Box::pin(log.release()))),
+            release: tokio::sync::Mutex::new(Some(Box::pin(log.release()))),
         };
         Ok(Replica { parts: Arc::new(parts) })
     }
@@ -333,12 +334,14 @@ impl Replica {
     ///
     /// Returns [`Ended`](Error::Ended) if the replica comes no further.
     pub async fn wait_for(&self, position: Position) -> Result<()> {
-        let mut progress = self.parts.shared.progress.subscribe();
-        let is_there = |progress: &Progress| progress.position >= position;
-        let there = progress.wait_for(|it| is_there(it) || it.ended.is_some()).await;
-        match there {
-            Ok(progress) if is_there(&progress) => Ok(()),
-            Ok(_) | Err(_) => Err(self.ended()),
+        let shared = &self.parts.shared;
+        let mut progress = shared.progress.subscribe();
+        // What is told is let go of at once: whoever tells the next waits for that.
+        let is_there = async { drop(progress.wait_for(|it| it.position >= position).await) };
+        tokio::select! {
+            biased;
+            () = is_there => Ok(()),
+            () = shared.until_ended() => Err(self.ended()),
         }
     }
 
@@ -366,7 +369,7 @@ impl Replica {
     pub fn status(&self) -> Status {
         let Parts { shared, room, .. } = &*self.parts;
         let progress = shared.progress.borrow().clone();
-        let trouble = (progress.ended.map(Trouble::Ended))
+        let trouble = (shared.ended().map(Trouble::Ended))
             .or(progress.append_trouble.map(Trouble::CannotAppend))
             .or(progress.follow_trouble.map(Trouble::CannotFollow));
         Status {
@@ -462,15 +465,18 @@ impl Replica {
             drop(frozen.await);
         }
         drop(locked(stop).take());
+        // Whoever drops this future leaves what is not done to the next one who closes.
         let mut rest = rest.lock().await;
-        for task in rest.drain(..) {
+        while let Some(task) = rest.last_mut() {
             // A task that has panicked is over as well.
             drop(task.await);
+            rest.pop();
         }
         shared.end(Reason::Closed);
-        let release = locked(release).take();
-        if let Some(release) = release {
-            release.await;
+        let mut release = release.lock().await;
+        if let Some(releasing) = release.as_mut() {
+            releasing.await;
+            *release = None;
         }
     }
 
@@ -493,9 +499,11 @@ impl Replica {
     ) -> Result<Ticket<A>> {
         let shared = &self.parts.shared;
         let (call, receiver) = Call::new(work, count, permit);
-        shared.counters.commands_submitted.add(count as u64);
         match shared.queue.push(call) {
-            Ok(number) => Ok(Ticket::new(receiver, Place::new(Arc::clone(shared), number), read)),
+            Ok(number) => {
+                shared.counters.commands_submitted.add(count as u64);
+                Ok(Ticket::new(receiver, Place::new(Arc::clone(shared), number), read))
+            }
             Err(reason) => Err(Error::NotMade { reason }),
         }
     }
@@ -568,10 +576,9 @@ fn spawn_part(
     let guard = EndsWithPart(shared);
     tokio::spawn(async move {
         let EndsWithPart(shared) = &guard;
-        let mut progress = shared.progress.subscribe();
         tokio::select! {
             _ = stopped.changed() => {}
-            _ = progress.wait_for(|progress| progress.ended.is_some()) => {}
+            () = shared.until_ended() => {}
             () = part => {}
         }
     })

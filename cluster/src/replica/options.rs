@@ -19,7 +19,8 @@ pub struct Options {
     /// command that is larger goes on in the next entry. 256 KiB if it is not said.
     pub most_entry_bytes: usize,
     /// After how many bytes of entries a dump is stored, and what the one before has is cut off from the
-    /// log. 64 MiB if it is not said. May differ between replicas.
+    /// log; at least as many as the last dump had, and each entry counts 256 more. 64 MiB if it is not said.
+    /// May differ between replicas.
     pub dump_every_bytes: u64,
     /// How long the start tries to reach the log, and to catch up with it. A minute if it is not said.
     pub start_timeout: Duration,

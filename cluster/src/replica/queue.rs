@@ -19,6 +19,8 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
+    /// What comes before all others. Nobody withdraws it.
+    first: VecDeque<Call>,
     /// By their numbers, which grow. A call that was withdrawn has left its place.
     calls: VecDeque<(u64, Option<Call>)>,
     withdrawn: usize,
@@ -46,6 +48,16 @@ impl Queue {
         Ok(number)
     }
 
+    /// Takes in a call that comes before all others, unless the queue is closed.
+    pub(super) fn push_first(&self, call: Call) {
+        let mut waiting = self.lock();
+        if waiting.closed.is_none() {
+            waiting.first.push_back(call);
+            drop(waiting);
+            self.arrived.notify_one();
+        }
+    }
+
     /// Takes a call out, unless it has been taken already.
     pub(super) fn withdraw(&self, number: u64) -> Option<Call> {
         let mut waiting = self.lock();
@@ -64,7 +76,7 @@ impl Queue {
         loop {
             // A call that arrives from now on is told of.
             let arrived = self.arrived.notified();
-            if self.lock().calls.iter().any(|(_, call)| call.is_some()) {
+            if !self.is_empty() {
                 return;
             }
             arrived.await;
@@ -75,6 +87,12 @@ impl Queue {
     pub(super) fn take_while(&self, mut take: impl FnMut(&Call) -> bool) -> Vec<Call> {
         let mut waiting = self.lock();
         let mut taken = Vec::new();
+        while waiting.first.front().is_some_and(&mut take) {
+            taken.extend(waiting.first.pop_front());
+        }
+        if !waiting.first.is_empty() {
+            return taken;
+        }
         while let Some((_, first)) = waiting.calls.front() {
             match first {
                 Some(call) if !take(call) => break,
@@ -91,9 +109,15 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.closed.get_or_insert(reason);
         waiting.withdrawn = 0;
+        let first = std::mem::take(&mut waiting.first);
         let calls = std::mem::take(&mut waiting.calls);
         drop(waiting);
-        calls.into_iter().filter_map(|(_, call)| call).collect()
+        first.into_iter().chain(calls.into_iter().filter_map(|(_, call)| call)).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        let waiting = self.lock();
+        waiting.first.is_empty() && waiting.calls.iter().all(|(_, call)| call.is_none())
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     pub(super) counters: Counters,
     /// How far the replica has come. Whoever waits for a position waits for a change of it.
     pub(super) progress: watch::Sender<Progress>,
+    /// Why nothing more is sent or applied, if that is so.
+    pub(super) ended: watch::Sender<Option<Reason>>,
     pub(super) queue: Queue,
     /// The forest, and how often a dump was loaded before it. Locked for as long as it takes to clone it or
     /// to put another in its place.
@@ -37,8 +39,6 @@ pub(super) struct Progress {
     pub(super) dumped: Position,
     /// How often a dump was loaded after the start.
     pub(super) loads: u64,
-    /// Why nothing more is sent or applied.
-    pub(super) ended: Option<Reason>,
     /// What the log has answered to the last attempt to append, if that was no success.
     pub(super) append_trouble: Option<LogError>,
     /// The same of the last attempt to follow the log.
@@ -61,6 +61,7 @@ impl Shared {
             options,
             counters: Counters::default(),
             progress: watch::Sender::new(progress),
+            ended: watch::Sender::new(None),
             queue: Queue::new(),
             tree: RwLock::new((tree, 0)),
             sent: Mutex::new(SentCalls::new()),
@@ -84,8 +85,8 @@ impl Shared {
 
     /// Returns whether entries are applied to the forest that the replica had after so many loads.
     pub(crate) fn is_current(&self, loads: u64) -> bool {
-        let progress = self.progress.borrow();
-        progress.loads == loads && progress.ended.is_none()
+        let is_last = self.progress.borrow().loads == loads;
+        is_last && self.ended().is_none()
     }
 
     pub(super) fn sent(&self) -> MutexGuard<'_, SentCalls> {
@@ -96,9 +97,7 @@ impl Shared {
     /// Sends and applies nothing any more, and tells all who wait. The first reason counts.
     pub(super) fn end(&self, reason: Reason) {
         let mut first = reason.clone();
-        self.progress.send_modify(|progress| {
-            first = progress.ended.get_or_insert(reason).clone();
-        });
+        self.ended.send_modify(|ended| first = ended.get_or_insert(reason).clone());
         for call in self.queue.close(first.clone()) {
             call.not_made(first.clone());
         }
@@ -109,7 +108,14 @@ impl Shared {
 
     /// Returns why nothing more is sent or applied, if that is so.
     pub(super) fn ended(&self) -> Option<Reason> {
-        self.progress.borrow().ended.clone()
+        self.ended.borrow().clone()
+    }
+
+    /// Returns when nothing more is sent or applied.
+    pub(super) async fn until_ended(&self) {
+        let mut ended = self.ended.subscribe();
+        // The sender is in here, so it is not gone.
+        drop(ended.wait_for(Option::is_some).await.map(drop));
     }
 
     /// Takes a call out of the queue, and returns whether it was there.

@@ -1,7 +1,11 @@
 //! What those who wait are told when something ends before its time.
 
-use provider_tree::ResourceClass;
-use provider_tree_cluster::command::{Command, Create, Release, Take};
+use std::future::IntoFuture;
+
+use provider_tree::{Expect, Inventories, Inventory, ProviderSpec, ResourceClass};
+use provider_tree_cluster::command::{
+    Batch, Claim, Command, Configure, ConsumerChange, Create, Release, Take,
+};
 use provider_tree_cluster::log::{EntryKey, Log, Position};
 use provider_tree_cluster::{Error, FORMAT, Halt, Options, Reason, Replica, Trouble};
 use uuid::Uuid;
@@ -120,16 +124,113 @@ fn who_asks_for_classes_teaches_no_names() {
     });
 }
 
+#[test]
+fn a_batch_may_claim_of_the_classes_that_it_brings() {
+    quickly(async {
+        let log = MemoryLog::new();
+        let replica = start(&log).await;
+        let (host, vm) = (Uuid::new_v4(), Uuid::new_v4());
+        let vcpu = || Inventories::new().with(ResourceClass::VCPU, Inventory::new(8));
+        let created = Batch {
+            created: vec![ProviderSpec::new(host, "host").with_inventories(vcpu())],
+            consumers: vec![ConsumerChange::Claim(Claim::new(vm).take(
+                host,
+                ResourceClass::VCPU,
+                1,
+            ))],
+            ..Batch::default()
+        };
+        let expect = Expect::Any;
+        let configured = Batch {
+            configured: vec![Configure { provider: host, edit: vcpu().into(), expect }],
+            consumers: vec![ConsumerChange::Replace {
+                claim: Claim::new(vm).take(host, ResourceClass::VCPU, 2),
+                expect,
+            }],
+            ..Batch::default()
+        };
+        // Of a process that knows the classes, which this one has not met.
+        let entries = [(created, "CUSTOM_BROUGHT_A"), (configured, "CUSTOM_BROUGHT_B")];
+        let other = Uuid::new_v4();
+        for ((batch, class), sequence) in entries.into_iter().zip(1..) {
+            assert_eq!(ResourceClass::find(class), None);
+            let entry = entry_of(batch.into(), class);
+            log.append(EntryKey { replica: other, sequence }, entry.into()).await.unwrap();
+            replica.sync().await.unwrap();
+            let class = ResourceClass::find(class).expect("it was brought");
+            let held = replica.forest().allocations(vm).expect("it was claimed");
+            assert_eq!((held.allocations[0].class, held.allocations[0].amount), (class, sequence));
+        }
+    });
+}
+
+#[test]
+fn a_statement_behind_an_empty_call_is_made() {
+    quickly(async {
+        let log = MemoryLog::new();
+        let (one, other) = (start(&log).await, start(&log.sibling()).await);
+        one.ask(root()).await.unwrap();
+        let fenced = one.status().replica;
+        log.set_gates(|gates| gates.appends = true);
+        let nothing = other.submit_all(Vec::<Create>::new()).await.unwrap();
+        let fencing = other.fence(fenced);
+        let (fenced_at, answers, ()) = tokio::join!(fencing, nothing.into_future(), async {
+            log.until(|kept| kept.attempts > 0).await;
+            log.set_gates(|gates| gates.appends = false);
+        });
+        assert!(answers.unwrap().answer.is_empty());
+        one.wait_for(fenced_at.unwrap()).await.unwrap();
+        one.sync().await.unwrap();
+        assert_ne!(one.status().replica, fenced);
+    });
+}
+
+#[test]
+fn a_fenced_replica_that_loads_a_dump_answers_what_it_has_sent() {
+    quickly(async {
+        let log = MemoryLog::new();
+        let (one, other) = (start(&log).await, start(&log.sibling()).await);
+        one.ask(root()).await.unwrap();
+        let fenced = one.status().replica;
+        log.set_gates(|gates| (gates.appends, gates.follows) = (true, true));
+        let late = sent(&log, &one, root()).await;
+        other.fence(fenced).await.unwrap();
+        // Its entry comes behind the fence, of which it does not learn.
+        log.set_gates(|gates| gates.appends = false);
+        while one.metrics().entries_appended < 2 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..2 {
+            other.ask(root()).await.unwrap();
+            assert!(other.store_dump().await.unwrap());
+        }
+        assert!(log.has_cut());
+        log.set_gates(|gates| gates.follows = false);
+        let told = late.await.unwrap_err();
+        let is_lost = matches!(told, Error::OutcomeUnknown { reason: Reason::Loaded(_), .. });
+        assert!(is_lost, "{told:?}");
+        one.close().await;
+    });
+}
+
 /// The entry of a process that knows this class.
 fn entry_that_asks_for(class: &str) -> Vec<u8> {
     let amounts = vec![(ResourceClass::VCPU, 1)];
-    let take = Command::from(Take { provider: Uuid::nil(), amounts });
-    let bytes = postcard::to_stdvec(&take).unwrap();
-    let at = bytes.windows(5).position(|bytes| bytes == b"\x04VCPU").unwrap();
+    entry_of(Take { provider: Uuid::nil(), amounts }.into(), class)
+}
+
+/// The entry with a command that has this class wherever the one given has VCPU.
+fn entry_of(command: Command, class: &str) -> Vec<u8> {
+    const VCPU: &[u8] = b"\x04VCPU";
+    let bytes = postcard::to_stdvec(&command).unwrap();
     let mut written = vec![FORMAT, 0, 0];
-    written.extend_from_slice(&bytes[..at]);
-    written.push(u8::try_from(class.len()).unwrap());
-    written.extend_from_slice(class.as_bytes());
-    written.extend_from_slice(&bytes[at + 5..]);
+    let mut rest = &bytes[..];
+    while let Some(at) = rest.windows(VCPU.len()).position(|bytes| bytes == VCPU) {
+        written.extend_from_slice(&rest[..at]);
+        written.push(u8::try_from(class.len()).unwrap());
+        written.extend_from_slice(class.as_bytes());
+        rest = &rest[at + VCPU.len()..];
+    }
+    written.extend_from_slice(rest);
     written
 }

@@ -125,10 +125,14 @@ pub(crate) fn entry_bytes(basis: u64, kind: u64, rest: &[u8]) -> bytes::Bytes {
 pub(crate) fn decided(history: &[Entry]) -> Vec<(Position, Command)> {
     let mut known = HashMap::<Uuid, (u64, Position, Vec<u8>)>::new();
     let (mut dumped, mut horizon) = (Position(0), Position(0));
+    let mut fenced = HashMap::<Uuid, Position>::new();
     let mut all = Vec::new();
     for Entry { position, key: EntryKey { replica, sequence }, bytes } in history {
         assert_eq!(bytes[0], FORMAT);
         let ((basis, kind), rest) = postcard::take_from_bytes::<(u64, u64)>(&bytes[1..]).unwrap();
+        if fenced.contains_key(replica) {
+            continue;
+        }
         let last = match known.get(replica) {
             Some((last, ..)) => *last,
             None if *sequence == 1 && Position(basis) >= horizon => 0,
@@ -153,14 +157,21 @@ pub(crate) fn decided(history: &[Entry]) -> Vec<(Position, Command)> {
             }
             1 => known_one.2.extend_from_slice(rest),
             2 => {
-                let stored = Position(postcard::from_bytes::<u64>(rest).unwrap());
+                let (stored, _) = postcard::from_bytes::<(u64, u64)>(rest).unwrap();
+                let stored = Position(stored);
                 if stored > dumped {
                     known.retain(|_, (_, position, _)| *position >= dumped);
+                    fenced.retain(|_, position| *position >= dumped);
                     horizon = horizon.max(dumped);
                     dumped = stored;
                 }
             }
             3 => {}
+            4 => {
+                let replica = postcard::from_bytes::<Uuid>(rest).unwrap();
+                fenced.insert(replica, *position);
+                known.remove(&replica);
+            }
             other => panic!("an entry of kind {other}"),
         }
     }
