@@ -4,6 +4,7 @@ use provider_tree_cluster::command::Outcome;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::refusal::{Refusal, refusal};
 
@@ -29,8 +30,12 @@ pub(crate) enum Said {
     Refused { position: u64, refused: Refusal },
     /// It was not made, and never will be.
     NotMade { not_made: String },
-    /// It can't be known here whether it was made.
-    Unknown { unknown: String },
+    /// It can't be known here whether it was made; if so, this replica's entry has it.
+    Unknown {
+        unknown: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replica: Option<Uuid>,
+    },
     /// It makes no sense.
     Invalid { invalid: String },
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::{ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use provider_tree_cluster::Options;
 
 use crate::quote::{quote, without_credentials};
 
@@ -58,15 +59,23 @@ pub(crate) enum Command {
     ///   {"read": {"allocations": UUID}}
     ///   {"read": {"usage": {"provider": UUID-OR-NAME, "class": "VCPU"}}}
     ///   {"read": {"provider": UUID-OR-NAME}, "fresh": true}
+    ///
+    /// or what else a replica can be asked for: to wait for what was answered
+    /// anywhere before, and to fence another replica off, so that what it has on
+    /// its way is never made:
+    ///
     ///   {"sync": true}
+    ///   {"fence": UUID}
     ///
     /// The answers come in the order of the lines, each as soon as it is known:
     ///
     ///   {"line": 1, "position": 41, "ok": {...}}
     ///   {"line": 2, "position": 41, "refused": {"error": ..., ...}}
     ///   {"line": 3, "not_made": WHY}      it never will be
-    ///   {"line": 4, "unknown": WHY}       it may have been made
+    ///   {"line": 4, "unknown": WHY, "replica": UUID}    it may have been made
     ///   {"line": 5, "invalid": WHY}
+    ///
+    /// To a sync, the answer is which replica it is: {"replica": UUID}.
     #[command(verbatim_doc_comment)]
     Submit(SubmitOptions),
     /// Show how a served replica does, or how far a log has come
@@ -97,6 +106,9 @@ pub(crate) struct ServeOptions {
     pub(crate) lines: LineOptions,
 
     #[command(flatten)]
+    pub(crate) dumps: StoringOptions,
+
+    #[command(flatten)]
     pub(crate) log: LogOptions,
 }
 
@@ -111,7 +123,29 @@ pub(crate) struct SubmitOptions {
     pub(crate) lines: LineOptions,
 
     #[command(flatten)]
+    pub(crate) dumps: StoringOptions,
+
+    #[command(flatten)]
     pub(crate) log: LogOptions,
+}
+
+/// When dumps are stored.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct StoringOptions {
+    /// After how many bytes of entries a dump is stored [default: 64 MiB]
+    ///
+    /// What the dump before it has is cut off from the log.
+    #[arg(long, value_name = "BYTES")]
+    dump_every: Option<NonZeroU64>,
+}
+
+impl StoringOptions {
+    /// Returns the options of a replica that stores dumps so often.
+    pub(crate) fn of_replica(&self) -> Options {
+        let usual = Options::default();
+        let dump_every_bytes = self.dump_every.map_or(usual.dump_every_bytes, NonZeroU64::get);
+        Options { dump_every_bytes, ..usual }
+    }
 }
 
 /// How lines are answered.

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use crate::answer::{Answer, Said, outcome};
 use crate::lines::{Line, MOST_BYTES};
@@ -65,6 +66,7 @@ enum Work {
     Command(Waiting<Outcome>),
     /// A read, or nothing; after everything is applied that was in the log.
     Synced(JoinHandle<Result<Position, Error>>, Option<Read>),
+    Fenced(JoinHandle<Result<Position, Error>>),
     Read(Read),
 }
 
@@ -123,6 +125,7 @@ impl Pipeline {
                     Ok(What::Read(read, false)) => Work::Read(read),
                     Ok(What::Read(read, true)) => Work::Synced(self.sync(), Some(read)),
                     Ok(What::Sync) => Work::Synced(self.sync(), None),
+                    Ok(What::Fence(replica)) => Work::Fenced(self.fence(replica)),
                 };
                 (id, work)
             }
@@ -141,6 +144,11 @@ impl Pipeline {
     fn sync(&self) -> JoinHandle<Result<Position, Error>> {
         let replica = self.replica.clone();
         tokio::spawn(async move { replica.sync().await })
+    }
+
+    fn fence(&self, fenced: Uuid) -> JoinHandle<Result<Position, Error>> {
+        let replica = self.replica.clone();
+        tokio::spawn(async move { replica.fence(fenced).await })
     }
 
     /// Tells answers.
@@ -181,7 +189,8 @@ impl Pipeline {
                     Some(read) => self.read(&read),
                     None => {
                         let position = position.max(self.replica.position());
-                        Said::Ok { position: position.0, ok: json!({}) }
+                        let replica = self.replica.status().replica;
+                        Said::Ok { position: position.0, ok: json!({ "replica": replica }) }
                     }
                 },
                 Some(Ok(Err(error))) => Said::NotMade { not_made: error.to_string() },
@@ -190,6 +199,13 @@ impl Pipeline {
                     syncing.abort();
                     Said::NotMade { not_made: Reason::Deadline.to_string() }
                 }
+            },
+            // It may be made all the same, and whoever asks again loses nothing.
+            Work::Fenced(mut fencing) => match by(until, &mut fencing).await {
+                Some(Ok(Ok(position))) => Said::Ok { position: position.0, ok: json!({}) },
+                Some(Ok(Err(error))) => said_of_command(error),
+                Some(Err(error)) => Said::Unknown { unknown: error.to_string(), replica: None },
+                None => Said::Unknown { unknown: Reason::Deadline.to_string(), replica: None },
             },
             Work::Read(read) => self.read(&read),
         }
@@ -242,7 +258,15 @@ fn said_of_command(error: Error) -> Said {
             Said::Refused { position: position.0, refused: refusal(&error) }
         }
         error if error.is_refusal() => Said::NotMade { not_made: said(&error) },
-        error => Said::Unknown { unknown: said(&error) },
+        error => Said::Unknown { unknown: said(&error), replica: sent_by(&error) },
+    }
+}
+
+/// Returns which replica has sent a command whose outcome is not known, if it can be named.
+fn sent_by(error: &Error) -> Option<Uuid> {
+    match error {
+        Error::OutcomeUnknown { what, .. } => Some(what.replica).filter(|it| !it.is_nil()),
+        _ => None,
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum What {
     /// A read, and whether it is to have what was answered anywhere before.
     Read(Read, bool),
     Sync,
+    /// Has what another replica has on its way refused.
+    Fence(Uuid),
 }
 
 /// Represents a question about the forest.
@@ -56,10 +58,11 @@ struct Envelope {
     fresh: bool,
     #[serde(default)]
     sync: bool,
+    fence: Option<Uuid>,
 }
 
 /// The fields that a command alone never has.
-const FIELDS: [&str; 5] = ["command", "fresh", "id", "read", "sync"];
+const FIELDS: [&str; 6] = ["command", "fence", "fresh", "id", "read", "sync"];
 
 impl Request {
     pub(crate) fn parse(line: &[u8]) -> Self {
@@ -80,16 +83,16 @@ impl Request {
 
 impl Envelope {
     fn open(self) -> Result<What, String> {
-        let Envelope { _id, command, read, fresh, sync } = self;
-        match (command, read, sync) {
-            (Some(command), None, false) if !fresh => Ok(What::Command(Box::new(command))),
-            (None, Some(read), false) => Ok(What::Read(read, fresh)),
-            (None, None, true) if !fresh => Ok(What::Sync),
-            (None, None, false) => {
-                Err("none of \"command\", \"read\" and \"sync\" is asked for".to_owned())
-            }
+        const KINDS: &str = "\"command\", \"read\", \"sync\" and \"fence\"";
+        let Envelope { _id, command, read, fresh, sync, fence } = self;
+        match (command, read, sync, fence) {
+            (Some(command), None, false, None) if !fresh => Ok(What::Command(Box::new(command))),
+            (None, Some(read), false, None) => Ok(What::Read(read, fresh)),
+            (None, None, true, None) if !fresh => Ok(What::Sync),
+            (None, None, false, Some(replica)) if !fresh => Ok(What::Fence(replica)),
+            (None, None, false, None) => Err(format!("none of {KINDS} is asked for")),
             _ if fresh => Err("\"fresh\" belongs to a \"read\"".to_owned()),
-            _ => Err("more than one of \"command\", \"read\" and \"sync\"".to_owned()),
+            _ => Err(format!("more than one of {KINDS}")),
         }
     }
 }
@@ -134,6 +137,8 @@ mod tests {
             assert!(matches!(asked, Ok(What::Read(_, fresh)) if fresh == is_fresh), "{line}");
         }
         assert!(matches!(parse(r#"{"sync": true}"#).what, Ok(What::Sync)));
+        let fenced = parse(r#"{"fence": UUID, "id": 1}"#).what;
+        assert!(matches!(fenced, Ok(What::Fence(replica)) if replica.to_string() == UUID));
     }
 
     #[test]
@@ -165,6 +170,9 @@ mod tests {
             (r#"{"sync": false}"#, "none of"),
             (r#"{"sync": true, "read": {"allocations": UUID}}"#, "more than one"),
             (r#"{"sync": true, "fresh": true}"#, "belongs to a"),
+            (r#"{"fence": UUID, "sync": true}"#, "more than one"),
+            (r#"{"fence": UUID, "fresh": true}"#, "belongs to a"),
+            (r#"{"fence": true}"#, "at column"),
             (r#"{"sync": true, "sync": true}"#, "duplicate field `sync`"),
             (r#"{"sync": true, "else": 1}"#, "unknown field `else`"),
             (r#"{"read": {"everything": 1}}"#, "unknown variant `everything`"),

@@ -16,7 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures_util::stream::{self, StreamExt as _};
-use provider_tree_cluster::{Error, Options, Replica, StateDump};
+use provider_tree_cluster::{Error, Replica, StateDump};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -64,7 +64,7 @@ pub(crate) async fn run(options: ServeOptions) -> Result<ExitCode, Failure> {
     };
     let listener = TcpListener::bind(&options.listen).await.map_err(cant_listen)?;
     let address = listener.local_addr().map_err(cant_listen)?;
-    let running = Running::open(&options.log, Options::default(), &stop).await?;
+    let running = Running::open(&options.log, options.dumps.of_replica(), &stop).await?;
     let Some(running) = running else { return Ok(ExitCode::SUCCESS) };
     let served = Served {
         replica: running.replica.clone(),

@@ -32,8 +32,9 @@ pub(crate) async fn run(options: SubmitOptions) -> Result<ExitCode, Failure> {
         false => Box::new(File::open(file).map_err(Failure::unreadable(file))?),
     };
     let in_flight = options.lines.in_flight.get();
-    let most_outstanding = Options::default().most_outstanding.max(in_flight);
-    let replica = Options { most_outstanding, ..Options::default() };
+    let usual = options.dumps.of_replica();
+    let most_outstanding = usual.most_outstanding.max(in_flight);
+    let replica = Options { most_outstanding, ..usual };
     let Some(running) = Running::open(&options.log, replica, &stop).await? else {
         return Ok(ExitCode::from(signals::EXIT_CODE));
     };

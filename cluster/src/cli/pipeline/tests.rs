@@ -66,10 +66,12 @@ async fn at_the_deadline_a_command_is_unknown_if_it_was_sent_and_else_not_made()
     driver.ask(r#"{"sync": true}"#).await;
     let sent = driver.answer().await;
     assert!(sent["unknown"].as_str().unwrap().contains("the deadline has come"), "{sent}");
+    let replica = json!(driver.replica.status().replica);
+    assert_eq!(sent["replica"], replica);
     let waiting = driver.answer().await;
     assert_eq!(waiting, json!({ "line": 2, "not_made": "the deadline has come" }));
     // The log itself answers, and has nothing that is not applied.
-    assert_eq!(driver.answer().await["ok"], json!({}));
+    assert_eq!(driver.answer().await["ok"], json!({ "replica": replica }));
 
     driver.log.set(Gate::Open);
     driver.ask(r#"{"sync": true}"#).await;

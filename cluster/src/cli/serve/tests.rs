@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use provider_tree_cluster::Options;
 use tokio::sync::watch;
 
 use super::*;
