@@ -5,6 +5,7 @@
 //! | [`members`] | etcd in processes of its own, which can be killed, stopped and started anew |
 //! | [`proxy`] | a network between a client and a server, which can be cut, frozen and slowed down |
 //! | [`signal`] | signals to other processes |
+//! | [`spawn`](mod@spawn) | processes that end with the one that has started them |
 //!
 //! Everything blocks the thread that calls it, for as long as it takes.
 #![forbid(unsafe_code)]
@@ -17,7 +18,7 @@ pub mod proxy;
 #[cfg(unix)]
 pub mod signal;
 #[cfg(unix)]
-mod spawn;
+pub mod spawn;
 
 #[cfg(unix)]
 pub use members::{Member, Members, Options};

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 /// Returns a command that runs a program which is killed when this process ends.
-pub(crate) fn command(program: &str) -> Command {
+pub fn command(program: &str) -> Command {
     match *HAS_SETPRIV {
         true => {
             let mut command = Command::new("setpriv");
@@ -23,7 +23,7 @@ pub(crate) fn command(program: &str) -> Command {
 }
 
 /// Starts what [`command`] has returned.
-pub(crate) fn spawn(command: Command) -> io::Result<Child> {
+pub fn spawn(command: Command) -> io::Result<Child> {
     let gone = || io::Error::other("the thread that starts processes has ended");
     let (answer, started) = channel();
     SPAWNER.send(Job { command, answer }).map_err(|_| gone())?;
