@@ -70,7 +70,7 @@ fn each_kind_of_line_has_its_kind_of_answer_in_the_order_of_the_lines() {
     assert_eq!(answer(14)["ok"]["cordoned"], true);
     assert_eq!(answer(14)["ok"]["usages"]["VCPU"]["used"], 8);
     assert_eq!(answer(15)["refused"]["error"], "UnknownProvider");
-    assert_eq!(answer(16)["ok"], json!({}));
+    assert!(answer(16)["ok"]["replica"].as_str().unwrap().parse::<Uuid>().is_ok());
     assert!(answer(16)["position"].as_u64() >= answer(8)["position"].as_u64());
     assert_eq!(answer(17)["ok"], json!({ "receipts": [] }));
     assert_eq!(answer(18)["refused"]["error"], "InUse");
@@ -97,6 +97,25 @@ fn nothing_is_answered_with_nothing() {
     let folder = Folder::new();
     let ran = run(&["submit", "--local", &folder.log(), "-"], "").expect(0);
     assert_eq!(ran.out, "");
+}
+
+#[test]
+fn a_replica_that_is_fenced_off_goes_on_as_another_one() {
+    let folder = Folder::new();
+    let mut running = Running::start(&["submit", "--local", &folder.log()]);
+    let mut ask = |line: Value| {
+        running.write(&lines(&[line]));
+        running.answer()
+    };
+    assert_eq!(ask(host(8))["ok"], json!({}));
+    let before = ask(json!({ "sync": true }))["ok"]["replica"].clone();
+    let someone = ask(json!({ "fence": Uuid::from_u128(1), "id": 1 }));
+    assert_eq!((&someone["ok"], &someone["id"]), (&json!({}), &json!(1)));
+    assert_eq!(ask(json!({ "sync": true }))["ok"]["replica"], before);
+    let itself = ask(json!({ "fence": before }));
+    assert!(itself["position"].as_u64() > someone["position"].as_u64());
+    assert_eq!(ask(claim(1, 3))["ok"]["consumer"], json!(Uuid::from_u128(1)));
+    assert_ne!(ask(json!({ "sync": true }))["ok"]["replica"], before);
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! | [`full`] | a member without room |
 //! | [`versions`] | an entry of a version to come |
 #![cfg(target_os = "linux")]
-#![allow(clippy::disallowed_types, reason = "nothing here is of the forest")]
+#![expect(clippy::disallowed_types, reason = "nothing here is of the forest")]
 
 mod chaos;
 mod deeds;
