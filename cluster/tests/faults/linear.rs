@@ -29,6 +29,9 @@ const CALLS: usize = 16;
 /// How long a line may take, in milliseconds.
 const DEADLINE: &[&str] = &["--deadline", "1500"];
 
+/// How many histories there are, at least.
+const HISTORIES: usize = 8;
+
 /// How many commands of unknown outcome a history may have.
 const MOST_UNKNOWN: usize = CALLERS;
 
@@ -55,7 +58,7 @@ fn an_order_explains_what_changes_and_fresh_reads_have_answered() {
     let until = Instant::now() + length(Duration::from_secs(8));
     let mut windows = Vec::new();
     let faults = thread::scope(|scope| {
-        let chaos = [(KINDS, 50..400), (chaos::OF_REPLICAS, 50..500)];
+        let chaos = [(KINDS, 100..500), (chaos::OF_REPLICAS, 200..800)];
         let chaos = chaos.map(|(kinds, lasting)| {
             let (site, processes, rng) = (&site, &processes, rng.fork());
             let chaos = Chaos { site, processes, kinds, lasting, rng };
@@ -63,7 +66,8 @@ fn an_order_explains_what_changes_and_fresh_reads_have_answered() {
         });
         let mut callers = Callers::new(&site, &processes);
         let mut state = callers.state();
-        while Instant::now() < until {
+        // On a busy machine some are made after the faults.
+        while Instant::now() < until || windows.len() < HISTORIES {
             callers.start_all();
             let window = callers.window(&mut rng, state, windows.len() as u64, || {});
             state = last_state(&window.history);
@@ -97,8 +101,8 @@ fn an_order_explains_what_changes_and_fresh_reads_have_answered() {
         windows.len(),
         events().count(),
     );
-    assert!(windows.len() >= 3 && events().count() >= 60 && overlaps >= 20 && refused >= 5);
-    assert!(unknown >= 1 && faults.values().sum::<usize>() >= 10, "{faults:?}");
+    assert!(events().count() >= 60 && overlaps >= 20 && refused >= 5);
+    assert!(unknown >= 1 && faults.values().sum::<usize>() >= 8, "{faults:?}");
     // One that was altered may happen to be explained by another order.
     assert!(rejected * 2 > altered && altered >= 1, "{rejected} of {altered}");
 }
