@@ -16,7 +16,7 @@ pub struct Options {
     /// said.
     pub most_outstanding: usize,
     /// How many bytes of commands are put into one entry, at most; the log has a bound of its own. A single
-    /// command that is larger goes on in the next entry. 256 KiB if it is not said.
+    /// command that is larger goes on in the next entry. 1 MiB if it is not said.
     pub most_entry_bytes: usize,
     /// After how many bytes of entries a dump is stored, and what the one before has is cut off from the
     /// log; at least as many as the last dump had, and each entry counts 256 more. 64 MiB if it is not said.
@@ -30,7 +30,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             most_outstanding: 65_536,
-            most_entry_bytes: 256 << 10,
+            most_entry_bytes: 1 << 20,
             dump_every_bytes: 64 << 20,
             start_timeout: Duration::from_secs(60),
         }
