@@ -24,7 +24,7 @@ const CLAIMS: u128 = 120;
 const MOST_ANSWERED: usize = 60;
 
 /// The variable that says when the tool is killed.
-const SEED: &str = "KILLED_SEED";
+const KILLED_SEED: &str = "KILLED_SEED";
 
 /// Numbers the rounds until it is time to end.
 fn rounds() -> impl Iterator<Item = u128> {
@@ -49,9 +49,9 @@ const DUMP_EVERY: [&str; 2] = ["--dump-every", "3000"];
 
 /// Says after how many answers the tool is killed each time, and prints how to have it so again.
 fn moments(test: &str) -> impl Iterator<Item = usize> {
-    let given = std::env::var(SEED).ok();
+    let given = std::env::var(KILLED_SEED).ok();
     let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
-    println!("{test}: {SEED}={seed}");
+    println!("{test}: {KILLED_SEED}={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     std::iter::repeat_with(move || rng.usize(..=MOST_ANSWERED))
 }

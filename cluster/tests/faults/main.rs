@@ -33,13 +33,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// The variable that says what is chosen.
-const SEED: &str = "FAULTS_SEED";
+const FAULTS_SEED: &str = "FAULTS_SEED";
 
 /// Returns the choices of a test, and prints how to get them again.
 fn choices(test: &str) -> fastrand::Rng {
-    let given = std::env::var(SEED).ok();
+    let given = std::env::var(FAULTS_SEED).ok();
     let seed = given.map_or_else(|| fastrand::u64(..), |text| text.parse().unwrap());
-    eprintln!("{test}: {SEED}={seed}");
+    eprintln!("{test}: {FAULTS_SEED}={seed}");
     fastrand::Rng::with_seed(seed)
 }
 
