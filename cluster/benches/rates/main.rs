@@ -81,11 +81,14 @@ async fn etcd(plan: Plan, count: usize) -> Outcome {
         println!("claims as transactions, {clients:2} client(s)      {done}");
         best = best.max(done);
     }
+    // Each with a forest in which nothing is held yet.
+    let site = Site::on_etcd(&members, 1, options()).await?;
+    let together = load::saturate(&site, Load { group: 100 }, plan.length, &members).await?;
+    println!("claims, by the hundred                   {together}");
+    site.close().await;
     let site = Site::on_etcd(&members, 1, options()).await?;
     let alone = load::saturate(&site, Load { group: 1 }, plan.length, &members).await?;
     println!("claims, each by itself                   {alone}");
-    let together = load::saturate(&site, Load { group: 100 }, plan.length, &members).await?;
-    println!("claims, by the hundred                   {together}");
     let again = peers::puts(&members, plan.length).await?;
     println!("plain puts again                         {again}");
     let claims = together.max(alone);
@@ -148,11 +151,13 @@ async fn local(plan: Plan) -> Outcome {
     let appends = peers::appends(&log, 64, plan.length).await?;
     println!("appends of 256 bytes, 64 at a time       {appends}");
     drop(log);
+    let site = Site::on_file(&folder.path().join("hundreds.log"), options()).await?;
+    let together = load::saturate(&site, Load { group: 100 }, plan.length, &()).await?;
+    println!("claims, by the hundred                   {together}");
+    site.close().await;
     let site = Site::on_file(&folder.path().join("claims.log"), options()).await?;
     let alone = load::saturate(&site, Load { group: 1 }, plan.length, &()).await?;
     println!("claims, each by itself                   {alone}");
-    let together = load::saturate(&site, Load { group: 100 }, plan.length, &()).await?;
-    println!("claims, by the hundred                   {together}");
     for percent in [10, 50, 90] {
         let rate = alone.rate * f64::from(percent) / 100.0;
         let latency = load::pace(&site, rate, plan.length).await?;
