@@ -17,6 +17,8 @@ pub(crate) struct Figures {
     /// Entries a second, and the mean bytes of one.
     pub(crate) entries: f64,
     pub(crate) bytes: f64,
+    /// How many microseconds a replica has taken to apply a claim.
+    pub(crate) applied: f64,
     /// How many processors this process was busy with, and the members.
     pub(crate) own: f64,
     pub(crate) of_members: f64,
@@ -39,7 +41,14 @@ impl Figures {
         let grown = |count| (sum(after, count) - sum(before, count)) as f64;
         let entries: f64 = grown(|metrics| metrics.entries_appended);
         let bytes: f64 = grown(|metrics| metrics.bytes_appended);
-        Figures { entries: entries / time.as_secs_f64(), bytes: bytes / entries.max(1.0), ..self }
+        let micros: f64 = grown(|metrics| metrics.apply_micros);
+        let claims = self.rate * time.as_secs_f64() * after.len() as f64;
+        Figures {
+            entries: entries / time.as_secs_f64(),
+            bytes: bytes / entries.max(1.0),
+            applied: micros / claims.max(1.0),
+            ..self
+        }
     }
 }
 
@@ -51,6 +60,7 @@ impl fmt::Display for Figures {
         }
         if self.entries > 0.0 {
             write!(f, ", {:5.0} entries/s of {:6.1} KiB", self.entries, self.bytes / 1024.0)?;
+            write!(f, ", applied in {:.2} us", self.applied)?;
         }
         write!(f, ", processors {:.2}", self.own)?;
         if self.of_members > 0.0 {
