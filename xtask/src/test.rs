@@ -162,7 +162,9 @@ fn docs(workspace: &Workspace) -> Result<Note, Failure> {
 /// The integration tests that are run with optimisation, and those that are quick without.
 fn optimised_and_quick(workspace: &Workspace) -> (Vec<Target>, Vec<Target>) {
     let is_optimised = |target: &Target| OPTIMISED_TESTS.contains(&target.name.as_str());
-    workspace.targets("test").into_iter().partition(is_optimised)
+    let tests = workspace.targets("test").into_iter();
+    let has_own_step = |target: &Target| cluster::MEMBERS.contains(&target.package.as_str());
+    tests.filter(|target| !has_own_step(target)).partition(is_optimised)
 }
 
 /// The tests of every member but the one that an interpreter has to load, and those that are tested with all
