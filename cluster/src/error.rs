@@ -11,27 +11,40 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Says why a command has no answer, or not the one that was hoped for.
 ///
-/// | error | was the command made? |
-/// |---|---|
-/// | [`Refused`](Self::Refused), [`RefusedEarly`](Self::RefusedEarly), [`NotMade`](Self::NotMade), [`TooLarge`](Self::TooLarge), [`Busy`](Self::Busy) | no, and never will be |
-/// | [`OutcomeUnknown`](Self::OutcomeUnknown) | perhaps |
-/// | [`Log`](Self::Log), [`Ended`](Self::Ended), [`Dump`](Self::Dump) | there was none |
+/// | error | was the command made? | then |
+/// |---|---|---|
+/// | [`Refused`](Self::Refused), [`RefusedEarly`](Self::RefusedEarly) (from [`check`](crate::Replica::check) alone) | no | as with `provider_tree`: ask for something else |
+/// | [`NotMade`](Self::NotMade) | no, and it never will be | by its [`Reason`] |
+/// | [`TooLarge`](Self::TooLarge) | no | ask for less at once: the bound is 64 MiB for one call |
+/// | [`Busy`](Self::Busy) | no | wait for an answer, or use `submit`, which waits |
+/// | [`OutcomeUnknown`](Self::OutcomeUnknown) | perhaps | see below |
+/// | [`Log`](Self::Log), [`Ended`](Self::Ended), [`Dump`](Self::Dump) | the call was no command | ask again if [`LogError::is_temporary`]; an ended replica is to be started anew |
 ///
-/// # How to find out what an unknown outcome was
+/// # What to do about an unknown outcome
 ///
-/// Whoever asks chooses the uuids, so every command leaves something to look for: after
-/// [`sync`](crate::Replica::sync), on any replica, [`allocations`](crate::Forest::allocations) shows whether
-/// the consumer of a claim holds what was asked, and [`find`](crate::Forest::find) whether a provider is
-/// there. If it is there, the command was made.
+/// The command may have been made, or may yet be: its replica may go on trying to get it into the log, or the network
+/// may hold it.
 ///
-/// If it is not there, the command may yet come: its replica may go on trying to get it into the log, or the
-/// network may hold it. So
+/// - *On the same replica*, ask again for the same: it makes one command after the other, also after its uuid has
+///   changed. That is safe for what names its own consumer or provider (table).
+/// - *On another replica*: (1) [fence](crate::Replica::fence) the replica off that [`Sent`] names. When that is
+///   answered, what it had not got into the log is refused by all, for ever, and what it had is applied here. Doing
+///   so twice, or to a replica that there is not, harms nobody. (2) Look whether it was made (table). (3) If not,
+///   ask again.
 ///
-/// - *the same replica* may be asked for the same again: it makes one command after the other, so the second
-///   is refused as [`AlreadyHeld`](provider_tree::Error::AlreadyHeld), with the generation, if the first was
-///   made;
-/// - before it is asked of *another replica*, the first one has to be [fenced](crate::Replica::fence) off:
-///   what it has not got into the log by then is refused by all, for ever.
+/// Whoever may be killed while it waits notes [`Status::replica`](crate::Status::replica) before its first command,
+/// and after each [`Forgotten`](Reason::Forgotten): that is what its successor fences off. A log in a file has one
+/// process, so there nothing is to be fenced off: once it is opened, what was on its way is there or never comes.
+///
+/// | command | it was made if | asked again, it answers |
+/// |---|---|---|
+/// | `Claim`, `Lease`, `ClaimPartly` | [`allocations`](crate::Forest::allocations) of its consumer show it (if nobody has ended them since) | `AlreadyHeld`, or `ConsumerExists` |
+/// | `Replace`, `Configure`, `Batch` | the generation has grown, if it expected one | `ConsumerConflict`, `GenerationConflict`, if it expected one |
+/// | `Release`, `Cancel` | the consumer holds nothing | `ConsumerNotFound`, `LeaseEnded` |
+/// | `Confirm`, `Renew` | the generation has grown | `ConsumerConflict`, or `NotLeased` |
+/// | `Create`, `Remove`, `Move`, `Rename`, `Cordon` | [`find`](crate::Forest::find) and the structure show it | an error that says so, or that nothing has changed |
+/// | `Populate`, `Expire` | | the same as before: it may be asked again |
+/// | `Take`, `PutBack` | nothing tells | made twice: where an outcome may be unknown, use a consumer |
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -63,14 +76,14 @@ pub enum Error {
     /// It can't be known here whether the command has been made, or what it answered.
     #[error("the outcome of {what} is not known: {reason}")]
     OutcomeUnknown {
-        /// Which entry has it.
+        /// Who has sent it, and in which entry.
         what: Sent,
         /// Why the outcome is not known.
         reason: Reason,
     },
 
-    /// A command has more bytes than one may have.
-    #[error("a command of {bytes} bytes is too large (at most {most})")]
+    /// A call has more bytes of commands than one may have.
+    #[error("commands of {bytes} bytes are too large for one call (at most {most})")]
     TooLarge {
         /// How many bytes it has.
         bytes: usize,
@@ -102,6 +115,12 @@ pub enum Error {
 }
 
 /// Says why a command was not made, or why its outcome is not known.
+///
+/// | reason | then |
+/// |---|---|
+/// | [`Deadline`](Self::Deadline), [`Forgotten`](Self::Forgotten), [`Loaded`](Self::Loaded) | ask again, as [`Error`] says |
+/// | [`Log`](Self::Log) with [`Denied`](LogError::Denied) or [`EntryTooLarge`](LogError::EntryTooLarge) | mend what the log refuses: the replica works on |
+/// | [`Log`](Self::Log) with anything else, [`Closed`](Self::Closed), [`Halted`](Self::Halted) | the replica works no more: start another (a file: open it anew); [`Halt`] says what else |
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -131,7 +150,7 @@ pub enum Reason {
 pub struct Sent {
     /// The replica.
     pub replica: Uuid,
-    /// The entry's number; `None` if it is not known here.
+    /// The entry's number, for logs; `None` at a deadline, when it may not have one yet.
     pub sequence: Option<u64>,
 }
 

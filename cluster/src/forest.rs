@@ -27,7 +27,9 @@ pub struct Forest {
 }
 
 impl Forest {
-    /// Returns whether the replica is alive, and applies entries to this forest.
+    /// Returns whether the replica is alive, and applies entries to this forest. O(1): look before each search.
+    /// If it is not, take [`Replica::forest`](crate::Replica::forest) and views of it anew. What was found in the
+    /// old one, as a claim, is as good as before as a command, which names providers by their uuids.
     pub fn is_current(&self) -> bool {
         self.shared.upgrade().is_some_and(|shared| shared.is_current(self.loads))
     }

@@ -97,7 +97,14 @@ pub(crate) enum Applied {
     Mark(Uuid),
 }
 
-/// Says why a replica can apply no more: it would not come to what the others come to.
+/// Says why a replica can apply no more: it would not come to what the others come to. It goes on to be read.
+///
+/// | halt | then |
+/// |---|---|
+/// | [`Format`](Self::Format), [`DumpFormat`](Self::DumpFormat) with [`Version`](FormatError::Version) | start a release that reads it |
+/// | the same with [`Malformed`](FormatError::Malformed), [`Missing`](Self::Missing), [`GroupTooLarge`](Self::GroupTooLarge), [`Dump`](Self::Dump) | the log is damaged: see [operating](crate::operating) |
+/// | [`ForestFull`](Self::ForestFull) | the same entry is applied, and met, at each start: the forest is at one of the [limits](provider_tree::docs::limits), and so is every replica's |
+/// | [`Panicked`](Self::Panicked) | a fault of this program: start another release |
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Halt {

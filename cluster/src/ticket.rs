@@ -9,7 +9,7 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::command::Outcome;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Reason, Result, Sent};
 use crate::log::Position;
 use crate::replica::Shared;
 
@@ -59,6 +59,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Self {
         Place { shared, number }
+    }
+
+    /// Names who has sent the call.
+    fn sender(&self) -> Sent {
+        self.shared.sender_of(self.number)
     }
 
     /// Takes the call out of the queue. Returns `false` if it has been taken, to be sent.
@@ -132,8 +137,7 @@ impl<A> Rest<A> {
         if self.place.withdraw() {
             return Err(Error::NotMade { reason });
         }
-        let what = self.place.shared.sent_last();
-        // Who has sent it may have changed since: then it is answered.
+        let what = self.place.sender();
         match reply() {
             Some(reply) => self.read(reply),
             None => Err(Error::OutcomeUnknown { what, reason }),
@@ -142,7 +146,7 @@ impl<A> Rest<A> {
 
     /// What is known of a call that was dropped without a reply, as a part of the replica that panics may do.
     fn lost(&self) -> Error {
-        Error::OutcomeUnknown { what: self.place.shared.sent_last(), reason: Reason::Closed }
+        Error::OutcomeUnknown { what: self.place.sender(), reason: Reason::Closed }
     }
 }
 

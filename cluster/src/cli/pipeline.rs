@@ -66,7 +66,6 @@ enum Work {
     Command(Waiting<Outcome>),
     /// A read, or nothing; after everything is applied that was in the log.
     Synced(JoinHandle<Result<Position, Error>>, Option<Read>),
-    Fenced(JoinHandle<Result<Position, Error>>),
     Read(Read),
 }
 
@@ -125,7 +124,7 @@ impl Pipeline {
                     Ok(What::Read(read, false)) => Work::Read(read),
                     Ok(What::Read(read, true)) => Work::Synced(self.sync(), Some(read)),
                     Ok(What::Sync) => Work::Synced(self.sync(), None),
-                    Ok(What::Fence(replica)) => Work::Fenced(self.fence(replica)),
+                    Ok(What::Fence(replica)) => Work::Known(self.fence(replica, until).await),
                 };
                 (id, work)
             }
@@ -146,9 +145,16 @@ impl Pipeline {
         tokio::spawn(async move { replica.sync().await })
     }
 
-    fn fence(&self, fenced: Uuid) -> JoinHandle<Result<Position, Error>> {
-        let replica = self.replica.clone();
-        tokio::spawn(async move { replica.fence(fenced).await })
+    /// Fences a replica off. The lines behind it wait: what they ask for is to come after the fence.
+    async fn fence(&self, fenced: Uuid, until: Option<Instant>) -> Said {
+        // It may be made all the same, and whoever asks again loses nothing.
+        let unknown = |why: String| Said::Unknown { unknown: why, replica: None };
+        match by(until, self.replica.fence(fenced)).await {
+            Some(Ok(position)) => Said::Ok { position: position.0, ok: json!({}) },
+            Some(Err(error @ Error::OutcomeUnknown { .. })) => unknown(error.to_string()),
+            Some(Err(error)) => said_of_command(error),
+            None => unknown(Reason::Deadline.to_string()),
+        }
     }
 
     /// Tells answers.
@@ -199,13 +205,6 @@ impl Pipeline {
                     syncing.abort();
                     Said::NotMade { not_made: Reason::Deadline.to_string() }
                 }
-            },
-            // It may be made all the same, and whoever asks again loses nothing.
-            Work::Fenced(mut fencing) => match by(until, &mut fencing).await {
-                Some(Ok(Ok(position))) => Said::Ok { position: position.0, ok: json!({}) },
-                Some(Ok(Err(error))) => said_of_command(error),
-                Some(Err(error)) => Said::Unknown { unknown: error.to_string(), replica: None },
-                None => Said::Unknown { unknown: Reason::Deadline.to_string(), replica: None },
             },
             Work::Read(read) => self.read(&read),
         }

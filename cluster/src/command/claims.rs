@@ -93,7 +93,8 @@ impl Claim {
     }
 }
 
-/// Names the providers by their uuids. A claim that names no consumer gets a random one.
+/// Names the providers by their uuids. A claim that names no consumer gets a random one, another one each time:
+/// whoever may have to ask for the same again keeps the command.
 impl From<&provider_tree::Claim> for Claim {
     fn from(claim: &provider_tree::Claim) -> Self {
         let line = |(provider, class, amount): (provider_tree::Provider, _, _)| {
@@ -155,7 +156,8 @@ pub struct ClaimPartly {
     pub claim: Claim,
 }
 
-/// Makes a claim until a deadline.
+/// Makes a claim until a deadline. What is leased stays held until somebody sends [`Expire`]: no replica does so by
+/// itself, as none looks at a clock.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lease {
@@ -211,7 +213,9 @@ pub struct Cancel {
     pub generation: u64,
 }
 
-/// Ends all leases whose deadline has come.
+/// Ends all leases whose deadline has come. One process is to send this now and then, such as when
+/// [`next_deadline`](crate::Forest::next_deadline) says so; the unit of time is the callers' own, the same for all,
+/// such as milliseconds since 1970.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expire {

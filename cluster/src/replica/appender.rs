@@ -14,7 +14,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::backoff::Backoff;
-use super::call::{Call, Work};
+use super::call::Work;
 use super::shared::Shared;
 use crate::entry::{Content, OVERHEAD, Statement};
 use crate::error::Reason;
@@ -47,12 +47,31 @@ enum GivenUp {
 impl<L: Log> Appender<L> {
     /// Appends until the replica ends.
     pub(super) async fn run(self) {
+        let mut backoff = Backoff::default();
         loop {
-            self.shared.queue.wait().await;
-            if let Some(group) = self.next_group() {
-                self.append_group(group).await;
+            self.shared.queue.wait(|| self.shared.sent().owes()).await;
+            if let Some(fence) = self.next_fence() {
+                match self.append_group(fence).await {
+                    Ok(()) => backoff.reset(),
+                    // What comes after it must not come before it.
+                    Err(reason) => {
+                        let calls = self.shared.queue.take_all();
+                        calls.into_iter().for_each(|call| call.not_made(reason.clone()));
+                        backoff.wait().await;
+                    }
+                }
+            } else if let Some(group) = self.next_group() {
+                // Whoever waits has been told.
+                _ = self.append_group(group).await;
             }
         }
+    }
+
+    /// Notes a fence that the replica owes for one of its former uuids.
+    fn next_fence(&self) -> Option<Group> {
+        let basis = self.shared.progress.borrow().position;
+        let (former, first) = self.shared.sent().note_fence()?;
+        Some(Group { contents: vec![Content::Fence(former)], first, basis })
     }
 
     /// Takes as much of what there is as fits into an entry, and notes who waits for it.
@@ -96,7 +115,8 @@ impl<L: Log> Appender<L> {
         most.min(self.log.most_bytes().saturating_sub(OVERHEAD)).max(1)
     }
 
-    async fn append_group(&self, group: Group) {
+    /// Appends the entries of a group, and returns why, if it has given them up.
+    async fn append_group(&self, group: Group) -> Result<(), Reason> {
         let Group { contents, first, basis } = group;
         let count = contents.len() as u64;
         let last = EntryKey { sequence: first.sequence + count - 1, ..first };
@@ -106,28 +126,33 @@ impl<L: Log> Appender<L> {
                 Ok(()) => continue,
                 Err(given_up) => given_up,
             };
-            let calls = self.shared.sent().give_up(last);
-            match given_up {
-                // Parts that are there already never come to be a whole.
-                GivenUp::NotThere(reason) => {
-                    calls.into_iter().flatten().for_each(|call| call.not_made(reason.clone()));
-                }
-                GivenUp::Unknown(reason) if at + 1 == count => {
-                    // Before anything is asked anew of this replica: what was given up can come no more.
-                    self.shared.queue.push_first(Call::of_replica(Content::Fence(first.replica)));
-                    self.shared.unknown(calls.map(|calls| (last, calls)), &reason);
-                }
-                GivenUp::Unknown(reason) => {
+            // Parts that are there already never come to be a whole.
+            let (may_be_there, reason) = match given_up {
+                GivenUp::Unknown(reason) => (at + 1 == count, reason),
+                GivenUp::NotThere(reason) => (false, reason),
+            };
+            let mut sent = self.shared.sent();
+            let calls = sent.give_up(last);
+            if may_be_there {
+                // Before anything is asked anew of this replica: what was given up can come no more.
+                sent.owe_fence(last.replica);
+            }
+            drop(sent);
+            clear_trouble(&self.shared);
+            match may_be_there {
+                true => self.shared.unknown(calls.map(|calls| (last, calls)), &reason),
+                false => {
                     calls.into_iter().flatten().for_each(|call| call.not_made(reason.clone()));
                 }
             }
-            return;
+            return Err(reason);
         }
         // Whoever ends the replica answers all calls that are noted by then.
         if let Some(reason) = self.shared.ended() {
             let calls = self.shared.sent().take(last);
             self.shared.unknown(calls.map(|calls| (last, calls)), &reason);
         }
+        Ok(())
     }
 
     /// Appends an entry, as often as it takes.

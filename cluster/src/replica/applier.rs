@@ -8,11 +8,9 @@ use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
 use uuid::Uuid;
 
-use super::call::Call;
 use super::dumper::Due;
 use super::shared::Shared;
 use crate::command::Outcome;
-use crate::entry::Content;
 use crate::error::{Reason, Result};
 use crate::log::{Entry, EntryKey, Event, LogError, Position, StoredDump};
 use crate::state::{Applied, Frozen, Halt, State};
@@ -147,16 +145,20 @@ impl Applier {
                 for call in refused.into_iter().flatten() {
                     call.not_made(Reason::Forgotten);
                 }
+                self.shared.queue.wake();
             }
             Applied::Forgot => {
                 self.answer(entry, Vec::new());
                 let mut sent = self.shared.sent();
+                sent.settle(|former| self.state.has_fenced(former));
                 let own = sent.replica();
-                let is_gone = sent.is_known() && !self.state.knows(own);
-                if is_gone || self.state.has_fenced(own) {
+                let is_fenced = self.state.has_fenced(own);
+                if is_fenced || (sent.is_known() && !self.state.knows(own)) {
                     tracing::info!(replica = %own, "forgotten; goes on as a new replica");
                     sent.begin_anew();
                 }
+                drop(sent);
+                self.refuse_queue_if(is_fenced);
             }
             Applied::Mark(mark) => {
                 self.mark = Some((mark, Arc::new(self.state.freeze())));
@@ -216,6 +218,13 @@ impl Applier {
         }
     }
 
+    /// Refuses what waits to be sent if others have fenced this replica off: whoever did so has been told that what
+    /// was asked of it comes no more.
+    fn refuse_queue_if(&self, is_fenced: bool) {
+        let calls = if is_fenced { self.shared.queue.take_all() } else { Vec::new() };
+        calls.into_iter().for_each(|call| call.not_made(Reason::Forgotten));
+    }
+
     fn forget_mark(&mut self) {
         let is_over = |at: Position| at.0.saturating_add(MARK_LASTS) < self.state.book.position.0;
         if self.mark.as_ref().is_some_and(|(_, frozen)| is_over(frozen.position())) {
@@ -247,15 +256,20 @@ impl Applier {
         let own = sent.replica();
         let is_known = state.knows(own);
         let is_gone = sent.has_written() && !is_known;
-        match is_gone || state.has_fenced(own) {
+        let is_fenced = state.has_fenced(own);
+        match is_gone || is_fenced {
             true => sent.begin_anew(),
             false => sent.note_known(is_known),
         }
-        drop(sent);
+        sent.send_fences_anew();
         if is_gone && !lost.is_empty() {
             // Before anything is asked anew of this replica: what is lost can come no more.
-            shared.queue.push_first(Call::of_replica(Content::Fence(own)));
+            sent.owe_fence(own);
         }
+        sent.settle(|former| state.has_fenced(former));
+        drop(sent);
+        shared.queue.wake();
+        self.refuse_queue_if(is_fenced);
         shared.unknown(lost, &Reason::Loaded(dump.position));
         Ok(())
     }

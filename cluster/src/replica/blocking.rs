@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use super::{Replica, StateDump};
 use crate::command::Ask;
 use crate::error::Result;
@@ -10,6 +12,9 @@ use crate::ticket::Ticket;
 
 /// Gives commands to a replica from a thread that may block, such as one of a scheduler. The methods are
 /// those of [`Replica`] with the same names; in a task they would hold up the others.
+///
+/// The runtime on which the replica was started has to be driven by other threads: one with worker threads, or
+/// another thread that is in `block_on`. Otherwise every call here waits for ever, whatever its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking<'a> {
     pub(super) replica: &'a Replica,
@@ -71,6 +76,24 @@ impl Blocking<'_> {
     /// Returns those of [`Replica::wait_for`].
     pub fn wait_for(&self, position: Position) -> Result<()> {
         pollster::block_on(self.replica.wait_for(position))
+    }
+
+    /// Fences another replica off; see [`Replica::fence`].
+    ///
+    /// # Errors
+    ///
+    /// Returns those of [`Replica::fence`].
+    pub fn fence(&self, replica: Uuid) -> Result<Position> {
+        pollster::block_on(self.replica.fence(replica))
+    }
+
+    /// Has the log keep a dump; see [`Replica::store_dump`].
+    ///
+    /// # Errors
+    ///
+    /// Returns those of [`Replica::store_dump`].
+    pub fn store_dump(&self) -> Result<bool> {
+        pollster::block_on(self.replica.store_dump())
     }
 
     /// Dumps the state as of the last entry that was applied.

@@ -12,6 +12,8 @@ pub(super) struct Call {
     pub(super) work: Work,
     /// How many commands there are.
     pub(super) count: usize,
+    /// The call's number in the queue.
+    pub(super) number: u64,
     reply: Option<oneshot::Sender<Reply>>,
     /// Takes room until the call is answered.
     permit: Option<OwnedSemaphorePermit>,
@@ -52,14 +54,15 @@ impl Call {
         permit: Option<OwnedSemaphorePermit>,
     ) -> (Self, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
-        let call = Call { work, count, reply: Some(sender), permit, sender: Uuid::nil() };
+        let call =
+            Call { work, count, number: 0, reply: Some(sender), permit, sender: Uuid::nil() };
         (call, receiver)
     }
 
     /// Makes a call of what the replica says by itself: nobody waits for an answer.
     pub(super) fn of_replica(content: Content) -> Self {
         let work = Work::Statement(content);
-        Call { work, count: 0, reply: None, permit: None, sender: Uuid::nil() }
+        Call { work, count: 0, number: 0, reply: None, permit: None, sender: Uuid::nil() }
     }
 
     /// Takes room until the call is answered.

@@ -135,8 +135,8 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Returns [`Log`](Error::Log) if the log can't be reached within
-    /// [`start_timeout`](Options::start_timeout), or refuses; [`Ended`](Error::Ended) if what it has can't
+    /// Returns [`Log`](Error::Log) if the replica has not caught up within
+    /// [`start_timeout`](Options::start_timeout), or the log refuses; [`Ended`](Error::Ended) if what it has can't
     /// be applied.
     pub async fn start(log: impl Log + Clone, options: Options) -> Result<Self> {
         let options = options.bounded();
@@ -262,7 +262,8 @@ impl Replica {
         self.send(group, count, permit, read_all::<C>)
     }
 
-    /// Makes a command, and waits for what it answers.
+    /// Makes a command, and waits for what it answers. Whoever drops this future learns nothing of the outcome:
+    /// for a bound in time there is [`ask_until`](Self::ask_until).
     ///
     /// # Errors
     ///
@@ -312,7 +313,8 @@ impl Replica {
 
     /// Waits until everything is applied that was in the log when the call began, and returns a position up
     /// to which that is so: what is read afterwards is of the present. Costs a question to the log, which all
-    /// share who ask at the same time.
+    /// share who ask at the same time. The log is asked once, so a call may fail while etcd elects a leader, and is
+    /// to be made again; it has no deadline of its own for what is to be applied.
     ///
     /// # Errors
     ///
@@ -345,10 +347,11 @@ impl Replica {
         }
     }
 
-    /// Fences another replica off: whatever it has not got into the log by then is refused by all replicas,
-    /// for ever. It goes on as a new one when it learns of that, if it is alive. Serves whoever wants to know
+    /// Fences another replica off: whatever it has been asked for and has not got into the log by then is refused by
+    /// all replicas, and by itself, for ever. It goes on as a new one when it learns of that, if it is alive. Serves whoever wants to know
     /// that a command of [unknown outcome](Error::OutcomeUnknown) can come no more: its
-    /// [`Sent`](crate::Sent) names the replica.
+    /// [`Sent`](crate::Sent) names the replica. Returns the position of the fence, which is applied here by then;
+    /// any uuid is taken.
     ///
     /// # Errors
     ///
@@ -448,8 +451,8 @@ impl Replica {
     }
 
     /// Takes no more commands, waits until those that are on their way are answered, ends the replica, and
-    /// gives up the log: it can be opened anew then. Who is not willing to wait so long drops this future, and
-    /// all handles: what is not answered by then is answered as [`NotMade`](Error::NotMade) or
+    /// gives up the log: it can be opened anew then, if the caller has no handle of it. That waits for as long as the
+    /// log is away. Who is not willing to wait so long bounds this future, and then drops all handles: what is not answered by then is answered as [`NotMade`](Error::NotMade) or
     /// [`OutcomeUnknown`](Error::OutcomeUnknown).
     pub async fn close(&self) {
         let Parts { shared, room, stop, rest, release, .. } = &*self.parts;

@@ -12,17 +12,18 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// How many commands can be on their way: asked for, and not answered yet. Who asks for more waits. A
-    /// command of more than a KiB counts once for each, so this bounds the memory too. 65,536 if it is not
-    /// said.
+    /// command of more than a KiB counts once for each KiB, so this bounds the memory too; one call with more
+    /// commands waits until nothing else is on its way. 65,536 if it is not said.
     pub most_outstanding: usize,
     /// How many bytes of commands are put into one entry, at most; the log has a bound of its own. A single
     /// command that is larger goes on in the next entry. 1 MiB if it is not said.
     pub most_entry_bytes: usize,
-    /// After how many bytes of entries a dump is stored, and what the one before has is cut off from the
-    /// log; at least as many as the last dump had, and each entry counts 256 more. 64 MiB if it is not said.
-    /// May differ between replicas.
+    /// A dump is stored when entries of so many bytes have come since the last one, or of as many as that has if
+    /// that is more; each entry counts 256 more than it has. Then the entries that the dump *before* has are cut
+    /// off. 64 MiB if it is not said. May differ between replicas.
     pub dump_every_bytes: u64,
-    /// How long the start tries to reach the log, and to catch up with it. A minute if it is not said.
+    /// How long the start may take: to reach the log, to load the newest dump, and to apply what came after it. A
+    /// minute if it is not said, which is enough for some ten million allocations.
     pub start_timeout: Duration,
 }
 

@@ -19,8 +19,6 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    /// What comes before all others. Nobody withdraws it.
-    first: VecDeque<Call>,
     /// By their numbers, which grow. A call that was withdrawn has left its place.
     calls: VecDeque<(u64, Option<Call>)>,
     withdrawn: usize,
@@ -35,27 +33,23 @@ impl Queue {
     }
 
     /// Takes a call in, and returns its number; drops it, and returns the reason, if the queue is closed.
-    pub(super) fn push(&self, call: Call) -> Result<u64, Reason> {
+    pub(super) fn push(&self, mut call: Call) -> Result<u64, Reason> {
         let mut waiting = self.lock();
         if let Some(reason) = &waiting.closed {
             return Err(reason.clone());
         }
         let number = waiting.next;
         waiting.next += 1;
+        call.number = number;
         waiting.calls.push_back((number, Some(call)));
         drop(waiting);
         self.arrived.notify_one();
         Ok(number)
     }
 
-    /// Takes in a call that comes before all others, unless the queue is closed.
-    pub(super) fn push_first(&self, call: Call) {
-        let mut waiting = self.lock();
-        if waiting.closed.is_none() {
-            waiting.first.push_back(call);
-            drop(waiting);
-            self.arrived.notify_one();
-        }
+    /// Has whoever waits look again.
+    pub(super) fn wake(&self) {
+        self.arrived.notify_one();
     }
 
     /// Takes a call out, unless it has been taken already.
@@ -71,12 +65,12 @@ impl Queue {
         Some(call)
     }
 
-    /// Waits until there is a call.
-    pub(super) async fn wait(&self) {
+    /// Waits until there is a call, or something else is so, of which [`wake`](Self::wake) tells.
+    pub(super) async fn wait(&self, or: impl Fn() -> bool) {
         loop {
-            // A call that arrives from now on is told of.
+            // What comes from now on is told of.
             let arrived = self.arrived.notified();
-            if !self.is_empty() {
+            if or() || !self.is_empty() {
                 return;
             }
             arrived.await;
@@ -87,12 +81,6 @@ impl Queue {
     pub(super) fn take_while(&self, mut take: impl FnMut(&Call) -> bool) -> Vec<Call> {
         let mut waiting = self.lock();
         let mut taken = Vec::new();
-        while waiting.first.front().is_some_and(&mut take) {
-            taken.extend(waiting.first.pop_front());
-        }
-        if !waiting.first.is_empty() {
-            return taken;
-        }
         while let Some((_, first)) = waiting.calls.front() {
             match first {
                 Some(call) if !take(call) => break,
@@ -104,20 +92,23 @@ impl Queue {
         taken
     }
 
+    /// Takes all calls.
+    pub(super) fn take_all(&self) -> Vec<Call> {
+        self.take_while(|_| true)
+    }
+
     /// Takes in nothing more, and returns what waits.
     pub(super) fn close(&self, reason: Reason) -> Vec<Call> {
         let mut waiting = self.lock();
         waiting.closed.get_or_insert(reason);
         waiting.withdrawn = 0;
-        let first = std::mem::take(&mut waiting.first);
         let calls = std::mem::take(&mut waiting.calls);
         drop(waiting);
-        first.into_iter().chain(calls.into_iter().filter_map(|(_, call)| call)).collect()
+        calls.into_iter().filter_map(|(_, call)| call).collect()
     }
 
     fn is_empty(&self) -> bool {
-        let waiting = self.lock();
-        waiting.first.is_empty() && waiting.calls.iter().all(|(_, call)| call.is_none())
+        self.lock().calls.iter().all(|(_, call)| call.is_none())
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

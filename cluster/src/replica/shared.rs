@@ -1,6 +1,6 @@
 //! [`Shared`]: what all parts of a replica share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use provider_tree::ProviderTree;
@@ -53,7 +53,15 @@ pub(super) struct SentCalls {
     /// Whether one of its entries was applied.
     is_known: bool,
     calls: BTreeMap<EntryKey, Vec<Call>>,
+    /// Who has sent the calls from a number on, in the order of the numbers: the last few of them.
+    senders: VecDeque<(u64, Uuid)>,
+    /// Which of the replica's former uuids are to be fenced off before anything else is sent, each with the entry
+    /// that does so, if it is on its way.
+    owed: BTreeMap<Uuid, Option<EntryKey>>,
 }
+
+/// Of how many former uuids it is known which calls they have sent.
+const MOST_SENDERS: usize = 64;
 
 impl Shared {
     pub(super) fn new(options: Options, tree: ProviderTree, progress: Progress) -> Self {
@@ -126,9 +134,9 @@ impl Shared {
         call.is_some()
     }
 
-    /// Names what the replica has sent, as far as whoever waits can know it.
-    pub(crate) fn sent_last(&self) -> Sent {
-        Sent { replica: self.sent().replica(), sequence: None }
+    /// Names who has sent the call with this number, which is in the queue no more.
+    pub(crate) fn sender_of(&self, number: u64) -> Sent {
+        Sent { replica: self.sent().sender_of(number), sequence: None }
     }
 
     /// Answers calls whose outcome can't be known any more.
@@ -148,7 +156,14 @@ impl Shared {
 
 impl SentCalls {
     fn new() -> Self {
-        SentCalls { replica: Uuid::new_v4(), sequence: 0, is_known: false, calls: BTreeMap::new() }
+        SentCalls {
+            replica: Uuid::new_v4(),
+            sequence: 0,
+            is_known: false,
+            calls: BTreeMap::new(),
+            senders: VecDeque::new(),
+            owed: BTreeMap::new(),
+        }
     }
 
     /// Returns who writes the next entry.
@@ -181,9 +196,19 @@ impl SentCalls {
     pub(super) fn note(&mut self, entries: u64, mut calls: Vec<Call>) -> EntryKey {
         let first = EntryKey { replica: self.replica, sequence: self.sequence + 1 };
         self.sequence += entries;
+        let is_new = self.senders.back().is_none_or(|(_, sender)| *sender != self.replica);
+        if let Some(call) = calls.first().filter(|_| is_new) {
+            self.senders.push_back((call.number, self.replica));
+            self.senders.drain(..self.senders.len().saturating_sub(MOST_SENDERS));
+        }
         calls.iter_mut().for_each(|call| call.sent_by(self.replica));
         self.calls.insert(EntryKey { sequence: self.sequence, ..first }, calls);
         first
+    }
+
+    fn sender_of(&self, number: u64) -> Uuid {
+        let before = self.senders.iter().rev().find(|(first, _)| *first <= number);
+        before.map_or(self.replica, |(_, sender)| *sender)
     }
 
     /// Goes on as a new replica if it is still the one that an entry is of which was given up: no entry may
@@ -192,7 +217,39 @@ impl SentCalls {
         if self.replica == key.replica {
             self.begin_anew();
         }
+        for carrier in self.owed.values_mut().filter(|carrier| **carrier == Some(key)) {
+            *carrier = None;
+        }
         self.calls.remove(&key)
+    }
+
+    /// Has a former uuid fenced off before anything else is sent: what it may have on its way is to come no more.
+    pub(super) fn owe_fence(&mut self, former: Uuid) {
+        self.owed.insert(former, None);
+    }
+
+    /// Returns whether a fence is to be sent.
+    pub(super) fn owes(&self) -> bool {
+        self.owed.values().any(Option::is_none)
+    }
+
+    /// Notes an entry with a fence that is to be sent, if there is one. Returns whom it fences off.
+    pub(super) fn note_fence(&mut self) -> Option<(Uuid, EntryKey)> {
+        let former =
+            self.owed.iter().find(|(_, carrier)| carrier.is_none()).map(|(former, _)| *former)?;
+        let key = self.note(1, Vec::new());
+        self.owed.insert(former, Some(key));
+        Some((former, key))
+    }
+
+    /// Forgets the fences that are there by now.
+    pub(super) fn settle(&mut self, is_fenced: impl Fn(Uuid) -> bool) {
+        self.owed.retain(|former, _| !is_fenced(*former));
+    }
+
+    /// Has fences that are not there yet sent anew: nobody will tell what has become of them.
+    pub(super) fn send_fences_anew(&mut self) {
+        self.owed.values_mut().for_each(|carrier| *carrier = None);
     }
 
     /// Returns whether there are calls in an entry.

@@ -559,21 +559,29 @@ fn what_the_log_refuses_is_not_made() {
         let (a, b, c) = (claim(host, 1), claim(host, 1), claim(host, 1));
         let error = replica.ask(a.clone()).await.unwrap_err();
         assert_eq!(error, Error::NotMade { reason: Reason::Log(denied.clone()) });
-        assert_eq!(replica.status().trouble, Some(Trouble::CannotAppend(denied.clone())));
+        // Nothing is tried any more.
+        assert_eq!(replica.status().trouble, None);
         // What may be there is not given up at once.
         log.refuse([full.clone(), denied.clone()]);
         replica.ask(b.clone()).await.unwrap();
         log.refuse([lost.clone(), denied.clone(), full]);
         replica.ask(c.clone()).await.unwrap();
-        let refusals = std::iter::once(lost).chain(std::iter::repeat_n(denied.clone(), 8));
-        log.refuse(refusals);
+        // Unless it is refused for long: then it is fenced off before anything else is made, however often the
+        // fence is refused in turn.
+        let former = replica.status().replica;
+        log.refuse(std::iter::once(lost).chain(std::iter::repeat_n(denied.clone(), 11)));
+        let refused = Reason::Log(denied);
         let error = replica.ask(claim(host, 1)).await.unwrap_err();
-        let reason = Reason::Log(denied);
-        assert!(
-            matches!(&error, Error::OutcomeUnknown { reason: why, .. } if *why == reason),
-            "{error:?}"
-        );
-        assert_eq!(replica.metrics().append_failures, 15);
+        let Error::OutcomeUnknown { what, reason } = error else { panic!("{error:?}") };
+        assert_eq!((what.replica, &reason), (former, &refused));
+        while let Err(error) = replica.ask(claim(host, 1)).await {
+            assert_eq!(error, Error::NotMade { reason: refused.clone() });
+        }
+        assert_ne!(replica.status().replica, former);
+        let fence = [&[4, 16], &former.as_bytes()[..]].concat();
+        let made: Vec<bool> =
+            log.history().iter().rev().map(|entry| entry.bytes.ends_with(&fence)).collect();
+        assert_eq!(made[..2], [false, true]);
         assert!(!holds(&replica, &a) && holds(&replica, &b) && holds(&replica, &c));
     });
 }

@@ -285,13 +285,15 @@ impl Following {
         self.fail_if_cut().await?;
         kept.sort_unstable_by_key(|(_, position)| *position);
         let mut rest = &kept[..];
-        let mut next = RUN as usize;
+        let mut next = AT_ONCE;
         while !rest.is_empty() {
             let (window, later) = rest.split_at(next.min(rest.len()));
             rest = later;
             let mut entries = self.read(window).await?;
             let bytes: usize = entries.values().map(|entry| entry.bytes.len()).sum();
-            next = (WINDOW_BYTES / (bytes / window.len()).max(1)).clamp(1, WINDOW);
+            // Twice as many at most: what comes next may be larger.
+            let fitting = WINDOW_BYTES / (bytes / window.len()).max(1);
+            next = fitting.min(2 * window.len()).clamp(1, WINDOW);
             for (key, position) in window {
                 // It is none if it has been deleted.
                 match entries.remove(position).filter(|entry| entry.key == *key) {
