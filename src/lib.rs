@@ -95,7 +95,8 @@
 //!   debug.
 //! - *State that has to survive the process* whatever happens, or that processes or machines share.
 //!   Everything is in memory, and a dump is what you make of it. Nothing keeps two schedulers with
-//!   a copy each from granting the same unit. Let one process decide, or let a database.
+//!   a copy each from granting the same unit. The package `provider-tree-cluster` (`cluster/`) is that: it puts
+//!   every change through a log, in a file or on etcd.
 //! - *Several calls that have to be one.* There are no transactions over arbitrary calls. What one
 //!   method does is atomic, and nothing larger.
 //! - *Waiting for room.* A claim that does not fit is refused at once; there is no queue.

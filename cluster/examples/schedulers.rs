@@ -14,12 +14,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use provider_tree::Error::AlreadyHeld;
 use provider_tree::{
     Claim, Inventories, Inventory, ProviderSpec, Receipt, Request, ResourceClass, View,
 };
 use provider_tree_cluster::command::{self, Populate};
 use provider_tree_cluster::log::{EtcdLog, EtcdOptions};
-use provider_tree_cluster::{Error, Options, Replica, Ticket};
+use provider_tree_cluster::{Error, Options, Reason, Replica, Ticket};
 use uuid::Uuid;
 
 type Outcome<T = ()> = Result<T, Box<dyn AnyError>>;
@@ -123,12 +124,18 @@ struct OnTheWay {
 /// asked for, and goes on to the next task before it has the answer.
 async fn schedule(endpoint: &str, prefix: &str) -> Outcome {
     let replica = start(endpoint, prefix).await?;
-    let mut view = replica.forest().view();
+    let mut forest = replica.forest();
+    let mut view = forest.view();
     let mut waiting: VecDeque<u64> = SIZES.into_iter().cycle().take(TASKS_OF_EACH).collect();
     let mut on_the_way: VecDeque<OnTheWay> = VecDeque::new();
     let (mut granted, mut lost, mut unplaced) = (0, 0, 0);
     let mut seed = Uuid::new_v4().as_u64_pair().0;
     while !waiting.is_empty() || !on_the_way.is_empty() {
+        // A replica that falls behind the log loads a dump into a new forest.
+        if !forest.is_current() {
+            forest = replica.forest();
+            view = forest.view();
+        }
         let next = if on_the_way.len() < ON_THE_WAY { waiting.pop_front() } else { None };
         if let Some(vcpus) = next {
             seed = seed.wrapping_add(1);
@@ -145,7 +152,7 @@ async fn schedule(endpoint: &str, prefix: &str) -> Outcome {
             // What is on its way may be refused, and leave room.
             waiting.push_back(vcpus);
         }
-        hear(&mut view, &mut on_the_way, &mut waiting, (&mut granted, &mut lost)).await?;
+        hear(&replica, &mut view, &mut on_the_way, &mut waiting, (&mut granted, &mut lost)).await?;
     }
     println!("{granted} placed, {lost} times another was faster, {unplaced} fit nowhere");
     replica.close().await;
@@ -161,6 +168,7 @@ fn place(view: &mut View, vcpus: u64, seed: u64) -> Outcome<Option<Claim>> {
 
 /// Waits for the answer to what was asked for first.
 async fn hear(
+    replica: &Replica,
     view: &mut View,
     on_the_way: &mut VecDeque<OnTheWay>,
     waiting: &mut VecDeque<u64>,
@@ -168,14 +176,24 @@ async fn hear(
 ) -> Outcome {
     let Some(OnTheWay { vcpus, claim, ticket }) = on_the_way.pop_front() else { return Ok(()) };
     let answer = ticket.await;
+    // Of the same replica it may be asked again: it was not made, or is refused as held already.
+    if let Err(Error::OutcomeUnknown { .. } | Error::NotMade { reason: Reason::Forgotten }) =
+        &answer
+    {
+        let ticket = replica.submit(command::Claim::from(&claim)).await?;
+        on_the_way.push_back(OnTheWay { vcpus, claim, ticket });
+        return Ok(());
+    }
     view.undo(&claim);
+    let consumer = claim.consumer().ok_or("each task has a uuid")?;
     match answer {
-        Ok(made) => {
+        Ok(_) | Err(Error::Refused { error: AlreadyHeld { .. }, .. }) => {
             view.claimed(&claim);
             *granted += 1;
-            println!("granted {} {vcpus}", made.answer.consumer);
+            println!("granted {consumer} {vcpus}");
         }
         Err(Error::Refused { error, .. }) if error.is_conflict() => {
+            // Others have been faster, perhaps elsewhere too.
             view.refresh();
             waiting.push_front(vcpus);
             *lost += 1;

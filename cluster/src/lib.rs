@@ -47,10 +47,30 @@
 //!
 //! The same with an `EtcdLog` (feature `etcd`) in the place of the file, in each process:
 //!
-//! ```ignore
-//! let log = EtcdLog::connect(&["https://etcd-1:2379", "https://etcd-2:2379"], options).await?;
+#![cfg_attr(feature = "etcd", doc = "```no_run")]
+#![cfg_attr(not(feature = "etcd"), doc = "```ignore")]
+//! use provider_tree_cluster::log::{EtcdLog, EtcdOptions};
+//! use provider_tree_cluster::{Options, Replica};
+//!
+//! # async fn start() -> Result<(), provider_tree_cluster::Error> {
+//! let members = ["http://etcd-1:2379", "http://etcd-2:2379", "http://etcd-3:2379"];
+//! let log = EtcdLog::connect(members, EtcdOptions::new("cell-1")).await?;
 //! let replica = Replica::start(log, Options::default()).await?;
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! # Features and requirements
+//!
+//! | feature | brings | takes |
+//! |---|---|---|
+//! | `local` (default) | `LocalLog`, in a file | |
+//! | `etcd` | `EtcdLog` | `protoc` with its own protos, to build; etcd from 3.4 on, of which 3.4.23 is tested |
+//! | `etcd-tls` | the same over TLS, also with client certificates | |
+//! | `cli` | the tool `provider-tree-cluster` | |
+//!
+//! Rust 1.90. A program depends on `provider-tree` and `uuid` beside this crate, and on `tokio` with the feature
+//! `rt-multi-thread`.
 //!
 //! # A scheduler
 //!
@@ -59,8 +79,8 @@
 //! meanwhile the scheduler goes on with the next task, and has its view
 //! [assume](provider_tree::View::assume) what it has asked for. So the round trip costs latency and not
 //! throughput; and commands that are asked for together are appended together. If the answer is a refusal,
-//! because another scheduler was faster, the scheduler places that task again. `examples/schedulers.rs` is
-//! such a scheduler.
+//! because another scheduler was faster, the scheduler places that task again. If the outcome is unknown, it asks the
+//! same replica again, as [`Error`] says. `examples/schedulers.rs` is such a scheduler.
 //!
 //! Threads that may block use [`Replica::blocking`], and [`Ticket::wait`] in the place of `.await`.
 //!
@@ -72,7 +92,7 @@
 //! | order | all replicas apply the same commands in the same order, and come to equal forests: their [dumps](Replica::dump) are equal byte for byte |
 //! | once | a command is made once, or not at all, however often its entry had to be sent |
 //! | reads | [`Replica::forest`] is as of the last entry applied here; after [`Replica::sync`] it has everything that was answered anywhere before the call |
-//! | time | the crate looks at no clock for what it decides: deadlines of leases are compared with the `now` of commands |
+//! | time | the crate looks at no clock for what it decides: deadlines of leases are compared with the `now` of commands, and a lease that is over holds what it holds until somebody sends [`Expire`](command::Expire) |
 //!
 //! [`guarantees`] says failure by failure what holds, what a client sees, and which test shows it;
 //! [`format`](mod@format) is the format of the log, and [`sizing`] says what it takes for how many schedulers and hosts.
