@@ -52,9 +52,9 @@ pub(crate) enum Command {
     ///   {"release": {"consumer": UUID}}
     ///   {"id": ANYTHING, "command": {"release": {"consumer": UUID}}}
     ///
-    /// of which the second has a mark of the caller's own, which comes back in
-    /// the answer; or a read, with "fresh": true for one that has whatever was
-    /// answered anywhere before:
+    /// of which the second has a value of your own, which comes back in the
+    /// answer, as it does on every kind of line; or a read, with "fresh": true
+    /// for one that has whatever was answered anywhere before:
     ///
     ///   {"read": {"allocations": UUID}}
     ///   {"read": {"usage": {"provider": UUID-OR-NAME, "class": "VCPU"}}}
@@ -75,7 +75,8 @@ pub(crate) enum Command {
     ///   {"line": 4, "unknown": WHY, "replica": UUID}    it may have been made
     ///   {"line": 5, "invalid": WHY}
     ///
-    /// To a sync, the answer is which replica it is: {"replica": UUID}.
+    /// To a sync, the answer is which replica it is: {"replica": UUID}. The page
+    /// cluster/src/docs/json.md has an example of each kind of command.
     #[command(verbatim_doc_comment)]
     Submit(SubmitOptions),
     /// Show how a served replica does, or how far a log has come
@@ -151,7 +152,8 @@ impl StoringOptions {
 /// How lines are answered.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct LineOptions {
-    /// How long each line may take to be answered, in milliseconds
+    /// How long each line may take to be answered, in milliseconds [default: as
+    /// long as it takes]
     #[arg(long, value_name = "MS")]
     deadline: Option<NonZeroU64>,
 

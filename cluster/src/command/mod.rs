@@ -39,6 +39,8 @@
 //! {"release": {"consumer": "e3b0c442-..."}}
 //! {"cordon": {"provider": "98fc1c14-..."}}
 //! ```
+//!
+//! [`json`](crate::json) has an example of each kind.
 
 mod apply;
 mod batch;

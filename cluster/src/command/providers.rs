@@ -55,7 +55,9 @@ pub struct RemoveLeaf {
 pub struct Move {
     /// The provider.
     pub provider: Uuid,
-    /// Where it goes; `None` makes it a root.
+    /// Where it goes; `None` makes it a root. In JSON it has to be said, as `null`: a parent that was
+    /// forgotten makes no root.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub parent: Option<Uuid>,
 }
 

@@ -6,5 +6,8 @@ pub mod format {}
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 
+#[doc = include_str!("json.md")]
+pub mod json {}
+
 #[doc = include_str!("sizing.md")]
 pub mod sizing {}

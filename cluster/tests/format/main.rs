@@ -162,6 +162,12 @@ fn what_need_not_be_said_in_json_need_not_be_said() {
     let unknown =
         r#"{"release": {"consumer": "00000000-0000-0000-0000-000000000001", "force": true}}"#;
     assert!(serde_json::from_str::<Command>(unknown).is_err());
+    let nowhere = r#"{"move": {"provider": "00000000-0000-0000-0000-000000000002"}}"#;
+    assert!(serde_json::from_str::<Command>(nowhere).is_err());
+    let to_the_roots =
+        r#"{"move": {"provider": "00000000-0000-0000-0000-000000000002", "parent": null}}"#;
+    let command: Command = Move { provider: host, parent: None }.into();
+    assert_eq!(serde_json::from_str::<Command>(to_the_roots).unwrap(), command);
 }
 
 fn options() -> Options {
