@@ -1,6 +1,7 @@
 //! The command-line tool, as its users meet it: processes, pipes, files and HTTP.
 #![cfg(unix)]
 
+mod documented;
 mod dumps;
 mod killed;
 #[cfg(feature = "etcd")]
