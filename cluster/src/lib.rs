@@ -95,6 +95,7 @@
 //! | time | the crate looks at no clock for what it decides: deadlines of leases are compared with the `now` of commands, and a lease that is over holds what it holds until somebody sends [`Expire`](command::Expire) |
 //!
 //! [`guarantees`] says failure by failure what holds, what a client sees, and which test shows it;
+//! [`operating`] says what to watch, to back up and to do when something is wrong, and how to bring in a new release;
 //! [`format`](mod@format) is the format of the log, [`sizing`] says what it takes for how many schedulers and
 //! hosts, and [`json`] is what the tool takes and answers.
 #![forbid(unsafe_code)]
@@ -110,7 +111,7 @@ mod replica;
 mod state;
 mod ticket;
 
-pub use docs::{format, guarantees, json, sizing};
+pub use docs::{format, guarantees, json, operating, sizing};
 pub use entry::{FORMAT, FormatError};
 pub use error::{Error, Reason, Result, Sent};
 pub use forest::Forest;

@@ -9,5 +9,8 @@ pub mod guarantees {}
 #[doc = include_str!("json.md")]
 pub mod json {}
 
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("sizing.md")]
 pub mod sizing {}
