@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::EtcdOptions;
 use super::failure::{explain, too_late};
+use super::keys::Keys;
 use crate::log::LogError;
 
 pub(super) struct Links {
@@ -149,9 +150,10 @@ impl Links {
             watch: client.watch_client().max_decoding_message_size(largest),
             endpoint: endpoint.to_owned(),
         };
-        let prefix = self.options.prefix.as_str();
+        // A key that whoever may use the log may read.
+        let newest = Keys::new(&self.options.prefix);
         let options = GetOptions::new().with_keys_only();
-        let answer = link.kv.clone().get(prefix, Some(options)).await.map_err(explain)?;
+        let answer = link.kv.clone().get(newest.newest(), Some(options)).await.map_err(explain)?;
         let cluster = answer.header().map_or(0, |header| header.cluster_id());
         if *self.cluster.get_or_init(|| cluster) != cluster {
             let reason = format!("{endpoint} is of another cluster of etcd than before");
