@@ -55,7 +55,8 @@ fn files_are_equal_or_it_is_said_what_differs() {
     run(&["submit", "--local", &folder.path("b.log")], &lines(&[claim(4, 1)])).expect(0);
     run(&["dump", "--local", &folder.path("b.log"), "--out", &b], "").expect(0);
     let different = run(&["verify", &a, &b], "").expect(1);
-    assert!(different.out.starts_with("different: A is at "), "{different:?}");
+    // What is asked for together may be in one entry, so both may be at the same position.
+    assert!(different.out.starts_with("different: "), "{different:?}");
     for line in [
         format!("provider {HOST} differs (host-1)"),
         "consumer 00000000-0000-0000-0000-000000000002 is only in B".to_owned(),
