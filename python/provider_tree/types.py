@@ -19,6 +19,7 @@ __all__ = [
     "ConsumerDump",
     "Difference",
     "Dump",
+    "Floor",
     "Inventories",
     "InventoryDump",
     "InventoryFields",
