@@ -442,3 +442,32 @@ fn a_replacement_is_never_refused_what_its_consumer_holds() {
         assert!(matches!(claimed, Ok(()) | Err(Error::AlreadyHeld { .. })), "{claimed:?}");
     });
 }
+
+#[test]
+fn a_snapshot_has_the_floor_of_a_life_that_has_ended() {
+    Model {
+        name: "a_snapshot_has_the_floor_of_a_life_that_has_ended",
+        property: "what a snapshot does not show of a consumer's life is in the floors that it reads",
+        threads: 2,
+        bound: Some(2),
+    }
+    .check(|| {
+        let (tree, [host]) = hosts([1]);
+        let mut worker = tree.worker().expect("few workers");
+        let begun = worker.claim(&of(ONE, &host, 1)).expect("fits").generation;
+        let other = tree.clone();
+        let (released, (held, floors)) = race(
+            &tree,
+            |worker| worker.release(ONE),
+            move |_| {
+                let snapshot = other.snapshot();
+                let floors = snapshot.floors().to_vec();
+                (snapshot.allocations(ONE).expect("it is new"), floors)
+            },
+        );
+        assert_eq!(released, Ok(Receipt { consumer: ONE, generation: begun }));
+        // There is no other consumer whose life could have raised one.
+        let is_covered = floors.iter().any(|floor| floor.generation >= begun);
+        assert!(held.is_some() || is_covered, "{floors:?}");
+    });
+}

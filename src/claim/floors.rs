@@ -12,9 +12,8 @@
 //! | begins a life | reads the floor | with the consumer's cell open, and its key interned |
 //!
 //! A thread that begins a life reads relaxed, because it has seen the end of every life of the consumer
-//! before it. If the ended life was in the same cell, the gate that was loaded when
-//! the cell was opened came with the commit that ended the life, and so with the raise before that
-//! commit. If the ended life was in another cell, the entry of that cell has been taken out of the
+//! before it. If the ended life was in the same cell, the gate that was loaded when the cell was opened
+//! came with the commit that ended the life, and so with the raise before that commit. If the ended life was in another cell, the entry of that cell has been taken out of the
 //! index since, by the thread that had ended the life or by a thread that had seen the end. The
 //! entry of the cell that is open came into the index after that, under the same shard's lock. A
 //! life that comes and goes after the floor was read changes the gate, so the transaction that has
@@ -25,7 +24,8 @@
 //!
 //! A dump carries the floors, as those of its snapshot or higher ones. For that a raise is before the
 //! reading of the floors in the one order of `SeqCst`, if the snapshot has what the raise was for: the
-//! raise is before the commit, whose stamp was read from the clock before the snapshot advanced it.
+//! raise is before the commit, whose stamp was read from the clock before the snapshot advanced it. The
+//! model is `a_snapshot_has_the_floor_of_a_life_that_has_ended`.
 
 use uuid::Uuid;
 
@@ -130,8 +130,8 @@ impl Floors {
 }
 
 /// Returns the position of the consumer's word. Uses fixed bits, so that a forest does the same
-/// each time; floors in dumps rely on that. Uuids that follow each other differ in the lowest bits of either half, or in the
-/// lowest of the first 32 bits, depending on how the uuids are made.
+/// each time; floors in dumps rely on that. Uuids that follow each other differ in the lowest bits of
+/// either half, or in the lowest of the first 32 bits, depending on how the uuids are made.
 #[inline]
 fn place_of(consumer: Uuid) -> usize {
     let (high, low) = consumer.as_u64_pair();

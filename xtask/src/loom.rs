@@ -43,8 +43,8 @@ impl Checker {
     /// Raise these with every model added: fewer is a failure even if nothing lists more.
     fn minimum_models(self) -> usize {
         match self {
-            Checker::Loom => 203,
-            Checker::Shuttle => 201,
+            Checker::Loom => 204,
+            Checker::Shuttle => 202,
         }
     }
 
