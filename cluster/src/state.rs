@@ -253,7 +253,7 @@ impl State {
         wanted: bool,
         unreadable: impl Fn(FormatError) -> Halt,
     ) -> Result<Vec<provider_tree::Result<Outcome>>, Halt> {
-        // All of it or nothing: whoever halts shows no half of an entry.
+        // Read as a whole before any of it is applied: an entry that can't be read changes nothing.
         self.commands.clear();
         for command in entry::read_commands(group) {
             self.commands.push(command.map_err(&unreadable)?);

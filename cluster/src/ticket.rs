@@ -50,15 +50,16 @@ struct Rest<A> {
     read: fn(Position, Outcomes) -> Result<A>,
 }
 
-/// Knows where in the queue a call is, and withdraws it when it is dropped.
+/// Knows where in the queue a call is, and withdraws it when it is dropped, unless it is answered.
 pub(crate) struct Place {
     shared: Arc<Shared>,
     number: u64,
+    is_answered: bool,
 }
 
 impl Place {
     pub(crate) fn new(shared: Arc<Shared>, number: u64) -> Self {
-        Place { shared, number }
+        Place { shared, number, is_answered: false }
     }
 
     /// Names who has sent the call.
@@ -74,7 +75,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.withdraw();
+        if !self.is_answered {
+            self.withdraw();
+        }
     }
 }
 
@@ -88,13 +91,14 @@ impl<A> Ticket<A> {
     }
 
     /// Waits for the answer, and blocks the thread meanwhile. In a task, `.await` the ticket instead.
-    pub fn wait(self) -> Result<Made<A>> {
-        self.rest.read(self.receiver.recv().unwrap_or_else(|_| Err(self.rest.lost())))
+    pub fn wait(mut self) -> Result<Made<A>> {
+        let reply = self.receiver.recv().unwrap_or_else(|_| Err(self.rest.lost()));
+        self.rest.read(reply)
     }
 
     /// Waits for the answer until `deadline`, and blocks the thread meanwhile. Returns the ticket if there is
     /// none by then, to wait on, to drop, or to [withdraw](Self::withdraw).
-    pub fn wait_until(self, deadline: Instant) -> Result<Result<Made<A>>, Self> {
+    pub fn wait_until(mut self, deadline: Instant) -> Result<Result<Made<A>>, Self> {
         match self.receiver.recv_deadline(deadline) {
             Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::RecvTimeoutError::Timeout) => Err(self),
@@ -103,7 +107,7 @@ impl<A> Ticket<A> {
     }
 
     /// Returns the answer if it is there already.
-    pub fn try_wait(self) -> Result<Result<Made<A>>, Self> {
+    pub fn try_wait(mut self) -> Result<Result<Made<A>>, Self> {
         match self.receiver.try_recv() {
             Ok(reply) => Ok(self.rest.read(reply)),
             Err(oneshot::TryRecvError::Empty) => Err(self),
@@ -118,18 +122,19 @@ impl<A> Ticket<A> {
     /// # Errors
     ///
     /// Returns these, and whatever the answer is.
-    pub fn withdraw(self) -> Result<Made<A>> {
+    pub fn withdraw(mut self) -> Result<Made<A>> {
         self.rest.withdraw(|| self.receiver.try_recv().ok())
     }
 }
 
 impl<A> Rest<A> {
-    fn read(&self, reply: Reply) -> Result<Made<A>> {
+    fn read(&mut self, reply: Reply) -> Result<Made<A>> {
+        self.place.is_answered = true;
         let (position, outcomes) = reply?;
         (self.read)(position, outcomes).map(|answer| Made { position, answer })
     }
 
-    fn withdraw(&self, mut reply: impl FnMut() -> Option<Reply>) -> Result<Made<A>> {
+    fn withdraw(&mut self, mut reply: impl FnMut() -> Option<Reply>) -> Result<Made<A>> {
         if let Some(reply) = reply() {
             return self.read(reply);
         }
@@ -193,7 +198,10 @@ impl<A> Future for Waiting<A> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.receiver).poll(context);
-        polled.map(|reply| this.rest.read(reply.unwrap_or_else(|_| Err(this.rest.lost()))))
+        polled.map(|reply| {
+            let reply = reply.unwrap_or_else(|_| Err(this.rest.lost()));
+            this.rest.read(reply)
+        })
     }
 }
 

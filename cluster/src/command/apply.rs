@@ -99,7 +99,12 @@ pub(crate) fn apply(tree: &ProviderTree, worker: &mut Worker, command: Command) 
 }
 
 fn found(worker: &mut Worker, uuid: Uuid) -> Result<Provider> {
-    worker.find(uuid).ok_or_else(|| Error::UnknownProvider { key: uuid.to_string() })
+    worker.find(uuid).ok_or_else(|| unknown(uuid))
+}
+
+/// Says that there is no provider with this uuid.
+pub(crate) fn unknown(uuid: Uuid) -> Error {
+    Error::UnknownProvider { key: uuid.to_string() }
 }
 
 fn resolved(worker: &mut Worker, claim: &Claim) -> Result<provider_tree::Claim> {

@@ -54,7 +54,7 @@ mod shape;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use apply::{apply, resolve};
+pub(crate) use apply::{apply, resolve, unknown};
 pub use batch::{Batch, ConsumerChange};
 pub use claims::{
     Cancel, Claim, ClaimGang, ClaimPartly, Confirm, Expire, Lease, PutBack, Release, Renew,

@@ -20,9 +20,9 @@ pub struct Create {
     pub parent: Option<Uuid>,
 }
 
-/// Makes providers what a list says, all or none, as [`ProviderTree::populate`](provider_tree::ProviderTree::populate)
-/// does: creates those that there are not, and *replaces* those that there are, so that each has exactly what
-/// its entry says. What is below a listed provider and not listed itself is *removed*. Whoever only wants to add,
+/// Makes providers what a list says, all or none, as
+/// [`ProviderTree::populate`](provider_tree::ProviderTree::populate) does: creates those that there are not,
+/// and *replaces* those that there are, so that each has exactly what its entry says. What is below a listed provider and not listed itself is *removed*. Whoever only wants to add,
 /// as at a second start, lists what is not there yet.
 ///
 /// The entries' [`Resources`](provider_tree::Resources) are left out: no log has them.

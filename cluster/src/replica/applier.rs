@@ -52,7 +52,7 @@ pub(super) struct Growth {
     every: u64,
     /// After how many multiples this replica makes a dump, whoever writes.
     patience: u64,
-    /// What the log had grown by when this replica wrote last, or made a dump last.
+    /// What the log had grown by when a dump was this replica's turn last.
     before: u64,
 }
 

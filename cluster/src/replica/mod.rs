@@ -302,10 +302,7 @@ impl Replica {
     pub fn check(&self, claim: &command::Claim) -> Result<()> {
         let at = self.position();
         let (tree, _) = self.parts.shared.tree();
-        let find = |uuid: Uuid| {
-            let unknown = || provider_tree::Error::UnknownProvider { key: uuid.to_string() };
-            tree.find(uuid).ok_or_else(unknown)
-        };
+        let find = |uuid: Uuid| tree.find(uuid).ok_or_else(|| command::unknown(uuid));
         let checked =
             command::resolve(claim, find).and_then(|claim| tree.snapshot().fork().claim(&claim));
         checked.map_err(|error| Error::RefusedEarly { position: at, error })
@@ -347,11 +344,11 @@ impl Replica {
         }
     }
 
-    /// Fences another replica off: whatever it has been asked for and has not got into the log by then is refused by
-    /// all replicas, and by itself, for ever. It goes on as a new one when it learns of that, if it is alive. Serves whoever wants to know
-    /// that a command of [unknown outcome](Error::OutcomeUnknown) can come no more: its
-    /// [`Sent`](crate::Sent) names the replica. Returns the position of the fence, which is applied here by then;
-    /// any uuid is taken.
+    /// Fences another replica off: whatever it has been asked for and has not got into the log by then is refused
+    /// by all replicas, and by itself, for ever. It goes on as a new one when it learns of that, if it is alive.
+    /// Serves whoever wants to know that a command of [unknown outcome](Error::OutcomeUnknown) can come no more:
+    /// its [`Sent`](crate::Sent) names the replica. Returns the position of the fence, which is applied here by
+    /// then; any uuid is taken.
     ///
     /// # Errors
     ///
@@ -451,8 +448,9 @@ impl Replica {
     }
 
     /// Takes no more commands, waits until those that are on their way are answered, ends the replica, and
-    /// gives up the log: it can be opened anew then, if the caller has no handle of it. That waits for as long as the
-    /// log is away. Who is not willing to wait so long bounds this future, and then drops all handles: what is not answered by then is answered as [`NotMade`](Error::NotMade) or
+    /// gives up the log: it can be opened anew then, if the caller has no handle of it. That waits for as long
+    /// as the log is away. Who is not willing to wait so long bounds this future, and then drops all handles:
+    /// what is not answered by then is answered as [`NotMade`](Error::NotMade) or
     /// [`OutcomeUnknown`](Error::OutcomeUnknown).
     pub async fn close(&self) {
         let Parts { shared, room, stop, rest, release, .. } = &*self.parts;

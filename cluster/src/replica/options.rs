@@ -23,7 +23,7 @@ pub struct Options {
     /// off. 64 MiB if it is not said. May differ between replicas.
     pub dump_every_bytes: u64,
     /// How long the start may take: to reach the log, to load the newest dump, and to apply what came after it. A
-    /// minute if it is not said, which is enough for some ten million allocations.
+    /// minute if it is not said; [sizing](crate::sizing) has what a million allocations take.
     pub start_timeout: Duration,
 }
 
